@@ -1,0 +1,1 @@
+"""Assets of the demo model: see README.md beside this file."""

@@ -1,0 +1,115 @@
+"""Every error that n2gdb raises on purpose, under one root.
+
+    N2gdbError
+    ├── QueryError            a query that cannot be read or answered
+    │   ├── QuerySyntaxError      it does not parse; carries line, column and a caret
+    │   └── UnknownNameError      a field, neuron or model that does not exist; carries near names
+    ├── DatabaseError         a database file that cannot be used
+    │   ├── DatabaseNotFoundError no such file
+    │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
+    │   ├── DatabaseLockedError   another process holds it
+    │   └── QueryTimeoutError     a query ran past its limit
+    └── IngestError           a run that cannot go on
+        ├── ModelError            a model that cannot be found or read
+        ├── CorpusError           a corpus that is unreadable or has no text
+        ├── SelectionError        layers or neurons out of range
+        └── StorageError          no room left, or a place that cannot be written
+
+A message says what was wrong, where, and what to do, in one line; only the caret of a
+query error adds two.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CorpusError",
+    "DatabaseError",
+    "DatabaseFormatError",
+    "DatabaseLockedError",
+    "DatabaseNotFoundError",
+    "IngestError",
+    "ModelError",
+    "N2gdbError",
+    "QueryError",
+    "QuerySyntaxError",
+    "QueryTimeoutError",
+    "SelectionError",
+    "StorageError",
+    "UnknownNameError",
+]
+
+
+class N2gdbError(Exception):
+    """The root of all errors that n2gdb raises on purpose."""
+
+
+class QueryError(N2gdbError):
+    """A query that cannot be read or answered."""
+
+
+class QuerySyntaxError(QueryError):
+    """A query that does not parse.
+
+    ``line`` and ``column`` count from 1; ``str()`` shows the line with a caret under the column.
+    """
+
+    def __init__(self, message: str, *, text: str = "", line: int = 1, column: int = 1) -> None:
+        self.message = message
+        self.text = text
+        self.line = line
+        self.column = column
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        lines = self.text.splitlines()
+        if not 0 < self.line <= len(lines):
+            return self.message
+        return f"{self.message}\n  {lines[self.line - 1]}\n  {' ' * (self.column - 1)}^"
+
+
+class UnknownNameError(QueryError):
+    """A field, neuron or model that does not exist; ``near`` holds the nearest names that do."""
+
+    def __init__(self, message: str, near: tuple[str, ...] = ()) -> None:
+        self.near = near
+        super().__init__(message)
+
+
+class DatabaseError(N2gdbError):
+    """A database file that cannot be used."""
+
+
+class DatabaseNotFoundError(DatabaseError):
+    """No database file at this path."""
+
+
+class DatabaseFormatError(DatabaseError):
+    """A file that is foreign, empty, damaged, or of another schema version."""
+
+
+class DatabaseLockedError(DatabaseError):
+    """Another process holds the database."""
+
+
+class QueryTimeoutError(DatabaseError):
+    """A query ran past its time limit."""
+
+
+class IngestError(N2gdbError):
+    """An ingest that cannot go on."""
+
+
+class ModelError(IngestError):
+    """A model that cannot be found or read."""
+
+
+class CorpusError(IngestError):
+    """A corpus that is unreadable or has no text."""
+
+
+class SelectionError(IngestError):
+    """Layers or neurons that the model does not have."""
+
+
+class StorageError(IngestError):
+    """No room left on the disk, or a place that cannot be written."""

@@ -1,0 +1,216 @@
+"""The neuron graph: a trie of token patterns over token ids, held in arrays, and run on text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["NeuronGraph", "Pattern", "Step"]
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """One named token of a pattern; ``depth`` counts back from the activating token, which is 0."""
+
+    depth: int
+    token: int
+    importance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One complete path: the activating token first, then context going back through the text.
+
+    ``steps`` holds the named tokens alone, by rising depth; a gap in depth is a run of any-tokens.
+    ``activation`` is the normalised activation that the end mark carries.
+    """
+
+    steps: tuple[Step, ...]
+    activation: float
+
+    @property
+    def depth(self) -> int:
+        """Positions before the activating token that the pattern spans."""
+        return self.steps[-1].depth
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronGraph:
+    """The trie of a neuron's patterns: stored, compared, and run on text.
+
+    Nodes are named tokens in preorder; siblings are sorted by (depth, token). Any-tokens are not nodes:
+    a child whose depth exceeds its parent's by more than one has them between. An end mark never hangs
+    on an any-token, so nothing is lost.
+
+    token       (nodes,) int32    token id
+    depth       (nodes,) int32    positions back from the activating token; 0 at a root
+    parent      (nodes,) int32    preorder index of the parent; -1 at a root
+    importance  (nodes,) float32  largest importance seen for this context token; 1 at a root
+    end         (nodes,) float32  normalised activation of the pattern ending here; NaN where none ends
+
+    Source: N2G, arXiv 2305.19911, section 3 (the trie), with any-tokens kept implicit.
+    """
+
+    token: IntArray
+    depth: IntArray
+    parent: IntArray
+    importance: FloatArray
+    end: FloatArray
+
+    @classmethod
+    def empty(cls) -> NeuronGraph:
+        """Return the graph of a neuron that never fires."""
+        return cls.from_patterns(())
+
+    @classmethod
+    def from_patterns(cls, patterns: Iterable[Pattern]) -> NeuronGraph:
+        """Lay patterns into a trie; where two agree, the larger importance and activation stay."""
+        root = _Node(-1, -1, 0.0)
+        for pattern in patterns:
+            if not pattern.steps or pattern.steps[0].depth != 0:
+                raise ValueError("a pattern starts with its activating token, at depth 0")
+            node = root
+            for step in pattern.steps:
+                if step.depth <= node.depth:
+                    raise ValueError("the steps of a pattern go back through the text")
+                node = node.child(step.depth, step.token, step.importance if step.depth else 1.0)
+            node.end = max(node.end, pattern.activation) if node.end == node.end else pattern.activation
+        return cls._from_root(root)
+
+    @classmethod
+    def _from_root(cls, root: _Node) -> NeuronGraph:
+        rows: list[tuple[int, int, int, float, float]] = []
+        stack = [(node, -1) for node in root.sorted_children(reverse=True)]
+        while stack:
+            node, parent = stack.pop()
+            stack.extend((child, len(rows)) for child in node.sorted_children(reverse=True))
+            rows.append((node.token, node.depth, parent, node.importance, node.end))
+        columns = list(zip(*rows, strict=True)) or [()] * 5
+        return cls(
+            np.array(columns[0], np.int32),
+            np.array(columns[1], np.int32),
+            np.array(columns[2], np.int32),
+            np.array(columns[3], np.float32),
+            np.array(columns[4], np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.token)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, NeuronGraph):
+            return NotImplemented
+        return (
+            np.array_equal(self.token, other.token)
+            and np.array_equal(self.depth, other.depth)
+            and np.array_equal(self.parent, other.parent)
+            and np.array_equal(self.importance, other.importance)
+            and np.array_equal(self.end, other.end, equal_nan=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def last(self) -> IntArray:
+        """Preorder index of the last node below each node, itself included: (nodes,) int32."""
+        last = np.arange(len(self), dtype=np.int32)
+        for node in range(len(self) - 1, -1, -1):
+            parent = self.parent[node]
+            if parent >= 0:
+                last[parent] = max(last[parent], last[node])
+        return last
+
+    @cached_property
+    def best(self) -> FloatArray:
+        """Largest activation of the patterns through each node: (nodes,) float32."""
+        best = self.end.copy()
+        for node in range(len(self) - 1, -1, -1):
+            parent = self.parent[node]
+            if parent >= 0:
+                best[parent] = np.fmax(best[parent], best[node])
+        return best
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of patterns, that is of end marks."""
+        return int(np.count_nonzero(~np.isnan(self.end)))
+
+    def path(self, node: int) -> tuple[int, ...]:
+        """Preorder indices from the activating token down to ``node``."""
+        steps = [node]
+        while (parent := int(self.parent[steps[-1]])) >= 0:
+            steps.append(parent)
+        return tuple(reversed(steps))
+
+    def pattern(self, node: int) -> Pattern:
+        """Return the pattern that ends at ``node``."""
+        steps = (
+            Step(int(self.depth[i]), int(self.token[i]), float(self.importance[i])) for i in self.path(node)
+        )
+        return Pattern(tuple(steps), float(self.end[node]))
+
+    def patterns(self) -> Iterator[Pattern]:
+        """Yield every pattern, in preorder of its end mark."""
+        for node in np.flatnonzero(~np.isnan(self.end)):
+            yield self.pattern(int(node))
+
+    def predict(self, tokens: Sequence[int] | npt.NDArray[np.integer]) -> FloatArray:
+        """Predict the normalised activation at every position of ``tokens``: (positions,) float32.
+
+        Literal and any-token branches are both followed; the longest matching pattern counts, of
+        equally long ones the one that names more tokens, then the one that activates most; 0 where no
+        pattern matches.
+        """
+        text = np.asarray(tokens, np.int64)  # (positions,)
+        longest = np.full(len(text), -1, np.int64)  # rank of the best match so far
+        predicted = np.zeros(len(text), np.float32)
+        at: list[npt.NDArray[np.intp]] = []  # per node, the positions where it matches
+        named: list[int] = []
+        for node in range(len(self)):
+            parent, depth = int(self.parent[node]), int(self.depth[node])
+            candidates = np.flatnonzero(text == self.token[node]) if parent < 0 else at[parent]
+            if parent >= 0:
+                candidates = candidates[candidates >= depth]
+                candidates = candidates[text[candidates - depth] == self.token[node]]
+            at.append(candidates)
+            named.append(1 if parent < 0 else named[parent] + 1)
+            if np.isnan(self.end[node]) or not len(candidates):
+                continue
+            rank = (depth << 16) + named[node]
+            better = (rank > longest[candidates]) | (
+                (rank == longest[candidates]) & (self.end[node] > predicted[candidates])
+            )
+            longest[candidates[better]] = rank
+            predicted[candidates[better]] = self.end[node]
+        return predicted
+
+
+class _Node:
+    """A trie node while a graph is being laid."""
+
+    __slots__ = ("children", "depth", "end", "importance", "token")
+
+    def __init__(self, depth: int, token: int, importance: float) -> None:
+        self.depth = depth
+        self.token = token
+        self.importance = importance
+        self.end = float("nan")
+        self.children: dict[tuple[int, int], _Node] = {}
+
+    def child(self, depth: int, token: int, importance: float) -> _Node:
+        node = self.children.get((depth, token))
+        if node is None:
+            node = self.children[depth, token] = _Node(depth, token, importance)
+        elif importance > node.importance:
+            node.importance = importance
+        return node
+
+    def sorted_children(self, *, reverse: bool) -> list[_Node]:
+        return [self.children[key] for key in sorted(self.children, reverse=reverse)]

@@ -1,0 +1,105 @@
+"""The shape of what is stored: Arrow tables of a run's shards, which the database is loaded from.
+
+Columns of shards map to the database's by position, so the order here is the order there. Keys of the
+database hold the model's number in their high bits, so that several models share one file.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+__all__ = ["EXAMPLES", "MODEL", "NEURONS", "NODES", "SCHEMA_VERSION", "STATES", "TOKENS", "WINDOWS"]
+
+#: Rises with every change of a table below or of the database's schema.
+SCHEMA_VERSION = 1
+
+#: What is known of a neuron: it fires on its test examples (``live``) and its graph predicts a firing;
+#: its graph predicts none (``unpredicted``); it never fires on the whole corpus (``dead``).
+STATES = ("live", "unpredicted", "dead")
+
+#: One row a run: the model, its corpus and its configuration.
+MODEL = pa.schema(
+    [
+        ("name", pa.string()),
+        ("n_layers", pa.int64()),
+        ("d_mlp", pa.int64()),
+        ("d_vocab", pa.int64()),
+        ("n_ctx", pa.int64()),
+        ("activation_function", pa.string()),
+        ("site", pa.string()),  # hook point, with {layer}
+        ("corpus", pa.string()),
+        ("corpus_tokens", pa.int64()),  # tokens scanned
+        ("model_fingerprint", pa.string()),
+        ("tokenizer_fingerprint", pa.string()),
+        ("corpus_fingerprint", pa.string()),
+        ("configuration", pa.string()),  # JSON
+        ("code_version", pa.string()),
+        ("tokenizer", pa.string()),  # the tokenizers library's JSON, or empty
+    ]
+)
+
+#: One row a token of the model's vocabulary.
+TOKENS = pa.schema(
+    [
+        ("token", pa.int64()),
+        ("text", pa.string()),
+        ("norm", pa.string()),  # tokens.normalise(text)
+        ("special", pa.bool_()),
+    ]
+)
+
+#: One row a neuron, with every statistic; judged on the test half of its top examples.
+NEURONS = pa.schema(
+    [
+        ("layer", pa.int64()),
+        ("index", pa.int64()),
+        ("state", pa.string()),  # one of STATES
+        ("max_activation", pa.float32()),
+        ("precision", pa.float32()),  # null where the test half has no firing; 0 where nothing is predicted
+        ("recall", pa.float32()),
+        ("f1", pa.float32()),
+        ("true_firings", pa.int64()),
+        ("predicted_firings", pa.int64()),
+        ("n_patterns", pa.int64()),
+        ("n_nodes", pa.int64()),
+        ("n_activating", pa.int64()),  # distinct activating tokens
+        ("n_context", pa.int64()),  # distinct context tokens
+    ]
+)
+
+#: One row a node of a neuron's trie, in preorder: the columns of NeuronGraph.
+NODES = pa.schema(
+    [
+        ("layer", pa.int64()),
+        ("index", pa.int64()),
+        ("pre", pa.int32()),  # preorder index
+        ("token", pa.int32()),
+        ("depth", pa.int32()),
+        ("parent", pa.int32()),
+        ("importance", pa.float32()),
+        ("end", pa.float32()),  # null where no pattern ends
+    ]
+)
+
+#: One row a top example of a neuron.
+EXAMPLES = pa.schema(
+    [
+        ("layer", pa.int64()),
+        ("index", pa.int64()),
+        ("rank", pa.int64()),  # 0 is the strongest
+        ("window", pa.int64()),  # row of WINDOWS
+        ("pivot", pa.int64()),  # position in the window
+        ("activation", pa.float32()),  # at the pivot, not normalised
+        ("split", pa.string()),  # train or test
+        ("start", pa.int64()),  # position of the trace's first value
+        ("trace", pa.binary()),  # float16 normalised activations from start on
+    ]
+)
+
+#: One row a window of the corpus that is some neuron's top example; position 0 is the BOS, if any.
+WINDOWS = pa.schema(
+    [
+        ("window", pa.int64()),
+        ("tokens", pa.list_(pa.int32())),
+    ]
+)
