@@ -36,7 +36,14 @@ __all__ = [
     "SelectionError",
     "StorageError",
     "UnknownNameError",
+    "one_line",
 ]
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """Write what another library's error says on one line, for use inside a message."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 class N2gdbError(Exception):

@@ -1,0 +1,1 @@
+"""Tests: what n2gdb promises, held."""
