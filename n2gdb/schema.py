@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-__all__ = ["EXAMPLES", "MODEL", "NEURONS", "NODES", "SCHEMA_VERSION", "STATES", "TOKENS", "WINDOWS"]
+from n2gdb.version import SCHEMA_VERSION
 
-#: Rises with every change of a table below or of the database's schema.
-SCHEMA_VERSION = 1
+__all__ = ["EXAMPLES", "MODEL", "NEURONS", "NODES", "SCHEMA_VERSION", "STATES", "TOKENS", "WINDOWS"]
 
 #: What is known of a neuron: it fires on its test examples (``live``) and its graph predicts a firing;
 #: its graph predicts none (``unpredicted``); it never fires on the whole corpus (``dead``).
