@@ -1,0 +1,64 @@
+"""Every number of the algorithm, in one frozen record that is stored with the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+__all__ = ["N2GConfig", "Selection"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class N2GConfig:
+    """Parameters of N2G; the defaults are the paper's, arXiv 2305.19911, where it names one."""
+
+    seed: int = 0
+    top_k: int = 20
+    """Top examples a neuron, half of them for training and half for testing."""
+    window: int = 256
+    """Tokens of a context window, BOS included; never more than the model's context."""
+    tokens: int | None = None
+    """Bound on the corpus tokens scanned; None scans all."""
+    near_duplicate: float = 0.9
+    """Two windows are near-duplicates when this share of the tokens up to their pivots agrees."""
+    duplicate_span: int = 24
+    """Tokens up to the pivot that near-duplicates are compared by."""
+    candidates: int = 2
+    """Windows kept in the scan, as a multiple of top_k, so that dropped duplicates are replaced."""
+    fire_threshold: float = 0.5
+    """Normalised activation from which a neuron fires."""
+    prune_ratio: float = 0.5
+    """Share of the pivot's activation that the pruned prompt must keep."""
+    prune_limit: int = 30
+    """Tokens of the longest pruned prompt."""
+    importance_threshold: float = 0.75
+    """Importance above which a context token enters its pattern by name."""
+    activation_threshold: float = 0.5
+    """Normalised activation above which a position gives a pattern."""
+    augment: tuple[str, ...] = ("embedding",)
+    """Helpers that propose substitutes, in order; empty turns augmentation off."""
+    substitutes: int = 5
+    """Substitutes a helper proposes for a token."""
+    augment_ratio: float = 0.5
+    """Share of the original's pivot activation that a variant must keep."""
+    measure_variants: bool = False
+    """Measure each variant's saliency anew, rather than let it inherit its original's."""
+
+    def to_json(self) -> str:
+        """Write the configuration as JSON, keys sorted."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    def fingerprint(self) -> str:
+        """Name the configuration by 12 hexadecimal digits."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which neurons to ingest: None means all; ``sample`` draws that many of what is left, seeded."""
+
+    layers: tuple[int, ...] | None = None
+    neurons: tuple[int, ...] | None = None
+    sample: int | None = None
