@@ -1,0 +1,172 @@
+"""Scan: one pass over the corpus keeps every neuron's strongest windows, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.engine import PAD
+from n2gdb.ingest.models import SubjectModel
+
+__all__ = ["Scan", "TopExamples", "select_examples"]
+
+IntArray = npt.NDArray[np.int32]
+
+_STATE = ("activation", "window", "trace")
+
+#: Tokens of a batch; the scan gains little from larger ones.
+_BATCH_TOKENS = {"cpu": 1 << 10, "mps": 1 << 14, "cuda": 1 << 16}
+
+
+class Scan:
+    """Running top windows of every neuron of some layers, with the activations along them.
+
+    Memory is O(neurons x windows kept x window length), whatever the corpus; nothing is sorted until
+    the end. A window enters only when it beats the weakest one kept, so of equals the earlier stays.
+
+    activation (neuron, kept), window (neuron, kept), trace (neuron, kept, position), where neurons run
+    over the layers in turn.
+    """
+
+    def __init__(self, model: SubjectModel, layers: Sequence[int], width: int, config: N2GConfig) -> None:
+        self._model = model
+        self._layers = tuple(layers)
+        self._special = torch.tensor(sorted(model.special), device=model.device)
+        neurons, kept = len(self._layers) * model.d_mlp, config.top_k * config.candidates
+        self.batch_windows = max(1, _BATCH_TOKENS[model.device.type] // width)
+        self.next_window = 0
+        self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
+        self.window = torch.full((neurons, kept), -1, dtype=torch.int64, device=model.device)
+        self.trace = torch.zeros((neurons, kept, width), device=model.device)
+
+    def add(self, windows: IntArray) -> None:
+        """Scan the next windows of the corpus: (window, position), padded with PAD."""
+        tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
+        skip = (tokens == PAD) | torch.isin(tokens, self._special)  # (window, position)
+        sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
+        trace = torch.cat(sites, dim=-1).masked_fill_(skip[..., None], -torch.inf)
+        self._keep(trace, trace.amax(dim=1).T)
+        self.next_window += len(windows)
+
+    def _keep(self, trace: torch.Tensor, largest: torch.Tensor) -> None:
+        """Let new windows take the places of weaker ones.
+
+        trace (window, position, neuron), largest (neuron, window).
+        """
+        rows = torch.nonzero((largest > self.activation.amin(dim=1, keepdim=True)).any(dim=1)).squeeze(1)
+        kept = self.activation.shape[1]
+        together = torch.cat([self.activation[rows], largest[rows]], dim=1)  # (row, kept + window)
+        # A stable sort lets the earlier window win among equals, so the batch size does not matter.
+        chosen = together.sort(dim=1, descending=True, stable=True).indices[:, :kept]
+        stays = torch.zeros_like(together, dtype=torch.bool).scatter_(1, chosen, True)
+        free = stays[:, :kept].to(torch.int8).argsort(dim=1, stable=True)  # places to take come first
+        row, new = torch.nonzero(stays[:, kept:], as_tuple=True)
+        nth = stays[:, kept:].cumsum(dim=1)[row, new] - 1
+        place = free[row, nth]
+        neuron = rows[row]
+        self.activation[neuron, place] = largest[neuron, new]
+        self.window[neuron, place] = self.next_window + new
+        self.trace[neuron, place] = trace.transpose(1, 2)[new, neuron]
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Everything that a scan needs to go on later."""
+        tensors = {name: getattr(self, name).cpu().numpy() for name in _STATE}
+        return {"next_window": np.array(self.next_window), **tensors}
+
+    def resume(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Take up what ``state`` gave."""
+        self.next_window = int(state["next_window"])
+        for name in _STATE:
+            getattr(self, name).copy_(torch.from_numpy(state[name]))
+
+    def examples(
+        self, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray], config: N2GConfig
+    ) -> TopExamples:
+        """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
+        first = self._layers.index(layer) * self._model.d_mlp
+        rows = slice(first, first + self._model.d_mlp)
+        return select_examples(
+            self.activation[rows].cpu().numpy(),
+            self.window[rows].cpu().numpy(),
+            self.trace[rows].cpu().numpy(),
+            tokens_of,
+            config,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TopExamples:
+    """The top examples of every neuron of a layer, strongest first.
+
+    Places after the last example of a neuron with fewer hold window -1.
+    """
+
+    max_activation: npt.NDArray[np.float32]  # (neuron,)
+    window: npt.NDArray[np.int64]  # (neuron, example) number of the window in the corpus
+    pivot: npt.NDArray[np.int64]  # (neuron, example) position in the window
+    trace: npt.NDArray[np.float32]  # (neuron, example, position) activations; -inf where none counts
+
+
+def select_examples(
+    activation: npt.NDArray[np.float32],
+    window: npt.NDArray[np.int64],
+    trace: npt.NDArray[np.float32],
+    tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
+    config: N2GConfig,
+) -> TopExamples:
+    """Sort what the scan kept and drop near-duplicates: each text gives one example.
+
+    activation, window (neuron, kept); trace (neuron, kept, position).
+    """
+    # Strongest first; of equals the earlier window.
+    order = np.lexsort((window, -activation), axis=1)
+    activation = np.take_along_axis(activation, order, 1)
+    window = np.take_along_axis(window, order, 1)
+    pivot = np.take_along_axis(trace.argmax(axis=2), order, 1)
+    span = _spans(window, pivot, tokens_of, config.duplicate_span)  # (neuron, kept, span)
+    kept = np.zeros(window.shape, bool)
+    for place in range(window.shape[1]):
+        alike = _alike(span[:, :place], span[:, place, None], config.near_duplicate)
+        kept[:, place] = (window[:, place] >= 0) & ~(alike & kept[:, :place]).any(axis=1)
+    places = np.argsort(~kept, axis=1, kind="stable")[:, : config.top_k]
+    missing = ~np.take_along_axis(kept, places, 1)
+    chosen = np.take_along_axis(order, places, 1)
+    return TopExamples(
+        activation[:, 0],
+        np.where(missing, -1, np.take_along_axis(window, places, 1)),
+        np.where(missing, 0, np.take_along_axis(pivot, places, 1)).astype(np.int64),
+        np.take_along_axis(trace, chosen[..., None], 1),
+    )
+
+
+def _alike(span: IntArray, other: IntArray, share: float) -> npt.NDArray[np.bool_]:
+    """Whether two spans agree in this share of their tokens; padding does not count.
+
+    span (neuron, place, position), other (neuron, 1, position) -> (neuron, place).
+    """
+    real = (span != PAD) | (other != PAD)
+    agree = np.count_nonzero((span == other) & real, axis=2)
+    found: npt.NDArray[np.bool_] = agree >= share * np.count_nonzero(real, axis=2)
+    return found
+
+
+def _spans(
+    window: npt.NDArray[np.int64],
+    pivot: npt.NDArray[np.intp],
+    tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
+    span: int,
+) -> IntArray:
+    """The tokens up to each pivot, PAD before the window's start.
+
+    window, pivot (neuron, kept) -> (neuron, kept, span).
+    """
+    distinct, place = np.unique(window, return_inverse=True)
+    tokens = tokens_of(np.maximum(distinct, 0).astype(np.intp))  # (distinct, position)
+    position = pivot[..., None] - np.arange(span)[::-1]  # (neuron, kept, span)
+    found = tokens[place.reshape(window.shape)[..., None], np.maximum(position, 0)]
+    return np.where(position >= 0, found, PAD)
