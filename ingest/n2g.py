@@ -1,0 +1,108 @@
+"""N2G for a block of neurons of one layer: split, prune, saliency, augment, build, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.graph import NeuronGraph
+from n2gdb.ingest.augment import Helper, augment
+from n2gdb.ingest.build import build_graphs
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.engine import PAD, Engine
+from n2gdb.ingest.judge import Verdict, judge
+from n2gdb.ingest.prune import Examples, prune
+from n2gdb.ingest.saliency import measure_saliency
+
+__all__ = ["Block", "is_dead", "learn_graphs", "split_examples", "verdict_of"]
+
+IndexArray = npt.NDArray[np.intp]
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some neurons of one layer with their top examples, strongest first."""
+
+    layer: int
+    neuron: IndexArray  # (neuron,) index in the layer
+    max_activation: FloatArray  # (neuron,)
+    tokens: IntArray  # (neuron, example, position), all PAD after a neuron's last example
+    pivot: IndexArray  # (neuron, example)
+    trace: FloatArray  # (neuron, example, position) activations; -inf where none counts
+
+    @property
+    def exists(self) -> npt.NDArray[np.bool_]:
+        """Which places hold an example: (neuron, example)."""
+        found: npt.NDArray[np.bool_] = (self.tokens != PAD).any(axis=2)
+        return found
+
+
+def is_dead(max_activation: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whether a neuron never fires: its largest activation on the whole corpus is not above zero."""
+    dead: npt.NDArray[np.bool_] = ~(max_activation > 0)
+    return dead
+
+
+def split_examples(block: Block, seed: int) -> npt.NDArray[np.bool_]:
+    """Choose the training half of each neuron's examples: (neuron, example), True for training.
+
+    Seeded by seed, layer and neuron, so that it does not depend on what else is ingested. Of an odd
+    number the larger half trains.
+    """
+    exists = block.exists
+    train = np.zeros_like(exists)
+    for row, index in enumerate(block.neuron.tolist()):
+        places = np.flatnonzero(exists[row])
+        drawn = np.random.default_rng((seed, block.layer, index)).permutation(places)
+        train[row, drawn[: (len(places) + 1) // 2]] = True
+    return train
+
+
+def learn_graphs(
+    engine: Engine,
+    block: Block,
+    train: npt.NDArray[np.bool_],
+    helpers: Sequence[Helper],
+    config: N2GConfig,
+) -> list[NeuronGraph]:
+    """Build the graph of every neuron of a block from its training examples; dead ones get none.
+
+    Source: N2G, arXiv 2305.19911, section 3.
+    """
+    row, place = np.nonzero(train & ~is_dead(block.max_activation)[:, None])
+    pivot = block.pivot[row, place]
+    examples = Examples(
+        block.neuron[row],
+        block.tokens[row, place],
+        pivot,
+        block.trace[row, place, pivot],
+        block.max_activation[row],
+    )
+    prompts = prune(engine, block.layer, examples, config)
+    importance = measure_saliency(engine, block.layer, prompts, config.activation_threshold)
+    inherits: IndexArray = np.arange(len(prompts.tokens))
+    if helpers:
+        prompts, inherits = augment(engine, block.layer, prompts, importance, helpers, config)
+    if helpers and config.measure_variants:
+        importance = measure_saliency(engine, block.layer, prompts, config.activation_threshold)
+        inherits = np.arange(len(prompts.tokens))
+    return build_graphs(prompts, importance, inherits, block.neuron.tolist(), config)
+
+
+def verdict_of(
+    graph: NeuronGraph, block: Block, row: int, test: npt.NDArray[np.bool_], config: N2GConfig
+) -> Verdict:
+    """Judge one neuron's graph on its test examples; ``test`` (example,) says which they are."""
+    trace = block.trace[row, test]
+    return judge(
+        graph,
+        block.tokens[row, test],
+        trace / block.max_activation[row],
+        np.isfinite(trace),
+        config.fire_threshold,
+    )

@@ -1,0 +1,136 @@
+"""Prune, saliency and augmentation against the definitions, one prompt at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from n2gdb.errors import ModelError
+from n2gdb.ingest.augment import EmbeddingHelper, Helper, ModelHelper, augment, load_helpers
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.prune import Examples, Prompts, prune
+from n2gdb.ingest.saliency import measure_saliency
+from tests.demo import demo_block, demo_engine, demo_model, true_activations
+
+CONFIG = N2GConfig(prune_limit=12)
+LAYER = 4
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    block = demo_block(LAYER)
+    row = np.repeat(np.arange(len(block.neuron)), 2)
+    place = np.tile([0, 1], len(block.neuron))
+    pivot = block.pivot[row, place]
+    return Examples(
+        block.neuron[row],
+        block.tokens[row, place],
+        pivot,
+        block.trace[row, place, pivot],
+        block.max_activation[row],
+    )
+
+
+@pytest.fixture(scope="module")
+def prompts(examples: Examples) -> Prompts:
+    return prune(demo_engine(), LAYER, examples, CONFIG)
+
+
+def prompt_of(prompts: Prompts, row: int) -> list[int]:
+    return [token for token in prompts.tokens[row].tolist() if token >= 0]
+
+
+def test_prune_takes_the_shortest_suffix_that_still_fires(examples: Examples, prompts: Prompts) -> None:
+    assert len(prompts.source) == len(examples.pivot)
+    for row, source in enumerate(prompts.source):
+        pivot, neuron = examples.pivot[source], int(examples.neuron[source])
+        text = examples.tokens[source, : pivot + 1].tolist()
+        expected: list[int] = []
+        for length in range(1, CONFIG.prune_limit + 1):
+            suffix = text[-length:]
+            if 0 in suffix or 1 in suffix:
+                break
+            expected = [0, *suffix]
+            at_pivot = true_activations(LAYER, neuron, np.array(expected))[-1]
+            if at_pivot >= CONFIG.prune_ratio * examples.activation[source]:
+                break
+        assert prompt_of(prompts, row) == expected
+
+
+def test_the_pivot_keeps_its_normalised_activation(examples: Examples, prompts: Prompts) -> None:
+    rows = np.arange(len(prompts.pivot))
+    expected = examples.activation[prompts.source] / examples.scale[prompts.source]
+    np.testing.assert_allclose(prompts.normalised[rows, prompts.pivot], expected, rtol=1e-5)
+
+
+def test_saliency_is_what_masking_takes_away(prompts: Prompts) -> None:
+    importance = measure_saliency(demo_engine(), LAYER, prompts, 0.5)
+    checked = 0
+    for row in range(len(prompts.pivot)):
+        text, neuron = prompt_of(prompts, row), int(prompts.neuron[row])
+        plain = true_activations(LAYER, neuron, np.array(text))
+        for masked in range(1, len(text) - 1):
+            varied = np.array(text)
+            varied[masked] = demo_model().mask
+            after = true_activations(LAYER, neuron, varied)
+            expected = 1 - after[-1] / plain[-1]
+            assert importance[row, masked, len(text) - 1] == pytest.approx(expected, abs=1e-3)
+            checked += 1
+    assert checked > 20
+    assert not importance[:, 0].any(), "the BOS was masked"
+
+
+@pytest.fixture(scope="module", params=["model", "embedding"])
+def helper(request: pytest.FixtureRequest) -> Helper:
+    return load_helpers([request.param], demo_engine())[0]
+
+
+def test_helpers_propose_real_other_tokens(helper: Helper, prompts: Prompts) -> None:
+    proposed = helper.propose(prompts.tokens, prompts.pivot, 5)
+    assert proposed.shape == (len(prompts.pivot), 5)
+    assert ((proposed > 1) & (proposed < demo_model().d_vocab)).all(), "special or outside"
+    assert all(len(set(row)) == 5 for row in proposed.tolist())
+
+
+def test_embedding_neighbours_are_alike() -> None:
+    texts = demo_model().token_texts()
+    the = texts.index(" the")
+    helper = EmbeddingHelper(demo_engine())
+    nearest = helper.propose(np.array([[0, the]], np.int32), np.array([1]), 5)[0]
+    assert {texts[token] for token in nearest} & {" a", " his", " their", " this", "the", " her", " its"}
+
+
+def test_the_models_own_predictions_read_only_what_stands_before() -> None:
+    helper = ModelHelper(demo_engine())
+    before = [0, 300, 400]
+    rows = np.array([[*before, 500], [*before, 600]], np.int32)
+    first, second = helper.propose(rows, np.array([3, 3]), 5)
+    assert first.tolist() == second.tolist()
+
+
+def test_variants_that_no_longer_fire_are_dropped(helper: Helper, prompts: Prompts) -> None:
+    importance = measure_saliency(demo_engine(), LAYER, prompts, 0.5)
+    together, inherits = augment(demo_engine(), LAYER, prompts, importance, [helper], CONFIG)
+    n = len(prompts.pivot)
+    assert (together.tokens[:n] == prompts.tokens).all()
+    assert (inherits[:n] == np.arange(n)).all()
+    for row in range(n, len(together.pivot)):
+        base = inherits[row]
+        text = prompt_of(together, row)
+        changed = [i for i, token in enumerate(text) if token != prompts.tokens[base, i]]
+        assert len(changed) == 1
+        important = importance[base, changed[0], prompts.pivot[base]] > CONFIG.importance_threshold
+        assert important or changed[0] == prompts.pivot[base]
+        now = true_activations(LAYER, int(together.neuron[row]), np.array(text))[-1]
+        then = prompts.activations[base, prompts.pivot[base]]
+        assert now >= CONFIG.augment_ratio * then * 0.999
+
+
+def test_an_unknown_helper_is_said() -> None:
+    with pytest.raises(ModelError, match="no augmentation helper 'wordnet'"):
+        load_helpers(["wordnet"], demo_engine())
+
+
+def test_a_masked_model_that_cannot_be_had_is_said() -> None:
+    with pytest.raises(ModelError, match="'no/such-masked-model' cannot be loaded"):
+        load_helpers(["masked:no/such-masked-model"], demo_engine())
