@@ -1,0 +1,142 @@
+"""`n2gdb ingest`: learn the graph of every neuron of a model and load them into a database."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from n2gdb.database import default_path
+
+if TYPE_CHECKING:
+    from n2gdb.inventory import Inventory
+
+__all__ = ["ingest", "parse_ranges"]
+
+_RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
+
+
+def parse_ranges(text: str) -> tuple[int, ...]:
+    """Read ``0-2,5`` as (0, 1, 2, 5); raises typer.BadParameter for anything else."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = _RANGE.fullmatch(part)
+        if found is None:
+            raise typer.BadParameter(f"{part.strip()!r} is no number or range: write them like 0-2,5")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise typer.BadParameter(f"the range {part.strip()} runs backwards: write {last}-{first}")
+        numbers.extend(range(first, last + 1))
+    return tuple(numbers)
+
+
+def ingest(
+    model: Annotated[
+        str,
+        typer.Argument(help="demo, a local directory, a Hugging Face name, or a SoLU model such as solu-6l."),
+    ],
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            help="Text to scan: .txt, .jsonl (each also .gz), .parquet, a directory of these, or a "
+            "Hugging Face data set. Default: the model's own."
+        ),
+    ] = None,
+    field: Annotated[str, typer.Option(help="Field or column of the corpus that holds the text.")] = "text",
+    db: Annotated[
+        Path | None,
+        typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb"),
+    ] = None,
+    layers: Annotated[str | None, typer.Option(help="Layers, such as 0-2,5. Default: all.")] = None,
+    neurons: Annotated[
+        str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Draw this many of the chosen neurons.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Scan no more tokens than this.")] = None,
+    top_k: Annotated[
+        int, typer.Option(min=2, help="Top examples a neuron: half to learn from, half to judge by.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the split and of --sample.")] = 0,
+    augment: Annotated[
+        str,
+        typer.Option(help="Helpers that propose substitutes: model, embedding, masked[:NAME], or none."),
+    ] = "embedding",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=64, help="Tokens of a batch. Default: the fastest, measured.")
+    ] = None,
+) -> None:
+    """Learn the graph of every neuron of MODEL and load them into a database.
+
+    Interrupted, it goes on where it stopped when run again.
+
+        n2gdb ingest demo
+
+        n2gdb ingest gpt2 --corpus NeelNanda/pile-10k --tokens 2000000 --layers 0-2,5 --sample 500
+    """
+    from n2gdb.cli.progress import stages
+
+    started = time.monotonic()
+    chosen_layers = None if layers is None else parse_ranges(layers)
+    chosen_neurons = None if neurons is None else parse_ranges(neurons)
+    database = default_path() if db is None else db
+    with stages() as report:
+        report("load model", 0, None)
+        from n2gdb.ingest.config import N2GConfig, Selection
+        from n2gdb.ingest.models import default_corpus, load_model
+        from n2gdb.ingest.pipeline import Source
+        from n2gdb.ingest.pipeline import ingest as run
+
+        config = N2GConfig(
+            seed=seed,
+            top_k=top_k,
+            tokens=tokens,
+            augment=() if augment == "none" else tuple(augment.split(",")),
+        )
+        run(
+            load_model(model, device),
+            Source(corpus or default_corpus(model), field),
+            database,
+            config,
+            Selection(chosen_layers, chosen_neurons, sample),
+            report,
+            batch_tokens,
+        )
+    _summarise(database, time.monotonic() - started)
+
+
+def _summarise(database: Path, seconds: float) -> None:
+    """Print what the database now holds."""
+    import n2gdb
+
+    with n2gdb.open(database) as opened:
+        inventory = opened.info()
+    for line in summary_lines(inventory, database, seconds):
+        typer.echo(line)
+
+
+def summary_lines(inventory: Inventory, database: Path, seconds: float) -> list[str]:
+    """Say what a database holds: by layer, then in all."""
+    lines = ["model        layer  neurons  dead  patterns precision  recall     F1"]
+    for row in inventory.layers:
+        lines.append(
+            f"{row.model:<12} {row.layer:>5} {row.neurons:>8,} {row.dead:>5,} {row.patterns:>9,} "
+            f"{_mean(row.mean_precision):>9} {_mean(row.mean_recall):>7} {_mean(row.mean_f1):>6}"
+        )
+    total = sum(row.neurons for row in inventory.layers)
+    dead = sum(row.dead for row in inventory.layers)
+    patterns = sum(row.patterns for row in inventory.layers)
+    judged = sum(row.judged for row in inventory.layers)
+    lines.append(
+        f"{total:,} neurons ({dead:,} dead), {patterns:,} patterns; means over the {judged:,} neurons that "
+        f"fire in their test examples, 0 where nothing is predicted"
+    )
+    lines.append(f"{database}: {inventory.size / 1e6:.1f} MB, {seconds:.0f} s")
+    return lines
+
+
+def _mean(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

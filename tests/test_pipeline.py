@@ -1,0 +1,219 @@
+"""The whole ingest on a slice of the demo model: resumable, the same whatever interrupts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import n2gdb
+from n2gdb.errors import CorpusError, SelectionError, StorageError
+from n2gdb.ingest import pipeline
+from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.models import default_corpus
+from n2gdb.ingest.pipeline import Source, ingest, select_neurons
+from n2gdb.ingest.report import silent
+from n2gdb.shards import RunFolder, graphs_from, run_folders, shards_folder
+from tests.demo import demo_model, ingest_demo, true_activations
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ingest_demo(tmp_path_factory.mktemp("unbroken"))
+
+
+def only_run(database: Path) -> RunFolder:
+    (run,) = run_folders(database)
+    return run
+
+
+def test_every_selected_neuron_is_stored_with_its_statistics(unbroken: Path) -> None:
+    table = only_run(unbroken).neurons().to_pydict()
+    assert len(table["layer"]) == 36
+    assert set(table["state"]) <= {"live", "unpredicted", "dead"}
+    judged = [f1 for f1 in table["f1"] if f1 is not None]
+    assert judged and all(0 <= f1 <= 1 for f1 in judged)
+    for true, f1 in zip(table["true_firings"], table["f1"], strict=True):
+        assert (f1 is None) == (true == 0)
+
+
+def test_the_database_gives_back_the_graphs_that_were_built(unbroken: Path) -> None:
+    built = graphs_from(only_run(unbroken).nodes())
+    assert built
+    text = np.random.default_rng(0).integers(2, 4096, 400)
+    with n2gdb.open(unbroken) as database:
+        for name, graph in built.items():
+            loaded = database.neuron(name).graph
+            assert loaded == graph
+            assert (loaded.predict(text) == graph.predict(text)).all()
+
+
+def test_a_pattern_makes_its_neuron_fire_in_the_real_model(unbroken: Path) -> None:
+    """For most top examples of training, the neuron fires at the pivot and the graph says so."""
+    agree = total = 0
+    with n2gdb.open(unbroken) as database:
+        for name in graphs_from(only_run(unbroken).nodes()):
+            neuron = database.neuron(name)
+            for example in neuron.examples:
+                if example.split != "train":
+                    continue
+                tokens = np.array(example.tokens)
+                real = true_activations(name.layer, name.index, tokens)[example.pivot]
+                assert real == pytest.approx(example.activation, rel=1e-3, abs=1e-6)
+                fires = real > 0.5 * neuron.max_activation
+                agree += fires == (neuron.graph.predict(tokens)[example.pivot] > 0.5)
+                total += 1
+    assert total > 50
+    assert agree / total > 0.95
+
+
+class Killed(BaseException):
+    """Stands for a kill signal: no handler of errors may catch it."""
+
+
+def killing(after: int, stage: str) -> object:
+    seen = 0
+
+    def report(name: str, done: int, total: int | None) -> None:
+        nonlocal seen
+        seen += name == stage
+        if seen == after:
+            raise Killed
+
+    return report
+
+
+def run_with(report: object, path: Path) -> None:
+    source = Source(default_corpus("demo"))
+    config = N2GConfig(tokens=30_000, window=128, top_k=8)
+    ingest(demo_model(), source, path, config, Selection(sample=36), report, 1024)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stage", "after"), [("tokenise", 1), ("scan", 6), ("neurons", 4), ("load Token", 1)]
+)
+def test_a_killed_run_goes_on_to_the_same_database(
+    unbroken: Path, tmp_path: Path, stage: str, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "broken.n2gdb"
+    monkeypatch.setattr("n2gdb.ingest.scan_store._SAVE_EVERY", 0.0)
+    with pytest.raises(Killed):
+        run_with(killing(after, stage), path)
+    assert not path.exists(), "half a database"
+    done_before = set().union(*(RunFolder(p).done() for p in shards_folder(path).iterdir() if p.is_dir()))
+    assert bool(done_before) == (stage in ("neurons", "load Token"))
+    run_with(silent, path)
+    assert_same(only_run(path), only_run(unbroken))
+
+
+def assert_same(run: RunFolder, other: RunFolder) -> None:
+    assert run.neurons().equals(other.neurons())
+    assert run.nodes().equals(other.nodes())
+    assert run.examples().equals(other.examples())
+    assert run.windows().equals(other.windows())
+
+
+def test_kill_minus_nine_in_the_middle(unbroken: Path, tmp_path: Path) -> None:
+    path = tmp_path / "killed.n2gdb"
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from tests.test_pipeline import run_with\n"
+        "def report(stage, done, total):\n"
+        "    if stage == 'neurons' and done:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "run_with(report, Path(sys.argv[1]))\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(path)], cwd=Path(__file__).parents[1], check=False
+    )
+    assert killed.returncode == -9
+    assert not path.exists()
+    run_with(silent, path)
+    assert_same(only_run(path), only_run(unbroken))
+
+
+def test_the_shard_size_and_the_batch_size_do_not_matter(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graphs agree but for activations in the last bits, and the rare one at a threshold."""
+    monkeypatch.setattr(pipeline, "SHARD_NEURONS", 3)
+    path = tmp_path / "small-shards.n2gdb"
+    source, config = Source(default_corpus("demo")), N2GConfig(tokens=30_000, window=128, top_k=8)
+    ingest(demo_model(), source, path, config, Selection(sample=36), silent, batch_tokens=300)
+    mine, theirs = (graphs_from(only_run(p).nodes()) for p in (path, unbroken))
+    same = [
+        name
+        for name, graph in mine.items()
+        if name in theirs
+        and np.array_equal(graph.token, theirs[name].token)
+        and np.array_equal(graph.depth, theirs[name].depth)
+        and np.allclose(graph.end, theirs[name].end, rtol=1e-3, equal_nan=True)
+    ]
+    assert len(same) >= 0.97 * len(theirs)
+
+
+def test_more_neurons_are_added_without_doing_the_first_again(tmp_path: Path) -> None:
+    path = tmp_path / "grown.n2gdb"
+    source, config = Source(default_corpus("demo")), N2GConfig(tokens=8_000, window=64, top_k=4)
+    first = Selection(layers=(0,), neurons=tuple(range(5)))
+    ingest(demo_model(), source, path, config, first, silent, 1024)
+    shard = only_run(path).shards()[0]
+    written = shard.stat().st_mtime_ns
+    more = Selection(layers=(0, 1), neurons=tuple(range(8)))
+    ingest(demo_model(), source, path, config, more, silent, 1024)
+    assert shard.stat().st_mtime_ns == written
+    assert only_run(path).neurons()["layer"].to_pylist() == [0] * 8 + [1] * 8
+
+
+def test_a_selection_is_seeded_and_sorted() -> None:
+    chosen = select_neurons(demo_model(), Selection(sample=10), seed=3)
+    assert chosen == sorted(chosen) == select_neurons(demo_model(), Selection(sample=10), seed=3)
+    assert chosen != select_neurons(demo_model(), Selection(sample=10), seed=4)
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(layers=(6,)), "no layer 6: this model has layers 0 to 5"),
+        (Selection(neurons=(768,)), "no neuron 768: this model has neurons 0 to 767"),
+    ],
+)
+def test_what_the_model_does_not_have_is_said(selection: Selection, message: str) -> None:
+    with pytest.raises(SelectionError, match=message):
+        select_neurons(demo_model(), selection, seed=0)
+
+
+def test_an_empty_corpus_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("")
+    path = tmp_path / "x.n2gdb"
+    with pytest.raises(CorpusError, match="empty"):
+        ingest(
+            demo_model(), Source(str(tmp_path / "empty.txt")), path, N2GConfig(), Selection(), silent, 1024
+        )
+    assert not path.exists()
+    assert list(files_below(shards_folder(path))) == []
+
+
+def test_a_full_disk_is_said_and_an_older_database_stays(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old.n2gdb"
+    path.write_bytes(unbroken.read_bytes())
+    before = path.read_bytes()
+
+    def full(self: RunFolder, *_: object) -> None:
+        raise StorageError("no space left to write shard: free some, then run again to go on")
+
+    monkeypatch.setattr(RunFolder, "write_shard", full)
+    with pytest.raises(StorageError, match="no space left"):
+        run_with(silent, path)
+    assert path.read_bytes() == before
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
