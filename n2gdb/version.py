@@ -1,0 +1,10 @@
+"""The version of the code and of what it stores; free of imports, as every start-up reads it."""
+
+from __future__ import annotations
+
+__all__ = ["SCHEMA_VERSION", "__version__"]
+
+__version__ = "0.1.0"
+
+#: Rises with every change of a table in ``schema.py`` or of the database's own in ``tables.py``.
+SCHEMA_VERSION = 1
