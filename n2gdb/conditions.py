@@ -1,0 +1,141 @@
+"""WHERE in Cypher: what holds of the neuron apart from what holds of each match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import And, Between, Comparison, Condition, Formula, Not, Operator, Or
+from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.parameters import Parameters, as_stored
+
+__all__ = [
+    "Conditions",
+    "MatchFields",
+    "column",
+    "condition_text",
+    "grows_with_activation",
+    "mentions_match",
+    "mentions_neuron",
+    "split",
+]
+
+#: Columns that Cypher takes for keywords.
+_RESERVED = frozenset({"index"})
+
+#: Neither true nor false: what any comparison with null is.
+_UNKNOWN = 'CAST(NULL, "BOOL")'
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFields:
+    """The Cypher expressions of a match's own fields; ``importance`` is None where it is always null."""
+
+    activation: str
+    importance: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conjuncts of WHERE: those on the neuron alone, and those that mention a match's field."""
+
+    neuron: tuple[Formula[Condition], ...]
+    match: tuple[Formula[Condition], ...]
+
+
+def split(where: Formula[Condition] | None) -> Conditions:
+    """Part the top-level conjuncts of WHERE."""
+    conjuncts = list(_conjuncts(where)) if where is not None else []
+    return Conditions(
+        neuron=tuple(conjunct for conjunct in conjuncts if not mentions_match(conjunct)),
+        match=tuple(conjunct for conjunct in conjuncts if mentions_match(conjunct)),
+    )
+
+
+def grows_with_activation(conditions: Iterable[Formula[Condition]]) -> bool:
+    """Whether a larger activation never fails where a smaller one holds."""
+    return all(_grows(condition) for condition in conditions)
+
+
+def mentions_neuron(formula: Formula[Condition]) -> bool:
+    """Whether a condition looks at the neuron's own fields."""
+    return any(not FIELDS[leaf.field].of_match for leaf in _leaves(formula))
+
+
+def mentions_match(formula: Formula[Condition]) -> bool:
+    """Whether a condition looks at a match's fields."""
+    return any(FIELDS[leaf.field].of_match for leaf in _leaves(formula))
+
+
+def column(name: str) -> str:
+    """Return the Cypher expression of a neuron's column."""
+    return f"n.`{name}`" if name in _RESERVED else f"n.{name}"
+
+
+def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
+    """Return ``formula`` in Cypher; raise QueryError for a match's field where ``fields`` is None."""
+    match formula:
+        case And(operands):
+            return _joined(" AND ", operands, fields, parameters)
+        case Or(operands):
+            return _joined(" OR ", operands, fields, parameters)
+        case Not(operand):
+            return f"NOT ({condition_text(operand, fields, parameters)})"
+        case Comparison(name, operator, value):
+            left = _expression(name, fields)
+            return _UNKNOWN if left is None else f"{left} {operator.value} {_bind(name, value, parameters)}"
+        case Between(name, least, most):
+            left = _expression(name, fields)
+            if left is None:
+                return _UNKNOWN
+            return f"{left} >= {_bind(name, least, parameters)} AND {left} <= {_bind(name, most, parameters)}"
+
+
+def _joined(
+    word: str, operands: Iterable[Formula[Condition]], fields: MatchFields | None, parameters: Parameters
+) -> str:
+    return word.join(f"({condition_text(operand, fields, parameters)})" for operand in operands)
+
+
+def _expression(name: str, fields: MatchFields | None) -> str | None:
+    if not FIELDS[name].of_match:
+        return column(name)
+    if fields is None:
+        raise QueryError(f"{name} is a field of a match: it needs a MATCHING clause")
+    return fields.activation if name == "activation" else fields.importance
+
+
+def _bind(name: str, value: int | float | str, parameters: Parameters) -> str:
+    if FIELDS[name].kind is Kind.REAL and not isinstance(value, str):
+        return parameters.bind(as_stored(value))
+    return parameters.bind(value)
+
+
+def _conjuncts(formula: Formula[Condition]) -> Iterator[Formula[Condition]]:
+    if isinstance(formula, And):
+        for operand in formula.operands:
+            yield from _conjuncts(operand)
+    else:
+        yield formula
+
+
+def _leaves(formula: Formula[Condition]) -> Iterator[Condition]:
+    match formula:
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from _leaves(operand)
+        case Not(operand):
+            yield from _leaves(operand)
+        case Comparison() | Between():
+            yield formula
+
+
+def _grows(formula: Formula[Condition]) -> bool:
+    match formula:
+        case And(operands) | Or(operands):
+            return all(_grows(operand) for operand in operands)
+        case Comparison("activation", operator, _):
+            return operator in (Operator.MORE, Operator.MORE_EQUAL)
+        case _:
+            return all(leaf.field != "activation" for leaf in _leaves(formula))
