@@ -23,6 +23,4 @@ def normalise(text: str) -> str:
 
 def display(text: str) -> str:
     """Make white space and control characters visible: ``·the``, ``⏎``, ``⇥``."""
-    return "".join(
-        _SHOWN.get(char, char if char.isprintable() else f"\\u{ord(char):04x}") for char in text
-    )
+    return "".join(_SHOWN.get(char, char if char.isprintable() else f"\\u{ord(char):04x}") for char in text)

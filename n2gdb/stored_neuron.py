@@ -1,0 +1,129 @@
+"""One neuron as the database holds it: its statistics, its graph and its top examples."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.neuron import NeuronName
+from n2gdb.store import Connection
+
+if TYPE_CHECKING:
+    from n2gdb.graph import NeuronGraph
+
+__all__ = ["Example", "Neuron", "load_examples", "load_graph", "load_neuron"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A window of the corpus in which the neuron is among its largest.
+
+    ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
+    value, not normalised. ``trace`` holds normalised activations from position ``start`` on.
+    """
+
+    rank: int
+    tokens: tuple[int, ...]
+    pivot: int
+    activation: float
+    split: str
+    start: int
+    trace: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """A stored neuron: ``state`` is live, unpredicted or dead; the scores are None where not judged.
+
+    ``graph`` and ``examples`` are read when first asked for, while the database is open.
+    """
+
+    name: NeuronName
+    model: str
+    state: str
+    max_activation: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    true_firings: int
+    predicted_firings: int
+    n_patterns: int
+    n_nodes: int
+    n_activating: int
+    n_context: int
+    _key: int = field(repr=False)
+    _connection: Connection = field(repr=False, compare=False)
+
+    @cached_property
+    def graph(self) -> NeuronGraph:
+        """The graph, exactly as it was stored."""
+        return load_graph(self._connection, self._key)
+
+    @cached_property
+    def examples(self) -> tuple[Example, ...]:
+        """The top examples, strongest first."""
+        return load_examples(self._connection, self._key)
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """Every stored figure by name."""
+        return {name: getattr(self, name) for name in _STATISTICS}
+
+
+_STATISTICS = tuple(name for name in Neuron.__dataclass_fields__ if not name.startswith("_"))[2:]
+
+
+def load_neuron(connection: Connection, key: int, name: NeuronName, model: str) -> Neuron | None:
+    """Read the statistics of the neuron with this key; None where there is none."""
+    fields = ", ".join(f"n.{statistic}" for statistic in _STATISTICS)
+    rows = connection.rows(f"MATCH (n:Neuron) WHERE n.id = $key RETURN {fields}", {"key": key})
+    if not rows:
+        return None
+    return Neuron(
+        name, model, **dict(zip(_STATISTICS, rows[0], strict=True)), _key=key, _connection=connection
+    )
+
+
+def load_graph(connection: Connection, key: int) -> NeuronGraph:
+    """Rebuild the graph of the neuron with this key from its relationships."""
+    import numpy as np  # 0.1 s: only where a graph is asked for
+
+    from n2gdb.graph import NeuronGraph
+
+    roots = connection.rows(
+        "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id = $key RETURN a.pre, t.token, a.`end`",
+        {"key": key},
+    )
+    context = connection.rows(
+        "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.id = $key"
+        " RETURN c.pre, t.token, c.`end`, c.depth, c.parent, c.importance",
+        {"key": key},
+    )
+    rows = sorted([*((*root, 0, -1, 1.0) for root in roots), *context])
+    _, token, end, depth, parent, importance = zip(*rows, strict=True) if rows else ((),) * 6
+    return NeuronGraph(
+        np.array(token, np.int32),
+        np.array(depth, np.int32),
+        np.array(parent, np.int32),
+        np.array(importance, np.float32),
+        np.array([float("nan") if mark is None else mark for mark in end], np.float32),
+    )
+
+
+def load_examples(connection: Connection, key: int) -> tuple[Example, ...]:
+    """Read the top examples of the neuron with this key, strongest first."""
+    rows = connection.rows(
+        "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(w:Window) WHERE n.id = $key"
+        " RETURN e.rank, w.tokens, e.pivot, e.activation, e.split, e.start, e.trace ORDER BY e.rank",
+        {"key": key},
+    )
+    return tuple(
+        Example(rank, tuple(tokens), pivot, activation, split, start, _float16(trace))
+        for rank, tokens, pivot, activation, split, start, trace in rows
+    )
+
+
+def _float16(raw: bytes) -> tuple[float, ...]:
+    return struct.unpack(f"<{len(raw) // 2}e", raw)
