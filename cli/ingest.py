@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +85,7 @@ def ingest(
     chosen_layers = None if layers is None else parse_ranges(layers)
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
     database = default_path() if db is None else db
-    with stages() as report:
+    with _resumable(), stages() as report:
         report("load model", 0, None)
         from n2gdb.ingest.config import N2GConfig, Selection
         from n2gdb.ingest.models import default_corpus, load_model
@@ -106,6 +108,16 @@ def ingest(
             batch_tokens,
         )
     _summarise(database, time.monotonic() - started)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say on Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        typer.echo("interrupted: run the same command again to go on from here", err=True)
+        raise typer.Exit(130) from error
 
 
 def _summarise(database: Path, seconds: float) -> None:

@@ -1,0 +1,126 @@
+"""`n2gdb show`: one neuron's graph, statistics and top examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from n2gdb.cli.terminal import make_console, print_json
+
+if TYPE_CHECKING:
+    from n2gdb.database import Database
+    from n2gdb.stored_neuron import Neuron
+
+__all__ = ["show"]
+
+_STATES = {
+    "live": "",
+    "unpredicted": " · its graph predicts no firing",
+    "dead": " · dead: it never fires on the corpus",
+}
+
+
+def show(
+    neuron: Annotated[str, typer.Argument(help="The neuron: L3N45, 3/45 or blocks.3.mlp/45.")],
+    db: Annotated[
+        Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model, where the database holds several.")] = None,
+    patterns: Annotated[int, typer.Option(min=0, help="Patterns drawn, the strongest; 0 for all.")] = 40,
+    examples: Annotated[int, typer.Option(min=0, help="Top examples shown.")] = 10,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, with all patterns and examples.")
+    ] = False,
+) -> None:
+    """Show a neuron: its graph as a tree from the activating token back, statistics, top examples.
+
+    n2gdb show L0N12
+
+    n2gdb show 3/45 --db neurons.n2gdb --json
+    """
+    import n2gdb
+
+    with n2gdb.open(db) as database:
+        found = database.neuron(neuron, model)
+        texts = _texts(database, found)
+        if as_json:
+            print_json(_as_dict(found, texts))
+        else:
+            _print(found, texts, patterns or None, examples)
+
+
+def _texts(database: Database, neuron: Neuron) -> dict[int, str]:
+    """Read the text of every token of the graph and the examples in one look-up."""
+    tokens = set(neuron.graph.token.tolist())
+    tokens.update(token for example in neuron.examples for token in example.tokens)
+    return database.texts(tokens, neuron.model)
+
+
+def _print(neuron: Neuron, texts: dict[int, str], patterns: int | None, examples: int) -> None:
+    from n2gdb.cli.drawing import draw_example, draw_graph
+
+    console = make_console()
+    console.print(f"{neuron.name} of {neuron.model}{_STATES[neuron.state]}", style="bold")
+    console.print(_scores(neuron))
+    console.print(
+        f"largest activation {neuron.max_activation:.3g} · {neuron.n_patterns} patterns,"
+        f" {neuron.n_nodes} nodes, {neuron.n_activating} activating and {neuron.n_context} context tokens"
+    )
+    for tree in draw_graph(neuron.graph, texts, patterns):
+        console.print()
+        console.print(tree)
+    if patterns is not None and neuron.n_patterns > patterns:
+        console.print(f"\n… {neuron.n_patterns - patterns} weaker patterns: --patterns 0 draws all")
+    for example in neuron.examples[:examples]:
+        console.print(
+            f"\n{example.rank + 1}. activation {example.activation:.3g} · {example.split}", style="dim"
+        )
+        console.print(draw_example(example, texts), soft_wrap=True)
+
+
+def _scores(neuron: Neuron) -> str:
+    if neuron.f1 is None:
+        return "not judged: its test examples hold no firing"
+    return (
+        f"F1 {neuron.f1:.2f} · precision {neuron.precision:.2f} · recall {neuron.recall:.2f}"
+        f" on {neuron.true_firings} firings in its test examples"
+    )
+
+
+def _as_dict(neuron: Neuron, texts: dict[int, str]) -> dict[str, Any]:
+    """Return plain values for JSON; a pattern's steps start at the activating token."""
+    return {
+        "neuron": str(neuron.name),
+        "model": neuron.model,
+        **neuron.statistics,
+        "patterns": [
+            {
+                "activation": pattern.activation,
+                "steps": [
+                    {
+                        "depth": step.depth,
+                        "token": step.token,
+                        "text": texts[step.token],
+                        "importance": step.importance,
+                    }
+                    for step in pattern.steps
+                ],
+            }
+            for pattern in neuron.graph.patterns()
+        ],
+        "examples": [
+            {
+                "rank": example.rank,
+                "activation": example.activation,
+                "split": example.split,
+                "pivot": example.pivot,
+                "tokens": example.tokens,
+                "texts": [texts[token] for token in example.tokens],
+                "start": example.start,
+                "trace": example.trace,
+            }
+            for example in neuron.examples
+        ],
+    }
