@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from n2gdb.errors import ModelError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine, lengths_of
+from n2gdb.ingest.hub import require_on_hub
 from n2gdb.ingest.prune import Prompts
 
 __all__ = ["HELPERS", "Helper", "augment", "load_helpers"]
@@ -85,6 +87,8 @@ class MaskedHelper:
 
         self._model = engine.model
         self._texts = engine.model.token_texts()
+        if not Path(name).is_dir():
+            require_on_hub(name, name)
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(name)
             self._masked = AutoModelForMaskedLM.from_pretrained(name).eval().to(engine.model.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +39,7 @@ class CorpusStore:
         Raises CorpusError for a corpus that cannot be read, StorageError where there is no room.
         """
         width = min(config.window, model.n_ctx)
-        path = folder / f".corpus-{os.getpid()}"
+        path = folder / ".corpus"
         windows = Windows.of(read_documents(source, field), model, length=width, max_tokens=config.tokens)
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)

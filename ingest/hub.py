@@ -8,7 +8,7 @@ from typing import Any
 from n2gdb.errors import ModelError, one_line
 from n2gdb.ingest.tokenizer import ModelTokenizer
 
-__all__ = ["boot_directory", "boot_hub"]
+__all__ = ["boot_directory", "boot_hub", "require_on_hub"]
 
 #: Seconds that the hub has to answer before it counts as out of reach.
 _PATIENCE = 4.0
@@ -16,7 +16,7 @@ _PATIENCE = 4.0
 
 def boot_directory(directory: Path, name: str, device: str) -> tuple[Any, ModelTokenizer]:
     """Load a bridge and its tokenizer from a local directory; raise ModelError naming it."""
-    return _boot_transformers(str(directory), f"{name}: {directory} cannot be loaded", device)
+    return _boot_transformers(str(directory), f"{name} cannot be loaded", device)
 
 
 def boot_hub(name: str, device: str) -> tuple[Any, ModelTokenizer]:
@@ -29,14 +29,14 @@ def boot_hub(name: str, device: str) -> tuple[Any, ModelTokenizer]:
     from transformer_lens.tools.model_registry.registry_io import resolve_model_alias
 
     repository = resolve_model_alias(name) or name
-    _require(repository, name)
+    require_on_hub(repository, name)
     failure = f"{name}: {repository} cannot be loaded from the Hugging Face hub"
     if repository.startswith(TL_LEGACY_PREFIXES):
         return _boot_legacy(repository, failure, device)
     return _boot_transformers(repository, failure, device)
 
 
-def _require(repository: str, name: str) -> None:
+def require_on_hub(repository: str, name: str) -> None:
     """Ask the hub once for the model, so that a missing one costs seconds and not a chain of retries."""
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError

@@ -22,6 +22,7 @@ from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.n2g import Block, is_dead, learn_graphs, split_examples, verdict_of
 from n2gdb.ingest.records import examples_table, neurons_table
 from n2gdb.ingest.report import Report
+from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan import TopExamples
 from n2gdb.ingest.scan_store import scan_layers
 from n2gdb.neuron import NeuronName
@@ -57,6 +58,19 @@ def ingest(
     Raises CorpusError, SelectionError, StorageError, ModelError.
     """
     chosen = select_neurons(model, selection, config.seed)
+    with sole_writer(shards_folder(database)):
+        return _ingest(model, source, database, config, chosen, report, batch_tokens)
+
+
+def _ingest(
+    model: SubjectModel,
+    source: Source,
+    database: Path,
+    config: N2GConfig,
+    chosen: Sequence[NeuronName],
+    report: Report,
+    batch_tokens: int | None,
+) -> RunFolder:
     shards = shards_folder(database)
     corpus = CorpusStore.tokenise(source.name, source.field, model, config, shards, report)
     run = RunFolder.create(shards / _run_name(model, corpus, config))

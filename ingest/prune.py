@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,18 +57,18 @@ def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> 
     width = config.prune_limit + (engine.model.bos is not None)
     tokens = np.full((len(reach), width), PAD, np.int32)
     activations = np.zeros((len(reach), width), np.float32)
-    open_ = np.ones(len(reach), bool)
-    for lengths in _rounds(config.prune_limit):
-        row = np.flatnonzero(open_ & (reach >= lengths.start))
-        row, length = _pairs(row, lengths, reach)
-        prompt = _suffixes(engine.model.bos, examples, row, length, width)
-        found = engine.activations(layer, prompt, examples.neuron[row])
-        at_pivot = found[np.arange(len(row)), _last(prompt)]
-        enough = at_pivot >= config.prune_ratio * examples.activation[row]
-        keep = _shortest(row, length, enough | (length == reach[row]))
-        tokens[row[keep]] = prompt[keep]
-        activations[row[keep]] = found[keep]
-        open_[row[keep]] = False
+    pending = np.arange(len(reach))
+    for length in range(1, config.prune_limit + 1):
+        # One length at a time: no longer suffix is run for an example that a shorter one settles.
+        pending = pending[reach[pending] >= length]
+        prompt = _suffixes(engine.model.bos, examples, pending, length, width)
+        found = engine.activations(layer, prompt, examples.neuron[pending])
+        at_pivot = found[np.arange(len(pending)), _last(prompt)]
+        enough = at_pivot >= config.prune_ratio * examples.activation[pending]
+        settled = enough | (length == reach[pending])
+        tokens[pending[settled]] = prompt[settled]
+        activations[pending[settled]] = found[settled]
+        pending = pending[~settled]
     last = _last(tokens)
     kept = activations[np.arange(len(tokens)), last]
     alive = np.flatnonzero(kept > 0)
@@ -84,15 +83,6 @@ def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> 
     )
 
 
-def _rounds(limit: int) -> Iterator[range]:
-    """Suffix lengths in rounds that grow: what a short suffix settles is not asked again."""
-    start, size = 1, 2
-    while start <= limit:
-        yield range(start, min(start + size, limit + 1))
-        start += size
-        size = min(size + 1, 6)
-
-
 def _reach(engine: Engine, examples: Examples, config: N2GConfig) -> IndexArray:
     """Longest suffix of each example: up to the limit, the window's start, or a special token."""
     position = np.arange(examples.tokens.shape[1])
@@ -102,32 +92,16 @@ def _reach(engine: Engine, examples: Examples, config: N2GConfig) -> IndexArray:
     return reach
 
 
-def _pairs(row: IndexArray, lengths: range, reach: IndexArray) -> tuple[IndexArray, IndexArray]:
-    """Every (example, suffix length) of a round, as far as the example reaches."""
-    rows, length = np.repeat(row, len(lengths)), np.tile(np.array(lengths), len(row))
-    fits = length <= reach[rows]
-    return rows[fits], length[fits]
-
-
-def _suffixes(
-    bos: int | None, examples: Examples, row: IndexArray, length: IndexArray, width: int
-) -> IntArray:
-    """Cut suffixes that end on the pivot, behind a BOS: (pair, position)."""
-    front = bos is not None
-    offset = np.arange(width - front)
-    position = examples.pivot[row, None] - length[:, None] + 1 + offset  # (pair, position)
-    inside = offset < length[:, None]
-    tokens = np.where(inside, examples.tokens[row[:, None], np.where(inside, position, 0)], PAD)
-    return np.pad(tokens, ((0, 0), (int(front), 0)), constant_values=bos or 0).astype(np.int32)
+def _suffixes(bos: int | None, examples: Examples, row: IndexArray, length: int, width: int) -> IntArray:
+    """Cut suffixes of one length that end on the pivot, behind a BOS: (row, position)."""
+    position = examples.pivot[row, None] + np.arange(1 - length, 1)  # (row, length)
+    tokens = np.full((len(row), width), PAD, np.int32)
+    front = int(bos is not None)
+    if bos is not None:
+        tokens[:, 0] = bos
+    tokens[:, front : front + length] = examples.tokens[row[:, None], position]
+    return tokens
 
 
 def _last(prompts: IntArray) -> IndexArray:
     return lengths_of(prompts) - 1
-
-
-def _shortest(row: IndexArray, length: IndexArray, good: npt.NDArray[np.bool_]) -> IndexArray:
-    """Indices of the first good pair of each example; pairs of one example stand by rising length."""
-    index = np.flatnonzero(good)
-    _, first = np.unique(row[index], return_index=True)
-    found: IndexArray = index[first]
-    return found

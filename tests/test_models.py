@@ -265,7 +265,7 @@ def test_usual_names_reach_their_repository(
         asked.append(repository)
         raise ModelError("stop here")
 
-    monkeypatch.setattr(hub, "_require", lambda *_: None)
+    monkeypatch.setattr(hub, "require_on_hub", lambda *_: None)
     monkeypatch.setattr(hub, "_boot_legacy", boot)
     with pytest.raises(ModelError, match="stop here"):
         load_model(name, "cpu")
