@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+_COMMAND = "from n2gdb.cli.main import run; run()"
+
 
 def main() -> None:
     options = sys.argv[2:] if sys.argv[1:2] == ["--"] else []
@@ -22,8 +24,7 @@ def main() -> None:
         database = Path(folder) / "demo.n2gdb"
         started = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-c", "from n2gdb.cli.main import run; run()"]
-            + ["ingest", "demo", "--db", str(database), *options],
+            [sys.executable, "-c", _COMMAND, "ingest", "demo", "--db", str(database), *options],
             check=True,
         )
         seconds = time.perf_counter() - started

@@ -3,7 +3,7 @@
     python -m benchmarks.reference REFERENCE.npz [--augment embedding] [--neurons-per-layer 36]
 
 REFERENCE.npz holds neurons (n, 2), windows (w, 256), examples (n, 20) rows of windows, max_activation (n),
-train and test (n, 10) places among the 20, and reference (n, 4): the published code's precision, recall,
+train and test (10) places among the 20, and reference (n, 4): the published code's precision, recall,
 F1 and number of true firings, NaN where there is none.
 """
 
@@ -41,7 +41,7 @@ def main(
         rows = np.flatnonzero(data["neurons"][:, 0] == layer)[:neurons_per_layer]
         block = read_block(subject, data, layer, rows)
         train = np.zeros(data["examples"][rows].shape, bool)
-        np.put_along_axis(train, data["train"][rows].astype(int), True, axis=1)
+        train[:, data["train"]] = True
         start = time.perf_counter()
         graphs = learn_graphs(engine, block, train, helpers, config)
         verdicts = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]

@@ -68,6 +68,8 @@ def query(
         _print_lines(answer, models)
     for notice in _notices(asked, answer):
         typer.echo(notice, err=True)
+    if answer.notices and not len(answer):
+        raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice
 
 
 def _print_explanation(query: Query, as_json: bool) -> None:

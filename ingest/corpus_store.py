@@ -40,7 +40,9 @@ class CorpusStore:
         """
         width = min(config.window, model.n_ctx)
         path = folder / ".corpus"
-        windows = Windows.of(read_documents(source, field), model, length=width, max_tokens=config.tokens)
+        windows = Windows.of(
+            read_documents(source, field), model, length=width, max_tokens=config.tokens, source=source
+        )
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             file = path.open("wb")

@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int32]
 _STATE = ("activation", "window", "trace")
 
 #: Tokens of a batch; the scan gains little from larger ones.
-_BATCH_TOKENS = {"cpu": 1 << 10, "mps": 1 << 14, "cuda": 1 << 16}
+_BATCH_TOKENS = {"cpu": 1 << 11, "mps": 1 << 14, "cuda": 1 << 16}
 
 
 class Scan:
@@ -49,7 +49,8 @@ class Scan:
         tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
         skip = (tokens == PAD) | torch.isin(tokens, self._special)  # (window, position)
         sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
-        trace = torch.cat(sites, dim=-1).masked_fill_(skip[..., None], -torch.inf)
+        trace = torch.cat(sites, dim=-1)  # (window, position, neuron)
+        trace[skip] = -torch.inf
         self._keep(trace, trace.amax(dim=1).T)
         self.next_window += len(windows)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, overload
 
 from n2gdb.errors import DatabaseError, DatabaseFormatError, UnknownNameError
 from n2gdb.inventory import Inventory, ModelInfo, read_inventory, read_models
-from n2gdb.near_tokens import Literal, unknown_tokens
+from n2gdb.near_tokens import unknown_tokens
 from n2gdb.neuron import NeuronName
 from n2gdb.seal import is_sealed, verify_seal
 from n2gdb.store import Connection
@@ -101,7 +101,7 @@ class Database:
         total = skipped + len(hits) if whole else self.count(parsed)
         if hits and _needs_every_token(parsed.clauses):
             return Answer(hits, total, ())
-        literals = (Literal(found.text, found.exact) for found in compile_query(parsed).literals)
+        literals = compile_query(parsed).literals
         return Answer(hits, total, unknown_tokens(self._connection, self._models, literals))
 
     def count(self, query: str | Query) -> int:

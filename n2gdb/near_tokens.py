@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from n2gdb.inventory import ModelInfo
 from n2gdb.store import Connection
 from n2gdb.tokens import normalise
 
-__all__ = ["Literal", "unknown_tokens"]
+if TYPE_CHECKING:  # lark takes longer to load than most answers
+    from n2gdb.grammar.ast import TokenLiteral
+
+__all__ = ["unknown_tokens"]
 
 _SHOWN = 3
 _LENGTHS = 2  # characters that a near token may be longer or shorter
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A token as a query writes it: ``exact`` within double quotes."""
+def _key(literal: TokenLiteral) -> str:
+    """What the column ``text``, or else ``norm``, must be."""
+    return literal.text if literal.exact else normalise(literal.text)
 
-    text: str
-    exact: bool
 
-    @property
-    def key(self) -> str:
-        """What the column ``text``, or else ``norm``, must be."""
-        return self.text if self.exact else normalise(self.text)
-
-    def __str__(self) -> str:
-        return f'"{self.text}"' if self.exact else f"'{self.text}'"
+def _written(text: str, exact: bool) -> str:
+    return f'"{text}"' if exact else f"'{text}'"
 
 
 def unknown_tokens(
-    connection: Connection, models: Sequence[ModelInfo], literals: Iterable[Literal]
+    connection: Connection, models: Sequence[ModelInfo], literals: Iterable[TokenLiteral]
 ) -> tuple[str, ...]:
     """Return a sentence for each literal that no model has a token for, with near tokens they have."""
-    wanted = sorted(set(literals), key=str)
+    wanted = sorted(set(literals), key=lambda literal: (literal.text, literal.exact))
     if not wanted:
         return ()
     conditions = [
@@ -44,24 +40,24 @@ def unknown_tokens(
     ]
     rows = connection.rows(
         f"MATCH (t:Token) WHERE {' OR '.join(conditions)} RETURN t.norm, t.text",
-        {f"wanted{place}": literal.key for place, literal in enumerate(wanted)},
+        {f"wanted{place}": _key(literal) for place, literal in enumerate(wanted)},
     )
     norms, texts = {norm for norm, _ in rows}, {text for _, text in rows}
-    unknown = [literal for literal in wanted if literal.key not in (texts if literal.exact else norms)]
+    unknown = [literal for literal in wanted if _key(literal) not in (texts if literal.exact else norms)]
     names = " or ".join(model.name for model in models)
     return tuple(_sentence(connection, names, literal) for literal in unknown)
 
 
-def _sentence(connection: Connection, models: str, literal: Literal) -> str:
+def _sentence(connection: Connection, models: str, literal: TokenLiteral) -> str:
     near = _near(connection, literal)
     if not near:
-        return f"no token of {models} reads {literal}, and none is near"
+        return f"no token of {models} reads {_written(literal.text, literal.exact)}, and none is near"
     counts = _neurons(connection, near, literal.exact)
-    shown = ", ".join(f"{Literal(text, literal.exact)} ({_plural(counts.get(text, 0))})" for text in near)
-    return f"no token of {models} reads {literal}; near: {shown}"
+    shown = ", ".join(f"{_written(text, literal.exact)} ({_plural(counts.get(text, 0))})" for text in near)
+    return f"no token of {models} reads {_written(literal.text, literal.exact)}; near: {shown}"
 
 
-def _near(connection: Connection, literal: Literal) -> list[str]:
+def _near(connection: Connection, literal: TokenLiteral) -> list[str]:
     """Return the nearest texts, or normalised texts, of the models' tokens: nearest first."""
     rows = connection.rows("MATCH (t:Token) WHERE NOT t.special RETURN t.norm, t.text")
     wanted = normalise(literal.text)

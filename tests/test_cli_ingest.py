@@ -84,7 +84,7 @@ def test_a_corpus_without_the_field_names_those_it_has(tmp_path: Path) -> None:
 def test_an_empty_corpus_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     arguments = ("--corpus", str(tmp_path / "empty.txt"), "--db", str(tmp_path / "x.n2gdb"))
-    assert "empty" in one_error(run("ingest", "demo", *arguments))
+    assert "empty.txt has no text" in one_error(run("ingest", "demo", *arguments))
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_nothing_found_is_an_answer(path: Path) -> None:
 
 def test_a_token_that_the_model_lacks_is_said(path: Path) -> None:
     code, _, err = run(path, "neurons MATCHING 'excep'")
-    assert code == 0
+    assert code == 1
     assert "no token of tiny reads 'excep'" in err
     assert "except" in err
 

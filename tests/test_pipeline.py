@@ -52,23 +52,21 @@ def test_the_database_gives_back_the_graphs_that_were_built(unbroken: Path) -> N
             assert (loaded.predict(text) == graph.predict(text)).all()
 
 
-def test_a_pattern_makes_its_neuron_fire_in_the_real_model(unbroken: Path) -> None:
-    """For most top examples of training, the neuron fires at the pivot and the graph says so."""
-    agree = total = 0
+def test_where_a_neuron_fires_in_training_its_graph_says_so(unbroken: Path) -> None:
+    """The stored activation is the real model's, and a pattern was learned from every firing pivot."""
+    said = total = 0
     with n2gdb.open(unbroken) as database:
         for name in graphs_from(only_run(unbroken).nodes()):
             neuron = database.neuron(name)
             for example in neuron.examples:
-                if example.split != "train":
-                    continue
                 tokens = np.array(example.tokens)
                 real = true_activations(name.layer, name.index, tokens)[example.pivot]
                 assert real == pytest.approx(example.activation, rel=1e-3, abs=1e-6)
-                fires = real > 0.5 * neuron.max_activation
-                agree += fires == (neuron.graph.predict(tokens)[example.pivot] > 0.5)
-                total += 1
+                if example.split == "train" and real > 0.5 * neuron.max_activation:
+                    said += neuron.graph.predict(tokens)[example.pivot] > 0.5
+                    total += 1
     assert total > 50
-    assert agree / total > 0.95
+    assert said / total > 0.98
 
 
 class Killed(BaseException):
@@ -191,12 +189,12 @@ def test_what_the_model_does_not_have_is_said(selection: Selection, message: str
 def test_an_empty_corpus_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("")
     path = tmp_path / "x.n2gdb"
-    with pytest.raises(CorpusError, match="empty"):
+    with pytest.raises(CorpusError, match="has no text"):
         ingest(
             demo_model(), Source(str(tmp_path / "empty.txt")), path, N2GConfig(), Selection(), silent, 1024
         )
     assert not path.exists()
-    assert list(files_below(shards_folder(path))) == []
+    assert {file.name for file in files_below(shards_folder(path))} == {".lock"}
 
 
 def test_a_full_disk_is_said_and_an_older_database_stays(
