@@ -28,62 +28,62 @@ def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
         MofNCompleteColumn,
         Progress,
         TaskID,
-        TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
 
-    speed = TextColumn("{task.fields[rate]}")
     with Progress(
         TextColumn("{task.description:<16}"),
         BarColumn(),
-        TaskProgressColumn(),
         MofNCompleteColumn(),
-        speed,
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}"),
         console=Console(stderr=True),
     ) as progress:
         tasks: dict[str, TaskID] = {}
-        begun: dict[str, tuple[float, int]] = {}
+        paces: dict[str, _Pace] = {}
 
         def report(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:
                 for task in tasks.values():
+                    ended = progress.tasks[task].completed or 1
+                    progress.update(task, total=ended, completed=ended)
                     progress.stop_task(task)
-                    progress.update(task, total=progress.tasks[task].completed or 1)
-                    progress.update(task, completed=progress.tasks[task].total)
-                tasks[stage] = progress.add_task(stage, total=total, rate="")
-                begun[stage] = time.monotonic(), done
-            start, before = begun[stage]
-            rate = (done - before) / max(time.monotonic() - start, 1e-9)
-            shown = f"{rate:,.0f}/s" if done > before else ""
-            progress.update(tasks[stage], completed=done, total=total, rate=shown)
+                tasks[stage] = progress.add_task(stage, total=total, pace="")
+                paces[stage] = _Pace(done)
+            progress.update(tasks[stage], completed=done, total=total, pace=paces[stage].text(done, total))
 
         yield report
+
+
+class _Pace:
+    """How fast a stage has gone since it began, and how long the rest will take at that rate."""
+
+    def __init__(self, before: int) -> None:
+        self._begun, self._before = time.monotonic(), before
+
+    def text(self, done: int, total: int | None) -> str:
+        """Say it: ``25.0/s, 98 s left``; empty while nothing is known."""
+        rate = (done - self._before) / max(time.monotonic() - self._begun, 1e-9)
+        if done == self._before:
+            return ""
+        return f"{rate:,.1f}/s" if total is None else f"{rate:,.1f}/s, {(total - done) / rate:,.0f} s left"
 
 
 class _Lines:
     """Without a terminal: a line as a stage begins, and one every half minute."""
 
     def __init__(self) -> None:
-        self._stage = ""
-        self._begun = self._said = 0.0
-        self._before = 0
+        self._stage, self._said = "", 0.0
+        self._pace = _Pace(0)
 
     def report(self, stage: str, done: int, total: int | None) -> None:
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._begun, self._before = stage, now, done
+            self._stage, self._pace = stage, _Pace(done)
         elif now - self._said < 30 and done != total:
             return
         self._said = now
-        print(self._line(stage, done, total, now - self._begun), file=sys.stderr, flush=True)
-
-    def _line(self, stage: str, done: int, total: int | None, seconds: float) -> str:
-        if total is None:
-            return f"{stage}: {done:,}" if done else stage
-        rate = (done - self._before) / seconds if seconds > 0 else 0.0
-        left = f", {rate:,.1f}/s, {(total - done) / rate:,.0f} s left" if rate else ""
-        return f"{stage}: {done:,} of {total:,}{left}"
+        amount = f"{done:,} of {total:,}" if total is not None else f"{done:,}" if done else ""
+        line = ", ".join(part for part in (amount, self._pace.text(done, total)) if part)
+        print(f"{stage}: {line}" if line else stage, file=sys.stderr, flush=True)
