@@ -73,6 +73,7 @@ def query(
 
 
 def _print_explanation(query: Query, as_json: bool) -> None:
+    from n2gdb.clause import literal_key
     from n2gdb.compiler import compile_query
 
     compiled = compile_query(query)
@@ -80,8 +81,9 @@ def _print_explanation(query: Query, as_json: bool) -> None:
         print_json({"cypher": compiled.cypher, "parameters": compiled.parameters})
         return
     print(compiled.cypher)
+    written = {literal_key(each): str(each) for each in compiled.literals}
     for name, value in compiled.parameters.items():
-        print(f"${name} = {value!r}")
+        print(f"${name} = {value!r}" + (f"  # the key of {written[value]}" if value in written else ""))
 
 
 def _print_for_people(answer: Answer, models: Sequence[str]) -> None:

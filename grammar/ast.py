@@ -52,6 +52,9 @@ class TokenLiteral:
     exact: bool = False
     at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
 
+    def __str__(self) -> str:
+        return f'"{self.text}"' if self.exact else f"'{self.text}'"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -14,9 +14,9 @@ from n2gdb.conditions import MatchFields, condition_text, grows_with_activation
 from n2gdb.grammar.ast import Condition, Formula, Link, Matching, TokenLiteral
 from n2gdb.lowering import Lowered, lower
 from n2gdb.parameters import Parameters
-from n2gdb.tokens import normalise
+from n2gdb.tokens import normalise, text_key
 
-__all__ = ["ClauseMatch", "match_clause"]
+__all__ = ["ClauseMatch", "literal_key", "match_clause"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,13 @@ class _Rows:
         return f"a{self.name}" if self.lowered.activating else None
 
 
+def literal_key(token: TokenLiteral) -> int:
+    """The number that ``text_key`` of a token that a literal means, or else ``norm_key``, must be."""
+    return text_key(token.text if token.exact else normalise(token.text))
+
+
 def _reads(node: str, token: TokenLiteral, parameters: Parameters) -> str:
-    if token.exact:
-        return f"{node}.text = {parameters.bind(token.text)}"
-    return f"{node}.norm = {parameters.bind(normalise(token.text))}"
+    return f"{node}.{'text_key' if token.exact else 'norm_key'} = {parameters.bind(literal_key(token))}"
 
 
 def _within(distance: str, gap: Link) -> list[str]:

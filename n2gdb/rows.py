@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.errors import DatabaseFormatError
 from n2gdb.shards import RunFolder
+from n2gdb.tokens import text_key
 
 __all__ = ["run_rows"]
 
@@ -32,7 +34,13 @@ def run_rows(run: RunFolder, model: int) -> Iterator[tuple[str, pa.Table]]:
     neurons, tokens, windows = run.neurons(), run.tokens(), run.windows()
     yield "Model", _keyed(run.model(), [np.array([model], np.int64)])
     token = tokens["token"].to_numpy()
-    yield "Token", _keyed(tokens, [_token_key(model, token), np.full(len(token), model, np.int64)])
+    keyed = _keyed(tokens, [_token_key(model, token), np.full(len(token), model, np.int64)])
+    yield (
+        "Token",
+        keyed.append_column("text_key", _text_keys(tokens["text"])).append_column(
+            "norm_key", _text_keys(tokens["norm"])
+        ),
+    )
     yield "Neuron", _keyed(neurons, [_neuron_key(model, neurons), np.full(len(neurons), model, np.int64)])
     window = windows["window"].to_numpy()
     yield "Window", _keyed(windows, [_window_key(model, window), np.full(len(window), model, np.int64)])
@@ -98,6 +106,14 @@ def _keyed(table: pa.Table, keys: list[Int64Array]) -> pa.Table:
     """Put key columns in front of a table's own."""
     columns = [pa.array(key) for key in keys] + table.columns
     return pa.table(columns, names=[f"key{i}" for i in range(len(keys))] + table.column_names)
+
+
+def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
+    """Number every text; equal numbers mean equal texts."""
+    keys = {text: text_key(text) for text in texts.unique().to_pylist()}
+    if len(set(keys.values())) < len(keys):
+        raise DatabaseFormatError("two tokens of the vocabulary have the same 63-bit key")
+    return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
 
 
 def _token_key(model: int, token: Int64Array) -> Int64Array:

