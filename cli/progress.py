@@ -43,17 +43,21 @@ def _bars() -> Iterator[Callable[[str, int, int | None], None]]:
         tasks: dict[str, TaskID] = {}
         paces: dict[str, _Pace] = {}
 
+        def end_stages() -> None:
+            for task in tasks.values():
+                ended = progress.tasks[task].completed or 1
+                progress.update(task, total=ended, completed=ended)
+                progress.stop_task(task)
+
         def report(stage: str, done: int, total: int | None) -> None:
             if stage not in tasks:
-                for task in tasks.values():
-                    ended = progress.tasks[task].completed or 1
-                    progress.update(task, total=ended, completed=ended)
-                    progress.stop_task(task)
+                end_stages()
                 tasks[stage] = progress.add_task(stage, total=total, pace="")
                 paces[stage] = _Pace(done)
             progress.update(tasks[stage], completed=done, total=total, pace=paces[stage].text(done, total))
 
         yield report
+        end_stages()
 
 
 class _Pace:
