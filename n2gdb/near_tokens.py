@@ -51,10 +51,10 @@ def unknown_tokens(
 def _sentence(connection: Connection, models: str, literal: TokenLiteral) -> str:
     near = _near(connection, literal)
     if not near:
-        return f"no token of {models} reads {_written(literal.text, literal.exact)}, and none is near"
+        return f"no token of {models} reads {literal}, and none is near"
     counts = _neurons(connection, near, literal.exact)
     shown = ", ".join(f"{_written(text, literal.exact)} ({_plural(counts.get(text, 0))})" for text in near)
-    return f"no token of {models} reads {_written(literal.text, literal.exact)}; near: {shown}"
+    return f"no token of {models} reads {literal}; near: {shown}"
 
 
 def _near(connection: Connection, literal: TokenLiteral) -> list[str]:
