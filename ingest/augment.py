@@ -15,6 +15,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine, lengths_of
 from n2gdb.ingest.hub import require_on_hub
 from n2gdb.ingest.prune import Prompts
+from n2gdb.ingest.windows import PAD
 
 __all__ = ["HELPERS", "Helper", "augment", "load_helpers"]
 
@@ -45,7 +46,7 @@ class ModelHelper:
         found = np.full((len(prompts), n), -1, np.intp)
         slot = np.flatnonzero(positions > 0)
         before = prompts[slot].copy()
-        before[np.arange(prompts.shape[1]) >= positions[slot, None]] = -1
+        before[np.arange(prompts.shape[1]) >= positions[slot, None]] = PAD
         banned = np.array(sorted(self._engine.model.special), np.intp)
         found[slot] = self._engine.likeliest_next(before, positions[slot], n, banned)
         return found

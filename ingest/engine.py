@@ -16,10 +16,9 @@ import torch
 
 from n2gdb.errors import IngestError
 from n2gdb.ingest.models import SubjectModel
+from n2gdb.ingest.windows import PAD
 
-__all__ = ["PAD", "Engine", "Sharing", "lengths_of", "share_prefixes"]
-
-PAD = -1
+__all__ = ["Engine", "Sharing", "lengths_of", "share_prefixes"]
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
@@ -128,17 +127,18 @@ class Engine:
         requests = np.argsort(owner, kind="stable")
         bounds = np.searchsorted(owner[requests], np.arange(len(runs) + 1))
         self.tokens_asked += int(length.sum())
+        run_length = length[runs]
         start = 0
         while start < len(runs):
-            stop = self._batch_end(length[runs], start)
+            stop = self._batch_end(run_length, start)
             request = requests[bounds[start] : bounds[stop]]
-            width = int(length[runs[stop - 1]])
+            width = int(run_length[stop - 1])
             tokens = torch.from_numpy(prompts[runs[start:stop], :width].astype(np.int64))
             run = torch.from_numpy(owner[request] - start)
             try:
                 device = self.model.device
                 rows = gather(run.to(device), tokens.clamp_(min=0).to(device), request)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except RuntimeError as error:
                 self._halve(error)
                 continue
             self.tokens_run += tokens.numel()
@@ -155,10 +155,9 @@ class Engine:
         fits = length[start:most] * np.arange(1, most - start + 1) <= self.batch_tokens
         return max(stop, start + int(np.count_nonzero(fits)))
 
-    def _halve(self, error: Exception) -> None:
+    def _halve(self, error: RuntimeError) -> None:
         """Shrink the batch after running out of memory; raise any other error, or when none is left."""
-        text = str(error).lower()
-        if not isinstance(error, torch.OutOfMemoryError) and "memory" not in text:
+        if not _is_out_of_memory(error):
             raise error
         if self.batch_tokens <= _SMALLEST_BATCH:
             raise IngestError(
@@ -177,7 +176,9 @@ class Engine:
         while tokens <= largest:
             try:
                 now = self._measure(tokens // width, width)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 if not best:
                     raise IngestError(f"not even {tokens} tokens fit on {self.model.device}") from error
                 break
@@ -196,3 +197,8 @@ class Engine:
             self.model.activations(tokens, middle).sum().item()
             fastest = min(fastest, time.perf_counter() - start)
         return tokens.numel() / fastest
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a device ran out of memory; the CPU's allocator has no error class of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "memory" in str(error).lower()

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.graph import NeuronGraph
+from n2gdb.ingest.windows import PAD
 
 __all__ = ["Verdict", "judge"]
 
@@ -56,5 +57,5 @@ def predict_windows(graph: NeuronGraph, tokens: npt.NDArray[np.int32]) -> npt.ND
     They are laid behind one another with padding between that no pattern can cross.
     """
     gap = int(graph.depth.max(initial=0))
-    laid = np.pad(tokens, ((0, 0), (gap, 0)), constant_values=-1)
+    laid = np.pad(tokens, ((0, 0), (gap, 0)), constant_values=PAD)
     return graph.predict(laid.ravel()).reshape(laid.shape)[:, gap:]

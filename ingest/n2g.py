@@ -12,10 +12,11 @@ from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.augment import Helper, augment
 from n2gdb.ingest.build import build_graphs
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.engine import PAD, Engine
+from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.judge import Verdict, judge
 from n2gdb.ingest.prune import Examples, prune
 from n2gdb.ingest.saliency import measure_saliency
+from n2gdb.ingest.windows import PAD
 
 __all__ = ["Block", "is_dead", "learn_graphs", "split_examples", "verdict_of"]
 

@@ -25,6 +25,7 @@ from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan import TopExamples
 from n2gdb.ingest.scan_store import scan_layers
+from n2gdb.ingest.windows import PAD
 from n2gdb.neuron import NeuronName
 from n2gdb.shards import RunFolder, nodes_table, run_folders, shards_folder
 from n2gdb.store import build_database
@@ -77,8 +78,7 @@ def _ingest(
     run.clean()
     corpus = corpus.move_into(run.path)
     run.write_tokens(_vocabulary(model))
-    engine = Engine(model, batch_tokens)
-    _learn(engine, corpus, run, config, chosen, report)
+    _learn(model, corpus, run, config, chosen, report, batch_tokens)
     run.write_windows(_windows(run, corpus))
     run.write_model(_model_row(model, source, corpus, config))
     runs = [other for other in run_folders(database) if _model_name(other) != model.name]
@@ -114,19 +114,24 @@ def _run_name(model: SubjectModel, corpus: CorpusStore, config: N2GConfig) -> st
 
 
 def _learn(
-    engine: Engine,
+    model: SubjectModel,
     corpus: CorpusStore,
     run: RunFolder,
     config: N2GConfig,
     chosen: Sequence[NeuronName],
     report: Report,
+    batch_tokens: int | None,
 ) -> None:
     """Scan the layers that are not scanned yet, then learn the neurons that are in no shard yet."""
     done = run.done()
     pending = [name for name in chosen if (name.layer, name.index) not in done]
-    scanned = scan_layers(engine.model, corpus, run.path, {name.layer for name in pending}, config, report)
-    helpers = load_helpers(config.augment, engine) if pending else ()
     finished = len(chosen) - len(pending)
+    if not pending:
+        report("neurons", finished, len(chosen))
+        return
+    engine = Engine(model, batch_tokens)
+    helpers = load_helpers(config.augment, engine)
+    scanned = scan_layers(model, corpus, run.path, {name.layer for name in pending}, config, report)
     report("neurons", finished, len(chosen))
     for layer, names in groupby(pending, key=lambda name: name.layer):
         indices = np.array([name.index for name in names], np.intp)
@@ -145,7 +150,7 @@ def _block(
     """A block's examples with their tokens, and the windows' numbers (neuron, example)."""
     window = scan.window[neurons]
     text = corpus.tokens_of(np.maximum(window, 0).ravel()).reshape(*window.shape, -1)
-    text[window < 0] = -1
+    text[window < 0] = PAD
     block = Block(
         layer, neurons, scan.max_activation[neurons], text, scan.pivot[neurons], scan.trace[neurons]
     )
@@ -177,7 +182,7 @@ def _windows(run: RunFolder, corpus: CorpusStore) -> pa.Table:
     """The windows that some top example points to: ``schema.WINDOWS``."""
     number = np.unique(run.examples()["window"].to_numpy())
     text = corpus.tokens_of(number)
-    real = text >= 0
+    real = text != PAD
     offsets = np.concatenate([[0], np.cumsum(real.sum(axis=1))]).astype(np.int32)
     rows = pa.ListArray.from_arrays(pa.array(offsets), pa.array(text[real]))
     return pa.table([pa.array(number), rows], schema=schema.WINDOWS)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.engine import PAD, Engine, lengths_of
+from n2gdb.ingest.engine import Engine, lengths_of
+from n2gdb.ingest.windows import PAD
 
 __all__ = ["Examples", "Prompts", "prune"]
 

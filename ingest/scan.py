@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.engine import PAD
 from n2gdb.ingest.models import SubjectModel
+from n2gdb.ingest.windows import PAD
 
 __all__ = ["Scan", "TopExamples", "select_examples"]
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from n2gdb.errors import CorpusError
 
-__all__ = ["PADDING", "Windows"]
+__all__ = ["PAD", "Windows"]
 
 IntArray = npt.NDArray[np.int32]
 
 #: Stands behind the last token of a short window.
-PADDING = -1
+PAD = -1
 
 #: Documents are encoded together until they have this many characters.
 _CHARACTERS = 1 << 20
@@ -37,7 +37,7 @@ class Windows:
 
     Documents are joined by ``separator`` and cut into windows of ``length`` tokens, each behind a BOS
     when the model has one, as models are trained. Without a separator no window spans two documents.
-    A window cut short by the end is padded with PADDING.
+    A window cut short by the end is padded with PAD.
 
     ``max_tokens`` bounds the tokens, BOS not counted. ``n_tokens``, ``n_documents`` and ``fingerprint``
     speak of what has been yielded so far. Raises CorpusError at the end of a corpus without any token,
@@ -107,7 +107,7 @@ class Windows:
                 continue
             rows = self._framed(body)
             self._digest.update(rows.tobytes())
-            self.n_tokens += int(np.count_nonzero(body != PADDING))
+            self.n_tokens += int(np.count_nonzero(body != PAD))
             pending.append(rows)
             if sum(map(len, pending)) >= self._batch:
                 joined = np.concatenate(pending)
@@ -171,6 +171,6 @@ class Windows:
     def _cut(self, tokens: IntArray) -> IntArray:
         """Cut tokens into rows, the last one padded: (token,) -> (window, body)."""
         n_windows = -(-len(tokens) // self._body)
-        padded = np.full(n_windows * self._body, PADDING, np.int32)
+        padded = np.full(n_windows * self._body, PAD, np.int32)
         padded[: len(tokens)] = tokens
         return padded.reshape(n_windows, self._body)

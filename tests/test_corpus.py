@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from n2gdb.errors import CorpusError
 from n2gdb.ingest.corpus import read_documents
-from n2gdb.ingest.windows import PADDING, Windows
+from n2gdb.ingest.windows import PAD, Windows
 
 TEXTS = ["the first\ndocument", "Zweites Dokument – über Bäume", "3"]
 
@@ -47,7 +47,7 @@ def cut(
     )
     rows = [row for rows in windows for row in rows]
     assert all(len(row) == length for row in rows)
-    return [row[row != PADDING].tolist() for row in rows], windows
+    return [row[row != PAD].tolist() for row in rows], windows
 
 
 def write_lines(path: Path, lines: Iterable[object]) -> Path:

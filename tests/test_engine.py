@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.engine import PAD, Engine, lengths_of, share_prefixes
+from n2gdb.ingest.engine import Engine, lengths_of, share_prefixes
+from n2gdb.ingest.windows import PAD
 from tests.demo import demo_model, demo_windows, true_activations
 
 
