@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ _SHORT = 12  # characters of a fingerprint
 
 
 def info(
-    db: Annotated[
-        Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
-    ] = None,
+    db: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Compare the file with the checksum taken when it was built.")

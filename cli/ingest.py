@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from n2gdb.cli.options import DatabaseOption
 from n2gdb.database import default_path
 
 if TYPE_CHECKING:
@@ -48,10 +49,7 @@ def ingest(
         ),
     ] = None,
     field: Annotated[str, typer.Option(help="Field or column of the corpus that holds the text.")] = "text",
-    db: Annotated[
-        Path | None,
-        typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb"),
-    ] = None,
+    db: DatabaseOption = None,
     layers: Annotated[str | None, typer.Option(help="Layers, such as 0-2,5. Default: all.")] = None,
     neurons: Annotated[
         str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.terminal import make_console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ _MATCHED, _FAINT = "bold green", "dim"
 
 def query(
     text: Annotated[str, typer.Argument(metavar="QUERY", help="The query, in quotes.")],
-    db: Annotated[
-        Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
-    ] = None,
+    db: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array of the neurons found.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the Cypher and its parameters; run nothing.")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.terminal import make_console, print_json
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ _STATES = {
 
 def show(
     neuron: Annotated[str, typer.Argument(help="The neuron: L3N45, 3/45 or blocks.3.mlp/45.")],
-    db: Annotated[
-        Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
-    ] = None,
+    db: DatabaseOption = None,
     model: Annotated[str | None, typer.Option(help="The model, where the database holds several.")] = None,
     patterns: Annotated[int, typer.Option(min=0, help="Patterns drawn, the strongest; 0 for all.")] = 40,
     examples: Annotated[int, typer.Option(min=0, help="Top examples shown.")] = 10,
