@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from n2gdb.grammar.ast import Query
+from n2gdb.grammar.ast import Query, Statement
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.parser import parse
 
-__all__ = ["GrammarError", "Query", "parse"]
+__all__ = ["GrammarError", "Query", "Statement", "parse"]

@@ -10,119 +10,87 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
+from n2gdb.grammar.conditions import (
+    Arithmetic,
+    Between,
+    Comparison,
+    Computed,
+    Condition,
+    Expression,
+    FieldValue,
+    InList,
+    Number,
+    Operator,
+)
+from n2gdb.grammar.patterns import (
+    START,
+    AnyToken,
+    Link,
+    Negated,
+    OneOf,
+    Pattern,
+    Position,
+    Run,
+    Step,
+    TokenClass,
+    TokenExpression,
+    TokenKind,
+    TokenLiteral,
+    TokenTest,
+    Variable,
+)
+
 __all__ = [
     "And",
+    "AnyToken",
+    "Arithmetic",
     "Between",
+    "Clause",
     "Comparison",
+    "Computed",
     "Condition",
+    "ContainedIn",
+    "Contains",
+    "Count",
+    "Expression",
+    "FieldValue",
+    "FiringOn",
     "Formula",
+    "Grouping",
+    "InList",
     "Key",
     "Link",
     "Matching",
+    "Mentioning",
+    "Metric",
+    "Mode",
+    "Negated",
+    "NeuronRef",
     "Not",
+    "Number",
+    "OneOf",
     "Operator",
     "Or",
     "Pattern",
     "Position",
     "Query",
+    "RankBy",
+    "Role",
     "Run",
+    "SimilarTo",
+    "Statement",
     "Step",
+    "Subject",
+    "TokenClass",
+    "TokenExpression",
+    "TokenKind",
     "TokenLiteral",
+    "TokenQuery",
+    "TokenTest",
+    "Variable",
 ]
 
 Leaf = TypeVar("Leaf")
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the source text; both count from 1."""
-
-    line: int
-    column: int
-
-
-_START = Position(1, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLiteral:
-    """A quoted token: ``exact`` in double quotes, else compared without case and leading space."""
-
-    text: str
-    exact: bool = False
-    at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
-
-    def __str__(self) -> str:
-        return f'"{self.text}"' if self.exact else f"'{self.text}'"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """``...``: the activating token as a last step, one or more positions elsewhere."""
-
-    at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
-
-
-#: What stands on one position of a pattern, or on a run of them.
-Step: TypeAlias = TokenLiteral | Run
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """How far the next step lies behind this one: ``least`` to ``most`` positions, None for any number."""
-
-    least: int = 1
-    most: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """Steps in text order, whichever way they were written, and the links between neighbours."""
-
-    steps: tuple[Step, ...]
-    links: tuple[Link, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """One clause: the neuron has a pattern that matches."""
-
-    pattern: Pattern
-    at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
-
-
-class Operator(Enum):
-    """A comparison; the value is its sign in Cypher."""
-
-    EQUAL = "="
-    UNEQUAL = "<>"
-    LESS = "<"
-    LESS_EQUAL = "<="
-    MORE = ">"
-    MORE_EQUAL = ">="
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A field against a value."""
-
-    field: str
-    operator: Operator
-    value: int | float | str
-    at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A field within a range, both ends included."""
-
-    field: str
-    least: int | float
-    most: int | float
-    at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
-
-
-Condition: TypeAlias = Comparison | Between
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +119,165 @@ Formula: TypeAlias = Leaf | And[Leaf] | Or[Leaf] | Not[Leaf]
 
 
 @dataclass(frozen=True, slots=True)
+class NeuronRef:
+    """A neuron by its name; ``model`` where the query names it: ``L4N137 OF 'gpt2'``."""
+
+    layer: int
+    index: int
+    model: str | None = None
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return f"L{self.layer}N{self.index}"
+
+
+class Metric(Enum):
+    """How two neuron graphs are compared; the value is the word after USING."""
+
+    GRAPH = "graph"
+    TOKENS = "tokens"
+    SUBSET = "subset"
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The neuron has a pattern that matches."""
+
+    pattern: Pattern
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Mentioning:
+    """The neuron has a pattern that names such a token, activating or as context."""
+
+    test: TokenTest
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FiringOn:
+    """The neuron's graph predicts a firing on the text: at one token (negative: from the end), or at any."""
+
+    text: str
+    token: int | None = None
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarTo:
+    """The neuron's graph is like another's, by ``above`` or more."""
+
+    neuron: NeuronRef
+    metric: Metric = Metric.GRAPH
+    above: float = 0.9
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainedIn:
+    """``SUBSET OF``: at least ``above`` of the neuron's tokens, in each role, are the other's too."""
+
+    neuron: NeuronRef
+    above: float = 0.9
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """``SUPERSET OF``: at least ``above`` of the other's tokens, in each role, are the neuron's too."""
+
+    neuron: NeuronRef
+    above: float = 0.9
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+Clause: TypeAlias = Matching | Mentioning | FiringOn | SimilarTo | ContainedIn | Contains
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """One key of the order; nulls come last either way."""
 
     field: str
     descending: bool = False
-    at: Position = dataclasses.field(default=_START, compare=False, repr=False, kw_only=True)
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RankBy:
+    """``RANK BY SIMILARITY TO``: the most similar first; in place of an order."""
+
+    neuron: NeuronRef
+    metric: Metric = Metric.GRAPH
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+class Subject(Enum):
+    """What the rows of an answer are; the value is the word that the query starts with."""
+
+    NEURONS = "neurons"
+    PATTERNS = "patterns"
+
+
+class Mode(Enum):
+    """Whether to answer, to show how one would, or to do both with times."""
+
+    ANSWER = ""
+    EXPLAIN = "EXPLAIN"
+    PROFILE = "PROFILE"
+
+
+class Grouping(Enum):
+    """What a count is parted by; the value is the word after BY."""
+
+    MODEL = "model"
+    LAYER = "layer"
+    STATE = "state"
+    ACTIVATING = "activating"
+    CONTEXT = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """``COUNT``: how many there are, in all or in each group."""
+
+    by: Grouping | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``neurons``, with what they match, what holds of them, and which of them are returned."""
+    """Neurons, or their patterns, with what they match, what holds of them, and which are returned."""
 
-    clauses: Formula[Matching] | None = None
+    clauses: Formula[Clause] | None = None
     where: Formula[Condition] | None = None
     order: tuple[Key, ...] = ()
     limit: int | None = None
     offset: int | None = None
+    subject: Subject = Subject.NEURONS
+    model: str | None = None
+    rank: RankBy | None = None
+    count: Count | None = None
+    returns: tuple[str, ...] = ()
+    mode: Mode = Mode.ANSWER
+
+
+class Role(Enum):
+    """A token's part in a neuron's patterns; the value is how a query says it."""
+
+    ACTIVATING = "ACTIVATING"
+    CONTEXT = "IN CONTEXT OF"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenQuery:
+    """``tokens ACTIVATING L3N45``: the tokens that have this role in a neuron's graph, strongest first."""
+
+    role: Role
+    neuron: NeuronRef
+    limit: int | None = None
+    offset: int | None = None
+    mode: Mode = Mode.ANSWER
+
+
+Statement: TypeAlias = Query | TokenQuery

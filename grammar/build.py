@@ -6,72 +6,112 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import NoReturn
+from dataclasses import replace
+from typing import TypeAlias
 
-from lark import Token, Transformer, v_args
+from lark import Token, v_args
 
 from n2gdb.grammar.ast import (
     And,
-    Between,
-    Comparison,
-    Condition,
+    Clause,
+    ContainedIn,
+    Contains,
+    Count,
+    FiringOn,
     Formula,
+    Grouping,
     Key,
-    Link,
     Matching,
+    Mentioning,
+    Metric,
+    Mode,
+    NeuronRef,
     Not,
-    Operator,
     Or,
     Pattern,
-    Position,
     Query,
-    Run,
-    Step,
-    TokenLiteral,
+    RankBy,
+    Role,
+    SimilarTo,
+    Statement,
+    Subject,
+    TokenQuery,
+    TokenTest,
 )
-from n2gdb.grammar.fields import FIELDS, Field, Kind, nearest
+from n2gdb.grammar.build_conditions import ConditionBuilder
+from n2gdb.grammar.build_patterns import PatternBuilder
+from n2gdb.grammar.conditions import Condition
+from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.meaning import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
 
-__all__ = ["Builder", "MeaningError"]
+__all__ = ["Builder"]
 
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
-_OPERATORS = {operator.value: operator for operator in Operator} | {
-    "==": Operator.EQUAL,
-    "!=": Operator.UNEQUAL,
-}
-#: Whole numbers beyond the engine's 64 bits are nobody's layer, count or limit.
-_LARGEST = 2**63 - 1
+#: What may follow WHERE: its keyword, the field of the statement that it sets, and what it sets it to.
+_Tail: TypeAlias = tuple[Token, str, object]
 
-
-class MeaningError(Exception):
-    """What is wrong, and at which token of the text."""
-
-    def __init__(self, message: str, at: Position) -> None:
-        self.message = message
-        self.at = at
-        super().__init__(message)
-
-
-@dataclass(frozen=True, slots=True)
-class _Connector:
-    word: str
-    link: Link
-    at: Position
+#: A query, and the keyword of each part that follows WHERE, by the field that it sets.
+_Parted: TypeAlias = tuple[Query, dict[str, Token]]
 
 
 @v_args(inline=True)
-class Builder(Transformer[Token, Query]):
-    """Builds a Query bottom-up while the parser runs; raises MeaningError where the words make no sense."""
+class Builder(PatternBuilder, ConditionBuilder):
+    """Builds a statement bottom-up while the parser runs; raises MeaningError where it makes no sense."""
 
-    def start(
+    def start(self, mode: Mode | None, statement: Statement) -> Statement:
+        return statement if mode is None else replace(statement, mode=mode)
+
+    def mode(self, keyword: Token) -> Mode:
+        return Mode(keyword.upper())
+
+    def query(
         self,
-        clauses: Formula[Matching] | None,
+        subject: Subject,
+        model: str | None,
+        clauses: Formula[Clause] | None,
         where: Formula[Condition] | None,
-        order: tuple[Key, ...] | None,
-        limit: int | None,
-        offset: int | None,
-    ) -> Query:
-        return Query(clauses, where, order or (), limit, offset)
+        *tails: _Tail,
+    ) -> _Parted:
+        query = Query(clauses, where, subject=subject, model=model)
+        given = _once(tails)
+        for keyword, _, _ in tails:
+            _check_together(keyword, given, subject)
+        return replace(query, **{name: value for _, name, value in tails}), given  # type: ignore[arg-type]
+
+    def listed(self, parted: _Parted) -> Query:
+        query, given = parted
+        if "count" in given:
+            fail(
+                "BY groups a count: start the query with COUNT, or write ORDER BY",
+                position_of(given["count"]),
+            )
+        return query
+
+    def counted(self, parted: _Parted) -> Query:
+        query, given = parted
+        for name in ("order", "rank", "returns"):
+            if name in given:
+                word = given[name].upper()
+                fail(f"COUNT has nothing but its counts: leave {word} out", position_of(given[name]))
+        return replace(query, count=query.count or Count())
+
+    def subject(self, keyword: Token) -> Subject:
+        return Subject(keyword.lower())
+
+    def in_model(self, name: Token) -> str:
+        return unescaped(name)
+
+    def token_query(self, role: Role, neuron: NeuronRef, *slices: _Tail) -> TokenQuery:
+        _once(slices)
+        query = TokenQuery(role, neuron)
+        return replace(query, **{name: value for _, name, value in slices})  # type: ignore[arg-type]
+
+    def activating_role(self, _: Token) -> Role:
+        return Role.ACTIVATING
+
+    def context_role(self) -> Role:
+        return Role.CONTEXT
+
+    # -- clauses
 
     def conjunction(self, *operands: Formula[object]) -> And[object]:
         return And(operands)
@@ -83,145 +123,102 @@ class Builder(Transformer[Token, Query]):
         return Not(operand)
 
     def matching(self, keyword: Token, pattern: Pattern) -> Matching:
-        return Matching(pattern, at=_position(keyword))
+        return Matching(pattern, at=position_of(keyword))
 
-    def pattern(self, *parts: Step | _Connector) -> Pattern:
-        steps = tuple(part for part in parts if not isinstance(part, _Connector))
-        connectors = [part for part in parts if isinstance(part, _Connector)]
-        backwards = [connector.word == "AFTER" for connector in connectors]
-        if any(backwards) and not all(backwards):
-            first = next(at for at, flag in enumerate(backwards) if flag != backwards[0])
-            _fail(
-                f"{connectors[first].word} after {connectors[0].word} in one pattern: keep to one direction, "
-                "AFTER throughout or BEFORE and THEN throughout",
-                connectors[first].at,
+    def mentioning(self, keyword: Token, test: TokenTest) -> Mentioning:
+        return Mentioning(test, at=position_of(keyword))
+
+    def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
+        return Matching(Pattern((test,)), at=position_of(keyword))
+
+    def firing_on(self, keyword: Token, text: Token, token: int | None) -> FiringOn:
+        if not (read := unescaped(text)):
+            fail("an empty text: write what the graphs are run on between the quotes", position_of(text))
+        return FiringOn(read, token, at=position_of(keyword))
+
+    def similar_to(
+        self, keyword: Token, neuron: NeuronRef, metric: Metric | None, above: float | None
+    ) -> SimilarTo:
+        clause = SimilarTo(neuron, metric or Metric.GRAPH, at=position_of(keyword))
+        return clause if above is None else replace(clause, above=above)
+
+    def contained_in(self, keyword: Token, neuron: NeuronRef, above: float | None) -> ContainedIn:
+        clause = ContainedIn(neuron, at=position_of(keyword))
+        return clause if above is None else replace(clause, above=above)
+
+    def contains(self, keyword: Token, neuron: NeuronRef, above: float | None) -> Contains:
+        clause = Contains(neuron, at=position_of(keyword))
+        return clause if above is None else replace(clause, above=above)
+
+    def at(self, token: Token) -> int:
+        number = number_of(token)
+        if not isinstance(number, int):
+            fail(
+                f"AT takes a whole number, 0 the first token and -1 the last, not {token}", position_of(token)
             )
-        links = tuple(connector.link for connector in connectors)
-        return Pattern(steps[::-1], links[::-1]) if any(backwards) else Pattern(steps, links)
+        return number
 
-    def loose_token(self, literal: Token) -> TokenLiteral:
-        return TokenLiteral(_token_text(literal), exact=False, at=_position(literal))
+    def using(self, name: Token) -> Metric:
+        return Metric(_word(name, "metric", tuple(metric.value for metric in Metric)))
 
-    def exact_token(self, literal: Token) -> TokenLiteral:
-        return TokenLiteral(_token_text(literal), exact=True, at=_position(literal))
+    def above(self, value: Token) -> float:
+        number = float(number_of(value))
+        if not 0 <= number <= 1:
+            fail(f"ABOVE takes a similarity from 0 to 1, not {value}", position_of(value))
+        return number
 
-    def run(self, dots: Token) -> Run:
-        return Run(at=_position(dots))
+    def neuron(self, name: Token, model: Token | None) -> NeuronRef:
+        layer, index = (int(part) if len(part) < 19 else LARGEST for part in re.findall(r"\d+", name))
+        return NeuronRef(layer, index, None if model is None else unescaped(model), at=position_of(name))
 
-    def connector(self, keyword: Token, distance: Token | None = None) -> _Connector:
-        word = keyword.upper()
-        if distance is None:
-            return _Connector(word, Link(1, 1) if word == "THEN" else Link(), _position(keyword))
-        most = int(distance[1:])
-        if not 1 <= most <= _LARGEST:
-            _fail(f"{word}/{most}: a distance is a whole number from 1 up", _position(distance))
-        return _Connector(word, Link(1, most), _position(keyword))
+    # -- what follows WHERE
 
-    def where(self, conditions: Formula[Condition]) -> Formula[Condition]:
-        return conditions
-
-    def comparison(self, name: Token, operator: Operator, value: Token) -> Comparison:
-        field = _field(name)
-        if field.kind is Kind.CHOICE:
-            return _choice(field, operator, value, name)
-        if value.type != "NUMBER":
-            _fail(f"{field.name} is a {field.kind.value}: compare it with a number, without quotes",
-                  _position(value))  # fmt: skip
-        return Comparison(field.name, operator, _number(value), at=_position(name))
-
-    def between(self, name: Token, least: Token, most: Token) -> Between:
-        field = _field(name)
-        if field.kind is Kind.CHOICE:
-            _fail(f"{field.name} is a word: write {field.name} = '{field.choices[0]}'", _position(least))
-        low, high = _number(least), _number(most)
-        if low > high:
-            _fail(f"the range {least}..{most} runs backwards: write {most}..{least}", _position(least))
-        return Between(field.name, low, high, at=_position(name))
-
-    def operator(self, sign: Token) -> Operator:
-        return _OPERATORS[str(sign)]
-
-    def number(self, value: Token) -> Token:
-        return value
-
-    def text(self, value: Token) -> Token:
-        return value
-
-    def order(self, *keys: Key) -> tuple[Key, ...]:
-        return keys
+    def order(self, keyword: Token, _: Token, *keys: Key) -> _Tail:
+        return keyword, "order", keys
 
     def key(self, name: Token, direction: Token | None) -> Key:
         descending = direction is not None and direction.upper() == "DESC"
-        return Key(_field(name).name, descending, at=_position(name))
+        return Key(field_of(name).name, descending, at=position_of(name))
 
-    def limit(self, count: Token) -> int:
-        return _count(count, "LIMIT")
+    def rank(self, keyword: Token, _: Token, neuron: NeuronRef, metric: Metric | None) -> _Tail:
+        return keyword, "rank", RankBy(neuron, metric or Metric.GRAPH, at=position_of(keyword))
 
-    def offset(self, count: Token) -> int:
-        return _count(count, "OFFSET")
+    def limit(self, keyword: Token, count: Token) -> _Tail:
+        return keyword, "limit", count_of(count, "LIMIT")
 
+    def offset(self, keyword: Token, count: Token) -> _Tail:
+        return keyword, "offset", count_of(count, "OFFSET")
 
-def _position(token: Token) -> Position:
-    return Position(token.line or 1, token.column or 1)
+    def returning(self, keyword: Token, *names: Token) -> _Tail:
+        return keyword, "returns", tuple(_word(name, "column", RETURNED) for name in names)
 
-
-def _fail(message: str, at: Position) -> NoReturn:
-    raise MeaningError(message, at)
-
-
-def _token_text(literal: Token) -> str:
-    text = _unescaped(literal)
-    if not text:
-        _fail("an empty token: write the token between the quotes, or ... for any", _position(literal))
-    return text
+    def grouping(self, keyword: Token, name: Token) -> _Tail:
+        word = _word(name, "group", tuple(grouping.value for grouping in Grouping))
+        return keyword, "count", Count(Grouping(word))
 
 
-def _unescaped(literal: Token) -> str:
-    def plain(escape: re.Match[str]) -> str:
-        if escape[1] not in _ESCAPES:
-            at = _position(literal)
-            column = at.column + 1 + escape.start()
-            _fail(
-                rf"\{escape[1]} is no escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
-                Position(at.line, column),
-            )
-        return _ESCAPES[escape[1]]
-
-    return re.sub(r"\\(.)", plain, literal[1:-1])
+def _word(name: Token, what: str, known: tuple[str, ...]) -> str:
+    word = name.lower()
+    if word not in known:
+        near = nearest(name, known)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        fail(f"no {what} {name}: {hint}", position_of(name))
+    return word
 
 
-def _field(name: Token) -> Field:
-    field = FIELDS.get(name.lower())
-    if field is None:
-        near = nearest(name, tuple(FIELDS))
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(FIELDS)}"
-        _fail(f"no field {name}: {hint}", _position(name))
-    return field
+def _once(tails: tuple[_Tail, ...]) -> dict[str, Token]:
+    """Return the keyword of each part; refuse one that stands twice."""
+    given: dict[str, Token] = {}
+    for keyword, name, _ in tails:
+        if name in given:
+            fail(f"{keyword.upper()} stands here twice: once is enough", position_of(keyword))
+        given[name] = keyword
+    return given
 
 
-def _choice(field: Field, operator: Operator, value: Token, name: Token) -> Comparison:
-    if operator not in (Operator.EQUAL, Operator.UNEQUAL):
-        _fail(f"{field.name} is a word: compare it with = or !=", _position(name))
-    word = _unescaped(value).lower() if value.type != "NUMBER" else str(value)
-    if word not in field.choices:
-        _fail(
-            f"no {field.name} {word!r}: there are {', '.join(map(repr, field.choices))}",
-            _position(value),
-        )
-    return Comparison(field.name, operator, word, at=_position(name))
-
-
-def _number(value: Token) -> int | float:
-    if not re.fullmatch(r"-?\d+", value):
-        return float(value)
-    number = int(value)
-    if abs(number) > _LARGEST:
-        _fail(f"{value} is too large a number", _position(value))
-    return number
-
-
-def _count(value: Token, keyword: str) -> int:
-    number = _number(value)
-    if not isinstance(number, int) or number < 0:
-        _fail(f"{keyword} takes a whole number from 0 up, not {value}", _position(value))
-    return number
+def _check_together(keyword: Token, given: dict[str, Token], subject: Subject) -> None:
+    word = keyword.upper()
+    if word == "RANK" and "order" in given:
+        fail("RANK BY SIMILARITY is an order: leave ORDER BY out", position_of(keyword))
+    if word == "RANK" and subject is Subject.PATTERNS:
+        fail("RANK BY SIMILARITY orders neurons, not patterns: start with neurons", position_of(keyword))

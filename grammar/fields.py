@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["FIELDS", "Field", "Kind", "nearest"]
+__all__ = ["FIELDS", "RETURNED", "Field", "Kind", "nearest", "no_field"]
 
 
 class Kind(Enum):
@@ -48,6 +48,33 @@ FIELDS: dict[str, Field] = {
         Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead")),
     )
 }
+
+#: The columns that RETURN knows: how a row is named, what of it matched, and every field.
+RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
+
+#: What is no field, though one might think so, and what to write.
+_ELSEWHERE = {
+    "similarity": "order by it with RANK BY SIMILARITY TO L3N45, bound it with SIMILAR TO L3N45 ABOVE 0.9",
+    "size": "it stands beside a similarity and settles its ties",
+    "model": "pick one by IN MODEL 'name' after neurons",
+    "neuron": "write layer = 3 AND index = 45",
+    "path": "ask for it with RETURN path",
+    "token": "tokens are tested by MATCHING, as in MATCHING 'the'",
+    "tokens": "tokens are tested by MATCHING, as in MATCHING 'the'",
+}
+
+
+def no_field(name: str) -> str:
+    """Return what to say of a name that is no field: where it belongs, or the nearest field."""
+    word = name.lower()
+    if word in _ELSEWHERE:
+        return f"{word} is no field: {_ELSEWHERE[word]}"
+    for field in FIELDS.values():
+        if word in field.choices:
+            return f"{word} is a {field.name}, no field: write it in quotes, '{word}'"
+    near = nearest(name, tuple(FIELDS))
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(FIELDS)}"
+    return f"no field {name}: {hint}"
 
 
 def nearest(word: str, names: tuple[str, ...]) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from lark import Lark
 
 from n2gdb import schema
 from n2gdb.grammar import GrammarError, Query, parse, parser
@@ -30,7 +30,6 @@ from n2gdb.grammar.ast import (
     TokenLiteral,
 )
 from n2gdb.grammar.fields import FIELDS
-from tests.query_text import queries, written
 
 THE, END, OF = TokenLiteral("the"), TokenLiteral("end"), TokenLiteral("of")
 
@@ -145,12 +144,6 @@ def test_nodes_know_their_place() -> None:
     assert [step.at for step in clauses.pattern.steps] == [Position(2, 12), Position(2, 25)]
 
 
-@settings(max_examples=200, deadline=None)
-@given(queries())
-def test_what_is_written_is_read_back(query: Query) -> None:
-    assert parse(written(query)) == query
-
-
 def test_states_are_those_that_are_stored() -> None:
     assert FIELDS["state"].choices == schema.STATES
 
@@ -185,6 +178,15 @@ def test_damaged_tables_are_made_anew(cache_home: Path) -> None:
     tables.write_bytes(b"no tables")
     assert parse("neurons") == Query()
     assert tables.read_bytes() != b"no tables"
+
+
+def test_tables_of_another_grammar_are_made_anew(cache_home: Path) -> None:
+    tables = cache_home / "n2gdb" / "query.tables"
+    tables.parent.mkdir()
+    Lark('start: "neurons"', parser="lalr", lexer="contextual", cache=str(tables))
+    older = tables.read_bytes()
+    assert parse("neurons LIMIT 1") == Query(limit=1)
+    assert tables.read_bytes() != older
 
 
 def test_a_place_that_cannot_be_written_is_no_hindrance(cache_home: Path) -> None:

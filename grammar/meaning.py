@@ -1,0 +1,90 @@
+"""What the grammar cannot check: values read from the text, and the error where they make no sense."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from lark import Token
+
+from n2gdb.grammar.fields import FIELDS, Field, no_field
+from n2gdb.grammar.patterns import Position
+
+__all__ = [
+    "LARGEST",
+    "MeaningError",
+    "count_of",
+    "fail",
+    "field_of",
+    "number_of",
+    "position_of",
+    "unescaped",
+]
+
+#: Whole numbers beyond the engine's 64 bits are nobody's layer, count or limit.
+LARGEST = 2**63 - 1
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
+
+
+class MeaningError(Exception):
+    """What is wrong, and at which place of the text."""
+
+    def __init__(self, message: str, at: Position) -> None:
+        self.message = message
+        self.at = at
+        super().__init__(message)
+
+
+def fail(message: str, at: Position) -> NoReturn:
+    """Raise the error."""
+    raise MeaningError(message, at)
+
+
+def position_of(token: Token) -> Position:
+    """Return where a token of the text starts."""
+    return Position(token.line or 1, token.column or 1)
+
+
+def unescaped(literal: Token) -> str:
+    """Return the text between the quotes, its escapes replaced."""
+
+    def plain(escape: re.Match[str]) -> str:
+        if escape[1] not in _ESCAPES:
+            at = position_of(literal)
+            fail(
+                rf"\{escape[1]} is no escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
+                Position(at.line, at.column + 1 + escape.start()),
+            )
+        return _ESCAPES[escape[1]]
+
+    return re.sub(r"\\(.)", plain, literal[1:-1])
+
+
+def field_of(name: Token) -> Field:
+    """Return the field of this name, in any case."""
+    field = FIELDS.get(name.lower())
+    if field is None:
+        fail(no_field(name), position_of(name))
+    return field
+
+
+def number_of(value: Token) -> int | float:
+    """Return a number, whole where it is written so."""
+    if not re.fullmatch(r"-?\d+", value):
+        return float(value)
+    if len(value) > 20 or abs(int(value)) > LARGEST:
+        fail(f"{_shortened(value)} is too large a number", position_of(value))
+    return int(value)
+
+
+def count_of(value: Token, keyword: str) -> int:
+    """Return a number of rows."""
+    number = number_of(value)
+    if not isinstance(number, int) or number < 0:
+        fail(f"{keyword} takes a whole number from 0 up, not {value}", position_of(value))
+    return number
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 30 else f"{text[:30]}…"

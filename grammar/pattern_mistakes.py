@@ -1,0 +1,183 @@
+"""The mistakes that people make most in writing a pattern, each with its own message: one function a mistake.
+
+A function returns what to say, with the offset of the caret where that is not the fault's own; None where
+the fault is another one. The first that knows the fault is heard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.terminal_words import KEYWORDS
+
+__all__ = ["PATTERN_MISTAKES"]
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_CONNECTORS = ("BEFORE", "THEN", "AFTER", "NEAR")
+
+
+def _typographic(fault: Fault) -> Said:
+    sign = fault.rest[:1]
+    if sign and sign in "‘’“”«»„`´":
+        return (
+            f"{sign} is a typographic quote: write ' or \""
+            if sign not in "`´"
+            else f"{sign} is no quote: write '"
+        )
+    return {
+        "…": "… is a single sign: write ... with three full stops",
+        "≥": "write >= for ≥",
+        "≤": "write <= for ≤",
+        "≠": "write != for ≠",
+    }.get(sign)
+
+
+def _unclosed(fault: Fault) -> Said:
+    sign = fault.rest[:1]
+    if sign in ("'", '"') and not LITERAL.match(fault.rest):
+        what = "token" if fault.wants_step else "text"
+        return f"this {sign} is never closed: end the {what} with {sign} on the same line"
+    return None
+
+
+def _apostrophe(fault: Fault) -> Said:
+    quote = fault.text[fault.offset - 1 : fault.offset]
+    if quote not in ("'", '"') or fault.before[-1:] != quote:
+        return None
+    if fault.rest.startswith(quote):
+        return rf"two quotes in a row: a quote inside a token is written \{quote}"
+    if fault.word and quote in fault.rest.partition("\n")[0]:
+        return rf"a quote inside a token is written \{quote}: the token ends before {fault.word}"
+    return None
+
+
+def _neuron_name(fault: Fault) -> Said:
+    start = fault.offset
+    while start and not fault.text[start - 1].isspace() and fault.text[start - 1] not in "'\"(),":
+        start -= 1
+    broken = re.compile(r"L(\d+)[^\w\s]N?(\d+)", re.IGNORECASE).match(fault.text, start)
+    if broken and broken.end() >= fault.offset:
+        return f"{broken[0]} is not a neuron's name: write L{broken[1]}N{broken[2]}", start
+    if (found := re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)) and "_TO" not in fault.accepted:
+        place = f"layer = {found[1]} AND index = {found[2]}"
+        if not fault.accepted & {"_OF", "_ON"}:
+            return f"{found[0]} is a neuron, not a token: write WHERE {place}"
+    return None
+
+
+def _distance(fault: Fault) -> Said:
+    keyword = fault.previous.rpartition("/")[0] or fault.previous
+    if keyword not in _CONNECTORS:
+        return None
+    if re.match(r"/\s*(?:-?\d|['\"(]|$)", fault.rest):
+        if keyword == "THEN":
+            return "THEN takes no distance, it means the very next position: write BEFORE/3"
+        return f"{keyword}/ takes a whole number of positions, written together, as in {keyword}/3"
+    if (number := _NUMBER.match(fault.rest)) and fault.previous == keyword:
+        if keyword == "THEN":
+            return "THEN takes no distance, it means the very next position: write BEFORE/3"
+        return f"a distance is joined to its word by a slash: write {keyword}/{number[0].lstrip('-')}"
+    return None
+
+
+def _step(fault: Fault) -> Said:
+    if not fault.wants_step:
+        return None
+    after = fault.previous
+    if not fault.rest.strip():
+        example = f"{after} 'the'" if after.strip("/0123456789") in KEYWORDS else "'the'"
+        return f"{after} with nothing after it: a token in quotes or ... follows, as in {example}"
+    sign, word = fault.rest[0], fault.word.upper()
+    if sign == "/":
+        return "this / is never closed: end the expression with / on the same line"
+    if sign == "<":
+        return "this < is never closed: a class is written <digit>"
+    if sign == "$" and "VARIABLE" in fault.accepted:
+        return "a variable is a dollar sign and a name, as in $x"
+    if sign == "$":
+        return f"{fault.shown} stands for one token of a whole pattern: write it as a step of MATCHING"
+    if sign in "*?" or (sign == "." and not fault.rest.startswith("...")):
+        return f"unexpected {sign}: write ... for any tokens, _ for exactly one"
+    if fault.rest.startswith(("...", "_")):
+        return f"{'...' if sign == '.' else '_'} is any token: a single token should stand here"
+    if word == "NOT":
+        return "NOT stands before a clause: write NOT MATCHING, or ! before the token for any other one"
+    if word and word not in KEYWORDS:
+        return _bare_word(fault)
+    if _NUMBER.match(fault.rest):
+        return f"the token {fault.shown} needs quotes: write '{fault.shown}'"
+    return f"unexpected {fault.shown} after {after}: expected a token in quotes or ..."
+
+
+def _bare_word(fault: Fault) -> Said:
+    return f"the token {fault.word} needs quotes: write '{fault.word}'" if fault.word else None
+
+
+def _alternatives(fault: Fault) -> Said:
+    if not fault.rest.startswith("|") or "VBAR" in fault.accepted:
+        return None
+    left, right = _last_piece(fault.before), LITERAL.match(fault.rest[1:].lstrip())
+    if not left or not right:
+        return "alternatives stand in parentheses, as in ('dog' | 'cat')"
+    return f"alternatives stand in parentheses: write ({left} | {right[0]})"
+
+
+def _last_piece(text: str) -> str:
+    pieces = LITERAL.findall(text)
+    return pieces[-1] if pieces and text.endswith(pieces[-1]) else ""
+
+
+def _grouped_pattern(fault: Fault) -> Said:
+    if fault.accepted == {"VBAR", "RPAR"} and fault.word.upper() in _CONNECTORS:
+        return (
+            f"parentheses hold the alternatives of one position: write {fault.word.upper()} outside of them"
+        )
+    if fault.accepted == {"VBAR", "RPAR"} and fault.word.upper() == "OR":
+        return "alternatives are parted by |, as in ('dog' | 'cat')"
+    return None
+
+
+def _single_token(fault: Fault) -> Said:
+    clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before, re.IGNORECASE)
+    if clause and fault.word.upper() in _CONNECTORS and not fault.wants_step:
+        keyword = " ".join(clause[1].upper().split())
+        return f"{keyword} takes one token: write MATCHING for a pattern with {fault.word.upper()}"
+    return None
+
+
+def _two_tokens(fault: Fault) -> Said:
+    if "BEFORE" not in fault.accepted or not (
+        LITERAL.match(fault.rest) or fault.rest[0:1] in ("<", "/", "$")
+    ):
+        return None
+    return (
+        f"two tokens in a row: write BEFORE {fault.shown}, or THEN {fault.shown} for the very next position"
+    )
+
+
+def _arrow(fault: Fault) -> Said:
+    if "BEFORE" in fault.accepted and (found := re.match(r"-+>|=>|→|>", fault.rest)):
+        return f"{found[0]} joins no tokens: write BEFORE, or THEN for the very next position"
+    if "BEFORE" in fault.accepted and _is_word(fault, "WITHIN", "FOLLOWED", "FOLLOWS"):
+        return f"no {fault.word.upper()} here: write BEFORE, or BEFORE/3 for at most 3 positions"
+    return None
+
+
+def _is_word(fault: Fault, *words: str) -> bool:
+    return fault.word.upper() in words
+
+
+PATTERN_MISTAKES: tuple[Mistake, ...] = (
+    _typographic,
+    _unclosed,
+    _apostrophe,
+    _neuron_name,
+    _distance,
+    _step,
+    _alternatives,
+    _grouped_pattern,
+    _single_token,
+    _two_tokens,
+    _arrow,
+)

@@ -1,0 +1,246 @@
+"""The mistakes that people make most around patterns, each with its own message: one function a mistake.
+
+A function returns what to say, with the offset of the caret where that is not the fault's own; None where
+the fault is another one. The first that knows the fault is heard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.fields import FIELDS, nearest
+from n2gdb.grammar.terminal_words import CLAUSES, KEYWORDS
+
+__all__ = ["STATEMENT_MISTAKES"]
+
+_EXAMPLE = "neurons MATCHING 'the' BEFORE ..."
+_COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
+_MEANT = {"=>": ">=", "=<": "<=", "><": "!=", "=!": "!=", "!==": "!=", "===": "="}
+_STARTS = ("neurons", "patterns", "tokens", "COUNT", "EXPLAIN", "PROFILE")
+#: What stands in quotes after a keyword.
+_QUOTED = {
+    "MODEL": ("a model's name", "IN MODEL 'gpt2'"),
+    "OF": ("a model's name", "L3N45 OF 'gpt2'"),
+    "ON": ("the text", 'FIRING ON "Everyone except"'),
+}
+#: Keywords of two words, and how the second is missed.
+_SECOND = {
+    "SIMILAR": "TO",
+    "SUBSET": "OF",
+    "SUPERSET": "OF",
+    "FIRING": "ON",
+    "ACTIVATING": "ON",
+    "ORDER": "BY",
+    "RANK": "BY",
+    "SIMILARITY": "TO",
+}
+
+
+def _empty(fault: Fault) -> Said:
+    return None if fault.text.strip() else (f"an empty query: write for example {_EXAMPLE}", 0)
+
+
+def _wants_neuron(fault: Fault) -> Said:
+    if fault.accepted != {"NEURON"}:
+        return None
+    if name := re.match(r"(['\"])(\S+)\1", fault.rest):
+        return f"a neuron's name stands without quotes: write {name[2]}"
+    if dotted := re.match(r"(\d+)[.:,-](\d+)", fault.rest):
+        return f"{dotted[0]} is not a neuron's name: write L{dotted[1]}N{dotted[2]}"
+    keyword = " ".join(fault.before.upper().split()[-2 if fault.previous in ("TO", "OF") else -1 :])
+    return f"{keyword} takes a neuron, as in {keyword} L3N45"
+
+
+def _is_tail(fault: Fault) -> bool:
+    return fault.word.upper() in ("ORDER", "RANK", "RETURN", "WHERE", "BY") and "LIMIT" in fault.accepted
+
+
+def _semicolon(fault: Fault) -> Said:
+    if fault.rest.startswith(";"):
+        return "a query ends without a semicolon: leave it out"
+    if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:
+        return "a comment starts with --"
+    return None
+
+
+def _beginning(fault: Fault) -> Said:
+    if "NEURONS" not in fault.accepted:
+        return None
+    word = fault.word.upper()
+    if fault.previous == "COUNT" and fault.rest.startswith("("):
+        return "COUNT takes no parentheses: write COUNT neurons, then what they match"
+    if word in ("SELECT", "FROM", "SHOW", "FIND", "GET", "LIST"):
+        return f"{word} is not of this language: start with what you ask for, as in neurons RETURN neuron, f1"
+    if word in ("MATCH", "RETURN"):
+        return f"{word} is not of this language: start with what you ask for, as in {_EXAMPLE}"
+    if fault.previous == "COUNT" and word == "TOKENS":
+        return (
+            "COUNT takes neurons or patterns: write COUNT neurons and, after what they match, BY activating"
+        )
+    if word in CLAUSES:
+        return f"a query starts with what it asks for: write neurons {fault.word}"
+    if fault.previous in ("EXPLAIN", "PROFILE") and word in ("EXPLAIN", "PROFILE"):
+        return "EXPLAIN and PROFILE exclude each other: PROFILE shows what EXPLAIN does, with times"
+    if near := nearest(fault.word, tuple(start for start in _STARTS if start.upper() != word)):
+        return f"unexpected {fault.word}: did you mean {near}?"
+    if fault.previous == "COUNT":
+        return "COUNT takes neurons or patterns, as in COUNT neurons MATCHING 'the' BY layer"
+    return f"a query starts with neurons, patterns, tokens or COUNT, as in {_EXAMPLE}"
+
+
+def _token_query(fault: Fault) -> Said:
+    if fault.accepted == {"_CONTEXT"}:
+        return "write tokens IN CONTEXT OF, or tokens ACTIVATING, before the neuron"
+    if re.match(r"\s*(?:\w+\s+)?tokens\b", fault.text, re.IGNORECASE) and _is_tail(fault):
+        return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
+    if fault.previous != "TOKENS" or "ACTIVATING" not in fault.accepted or "MATCHING" in fault.accepted:
+        return None
+    return "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45"
+
+
+def _operator(fault: Fault) -> Said:
+    found = re.compile(r"[=<>!]+").match(fault.text, _start_of_sign(fault))
+    if found and found.end() > fault.offset and found[0] not in _COMPARISONS and not fault.wants_step:
+        meant = _MEANT.get(found[0], "one of = != < <= > >=")
+        return f"{found[0]} is no comparison: write {meant}", found.start()
+    word = {"&&": "AND", "||": "OR", "&": "AND"}.get(re.match(r"[&|]*", fault.rest)[0])  # type: ignore[index]
+    return f"write {word}" if word and not fault.accepted & {"VBAR"} else None
+
+
+def _start_of_sign(fault: Fault) -> int:
+    start = fault.offset
+    while start and fault.text[start - 1] in "=<>!":
+        start -= 1
+    return start
+
+
+def _clause_missing(fault: Fault) -> Said:
+    if "MATCHING" not in fault.accepted:
+        return None
+    shown = fault.shown
+    if not (LITERAL.match(fault.rest) or re.match(r"<\w+>|/[^/\s]+/|\$\w+|\.\.\.", fault.rest)):
+        return None
+    shown = (re.match(r"<\w+>|/[^/\s]+/i?|\$\w+|\.\.\.", fault.rest) or [shown])[0]
+    if fault.previous in ("AND", "OR"):
+        return (
+            f"{fault.previous} joins clauses: write {fault.previous} MATCHING {shown}, "
+            f"or BEFORE {shown} for the same pattern"
+        )
+    return f"MATCHING is missing before {shown}: write MATCHING {shown}"
+
+
+def _late_clause(fault: Fault) -> Said:
+    word, place = fault.word.upper(), fault.offset
+    if fault.previous in CLAUSES and "_IN" in fault.accepted:  # read as a field's name
+        word, place = fault.previous, len(fault.before) - len(fault.previous)
+    if word not in CLAUSES or "MATCHING" in fault.accepted:
+        return None
+    if re.search(r"\b(where|order|limit|offset|return|rank)\b", _blanked(fault.before), re.IGNORECASE):
+        return f"{word} stands before WHERE, ORDER BY and LIMIT: move it there", place
+    return f"AND is missing before {word}: write AND {word}" if "_AND" in fault.accepted else None
+
+
+def _missing_and(fault: Fault) -> Said:
+    if fault.word.lower() in FIELDS and "_AND" in fault.accepted and "STAR" in fault.accepted:
+        return f"AND is missing before {fault.word}: write AND {fault.word}"
+    return None
+
+
+def _blanked(text: str) -> str:
+    return LITERAL.sub("''", text)
+
+
+def _second_word(fault: Fault) -> Said:
+    second = _SECOND.get(fault.previous)
+    if second is None or f"_{second}" not in fault.accepted | {f"_{each}" for each in fault.accepted}:
+        return None
+    follows = f" {fault.shown}" if fault.rest.strip() and fault.word.upper() not in KEYWORDS else ""
+    return f"{second} is missing after {fault.previous}: write {fault.previous} {second}{follows}"
+
+
+def _rank(fault: Fault) -> Said:
+    if fault.accepted == {"_SIMILARITY"}:
+        return "RANK BY ranks by similarity: write RANK BY SIMILARITY TO L3N45, or ORDER BY for fields"
+    return None
+
+
+def _model(fault: Fault) -> Said:
+    if fault.accepted == {"_MODEL"}:
+        return (
+            "IN MODEL picks the model here: write IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
+        )
+    return None
+
+
+def _bare_text(fault: Fault) -> Said:
+    if fault.accepted != {"SINGLE_QUOTED", "DOUBLE_QUOTED"} or not fault.rest.strip():
+        return None
+    what, example = _QUOTED.get(fault.previous, ("a text", "'the'"))
+    return f"{what} stands in quotes, as in {example}"
+
+
+def _sql(fault: Fault) -> Said:
+    word = fault.word.upper()
+    if word == "BETWEEN":
+        return "no BETWEEN here: a range is written layer IN 0..3, both ends included"
+    if word in ("LIKE", "CONTAINS", "REGEXP"):
+        return f"no {word} here: tokens are tested by MATCHING, as in MATCHING /ing$/"
+    if word == "IS":
+        return "no IS NULL here: a comparison never holds of a value that is missing"
+    if word == "GROUP":
+        return "no GROUP BY here: write COUNT neurons, and BY layer after what they match"
+    if word in ("HAVING", "WITH"):
+        return f"no {word} here: write WHERE for fields, MATCHING for patterns"
+    if fault.rest.startswith("%"):
+        return "no percentages here: write 0.6 for 60%"
+    return None
+
+
+def _range(fault: Fault) -> Said:
+    if fault.accepted == {"_RANGE"}:
+        return "a range is written with two dots, as in 0..3, and a list in parentheses, as in (1, 2)"
+    if fault.rest.startswith(".") and fault.text[: fault.offset].endswith(".."):
+        return "a range is written with two dots, as in 0..3"
+    if (number := re.match(r"\.\d+", fault.rest)) and "NUMBER" in fault.accepted:
+        return f"a number starts with a digit: write 0{number[0]}"
+    if fault.rest.startswith((")", "]")) and fault.accepted >= {"NUMBER", "SINGLE_QUOTED"}:
+        return "a list holds at least one value, as in (1, 2)"
+    return None
+
+
+def _number(fault: Fault) -> Said:
+    if fault.previous in ("LIMIT", "OFFSET"):
+        return f"{fault.previous} takes a whole number, as in {fault.previous} 20"
+    if fault.previous == "ABOVE":
+        return "ABOVE takes a similarity from 0 to 1, as in ABOVE 0.9"
+    if fault.previous == "AT" and "NUMBER" in fault.accepted:
+        return "AT takes the number of a token, 0 the first and -1 the last, as in AT -1"
+    return None
+
+
+def _comma(fault: Fault) -> Said:
+    if fault.rest.startswith(",") and "_AND" in fault.accepted and "COMMA" not in fault.accepted:
+        return "clauses and conditions are joined by AND or OR, not by a comma"
+    return None
+
+
+STATEMENT_MISTAKES: tuple[Mistake, ...] = (
+    _empty,
+    _wants_neuron,
+    _semicolon,
+    _beginning,
+    _token_query,
+    _operator,
+    _clause_missing,
+    _late_clause,
+    _missing_and,
+    _second_word,
+    _rank,
+    _model,
+    _bare_text,
+    _sql,
+    _range,
+    _number,
+    _comma,
+)

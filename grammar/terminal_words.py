@@ -1,0 +1,125 @@
+"""What the grammar's terminals are called in a message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from n2gdb.grammar.ast import Grouping, Metric
+from n2gdb.grammar.fields import FIELDS, RETURNED, nearest
+
+__all__ = ["CLAUSES", "KEYWORDS", "WORDS", "expected", "nearest_keyword"]
+
+#: In the order in which the possibilities are told.
+WORDS = {
+    "NEURONS": "neurons",
+    "PATTERNS": "patterns",
+    "_TOKENS": "tokens",
+    "_COUNT": "COUNT",
+    "EXPLAIN": "EXPLAIN",
+    "PROFILE": "PROFILE",
+    "_MODEL": "MODEL",
+    "_CONTEXT": "CONTEXT",
+    "MATCHING": "MATCHING",
+    "MENTIONING": "MENTIONING",
+    "ACTIVATING": "ACTIVATING",
+    "FIRING": "FIRING ON",
+    "SIMILAR": "SIMILAR TO",
+    "SUBSET": "SUBSET OF",
+    "SUPERSET": "SUPERSET OF",
+    "_ON": "ON",
+    "_TO": "TO",
+    "_SIMILARITY": "SIMILARITY",
+    "NEURON": "a neuron such as L3N45",
+    "_OF": "OF",
+    "_USING": "USING",
+    "_ABOVE": "ABOVE",
+    "_AT": "AT",
+    "EXPRESSION": "an expression such as /ing$/",
+    "CLASS": "a class such as <digit>",
+    "BANG": "!",
+    "VARIABLE": "a variable such as $x",
+    "ANY": "_",
+    "RUN": "...",
+    "VBAR": "|",
+    "DISTANCE": "a distance such as /3",
+    "BEFORE": "BEFORE",
+    "THEN": "THEN",
+    "AFTER": "AFTER",
+    "NEAR": "NEAR",
+    "NAME": "a field",
+    "EQUAL": "a comparison such as >=",
+    "UNEQUAL": "a comparison such as >=",
+    "LESS_EQUAL": "a comparison such as >=",
+    "MORE_EQUAL": "a comparison such as >=",
+    "LESS": "a comparison such as >=",
+    "MORE": "a comparison such as >=",
+    "PLUS": "arithmetic",
+    "STAR": "arithmetic",
+    "SLASH": "arithmetic",
+    "_IN": "IN",
+    "NUMBER": "a number",
+    "SINGLE_QUOTED": "a word in quotes",
+    "DOUBLE_QUOTED": "a word in quotes",
+    "_RANGE": "..",
+    "LSQB": "a list such as (1, 2)",
+    "_NOT": "NOT",
+    "LPAR": "(",
+    "RSQB": "]",
+    "RPAR": ")",
+    "_AND": "AND",
+    "_OR": "OR",
+    "_WHERE": "WHERE",
+    "ORDER": "ORDER BY",
+    "RANK": "RANK BY",
+    "BY": "BY",
+    "ASC": "ASC",
+    "DESC": "DESC",
+    "COMMA": "a comma",
+    "LIMIT": "LIMIT",
+    "OFFSET": "OFFSET",
+    "RETURN": "RETURN",
+    "$END": "the end of the query",
+}
+KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for part in word.split()) | {
+    "NEURONS",
+    "PATTERNS",
+    "TOKENS",
+}
+#: The keywords that a clause starts with.
+CLAUSES = ("MATCHING", "MENTIONING", "ACTIVATING", "FIRING", "SIMILAR", "SUBSET", "SUPERSET")
+
+#: What a name may be, by what it is called.
+_NAMES: Mapping[str, Iterable[str]] = {
+    "a field": FIELDS,
+    "a column": RETURNED,
+    "a metric": tuple(metric.value for metric in Metric),
+    "a group": tuple(grouping.value for grouping in Grouping),
+}
+
+
+def expected(accepted: Iterable[str], name: str) -> str:
+    """Return what could stand there, in words; whatever starts a clause or a step is told as one.
+
+    ``name`` is what a NAME is called there.
+    """
+    names = set(accepted)
+    if names == {"NAME"}:
+        return f"{name} ({', '.join(_NAMES[name])})"
+    if "EXPRESSION" in names:
+        return "a token in quotes or ..." if "RUN" in names else "a token in quotes"
+    words: list[str] = []
+    if names.issuperset(CLAUSES):
+        words.append("a clause such as MATCHING 'the'")
+        words += ["IN MODEL"] if "_IN" in names else []
+        names -= {*CLAUSES, "LPAR", "_NOT", "_IN"}
+    words += dict.fromkeys(word for each, word in WORDS.items() if each in names)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def nearest_keyword(word: str, accepted: Iterable[str]) -> str | None:
+    """Return the keyword that could stand there and is most like ``word``."""
+    names = set(accepted)
+    candidates = tuple(
+        text for name, text in WORDS.items() if name in names and text.split()[0].upper() in KEYWORDS
+    )
+    return None if word.upper() in KEYWORDS else nearest(word, candidates)
