@@ -1,6 +1,6 @@
 """A made-up run shaped like a real one: as many neurons as asked, Zipf tokens, tries of about 90 nodes.
 
-python benchmarks/synthetic.py synthetic.n2gdb --layers 6 --neurons 3072
+python -m benchmarks.synthetic synthetic.n2gdb --layers 6 --neurons 3072
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchmarks.synthetic_tries import nodes_of_neurons
+from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json, zipf
 from n2gdb import schema
 from n2gdb.shards import RunFolder, shards_folder
 from n2gdb.store import build_database
 from n2gdb.tokens import normalise
 
-VOCABULARY = 50_000
-NODES = 90  # a neuron, on average
-MAX_LEVEL = 8  # context tokens on one path
+__all__ = ["VOCABULARY", "synthetic_run", "token_text", "zipf"]
+
 WINDOWS, WINDOW_LENGTH = 4_000, 128
-
-
-def token_text(token: int) -> str:
-    """Two spellings a word, as a byte-level tokenizer has them: ``·w7`` and ``W7``."""
-    return f" w{token // 2}" if token % 2 == 0 else f"W{token // 2}"
+TRACE = 32  # float16 values an example
 
 
 def synthetic_run(folder: Path, layers: int, neurons: int, *, examples: int = 20, seed: int = 0) -> RunFolder:
@@ -34,121 +31,77 @@ def synthetic_run(folder: Path, layers: int, neurons: int, *, examples: int = 20
     run = RunFolder.create(folder)
     random = np.random.default_rng(seed)
     run.write_model(_model(folder.name, layers, neurons))
-    texts = [token_text(token) for token in range(VOCABULARY)]
-    run.write_tokens(
-        pa.table(
-            [
-                pa.array(range(VOCABULARY), pa.int64()),
-                texts,
-                [normalise(text) for text in texts],
-                pa.array(np.zeros(VOCABULARY, np.bool_)),
-            ],
-            schema=schema.TOKENS,
-        )
-    )
+    run.write_tokens(_tokens())
     run.write_windows(_windows(random))
     for layer in range(layers):
-        nodes, sizes = _nodes(random, layer, neurons)
+        nodes, patterns = nodes_of_neurons(layer, neurons, seed)
         table = _examples(random, layer, neurons, examples)
-        run.write_shard(f"L{layer:03d}", _neurons(random, layer, sizes), nodes, table)
+        run.write_shard(f"L{layer:03d}", _neurons(random, layer, nodes, patterns), nodes, table)
     return run
 
 
-def zipf(random: np.random.Generator, size: int) -> npt.NDArray[np.int32]:
-    """Draw tokens of which the most frequent ones dominate: (size,) int32."""
-    weights = 1.0 / (np.arange(VOCABULARY) + 2.7)
-    ranks = np.searchsorted(np.cumsum(weights / weights.sum()), random.random(size))
-    return ranks.clip(max=VOCABULARY - 1).astype(np.int32)
+def _tokens() -> pa.Table:
+    texts = [token_text(token) for token in range(VOCABULARY)]
+    columns = [
+        np.arange(VOCABULARY),
+        texts,
+        [normalise(text) for text in texts],
+        np.zeros(VOCABULARY, np.bool_),
+    ]
+    return pa.table([pa.array(column) for column in columns], schema=schema.TOKENS)
 
 
-def _nodes(random: np.random.Generator, layer: int, neurons: int) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-    sizes = random.poisson(NODES, neurons).clip(min=1).astype(np.int64)
-    total = int(sizes.sum())
-    start = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    row = np.arange(total)
-    level = _levels(random, row == start)
-    parent = np.full(total, -1, np.int64)
-    depth = np.zeros(total, np.int32)
-    gap = random.geometric(0.4, total).astype(np.int32)
-    for deeper in range(1, MAX_LEVEL + 1):
-        here = np.flatnonzero(level == deeper)
-        parent[here] = np.maximum.accumulate(np.where(level == deeper - 1, row, -1))[here]
-        depth[here] = depth[parent[here]] + gap[here]
-    is_leaf = np.append(level[1:] <= level[:-1], True) | np.append(row[1:] == start[1:], True)
-    ends = is_leaf | (random.random(total) < 0.1)
-    return pa.table(
-        [
-            pa.array(np.full(total, layer, np.int64)),
-            pa.array(np.repeat(np.arange(neurons, dtype=np.int64), sizes)),
-            pa.array((row - start).astype(np.int32)),
-            pa.array(zipf(random, total)),
-            pa.array(depth),
-            pa.array(np.where(parent < 0, -1, parent - start).astype(np.int32)),
-            pa.array(np.where(level == 0, 1, random.uniform(0.75, 1, total)).astype(np.float32)),
-            pa.array(random.uniform(0.5, 1, total).astype(np.float32), mask=~ends),
-        ],
-        schema=schema.NODES,
-    ), sizes
+def _neurons(
+    random: np.random.Generator, layer: int, nodes: pa.Table, patterns: npt.NDArray[np.int64]
+) -> pa.Table:
+    count = len(patterns)
+    owner = nodes["index"].to_numpy()
+    is_root = nodes["parent"].to_numpy() < 0
+    token = nodes["token"].to_numpy().astype(np.int64)
 
+    def score() -> npt.NDArray[np.float32]:
+        return random.random(count).astype(np.float32)
 
-def _levels(random: np.random.Generator, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return the level of each node in preorder: one deeper than the node before it, or any shallower."""
-    level = np.zeros(len(first), np.int64)
-    deeper, back = random.random(len(first)) < 0.6, random.random(len(first))
-    before = -1
-    for row in range(len(first)):
-        if first[row]:
-            before = 0
-        elif deeper[row] and before < MAX_LEVEL:
-            before += 1
-        else:
-            before = int(back[row] * (before + 1))
-        level[row] = before
-    return level
-
-
-def _neurons(random: np.random.Generator, layer: int, sizes: npt.NDArray[np.int64]) -> pa.Table:
-    count = len(sizes)
-
-    def score() -> pa.Array:
-        return pa.array(random.random(count).astype(np.float32))
-
-    def number(value: float) -> pa.Array:
-        return pa.array((sizes * value).astype(np.int64))
+    def distinct(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        pairs = np.unique(owner[which] * VOCABULARY + token[which])
+        return np.bincount(pairs // VOCABULARY, minlength=count)
 
     columns = {
-        "layer": pa.array(np.full(count, layer, np.int64)),
-        "index": pa.array(np.arange(count, dtype=np.int64)),
-        "state": pa.array(["live"] * count),
+        "layer": np.full(count, layer, np.int64),
+        "index": np.arange(count, dtype=np.int64),
+        "state": ["live"] * count,
         "max_activation": score(),
         "precision": score(),
         "recall": score(),
         "f1": score(),
-        "true_firings": number(0.2),
-        "predicted_firings": number(0.2),
-        "n_patterns": number(0.5),
-        "n_nodes": number(1),
-        "n_activating": number(0.1),
-        "n_context": number(0.7),
+        "true_firings": random.integers(1, 40, count),
+        "predicted_firings": random.integers(1, 40, count),
+        "n_patterns": patterns,
+        "n_nodes": np.bincount(owner, minlength=count),
+        "n_activating": distinct(is_root),
+        "n_context": distinct(~is_root),
     }
-    return pa.table(columns, schema=schema.NEURONS)
+    return pa.table({name: pa.array(column) for name, column in columns.items()}, schema=schema.NEURONS)
 
 
 def _examples(random: np.random.Generator, layer: int, neurons: int, each: int) -> pa.Table:
     total = neurons * each
-    trace = random.random((total, 32)).astype(np.float16)
+    traces = random.random(total * TRACE, np.float32).astype(np.float16)
+    offsets = np.arange(0, (total + 1) * traces.itemsize * TRACE, traces.itemsize * TRACE, dtype=np.int32)
     columns = {
-        "layer": pa.array(np.full(total, layer, np.int64)),
-        "index": pa.array(np.repeat(np.arange(neurons, dtype=np.int64), each)),
-        "rank": pa.array(np.tile(np.arange(each, dtype=np.int64), neurons)),
-        "window": pa.array(random.integers(0, WINDOWS, total)),
-        "pivot": pa.array(random.integers(32, WINDOW_LENGTH, total)),
-        "activation": pa.array(random.random(total).astype(np.float32)),
-        "split": pa.array(np.where(np.tile(np.arange(each) % 2 == 0, neurons), "train", "test")),
-        "start": pa.array(np.zeros(total, np.int64)),
-        "trace": pa.array([row.tobytes() for row in trace], pa.binary()),
+        "layer": np.full(total, layer, np.int64),
+        "index": np.repeat(np.arange(neurons, dtype=np.int64), each),
+        "rank": np.tile(np.arange(each, dtype=np.int64), neurons),
+        "window": random.integers(0, WINDOWS, total),
+        "pivot": random.integers(TRACE, WINDOW_LENGTH, total),
+        "activation": random.random(total, np.float32),
+        "split": np.where(np.tile(np.arange(each) % 2 == 0, neurons), "train", "test"),
+        "start": np.zeros(total, np.int64),
+        "trace": pa.Array.from_buffers(
+            pa.binary(), total, [None, pa.py_buffer(offsets), pa.py_buffer(traces)]
+        ),
     }
-    return pa.table(columns, schema=schema.EXAMPLES)
+    return pa.table({name: pa.array(column) for name, column in columns.items()}, schema=schema.EXAMPLES)
 
 
 def _windows(random: np.random.Generator) -> pa.Table:
@@ -174,7 +127,7 @@ def _model(name: str, layers: int, neurons: int) -> pa.Table:
         "corpus_fingerprint": "synthetic",
         "configuration": "{}",
         "code_version": "0",
-        "tokenizer": "",
+        "tokenizer": tokenizer_json(),
     }
     return pa.Table.from_pylist([row], schema=schema.MODEL)
 

@@ -2,13 +2,14 @@
 
 Keys hold the model's number in their high bits, so that several models share one database:
 a token's is ``model << 32 | token``, a window's ``model << 40 | window``, a neuron's
-``model << 40 | layer << 24 | index``.
+``model << 40 | layer << 24 | index``. A path's is a hash of its tokens' texts, the same in every model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,10 @@ import pyarrow.compute as pc
 
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.shards import RunFolder
-from n2gdb.tokens import text_key
+from n2gdb.tokens import kinds_of, text_key
+from n2gdb.tries import PathWeights, Tries
 
-__all__ = ["run_rows"]
+__all__ = ["ModelRows", "NeuronWeights"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -28,84 +30,115 @@ _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "l
 _CONTEXT += ["activation", "end"]
 
 
-def run_rows(run: RunFolder, model: int) -> Iterator[tuple[str, pa.Table]]:
-    """Yield (database table, its rows) of one run as model number ``model``, nodes before relationships."""
-    nodes = run.nodes()
-    neurons, tokens, windows = run.neurons(), run.tokens(), run.windows()
-    yield "Model", _keyed(run.model(), [np.array([model], np.int64)])
-    token = tokens["token"].to_numpy()
-    keyed = _keyed(tokens, [_token_key(model, token), np.full(len(token), model, np.int64)])
-    yield (
-        "Token",
-        keyed.append_column("text_key", _text_keys(tokens["text"])).append_column(
-            "norm_key", _text_keys(tokens["norm"])
-        ),
-    )
-    yield "Neuron", _keyed(neurons, [_neuron_key(model, neurons), np.full(len(neurons), model, np.int64)])
-    window = windows["window"].to_numpy()
-    yield "Window", _keyed(windows, [_window_key(model, window), np.full(len(window), model, np.int64)])
-    yield from _trie_rows(nodes, model)
-    examples = run.examples()
-    ends = [_neuron_key(model, examples), _window_key(model, examples["window"].to_numpy())]
-    yield "TOP_EXAMPLE", _keyed(examples.drop_columns(["layer", "index", "window"]), ends)
+@dataclass(frozen=True, slots=True)
+class NeuronWeights:
+    """The summed weight of each neuron's paths: keys in rising order, and float64 sums; (neurons,) each."""
 
+    neuron: Int64Array
+    weight: npt.NDArray[np.float64]
 
-def _trie_rows(nodes: pa.Table, model: int) -> Iterator[tuple[str, pa.Table]]:
-    trie = _Trie.of(nodes)
-    columns = {
-        "neuron": _neuron_key(model, nodes),
-        "token_key": _token_key(model, trie.token),
-        "act_token": _token_key(model, trie.token[trie.root]),
-        "last": trie.last,
-        "repeats": trie.repeats,
-        "activation": pa.array(trie.best, mask=np.isnan(trie.best)),
-    }
-    rows = pa.table(columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")})
-    is_root = pa.array(trie.root == np.arange(len(trie.root)))
-    yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
-    yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
+    def of(self, neuron: Int64Array) -> npt.NDArray[np.float64]:
+        """Return the weights of these neurons; 0 for one without paths."""
+        place = np.searchsorted(self.neuron, neuron)
+        found = np.zeros(len(neuron))
+        known = place < len(self.neuron)
+        known[known] = self.neuron[place[known]] == neuron[known]
+        found[known] = self.weight[place[known]]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Trie:
-    """What follows from the columns of many tries laid one after another; every array is (nodes,)."""
+class ModelRows:
+    """The rows of one run as model number ``number``; ``text_keys`` is of every token id: (tokens,)."""
 
-    token: Int64Array
-    root: Int64Array  # row of the path's activating token
-    last: npt.NDArray[np.int32]  # preorder index of the last node below, as NeuronGraph.last
-    best: npt.NDArray[np.float32]  # as NeuronGraph.best
-    repeats: npt.NDArray[np.bool_]  # the token occurs nearer to the activating end of its own path
+    run: RunFolder
+    number: int
+    text_keys: Int64Array
 
     @classmethod
-    def of(cls, nodes: pa.Table) -> _Trie:
-        """Compute from rows of ``schema.NODES`` sorted by (layer, index, pre)."""
-        token = nodes["token"].to_numpy().astype(np.int64)
-        pre, parent = nodes["pre"].to_numpy(), nodes["parent"].to_numpy()
-        row = np.arange(len(pre), dtype=np.int64)
-        above = np.where(parent >= 0, row - pre + parent, -1)
-        root, level = row.copy(), np.zeros(len(row), np.int32)
-        repeats = np.zeros(len(row), np.bool_)
-        inner = row[above >= 0]
-        ancestor = above[inner]
-        while len(inner):
-            root[inner] = ancestor
-            level[inner] += 1
-            repeats[inner] |= token[inner] == token[ancestor]
-            ancestor = above[ancestor]
-            inner, ancestor = inner[ancestor >= 0], ancestor[ancestor >= 0]
-        last = pre.copy()
-        best = pc.fill_null(nodes["end"], float("nan")).to_numpy().copy()
-        for depth in range(int(level.max(initial=0)), 0, -1):
-            children = np.flatnonzero(level == depth)
-            np.maximum.at(last, above[children], last[children])
-            np.fmax.at(best, above[children], best[children])
-        return cls(token, root, last, best, repeats)
+    def of(cls, run: RunFolder, number: int) -> ModelRows:
+        """Read the vocabulary of a run; raise DatabaseFormatError where two texts have the same key."""
+        tokens = run.tokens()
+        token = tokens["token"].to_numpy()
+        text_keys = np.zeros(int(token.max(initial=-1)) + 1, np.int64)
+        text_keys[token] = _text_keys(tokens["text"]).to_numpy()
+        return cls(run, number, text_keys)
 
+    def entities(self, weights: NeuronWeights) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (database table, its rows) of what relationships join."""
+        yield "Model", self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
+        yield "Token", self._tokens()
+        neurons = self.run.neurons()
+        key = self._neuron_key(neurons)
+        yield "Neuron", self._keyed(neurons, key).append_column("weight", pa.array(weights.of(key)))
+        windows = self.run.windows()
+        yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
 
-def _keyed(table: pa.Table, keys: list[Int64Array]) -> pa.Table:
-    """Put key columns in front of a table's own."""
-    columns = [pa.array(key) for key in keys] + table.columns
-    return pa.table(columns, names=[f"key{i}" for i in range(len(keys))] + table.column_names)
+    def path_weights(self, shards: Sequence[Path]) -> PathWeights:
+        """Return the paths of the neurons of some shards."""
+        nodes = self.run.nodes(shards)
+        return Tries.of(nodes).path_weights(self._neuron_key(nodes), self.text_keys)
+
+    def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
+        nodes = self.run.nodes(shards)
+        tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
+        yield from self._trie_rows(nodes, tries, neuron)
+        paths = tries.path_weights(neuron, self.text_keys)
+        keep = _is_in(paths.path, shared)
+        yield (
+            "PASSES",
+            pa.table(
+                [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
+            ),
+        )
+        examples = self.run.examples(shards)
+        ends = {
+            "neuron": pa.array(self._neuron_key(examples)),
+            "window_key": pa.array(self._window_key(examples["window"].to_numpy())),
+        }
+        own = examples.drop_columns(["layer", "index", "window"])
+        yield "TOP_EXAMPLE", pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
+
+    def _trie_rows(self, nodes: pa.Table, tries: Tries, neuron: Int64Array) -> Iterator[tuple[str, pa.Table]]:
+        columns = {
+            "neuron": neuron,
+            "token_key": self._token_key(tries.token),
+            "act_token": self._token_key(tries.token[tries.root]),
+            "last": tries.last,
+            "repeats": tries.repeats,
+            "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
+        }
+        rows = pa.table(
+            columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
+        )
+        is_root = pa.array(tries.above < 0)
+        yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
+        yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
+
+    def _tokens(self) -> pa.Table:
+        tokens = self.run.tokens()
+        kinds = pa.array([kinds_of(text) for text in tokens["text"].to_pylist()], pa.int64())
+        keyed = self._keyed(tokens, self._token_key(tokens["token"].to_numpy()))
+        keyed = keyed.append_column("text_key", _text_keys(tokens["text"]))
+        return keyed.append_column("norm_key", _text_keys(tokens["norm"])).append_column("classes", kinds)
+
+    def _keyed(self, table: pa.Table, key: Int64Array, *, of_model: bool = True) -> pa.Table:
+        """Put the key, and the number of the model it belongs to, in front of a table's own columns."""
+        first = {"key": key}
+        if of_model:
+            first["owner"] = np.full(len(key), self.number, np.int64)
+        return pa.table([*map(pa.array, first.values()), *table.columns], [*first, *table.column_names])
+
+    def _token_key(self, token: Int64Array) -> Int64Array:
+        return token.astype(np.int64) | (self.number << 32)
+
+    def _window_key(self, window: Int64Array) -> Int64Array:
+        return window.astype(np.int64) | (self.number << 40)
+
+    def _neuron_key(self, table: pa.Table) -> Int64Array:
+        key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy() | (self.number << 40)
+        return key
 
 
 def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
@@ -116,14 +149,10 @@ def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
 
 
-def _token_key(model: int, token: Int64Array) -> Int64Array:
-    return token.astype(np.int64) | (model << 32)
-
-
-def _window_key(model: int, window: Int64Array) -> Int64Array:
-    return window.astype(np.int64) | (model << 40)
-
-
-def _neuron_key(model: int, table: pa.Table) -> Int64Array:
-    key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy() | (model << 40)
-    return key
+def _is_in(values: Int64Array, rising: Int64Array) -> npt.NDArray[np.bool_]:
+    """Tell which values are among ``rising``, which are sorted: (values,)."""
+    if not len(rising):
+        return np.zeros(len(values), np.bool_)
+    place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
+    found: npt.NDArray[np.bool_] = rising[place] == values
+    return found

@@ -125,20 +125,38 @@ class RunFolder:
         """Read the windows: ``schema.WINDOWS``."""
         return _read(self.path / "windows.parquet")
 
-    def neurons(self) -> pa.Table:
-        """Read the neurons of all shards by (layer, index): ``schema.NEURONS``."""
-        return self._gather("neurons", ("layer", "index"))
+    def count_nodes(self) -> int:
+        """Count the trie nodes of all shards, without reading them."""
+        return sum(_count(shard / "nodes.parquet") for shard in self.shards())
 
-    def nodes(self) -> pa.Table:
-        """Read the trie nodes of all shards by (layer, index, pre): ``schema.NODES``."""
-        return self._gather("nodes", ("layer", "index", "pre"))
+    def batches(self, nodes: int) -> Iterator[list[Path]]:
+        """Part the complete shards, in order, into batches of at least ``nodes`` trie nodes, but the last."""
+        batch: list[Path] = []
+        held = 0
+        for shard in self.shards():
+            batch.append(shard)
+            held += _count(shard / "nodes.parquet")
+            if held >= nodes:
+                yield batch
+                batch, held = [], 0
+        if batch:
+            yield batch
 
-    def examples(self) -> pa.Table:
-        """Read the top examples of all shards by (layer, index, rank): ``schema.EXAMPLES``."""
-        return self._gather("examples", ("layer", "index", "rank"))
+    def neurons(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the neurons of some shards, or of all, by (layer, index): ``schema.NEURONS``."""
+        return self._gather("neurons", ("layer", "index"), shards)
 
-    def _gather(self, key: str, order: tuple[str, ...]) -> pa.Table:
-        tables = [_read(shard / f"{key}.parquet") for shard in self.shards()]
+    def nodes(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the trie nodes of some shards, or of all, by (layer, index, pre): ``schema.NODES``."""
+        return self._gather("nodes", ("layer", "index", "pre"), shards)
+
+    def examples(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the top examples of some shards, or of all, by (layer, index, rank): ``schema.EXAMPLES``."""
+        return self._gather("examples", ("layer", "index", "rank"), shards)
+
+    def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
+        chosen = self.shards() if shards is None else shards
+        tables = [_read(shard / f"{key}.parquet") for shard in chosen]
         table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
         return table.sort_by([(column, "ascending") for column in order])
 
@@ -207,7 +225,19 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
-        raise StorageError(f"{path} cannot be read ({error}): remove its folder and ingest again") from error
+        raise _unreadable(path, error) from error
+
+
+def _count(path: Path) -> int:
+    """Return the number of rows, from the file's footer alone."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read ({error}): remove its folder and ingest again")
 
 
 def _write(path: Path, table: pa.Table) -> None:

@@ -2,6 +2,7 @@
 
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
+    (Neuron)-[PASSES]->(Path)            one a root-to-node path that other neurons have too
     (Neuron)-[TOP_EXAMPLE]->(Window)
 
 Facts of the engine that shape this file: an unbound parameter silently answers nothing; an empty file is
@@ -12,9 +13,11 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -30,9 +33,11 @@ from n2gdb.errors import (
     StorageError,
 )
 from n2gdb.seal import move_sealed
-from n2gdb.version import SCHEMA_VERSION, __version__
+from n2gdb.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from n2gdb.shards import RunFolder
 
 __all__ = ["Connection", "Row", "build_database"]
@@ -42,27 +47,34 @@ Row = tuple[Any, ...]
 _MAGIC = b"KUZU"
 _ASYNC_HALF = "kuzu.async_connection"
 _MAX_DB_SIZE = 1 << 36  # virtual memory to reserve; the engine's default of 8 TiB is refused by ulimits
-_READ_POOL = 256 << 20
-_BUILD_POOL = 512 << 20
+_POOL = 256 << 20
+_CHUNK = 100_000  # rows of an Arrow batch; small ones take half as long again
 _PARAMETER = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\$(\w+)", re.DOTALL)
 _LEFT_OVERS = ("", ".wal", ".shadow", ".tmp")
 
 
 class Connection:
-    """A read-only connection to a database file, for one thread at a time; a context manager."""
+    """A connection to a database file, read-only unless it builds one; a context manager.
 
-    __slots__ = ("_connection", "_database", "path")
+    Any number of threads may ask at once: each statement runs on an engine connection of its own.
+    """
 
-    def __init__(self, path: Path, *, read_only: bool = True) -> None:
-        """Hand the file to the engine unchecked: ``Connection.open`` is the door for readers."""
+    __slots__ = ("_closed", "_database", "_idle", "path")
+
+    def __init__(self, path: Path, *, read_only: bool = True, memory: int = _POOL) -> None:
+        """Hand the file to the engine unchecked: ``Connection.open`` is the door for readers.
+
+        ``memory`` is what the engine may take for pages, in bytes.
+        """
         kuzu = _engine()
         self.path = path
-        pool = _READ_POOL if read_only else _BUILD_POOL
+        self._closed = False
+        self._idle: list[Any] = []
         try:
             self._database = kuzu.Database(
-                path, buffer_pool_size=pool, max_db_size=_MAX_DB_SIZE, read_only=read_only
+                path, buffer_pool_size=memory, max_db_size=_MAX_DB_SIZE, read_only=read_only
             )
-            self._connection = kuzu.Connection(self._database)
+            self._idle.append(kuzu.Connection(self._database))
         except RuntimeError as error:
             raise _opening_error(path, str(error)) from error
 
@@ -90,37 +102,20 @@ class Connection:
         Ctrl-C stops it at once. Raises QueryTimeoutError after ``timeout`` seconds, QueryError where
         a ``$parameter`` is not bound or a bound one is not used, DatabaseError where the engine refuses.
         """
-        given = dict(parameters or {})
-        _check_parameters(cypher, given)
-        if self._connection.is_closed:
-            raise DatabaseError(f"{self.path} was closed: open it again")
-        self._connection.set_query_timeout(round(timeout * 1000) if timeout else 0)
-        outcome: list[list[Row] | Exception] = []
-        finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
+        rows: list[Row] = self._answered(cypher, dict(parameters or {}), timeout, _as_rows)
+        return rows
 
-        def work() -> None:
-            try:
-                outcome.append(self._run(cypher, given))
-            except Exception as error:
-                outcome.append(error)
-            finally:
-                finished.set()
-
-        threading.Thread(target=work, name="n2gdb query", daemon=True).start()
-        try:
-            finished.wait()
-        except BaseException:
-            while not finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
-                self._connection.interrupt()
-            raise
-        (result,) = outcome
-        if isinstance(result, Exception):
-            raise self._translated(result, timeout) from result
-        return result
+    def table(
+        self, cypher: str, parameters: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> pa.Table:
+        """Run one statement of many rows and return its columns, named as RETURN names them; raises alike."""
+        return self._answered(cypher, dict(parameters or {}), timeout, _as_table)
 
     def close(self) -> None:
         """Give the file back; closing twice does nothing."""
-        self._connection.close()
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -131,14 +126,54 @@ class Connection:
     ) -> None:
         self.close()
 
-    def _run(self, cypher: str, parameters: dict[str, Any]) -> list[Row]:
-        # Prepared even without parameters: else every statement of a text that holds several would run.
-        prepared = _engine().PreparedStatement(self._connection, cypher, parameters)
-        result = self._connection.execute(prepared, parameters)
+    def _answered(
+        self, cypher: str, given: dict[str, Any], timeout: float | None, read: Callable[[Any], Any]
+    ) -> Any:
+        _check_parameters(cypher, given)
+        with self._lent() as connection:
+            connection.set_query_timeout(max(1, round(timeout * 1000)) if timeout else 0)
+            outcome: list[Any] = []
+            finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
+
+            def work() -> None:
+                try:
+                    outcome.append(_run(connection, cypher, given, read))
+                except Exception as error:
+                    outcome.append(error)
+                finally:
+                    finished.set()
+
+            threading.Thread(target=work, name="n2gdb query", daemon=True).start()
+            try:
+                finished.wait()
+            except BaseException:
+                while not finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
+                    connection.interrupt()
+                raise
+        (result,) = outcome
+        if isinstance(result, Exception):
+            raise self._translated(result, timeout) from result
+        return result
+
+    @contextmanager
+    def _lent(self) -> Iterator[Any]:
+        """Lend an engine connection that no other thread uses."""
+        if self._closed:
+            raise DatabaseError(f"{self.path} was closed: open it again")
         try:
-            return [tuple(row) for row in result.get_all()]
+            connection = self._idle.pop()
+        except IndexError:
+            connection = _engine().Connection(self._database)
+        try:
+            yield connection
         finally:
-            result.close()
+            self._give_back(connection)
+
+    def _give_back(self, connection: Any) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def _translated(self, error: Exception, timeout: float | None) -> Exception:
         """Return the error to raise for one that the engine raised."""
@@ -152,6 +187,24 @@ class Connection:
         return DatabaseError(f"{self.path}: {message.splitlines()[0]}")
 
 
+def _run(connection: Any, cypher: str, parameters: dict[str, Any], read: Callable[[Any], Any]) -> Any:
+    # Prepared even without parameters: else every statement of a text that holds several would run.
+    prepared = _engine().PreparedStatement(connection, cypher, parameters)
+    result = connection.execute(prepared, parameters)
+    try:
+        return read(result)
+    finally:
+        result.close()
+
+
+def _as_rows(result: Any) -> list[Row]:
+    return [tuple(row) for row in result.get_all()]
+
+
+def _as_table(result: Any) -> pa.Table:
+    return result.get_as_arrow(_CHUNK)
+
+
 def build_database(
     path: Path, runs: Sequence[RunFolder], progress: Callable[[str], None] | None = None
 ) -> None:
@@ -161,13 +214,18 @@ def build_database(
     before leaves an older database as it was. ``progress`` gets the name of each stage as it starts.
     Raises StorageError where there is no room or no permission.
     """
+    from n2gdb.loading import load, memory_needed  # it loads pyarrow, which a query never needs
+
     building = path.with_name(path.name + ".building")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(building)
         try:
-            with Connection(building, read_only=False) as connection:
-                _load(connection, runs, progress or _silent)
+            memory = memory_needed(runs)
+            with Connection(building, read_only=False, memory=memory) as connection:
+                folder = _spool_folder(building)
+                folder.mkdir()
+                load(connection.rows, runs, progress or _silent, folder)
             move_sealed(building, path)
         finally:
             _remove(building)
@@ -176,24 +234,6 @@ def build_database(
         raise StorageError(
             f"{path} cannot be written ({reason}): make room or choose another place"
         ) from error
-
-
-def _load(connection: Connection, runs: Sequence[RunFolder], progress: Callable[[str], None]) -> None:
-    from n2gdb.rows import run_rows  # these load pyarrow, which a query never needs
-    from n2gdb.tables import DEFINITIONS
-
-    for definition in DEFINITIONS:
-        connection.rows(definition)
-    for model, run in enumerate(runs):
-        progress("read shards")
-        for table, rows in run_rows(run, model):
-            progress(table)
-            if len(rows):
-                connection.rows(f"COPY {table} FROM $rows", {"rows": rows})
-    for key, value in (("schema_version", str(SCHEMA_VERSION)), ("code_version", __version__)):
-        connection.rows("CREATE (:Meta {key: $key, value: $value})", {"key": key, "value": value})
-    progress("checkpoint")
-    connection.rows("CHECKPOINT")
 
 
 def _engine() -> ModuleType:
@@ -226,6 +266,11 @@ def _silent(stage: str) -> None:
 def _remove(building: Path) -> None:
     for suffix in _LEFT_OVERS:
         building.with_name(building.name + suffix).unlink(missing_ok=True)
+    shutil.rmtree(_spool_folder(building), ignore_errors=True)
+
+
+def _spool_folder(building: Path) -> Path:
+    return building.with_name(building.name + ".rows")
 
 
 def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:

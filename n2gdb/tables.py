@@ -30,13 +30,15 @@ DEFINITIONS = (
     "CREATE NODE TABLE Meta(key STRING PRIMARY KEY, value STRING)",
     f"CREATE NODE TABLE Model(id INT64 PRIMARY KEY, {_columns(schema.MODEL)})",
     f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)},"
-    " text_key INT64, norm_key INT64)",
-    f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS)})",
+    " text_key INT64, norm_key INT64, classes INT64)",
+    f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS)}, weight DOUBLE)",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
+    "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
     "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"
     " pre INT32, last INT32, activation FLOAT, `end` FLOAT)",
     "CREATE REL TABLE CONTEXT(FROM Neuron TO Token,"
     " act_token INT64, depth INT32, importance FLOAT, pre INT32, last INT32, parent INT32, repeats BOOL,"
     " activation FLOAT, `end` FLOAT)",
+    "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight FLOAT)",
     f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable
 from hashlib import blake2b
 
-__all__ = ["display", "normalise", "text_key", "text_of_bytes"]
+__all__ = ["KINDS", "display", "kinds_of", "normalise", "text_key", "text_of_bytes", "without_space"]
 
 _SHOWN = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
@@ -17,10 +19,35 @@ def text_of_bytes(raw: bytes) -> str:
         return "".join(f"\\x{byte:02X}" for byte in raw)
 
 
+def without_space(text: str) -> str:
+    """Drop one leading space, unless it is all there is."""
+    return text[1:] if len(text) > 1 and text.startswith(" ") else text
+
+
 def normalise(text: str) -> str:
     """Drop one leading space and the case: what a single-quoted token of a query is compared by."""
-    bare = text[1:] if len(text) > 1 and text.startswith(" ") else text
-    return bare.casefold()
+    return without_space(text).casefold()
+
+
+def _is_punctuation(text: str) -> bool:
+    return all(unicodedata.category(char)[0] in "PS" for char in text)
+
+
+#: What the token classes of the language hold of, a token's one leading space aside: bit i of ``kinds_of``.
+KINDS: dict[str, Callable[[str], bool]] = {
+    "digit": str.isdecimal,
+    "punct": _is_punctuation,
+    "upper": lambda text: text.isalpha() and text.isupper(),
+    "title": lambda text: text.isalpha() and text.istitle(),
+    "word": str.isalpha,
+    "space": str.isspace,
+}
+
+
+def kinds_of(text: str) -> int:
+    """Return the classes of a token's text as bits, in the order of KINDS; of an empty text none."""
+    bare = without_space(text)
+    return sum(1 << bit for bit, holds in enumerate(KINDS.values()) if bare and holds(bare))
 
 
 def text_key(text: str) -> int:

@@ -19,6 +19,7 @@ from n2gdb.database import Database
 from n2gdb.errors import StorageError
 from n2gdb.seal import verify_seal
 from n2gdb.store import Connection, build_database
+from n2gdb.version import SCHEMA_VERSION
 from tests.small_run import random_graphs, write_run
 from tests.test_store import SLOW
 
@@ -93,8 +94,9 @@ BAD: dict[Callable[[Path, Path], None], str] = {
     other_engine: "{} was written by another version of the storage engine: build it again",
     not_ours: "{} is a Kùzu database, but not one of n2gdb",
     without_version: "{} is a Kùzu database, but not one of n2gdb",
-    newer: "{} has schema version 99, newer than this n2gdb reads (1): upgrade n2gdb",
-    older: "{} has schema version 0, older than this n2gdb reads (1): build it again with `n2gdb ingest`",
+    newer: f"{{}} has schema version 99, newer than this n2gdb reads ({SCHEMA_VERSION}): upgrade n2gdb",
+    older: f"{{}} has schema version 0, older than this n2gdb reads ({SCHEMA_VERSION}): build it again with"
+    " `n2gdb ingest`",
 }
 
 

@@ -1,0 +1,86 @@
+"""The rows of a run in DuckDB: tables of tokens, of neurons, and of trie nodes sorted by token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from n2gdb.rows import ModelRows
+from n2gdb.shards import RunFolder
+from n2gdb.tokens import kinds_of
+from n2gdb.tries import Tries
+
+__all__ = ["build_duckdb", "set_text"]
+
+
+def build_duckdb(path: Path, run: RunFolder) -> None:
+    """Build a DuckDB file from a run, a shard at a time."""
+    path.unlink(missing_ok=True)
+    model = ModelRows.of(run, 0)
+    with duckdb.connect(str(path)) as connection:
+        _create(connection, "token", _tokens(run))
+        for shard in run.shards():
+            nodes = _nodes(model, shard)
+            _create(connection, "unsorted", nodes)
+            owner, place = np.unique(nodes["neuron"].to_numpy(), return_inverse=True)
+            weights = pa.table({"id": owner, "weight": np.bincount(place, nodes["best"].to_numpy())})
+            _create(connection, "neuron", _neurons(run, shard).join(weights, "id"))
+        connection.execute("CREATE TABLE node AS SELECT * FROM unsorted ORDER BY token, neuron, pre")
+        connection.execute("DROP TABLE unsorted")
+        connection.execute("CREATE TABLE text (position INTEGER, token INTEGER)")
+        connection.execute("CHECKPOINT")
+
+
+def set_text(connection: duckdb.DuckDBPyConnection, tokens: list[int]) -> None:
+    """Put the tokens of a text into the table ``text``."""
+    connection.execute("DELETE FROM text")
+    connection.executemany("INSERT INTO text VALUES (?, ?)", list(enumerate(tokens)))
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Append to a table, made by its first rows."""
+    connection.register("rows", rows)
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM rows LIMIT 0")
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM rows")
+    connection.unregister("rows")
+
+
+def _tokens(run: RunFolder) -> pa.Table:
+    tokens = run.tokens()
+    kinds = [kinds_of(text) for text in tokens["text"].to_pylist()]
+    columns = {"id": tokens["token"].cast(pa.int32()), "text": tokens["text"], "norm": tokens["norm"]}
+    return pa.table(columns | {"classes": kinds})
+
+
+def _neurons(run: RunFolder, shard: Path) -> pa.Table:
+    neurons = run.neurons([shard])
+    return neurons.append_column("id", pa.array(_neuron_key(neurons)))
+
+
+def _nodes(model: ModelRows, shard: Path) -> pa.Table:
+    nodes = model.run.nodes([shard])
+    tries = Tries.of(nodes)
+    neuron = _neuron_key(nodes)
+    level = np.zeros(len(nodes), np.int32)
+    for above, rows in enumerate(tries.levels):
+        level[rows] = above
+    columns: Mapping[str, object] = {
+        "neuron": neuron,
+        "token": nodes["token"],
+        "act_token": tries.token[tries.root].astype(np.int32),
+        "last": tries.last,
+        "level": level,
+        "best": tries.best,
+        "path": tries.path_weights(neuron, model.text_keys).path,
+    }
+    return pa.table({**columns, **{name: nodes[name] for name in ("depth", "pre", "importance", "end")}})
+
+
+def _neuron_key(table: pa.Table) -> npt.NDArray[np.int64]:
+    key: npt.NDArray[np.int64] = (table["layer"].to_numpy() << 24) | table["index"].to_numpy()
+    return key

@@ -1,0 +1,238 @@
+"""Which neurons fire on a text according to their stored graphs, all at once and without the model.
+
+A context node `d` positions back from the activating token `t` can match at position `p` only where the
+text has `t` at `p` and the node's token at `p - d`. The engine narrows to nodes of tokens that the text
+has; what is left is decided here, as ``NeuronGraph.predict`` does it for one neuron.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    Int64Array = npt.NDArray[np.int64]
+    FloatArray = npt.NDArray[np.float32]
+
+__all__ = ["FIRE_THRESHOLD", "Firing", "find_firings", "firing_statements", "read_firings"]
+
+#: The normalised activation from which a neuron counts as firing.
+FIRE_THRESHOLD = 0.5
+
+Statement = tuple[str, dict[str, object]]
+
+_ROOTS = (
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE t.id IN $activating"
+    " RETURN n.id AS neuron, a.pre AS pre, -1 AS parent, t.id AS activating, t.id AS token, 0 AS depth,"
+    " a.`end` AS mark"
+)
+_CONTEXT = (
+    "MATCH (n:Neuron)-[c:CONTEXT]->(u:Token)"
+    " WHERE u.id IN $context AND c.act_token IN $activating AND c.depth <= $reach"
+    " HINT ((u JOIN c) JOIN n)"
+    " RETURN n.id AS neuron, c.pre AS pre, c.parent AS parent, c.act_token AS activating, u.id AS token,"
+    " c.depth AS depth, c.`end` AS mark"
+)
+_COLUMNS = ("neuron", "pre", "parent", "activating", "token", "depth")
+_AT_ONCE = 64  # positions matched together: memory grows with them, not with the text
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A neuron that fires at a position of a text.
+
+    ``neuron`` is Neuron.id, ``activation`` the predicted normalised one, ``end`` the preorder index of
+    the node where the matching pattern ends.
+    """
+
+    neuron: int
+    position: int
+    activation: float
+    end: int
+
+
+def find_firings(
+    rows: Callable[[str, Mapping[str, object]], Sequence[tuple[object, ...]]],
+    tokens: Sequence[int],
+    model: int,
+    *,
+    positions: Sequence[int] | None = None,
+    threshold: float = FIRE_THRESHOLD,
+) -> list[Firing]:
+    """As ``read_firings``, where statements give rows."""
+    import pyarrow as pa
+
+    def read(cypher: str, given: Mapping[str, object]) -> pa.Table:
+        columns = list(zip(*rows(cypher, given), strict=True)) or [()] * (len(_COLUMNS) + 1)
+        types = [*[pa.int64()] * len(_COLUMNS), pa.float32()]
+        return pa.table([pa.array(*each) for each in zip(columns, types, strict=True)], [*_COLUMNS, "mark"])
+
+    return read_firings(read, tokens, model, positions=positions, threshold=threshold)
+
+
+def read_firings(
+    read: Callable[[str, Mapping[str, object]], pa.Table],
+    tokens: Sequence[int],
+    model: int,
+    *,
+    positions: Sequence[int] | None = None,
+    threshold: float = FIRE_THRESHOLD,
+) -> list[Firing]:
+    """Return which neurons of a model fire on a text, and where, by (neuron, position).
+
+    ``read`` runs a statement with its parameters and returns columns; ``tokens`` are the text's token ids,
+    ``positions`` those to look at (default: all, counted from 0); a predicted activation fires from
+    ``threshold`` on. Raises IndexError for a position that the text does not have.
+    """
+    import numpy as np  # 0.1 s: only where it is needed
+
+    wanted = _checked(tokens, positions)
+    nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
+    text = np.asarray(tokens, np.int64) | (model << 32)
+    firings: list[Firing] = []
+    for first in range(0, len(wanted), _AT_ONCE):
+        at = np.array(wanted[first : first + _AT_ONCE], np.int64)
+        firings += _strongest(nodes, _matches(nodes, text, at), threshold)
+    if len(wanted) > _AT_ONCE:
+        firings.sort(key=lambda firing: (firing.neuron, firing.position))
+    return firings
+
+
+def firing_statements(
+    tokens: Sequence[int], model: int, positions: Sequence[int] | None = None
+) -> tuple[Statement, ...]:
+    """Return the statements that find the nodes that may match, with their parameters.
+
+    Each gives ``neuron``, ``pre``, ``parent``, ``activating`` and ``token`` (both Token.id), ``depth``, and
+    ``mark``, the activation of the pattern that ends there or null. Raises IndexError as ``find_firings``.
+    """
+    wanted = _checked(tokens, positions)
+    if not wanted:
+        return ()
+    owner = model << 32
+    activating = sorted({owner | int(tokens[position]) for position in wanted})
+    statements: list[Statement] = [(_ROOTS, {"activating": activating})]
+    reach = wanted[-1]
+    if reach:
+        context = sorted({owner | int(token) for token in tokens[:reach]})
+        given = {"context": context, "activating": activating, "reach": reach}
+        statements.append((_CONTEXT, given))
+    return tuple(statements)
+
+
+def _checked(tokens: Sequence[int], positions: Sequence[int] | None) -> list[int]:
+    """Return the positions asked for, once each, in rising order."""
+    if positions is None:
+        return list(range(len(tokens)))
+    for position in positions:
+        if not 0 <= position < len(tokens):
+            raise IndexError(f"the text has {len(tokens)} tokens: no position {position}")
+    return sorted(set(positions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """Candidate nodes of many neurons by (neuron, preorder index); every array is (nodes,)."""
+
+    neuron: Int64Array
+    pre: Int64Array
+    above: Int64Array  # row of the parent; a root's own; -1 where the parent is no candidate
+    activating: Int64Array
+    token: Int64Array
+    depth: Int64Array
+    end: FloatArray  # NaN where no pattern ends
+
+    @classmethod
+    def of(cls, tables: Sequence[pa.Table]) -> _Nodes:
+        """Sort what ``firing_statements`` found."""
+        import numpy as np
+
+        def column(name: str) -> Int64Array:
+            values = [table[name].to_numpy() for table in tables]
+            return np.concatenate([np.zeros(0, np.int64), *values]).astype(np.int64)
+
+        order = np.lexsort((column("pre"), column("neuron")))
+        neuron, pre, parent, activating, token, depth = (column(name)[order] for name in _COLUMNS)
+        first = np.ones(len(neuron), np.bool_)
+        first[1:] = neuron[1:] != neuron[:-1]
+        owner = np.cumsum(first) << 32
+        above = _find(owner | pre, owner | np.where(parent < 0, pre, parent))
+        marks = [table["mark"].to_numpy() for table in tables]  # null comes as NaN
+        end = np.concatenate([np.zeros(0, np.float32), *marks]).astype(np.float32)[order]
+        return cls(neuron, pre, above, activating, token, depth, end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """Nodes that match with all of their ancestors, and where; every array is (matches,)."""
+
+    node: Int64Array  # row of _Nodes
+    position: Int64Array
+    named: Int64Array  # named tokens of the path
+
+
+def _matches(nodes: _Nodes, text: Int64Array, at: Int64Array) -> _Matches:
+    """Match candidates at the positions ``at``, which rise, of a text of Token.id."""
+    import numpy as np
+
+    node, place = _placed(nodes, text[at])
+    position = at[place]
+    fits = position >= nodes.depth[node]
+    node, place, position = node[fits], place[fits], position[fits]
+    fits = text[position - nodes.depth[node]] == nodes.token[node]
+    node, place, position = node[fits], place[fits], position[fits]
+    above = nodes.above[node]
+    parent = _find(node * len(at) + place, np.where(above < 0, -1, above * len(at) + place))
+    whole, named, ancestor = parent >= 0, np.ones(len(node), np.int64), parent.copy()
+    climbing = np.flatnonzero(whole & (parent != np.arange(len(node))))
+    while len(climbing):
+        named[climbing] += 1
+        higher = parent[ancestor[climbing]]
+        whole[climbing] = higher >= 0
+        going = whole[climbing] & (higher != ancestor[climbing])
+        climbing = climbing[going]
+        ancestor[climbing] = higher[going]
+    return _Matches(node[whole], position[whole], named[whole])
+
+
+def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Pair every node with every place in ``text`` of its activating token, by (node, place)."""
+    import numpy as np
+
+    order = np.argsort(text, kind="stable")
+    first = np.searchsorted(text[order], nodes.activating, "left")
+    count = np.searchsorted(text[order], nodes.activating, "right") - first
+    node = np.repeat(np.arange(len(first)), count)
+    offset = np.arange(len(node)) - np.repeat(np.cumsum(count) - count, count)
+    return node, order[first[node] + offset]
+
+
+def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firing]:
+    """Keep of each neuron at each position the longest pattern, then the one naming and activating most."""
+    import numpy as np
+
+    ends = ~np.isnan(nodes.end[matches.node])
+    node, position, named = matches.node[ends], matches.position[ends], matches.named[ends]
+    neuron, end = nodes.neuron[node], nodes.end[node]
+    order = np.lexsort((node, -end, -named, -nodes.depth[node], position, neuron))
+    neuron, position, end, node = neuron[order], position[order], end[order], node[order]
+    first = np.ones(len(node), np.bool_)
+    first[1:] = (neuron[1:] != neuron[:-1]) | (position[1:] != position[:-1])
+    first &= end >= threshold
+    columns = (column[first].tolist() for column in (neuron, position, end, nodes.pre[node]))
+    return [Firing(*firing) for firing in zip(*columns, strict=True)]
+
+
+def _find(rising: Int64Array, wanted: Int64Array) -> Int64Array:
+    """Return where each wanted value stands in ``rising``; -1 where it does not."""
+    import numpy as np
+
+    if not len(rising):
+        return np.full(len(wanted), -1, np.int64)
+    place = np.searchsorted(rising, wanted).clip(max=len(rising) - 1)
+    return np.where(rising[place] == wanted, place, -1)

@@ -1,0 +1,53 @@
+"""Tables too large for memory: written to files batch by batch, read back mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+__all__ = ["Spool"]
+
+
+class Spool:
+    """Tables that grow by batches of rows in a folder; a context manager, which closes their files.
+
+    Raises OSError where the disk refuses. The files stay for the folder's owner to remove.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[str, pa.ipc.RecordBatchFileWriter] = {}
+
+    def add(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a table, whose first rows tell its columns."""
+        if table not in self._writers:
+            self._writers[table] = pa.ipc.new_file(str(self._path(table)), rows.schema)
+        self._writers[table].write_table(rows)
+
+    def tables(self) -> Iterator[tuple[str, pa.Table]]:
+        """Yield every table with its rows, in the order in which they were begun; each file goes after it."""
+        self._close()
+        for table in self._writers:
+            path = self._path(table)
+            with pa.memory_map(str(path)) as source:
+                yield table, pa.ipc.open_file(source).read_all()
+            path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _path(self, table: str) -> Path:
+        return self._folder / f"{table}.arrow"
+
+    def _close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
