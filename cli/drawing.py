@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +13,10 @@ from n2gdb.cli.terminal import heat_style
 from n2gdb.tokens import display
 
 if TYPE_CHECKING:
-    from n2gdb.graph import NeuronGraph
+    from n2gdb.graph import NeuronGraph, Pattern
     from n2gdb.stored_neuron import Example
 
-__all__ = ["draw_example", "draw_graph"]
+__all__ = ["draw_example", "draw_graph", "draw_trace", "write_path"]
 
 _BEFORE, _AFTER = 24, 6  # tokens shown around a pivot
 
@@ -51,6 +51,20 @@ def draw_example(example: Example, texts: Mapping[int, str]) -> Text:
         style = heat_style(value, background=True) if value > 0 else ""
         line.append(f"[{shown}]" if position == example.pivot else shown, style=style)
     return line
+
+
+def draw_trace(texts: Sequence[str], activations: Sequence[float]) -> Text:
+    """Write a text token by token, coloured by activation."""
+    line = Text()
+    for text, value in zip(texts, activations, strict=True):
+        line.append(display(text), style=heat_style(value, background=True) if value > 0 else "")
+    return line
+
+
+def write_path(pattern: Pattern, texts: Mapping[int, str]) -> str:
+    """Write a pattern in text order, ``·the · _ · ·end``; an any-token is ``_``."""
+    named = {step.depth: display(texts[step.token]) for step in pattern.steps}
+    return " · ".join(named.get(depth, "_") for depth in range(pattern.depth, -1, -1))
 
 
 def _nodes_of_strongest(graph: NeuronGraph, most: int | None) -> list[int]:

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,28 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DatabaseOption"]
+from n2gdb.cli.completion import complete_models, complete_neurons
+
+__all__ = [
+    "CsvOption",
+    "DatabaseOption",
+    "JsonOption",
+    "ModelOption",
+    "NeuronArgument",
+    "TimeoutOption",
+]
 
 DatabaseOption = Annotated[
     Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="The model, where the database holds several.", autocompletion=complete_models),
+]
+NeuronArgument = Annotated[
+    str,
+    typer.Argument(help="The neuron: L3N45, 3/45 or blocks.3.mlp/45.", autocompletion=complete_neurons),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, one line a row.")]
+TimeoutOption = Annotated[float | None, typer.Option(min=0.001, help="Give up after this many seconds.")]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from n2gdb.version import __version__
 
 if TYPE_CHECKING:
-    from n2gdb.database import Answer, Database
+    from n2gdb.answer import Answer
+    from n2gdb.database import Database
     from n2gdb.database import open_database as open
     from n2gdb.errors import N2gdbError
     from n2gdb.graph import NeuronGraph, Pattern, Step
@@ -33,7 +34,7 @@ __all__ = [
 
 # A name is imported when first used: numpy alone takes longer than a query.
 _HOMES = {
-    "Answer": ("n2gdb.database", "Answer"),
+    "Answer": ("n2gdb.answer", "Answer"),
     "Database": ("n2gdb.database", "Database"),
     "Example": ("n2gdb.stored_neuron", "Example"),
     "Hit": ("n2gdb.hits", "Hit"),

@@ -3,7 +3,8 @@
     activation > 0.9 OR f1 > 0.8    →    a match with activation > 0.9, or f1 > 0.8 and any match
 
 The engine joins a subquery on every outer column that it mentions, which is slow and loses the rows where
-such a column is null. Parted, no subquery mentions one.
+such a column is null. Parted, no subquery mentions one; a single comparison of a match's field with the
+neuron's has to look the neuron up again.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def _part(formula: Formula[Condition], positive: bool) -> tuple[Branch, ...]:
             return _all([_part(operand, positive) for operand in operands])
         case And(operands) | Or(operands):
             return _any([branch for operand in operands for branch in _part(operand, positive)])
-        case _:
-            raise AssertionError("a single condition is on a neuron or on a match")
+        case _:  # a comparison of a match's field with the neuron's, which no branch can part
+            return (Branch(match=(formula if positive else Not(formula),)),)
 
 
 def _all(operands: Sequence[tuple[Branch, ...]]) -> tuple[Branch, ...]:
@@ -66,11 +67,15 @@ def _all(operands: Sequence[tuple[Branch, ...]]) -> tuple[Branch, ...]:
 
 
 def _any(branches: Sequence[Branch]) -> tuple[Branch, ...]:
-    """Join the branches that ask the same of the neuron."""
+    """Join the branches that ask the same of the neuron; one whose match looks at it stays alone."""
     alike: dict[Conditions, list[Conditions]] = {}
+    alone: list[Branch] = []
     for branch in branches:
-        alike.setdefault(branch.neuron, []).append(branch.match)
-    return tuple(Branch(neuron, _either(matches)) for neuron, matches in alike.items())
+        if any(mentions_neuron(each) for each in branch.match):
+            alone.append(branch)
+        else:
+            alike.setdefault(branch.neuron, []).append(branch.match)
+    return (*(Branch(neuron, _either(matches)) for neuron, matches in alike.items()), *alone)
 
 
 def _either(matches: Sequence[Conditions]) -> Conditions:

@@ -1,4 +1,4 @@
-"""One MATCHING clause as Cypher: the nodes and relationships of a match, and what holds among them.
+"""A clause's normal form as Cypher: the nodes and relationships of a match, and what holds among them.
 
 A pattern is a root-to-end path of a neuron's trie. Its context tokens are CONTEXT relationships, which
 lie on one path when their preorder intervals nest; `act_token` names the path's activating token.
@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from n2gdb.conditions import MatchFields, condition_text, grows_with_activation
-from n2gdb.grammar.ast import Condition, Formula, Link, Matching, TokenLiteral
-from n2gdb.lowering import Lowered, lower
+from n2gdb.conditions import MatchFields, condition_text, grows_with_activation, mentions_neuron
+from n2gdb.grammar.ast import Condition, Formula, Link
+from n2gdb.lowering import Lowered
 from n2gdb.parameters import Parameters
-from n2gdb.tokens import normalise, text_key
+from n2gdb.token_set import TokenSet, is_broad, is_keyed, members, reads
 
-__all__ = ["ClauseMatch", "literal_key", "match_clause"]
+__all__ = ["ClauseMatch", "match_clause"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClauseMatch:
-    """A clause in Cypher, around the variable ``n`` of the neuron.
+    """A normal form in Cypher, around the variable ``n`` of the neuron.
 
     ``paths`` and ``conditions`` are the parts of a MATCH and of its WHERE, ``filters`` the conditions on
     the activation and importance of what it finds, ``hint`` the order of joins or empty. ``activation``
@@ -46,25 +46,25 @@ class ClauseMatch:
 
 
 def match_clause(
-    clause: Matching,
+    form: Lowered,
     name: str,
     restrictions: Sequence[Formula[Condition]],
     parameters: Parameters,
     *,
     exactly: bool = False,
 ) -> ClauseMatch:
-    """Return ``clause`` in Cypher, its variables ending in ``name``.
+    """Return one normal form of a clause in Cypher, its variables ending in ``name``.
 
     ``restrictions`` are the conditions of WHERE on a match. With ``exactly`` each row is one pattern, of
     few neurons; without, a row may stand for all the patterns below one node, where that finds the same
     neurons.
     """
-    lowered = lower(clause.pattern)
-    rows = _Rows(lowered, name, few_neurons=exactly)
-    rows.add_anchors(parameters)
+    rows = _Rows(form, name, few_neurons=exactly)
+    rows.add_context(parameters)
+    rows.add_activating(parameters)
     rows.add_tail(exactly or not grows_with_activation(restrictions))
     importance = _least([f"c{place}{name}.importance" for place in rows.context])
-    fields = MatchFields(rows.activation, importance)
+    fields = MatchFields(rows.activation, importance, rows.add_owner(restrictions))
     rows.filters += [f"({condition_text(each, fields, parameters)})" for each in restrictions]
     return ClauseMatch(
         tuple(rows.paths),
@@ -74,55 +74,91 @@ def match_clause(
         fields.activation,
         fields.importance,
         rows.end,
-        tuple(f"c{place}{name}.depth" for place in rows.context) + (("0",) if lowered.activating else ()),
+        tuple(f"c{place}{name}.depth" for place in rows.context) + (("0",) if form.activating else ()),
     )
 
 
 class _Rows:
     """The parts of a clause's MATCH while they are gathered."""
 
-    def __init__(self, lowered: Lowered, name: str, *, few_neurons: bool) -> None:
-        self.lowered = lowered
+    def __init__(self, form: Lowered, name: str, *, few_neurons: bool) -> None:
+        self.form = form
         self.name = name
-        self.context = range(len(lowered.context))
+        self.few_neurons = few_neurons
+        self.context = range(len(form.context))
         self.paths: list[str] = []
         self.conditions: list[str] = []
         self.filters: list[str] = []
-        self.chained = len(self.context) > (2 if few_neurons else 1)
+        self.has_root = False
         self.has_tail = False
+        self.has_value_join = False
         self.activation = ""
         self.end = ""
 
-    def add_anchors(self, parameters: Parameters) -> None:
-        for place, token in enumerate(self.lowered.context):
-            self.paths.append(f"(n)-[c{place}{self.name}:CONTEXT]->(u{place}{self.name}:Token)")
-            self.conditions.append(_reads(f"u{place}{self.name}", token, parameters))
-        for deeper, nearer in pairwise(f"c{place}{self.name}" for place in self.context):
+    def add_context(self, parameters: Parameters) -> None:
+        name = self.name
+        for place, anchor in enumerate(self.form.context):
+            self.paths.append(f"(n)-[c{place}{name}:CONTEXT]->(u{place}{name}:Token)")
+            if anchor.tokens is not None:
+                self.conditions.append(reads(f"u{place}{name}", anchor.tokens, parameters))
+        for deeper, nearer in pairwise(f"c{place}{name}" for place in self.context):
             self.conditions.append(f"{deeper}.pre > {nearer}.pre AND {deeper}.pre <= {nearer}.last")
         for place in self.context[:-1]:
-            distance = f"c{place}{self.name}.depth - c{place + 1}{self.name}.depth"
-            self.conditions += _within(distance, self.lowered.gaps[place])
+            distance = f"c{place}{name}.depth - c{place + 1}{name}.depth"
+            self.conditions += _within(distance, self.form.gaps[place])
         if self.context:
             nearest = self.context[-1]
-            self.conditions += _within(f"c{nearest}{self.name}.depth", self.lowered.gaps[nearest])
-        self._add_activating(parameters)
+            self.conditions += _within(f"c{nearest}{name}.depth", self.form.gaps[nearest])
+        self._add_repeats()
 
-    def _add_activating(self, parameters: Parameters) -> None:
-        token = self.lowered.activating
-        if token is not None:
-            self.conditions.append(_reads(f"t{self.name}", token, parameters))
-        if token is not None and self.context:
-            self.conditions.append(f"c{self.context[-1]}{self.name}.act_token = t{self.name}.id")
-        if token is not None and self.context and not self.chained:
-            # The path's root is known by its token alone: a join with ACTIVATES_ON is spared.
-            self.paths.append(f"(t{self.name}:Token)")
-        elif token is not None:
-            self.paths.append(f"(n)-[a{self.name}:ACTIVATES_ON]->(t{self.name}:Token)")
+    def _add_repeats(self) -> None:
+        """Hold the anchors of a variable to one token; the stored flag narrows what has to be joined."""
+        places: dict[str, list[int]] = {}
+        for place, anchor in enumerate(self.form.anchors):
+            if anchor.variable is not None:
+                places.setdefault(anchor.variable, []).append(place)
+        for deeper, nearer in (pair for found in places.values() for pair in pairwise(found)):
+            self.conditions.append(f"c{deeper}{self.name}.repeats")
+            token = f"u{deeper}{self.name}.id"
+            if nearer == len(self.context):
+                self.conditions.append(f"c{deeper}{self.name}.act_token = {token}")
+            else:
+                self.conditions.append(f"u{nearer}{self.name}.id = {token}")
+
+    def add_activating(self, parameters: Parameters) -> None:
+        tokens = self.form.activating.tokens if self.form.activating else None
+        root, node = f"a{self.name}", f"t{self.name}"
+        if not self.context:
+            if self.form.activating:
+                self.paths.append(f"(n)-[{root}:ACTIVATES_ON]->({node}:Token)")
+                self.has_root = True
+            if tokens is not None:
+                self.conditions.append(reads(node, tokens, parameters))
+        elif tokens is not None:
+            self._add_activating_of_context(tokens, parameters)
+
+    def _add_activating_of_context(self, tokens: TokenSet, parameters: Parameters) -> None:
+        """Name the path's root by its token alone, which every context node knows: a join is spared."""
+        known = f"c{self.context[-1]}{self.name}.act_token"
+        listed = members(tokens)
+        if listed is not None and len(listed) == 1:
+            self.conditions.append(f"{known} = {parameters.bind(listed[0])}")
+        elif listed is not None:
+            self.conditions.append(f"{known} IN {parameters.bind(listed)}")
+        else:
+            node = f"t{self.name}"
+            self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]
+            if self._is_chained():
+                self.paths.append(f"(n)-[a{self.name}:ACTIVATES_ON]->({node}:Token)")
+                self.has_root = True
+            else:
+                self.paths.append(f"({node}:Token)")
+                self.has_value_join = True
 
     def add_tail(self, exactly: bool) -> None:
         """Add the end of the pattern, or take the deepest anchor for all the patterns through it."""
         deepest = self._deepest()
-        reach = self.lowered.reach
+        reach = self.form.reach
         if deepest is not None and not reach and not exactly:
             self.activation, self.end = f"{deepest}.activation", f"{deepest}.pre"
             return
@@ -139,16 +175,34 @@ class _Rows:
         self.activation = f"{tail}.`end`" if exactly else f"{tail}.activation"
         self.end = f"{tail}.pre"
 
-    def hint(self) -> str:
-        """Return the order of joins: from the activating token back, where the engine would choose badly.
+    def add_owner(self, restrictions: Sequence[Formula[Condition]]) -> str:
+        """Return the variable whose columns ``restrictions`` may compare with the match's.
 
-        It joins the frequent tokens of a long pattern first, a hundred times slower.
+        A subquery that mentioned a column of ``n`` itself would lose the neurons where it is null.
         """
-        if not self.chained:
+        if not any(mentions_neuron(each) for each in restrictions):
+            return "n"
+        owner = f"m{self.name}"
+        self.paths.append(f"({owner}:Neuron)")
+        self.has_value_join = True
+        self.conditions.append(f"{owner}.id = n.id")
+        return owner
+
+    def hint(self) -> str:
+        """Return the order of joins, the narrowest tokens first, where the engine would choose badly.
+
+        It takes a list of tokens for no restriction at all, and joins the frequent tokens of a long pattern
+        first: a hundred times slower. Where nothing is narrow its own order is as good.
+        """
+        anchors = [(self._breadth(anchor.tokens), place) for place, anchor in enumerate(self.form.context)]
+        if not self._is_hinted():
             return ""
-        pairs = [f"u{place}{self.name} JOIN c{place}{self.name}" for place in reversed(self.context)]
-        if self.lowered.activating:
-            pairs.insert(0, f"t{self.name} JOIN a{self.name}")
+        ordered = sorted(anchors, key=lambda each: (each[0], -each[1]))
+        pairs = [f"u{place}{self.name} JOIN c{place}{self.name}" for _, place in ordered]
+        if self.has_root:
+            root = f"t{self.name} JOIN a{self.name}"
+            tokens = self.form.activating.tokens if self.form.activating else None
+            pairs.insert(0 if not ordered or self._breadth(tokens) < ordered[0][0] else len(pairs), root)
         if self.has_tail:
             pairs.append(f"v{self.name} JOIN e{self.name}")
         joined = f"(({pairs[0]}) JOIN n)"
@@ -156,24 +210,35 @@ class _Rows:
             joined = f"({joined} JOIN ({pair}))"
         return f" HINT {joined}"
 
+    def _is_hinted(self) -> bool:
+        if self.has_value_join:  # which a hint cannot say
+            return False
+        if self._is_chained():
+            return True
+        if self.few_neurons:
+            return False
+        tokens = [anchor.tokens for anchor in self.form.anchors]
+        narrow = [each for each in tokens if each is not None and not is_broad(each)]
+        return bool(narrow) and not any(is_keyed(each) for each in narrow)
+
+    def _is_chained(self) -> bool:
+        """Whether several context tokens are joined, at least one of them narrow."""
+        narrow = [anchor.tokens for anchor in self.form.context if not is_broad(anchor.tokens)]
+        return bool(narrow) and len(self.context) > (2 if self.few_neurons else 1)
+
+    @staticmethod
+    def _breadth(tokens: TokenSet | None) -> int:
+        return 2 if is_broad(tokens) else 0 if tokens is not None and is_keyed(tokens) else 1
+
     def _tail_kinds(self, exactly: bool) -> str:
-        if self.context or self.lowered.reach:
+        if self.context or self.form.reach:
             return "CONTEXT"
         return "ACTIVATES_ON|CONTEXT" if exactly else "ACTIVATES_ON"
 
     def _deepest(self) -> str | None:
         if self.context:
             return f"c0{self.name}"
-        return f"a{self.name}" if self.lowered.activating else None
-
-
-def literal_key(token: TokenLiteral) -> int:
-    """The number that ``text_key`` of a token that a literal means, or else ``norm_key``, must be."""
-    return text_key(token.text if token.exact else normalise(token.text))
-
-
-def _reads(node: str, token: TokenLiteral, parameters: Parameters) -> str:
-    return f"{node}.{'text_key' if token.exact else 'norm_key'} = {parameters.bind(literal_key(token))}"
+        return f"a{self.name}" if self.form.activating else None
 
 
 def _within(distance: str, gap: Link) -> list[str]:

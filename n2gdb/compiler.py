@@ -1,8 +1,8 @@
-"""From a query to one Cypher statement and its parameters."""
+"""From a settled query to Cypher statements and their parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, product
 
@@ -11,17 +11,24 @@ from n2gdb.clause import ClauseMatch, match_clause
 from n2gdb.conditions import column, condition_text, split
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar import GrammarError, parse
-from n2gdb.grammar.ast import And, Formula, Key, Matching, Not, Or, Query, TokenLiteral
+from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning, Statement
 from n2gdb.grammar.fields import FIELDS
+from n2gdb.lowering import Lowered
 from n2gdb.parameters import Parameters
+from n2gdb.settled import PatternClause, Settled, fold
 
 __all__ = [
     "ANSWER_COLUMNS",
+    "DEFAULT_ORDER",
     "Compiled",
     "compile_count",
     "compile_evidence",
+    "compile_neurons",
     "compile_query",
-    "positive_clauses",
+    "compile_rows",
+    "found",
+    "neuron_truths",
+    "ranked_fields",
     "read_query",
 ]
 
@@ -44,7 +51,7 @@ ANSWER_COLUMNS = (
     "n_context",
 )
 
-_DEFAULT_ORDER = (Key("f1", descending=True),)
+DEFAULT_ORDER = (Key("f1", descending=True),)
 #: What settles a tie, so that an order is always whole.
 _TIES = ("n.layer", "n.`index`", "n.id")
 
@@ -53,15 +60,14 @@ _NO_NUMBER = 'CAST(NULL, "FLOAT")'
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A statement, the values of its parameters, and the tokens that the query names."""
+    """A statement and the values of its parameters."""
 
     cypher: str
     parameters: dict[str, object]
-    literals: tuple[TokenLiteral, ...]
 
 
-def read_query(text: str) -> Query:
-    """Read a query; raise QuerySyntaxError, which shows where it fails and what was expected."""
+def read_query(text: str) -> Statement:
+    """Read a statement; raise QuerySyntaxError, which shows where it fails and what was expected."""
     try:
         return parse(text)
     except GrammarError as error:
@@ -70,46 +76,62 @@ def read_query(text: str) -> Query:
         ) from error
 
 
-def compile_query(query: Query) -> Compiled:
-    """Return the statement that answers ``query``: rows of ANSWER_COLUMNS, in order and limited."""
+def compile_query(settled: Settled, among: Sequence[int] | None = None) -> Compiled:
+    """Return the statement that answers a query of Cypher's own: ANSWER_COLUMNS, in order and limited.
+
+    ``among`` are the ids of the neurons that may be found.
+    """
     parameters = Parameters()
-    parts = [_found(query, parameters)]
-    order = query.order or _DEFAULT_ORDER
-    ranks = [key.field for key in order if FIELDS[key.field].of_match]
-    if ranks:
-        parts += _ranks(query, tuple(dict.fromkeys(ranks)), parameters)
+    query = settled.query
+    order = query.order or DEFAULT_ORDER
+    parts = [
+        found(settled, query.clauses, parameters, among),
+        *_ranks(settled, ranked_fields(order), parameters),
+    ]
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
     parts.append("ORDER BY " + ", ".join([*(_key(key) for key in order), *_TIES]))
     if query.offset is not None:
         parts.append(f"SKIP {parameters.bind(query.offset)}")
     if query.limit is not None:
         parts.append(f"LIMIT {parameters.bind(query.limit)}")
-    return _compiled(parts, parameters, query)
+    return Compiled("\n".join(parts), parameters.values)
 
 
-def compile_count(query: Query) -> Compiled:
-    """Return the statement that counts the neurons of ``query``, LIMIT and OFFSET aside."""
+def compile_rows(
+    settled: Settled, clauses: Formula[Clause] | None, ranks: Sequence[str], among: Sequence[int] | None
+) -> Compiled:
+    """Return the statement of all neurons that meet ``clauses``: ANSWER_COLUMNS, then ``ranks``."""
     parameters = Parameters()
-    return _compiled([_found(query, parameters), "RETURN count(*)"], parameters, query)
+    parts = [found(settled, clauses, parameters, among), *_ranks(settled, ranks, parameters)]
+    parts.append("RETURN " + ", ".join([*(column(name) for name in ANSWER_COLUMNS), *ranks]))
+    return Compiled("\n".join(parts), parameters.values)
 
 
-def compile_evidence(query: Query, neurons: Sequence[int]) -> tuple[Compiled, ...]:
-    """Return, for each positive clause, the statement that finds its matches in ``neurons`` (ids).
+def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compiled:
+    """Return the statement of the ids of all neurons that meet ``clauses``."""
+    parameters = Parameters()
+    return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
+
+
+def compile_count(settled: Settled, among: Sequence[int] | None = None) -> Compiled:
+    """Return the statement that counts the neurons of a query, LIMIT and OFFSET aside."""
+    parameters = Parameters()
+    text = found(settled, settled.query.clauses, parameters, among)
+    return Compiled(f"{text}\nRETURN count(*)", parameters.values)
+
+
+def compile_evidence(settled: Settled, clause: PatternClause, neurons: Sequence[int]) -> tuple[Compiled, ...]:
+    """Return, for each normal form of a clause, the statement that finds its matches in ``neurons`` (ids).
 
     Rows: neuron id, preorder index of the pattern's end, activation, importance, then the depth of
     each token that the clause names, in text order.
     """
-    return tuple(_evidence(clause, query, neurons) for clause in positive_clauses(query.clauses))
+    return tuple(_evidence(form, settled, neurons) for form in settled.forms[clause])
 
 
-def positive_clauses(clauses: Formula[Matching] | None) -> tuple[Matching, ...]:
-    """Return the clauses that a neuron is found by, not in spite of: those under no NOT, or under two."""
-    return tuple(clause for clause, positive in _signed(clauses) if positive)
-
-
-def _evidence(clause: Matching, query: Query, neurons: Sequence[int]) -> Compiled:
+def _evidence(form: Lowered, settled: Settled, neurons: Sequence[int]) -> Compiled:
     parameters = Parameters()
-    rows = match_clause(clause, "", split(query.where).match, parameters, exactly=True)
+    rows = match_clause(form, "", split(settled.query.where).match, parameters, exactly=True)
     conditions = (f"n.id IN {parameters.bind(neurons)}", *rows.conditions)
     answer = ("n.id", rows.end, rows.activation, rows.importance or "NULL", *rows.depths)
     parts = [
@@ -119,39 +141,66 @@ def _evidence(clause: Matching, query: Query, neurons: Sequence[int]) -> Compile
         f"WITH * WHERE {' AND '.join(rows.filters)}",
         f"RETURN {', '.join(answer)}",
     ]
-    return _compiled(parts, parameters, query)
+    return Compiled("\n".join(parts), parameters.values)
 
 
-def _found(query: Query, parameters: Parameters) -> str:
-    """MATCH and WHERE that leave ``n`` on every neuron of the answer."""
-    conditions = split(query.where)
-    truths = [f"({condition_text(each, None, parameters)})" for each in conditions.neuron]
-    if query.clauses is not None:
-        truths.append(_holds(query.clauses, part(conditions.match), count(), parameters))
-    elif conditions.match:
-        raise QueryError("activation and importance are fields of a match: they need a MATCHING clause")
+def found(
+    settled: Settled,
+    clauses: Formula[Clause] | None,
+    parameters: Parameters,
+    among: Sequence[int] | None = None,
+) -> str:
+    """Return MATCH and WHERE that leave ``n`` on every neuron that meets WHERE and ``clauses``."""
+    truths = neuron_truths(settled, clauses, parameters, among)
     return f"MATCH (n:Neuron)\nWHERE {' AND '.join(truths)}" if truths else "MATCH (n:Neuron)"
 
 
+def neuron_truths(
+    settled: Settled,
+    clauses: Formula[Clause] | None,
+    parameters: Parameters,
+    among: Sequence[int] | None = None,
+) -> list[str]:
+    """Return what must hold of ``n`` for it to meet WHERE and ``clauses``."""
+    conditions = split(settled.query.where)
+    truths = [] if settled.model is None else [f"n.model = {parameters.bind(settled.model)}"]
+    if among is not None:
+        truths.append(f"n.id IN {parameters.bind(among)}")
+    truths += [f"({condition_text(each, None, parameters)})" for each in conditions.neuron]
+    if clauses is not None:
+        truths.append(_holds(settled, clauses, part(conditions.match), parameters))
+    return truths
+
+
 def _holds(
-    clauses: Formula[Matching], branches: Sequence[Branch], names: Iterator[int], parameters: Parameters
+    settled: Settled, clauses: Formula[Clause], branches: Sequence[Branch], parameters: Parameters
 ) -> str:
-    match clauses:
-        case And(operands):
-            return f"({' AND '.join(_holds(each, branches, names, parameters) for each in operands)})"
-        case Or(operands):
-            return f"({' OR '.join(_holds(each, branches, names, parameters) for each in operands)})"
-        case Not(operand):
-            return f"NOT {_holds(operand, branches, names, parameters)}"
-        case Matching():
-            ways = [_exists(clauses, branch, f"_{next(names)}", parameters) for branch in branches]
-            return ways[0] if len(ways) == 1 else f"({' OR '.join(ways)})"
+    names = count()
+
+    def leaf(clause: Clause) -> str:
+        if not isinstance(clause, Matching | Mentioning):
+            raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
+        ways = [
+            _exists(form, branch, f"_{next(names)}", parameters)
+            for form, branch in product(settled.forms[clause], branches)
+        ]
+        return _joined(" OR ")(ways)
+
+    return fold(clauses, leaf, _joined(" AND "), _joined(" OR "), lambda operand: f"NOT {operand}")
 
 
-def _exists(clause: Matching, branch: Branch, name: str, parameters: Parameters) -> str:
-    rows = match_clause(clause, name, branch.match, parameters)
-    truths = [*_guards(branch, parameters), f"EXISTS {{ {rows.text} }}"]
-    return truths[0] if len(truths) == 1 else f"({' AND '.join(truths)})"
+def _joined(word: str) -> Callable[[Sequence[str]], str]:
+    def join(operands: Sequence[str]) -> str:
+        if len(operands) == 1:
+            return operands[0]
+        return f"({word.join(operands)})" if operands else "false"
+
+    return join
+
+
+def _exists(form: Lowered, branch: Branch, name: str, parameters: Parameters) -> str:
+    rows = match_clause(form, name, branch.match, parameters)
+    return _joined(" AND ")([*_guards(branch, parameters), f"EXISTS {{ {rows.text} }}"])
 
 
 def _guards(branch: Branch, parameters: Parameters) -> list[str]:
@@ -159,28 +208,33 @@ def _guards(branch: Branch, parameters: Parameters) -> list[str]:
     return [f"coalesce({condition_text(each, None, parameters)}, false)" for each in branch.neuron]
 
 
-def _ranks(query: Query, fields: Sequence[str], parameters: Parameters) -> list[str]:
-    """Carry the largest ``fields`` over all the matches of positive clauses along with ``n``."""
-    clauses = positive_clauses(query.clauses)
-    if not clauses:
-        raise QueryError(f"ORDER BY {fields[0]} needs a MATCHING clause that is not negated")
-    parts = ["WITH " + ", ".join(["n", *(f"{_NO_NUMBER} AS {field}" for field in fields)])]
-    for place, (clause, branch) in enumerate(product(clauses, part(split(query.where).match))):
-        rows = match_clause(clause, f"_r{place}", branch.match, parameters)
-        largest = [f"max({_ranked(rows, field)}) AS next_{field}" for field in fields]
+def ranked_fields(order: Sequence[Key]) -> tuple[str, ...]:
+    """Return the fields of a match that an order asks for."""
+    return tuple(dict.fromkeys(key.field for key in order if FIELDS[key.field].of_match))
+
+
+def _ranks(settled: Settled, fields: Sequence[str], parameters: Parameters) -> Iterator[str]:
+    """Yield what carries the largest ``fields`` over all the matches of positive clauses along with ``n``."""
+    if not fields:
+        return
+    yield "WITH " + ", ".join(["n", *(f"{_NO_NUMBER} AS {field}" for field in fields)])
+    forms = [form for clause in settled.matched for form in settled.forms[clause]]
+    branches = part(split(settled.query.where).match)
+    for place, (form, branch) in enumerate(product(forms, branches)):
+        rows = match_clause(form, f"_r{place}", branch.match, parameters)
+        largest = [f"max({_rank(rows, field)}) AS next_{field}" for field in fields]
         skipped = [f"NOT {guard}" for guard in _guards(branch, parameters)]
         larger = [
             f"CASE WHEN {' OR '.join([*skipped, f'next_{field} IS NULL', f'{field} >= next_{field}'])} "
             f"THEN {field} ELSE next_{field} END AS {field}"
             for field in fields
         ]
-        parts.append(f"OPTIONAL {rows.text}")
-        parts.append(f"WITH n, {', '.join([*fields, *largest])}")
-        parts.append(f"WITH n, {', '.join(larger)}")
-    return parts
+        yield f"OPTIONAL {rows.text}"
+        yield f"WITH n, {', '.join([*fields, *largest])}"
+        yield f"WITH n, {', '.join(larger)}"
 
 
-def _ranked(rows: ClauseMatch, field: str) -> str:
+def _rank(rows: ClauseMatch, field: str) -> str:
     expression = rows.activation if field == "activation" else rows.importance
     return _NO_NUMBER if expression is None else expression
 
@@ -188,24 +242,3 @@ def _ranked(rows: ClauseMatch, field: str) -> str:
 def _key(key: Key) -> str:
     expression = key.field if FIELDS[key.field].of_match else column(key.field)
     return f"{expression} IS NULL, {expression}{' DESC' if key.descending else ''}"
-
-
-def _signed(clauses: Formula[Matching] | None, positive: bool = True) -> Iterator[tuple[Matching, bool]]:
-    match clauses:
-        case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _signed(operand, positive)
-        case Not(operand):
-            yield from _signed(operand, not positive)
-        case Matching():
-            yield clauses, positive
-
-
-def _compiled(parts: Sequence[str], parameters: Parameters, query: Query) -> Compiled:
-    literals = dict.fromkeys(
-        step
-        for clause, _ in _signed(query.clauses)
-        for step in clause.pattern.steps
-        if isinstance(step, TokenLiteral)
-    )
-    return Compiled("\n".join(parts), parameters.values, tuple(literals))

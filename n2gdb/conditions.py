@@ -6,7 +6,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import And, Between, Comparison, Condition, Formula, Not, Operator, Or
+from n2gdb.grammar.ast import (
+    And,
+    Arithmetic,
+    Between,
+    Comparison,
+    Computed,
+    Condition,
+    Expression,
+    FieldValue,
+    Formula,
+    InList,
+    Not,
+    Number,
+    Operator,
+    Or,
+)
+from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.parameters import Parameters, as_stored
 
@@ -30,10 +46,14 @@ _UNKNOWN = 'CAST(NULL, "BOOL")'
 
 @dataclass(frozen=True, slots=True)
 class MatchFields:
-    """The Cypher expressions of a match's own fields; ``importance`` is None where it is always null."""
+    """The Cypher expressions of a match's own fields; ``importance`` is None where it is always null.
+
+    ``owner`` is the variable of the neuron, for a condition that compares the two.
+    """
 
     activation: str
     importance: str | None
+    owner: str = "n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +80,17 @@ def grows_with_activation(conditions: Iterable[Formula[Condition]]) -> bool:
 
 def mentions_neuron(formula: Formula[Condition]) -> bool:
     """Whether a condition looks at the neuron's own fields."""
-    return any(not FIELDS[leaf.field].of_match for leaf in _leaves(formula))
+    return any(not FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
 
 
 def mentions_match(formula: Formula[Condition]) -> bool:
     """Whether a condition looks at a match's fields."""
-    return any(FIELDS[leaf.field].of_match for leaf in _leaves(formula))
+    return any(FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
 
 
-def column(name: str) -> str:
-    """Return the Cypher expression of a neuron's column."""
-    return f"n.`{name}`" if name in _RESERVED else f"n.{name}"
+def column(name: str, owner: str = "n") -> str:
+    """Return the Cypher expression of a column of the neuron at the variable ``owner``."""
+    return f"{owner}.`{name}`" if name in _RESERVED else f"{owner}.{name}"
 
 
 def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
@@ -90,6 +110,28 @@ def condition_text(formula: Formula[Condition], fields: MatchFields | None, para
             if left is None:
                 return _UNKNOWN
             return f"{left} >= {_bind(name, least, parameters)} AND {left} <= {_bind(name, most, parameters)}"
+        case InList(name, values):
+            left = _expression(name, fields)
+            listed = [_stored(name, value) for value in values]
+            return _UNKNOWN if left is None else f"{left} IN {parameters.bind(listed)}"
+        case Computed() if any(_expression(name, fields) is None for name in fields_in(formula)):
+            return _UNKNOWN  # said by ourselves: the engine computes with a literal null
+        case Computed(first, operator, second):
+            left, right = (_computed(each, fields, parameters) for each in (first, second))
+            return f"{left} {operator.value} {right}"
+
+
+def _computed(expression: Expression, fields: MatchFields | None, parameters: Parameters) -> str:
+    match expression:
+        case Number(value):
+            return parameters.bind(float(value))
+        case FieldValue(name):
+            return f'CAST({_expression(name, fields)}, "DOUBLE")'
+        case Arithmetic("/", left, right):
+            divisor = f"nullif({_computed(right, fields, parameters)}, 0.0)"
+            return f"({_computed(left, fields, parameters)} / {divisor})"
+        case Arithmetic(sign, left, right):
+            return f"({_computed(left, fields, parameters)} {sign} {_computed(right, fields, parameters)})"
 
 
 def _joined(
@@ -100,16 +142,18 @@ def _joined(
 
 def _expression(name: str, fields: MatchFields | None) -> str | None:
     if not FIELDS[name].of_match:
-        return column(name)
+        return column(name, fields.owner if fields else "n")
     if fields is None:
         raise QueryError(f"{name} is a field of a match: it needs a MATCHING clause")
     return fields.activation if name == "activation" else fields.importance
 
 
 def _bind(name: str, value: int | float | str, parameters: Parameters) -> str:
-    if FIELDS[name].kind is Kind.REAL and not isinstance(value, str):
-        return parameters.bind(as_stored(value))
-    return parameters.bind(value)
+    return parameters.bind(_stored(name, value))
+
+
+def _stored(name: str, value: int | float | str) -> int | float | str:
+    return as_stored(value) if FIELDS[name].kind is Kind.REAL and not isinstance(value, str) else value
 
 
 def _conjuncts(formula: Formula[Condition]) -> Iterator[Formula[Condition]]:
@@ -127,7 +171,7 @@ def _leaves(formula: Formula[Condition]) -> Iterator[Condition]:
                 yield from _leaves(operand)
         case Not(operand):
             yield from _leaves(operand)
-        case Comparison() | Between():
+        case _:
             yield formula
 
 
@@ -138,4 +182,4 @@ def _grows(formula: Formula[Condition]) -> bool:
         case Comparison("activation", operator, _):
             return operator in (Operator.MORE, Operator.MORE_EQUAL)
         case _:
-            return all(leaf.field != "activation" for leaf in _leaves(formula))
+            return all("activation" not in fields_in(leaf) for leaf in _leaves(formula))

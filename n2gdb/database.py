@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cached_property
+from collections.abc import Iterable
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
-from n2gdb.errors import DatabaseError, DatabaseFormatError, UnknownNameError
+from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.inventory import Inventory, ModelInfo, read_inventory, read_models
-from n2gdb.near_tokens import unknown_tokens
+from n2gdb.names import find_model, missing_neuron, neuron_key
 from n2gdb.neuron import NeuronName
 from n2gdb.seal import is_sealed, verify_seal
 from n2gdb.store import Connection
 from n2gdb.stored_neuron import Neuron, load_neuron
 
 if TYPE_CHECKING:
-    from n2gdb.grammar.ast import Formula, Matching, Query
-    from n2gdb.hits import Hit
+    from n2gdb.answer import Answer
+    from n2gdb.grammar.ast import Statement
+    from n2gdb.session import Session
+    from n2gdb.tokenizer import Tokenizer
+    from n2gdb.vocabulary import Vocabulary
 
-__all__ = ["Answer", "Database", "default_path", "open_database"]
+__all__ = ["Database", "default_path", "open_database"]
 
 
 def default_path() -> Path:
@@ -39,38 +40,14 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Sequence["Hit"]):
-    """The hits of a query in its order; ``total`` counts the neurons that LIMIT and OFFSET left out too.
-
-    ``notices`` say what the reader should know, as that no token reads as the query writes it.
-    """
-
-    hits: tuple[Hit, ...]
-    total: int
-    notices: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.hits)
-
-    def __iter__(self) -> Iterator[Hit]:
-        return iter(self.hits)
-
-    @overload
-    def __getitem__(self, index: int) -> Hit: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
-    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
-        return self.hits[index]
-
-
 class Database:
-    """A database opened to read; a context manager, for one thread at a time."""
+    """A database opened to read; a context manager, for any number of threads."""
 
     def __init__(self, connection: Connection) -> None:
         """Take a connection over: ``n2gdb.open(path)`` makes both."""
         self._connection = connection
         self._texts: dict[int, str] = {}
+        self._tokenizers: dict[int, Tokenizer | None] = {}
 
     @property
     def path(self) -> Path:
@@ -85,32 +62,61 @@ class Database:
     def _models(self) -> tuple[ModelInfo, ...]:
         return read_models(self._connection)
 
-    def query(self, query: str | Query) -> Answer:
+    def query(self, query: str | Statement, *, timeout: float | None = None) -> Answer[Any]:
         """Answer a query of the language, read already or not.
 
-        Raises QuerySyntaxError where it does not parse, UnknownNameError for a field that does not exist,
-        QueryError where it asks for what cannot be answered.
+        Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
+        Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
+        a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
+        where a statement takes longer than ``timeout`` seconds.
         """
-        from n2gdb.compiler import compile_query, read_query
-        from n2gdb.hits import find_hits
+        from n2gdb.answering import answer
 
-        parsed = read_query(query) if isinstance(query, str) else query
-        hits = tuple(find_hits(self._connection.rows, parsed))
-        skipped = parsed.offset or 0
-        whole = (parsed.limit is None or len(hits) < parsed.limit) and (bool(hits) or not skipped)
-        total = skipped + len(hits) if whole else self.count(parsed)
-        if hits and _needs_every_token(parsed.clauses):
-            return Answer(hits, total, ())
-        literals = compile_query(parsed).literals
-        return Answer(hits, total, unknown_tokens(self._connection, self._models, literals))
+        return answer(self._session(timeout), _read(query))
 
-    def count(self, query: str | Query) -> int:
-        """Count the neurons that a query finds, its LIMIT and OFFSET aside."""
-        from n2gdb.compiler import compile_count, read_query
+    def count(self, query: str | Statement, *, timeout: float | None = None) -> int:
+        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
+        from n2gdb.answering import count
 
-        compiled = compile_count(read_query(query) if isinstance(query, str) else query)
-        ((count,),) = self._connection.rows(compiled.cypher, compiled.parameters)
-        return int(count)
+        return count(self._session(timeout), _read(query))
+
+    def tokenizer(self, model: str | None = None) -> Tokenizer:
+        """Return the tokenizer of a model; raise QueryError where it was ingested without one."""
+        owner = self.model(model)
+        found = self._tokenizer(owner.number)
+        if found is None:
+            raise QueryError(
+                f"{owner.name} came without a tokenizer, so no text can be cut: ingest it with one"
+            )
+        return found
+
+    def _session(self, timeout: float | None) -> Session:
+        from n2gdb.session import Session
+
+        return Session(
+            partial(self._connection.rows, timeout=timeout),
+            partial(self._connection.table, timeout=timeout),
+            self._models,
+            self._vocabulary,
+            self._tokenizer,
+        )
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        from n2gdb.vocabulary import Vocabulary
+
+        cutters = {model.number: partial(self._tokenizer, model.number) for model in self._models}
+        return Vocabulary(self._connection.rows, self._connection.table, cutters)
+
+    def _tokenizer(self, number: int) -> Tokenizer | None:
+        if number not in self._tokenizers:
+            from n2gdb.tokenizer import Tokenizer
+
+            rows = self._connection.rows(
+                "MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": number}
+            )
+            self._tokenizers[number] = Tokenizer(rows[0][0]) if rows[0][0] else None
+        return self._tokenizers[number]
 
     def neuron(self, name: str | NeuronName, model: str | None = None) -> Neuron:
         """Return a neuron by its name; ``model`` is needed where the database holds several.
@@ -119,23 +125,15 @@ class Database:
         """
         wanted = NeuronName.parse(name) if isinstance(name, str) else name
         owner = self.model(model)
-        key = owner.number << 40 | wanted.layer << 24 | wanted.index
-        within = wanted.layer < owner.n_layers and wanted.index < owner.d_mlp
-        found = load_neuron(self._connection, key, wanted, owner.name) if within else None
+        key = neuron_key(owner, wanted)
+        found = None if key is None else load_neuron(self._connection, key, wanted, owner.name)
         if found is None:
-            raise self._no_neuron(wanted, owner)
+            raise missing_neuron(self._connection.rows, owner, wanted)
         return found
 
     def model(self, name: str | None = None) -> ModelInfo:
         """Return a model by its name, or the only one; raise UnknownNameError where that is not clear."""
-        names = [model.name for model in self._models]
-        matching = [model for model in self._models if name is None or model.name == name]
-        if len(matching) == 1:
-            return matching[0]
-        if name is not None and not matching:
-            near = tuple(get_close_matches(name, names))
-            raise UnknownNameError(f"{self.path} holds no model {name!r}: it holds {', '.join(names)}", near)
-        raise UnknownNameError(f"{self.path} holds several models, name one: {', '.join(names)}")
+        return find_model(self._models, name)
 
     def text(self, token: int, model: str | None = None) -> str:
         """Return the text of a token id; raise UnknownNameError for one that the model does not have."""
@@ -188,33 +186,8 @@ class Database:
     ) -> None:
         self.close()
 
-    def _no_neuron(self, name: NeuronName, model: ModelInfo) -> UnknownNameError:
-        if name.layer >= model.n_layers:
-            return UnknownNameError(
-                f"{model.name} has no layer {name.layer}: its layers are 0 to {model.n_layers - 1}"
-            )
-        if name.index >= model.d_mlp:
-            return UnknownNameError(
-                f"{model.name} has no neuron {name}: layer {name.layer} has N0 to N{model.d_mlp - 1}"
-            )
-        rows = self._connection.rows(
-            "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
-            " RETURN count(n.id), min(n.index), max(n.index)",
-            {"model": model.number, "layer": name.layer},
-        )
-        count, low, high = rows[0]
-        held = (
-            f"{count} neurons of layer {name.layer}, N{low} to N{high}"
-            if count
-            else f"none of layer {name.layer}"
-        )
-        return UnknownNameError(f"{name} of {model.name} was not ingested: the database holds {held}")
 
+def _read(query: str | Statement) -> Statement:
+    from n2gdb.compiler import read_query
 
-def _needs_every_token(clauses: Formula[Matching] | None) -> bool:
-    """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
-    from n2gdb.grammar.ast import And, Matching
-
-    if isinstance(clauses, And):
-        return all(_needs_every_token(operand) for operand in clauses.operands)
-    return isinstance(clauses, Matching)
+    return read_query(query) if isinstance(query, str) else query

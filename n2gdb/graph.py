@@ -164,13 +164,24 @@ class NeuronGraph:
     def predict(self, tokens: Sequence[int] | npt.NDArray[np.integer]) -> FloatArray:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.
 
-        Literal and any-token branches are both followed; the longest matching pattern counts, of
-        equally long ones the one that names more tokens, then the one that activates most; 0 where no
-        pattern matches.
+        It is that of the pattern that ``matched`` names; 0 where no pattern matches.
+        """
+        ends = self.matched(tokens)
+        predicted = np.zeros(len(ends), np.float32)
+        predicted[ends >= 0] = self.end[ends[ends >= 0]]
+        return predicted
+
+    def matched(self, tokens: Sequence[int] | npt.NDArray[np.integer]) -> IntArray:
+        """Return where the pattern that counts at every position ends: (positions,) int32.
+
+        Preorder indices, -1 where no pattern matches. Literal and any-token branches are both followed;
+        the longest matching pattern counts, of equally long ones the one that names more tokens, then the
+        one that activates most.
         """
         text = np.asarray(tokens, np.int64)  # (positions,)
         longest = np.full(len(text), -1, np.int64)  # rank of the best match so far
-        predicted = np.zeros(len(text), np.float32)
+        strongest = np.zeros(len(text), np.float32)
+        ends = np.full(len(text), -1, np.int32)
         at: list[npt.NDArray[np.intp]] = []  # per node, the positions where it matches
         named: list[int] = []
         for node in range(len(self)):
@@ -185,11 +196,11 @@ class NeuronGraph:
                 continue
             rank = (depth << 16) + named[node]
             better = (rank > longest[candidates]) | (
-                (rank == longest[candidates]) & (self.end[node] > predicted[candidates])
+                (rank == longest[candidates]) & (self.end[node] > strongest[candidates])
             )
-            longest[candidates[better]] = rank
-            predicted[candidates[better]] = self.end[node]
-        return predicted
+            taken = candidates[better]
+            longest[taken], strongest[taken], ends[taken] = rank, self.end[node], node
+        return ends
 
 
 class _Node:

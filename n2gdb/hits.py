@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from n2gdb.compiler import ANSWER_COLUMNS, Compiled, compile_evidence, compile_query
-from n2gdb.grammar.ast import Query
+from n2gdb.clause_sets import ClauseSets
+from n2gdb.compiler import ANSWER_COLUMNS, Compiled, compile_evidence
+from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
 from n2gdb.neuron import NeuronName
 from n2gdb.parameters import Parameters
+from n2gdb.session import Session
+from n2gdb.settled import PatternClause, Settled
 from n2gdb.tokens import display
 
-__all__ = ["Evidence", "Hit", "PathStep", "Rows", "find_hits"]
-
-#: Runs a statement with its parameters and returns its rows.
-Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
-
-#: Neurons whose evidence is fetched together: more only cost memory.
-_TOGETHER = 256
+__all__ = ["Evidence", "Hit", "PathStep", "evidence_rows", "filled", "hits_of", "paths_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,16 @@ class PathStep:
     def __str__(self) -> str:
         return "_" if self.text is None else display(self.text)
 
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "depth": self.depth,
+            "token": self.token,
+            "text": self.text,
+            "importance": self.importance,
+            "matched": self.matched,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -53,23 +60,37 @@ class Evidence:
     def __str__(self) -> str:
         return " · ".join(str(step) for step in self.path)
 
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "clause": self.clause,
+            "activation": self.activation,
+            "importance": self.importance,
+            "path": str(self),
+            "steps": [step.as_dict() for step in self.path],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A neuron that a query found.
 
     ``activation`` and ``importance`` are the largest over all its matches of positive clauses, None where
-    there is none; ``evidence`` holds a pattern for each positive clause that holds of it.
+    there is none; ``evidence`` holds a pattern for each positive clause that holds of it. ``similarity``
+    and ``size``, the number of path nodes or tokens shared, are those of the neuron that the query compares
+    with.
     """
 
     neuron: NeuronName
-    model: int
+    model: str
     state: str
     f1: float | None
     precision: float | None
     recall: float | None
     activation: float | None
     importance: float | None
+    similarity: float | None
+    size: int | None
     evidence: tuple[Evidence, ...]
     statistics: Mapping[str, object]
 
@@ -86,24 +107,11 @@ class Hit:
             **self.statistics,
             "activation": self.activation,
             "importance": self.importance,
+            "similarity": self.similarity,
+            "size": self.size,
             "path": self.path,
-            "evidence": [_evidence_dict(found) for found in self.evidence],
+            "evidence": [found.as_dict() for found in self.evidence],
         }
-
-
-def find_hits(rows: Rows, query: Query) -> list[Hit]:
-    """Answer ``query`` through ``rows``, in order, in three statements or few more for a long answer."""
-    compiled = compile_query(query)
-    found = [
-        dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows(compiled.cypher, compiled.parameters)
-    ]
-    hits: list[Hit] = []
-    for start in range(0, len(found), _TOGETHER):
-        together = found[start : start + _TOGETHER]
-        matches = _matches(rows, query, [neuron["id"] for neuron in together])
-        paths = _paths(rows, matches)
-        hits += [_hit(neuron, matches.get(neuron["id"], ()), paths) for neuron in together]
-    return hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +127,78 @@ class _Match:
     largest_importance: float | None
 
 
-def _matches(rows: Rows, query: Query, neurons: Sequence[int]) -> dict[int, list[_Match]]:
+def hits_of(
+    session: Session, settled: Settled, neurons: Sequence[Mapping[str, Any]], sets: ClauseSets
+) -> list[Hit]:
+    """Return the hits of neurons that a query found, their evidence read in a few statements."""
+    matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
+    paths = paths_of(session, [(neuron, match.end) for neuron, found in matches.items() for match in found])
+    models = {model.number: model.name for model in session.models}
+    return [_hit(neuron, models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]
+
+
+def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[PathStep]]:
+    """Return the named steps down to each end, (Neuron.id, preorder index), by rising depth."""
+    wanted: dict[int, set[int]] = {}
+    for neuron, end in ends:
+        wanted.setdefault(neuron, set()).add(end)
+    if not wanted:
+        return {}
+    paths: dict[tuple[int, int], list[PathStep]] = {}
+    rows = session.run("read the paths", _compile_nodes(list(wanted)))
+    for neuron, pre, last, depth, token, text, importance in rows:
+        for end in wanted[neuron]:
+            if pre <= end <= last:
+                step = PathStep(depth or 0, token, text, importance)
+                paths.setdefault((neuron, end), []).append(step)
+    return paths
+
+
+def filled(named: Sequence[PathStep], matched: frozenset[int]) -> tuple[PathStep, ...]:
+    """Return a path in text order, with any-tokens in the gaps and the steps of the query marked."""
+    by_depth = {step.depth: step for step in named}
+
+    def steps() -> Iterator[PathStep]:
+        for depth in range(max(by_depth), -1, -1):
+            step = by_depth.get(depth)
+            if step is None:
+                yield PathStep(depth)
+            else:
+                yield PathStep(depth, step.token, step.text, step.importance, depth in matched)
+
+    return tuple(steps())
+
+
+def _matches(
+    session: Session, settled: Settled, neurons: Sequence[int], sets: ClauseSets
+) -> dict[int, list[_Match]]:
     """Return the strongest match of each positive clause in each neuron, by neuron."""
     found: dict[int, list[_Match]] = {}
-    for clause, compiled in enumerate(compile_evidence(query, neurons)):
-        for neuron, match in _strongest(clause, rows(compiled.cypher, compiled.parameters)).items():
+    for number, clause in enumerate(settled.positive):
+        match clause:
+            case Matching() | Mentioning():
+                strongest = _strongest(number, evidence_rows(session, settled, clause, neurons))
+            case FiringOn():
+                strongest = _strongest(number, _firing_rows(sets, clause, neurons))
+            case _:
+                continue
+        for neuron, match in strongest.items():
             found.setdefault(neuron, []).append(match)
     return found
+
+
+def evidence_rows(
+    session: Session, settled: Settled, clause: PatternClause, neurons: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield all matches of a clause in these neurons: rows of ``compile_evidence``."""
+    for compiled in compile_evidence(settled, clause, neurons):
+        yield from session.run("read the matches of these neurons", compiled)
+
+
+def _firing_rows(sets: ClauseSets, clause: FiringOn, neurons: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    for neuron in neurons:
+        for firing in sets.firings[clause].get(neuron, ()):
+            yield neuron, firing.end, firing.activation, None
 
 
 def _strongest(clause: int, rows: Iterable[tuple[Any, ...]]) -> dict[int, _Match]:
@@ -145,20 +218,6 @@ def _strength(match: tuple[Any, ...]) -> tuple[object, ...]:
     return (activation, -1.0 if importance is None else importance, -end, [-depth for depth in depths])
 
 
-def _paths(rows: Rows, matches: Mapping[int, Sequence[_Match]]) -> dict[tuple[int, int], list[PathStep]]:
-    """Return the named steps down to the end of each match, by neuron and end."""
-    if not matches:
-        return {}
-    compiled = _compile_nodes(list(matches))
-    paths: dict[tuple[int, int], list[PathStep]] = {}
-    for neuron, pre, last, depth, token, text, importance in rows(compiled.cypher, compiled.parameters):
-        for end in {match.end for match in matches[neuron]}:
-            if pre <= end <= last:
-                step = PathStep(depth or 0, token, text, importance)
-                paths.setdefault((neuron, end), []).append(step)
-    return paths
-
-
 def _compile_nodes(neurons: Sequence[int]) -> Compiled:
     parameters = Parameters()
     cypher = (
@@ -166,56 +225,33 @@ def _compile_nodes(neurons: Sequence[int]) -> Compiled:
         f"WHERE n.id IN {parameters.bind(neurons)}\n"
         "RETURN n.id, x.pre, x.last, x.depth, v.token, v.text, x.importance"
     )
-    return Compiled(cypher, parameters.values, ())
+    return Compiled(cypher, parameters.values)
 
 
 def _hit(
-    neuron: Mapping[str, Any], matches: Sequence[_Match], paths: Mapping[tuple[int, int], Sequence[PathStep]]
+    neuron: Mapping[str, Any],
+    models: Mapping[int, str],
+    matches: Sequence[_Match],
+    paths: Mapping[tuple[int, int], Sequence[PathStep]],
+    sets: ClauseSets,
 ) -> Hit:
     importances = [match.largest_importance for match in matches if match.largest_importance is not None]
+    similarity, size = sets.shown(neuron["id"])
     return Hit(
         NeuronName(neuron["layer"], neuron["index"]),
-        neuron["model"],
+        models[neuron["model"]],
         neuron["state"],
         neuron["f1"],
         neuron["precision"],
         neuron["recall"],
         max((match.activation for match in matches), default=None),
         max(importances, default=None),
+        similarity,
+        size,
         tuple(_evidence(match, paths[match.neuron, match.end]) for match in matches),
-        {name: value for name, value in neuron.items() if name not in ("id", "model")},
+        {name: neuron[name] for name in ANSWER_COLUMNS[2:]},
     )
 
 
 def _evidence(match: _Match, named: Sequence[PathStep]) -> Evidence:
-    return Evidence(match.clause, match.activation, match.importance, tuple(_filled(match, named)))
-
-
-def _filled(match: _Match, named: Sequence[PathStep]) -> Iterator[PathStep]:
-    """Yield the path in text order, with any-tokens in the gaps and the steps of the query marked."""
-    by_depth = {step.depth: step for step in named}
-    for depth in range(max(by_depth), -1, -1):
-        step = by_depth.get(depth)
-        if step is None:
-            yield PathStep(depth)
-        else:
-            yield PathStep(depth, step.token, step.text, step.importance, depth in match.depths)
-
-
-def _evidence_dict(found: Evidence) -> dict[str, object]:
-    return {
-        "clause": found.clause,
-        "activation": found.activation,
-        "importance": found.importance,
-        "path": str(found),
-        "steps": [
-            {
-                "depth": step.depth,
-                "token": step.token,
-                "text": step.text,
-                "importance": step.importance,
-                "matched": step.matched,
-            }
-            for step in found.path
-        ],
-    }
+    return Evidence(match.clause, match.activation, match.importance, filled(named, match.depths))

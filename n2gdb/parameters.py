@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from typing import TypeAlias
 
 __all__ = ["Parameters", "as_stored"]
+
+
+Value: TypeAlias = int | float | str
 
 
 class Parameters:
@@ -14,7 +18,7 @@ class Parameters:
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
 
-    def bind(self, value: int | float | str | Sequence[int]) -> str:
+    def bind(self, value: Value | Sequence[Value]) -> str:
         """Return the placeholder of ``value``; a sequence becomes a list, as the engine wants it."""
         name = f"p{len(self.values)}"
         self.values[name] = value if isinstance(value, int | float | str) else list(value)

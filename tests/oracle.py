@@ -1,201 +1,328 @@
-"""What a query means: a plain evaluator over neuron graphs in memory. The compiler must agree with it.
+"""What a statement means: a plain evaluator over neuron graphs in memory. The compiler must agree with it.
 
-It shares the AST with the compiler and nothing else: every way to put a clause's steps on the positions
-of every pattern is tried in turn.
+It shares the AST and the graphs with the compiler and nothing else. What holds where is decided in
+``oracle_match``, ``oracle_similarity`` and ``oracle_where``; here it becomes an answer.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
+from n2gdb.grammar.ast import (
+    And,
+    Clause,
+    ContainedIn,
+    Contains,
+    FiringOn,
+    Formula,
+    Grouping,
+    Key,
+    Matching,
+    Mentioning,
+    Not,
+    Or,
+    Query,
+    Role,
+    SimilarTo,
+    Statement,
+    Subject,
+    TokenQuery,
+)
+from tests.oracle_match import Match, all_matches
+from tests.oracle_similarity import Score, containment, similarity
+from tests.oracle_where import about_match, about_neuron, truth
+from tests.oracle_world import Neuron, RefusedError, World
 
-from n2gdb.grammar.ast import And, Between, Comparison, Condition, Formula, Key, Matching, Not, Or, Query, Run
-from n2gdb.grammar.ast import Pattern as Clause
-from n2gdb.graph import NeuronGraph, Pattern
-from n2gdb.neuron import NeuronName
-from n2gdb.tokens import normalise
+__all__ = ["Found", "Group", "Row", "Token", "answer", "best", "is_pattern_clause", "matches", "positive"]
 
-Truth = bool | None  # None is SQL's unknown
-
-COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Neuron:
-    """A neuron as it went into the database."""
-
-    model: int
-    name: NeuronName
-    statistics: Mapping[str, object]
-    graph: NeuronGraph
-    texts: tuple[str, ...]  # of its model's tokens
-
-    @cached_property
-    def patterns(self) -> list[Pattern]:
-        return list(self.graph.patterns())
+PatternClause: TypeAlias = Matching | Mentioning | FiringOn
+Group: TypeAlias = tuple[int | str | None, int]
+RowType = TypeVar("RowType")
 
 
 @dataclass(frozen=True)
-class Match:
-    """A clause on a pattern: ``depths`` are where its named tokens stand, in text order."""
+class Found:
+    """A neuron, with what it scores against the one that the statement compares with."""
 
-    pattern: Pattern
-    depths: tuple[int, ...]
-
-    @property
-    def fields(self) -> dict[str, object]:
-        context = [step.importance for step in self.pattern.steps if step.depth and step.depth in self.depths]
-        return {"activation": self.pattern.activation, "importance": min(context, default=None)}
+    neuron: Neuron
+    similarity: float | None = None
+    size: int | None = None
 
 
-def answer(query: Query, neurons: Sequence[Neuron]) -> list[Neuron]:
-    """Return the neurons of ``query``, in order, LIMIT and OFFSET aside."""
-    found = [neuron for neuron in neurons if _holds(query, neuron)]
-    found.sort(key=lambda neuron: (neuron.name, neuron.model))
-    for key in reversed(query.order or (Key("f1", descending=True),)):
-        found.sort(key=lambda neuron: _rank(key, query, neuron))
+@dataclass(frozen=True)
+class Row:
+    """A pattern of a neuron."""
+
+    neuron: Neuron
+    end: int
+    activation: float
+    importance: float | None
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token's part in a neuron's patterns."""
+
+    text: str
+    activation: float
+    importance: float | None
+    n_patterns: int
+
+
+def answer(statement: Statement, world: World) -> list[Found] | list[Row] | list[Group] | list[Token]:
+    """Return the rows of a statement in order, LIMIT and OFFSET aside; raise RefusedError for none."""
+    if isinstance(statement, TokenQuery):
+        return tokens(statement, world)
+    _check(statement, world)
+    if statement.count is not None:
+        return counts(statement, world)
+    if statement.subject is Subject.PATTERNS:
+        return patterns(statement, world)
+    return neurons(statement, world)
+
+
+def limited(rows: Sequence[RowType], statement: Statement) -> list[RowType]:
+    """Apply LIMIT and OFFSET."""
+    behind = list(rows)[statement.offset or 0 :]
+    return behind if statement.limit is None else behind[: statement.limit]
+
+
+def neurons(query: Query, world: World) -> list[Found]:
+    """Return the neurons of a query in order."""
+    found = [_scored(query, neuron, world) for neuron in _holding(query, world)]
+    found.sort(key=lambda each: (each.neuron.name, each.neuron.model.number))
+    if query.order or not (query.rank or _leading(query)):
+        for key in reversed(query.order or (Key("f1", descending=True),)):
+            found.sort(key=lambda each: _rank(key, _field(key.field, query, each.neuron)))
+    else:
+        found.sort(key=lambda each: (-(each.similarity or 0), -(each.size or 0)))
     return found
 
 
-def matches(clause: Clause, query: Query, neuron: Neuron) -> list[Match]:
+def patterns(query: Query, world: World) -> list[Row]:
+    """Return the patterns of a query in order."""
+    rows = [row for neuron in _holding(query, world) for row in _rows(query, neuron)]
+    rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
+    for key in reversed(query.order or (Key("activation", descending=True),)):
+        rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
+    return rows
+
+
+def counts(query: Query, world: World) -> list[Group]:
+    """Return how many rows a query has, in all or by group."""
+    if query.count is None or query.count.by is None:
+        return [(None, len(_subjects(query, world)))]
+    match query.count.by:
+        case Grouping.MODEL:
+            groups = Counter(row.neuron.model.name for row in _subjects(query, world))
+        case Grouping.LAYER | Grouping.STATE as by:
+            groups = Counter(row.neuron.statistics[by.value] for row in _subjects(query, world))
+        case Grouping.ACTIVATING | Grouping.CONTEXT as by:
+            return _by_token(query, by is Grouping.CONTEXT, world)
+    return sorted(groups.items())
+
+
+def tokens(query: TokenQuery, world: World) -> list[Token]:
+    """Return the tokens of a neuron in a role, the most activating first."""
+    neuron = world.neuron(query.neuron, None)
+    with_text: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for end, pattern in neuron.patterns.items():
+        for step in pattern.steps:
+            if (step.depth > 0) == (query.role is Role.CONTEXT):
+                text = neuron.model.texts[step.token]
+                with_text[text].append((pattern.activation, step.importance, end))
+    rows = [
+        Token(
+            text,
+            max(activation for activation, _, _ in places),
+            max(importance for _, importance, _ in places) if query.role is Role.CONTEXT else None,
+            len({end for _, _, end in places}),
+        )
+        for text, places in with_text.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.activation, row.text))
+
+
+def matches(clause: PatternClause, query: Query, neuron: Neuron) -> list[Match]:
     """Return all matches of a clause that WHERE lets count."""
-    restrictions = [conjunct for conjunct in _conjuncts(query.where) if _of_match(conjunct)]
+    restrictions = about_match(query.where)
     return [
         match
-        for pattern in neuron.patterns
-        for match in (Match(pattern, depths) for depths in placements(clause, pattern, neuron.texts))
-        if all(_truth(each, {**neuron.statistics, **match.fields}) is True for each in restrictions)
+        for match in all_matches(clause, neuron)
+        if all(truth(each, {**neuron.statistics, **match.fields}) is True for each in restrictions)
     ]
 
 
 def best(field: str, query: Query, neuron: Neuron) -> float | None:
     """Return the largest activation or importance over the matches of clauses that are not negated."""
-    found = [m.fields[field] for c in positive(query.clauses) for m in matches(c.pattern, query, neuron)]
+    found = [
+        match.fields[field]
+        for clause in positive(query.clauses)
+        if is_pattern_clause(clause)
+        for match in matches(clause, query, neuron)
+    ]
     return max((float(str(value)) for value in found if value is not None), default=None)
 
 
-def positive(clauses: Formula[Matching] | None, sign: bool = True) -> Iterator[Matching]:
+def positive(clauses: Formula[Clause] | None, sign: bool = True) -> Iterator[Clause]:
+    """Yield the clauses that are not negated, or twice, as they are written."""
     match clauses:
         case And(operands) | Or(operands):
             for each in operands:
                 yield from positive(each, sign)
         case Not(each):
             yield from positive(each, not sign)
-        case Matching() if sign:
+        case None:
+            return
+        case _ if sign:
             yield clauses
 
 
-@lru_cache(maxsize=20_000)
-def placements(clause: Clause, pattern: Pattern, texts: tuple[str, ...]) -> frozenset[tuple[int, ...]]:
-    """Return the depths of the named tokens for every way to put the clause's steps on the pattern."""
-    named = {step.depth: texts[step.token] for step in pattern.steps}
-
-    def place(number: int, first_depths: range) -> Iterator[tuple[int, ...]]:
-        step, is_last = clause.steps[number], number == len(clause.steps) - 1
-        for depth in first_depths:
-            if is_last and depth != 0:
-                continue
-            if not isinstance(step, Run):
-                text = named.get(depth)
-                if text is None or (text if step.exact else normalise(text)) != (
-                    step.text if step.exact else normalise(step.text)
-                ):
-                    continue
-            here = () if isinstance(step, Run) else (depth,)
-            if is_last:
-                yield here
-                continue
-            ends = range(depth + 1) if isinstance(step, Run) else range(depth, depth + 1)
-            link = clause.links[number]
-            for end in ends:
-                nearest = 0 if link.most is None else max(0, end - link.most)
-                yield from (here + rest for rest in place(number + 1, range(nearest, end - link.least + 1)))
-
-    return frozenset(place(0, range(pattern.depth + 1)))
+def is_pattern_clause(clause: Clause) -> bool:
+    """Tell whether a clause holds of single patterns, not of the whole graph."""
+    return isinstance(clause, Matching | Mentioning | FiringOn)
 
 
-def _holds(query: Query, neuron: Neuron) -> bool:
-    about_neuron = [conjunct for conjunct in _conjuncts(query.where) if not _of_match(conjunct)]
-    if not all(_truth(each, neuron.statistics) is True for each in about_neuron):
-        return False
-    return query.clauses is None or _clauses_hold(query.clauses, query, neuron)
+def _check(query: Query, world: World) -> None:
+    """Refuse names that are not there, and texts that no model can cut or that are too short."""
+    among = [model for model in world.models if query.model in (None, model.name)]
+    for clause in _leaves(query.clauses):
+        match clause:
+            case SimilarTo(ref) | ContainedIn(ref) | Contains(ref):
+                world.neuron(ref, query.model)
+            case FiringOn(text, token):
+                cuts = [cut for model in among if (cut := model.cut(text)) is not None]
+                if not cuts:
+                    raise RefusedError("no tokenizer")
+                if token is not None and not any(-len(cut) <= token < len(cut) for cut in cuts):
+                    raise RefusedError("outside the text")
+    if query.rank is not None:
+        world.neuron(query.rank.neuron, query.model)
 
 
-def _clauses_hold(clauses: Formula[Matching], query: Query, neuron: Neuron) -> bool:
+def _holding(query: Query, world: World) -> list[Neuron]:
+    conditions = about_neuron(query.where)
+    left_out = world.neuron(query.rank.neuron, query.model) if query.rank else None
+    return [
+        neuron
+        for neuron in world.among(query.model)
+        if neuron is not left_out
+        and all(truth(each, neuron.statistics) is True for each in conditions)
+        and (query.clauses is None or _holds(query.clauses, query, neuron, world))
+    ]
+
+
+def _holds(clauses: Formula[Clause], query: Query, neuron: Neuron, world: World) -> bool:
     match clauses:
         case And(operands):
-            return all(_clauses_hold(each, query, neuron) for each in operands)
+            return all(_holds(each, query, neuron, world) for each in operands)
         case Or(operands):
-            return any(_clauses_hold(each, query, neuron) for each in operands)
+            return any(_holds(each, query, neuron, world) for each in operands)
         case Not(each):
-            return not _clauses_hold(each, query, neuron)
-        case Matching(pattern):
-            return bool(matches(pattern, query, neuron))
+            return not _holds(each, query, neuron, world)
+        case SimilarTo(ref, _, above) | ContainedIn(ref, above) | Contains(ref, above):
+            is_other = neuron is not world.neuron(ref, query.model)
+            score = _score(clauses, query, neuron, world).value
+            return is_other and score > 0 and score >= above
+        case _:
+            return bool(matches(clauses, query, neuron))
 
 
-def _truth(formula: Formula[Condition], fields: Mapping[str, object]) -> Truth:
-    match formula:
-        case And(operands):
-            truths = [_truth(each, fields) for each in operands]
-            return False if False in truths else None if None in truths else True
-        case Or(operands):
-            truths = [_truth(each, fields) for each in operands]
-            return True if True in truths else None if None in truths else False
-        case Not(each):
-            truth = _truth(each, fields)
-            return None if truth is None else not truth
-        case Comparison(name, sign, value):
-            stored = fields[name]
-            return None if stored is None else bool(COMPARE[sign.value](stored, _as_stored(value, stored)))
-        case Between(name, least, most):
-            stored = fields[name]
-            if stored is None:
-                return None
-            low, high = _as_stored(least, stored), _as_stored(most, stored)
-            return bool(COMPARE["<="](low, stored) and COMPARE["<="](stored, high))
+def _score(clause: Clause, query: Query, neuron: Neuron, world: World) -> Score:
+    match clause:
+        case SimilarTo(ref, metric):
+            return similarity(metric, neuron, world.neuron(ref, query.model))
+        case ContainedIn(ref):
+            return containment(neuron, world.neuron(ref, query.model))
+        case Contains(ref):
+            return containment(world.neuron(ref, query.model), neuron)
+    raise AssertionError(clause)
 
 
-def _as_stored(value: object, stored: object) -> object:
-    """Real numbers are stored in 32 bits, and a query's are rounded alike."""
-    return float(np.float32(str(value))) if isinstance(stored, float) else value
+def _scored(query: Query, neuron: Neuron, world: World) -> Found:
+    leading = _leading(query)
+    if query.rank is not None:
+        score = similarity(query.rank.metric, neuron, world.neuron(query.rank.neuron, query.model))
+        return Found(neuron, *score)
+    return Found(neuron, *_score(leading, query, neuron, world)) if leading else Found(neuron)
 
 
-def _rank(key: Key, query: Query, neuron: Neuron) -> tuple[bool, object]:
-    is_best = key.field in ("activation", "importance")
-    value = best(key.field, query, neuron) if is_best else neuron.statistics[key.field]
+def _leading(query: Query) -> Clause | None:
+    """Return the first clause on similarity that every answer has to pass."""
+    every = _conjuncts(query.clauses)
+    return next((each for each in every if isinstance(each, SimilarTo | ContainedIn | Contains)), None)
+
+
+def _conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
+    if isinstance(clauses, And):
+        return [conjunct for each in clauses.operands for conjunct in _conjuncts(each)]
+    return [] if clauses is None else [clauses]
+
+
+def _leaves(clauses: Formula[Clause] | None) -> list[Clause]:
+    return [*positive(clauses), *positive(clauses, False)]
+
+
+def _rows(query: Query, neuron: Neuron) -> list[Row]:
+    """Return the patterns that match a positive clause; all of them where none is on patterns."""
+    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
+    if not clauses:
+        every = [Row(neuron, end, pattern.activation, None) for end, pattern in neuron.patterns.items()]
+        return [row for row in every if _counts(query, row)]
+    matched: dict[int, list[Match]] = defaultdict(list)
+    for clause in clauses:
+        for match in matches(clause, query, neuron):
+            matched[match.end].append(match)
+    return [
+        Row(neuron, end, neuron.patterns[end].activation, _largest(match.importance for match in found))
+        for end, found in matched.items()
+    ]
+
+
+def _counts(query: Query, row: Row) -> bool:
+    fields = {**row.neuron.statistics, "activation": row.activation, "importance": None}
+    return all(truth(each, fields) is True for each in about_match(query.where))
+
+
+def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
+    return patterns(query, world) if query.subject is Subject.PATTERNS else neurons(query, world)
+
+
+def _by_token(query: Query, in_context: bool, world: World) -> list[Group]:
+    """Count neurons, or patterns, by the texts of the tokens that their matching patterns have in a role."""
+    holders: dict[str, set[Any]] = defaultdict(set)
+    for neuron in _holding(query, world):
+        for row in _rows(query, neuron):
+            for step in neuron.patterns[row.end].steps:
+                if (step.depth > 0) == in_context:
+                    holder = (neuron, row.end) if query.subject is Subject.PATTERNS else neuron
+                    holders[neuron.model.texts[step.token]].add(holder)
+    return sorted(((text, len(found)) for text, found in holders.items()), key=lambda row: (-row[1], row[0]))
+
+
+def _field(name: str, query: Query, neuron: Neuron) -> object:
+    return best(name, query, neuron) if name in ("activation", "importance") else neuron.statistics[name]
+
+
+def _row_field(name: str, row: Row) -> object:
+    of_row = {"activation": row.activation, "importance": row.importance}
+    return of_row[name] if name in of_row else row.neuron.statistics[name]
+
+
+def _rank(key: Key, value: object) -> tuple[bool, object]:
+    """Sort nulls last either way."""
     if value is None or isinstance(value, str):
         return value is None, _Reversed(value or "") if key.descending else value or ""
     return False, -float(str(value)) if key.descending else float(str(value))
 
 
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 class _Reversed(str):
     def __lt__(self, other: str) -> bool:
         return str.__gt__(self, other)
-
-
-def _conjuncts(where: Formula[Condition] | None) -> list[Formula[Condition]]:
-    if isinstance(where, And):
-        return [conjunct for each in where.operands for conjunct in _conjuncts(each)]
-    return [] if where is None else [where]
-
-
-def _of_match(formula: Formula[Condition]) -> bool:
-    match formula:
-        case And(operands) | Or(operands):
-            return any(_of_match(each) for each in operands)
-        case Not(each):
-            return _of_match(each)
-        case Comparison(name) | Between(name):
-            return name in ("activation", "importance")

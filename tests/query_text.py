@@ -1,166 +1,145 @@
-"""Queries at random, and how they are written."""
+"""Statements at random, every construct mixed with every other.
+
+One generator, which asks a ``random.Random`` for each of its choices: a seed's for long runs, Hypothesis's
+where a failure is to be made small.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from random import Random
 
 from hypothesis import strategies as st
 
 from n2gdb.grammar.ast import (
-    And,
-    Between,
-    Comparison,
-    Condition,
-    Formula,
+    Clause,
+    ContainedIn,
+    Contains,
+    Count,
+    FiringOn,
+    Grouping,
     Key,
-    Link,
     Matching,
-    Not,
-    Operator,
-    Or,
-    Pattern,
+    Mentioning,
+    Metric,
+    NeuronRef,
     Query,
-    Run,
-    Step,
-    TokenLiteral,
+    RankBy,
+    Role,
+    SimilarTo,
+    Statement,
+    Subject,
+    TokenQuery,
 )
-from tests.oracle import positive
+from n2gdb.grammar.written import written
+from tests.oracle import is_pattern_clause, positive
+from tests.oracle_world import World
+from tests.query_conditions import OF_MATCH, REAL, WHOLE, random_condition, random_formula
+from tests.query_patterns import TokenPath, random_pattern, random_test, text_along
+
+__all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "statements", "written"]
 
 #: Tokens as they are typed: known by text, by norm, under both kinds of quotes, and not at all.
 TYPED = (" the", "the", "THE", "end", " end", "of", "dog", " cat", "s", "\n", "xyzzy")
 
-Leaf = TypeVar("Leaf")
+_SHOWN = ("neuron", "model", "path", *OF_MATCH, *WHOLE, *REAL, "state")
+_ABOVE = (0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)
 
-_WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context", "true_firings")
-_REAL = ("f1", "precision", "recall", "max_activation")
-_NUMBERS = st.sampled_from((0.25, 0.5, 0.6, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 3.5))
+
+@dataclass(frozen=True)
+class Known:
+    """What a statement can name: tokens, paths that are stored, neurons, models; and texts to run."""
+
+    texts: tuple[str, ...] = TYPED
+    paths: tuple[TokenPath, ...] = (((0, " end"), (1, " the"), (3, " the")), ((0, "s"), (2, " dog")))
+    neurons: tuple[NeuronRef, ...] = (NeuronRef(0, 1), NeuronRef(1, 2))
+    models: tuple[str, ...] = ("small",)
+    has_tokenizer: bool = True
+
+
+def known_of(world: World) -> Known:
+    """Return what statements about a world can name."""
+    paths = tuple(
+        tuple((step.depth, neuron.model.texts[step.token]) for step in pattern.steps)
+        for neuron in world.neurons
+        for pattern in neuron.patterns.values()
+    )
+    texts = tuple(dict.fromkeys(text for model in world.models for text in model.texts))
+    several = len(world.models) > 1
+    neurons = tuple(
+        NeuronRef(each.name.layer, each.name.index, each.model.name if several else None)
+        for each in world.neurons
+    )
+    cutting = any(model.tokenizer for model in world.models)
+    return Known((*texts, "xyzzy", "New York"), paths, neurons, tuple(m.name for m in world.models), cutting)
+
+
+def statements(known: Known) -> st.SearchStrategy[Statement]:
+    """Any statement of the language."""
+    return st.randoms(use_true_random=False).map(lambda random: random_statement(random, known))
 
 
 def queries() -> st.SearchStrategy[Query]:
-    """Any query of the language over TYPED."""
-    return st.one_of(_matching_queries(), _plain_queries())
+    """Any query that starts with neurons or patterns, over TYPED."""
+    return st.randoms(use_true_random=False).map(lambda random: random_query(random, Known()))
 
 
-@st.composite
-def _matching_queries(draw: st.DrawFn) -> Query:
-    clauses = draw(_formulas(st.builds(Matching, _patterns()), leaves=3))
-    where = draw(st.none() | _formulas(st.one_of(_conditions(), _match_conditions()), leaves=3))
-    keys = st.one_of(_keys(_WHOLE + _REAL), _keys(("activation", "importance")))
-    order = draw(st.lists(keys if any(positive(clauses)) else _keys(_WHOLE), max_size=2))
-    return Query(clauses, where, tuple(order), draw(_counts()), draw(_counts()))
+def random_statement(random: Random, known: Known) -> Statement:
+    """Return a statement; one in fourteen asks for tokens."""
+    if random.random() < 0.07:
+        limit, offset = _cut(random), _cut(random)
+        return TokenQuery(random.choice(list(Role)), random.choice(known.neurons), limit, offset)
+    return random_query(random, known)
 
 
-def _plain_queries() -> st.SearchStrategy[Query]:
-    where = st.none() | _formulas(_conditions(), leaves=4)
-    order = st.lists(_keys((*_WHOLE, *_REAL, "state")), max_size=3).map(tuple)
-    return st.builds(Query, st.none(), where, order, _counts(), _counts())
+def random_query(random: Random, known: Known) -> Query:
+    """Return a query for neurons, for patterns, or for a count of either."""
+    subject = Subject.PATTERNS if random.random() < 0.2 else Subject.NEURONS
+    model = random.choice(known.models) if random.random() < 0.15 else None
+    leaves = random.choice((1, 1, 1, 1, 1, 1, 2, 2, 3))
+    clauses = None
+    if random.random() < 0.9:
+        clauses = random_formula(random, lambda: _clause(random, known), leaves)
+    on_match = subject is Subject.PATTERNS or any(is_pattern_clause(each) for each in positive(clauses))
+    where = None
+    if random.random() < 0.5:
+        leaves = random.choice((1, 1, 1, 2, 3))
+        where = random_formula(random, lambda: random_condition(random, on_match), leaves)
+    query = Query(clauses, where, (), _cut(random), _cut(random), subject, model)
+    return _ended(random, known, query, on_match)
 
 
-def _counts() -> st.SearchStrategy[int | None]:
-    return st.none() | st.none() | st.integers(0, 8)
+def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:
+    """Say how the rows of a query are counted, ranked or ordered, and what is shown of them."""
+    kind = random.random()
+    if kind < 0.22:
+        return replace(query, count=Count(random.choice((None, *Grouping))))
+    if kind < 0.32 and query.subject is Subject.NEURONS:
+        return replace(query, rank=RankBy(random.choice(known.neurons), random.choice(list(Metric))))
+    if kind < 0.6:
+        names = (*WHOLE, *REAL, "state", *(OF_MATCH * 4 if on_match else ()))
+        fields = random.sample(sorted(set(names), key=names.index), random.randint(1, 2))
+        query = replace(query, order=tuple(Key(name, random.random() < 0.5) for name in fields))
+    if random.random() < 0.1:
+        query = replace(query, returns=tuple(random.sample(_SHOWN, random.randint(1, 4))))
+    return query
 
 
-def _keys(names: tuple[str, ...]) -> st.SearchStrategy[Key]:
-    return st.builds(Key, st.sampled_from(names), st.booleans())
+def _clause(random: Random, known: Known) -> Clause:
+    kind = random.random()
+    path = random.choice(known.paths)
+    if kind < 0.55:
+        return Matching(random_pattern(random, known.texts, path))
+    if kind < 0.68:
+        return Mentioning(random_test(random, known.texts, random.choice(path)[1]))
+    if kind < 0.8 and known.has_tokenizer:
+        at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
+        return FiringOn(text_along(random, known.texts, path), at)
+    neuron, above = random.choice(known.neurons), random.choice(_ABOVE)
+    if kind < 0.9:
+        return SimilarTo(neuron, random.choice(list(Metric)), above)
+    return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
 
 
-@st.composite
-def _patterns(draw: st.DrawFn) -> Pattern:
-    token = st.builds(TokenLiteral, st.sampled_from(TYPED), st.sampled_from((False, False, True)))
-    step: st.SearchStrategy[Step] = st.one_of(token, token, st.builds(Run))
-    steps = draw(st.lists(step, min_size=1, max_size=4))
-    links = [draw(_links()) for _ in steps[1:]]
-    return Pattern(tuple(steps), tuple(links))
-
-
-def _links() -> st.SearchStrategy[Link]:
-    return st.sampled_from((Link(), Link(), Link(1, 1), Link(1, 2), Link(1, 4)))
-
-
-def _conditions() -> st.SearchStrategy[Condition]:
-    operators = st.sampled_from(Operator)
-    whole = st.builds(Comparison, st.sampled_from(_WHOLE), operators, st.integers(0, 9))
-    real = st.builds(Comparison, st.sampled_from(_REAL), operators, _NUMBERS)
-    states = st.sampled_from(("live", "unpredicted", "dead"))
-    state = st.builds(
-        Comparison, st.just("state"), st.sampled_from((Operator.EQUAL, Operator.UNEQUAL)), states
-    )
-    return st.one_of(whole, real, state, _ranges(_WHOLE, st.integers(0, 9)), _ranges(_REAL, _NUMBERS))
-
-
-def _match_conditions() -> st.SearchStrategy[Condition]:
-    names = ("activation", "importance")
-    compared = st.builds(Comparison, st.sampled_from(names), st.sampled_from(Operator), _NUMBERS)
-    return st.one_of(compared, compared, _ranges(names, _NUMBERS))
-
-
-def _ranges(
-    names: tuple[str, ...], values: st.SearchStrategy[int] | st.SearchStrategy[float]
-) -> st.SearchStrategy[Condition]:
-    ends = st.tuples(values, values).map(sorted)
-    return st.builds(lambda name, ends: Between(name, *ends), st.sampled_from(names), ends)
-
-
-def _formulas(leaf: st.SearchStrategy[Leaf], leaves: int) -> st.SearchStrategy[Formula[Leaf]]:
-    def deeper(inner: st.SearchStrategy[Formula[Leaf]]) -> st.SearchStrategy[Formula[Leaf]]:
-        operands = st.lists(inner, min_size=2, max_size=3).map(tuple)
-        return st.one_of(st.builds(And, operands), st.builds(Or, operands), st.builds(Not, inner))
-
-    return st.recursive(leaf, deeper, max_leaves=leaves)
-
-
-def written(query: Query) -> str:
-    """Return the text of a query; read again it is an equal query."""
-    parts = ["neurons"]
-    if query.clauses is not None:
-        parts.append(_formula_text(query.clauses))
-    if query.where is not None:
-        parts.append(f"WHERE {_formula_text(query.where)}")
-    if query.order:
-        keys = (f"{key.field}{' DESC' if key.descending else ''}" for key in query.order)
-        parts.append(f"ORDER BY {', '.join(keys)}")
-    if query.limit is not None:
-        parts.append(f"LIMIT {query.limit}")
-    if query.offset is not None:
-        parts.append(f"OFFSET {query.offset}")
-    return " ".join(parts)
-
-
-def _formula_text(formula: Formula[Matching] | Formula[Condition]) -> str:
-    match formula:
-        case And(operands):
-            return " AND ".join(f"({_formula_text(each)})" for each in operands)
-        case Or(operands):
-            return " OR ".join(f"({_formula_text(each)})" for each in operands)
-        case Not(each):
-            return f"NOT ({_formula_text(each)})"
-        case Comparison(name, operator, value):
-            return f"{name} {operator.value} {value!r}"
-        case Between(name, least, most):
-            return f"{name} IN {least}..{most}"
-        case Matching(pattern):
-            return f"MATCHING {_pattern_text(pattern)}"
-
-
-def _pattern_text(pattern: Pattern) -> str:
-    """Write AFTER where the steps allow it by their number, so that both directions are read."""
-    steps, links = [_step_text(step) for step in pattern.steps], pattern.links
-    backwards = len(steps) == 3 and Link(1, 1) not in links
-    if backwards:
-        steps, links = steps[::-1], links[::-1]
-    connectors = [_link_text(link, "AFTER" if backwards else "BEFORE") for link in links]
-    return " ".join(part for pair in zip(steps, [*connectors, ""], strict=True) for part in pair).strip()
-
-
-def _link_text(link: Link, word: str) -> str:
-    if link == Link(1, 1):
-        return "THEN"
-    return word if link.most is None else f"{word}/{link.most}"
-
-
-def _step_text(step: Step) -> str:
-    if isinstance(step, Run):
-        return "..."
-    quote = '"' if step.exact else "'"
-    escaped = step.text.replace("\\", "\\\\").replace("\n", "\\n").replace(quote, f"\\{quote}")
-    return f"{quote}{escaped}{quote}"
+def _cut(random: Random) -> int | None:
+    return random.randint(0, 8) if random.random() < 0.2 else None

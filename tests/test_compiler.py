@@ -7,62 +7,52 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from n2gdb.branches import Branch, part
+from n2gdb.breadth import is_scanned
 from n2gdb.clause import match_clause
 from n2gdb.compiler import (
     ANSWER_COLUMNS,
-    compile_count,
+    Compiled,
     compile_evidence,
     compile_query,
-    positive_clauses,
+    compile_rows,
     read_query,
 )
 from n2gdb.grammar.ast import And, Condition, Formula, Link, Matching, Pattern, Query, TokenLiteral
-from n2gdb.lowering import HERE, Lowered, lower
+from n2gdb.lowering import lower
 from n2gdb.parameters import Parameters, as_stored
+from n2gdb.settled import positive_clauses, settle
 from n2gdb.tokens import text_key
+from tests.few_words import few_words
 from tests.query_text import queries
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures" / "compiler").glob("*.txt"))
 A, B = TokenLiteral("a"), TokenLiteral("b")
 
 
+def query_from(text: str) -> Query:
+    query = read_query(text)
+    assert isinstance(query, Query)
+    return query
+
+
+def compiled_from(text: str) -> Compiled:
+    """Compile a query against the tokens of FEW_WORDS."""
+    return compile_query(settle(query_from(text), few_words()))
+
+
 @pytest.mark.parametrize("fixture", FIXTURES, ids=[path.stem for path in FIXTURES])
 def test_a_query_compiles_to(fixture: Path) -> None:
     query, cypher, parameters = fixture.read_text("utf-8").rstrip("\n").split("\n\n")
-    compiled = compile_query(read_query(query))
+    compiled = compiled_from(query)
     assert compiled.cypher == cypher
     assert compiled.parameters == json.loads(parameters)
 
 
 def test_there_are_fixtures() -> None:
-    assert len(FIXTURES) >= 20
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("'a'", Lowered((A,), (HERE,), 0)),
-        ("'a' BEFORE 'b'", Lowered((A, B), (Link(), HERE), 0)),
-        ("'a' THEN 'b'", Lowered((A, B), (Link(1, 1), HERE), 0)),
-        ("'a' BEFORE/3 ...", Lowered((A,), (Link(1, 3),), 0)),
-        ("'a' BEFORE ... BEFORE 'b'", Lowered((A, B), (Link(2), HERE), 0)),
-        ("'a' BEFORE/2 ... THEN 'b'", Lowered((A, B), (Link(2), HERE), 0)),
-        ("'a' BEFORE ... BEFORE/2 ... BEFORE 'b'", Lowered((A, B), (Link(3), HERE), 0)),
-        ("'a' BEFORE/2 ... BEFORE ...", Lowered((A,), (Link(2),), 0)),
-        ("... THEN 'a'", Lowered((A,), (HERE,), 1)),
-        ("... BEFORE ... BEFORE 'a' BEFORE 'b'", Lowered((A, B), (Link(), HERE), 2)),
-        ("...", Lowered((), (), 0)),
-        ("... BEFORE/2 ...", Lowered((), (), 1)),
-        ("'b' AFTER/2 'a'", Lowered((A, B), (Link(1, 2), HERE), 0)),
-    ],
-)
-def test_the_normal_form_of_a_pattern(text: str, expected: Lowered) -> None:
-    clauses = read_query(f"neurons MATCHING {text}").clauses
-    assert isinstance(clauses, Matching)
-    assert lower(clauses.pattern) == expected
+    assert len(FIXTURES) >= 35
 
 
 @pytest.mark.parametrize(
@@ -94,7 +84,7 @@ def test_conditions_on_neuron_and_match_are_parted(where: str, expected: list[tu
 
 
 def conjuncts(text: str) -> tuple[Formula[Condition], ...]:
-    where = read_query(f"neurons MATCHING ... WHERE {text}").where if text else And(())
+    where = query_from(f"neurons MATCHING ... WHERE {text}").where if text else And(())
     assert where is not None
     return where.operands if isinstance(where, And) else (where,)
 
@@ -103,10 +93,12 @@ def placeholders(cypher: str) -> set[str]:
     return set(re.findall(r"\$(\w+)", cypher))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
-    for compiled in (compile_query(query), compile_count(query), *compile_evidence(query, [1, 2])):
+    settled = settle(query, few_words())
+    evidence = [each for clause in settled.matched for each in compile_evidence(settled, clause, [1, 2])]
+    for compiled in (compile_rows(settled, None, ("activation",), [1]), *evidence):
         assert placeholders(compiled.cypher) == set(compiled.parameters)
         assert {type(value) for value in compiled.parameters.values()} <= {int, float, str, list}
 
@@ -115,27 +107,21 @@ def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
 def test_user_text_never_becomes_cypher(quote: str) -> None:
     hostile = "x'}) DETACH DELETE n; MATCH (n {`$p0"
     escaped = hostile.replace(quote, f"\\{quote}")
-    compiled = compile_query(read_query(f"neurons MATCHING {quote}{escaped}{quote} BEFORE ..."))
+    compiled = compiled_from(f"neurons MATCHING !{quote}{escaped}{quote} BEFORE ...")
     assert list(compiled.parameters.values()) == [text_key(hostile.casefold() if quote == "'" else hostile)]
     assert "DELETE" not in compiled.cypher
 
 
-def test_literals_are_the_tokens_that_the_query_names_once_each() -> None:
-    query = read_query("neurons MATCHING 'a' BEFORE ... AND NOT (MATCHING \"b\" OR MATCHING 'a')")
-    assert compile_query(query).literals == (A, TokenLiteral("b", exact=True))
-
-
 def test_positive_clauses_are_those_under_an_even_number_of_nots() -> None:
-    query = read_query("neurons NOT (MATCHING 'x' OR NOT MATCHING 'a') AND MATCHING 'b'")
+    query = query_from("neurons NOT (MATCHING 'x' OR NOT MATCHING 'a') AND MATCHING 'b'")
     assert positive_clauses(query.clauses) == (Matching(Pattern((A,))), Matching(Pattern((B,))))
-    assert len(compile_evidence(query, [0])) == 2
     assert positive_clauses(None) == ()
 
 
 def test_an_exact_match_names_the_end_of_its_pattern() -> None:
-    clause = Matching(Pattern((A, B), (Link(),)))
-    roughly = match_clause(clause, "", (), Parameters())
-    exactly = match_clause(clause, "", (), Parameters(), exactly=True)
+    (form,) = lower(Matching(Pattern((A, B), (Link(),))), few_words())
+    roughly = match_clause(form, "", (), Parameters())
+    exactly = match_clause(form, "", (), Parameters(), exactly=True)
     assert (roughly.end, roughly.activation) == ("c0.pre", "c0.activation")
     assert (exactly.end, exactly.activation) == ("e.pre", "e.`end`")
     assert exactly.depths == ("c0.depth", "0")
@@ -149,8 +135,22 @@ def test_real_numbers_are_rounded_as_they_are_stored() -> None:
 
 
 def test_an_answer_holds_every_statistic() -> None:
-    returned = re.search(r"^RETURN (.*)$", compile_query(read_query("neurons")).cypher, re.MULTILINE)
+    returned = re.search(r"^RETURN (.*)$", compiled_from("neurons").cypher, re.MULTILINE)
     assert returned is not None
     assert tuple(name.strip("`").removeprefix("n.").strip("`") for name in returned[1].split(", ")) == (
         ANSWER_COLUMNS
     )
+
+
+def test_only_patterns_of_several_broad_steps_are_walked() -> None:
+    def walked(text: str) -> bool:
+        settled = settle(query_from(f"neurons MATCHING {text}"), few_words())
+        (clause,) = settled.positive
+        return is_scanned(settled, clause)
+
+    assert walked("<word> BEFORE <word> BEFORE ...")
+    assert walked("'the' BEFORE <word> BEFORE !'a' BEFORE ...")
+    assert not walked("<word> BEFORE <word>")
+    assert not walked("'the' BEFORE <word> BEFORE ...")
+    assert not walked("$x BEFORE $y BEFORE $x BEFORE ...")
+    assert not walked("<word> BEFORE <word> BEFORE ... WHERE activation > 0.5")

@@ -1,0 +1,182 @@
+"""The answer to ``patterns ...``: single patterns of the neurons found, each with its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from n2gdb.clause import ClauseMatch, match_clause
+from n2gdb.compiler import ANSWER_COLUMNS, Compiled, neuron_truths
+from n2gdb.conditions import split
+from n2gdb.found import Found, find
+from n2gdb.grammar.ast import Key
+from n2gdb.hits import PathStep, evidence_rows, filled, paths_of
+from n2gdb.lowering import Lowered
+from n2gdb.neuron import NeuronName
+from n2gdb.parameters import Parameters
+from n2gdb.session import Session
+from n2gdb.settled import PatternClause, Settled
+
+__all__ = [
+    "MOST_LISTED",
+    "FoundPattern",
+    "PatternHit",
+    "find_patterns",
+    "pattern_hits_of",
+    "pattern_rows",
+]
+
+#: Any pattern at all.
+_ANY = Lowered((), (), 0)
+#: Neurons that a statement may list by id.
+MOST_LISTED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PatternHit:
+    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order."""
+
+    neuron: NeuronName
+    model: str
+    f1: float | None
+    activation: float
+    importance: float | None
+    steps: tuple[PathStep, ...]
+    statistics: Mapping[str, object]
+
+    @property
+    def path(self) -> str:
+        """The pattern as a person reads it."""
+        return " · ".join(str(step) for step in self.steps)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "neuron": str(self.neuron),
+            "model": self.model,
+            **self.statistics,
+            "activation": self.activation,
+            "importance": self.importance,
+            "path": self.path,
+            "steps": [step.as_dict() for step in self.steps],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPattern:
+    """A pattern of a neuron (ANSWER_COLUMNS by name); ``end`` is the preorder index of its end."""
+
+    neuron: Mapping[str, Any]
+    end: int
+    activation: float
+    importance: float | None
+
+
+def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
+    """Return the patterns of a query in order, LIMIT and OFFSET aside."""
+    found = find(session, _unlimited(settled))
+    neurons = {neuron["id"]: neuron for neuron in found.neurons}
+    best: dict[tuple[int, int], tuple[float, float | None]] = {}
+    for neuron, end, activation, importance in pattern_rows(session, settled, found, list(neurons)):
+        known = best.get((neuron, end))
+        if neuron in neurons and (known is None or (importance or -1.0) > (known[1] or -1.0)):
+            best[neuron, end] = (activation, importance)
+    session.note("order the patterns")
+    patterns = [
+        FoundPattern(neurons[neuron], end, activation, importance)
+        for (neuron, end), (activation, importance) in best.items()
+    ]
+    return _sorted(patterns, settled.query.order or (Key("activation", descending=True),))
+
+
+def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[FoundPattern]) -> list[PatternHit]:
+    """Return patterns with their paths, the steps that the query names marked."""
+    paths = paths_of(session, [(pattern.neuron["id"], pattern.end) for pattern in patterns])
+    depths = _depths(session, settled, list({pattern.neuron["id"] for pattern in patterns}))
+    models = {model.number: model.name for model in session.models}
+    return [
+        PatternHit(
+            NeuronName(pattern.neuron["layer"], pattern.neuron["index"]),
+            models[pattern.neuron["model"]],
+            pattern.neuron["f1"],
+            pattern.activation,
+            pattern.importance,
+            filled(paths[key], depths.get(key, frozenset())),
+            {name: pattern.neuron[name] for name in ANSWER_COLUMNS[2:]},
+        )
+        for pattern in patterns
+        for key in [(pattern.neuron["id"], pattern.end)]
+    ]
+
+
+def _matches(settled: Settled, among: Sequence[int] | None) -> Iterator[tuple[ClauseMatch, str, Parameters]]:
+    """Yield what finds the patterns of a query, one normal form at a time, with its MATCH and WHERE.
+
+    The conditions on the neuron are asked here, its other clauses are not.
+    """
+    forms = [form for clause in settled.matched for form in settled.forms[clause]]
+    for form in forms if settled.matched else [_ANY]:
+        parameters = Parameters()
+        truths = neuron_truths(settled, None, parameters, among)
+        rows = match_clause(form, "", split(settled.query.where).match, parameters, exactly=True)
+        conditions = " AND ".join([*truths, *rows.conditions])
+        text = f"MATCH (n:Neuron), {', '.join(rows.paths)}"
+        text += f"{' WHERE ' if conditions else ''}{conditions}{rows.hint}"
+        yield rows, f"{text}\nWITH * WHERE {' AND '.join(rows.filters)}", parameters
+
+
+def pattern_rows(
+    session: Session, settled: Settled, found: Found, neurons: Sequence[int]
+) -> Iterator[tuple[int, int, float, float | None]]:
+    """Yield (Neuron.id, end, activation, importance) of the patterns of a query, of other neurons too.
+
+    A pattern comes once for each normal form that it matches.
+    """
+    for fired in found.sets.firings.values():
+        for neuron, firings in fired.items():
+            yield from ((neuron, firing.end, firing.activation, None) for firing in firings)
+    if settled.fired and not settled.matched:
+        return
+    among = neurons if len(neurons) <= MOST_LISTED else None
+    for rows, text, parameters in _matches(settled, among):
+        importance = f"max({rows.importance})" if rows.importance else "NULL"
+        text += f"\nRETURN n.id, {rows.end}, {rows.activation}, {importance}"
+        yield from session.run_last("find the patterns", Compiled(text, parameters.values))
+
+
+def _depths(
+    session: Session, settled: Settled, neurons: Sequence[int]
+) -> dict[tuple[int, int], frozenset[int]]:
+    """Return where the steps of the query stand on each pattern that they match, by (Neuron.id, end)."""
+    depths: dict[tuple[int, int], frozenset[int]] = {}
+    clause: PatternClause
+    for clause in settled.matched if neurons else ():
+        for neuron, end, _, _, *named in evidence_rows(session, settled, clause, neurons):
+            depths[neuron, end] = depths.get((neuron, end), frozenset()) | frozenset(named)
+    return depths
+
+
+def _sorted(patterns: list[FoundPattern], order: Sequence[Key]) -> list[FoundPattern]:
+    patterns.sort(key=lambda each: (each.neuron["layer"], each.neuron["index"], each.neuron["id"], each.end))
+    for key in reversed(order):
+        value = _reader(key.field)
+        known = [each for each in patterns if value(each) is not None]
+        known.sort(key=value, reverse=key.descending)
+        patterns = [*known, *(each for each in patterns if value(each) is None)]
+    return patterns
+
+
+def _reader(field: str) -> Callable[[FoundPattern], Any]:
+    match field:
+        case "activation":
+            return lambda pattern: pattern.activation
+        case "importance":
+            return lambda pattern: pattern.importance
+        case _:
+            return lambda pattern: pattern.neuron[field]
+
+
+def _unlimited(settled: Settled) -> Settled:
+    """Return the query for the neurons alone: all of them, in any order."""
+    return replace(settled, query=replace(settled.query, order=(), limit=None, offset=None))
