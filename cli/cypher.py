@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["cypher"]
 
 _COMMENTS = re.compile(r"(?:\s|//[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
-# The engine writes files even from a read-only database (COPY ... TO, EXPORT DATABASE), so only reading passes.
+# The engine writes files even from a read-only database (COPY ... TO, EXPORT DATABASE): only reading passes.
 _READING = re.compile(
     r"(?:(?:EXPLAIN|PROFILE)\s+)?(?:MATCH|OPTIONAL\s+MATCH|UNWIND|WITH|RETURN|LOAD\s+(?:WITH|FROM)|CALL\s+\w+\s*\()",
     re.IGNORECASE,
@@ -28,7 +28,9 @@ _PARAMETER = re.compile(r"(\w+)=(.*)", re.DOTALL)
 
 
 def cypher(
-    statement: Annotated[str, typer.Argument(help="One reading statement of Cypher, in quotes.")],
+    statement: Annotated[
+        str, typer.Argument(metavar="CYPHER", help="One reading statement of Cypher, in quotes.")
+    ],
     db: DatabaseOption = None,
     param: Annotated[
         list[str] | None,
@@ -40,7 +42,7 @@ def cypher(
 ) -> None:
     """Run raw Cypher, read-only: an expert's door.
 
-    n2gdb cypher "MATCH (n:Neuron) WHERE n.layer = \\$layer RETURN avg(n.f1) AS f1" --param layer=3
+    n2gdb cypher 'MATCH (n:Neuron) WHERE n.layer = $layer RETURN avg(n.f1) AS f1' --param layer=3
 
     n2gdb cypher "CALL table_info('CONTEXT') RETURN *" --json
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from n2gdb.cli.info import info
-from n2gdb.cli.ingest import ingest
-from n2gdb.cli.query import query
-from n2gdb.cli.show import show
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.version import __version__
 
 __all__ = ["app", "run"]
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+
+#: The commands as the help lists them.
+_GROUPS = {
+    "Make a database": ("ingest", "info"),
+    "Ask": ("query", "shell"),
+    "Look at a neuron": ("show",),
+    "Run the graphs on a text": ("firing", "predict", "tokens"),
+    "Take it further": ("export", "cypher"),
+}
 
 
 class _Commands(TyperGroup):
@@ -39,11 +45,34 @@ class _Commands(TyperGroup):
             return None
         return result
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return [name for names in _GROUPS.values() for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Make the one command that is asked for: its file, named like it, is loaded only then."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(cmd_name)(getattr(import_module(f"n2gdb.cli.{cmd_name}"), cmd_name))
+        return typer.main.get_command(alone)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands under what they are for."""
+        longest = max(map(len, self.list_commands(ctx)))
+        for title, names in _GROUPS.items():
+            rows = [(name.ljust(longest), self._short_help(ctx, name, formatter.width)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def _short_help(self, ctx: Any, name: str, width: int) -> str:
+        text: str = self.get_command(ctx, name).get_short_help_str(width - 6 - len(name))
+        return text
+
 
 app = typer.Typer(
     name="n2gdb",
     cls=_Commands,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # help in a blink: rich takes longer to load than all the rest
@@ -63,10 +92,6 @@ def main(
     ] = False,
 ) -> None:
     """Every neuron of a language model as a searchable graph of token patterns."""
-
-
-for _command in (ingest, query, show, info):
-    app.command()(_command)
 
 
 def run() -> None:

@@ -27,7 +27,11 @@ ModelOption = Annotated[
 ]
 NeuronArgument = Annotated[
     str,
-    typer.Argument(help="The neuron: L3N45, 3/45 or blocks.3.mlp/45.", autocompletion=complete_neurons),
+    typer.Argument(
+        metavar="NEURON",
+        help="The neuron: L3N45, 3/45 or blocks.3.mlp/45.",
+        autocompletion=complete_neurons,
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, one line a row.")]

@@ -41,7 +41,7 @@ class _Prediction:
 
 def predict(
     neuron: NeuronArgument,
-    text: Annotated[str, typer.Argument(help="The text, in quotes.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, in quotes.")],
     db: DatabaseOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,

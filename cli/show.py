@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.options import DatabaseOption, ModelOption, NeuronArgument
 from n2gdb.cli.terminal import make_console, print_json
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
     from n2gdb.stored_neuron import Neuron
 
-__all__ = ["show"]
+__all__ = ["print_neuron", "show"]
+
+_PATTERNS, _EXAMPLES = 40, 10
 
 _STATES = {
     "live": "",
@@ -23,11 +25,13 @@ _STATES = {
 
 
 def show(
-    neuron: Annotated[str, typer.Argument(help="The neuron: L3N45, 3/45 or blocks.3.mlp/45.")],
+    neuron: NeuronArgument,
     db: DatabaseOption = None,
-    model: Annotated[str | None, typer.Option(help="The model, where the database holds several.")] = None,
-    patterns: Annotated[int, typer.Option(min=0, help="Patterns drawn, the strongest; 0 for all.")] = 40,
-    examples: Annotated[int, typer.Option(min=0, help="Top examples shown.")] = 10,
+    model: ModelOption = None,
+    patterns: Annotated[
+        int, typer.Option(min=0, help="Patterns drawn, the strongest; 0 for all.")
+    ] = _PATTERNS,
+    examples: Annotated[int, typer.Option(min=0, help="Top examples shown.")] = _EXAMPLES,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, with all patterns and examples.")
     ] = False,
@@ -41,12 +45,25 @@ def show(
     import n2gdb
 
     with n2gdb.open(db) as database:
-        found = database.neuron(neuron, model)
-        texts = _texts(database, found)
-        if as_json:
-            print_json(_as_dict(found, texts))
-        else:
-            _print(found, texts, patterns or None, examples)
+        print_neuron(database, neuron, model, patterns=patterns or None, examples=examples, as_json=as_json)
+
+
+def print_neuron(
+    database: Database,
+    name: str,
+    model: str | None = None,
+    *,
+    patterns: int | None = _PATTERNS,
+    examples: int = _EXAMPLES,
+    as_json: bool = False,
+) -> None:
+    """Print a neuron with its strongest patterns, None for all, and its first top examples."""
+    found = database.neuron(name, model)
+    texts = _texts(database, found)
+    if as_json:
+        print_json(_as_dict(found, texts))
+    else:
+        _print(found, texts, patterns, examples)
 
 
 def _texts(database: Database, neuron: Neuron) -> dict[int, str]:

@@ -40,7 +40,7 @@ class _Known:
 
 
 def tokens(
-    text: Annotated[str, typer.Argument(help="The text, in quotes.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, in quotes.")],
     db: DatabaseOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,

@@ -41,6 +41,7 @@ from n2gdb.grammar.ast import (
 from n2gdb.grammar.build_conditions import ConditionBuilder
 from n2gdb.grammar.build_patterns import PatternBuilder
 from n2gdb.grammar.conditions import Condition
+from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import RETURNED, nearest
 from n2gdb.grammar.meaning import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
 
@@ -202,7 +203,7 @@ def _word(name: Token, what: str, known: tuple[str, ...]) -> str:
     if word not in known:
         near = nearest(name, known)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
-        fail(f"no {what} {name}: {hint}", position_of(name))
+        fail(f"no {what} {shortened(name)}: {hint}", position_of(name))
     return word
 
 

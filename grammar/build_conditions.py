@@ -20,6 +20,7 @@ from n2gdb.grammar.conditions import (
     Number,
     Operator,
 )
+from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, Kind
 from n2gdb.grammar.meaning import fail, field_of, number_of, position_of, unescaped
 from n2gdb.grammar.patterns import START, Position
@@ -135,7 +136,10 @@ def _value(field: Field, value: Token) -> int | float | str:
 def _choice(field: Field, value: Token) -> str:
     word = unescaped(value).lower() if value.type != "NUMBER" else str(value)
     if word not in field.choices:
-        fail(f"no {field.name} {word!r}: there are {', '.join(map(repr, field.choices))}", position_of(value))
+        fail(
+            f"no {field.name} {shortened(word)!r}: there are {', '.join(map(repr, field.choices))}",
+            position_of(value),
+        )
     return word
 
 

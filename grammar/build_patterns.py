@@ -12,6 +12,7 @@ from itertools import pairwise
 from lark import Token, Transformer, v_args
 
 from n2gdb.grammar.ast import Statement
+from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import nearest
 from n2gdb.grammar.meaning import LARGEST, fail, position_of, unescaped
 from n2gdb.grammar.patterns import (
@@ -80,7 +81,7 @@ class PatternBuilder(Transformer[Token, Statement]):
             hint = (
                 f"did you mean <{near}>?" if near else f"there are {', '.join(f'<{name}>' for name in names)}"
             )
-            fail(f"no token class {written}: {hint}", position_of(written))
+            fail(f"no token class {shortened(written)}: {hint}", position_of(written))
         return TokenClass(TokenKind(word), at=position_of(written))
 
     def negated(self, bang: Token, test: TokenTest) -> Negated:

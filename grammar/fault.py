@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from n2gdb.grammar.errors import shortened
+
 __all__ = ["LITERAL", "Fault", "Mistake", "Said"]
 
 LITERAL = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
@@ -37,19 +39,19 @@ class Fault:
     def previous(self) -> str:
         """The last word before the fault, in capitals."""
         words = self.before.split()
-        return words[-1].upper() if words else ""
+        return words[-1][-40:].upper() if words else ""
 
     @property
     def word(self) -> str:
         """The word at the fault; empty where there is none."""
         found = _WORD.match(self.rest)
-        return found[0] if found else ""
+        return shortened(found[0]) if found else ""
 
     @property
     def shown(self) -> str:
         """The piece of text at the fault."""
         found = LITERAL.match(self.rest) or _WORD.match(self.rest) or _PIECE.match(self.rest)
-        return found[0] if found else self.rest[:1]
+        return shortened(found[0]) if found else self.rest[:1]
 
     @property
     def wants_step(self) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from enum import Enum
+
+from n2gdb.grammar.errors import shortened
 
 __all__ = ["FIELDS", "RETURNED", "Field", "Kind", "nearest", "no_field"]
 
@@ -69,12 +72,14 @@ def no_field(name: str) -> str:
     word = name.lower()
     if word in _ELSEWHERE:
         return f"{word} is no field: {_ELSEWHERE[word]}"
+    if neuron := re.fullmatch(r"l(\d+)n(\d+)", word):
+        return f"{shortened(name)} is no field: write layer = {neuron[1]} AND index = {neuron[2]}"
     for field in FIELDS.values():
         if word in field.choices:
             return f"{word} is a {field.name}, no field: write it in quotes, '{word}'"
     near = nearest(name, tuple(FIELDS))
     hint = f"did you mean {near}?" if near else f"there are {', '.join(FIELDS)}"
-    return f"no field {name}: {hint}"
+    return f"no field {shortened(name)}: {hint}"
 
 
 def nearest(word: str, names: tuple[str, ...]) -> str | None:

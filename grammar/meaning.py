@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from lark import Token
 
+from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, no_field
 from n2gdb.grammar.patterns import Position
 
@@ -74,7 +75,7 @@ def number_of(value: Token) -> int | float:
     if not re.fullmatch(r"-?\d+", value):
         return float(value)
     if len(value) > 20 or abs(int(value)) > LARGEST:
-        fail(f"{_shortened(value)} is too large a number", position_of(value))
+        fail(f"{shortened(value)} is too large a number", position_of(value))
     return int(value)
 
 
@@ -82,9 +83,5 @@ def count_of(value: Token, keyword: str) -> int:
     """Return a number of rows."""
     number = number_of(value)
     if not isinstance(number, int) or number < 0:
-        fail(f"{keyword} takes a whole number from 0 up, not {value}", position_of(value))
+        fail(f"{keyword} takes a whole number from 0 up, not {shortened(value)}", position_of(value))
     return number
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 30 else f"{text[:30]}…"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.patterns import TokenKind
 from n2gdb.grammar.terminal_words import KEYWORDS
 
 __all__ = ["PATTERN_MISTAKES"]
@@ -59,7 +60,10 @@ def _neuron_name(fault: Fault) -> Said:
     broken = re.compile(r"L(\d+)[^\w\s]N?(\d+)", re.IGNORECASE).match(fault.text, start)
     if broken and broken.end() >= fault.offset:
         return f"{broken[0]} is not a neuron's name: write L{broken[1]}N{broken[2]}", start
-    if (found := re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)) and "_TO" not in fault.accepted:
+    found = re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)
+    if found and "NEURONS" in fault.accepted:
+        return f"start with what you ask for, as in tokens ACTIVATING {found[0]} or neurons SIMILAR TO {found[0]}"
+    if found and "_TO" not in fault.accepted:
         place = f"layer = {found[1]} AND index = {found[2]}"
         if not fault.accepted & {"_OF", "_ON"}:
             return f"{found[0]} is a neuron, not a token: write WHERE {place}"
@@ -89,6 +93,8 @@ def _step(fault: Fault) -> Said:
         example = f"{after} 'the'" if after.strip("/0123456789") in KEYWORDS else "'the'"
         return f"{after} with nothing after it: a token in quotes or ... follows, as in {example}"
     sign, word = fault.rest[0], fault.word.upper()
+    if sign in "[{":
+        return "alternatives stand in parentheses, as in ('dog' | 'cat')"
     if sign == "/":
         return "this / is never closed: end the expression with / on the same line"
     if sign == "<":
@@ -111,7 +117,10 @@ def _step(fault: Fault) -> Said:
 
 
 def _bare_word(fault: Fault) -> Said:
-    return f"the token {fault.word} needs quotes: write '{fault.word}'" if fault.word else None
+    if not (word := fault.word):
+        return None
+    kind = f", or <{word.lower()}> for the class" if word.upper() in TokenKind.__members__ else ""
+    return f"the token {word} needs quotes: write '{word}'{kind}"
 
 
 def _alternatives(fault: Fault) -> Said:
@@ -133,13 +142,13 @@ def _grouped_pattern(fault: Fault) -> Said:
         return (
             f"parentheses hold the alternatives of one position: write {fault.word.upper()} outside of them"
         )
-    if fault.accepted == {"VBAR", "RPAR"} and fault.word.upper() == "OR":
+    if fault.accepted == {"VBAR", "RPAR"} and (fault.word.upper() == "OR" or fault.rest[:1] == ","):
         return "alternatives are parted by |, as in ('dog' | 'cat')"
     return None
 
 
 def _single_token(fault: Fault) -> Said:
-    clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before, re.IGNORECASE)
+    clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before[-200:], re.IGNORECASE)
     if clause and fault.word.upper() in _CONNECTORS and not fault.wants_step:
         keyword = " ".join(clause[1].upper().split())
         return f"{keyword} takes one token: write MATCHING for a pattern with {fault.word.upper()}"
@@ -154,6 +163,12 @@ def _two_tokens(fault: Fault) -> Said:
     return (
         f"two tokens in a row: write BEFORE {fault.shown}, or THEN {fault.shown} for the very next position"
     )
+
+
+def _late_not(fault: Fault) -> Said:
+    if fault.word.upper() == "NOT" and "BEFORE" in fault.accepted:
+        return "NOT stands before a clause, as in AND NOT MATCHING 'dog'"
+    return None
 
 
 def _arrow(fault: Fault) -> Said:
@@ -179,5 +194,6 @@ PATTERN_MISTAKES: tuple[Mistake, ...] = (
     _grouped_pattern,
     _single_token,
     _two_tokens,
+    _late_not,
     _arrow,
 )

@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 
 from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
-from n2gdb.grammar.fields import FIELDS, nearest
+from n2gdb.grammar.fields import nearest
 from n2gdb.grammar.terminal_words import CLAUSES, KEYWORDS
 
 __all__ = ["STATEMENT_MISTAKES"]
 
 _EXAMPLE = "neurons MATCHING 'the' BEFORE ..."
-_COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
-_MEANT = {"=>": ">=", "=<": "<=", "><": "!=", "=!": "!=", "!==": "!=", "===": "="}
 _STARTS = ("neurons", "patterns", "tokens", "COUNT", "EXPLAIN", "PROFILE")
 #: What stands in quotes after a keyword.
 _QUOTED = {
@@ -44,7 +42,7 @@ def _empty(fault: Fault) -> Said:
 def _wants_neuron(fault: Fault) -> Said:
     if fault.accepted != {"NEURON"}:
         return None
-    if name := re.match(r"(['\"])(\S+)\1", fault.rest):
+    if name := re.match(r"(['\"])(L\d+N\d+|\d+/\d+)\1", fault.rest, re.IGNORECASE):
         return f"a neuron's name stands without quotes: write {name[2]}"
     if dotted := re.match(r"(\d+)[.:,-](\d+)", fault.rest):
         return f"{dotted[0]} is not a neuron's name: write L{dotted[1]}N{dotted[2]}"
@@ -54,6 +52,14 @@ def _wants_neuron(fault: Fault) -> Said:
 
 def _is_tail(fault: Fault) -> bool:
     return fault.word.upper() in ("ORDER", "RANK", "RETURN", "WHERE", "BY") and "LIMIT" in fault.accepted
+
+
+def _similarity(fault: Fault) -> Said:
+    if fault.word.upper() == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
+        return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
+    if "_ABOVE" in fault.accepted and re.match(r"[\d.]", fault.rest):
+        return f"ABOVE is missing: write ABOVE {fault.shown}"
+    return None
 
 
 def _semicolon(fault: Fault) -> Said:
@@ -99,22 +105,6 @@ def _token_query(fault: Fault) -> Said:
     return "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45"
 
 
-def _operator(fault: Fault) -> Said:
-    found = re.compile(r"[=<>!]+").match(fault.text, _start_of_sign(fault))
-    if found and found.end() > fault.offset and found[0] not in _COMPARISONS and not fault.wants_step:
-        meant = _MEANT.get(found[0], "one of = != < <= > >=")
-        return f"{found[0]} is no comparison: write {meant}", found.start()
-    word = {"&&": "AND", "||": "OR", "&": "AND"}.get(re.match(r"[&|]*", fault.rest)[0])  # type: ignore[index]
-    return f"write {word}" if word and not fault.accepted & {"VBAR"} else None
-
-
-def _start_of_sign(fault: Fault) -> int:
-    start = fault.offset
-    while start and fault.text[start - 1] in "=<>!":
-        start -= 1
-    return start
-
-
 def _clause_missing(fault: Fault) -> Said:
     if "MATCHING" not in fault.accepted:
         return None
@@ -139,12 +129,6 @@ def _late_clause(fault: Fault) -> Said:
     if re.search(r"\b(where|order|limit|offset|return|rank)\b", _blanked(fault.before), re.IGNORECASE):
         return f"{word} stands before WHERE, ORDER BY and LIMIT: move it there", place
     return f"AND is missing before {word}: write AND {word}" if "_AND" in fault.accepted else None
-
-
-def _missing_and(fault: Fault) -> Said:
-    if fault.word.lower() in FIELDS and "_AND" in fault.accepted and "STAR" in fault.accepted:
-        return f"AND is missing before {fault.word}: write AND {fault.word}"
-    return None
 
 
 def _blanked(text: str) -> str:
@@ -173,6 +157,19 @@ def _model(fault: Fault) -> Said:
     return None
 
 
+def _late_model(fault: Fault) -> Said:
+    if "_IN" not in fault.accepted and re.match(r"in\s+model\b", fault.rest, re.IGNORECASE):
+        return "IN MODEL stands right after neurons or patterns: move it there"
+    return None
+
+
+def _joined_step(fault: Fault) -> Said:
+    word = fault.word.upper()
+    if fault.previous in ("AND", "OR") and word in ("BEFORE", "THEN", "AFTER", "NEAR"):
+        return f"{fault.previous} joins clauses, {word} joins the steps of a pattern: write one of the two"
+    return None
+
+
 def _bare_text(fault: Fault) -> Said:
     if fault.accepted != {"SINGLE_QUOTED", "DOUBLE_QUOTED"} or not fault.rest.strip():
         return None
@@ -180,67 +177,19 @@ def _bare_text(fault: Fault) -> Said:
     return f"{what} stands in quotes, as in {example}"
 
 
-def _sql(fault: Fault) -> Said:
-    word = fault.word.upper()
-    if word == "BETWEEN":
-        return "no BETWEEN here: a range is written layer IN 0..3, both ends included"
-    if word in ("LIKE", "CONTAINS", "REGEXP"):
-        return f"no {word} here: tokens are tested by MATCHING, as in MATCHING /ing$/"
-    if word == "IS":
-        return "no IS NULL here: a comparison never holds of a value that is missing"
-    if word == "GROUP":
-        return "no GROUP BY here: write COUNT neurons, and BY layer after what they match"
-    if word in ("HAVING", "WITH"):
-        return f"no {word} here: write WHERE for fields, MATCHING for patterns"
-    if fault.rest.startswith("%"):
-        return "no percentages here: write 0.6 for 60%"
-    return None
-
-
-def _range(fault: Fault) -> Said:
-    if fault.accepted == {"_RANGE"}:
-        return "a range is written with two dots, as in 0..3, and a list in parentheses, as in (1, 2)"
-    if fault.rest.startswith(".") and fault.text[: fault.offset].endswith(".."):
-        return "a range is written with two dots, as in 0..3"
-    if (number := re.match(r"\.\d+", fault.rest)) and "NUMBER" in fault.accepted:
-        return f"a number starts with a digit: write 0{number[0]}"
-    if fault.rest.startswith((")", "]")) and fault.accepted >= {"NUMBER", "SINGLE_QUOTED"}:
-        return "a list holds at least one value, as in (1, 2)"
-    return None
-
-
-def _number(fault: Fault) -> Said:
-    if fault.previous in ("LIMIT", "OFFSET"):
-        return f"{fault.previous} takes a whole number, as in {fault.previous} 20"
-    if fault.previous == "ABOVE":
-        return "ABOVE takes a similarity from 0 to 1, as in ABOVE 0.9"
-    if fault.previous == "AT" and "NUMBER" in fault.accepted:
-        return "AT takes the number of a token, 0 the first and -1 the last, as in AT -1"
-    return None
-
-
-def _comma(fault: Fault) -> Said:
-    if fault.rest.startswith(",") and "_AND" in fault.accepted and "COMMA" not in fault.accepted:
-        return "clauses and conditions are joined by AND or OR, not by a comma"
-    return None
-
-
 STATEMENT_MISTAKES: tuple[Mistake, ...] = (
     _empty,
     _wants_neuron,
+    _similarity,
     _semicolon,
     _beginning,
     _token_query,
-    _operator,
     _clause_missing,
     _late_clause,
-    _missing_and,
     _second_word,
     _rank,
     _model,
+    _late_model,
+    _joined_step,
     _bare_text,
-    _sql,
-    _range,
-    _number,
-    _comma,
 )

@@ -6,6 +6,7 @@ import re
 
 from lark.exceptions import UnexpectedInput
 
+from n2gdb.grammar.condition_mistakes import CONDITION_MISTAKES
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.fault import Fault
 from n2gdb.grammar.pattern_mistakes import PATTERN_MISTAKES
@@ -14,6 +15,7 @@ from n2gdb.grammar.terminal_words import expected, nearest_keyword
 
 __all__ = ["explain"]
 
+_MISTAKES = (*PATTERN_MISTAKES, *STATEMENT_MISTAKES, *CONDITION_MISTAKES)
 _LITERAL_OR_COMMENT = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|--[^\n]*""")
 
 
@@ -41,7 +43,7 @@ def _at_end(error: UnexpectedInput) -> bool:
 
 def _message(fault: Fault) -> tuple[str, int]:
     """Return what to say, and the offset that the caret points at."""
-    for mistake in (*PATTERN_MISTAKES, *STATEMENT_MISTAKES):
+    for mistake in _MISTAKES:
         said = mistake(fault)
         if said is not None:
             return (said, fault.offset) if isinstance(said, str) else said

@@ -118,8 +118,7 @@ def expected(accepted: Iterable[str], name: str) -> str:
 
 def nearest_keyword(word: str, accepted: Iterable[str]) -> str | None:
     """Return the keyword that could stand there and is most like ``word``."""
-    names = set(accepted)
-    candidates = tuple(
-        text for name, text in WORDS.items() if name in names and text.split()[0].upper() in KEYWORDS
-    )
-    return None if word.upper() in KEYWORDS else nearest(word, candidates)
+    texts = [WORDS[name] for name in WORDS if name in set(accepted)]
+    first = {text.split()[0]: text for text in texts if text.split()[0].upper() in KEYWORDS}
+    near = None if word.upper() in KEYWORDS else nearest(word, tuple(first))
+    return first[near] if near else None

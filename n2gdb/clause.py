@@ -14,7 +14,7 @@ from n2gdb.conditions import MatchFields, condition_text, grows_with_activation,
 from n2gdb.grammar.ast import Condition, Formula, Link
 from n2gdb.lowering import Lowered
 from n2gdb.parameters import Parameters
-from n2gdb.token_set import TokenSet, is_broad, is_keyed, members, reads
+from n2gdb.token_set import TokenSet, is_broad, is_keyed, is_member, members, reads
 
 __all__ = ["ClauseMatch", "match_clause"]
 
@@ -141,10 +141,8 @@ class _Rows:
         """Name the path's root by its token alone, which every context node knows: a join is spared."""
         known = f"c{self.context[-1]}{self.name}.act_token"
         listed = members(tokens)
-        if listed is not None and len(listed) == 1:
-            self.conditions.append(f"{known} = {parameters.bind(listed[0])}")
-        elif listed is not None:
-            self.conditions.append(f"{known} IN {parameters.bind(listed)}")
+        if listed is not None:
+            self.conditions.append(is_member(known, listed, parameters))
         else:
             node = f"t{self.name}"
             self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]

@@ -53,8 +53,8 @@ def fired_tokens(
     """Return the tokens of a text at ``positions`` (default: all), in order, with the neurons that fire.
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are ids of the model with
-    number ``model``. Only neurons of ``layers`` are kept, if any are named, and those with an F1 of ``min_f1`` or more.
-    Raises IndexError for a position that the text does not have.
+    number ``model``. Only neurons of ``layers`` are kept, if any are named, and only those with an F1 of
+    ``min_f1`` or more. Raises IndexError for a position that the text does not have.
     """
     firings = read_firings(read, tokens, model, positions=positions)
     scores = _scores(read, {firing.neuron for firing in firings}, model)

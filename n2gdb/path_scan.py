@@ -20,7 +20,7 @@ from n2gdb.lowering import Lowered
 from n2gdb.parameters import Parameters
 from n2gdb.session import Session
 from n2gdb.settled import Settled
-from n2gdb.token_set import is_keyed, mask, members, reads
+from n2gdb.token_set import is_keyed, is_member, mask, members, reads
 
 __all__ = ["scan"]
 
@@ -121,7 +121,7 @@ def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
             truths.append(f"EXISTS {{ MATCH (n)-[:CONTEXT]->(u{place}:Token) WHERE {condition} }}")
     activating = form.activating.tokens if form.activating else None
     if (listed := None if activating is None else members(activating)) is not None:
-        truths.append(f"c.act_token IN {parameters.bind(listed)}")
+        truths.append(is_member("c.act_token", listed, parameters))
     parts = [
         "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token)",
         *([f"WHERE {' AND '.join(truths)}"] if truths else []),

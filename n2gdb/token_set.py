@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +23,7 @@ __all__ = [
     "is_broad",
     "is_keyed",
     "is_listable",
+    "is_member",
     "mask",
     "members",
     "reads",
@@ -32,8 +33,8 @@ __all__ = [
 MOST_LISTED = 4000
 #: Tokens beyond which a set is a large part of the vocabulary.
 _MANY = 1000
-#: A list that is asked of many rows, not of the vocabulary once.
-MOST_LISTED_OFTEN = 64
+#: Tokens that are compared one by one with a column of many rows.
+MOST_COMPARED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,18 @@ def reads(node: str, tokens: TokenSet, parameters: Parameters) -> str:
 
 
 def members(tokens: TokenSet) -> tuple[int, ...] | None:
-    """Return the tokens one by one, by Token.id, where they are few enough to be listed; else None."""
+    """Return the tokens one by one, by Token.id, where they are few enough to be compared so; else None."""
     listed = _listed(tokens)
-    return None if listed is None or len(listed) > MOST_LISTED_OFTEN else tuple(sorted(listed))
+    return None if listed is None or len(listed) > MOST_COMPARED else tuple(sorted(listed))
+
+
+def is_member(column: str, tokens: Sequence[int], parameters: Parameters) -> str:
+    """Return Cypher for: a column of a relationship is one of ``tokens``.
+
+    Not by IN, which loses rows when it filters a relationship that another filter has seen.
+    """
+    truths = " OR ".join(f"{column} = {parameters.bind(token)}" for token in tokens)
+    return f"({truths})" if len(tokens) > 1 else truths or "false"
 
 
 def is_keyed(tokens: TokenSet) -> bool:

@@ -182,6 +182,26 @@ def test_what_is_written_of_a_tree_is_held_to_the_rules_of_text() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "neurons MATCHING " + "a" * 100_000,
+        "neurons MATCHING L" + "3" * 100_000 + ".4",
+        "neurons MATCHING " + "(" * 100_000,
+        "neurons WHERE " + "x" * 100_000,
+        "neurons WHERE f1 " + "=" * 100_000,
+        "neurons LIMIT " + "9" * 100_000,
+        "neurons MATCHING 'a' BEFORE/" + "9" * 100_000,
+    ],
+    ids=["word", "name", "parentheses", "field", "sign", "number", "distance"],
+)
+def test_a_message_repeats_little_of_what_was_written(text: str) -> None:
+    with pytest.raises(QuerySyntaxError) as caught:
+        read_query(text)
+    assert len(caught.value.message) <= 400
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "neurons MATCHING " + "!" * 1000 + "'a'",
         "neurons MATCHING " + "(('a' | 'b') | " * 200 + "'a'" + ")" * 200,
         "neurons WHERE f1 > " + "(1 + " * 1000 + "f1" + ")" * 1000,

@@ -24,8 +24,8 @@ from tests.worlds import build_world
 PAIRS, WORLDS = 2500, 10
 
 #: What has to be asked for, and found, to say that everything was.
-CONSTRUCTS = frozenset(
-    [
+CONSTRUCTS = {
+    *(
         "AnyToken",
         "BEFORE",
         "BEFORE/k",
@@ -35,34 +35,19 @@ CONSTRUCTS = frozenset(
         "ContainedIn",
         "Contains",
         "Count",
-        "FiringOn",
-        "InList",
-        "Matching",
-        "Mentioning",
-        "NEAR",
-        "Negated",
-        "Not",
-        "OneOf",
-        "Or",
-        "RankBy",
-        "Run",
-        "SimilarTo",
-        "THEN",
+    ),
+    *("FiringOn", "Grouping.ACTIVATING", "Grouping.CONTEXT", "Grouping.LAYER", "Grouping.MODEL"),
+    *("Grouping.STATE", "InList", "Matching", "Mentioning", "Metric.GRAPH", "Metric.SUBSET", "Metric.TOKENS"),
+    *("NEAR", "Negated", "Not", "OneOf", "Or", "RankBy", "Run", "SimilarTo", "Subject.PATTERNS", "THEN"),
+    *(
         "TokenClass",
         "TokenExpression",
         "TokenQuery",
         "Variable",
-    ]
-) | {"exact literal", "literal of several tokens", "loose literal", "variable twice", "offset", "limit"}
-CONSTRUCTS |= {f"Grouping.{name}" for name in ("MODEL", "LAYER", "STATE", "ACTIVATING", "CONTEXT")}
-CONSTRUCTS |= {
-    "Metric.GRAPH",
-    "Metric.TOKENS",
-    "Metric.SUBSET",
-    "Subject.PATTERNS",
-    "model",
-    "order",
-    "returns",
+        "exact literal",
+        "literal of several tokens",
+    ),
+    *("limit", "loose literal", "model", "offset", "order", "returns", "variable twice"),
 }
 
 

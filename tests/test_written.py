@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from n2gdb.grammar import parse
 from n2gdb.grammar.ast import Link, Matching, Pattern, Query, Run, Statement, TokenExpression
 from n2gdb.grammar.written import written
+from tests.query_text import Known, random_statement
 from tests.statements import any_statement
 
 
@@ -15,6 +18,13 @@ from tests.statements import any_statement
 @given(any_statement())
 def test_what_is_written_is_read_back(statement: Statement) -> None:
     assert parse(written(statement)) == statement
+
+
+def test_statements_that_find_something_are_read_back() -> None:
+    random = Random(5)
+    for _ in range(300):
+        statement = random_statement(random, Known())
+        assert parse(written(statement)) == statement
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+"""What a statement that is still being written may go on with."""
+
+from __future__ import annotations
+
+from lark.exceptions import UnexpectedInput
+
+from n2gdb.grammar.meaning import MeaningError
+from n2gdb.grammar.parser import _lark
+
+__all__ = ["expected_terminals"]
+
+
+def expected_terminals(text: str) -> frozenset[str]:
+    """Return the names of the terminals that may follow ``text``; none where it is wrong already.
+
+    ``$END`` is among them where the statement may end there. ``text`` holds whole words: half a keyword
+    is read as a name.
+    """
+    parser = _lark().parse_interactive(text)
+    try:
+        parser.exhaust_lexer()
+    except (UnexpectedInput, MeaningError):
+        return frozenset()
+    return frozenset(parser.accepts())

@@ -1,0 +1,136 @@
+"""Weighted sets of many neurons in flat arrays, and which of them share much, without a double loop.
+
+Two sets that overlap by a share t have a common element among the rarest of both: so many that those left
+out weigh less than t of the set. Only sets that meet there are compared (prefix filtering; Bayardo, Ma and
+Srikant, *Scaling up all pairs similarity search*, 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SparseSets", "pairs_within"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Pairs that are made or compared at once: what bounds the memory.
+_BLOCK = 1 << 21
+#: Sums of reals may miss a bound that they meet by this much.
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class SparseSets:
+    """``n`` sets over common elements, as rows of a sparse matrix.
+
+    row      (entries,) the set of each entry, rising
+    element  (entries,) numbered from the rarest up, rising within a row
+    weight   (entries,) of the element in the set
+    total    (n,) weight of each whole set, elements that no other set has included
+    """
+
+    row: IntArray
+    element: IntArray
+    weight: FloatArray
+    total: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        row: IntArray,
+        element: IntArray,
+        n: int,
+        weight: FloatArray | None = None,
+        total: FloatArray | None = None,
+    ) -> SparseSets:
+        """Lay out entries in any order; one that occurs twice counts once. Weights are 1 unless given."""
+        _, number, frequency = np.unique(element, return_inverse=True, return_counts=True)
+        rarity = np.empty(len(frequency), np.int64)
+        rarity[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
+        key = row * max(1, len(frequency)) + rarity[number]
+        key, first = np.unique(key, return_index=True)
+        weights = np.ones(len(first)) if weight is None else weight[first].astype(np.float64)
+        totals = np.bincount(row[first], weights, n) if total is None else total
+        return cls(row[first], rarity[number][first], weights, totals.astype(np.float64))
+
+    @cached_property
+    def start(self) -> IntArray:
+        """Where each row's entries begin, and the end: (n + 1,)."""
+        return np.searchsorted(self.row, np.arange(len(self.total) + 1))
+
+    @cached_property
+    def _key(self) -> IntArray:
+        return self.row * self._width + self.element
+
+    @cached_property
+    def _width(self) -> int:
+        return int(self.element.max(initial=0)) + 1
+
+    def prefix(self, share: float) -> BoolArray:
+        """Return which entries are the rarest, without which less than ``share`` is left: (entries,)."""
+        before = np.cumsum(self.weight) - self.weight
+        within = before - before[self.start[self.row]]
+        behind = np.bincount(self.row, self.weight, len(self.total))[self.row] - within
+        rare: BoolArray = behind >= share * self.total[self.row] - _TOLERANCE
+        return rare
+
+    def shared(self, left: IntArray, right: IntArray) -> tuple[FloatArray, IntArray]:
+        """Return, for pairs of rows, the sum of the smaller weights of common elements, and their number."""
+        least, size = np.zeros(len(left)), np.zeros(len(left), np.int64)
+        if not len(self.row):
+            return least, size
+        lengths = np.diff(self.start)
+        swap = lengths[left] > lengths[right]
+        small, large = np.where(swap, right, left), np.where(swap, left, right)
+        reach = np.cumsum(lengths[small])
+        for low, high in _blocks(reach):
+            pair, entry = _expand(self.start[small[low:high]], lengths[small[low:high]])
+            wanted = large[low:high][pair] * self._width + self.element[entry]
+            found = np.searchsorted(self._key, wanted).clip(max=len(self._key) - 1)
+            common = self._key[found] == wanted
+            smaller = np.minimum(self.weight[entry[common]], self.weight[found[common]])
+            least[low:high] = np.bincount(pair[common], smaller, high - low)
+            size[low:high] = np.bincount(pair[common], minlength=high - low)
+        return least, size
+
+
+def pairs_within(key: IntArray, member: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield blocks of pairs, smaller member first, of all members that have a key in common.
+
+    A pair comes once in a block, but may come in several.
+    """
+    order = np.lexsort((member, key))
+    key, member = key[order], member[order]
+    fresh = np.append(True, (key[1:] != key[:-1]) | (member[1:] != member[:-1]))
+    key, member = key[fresh], member[fresh]
+    end = np.searchsorted(key, key, "right")
+    following = end - np.arange(len(key)) - 1  # each is paired with those behind it in its group
+    for low, high in _blocks(np.cumsum(following)):
+        first, second = _expand(np.arange(low, high) + 1, following[low:high])
+        pair = np.unique(member[low + first] * (int(member.max(initial=0)) + 1) + member[second])
+        width = int(member.max(initial=0)) + 1
+        yield pair // width, pair % width
+
+
+def _expand(start: IntArray, length: IntArray) -> tuple[IntArray, IntArray]:
+    """Return, for ranges of these starts and lengths, the range of each member and the member."""
+    owner = np.repeat(np.arange(len(start)), length)
+    offset = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)
+    return owner, start[owner] + offset
+
+
+def _blocks(reach: IntArray) -> Iterator[tuple[int, int]]:
+    """Yield ranges of items whose sizes, summed up in ``reach``, come to about _BLOCK."""
+    low = 0
+    while low < len(reach):
+        done = int(reach[low - 1]) if low else 0
+        high = max(low + 1, int(np.searchsorted(reach, done + _BLOCK, "right")))
+        yield low, high
+        low = high
