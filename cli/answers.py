@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from n2gdb.answer import Answer
-    from n2gdb.hits import PathStep
+    from n2gdb.path import PathStep
     from n2gdb.session import Stage
 
 __all__ = ["notices_of", "print_answer"]
 
 _MATCHED, _FAINT = "bold green", "dim"
 _TEXTS = frozenset({"token", "group"})
-_WORDS = frozenset({"neuron", "model", "state", "path", "token", "group"})
+_WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
 
 
 def print_answer(answer: Answer[Any], *, as_json: bool = False, as_csv: bool = False) -> None:
@@ -60,7 +60,7 @@ def _print_for_people(answer: Answer[Any]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in answer.columns:
-        justify = "left" if column in _WORDS else "right"
+        justify: Literal["left", "right"] = "left" if column in _WORDS else "right"
         table.add_column(column, justify=justify, overflow="fold")
     for record in answer:
         values = record.as_dict()

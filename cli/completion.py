@@ -45,7 +45,7 @@ def neuron_names(rows: Rows, begun: str) -> list[str]:
             {"layer": int(found["layer"]), "begun": found["index"]},
         )
         names = [f"L{found['layer']}N{index}" for (index,) in indices]
-    return [name for name in names if name.lower().startswith(begun.lower())]
+    return [begun + name[len(begun) :] for name in names if name.lower().startswith(begun.lower())]
 
 
 def _model_names(rows: Rows) -> list[str]:

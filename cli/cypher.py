@@ -134,10 +134,13 @@ def _cell(value: Any) -> Any:
 def _shown(value: Any) -> str:
     from n2gdb.tokens import display
 
-    cell = _cell(value)
-    if cell is None:
-        return "-"
-    return f"{cell:.4g}" if isinstance(cell, float) else display(cell) if isinstance(cell, str) else str(cell)
+    match _cell(value):
+        case None:
+            return "-"
+        case float() as number:
+            return f"{number:.4g}"
+        case text:
+            return display(text) if isinstance(value, str) else str(text)
 
 
 def _numbers(table: pa.Table) -> list[str]:

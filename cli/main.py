@@ -21,6 +21,7 @@ _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 _GROUPS = {
     "Make a database": ("ingest", "info"),
     "Ask": ("query", "shell"),
+    "Compare neurons": ("similar", "pairs"),
     "Look at a neuron": ("show",),
     "Run the graphs on a text": ("firing", "predict", "tokens"),
     "Take it further": ("export", "cypher"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def talk(session: ShellSession, prompt: PromptSession[str]) -> None:
             continue
         except EOFError:
             return
-        session.answer(joined(typed), lambda error, typed=typed: _point(error, typed))  # type: ignore[misc]
+        session.answer(joined(typed), partial(_point, typed))
 
 
 def read_lines(session: ShellSession, lines: Iterable[str]) -> None:
@@ -118,7 +119,7 @@ def _keys() -> KeyBindings:
     return keys
 
 
-def _point(error: N2gdbError, typed: str) -> None:
+def _point(typed: str, error: N2gdbError) -> None:
     """Put the caret under what was typed, where that stands in the line above."""
     from prompt_toolkit.utils import get_cwidth
 

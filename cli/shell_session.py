@@ -25,7 +25,8 @@ _LIMIT = 20
 class ShellSession:
     """Answers statements and the shell's own commands, and prints what they give.
 
-    ``failed`` says that some line could not be answered, ``ended`` that :quit was said.
+    ``last`` is the statement asked last; ``failed`` says that some line could not be answered, ``ended``
+    that :quit was said.
     """
 
     def __init__(self, database: Database, *, timeout: float | None = None) -> None:
@@ -33,7 +34,7 @@ class ShellSession:
         self._database = database
         self._timeout = timeout
         self._as_json = False
-        self._last = ""
+        self.last = ""
         self.failed = False
         self.ended = False
 
@@ -45,7 +46,7 @@ class ShellSession:
             if line.startswith(":"):
                 self._command(*line.partition(" ")[::2])
             else:
-                self._last = line
+                self.last = line
                 self._query(line)
         except N2gdbError as error:
             self.failed = True
@@ -58,7 +59,7 @@ class ShellSession:
             case ":help":
                 typer.echo(HELP)
             case ":explain":
-                self._explain(rest.strip() or self._last)
+                self._explain(rest.strip() or self.last)
             case ":json":
                 self._as_json = not self._as_json
                 typer.echo("JSON" if self._as_json else "tables", err=True)

@@ -58,7 +58,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], right:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left")
+        table.add_column(header, justify="right" if header in right else "left", overflow="fold")
     for line in cells:
         table.add_row(*line)
     make_console().print(table)

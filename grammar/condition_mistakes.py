@@ -36,7 +36,7 @@ def _chained(fault: Fault) -> Said:
 
 
 def _after_condition(fault: Fault) -> bool:
-    return "STAR" in fault.accepted and "EQUAL" not in fault.accepted
+    return bool(fault.accepted & {"PLUS", "STAR"}) and "EQUAL" not in fault.accepted
 
 
 def _missing_and(fault: Fault) -> Said:
@@ -52,7 +52,7 @@ def _unfinished(fault: Fault) -> Said:
     if bare := re.search(r"\b(and|or)\s+([\d.]+)$", fault.before, re.IGNORECASE):
         said = f"a condition names its field each time, as in {bare[1].upper()} layer = {bare[2]}"
         return said, len(fault.before) - len(bare[2])
-    if fault.word.upper() == "IS":
+    if fault.keyword == "IS":
         return "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison"
     if re.match(r"[\d'\"]", fault.rest):
         return f"a comparison is missing: write {fault.previous.lower()} = {fault.shown}"
@@ -67,7 +67,7 @@ def _quoted_field(fault: Fault) -> Said:
 
 
 def _sql(fault: Fault) -> Said:
-    word = fault.word.upper()
+    word = fault.keyword
     if word == "BETWEEN":
         return "no BETWEEN here: a range is written layer IN 0..3, both ends included"
     if word in ("LIKE", "CONTAINS", "REGEXP"):
@@ -94,7 +94,7 @@ def _range(fault: Fault) -> Said:
 
 
 def _late_where(fault: Fault) -> Said:
-    if fault.word.upper() != "WHERE" or "_WHERE" in fault.accepted:
+    if fault.keyword != "WHERE" or "_WHERE" in fault.accepted:
         return None
     if fault.previous in ("AND", "OR"):
         return f"{fault.previous} joins clauses with clauses: leave it out before WHERE"

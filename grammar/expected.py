@@ -21,4 +21,4 @@ def expected_terminals(text: str) -> frozenset[str]:
         parser.exhaust_lexer()
     except (UnexpectedInput, MeaningError):
         return frozenset()
-    return frozenset(parser.accepts())
+    return frozenset(parser.accepts())  # type: ignore[no-untyped-call]

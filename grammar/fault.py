@@ -48,6 +48,11 @@ class Fault:
         return shortened(found[0]) if found else ""
 
     @property
+    def keyword(self) -> str:
+        """The word at the fault in capitals."""
+        return self.word.upper()
+
+    @property
     def shown(self) -> str:
         """The piece of text at the fault."""
         found = LITERAL.match(self.rest) or _WORD.match(self.rest) or _PIECE.match(self.rest)

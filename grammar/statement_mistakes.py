@@ -50,12 +50,8 @@ def _wants_neuron(fault: Fault) -> Said:
     return f"{keyword} takes a neuron, as in {keyword} L3N45"
 
 
-def _is_tail(fault: Fault) -> bool:
-    return fault.word.upper() in ("ORDER", "RANK", "RETURN", "WHERE", "BY") and "LIMIT" in fault.accepted
-
-
 def _similarity(fault: Fault) -> Said:
-    if fault.word.upper() == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
+    if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
         return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
     if "_ABOVE" in fault.accepted and re.match(r"[\d.]", fault.rest):
         return f"ABOVE is missing: write ABOVE {fault.shown}"
@@ -73,7 +69,7 @@ def _semicolon(fault: Fault) -> Said:
 def _beginning(fault: Fault) -> Said:
     if "NEURONS" not in fault.accepted:
         return None
-    word = fault.word.upper()
+    word = fault.keyword
     if fault.previous == "COUNT" and fault.rest.startswith("("):
         return "COUNT takes no parentheses: write COUNT neurons, then what they match"
     if word in ("SELECT", "FROM", "SHOW", "FIND", "GET", "LIST"):
@@ -81,9 +77,7 @@ def _beginning(fault: Fault) -> Said:
     if word in ("MATCH", "RETURN"):
         return f"{word} is not of this language: start with what you ask for, as in {_EXAMPLE}"
     if fault.previous == "COUNT" and word == "TOKENS":
-        return (
-            "COUNT takes neurons or patterns: write COUNT neurons and, after what they match, BY activating"
-        )
+        return "COUNT takes neurons or patterns: write COUNT neurons, and BY activating after what they match"
     if word in CLAUSES:
         return f"a query starts with what it asks for: write neurons {fault.word}"
     if fault.previous in ("EXPLAIN", "PROFILE") and word in ("EXPLAIN", "PROFILE"):
@@ -105,41 +99,37 @@ def _token_query(fault: Fault) -> Said:
     return "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45"
 
 
+def _is_tail(fault: Fault) -> bool:
+    return fault.keyword in ("ORDER", "RANK", "RETURN", "WHERE", "BY") and "LIMIT" in fault.accepted
+
+
 def _clause_missing(fault: Fault) -> Said:
-    if "MATCHING" not in fault.accepted:
+    if "MATCHING" not in fault.accepted or not re.match(r"['\"$]|<\w+>|/[^/\s]+/|\.\.\.", fault.rest):
         return None
-    shown = fault.shown
-    if not (LITERAL.match(fault.rest) or re.match(r"<\w+>|/[^/\s]+/|\$\w+|\.\.\.", fault.rest)):
-        return None
-    shown = (re.match(r"<\w+>|/[^/\s]+/i?|\$\w+|\.\.\.", fault.rest) or [shown])[0]
-    if fault.previous in ("AND", "OR"):
-        return (
-            f"{fault.previous} joins clauses: write {fault.previous} MATCHING {shown}, "
-            f"or BEFORE {shown} for the same pattern"
-        )
-    return f"MATCHING is missing before {shown}: write MATCHING {shown}"
+    step, joint = fault.shown, fault.previous
+    if joint in ("AND", "OR"):
+        return f"{joint} joins clauses: write {joint} MATCHING {step}, or BEFORE {step} for the same pattern"
+    return f"MATCHING is missing before {step}: write MATCHING {step}"
 
 
 def _late_clause(fault: Fault) -> Said:
-    word, place = fault.word.upper(), fault.offset
+    word, place = fault.keyword, fault.offset
     if fault.previous in CLAUSES and "_IN" in fault.accepted:  # read as a field's name
         word, place = fault.previous, len(fault.before) - len(fault.previous)
     if word not in CLAUSES or "MATCHING" in fault.accepted:
         return None
-    if re.search(r"\b(where|order|limit|offset|return|rank)\b", _blanked(fault.before), re.IGNORECASE):
+    if re.search(
+        r"\b(where|order|limit|offset|return|rank)\b", LITERAL.sub("''", fault.before), re.IGNORECASE
+    ):
         return f"{word} stands before WHERE, ORDER BY and LIMIT: move it there", place
     return f"AND is missing before {word}: write AND {word}" if "_AND" in fault.accepted else None
 
 
-def _blanked(text: str) -> str:
-    return LITERAL.sub("''", text)
-
-
 def _second_word(fault: Fault) -> Said:
     second = _SECOND.get(fault.previous)
-    if second is None or f"_{second}" not in fault.accepted | {f"_{each}" for each in fault.accepted}:
+    if second is None or not fault.accepted & {second, f"_{second}"}:
         return None
-    follows = f" {fault.shown}" if fault.rest.strip() and fault.word.upper() not in KEYWORDS else ""
+    follows = f" {fault.shown}" if fault.rest.strip() and fault.keyword not in KEYWORDS else ""
     return f"{second} is missing after {fault.previous}: write {fault.previous} {second}{follows}"
 
 
@@ -151,9 +141,7 @@ def _rank(fault: Fault) -> Said:
 
 def _model(fault: Fault) -> Said:
     if fault.accepted == {"_MODEL"}:
-        return (
-            "IN MODEL picks the model here: write IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
-        )
+        return "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
     return None
 
 
@@ -164,7 +152,7 @@ def _late_model(fault: Fault) -> Said:
 
 
 def _joined_step(fault: Fault) -> Said:
-    word = fault.word.upper()
+    word = fault.keyword
     if fault.previous in ("AND", "OR") and word in ("BEFORE", "THEN", "AFTER", "NEAR"):
         return f"{fault.previous} joins clauses, {word} joins the steps of a pattern: write one of the two"
     return None

@@ -161,7 +161,8 @@ class _Rows:
             self.activation, self.end = f"{deepest}.activation", f"{deepest}.pre"
             return
         tail, self.has_tail = f"e{self.name}", True
-        self.paths.append(f"(n)-[{tail}:{self._tail_kinds(exactly)}]->(v{self.name}:Token)")
+        node = f"(v{self.name}:Token)" if self._is_hinted() else "()"  # named only where a hint needs it
+        self.paths.append(f"(n)-[{tail}:{self._tail_kinds(exactly)}]->{node}")
         if deepest is not None:
             below = ">" if reach else ">="
             self.conditions.append(f"{tail}.pre {below} {deepest}.pre AND {tail}.pre <= {deepest}.last")
@@ -189,8 +190,9 @@ class _Rows:
     def hint(self) -> str:
         """Return the order of joins, the narrowest tokens first, where the engine would choose badly.
 
-        It takes a list of tokens for no restriction at all, and joins the frequent tokens of a long pattern
-        first: a hundred times slower. Where nothing is narrow its own order is as good.
+        Left alone, it starts from the neurons as soon as anything but one token is asked, and joins the
+        frequent tokens of a long pattern first: ten to a hundred times slower. Where several context tokens
+        are joined and none is narrow, its own order is better.
         """
         anchors = [(self._breadth(anchor.tokens), place) for place, anchor in enumerate(self.form.context)]
         if not self._is_hinted():
@@ -213,11 +215,7 @@ class _Rows:
             return False
         if self._is_chained():
             return True
-        if self.few_neurons:
-            return False
-        tokens = [anchor.tokens for anchor in self.form.anchors]
-        narrow = [each for each in tokens if each is not None and not is_broad(each)]
-        return bool(narrow) and not any(is_keyed(each) for each in narrow)
+        return len(self.context) < 2 and bool(self.form.anchors) and not self.few_neurons
 
     def _is_chained(self) -> bool:
         """Whether several context tokens are joined, at least one of them narrow."""

@@ -127,7 +127,7 @@ def _ranks(session: Session, settled: Settled, rank: RankBy) -> tuple[dict[int, 
 
 def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, list[Firing]]:
     """Run the graphs on the text; keep the firings that the conditions on a match let count."""
-    from n2gdb.firing import find_firings
+    from n2gdb.firing import read_firings
 
     found: list[Firing] = []
     models = [model for model in session.models if settled.model in (None, model.number)]
@@ -145,9 +145,9 @@ def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, 
         longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
         raise QueryError(f"AT {at} lies outside the text: it has {longest} tokens, 0 to {longest - 1}")
     for number, cut in reached.items():
-        rows = session.stage_rows("find the patterns that may match the text")
+        read = session.stage_table("read the patterns that may match the text")
         positions = None if at is None else [at % len(cut)]
-        found += find_firings(rows, cut, number, positions=positions)
+        found += read_firings(read, cut, number, positions=positions)
     return _counting(session, settled, found)
 
 

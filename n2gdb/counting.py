@@ -8,7 +8,7 @@ from typing import Any
 
 from n2gdb.found import count_neurons, find
 from n2gdb.grammar.ast import Grouping, Subject
-from n2gdb.pattern_hits import find_patterns, pattern_rows
+from n2gdb.pattern_hits import find_patterns
 from n2gdb.session import Session
 from n2gdb.settled import Settled
 
@@ -64,10 +64,4 @@ def _token_counts(session: Session, settled: Settled, role: str) -> Counter[str]
     """Count the neurons, or the patterns, that have each token in a role on a pattern that matches."""
     from n2gdb.role_counts import count_in_role  # numpy takes longer to load than most answers
 
-    found = find(session, settled)
-    neurons = [neuron["id"] for neuron in found.neurons]
-    kept = set(neurons)
-    rows = pattern_rows(session, settled, found, neurons)
-    patterns = {(neuron, end) for neuron, end, *_ in rows if neuron in kept}
-    by_pattern = settled.query.subject is Subject.PATTERNS
-    return count_in_role(session, patterns, role, by_pattern=by_pattern)
+    return count_in_role(session, settled, role, by_pattern=settled.query.subject is Subject.PATTERNS)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from n2gdb.answer import Answer, answer_of
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.inventory import Inventory, ModelInfo, read_inventory, read_models
-from n2gdb.names import find_model, missing_neuron, neuron_key
+from n2gdb.names import find_model, missing_neuron, neuron_key, neuron_of
 from n2gdb.neuron import NeuronName
 from n2gdb.seal import is_sealed, verify_seal
 from n2gdb.store import Connection
 from n2gdb.stored_neuron import Neuron, load_neuron
 
 if TYPE_CHECKING:
-    from n2gdb.answer import Answer
+    from n2gdb.builder import QueryBuilder, TokenQueryBuilder
+    from n2gdb.fired_tokens import FiredToken
     from n2gdb.grammar.ast import Statement
     from n2gdb.session import Session
+    from n2gdb.similar_neurons import NeuronPair, SimilarNeuron
     from n2gdb.tokenizer import Tokenizer
     from n2gdb.vocabulary import Vocabulary
+
+    AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder
 
 __all__ = ["Database", "default_path", "open_database"]
 
@@ -44,15 +49,15 @@ class Database:
     """A database opened to read; a context manager, for any number of threads."""
 
     def __init__(self, connection: Connection) -> None:
-        """Take a connection over: ``n2gdb.open(path)`` makes both."""
-        self._connection = connection
+        """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
+        self.connection = connection
         self._texts: dict[int, str] = {}
         self._tokenizers: dict[int, Tokenizer | None] = {}
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self._connection.path
+        return self.connection.path
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the models that the database holds, by number."""
@@ -60,9 +65,9 @@ class Database:
 
     @cached_property
     def _models(self) -> tuple[ModelInfo, ...]:
-        return read_models(self._connection)
+        return read_models(self.connection)
 
-    def query(self, query: str | Statement, *, timeout: float | None = None) -> Answer[Any]:
+    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
         """Answer a query of the language, read already or not.
 
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
@@ -74,11 +79,127 @@ class Database:
 
         return answer(self._session(timeout), _read(query))
 
-    def count(self, query: str | Statement, *, timeout: float | None = None) -> int:
+    def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
         from n2gdb.answering import count
 
         return count(self._session(timeout), _read(query))
+
+    def similar(
+        self,
+        neuron: str | NeuronName,
+        k: int | None = 20,
+        metric: str = "graph",
+        *,
+        above: float = 0.0,
+        model: str | None = None,
+        within: str | None = None,
+    ) -> Answer[SimilarNeuron]:
+        """Return the ``k`` neurons most similar to one, the most similar first, ties by size.
+
+        ``metric`` is graph (weighted overlap of the two tries), tokens (the paper's rule) or subset,
+        ``above`` the least similarity; ``model`` is the neuron's where several have one of its name,
+        ``within`` the model to search, all of them by default. Raises UnknownNameError and QueryError.
+        """
+        from n2gdb.similar_neurons import read_metric, similar_neurons
+
+        found = similar_neurons(
+            self.connection.rows,
+            self.neuron(neuron, model)._key,
+            read_metric(metric),
+            {each.number: each.name for each in self._models},
+            above=above,
+            within=None if within is None else self.model(within).number,
+            limit=k,
+        )
+        return answer_of(found, ("neuron", *self._model_column("model"), "f1", "similarity", "size"))
+
+    def pairs(
+        self,
+        metric: str = "tokens",
+        *,
+        above: float = 0.9,
+        model: str | None = None,
+        across_layers: bool = False,
+        min_size: int = 1,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> Answer[NeuronPair]:
+        """Return every pair of neurons that are alike by ``above`` or more, exactly; the most alike first.
+
+        By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
+        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
+        how much of it is done, and how much there is. Raises QueryError.
+        """
+        from n2gdb.pairs import similar_pairs
+        from n2gdb.similar_neurons import named_pairs, read_metric
+
+        number = None if model is None else self.model(model).number
+        found = similar_pairs(
+            self.connection.table,
+            read_metric(metric).value,
+            above=above,
+            model=number,
+            across_layers=across_layers,
+            min_size=min_size,
+            progress=progress,
+        )
+        names = {each.number: each.name for each in self._models}
+        first, second = (("first", *self._model_column("first_model")), self._model_column("second_model"))
+        return Answer(
+            len(found),
+            lambda start, stop: named_pairs(found, names, start, stop),
+            columns=(*first, "second", *second, "similarity", "size"),
+            total=lambda: len(found),
+            notices=lambda: (),
+        )
+
+    def firing(
+        self,
+        text: str,
+        model: str | None = None,
+        *,
+        at: int | None = None,
+        layers: Collection[int] = (),
+        min_f1: float | None = None,
+    ) -> list[FiredToken]:
+        """Run every graph of a model on a text: its tokens, each with the neurons predicted to fire there.
+
+        ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
+        Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
+        """
+        from n2gdb.fired_tokens import fired_tokens
+
+        tokens = self.cut(text, model)
+        if at is not None and not -len(tokens) <= at < len(tokens):
+            raise QueryError(f"{at} lies outside the text: it has {len(tokens)} tokens")
+        return fired_tokens(
+            self.connection.table,
+            tokens,
+            self.model(model).number,
+            positions=None if at is None else [at % len(tokens)],
+            layers=layers,
+            min_f1=min_f1,
+        )
+
+    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
+        """Return the token ids of a text in a model, none of them special; raises as ``tokenizer`` does."""
+        return self.tokenizer(model).cut(text)
+
+    def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
+        """Yield every neuron of a model, or of one of its layers, in order."""
+        owner = self.model(model)
+        kept = "" if layer is None else " AND n.layer = $layer"
+        given = {"model": owner.number} if layer is None else {"model": owner.number, "layer": layer}
+        rows = self.connection.rows(
+            f"MATCH (n:Neuron) WHERE n.model = $model{kept} RETURN n.id ORDER BY n.id", given
+        )
+        for (key,) in rows:
+            found = load_neuron(self, key, neuron_of(key)[1], owner.name)
+            assert found is not None, "the database is read-only"
+            yield found
+
+    def _model_column(self, name: str) -> tuple[str, ...]:
+        return (name,) if len(self._models) > 1 else ()
 
     def tokenizer(self, model: str | None = None) -> Tokenizer:
         """Return the tokenizer of a model; raise QueryError where it was ingested without one."""
@@ -94,8 +215,8 @@ class Database:
         from n2gdb.session import Session
 
         return Session(
-            partial(self._connection.rows, timeout=timeout),
-            partial(self._connection.table, timeout=timeout),
+            partial(self.connection.rows, timeout=timeout),
+            partial(self.connection.table, timeout=timeout),
             self._models,
             self._vocabulary,
             self._tokenizer,
@@ -106,13 +227,13 @@ class Database:
         from n2gdb.vocabulary import Vocabulary
 
         cutters = {model.number: partial(self._tokenizer, model.number) for model in self._models}
-        return Vocabulary(self._connection.rows, self._connection.table, cutters)
+        return Vocabulary(self.connection.rows, self.connection.table, cutters)
 
     def _tokenizer(self, number: int) -> Tokenizer | None:
         if number not in self._tokenizers:
             from n2gdb.tokenizer import Tokenizer
 
-            rows = self._connection.rows(
+            rows = self.connection.rows(
                 "MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": number}
             )
             self._tokenizers[number] = Tokenizer(rows[0][0]) if rows[0][0] else None
@@ -126,9 +247,9 @@ class Database:
         wanted = NeuronName.parse(name) if isinstance(name, str) else name
         owner = self.model(model)
         key = neuron_key(owner, wanted)
-        found = None if key is None else load_neuron(self._connection, key, wanted, owner.name)
+        found = None if key is None else load_neuron(self, key, wanted, owner.name)
         if found is None:
-            raise missing_neuron(self._connection.rows, owner, wanted)
+            raise missing_neuron(self.connection.rows, owner, wanted)
         return found
 
     def model(self, name: str | None = None) -> ModelInfo:
@@ -145,7 +266,7 @@ class Database:
         keys = {token: owner.number << 32 | token for token in tokens}
         missing = sorted(set(keys.values()) - self._texts.keys())
         if missing:
-            rows = self._connection.rows(
+            rows = self.connection.rows(
                 "MATCH (t:Token) WHERE t.id IN $keys RETURN t.id, t.text", {"keys": missing}
             )
             self._texts.update((key, text) for key, text in rows)
@@ -158,7 +279,7 @@ class Database:
 
     def info(self) -> Inventory:
         """Return what the database holds: models, and figures by layer."""
-        return read_inventory(self._connection, self._models)
+        return read_inventory(self.connection, self._models)
 
     def verify(self) -> None:
         """Compare the file with the checksum taken when it was built.
@@ -176,7 +297,7 @@ class Database:
 
     def close(self) -> None:
         """Give the file back; closing twice does nothing."""
-        self._connection.close()
+        self.connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +308,13 @@ class Database:
         self.close()
 
 
-def _read(query: str | Statement) -> Statement:
+def _read(query: AnyQuery) -> Statement:
+    """Return the statement of any form of a query; one without a text is held to the rules of its text."""
     from n2gdb.compiler import read_query
 
-    return read_query(query) if isinstance(query, str) else query
+    if isinstance(query, str):
+        return read_query(query)
+    from n2gdb.builder import QueryBuilder, TokenQueryBuilder
+    from n2gdb.grammar.written import written
+
+    return read_query(written(query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query))

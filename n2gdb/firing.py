@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Int64Array = npt.NDArray[np.int64]
     FloatArray = npt.NDArray[np.float32]
 
-__all__ = ["FIRE_THRESHOLD", "Firing", "find_firings", "firing_statements", "read_firings"]
+__all__ = ["FIRE_THRESHOLD", "Firing", "firing_statements", "read_firings"]
 
 #: The normalised activation from which a neuron counts as firing.
 FIRE_THRESHOLD = 0.5
@@ -56,25 +56,6 @@ class Firing:
     end: int
 
 
-def find_firings(
-    rows: Callable[[str, Mapping[str, object]], Sequence[tuple[object, ...]]],
-    tokens: Sequence[int],
-    model: int,
-    *,
-    positions: Sequence[int] | None = None,
-    threshold: float = FIRE_THRESHOLD,
-) -> list[Firing]:
-    """As ``read_firings``, where statements give rows."""
-    import pyarrow as pa
-
-    def read(cypher: str, given: Mapping[str, object]) -> pa.Table:
-        columns = list(zip(*rows(cypher, given), strict=True)) or [()] * (len(_COLUMNS) + 1)
-        types = [*[pa.int64()] * len(_COLUMNS), pa.float32()]
-        return pa.table([pa.array(*each) for each in zip(columns, types, strict=True)], [*_COLUMNS, "mark"])
-
-    return read_firings(read, tokens, model, positions=positions, threshold=threshold)
-
-
 def read_firings(
     read: Callable[[str, Mapping[str, object]], pa.Table],
     tokens: Sequence[int],
@@ -109,7 +90,7 @@ def firing_statements(
     """Return the statements that find the nodes that may match, with their parameters.
 
     Each gives ``neuron``, ``pre``, ``parent``, ``activating`` and ``token`` (both Token.id), ``depth``, and
-    ``mark``, the activation of the pattern that ends there or null. Raises IndexError as ``find_firings``.
+    ``mark``, the activation of the pattern that ends there or null. Raises IndexError as ``read_firings``.
     """
     wanted = _checked(tokens, positions)
     if not wanted:

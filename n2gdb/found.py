@@ -25,7 +25,7 @@ from n2gdb.neuron_set import NeuronSet
 from n2gdb.session import Session
 from n2gdb.settled import Settled, clauses_of, conjuncts, fold
 
-__all__ = ["Found", "count_neurons", "find"]
+__all__ = ["Found", "count_neurons", "find", "find_ids"]
 
 #: Neurons that a statement may list by id; a list is searched from end to end for every neuron.
 _MOST_LISTED = 256
@@ -62,6 +62,20 @@ def count_neurons(session: Session, settled: Settled) -> int:
         return int(rows[0][0]) if rows else 0
     whole = replace(settled, query=replace(settled.query, limit=None, offset=None))
     return len(_finished(session, whole, sets, stated, among).neurons)
+
+
+def find_ids(session: Session, settled: Settled) -> tuple[set[int] | None, ClauseSets]:
+    """Return the ids of the neurons of a query, LIMIT and OFFSET aside, and what was worked out for it.
+
+    None stands for all neurons that have a pattern which matches, where the query asks no more.
+    """
+    sets = work_out(session, settled)
+    stated, among = _narrowed(session, settled, sets)
+    clauses = settled.query.clauses
+    if among is None and (clauses is None or settled.positive == (clauses,)):
+        return None, sets
+    rows = session.run_last("find the neurons", compile_neurons(settled, _all_of(stated)))
+    return {neuron for (neuron,) in rows if among is None or neuron in among}, sets
 
 
 def _by_statement(session: Session, settled: Settled, sets: ClauseSets) -> Found:

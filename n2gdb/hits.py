@@ -11,38 +11,11 @@ from n2gdb.compiler import ANSWER_COLUMNS, Compiled, compile_evidence
 from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
 from n2gdb.neuron import NeuronName
 from n2gdb.parameters import Parameters
+from n2gdb.path import PathStep, filled, written
 from n2gdb.session import Session
 from n2gdb.settled import PatternClause, Settled
-from n2gdb.tokens import display
 
-__all__ = ["Evidence", "Hit", "PathStep", "evidence_rows", "filled", "hits_of", "paths_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class PathStep:
-    """One position of a path: a token, or any token where ``token``, ``text`` and ``importance`` are None.
-
-    ``depth`` counts back from the activating token; ``matched`` says that the query names this step.
-    """
-
-    depth: int
-    token: int | None = None
-    text: str | None = None
-    importance: float | None = None
-    matched: bool = False
-
-    def __str__(self) -> str:
-        return "_" if self.text is None else display(self.text)
-
-    def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
-        return {
-            "depth": self.depth,
-            "token": self.token,
-            "text": self.text,
-            "importance": self.importance,
-            "matched": self.matched,
-        }
+__all__ = ["Evidence", "Hit", "evidence_rows", "hits_of", "paths_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +31,7 @@ class Evidence:
     path: tuple[PathStep, ...]
 
     def __str__(self) -> str:
-        return " · ".join(str(step) for step in self.path)
+        return written(self.path)
 
     def as_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
@@ -152,21 +125,6 @@ def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[in
                 step = PathStep(depth or 0, token, text, importance)
                 paths.setdefault((neuron, end), []).append(step)
     return paths
-
-
-def filled(named: Sequence[PathStep], matched: frozenset[int]) -> tuple[PathStep, ...]:
-    """Return a path in text order, with any-tokens in the gaps and the steps of the query marked."""
-    by_depth = {step.depth: step for step in named}
-
-    def steps() -> Iterator[PathStep]:
-        for depth in range(max(by_depth), -1, -1):
-            step = by_depth.get(depth)
-            if step is None:
-                yield PathStep(depth)
-            else:
-                yield PathStep(depth, step.token, step.text, step.importance, depth in matched)
-
-    return tuple(steps())
 
 
 def _matches(

@@ -60,12 +60,13 @@ def similar_pairs(
     model: int | None = None,
     across_layers: bool = False,
     min_size: int = 1,
+    progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Pairs:
     """Return every pair of neurons whose similarity by ``metric`` is ``above`` or more.
 
     ``metric`` is graph, tokens or subset. ``across_layers`` leaves out pairs of one layer of one model,
     ``min_size`` pairs that share less, as graphs of a single pattern do. Raises QueryError for a threshold
-    that is not in (0, 1].
+    that is not in (0, 1]. ``progress`` is told each stage, how much of it is done, and how much there is.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """
@@ -91,13 +92,19 @@ def similar_pairs(
             row, columns["element"].to_numpy(), len(ids), columns["weight"].to_numpy(), total
         )
 
+    def report(done: int, total: int) -> None:
+        if progress is not None:
+            progress("compare", done, total)
+
+    if progress is not None:
+        progress("read the graphs", 0, None)
     allowed = _across(ids) if across_layers else _any
     if metric == "graph":
-        found = _by_paths(sets("-[x:PASSES]->(p:Path)", "p.id", "x.weight"), above, allowed)
+        found = _by_paths(sets("-[x:PASSES]->(p:Path)", "p.id", "x.weight"), above, allowed, report)
     else:
         roles = [sets(f"-[:{role}]->(t:Token)", "t.text_key", None) for role in ("ACTIVATES_ON", "CONTEXT")]
         join = _by_tokens if metric == "tokens" else _by_subset
-        found = join(roles[0], roles[1], above, allowed)
+        found = join(roles[0], roles[1], above, allowed, report)
     return _ordered(ids, list(found), min_size)
 
 
@@ -110,12 +117,13 @@ def _across(ids: IntArray) -> Callable[[IntArray, IntArray], npt.NDArray[np.bool
 
 
 _Allowed = Callable[[IntArray, IntArray], npt.NDArray[np.bool_]]
+_Report = Callable[[int, int], None]
 
 
-def _by_paths(paths: SparseSets, above: float, allowed: _Allowed) -> Iterator[_Candidates]:
+def _by_paths(paths: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
     """Weighted Jaccard: shared weight s of totals a and b gives s / (a + b - s)."""
     rare = paths.prefix(above)
-    for left, right in pairs_within(paths.element[rare], paths.row[rare]):
+    for left, right in pairs_within(paths.element[rare], paths.row[rare], report):
         first, second = paths.total[left], paths.total[right]
         near = np.minimum(first, second) >= above * np.maximum(first, second) - _TOLERANCE
         near &= allowed(left, right)
@@ -126,11 +134,11 @@ def _by_paths(paths: SparseSets, above: float, allowed: _Allowed) -> Iterator[_C
 
 
 def _by_tokens(
-    activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed
+    activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
     """Overlap over the larger set, in both roles: rare tokens of both roles must meet."""
     member, key = _rare_of_both(activating, context, above)
-    for left, right in pairs_within(key, member):
+    for left, right in pairs_within(key, member, report):
         near = allowed(left, right)
         for sets in (activating, context):
             sizes = (
@@ -142,10 +150,10 @@ def _by_tokens(
 
 
 def _by_subset(
-    activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed
+    activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
     """Overlap over the smaller set, in both roles: a rare token of the smaller is in the larger."""
-    for left, right in _joined(activating, above):
+    for left, right in _joined(activating, above, report):
         near = allowed(left, right)
         # A role in which one has no token and the other has some says nothing.
         near &= (context.total[left] > 0) == (context.total[right] > 0)
@@ -169,7 +177,7 @@ def _rare_of_both(activating: SparseSets, context: SparseSets, above: float) -> 
     )
 
 
-def _joined(sets: SparseSets, above: float) -> Iterator[tuple[IntArray, IntArray]]:
+def _joined(sets: SparseSets, above: float, report: _Report) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield blocks of pairs of rows of which a rare element of the smaller set is in the larger."""
     rare = np.flatnonzero(sets.prefix(above))
     by_element = np.argsort(sets.element, kind="stable")
@@ -190,6 +198,7 @@ def _joined(sets: SparseSets, above: float) -> Iterator[tuple[IntArray, IntArray
         wanted = (sets.total[small] <= sets.total[large]) & (small != large)
         pair = np.unique(np.minimum(small, large)[wanted] * n + np.maximum(small, large)[wanted])
         yield pair // n, pair % n
+        report(high, len(rare))
         low = high
 
 

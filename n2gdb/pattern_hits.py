@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from n2gdb.clause import ClauseMatch, match_clause
+from n2gdb.clause import match_clause
 from n2gdb.compiler import ANSWER_COLUMNS, Compiled, neuron_truths
 from n2gdb.conditions import split
 from n2gdb.found import Found, find
 from n2gdb.grammar.ast import Key
-from n2gdb.hits import PathStep, evidence_rows, filled, paths_of
+from n2gdb.hits import evidence_rows, paths_of
 from n2gdb.lowering import Lowered
 from n2gdb.neuron import NeuronName
 from n2gdb.parameters import Parameters
+from n2gdb.path import PathStep, filled, written
 from n2gdb.session import Session
 from n2gdb.settled import PatternClause, Settled
 
@@ -24,9 +25,10 @@ __all__ = [
     "PatternHit",
     "find_patterns",
     "pattern_hits_of",
-    "pattern_rows",
+    "pattern_statements",
 ]
 
+_NO_NUMBER = 'CAST(NULL, "FLOAT")'
 #: Any pattern at all.
 _ANY = Lowered((), (), 0)
 #: Neurons that a statement may list by id.
@@ -48,7 +50,7 @@ class PatternHit:
     @property
     def path(self) -> str:
         """The pattern as a person reads it."""
-        return " · ".join(str(step) for step in self.steps)
+        return written(self.steps)
 
     def as_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
@@ -78,7 +80,7 @@ def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
     found = find(session, _unlimited(settled))
     neurons = {neuron["id"]: neuron for neuron in found.neurons}
     best: dict[tuple[int, int], tuple[float, float | None]] = {}
-    for neuron, end, activation, importance in pattern_rows(session, settled, found, list(neurons)):
+    for neuron, end, activation, importance in _pattern_rows(session, settled, found, list(neurons)):
         known = best.get((neuron, end))
         if neuron in neurons and (known is None or (importance or -1.0) > (known[1] or -1.0)):
             best[neuron, end] = (activation, importance)
@@ -110,39 +112,40 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
     ]
 
 
-def _matches(settled: Settled, among: Sequence[int] | None) -> Iterator[tuple[ClauseMatch, str, Parameters]]:
-    """Yield what finds the patterns of a query, one normal form at a time, with its MATCH and WHERE.
+def pattern_statements(settled: Settled, among: Sequence[int] | None) -> Iterator[Compiled]:
+    """Yield what finds the patterns of a query, also in neurons that other clauses rule out.
 
-    The conditions on the neuron are asked here, its other clauses are not.
+    Columns: neuron (its id), pattern (preorder index of its end), activation, importance. A pattern comes
+    once from each normal form that it matches; ``among`` are the ids of neurons to look in.
     """
     forms = [form for clause in settled.matched for form in settled.forms[clause]]
+    if settled.fired and not settled.matched:
+        return
     for form in forms if settled.matched else [_ANY]:
         parameters = Parameters()
         truths = neuron_truths(settled, None, parameters, among)
         rows = match_clause(form, "", split(settled.query.where).match, parameters, exactly=True)
         conditions = " AND ".join([*truths, *rows.conditions])
-        text = f"MATCH (n:Neuron), {', '.join(rows.paths)}"
-        text += f"{' WHERE ' if conditions else ''}{conditions}{rows.hint}"
-        yield rows, f"{text}\nWITH * WHERE {' AND '.join(rows.filters)}", parameters
+        importance = f"max({rows.importance})" if rows.importance else _NO_NUMBER
+        parts = [
+            f"MATCH (n:Neuron), {', '.join(rows.paths)}",
+            f"{'WHERE ' if conditions else ''}{conditions}{rows.hint}",
+            f"WITH * WHERE {' AND '.join(rows.filters)}",
+            f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.activation} AS activation,"
+            f" {importance} AS importance",
+        ]
+        yield Compiled("\n".join(part for part in parts if part), parameters.values)
 
 
-def pattern_rows(
+def _pattern_rows(
     session: Session, settled: Settled, found: Found, neurons: Sequence[int]
 ) -> Iterator[tuple[int, int, float, float | None]]:
-    """Yield (Neuron.id, end, activation, importance) of the patterns of a query, of other neurons too.
-
-    A pattern comes once for each normal form that it matches.
-    """
+    """Yield (Neuron.id, end, activation, importance) of the patterns of a query, of other neurons too."""
     for fired in found.sets.firings.values():
         for neuron, firings in fired.items():
             yield from ((neuron, firing.end, firing.activation, None) for firing in firings)
-    if settled.fired and not settled.matched:
-        return
-    among = neurons if len(neurons) <= MOST_LISTED else None
-    for rows, text, parameters in _matches(settled, among):
-        importance = f"max({rows.importance})" if rows.importance else "NULL"
-        text += f"\nRETURN n.id, {rows.end}, {rows.activation}, {importance}"
-        yield from session.run_last("find the patterns", Compiled(text, parameters.values))
+    for compiled in pattern_statements(settled, neurons if len(neurons) <= MOST_LISTED else None):
+        yield from session.run_last("find the patterns", compiled)
 
 
 def _depths(

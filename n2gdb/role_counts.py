@@ -1,31 +1,31 @@
-"""How often each token has a role on given patterns: activating, or context."""
+"""How often each token has a role on the patterns that a query matches: activating, or context."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 
 import numpy as np
+import numpy.typing as npt
 
 from n2gdb.compiler import Compiled
+from n2gdb.found import find_ids
+from n2gdb.pattern_hits import MOST_LISTED, pattern_statements
 from n2gdb.session import Session
+from n2gdb.settled import Settled
 
 __all__ = ["count_in_role"]
 
-#: Neurons that a statement may list by id.
-_MOST_LISTED = 256
+IntArray = npt.NDArray[np.int64]
 
 
-def count_in_role(
-    session: Session, patterns: Collection[tuple[int, int]], kind: str, *, by_pattern: bool
-) -> Counter[str]:
+def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: bool) -> Counter[str]:
     """Count, for each token's text, the neurons or the patterns that have it as a node of ``kind``.
 
-    ``patterns`` are (Neuron.id, preorder index of the end), ``kind`` the relationship of the role.
+    ``kind`` is the relationship of the role.
     """
-    if not patterns:
+    neuron, end = _patterns(session, settled)
+    if not len(neuron):
         return Counter()
-    neuron, end = np.array(sorted(patterns), np.int64).T  # (patterns,)
     nodes = session.read("read the tokens of the neurons", _nodes(kind, np.unique(neuron).tolist()))
     owner, token, pre, last = (nodes[name].to_numpy() for name in ("neuron", "token", "pre", "last"))
     width = int(max(last.max(initial=0), end.max())) + 1
@@ -34,17 +34,40 @@ def count_in_role(
     stop = np.searchsorted(key, owner * width + last, "right")
     row = np.repeat(np.arange(len(owner)), stop - first)  # (node on a pattern,)
     offset = np.arange(len(row)) - np.repeat(np.cumsum(stop - first) - (stop - first), stop - first)
-    holder = first[row] + offset if by_pattern else owner[row]
-    text, code = np.unique(
-        session.vocabulary.table["text"].to_numpy(zero_copy_only=False), return_inverse=True
+    holder = first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
+    texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
+    code = texts.indices.to_numpy()
+    pair = np.unique(code[token[row]].astype(np.int64) * len(neuron) + holder)
+    codes, counts = np.unique(pair // len(neuron), return_counts=True)
+    named = texts.dictionary.take(codes).to_pylist()
+    return Counter(dict(zip(named, counts.tolist(), strict=True)))
+
+
+def _patterns(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
+    """Return Neuron.id and end of every pattern of a query, in that order: (patterns,) each."""
+    kept, sets = find_ids(session, settled)
+    among = None if kept is None or len(kept) > MOST_LISTED else sorted(kept)
+    columns = [session.read("find the patterns", compiled) for compiled in pattern_statements(settled, among)]
+    fired = [
+        (each.neuron, each.end) for found in sets.firings.values() for many in found.values() for each in many
+    ]
+    pairs = np.concatenate(
+        [
+            np.array(fired, np.int64).reshape(-1, 2),
+            *(
+                np.stack([table["neuron"].to_numpy(), table["pattern"].to_numpy()], axis=1)
+                for table in columns
+            ),
+        ]
     )
-    pairs = np.unique(np.stack([code[token[row]], holder], axis=1), axis=0)
-    codes, counts = np.unique(pairs[:, 0], return_counts=True)
-    return Counter(dict(zip(text[codes].tolist(), counts.tolist(), strict=True)))
+    if kept is not None:
+        pairs = pairs[np.isin(pairs[:, 0], list(kept))]
+    neuron, end = np.unique(pairs, axis=0).T
+    return neuron, end
 
 
 def _nodes(kind: str, neurons: list[int]) -> Compiled:
-    listed = len(neurons) <= _MOST_LISTED
+    listed = len(neurons) <= MOST_LISTED
     return Compiled(
         f"MATCH (n:Neuron)-[g:{kind}]->(t:Token){' WHERE n.id IN $neurons' if listed else ''}"
         " RETURN n.id AS neuron, offset(id(t)) AS token, g.pre AS pre, g.last AS last",

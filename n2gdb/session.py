@@ -93,6 +93,10 @@ class Session:
         """Return a way to run statements that keeps each as a stage of this name."""
         return lambda cypher, parameters: self.run(step, Compiled(cypher, dict(parameters)))
 
+    def stage_table(self, step: str) -> Table:
+        """Return a way to run statements of many rows that keeps each as a stage of this name."""
+        return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
+
     def cut(self, model: int, text: str) -> tuple[int, ...] | None:
         """Return the token ids of a text in a model; None where the model came without a tokenizer."""
         tokenizer = self.tokenizer(model)

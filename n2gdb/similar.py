@@ -151,7 +151,7 @@ def _sharing(
         model=_bind(parameters, " AND b.model = ${}", "model", model),
         among=_bind(parameters, " AND b.id IN ${}", "among", listed),
     )
-    return rows(cypher, parameters)  # type: ignore[return-value]
+    return rows(cypher, parameters)
 
 
 def _bind(parameters: dict[str, object], text: str, name: str, value: object) -> str:

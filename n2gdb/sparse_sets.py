@@ -7,7 +7,7 @@ Srikant, *Scaling up all pairs similarity search*, 2007).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -101,10 +101,12 @@ class SparseSets:
         return least, size
 
 
-def pairs_within(key: IntArray, member: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
+def pairs_within(
+    key: IntArray, member: IntArray, report: Callable[[int, int], None]
+) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield blocks of pairs, smaller member first, of all members that have a key in common.
 
-    A pair comes once in a block, but may come in several.
+    A pair comes once in a block, but may come in several. ``report`` is told how many entries are done.
     """
     order = np.lexsort((member, key))
     key, member = key[order], member[order]
@@ -117,6 +119,7 @@ def pairs_within(key: IntArray, member: IntArray) -> Iterator[tuple[IntArray, In
         pair = np.unique(member[low + first] * (int(member.max(initial=0)) + 1) + member[second])
         width = int(member.max(initial=0)) + 1
         yield pair // width, pair % width
+        report(high, len(key))
 
 
 def _expand(start: IntArray, length: IntArray) -> tuple[IntArray, IntArray]:

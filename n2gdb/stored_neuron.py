@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.neuron import NeuronName
+from n2gdb.path import PathStep, filled, written
 from n2gdb.store import Connection
 
 if TYPE_CHECKING:
-    from n2gdb.graph import NeuronGraph
+    import networkx as nx
+    import numpy as np
+    import numpy.typing as npt
 
-__all__ = ["Example", "Neuron", "load_examples", "load_graph", "load_neuron"]
+    from n2gdb.answer import Answer
+    from n2gdb.database import Database
+    from n2gdb.graph import NeuronGraph
+    from n2gdb.similar_neurons import SimilarNeuron
+
+__all__ = ["Example", "Neuron", "NeuronPattern", "load_examples", "load_graph", "load_neuron"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,17 @@ class Example:
     split: str
     start: int
     trace: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronPattern:
+    """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts."""
+
+    path: tuple[PathStep, ...]
+    activation: float
+
+    def __str__(self) -> str:
+        return written(self.path)
 
 
 @dataclass(frozen=True)
@@ -54,36 +74,83 @@ class Neuron:
     n_activating: int
     n_context: int
     _key: int = field(repr=False)
-    _connection: Connection = field(repr=False, compare=False)
+    _database: Database = field(repr=False, compare=False)
 
     @cached_property
     def graph(self) -> NeuronGraph:
         """The graph, exactly as it was stored."""
-        return load_graph(self._connection, self._key)
+        return load_graph(self._database.connection, self._key)
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
         """The top examples, strongest first."""
-        return load_examples(self._connection, self._key)
+        return load_examples(self._database.connection, self._key)
 
     @property
     def statistics(self) -> dict[str, Any]:
         """Every stored figure by name."""
         return {name: getattr(self, name) for name in _STATISTICS}
 
+    def patterns(self) -> tuple[NeuronPattern, ...]:
+        """Return the graph's patterns with the texts of their tokens, the strongest first."""
+        texts = self._texts()
+        found = []
+        for pattern in self.graph.patterns():
+            steps = [
+                PathStep(step.depth, step.token, texts[step.token], step.importance if step.depth else None)
+                for step in pattern.steps
+            ]
+            found.append(NeuronPattern(filled(steps), pattern.activation))
+        return tuple(sorted(found, key=lambda each: -each.activation))
+
+    def predict(self, text: str | Sequence[int]) -> npt.NDArray[np.float32]:
+        """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
+
+        The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
+        where the model came without a tokenizer.
+        """
+        return self.graph.predict(self._database.cut(text, self.model) if isinstance(text, str) else text)
+
+    def similar(self, k: int = 20, metric: str = "graph", *, above: float = 0.0) -> Answer[SimilarNeuron]:
+        """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``."""
+        return self._database.similar(self.name, k, metric, above=above, model=self.model)
+
+    def example_text(self, example: Example) -> str:
+        """Write an example's text, the token that the neuron fires on most between brackets."""
+        texts = self._database.texts(example.tokens, self.model)
+        before = "".join(texts[token] for token in example.tokens[: example.pivot])
+        after = "".join(texts[token] for token in example.tokens[example.pivot + 1 :])
+        return f"{before}[{texts[example.tokens[example.pivot]]}]{after}"
+
+    def to_networkx(self) -> nx.DiGraph:
+        """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
+
+        Raises QueryError where networkx is not installed.
+        """
+        from n2gdb.graph_export import to_networkx
+
+        return to_networkx(self.graph, self._texts())
+
+    def to_dot(self) -> str:
+        """Return the graph in plain DOT, for Graphviz."""
+        from n2gdb.graph_export import to_dot
+
+        return to_dot(self.graph, self._texts(), str(self.name))
+
+    def _texts(self) -> dict[int, str]:
+        return self._database.texts(self.graph.token.tolist(), self.model)
+
 
 _STATISTICS = tuple(name for name in Neuron.__dataclass_fields__ if not name.startswith("_"))[2:]
 
 
-def load_neuron(connection: Connection, key: int, name: NeuronName, model: str) -> Neuron | None:
+def load_neuron(database: Database, key: int, name: NeuronName, model: str) -> Neuron | None:
     """Read the statistics of the neuron with this key; None where there is none."""
     fields = ", ".join(f"n.{statistic}" for statistic in _STATISTICS)
-    rows = connection.rows(f"MATCH (n:Neuron) WHERE n.id = $key RETURN {fields}", {"key": key})
+    rows = database.connection.rows(f"MATCH (n:Neuron) WHERE n.id = $key RETURN {fields}", {"key": key})
     if not rows:
         return None
-    return Neuron(
-        name, model, **dict(zip(_STATISTICS, rows[0], strict=True)), _key=key, _connection=connection
-    )
+    return Neuron(name, model, **dict(zip(_STATISTICS, rows[0], strict=True)), _key=key, _database=database)
 
 
 def load_graph(connection: Connection, key: int) -> NeuronGraph:

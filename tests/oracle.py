@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from n2gdb.grammar.ast import (
     And,
@@ -115,13 +115,12 @@ def counts(query: Query, world: World) -> list[Group]:
     """Return how many rows a query has, in all or by group."""
     if query.count is None or query.count.by is None:
         return [(None, len(_subjects(query, world)))]
-    match query.count.by:
-        case Grouping.MODEL:
-            groups = Counter(row.neuron.model.name for row in _subjects(query, world))
-        case Grouping.LAYER | Grouping.STATE as by:
-            groups = Counter(row.neuron.statistics[by.value] for row in _subjects(query, world))
-        case Grouping.ACTIVATING | Grouping.CONTEXT as by:
-            return _by_token(query, by is Grouping.CONTEXT, world)
+    by = query.count.by
+    if by in (Grouping.ACTIVATING, Grouping.CONTEXT):
+        return _by_token(query, by is Grouping.CONTEXT, world)
+    groups: Counter[Any] = Counter()
+    for row in _subjects(query, world):
+        groups[row.neuron.model.name if by is Grouping.MODEL else row.neuron.statistics[by.value]] += 1
     return sorted(groups.items())
 
 
@@ -181,7 +180,7 @@ def positive(clauses: Formula[Clause] | None, sign: bool = True) -> Iterator[Cla
             yield clauses
 
 
-def is_pattern_clause(clause: Clause) -> bool:
+def is_pattern_clause(clause: Clause) -> TypeGuard[PatternClause]:
     """Tell whether a clause holds of single patterns, not of the whole graph."""
     return isinstance(clause, Matching | Mentioning | FiringOn)
 

@@ -13,7 +13,8 @@ from n2gdb.errors import QueryError, UnknownNameError
 from n2gdb.grammar.ast import Query, Statement
 from n2gdb.grammar.written import written
 from n2gdb.graph import Pattern
-from n2gdb.hits import Evidence, Hit, PathStep
+from n2gdb.hits import Evidence, Hit
+from n2gdb.path import PathStep
 from n2gdb.pattern_hits import PatternHit
 from tests import oracle
 from tests.oracle import Found, Row
@@ -95,7 +96,7 @@ def _check_hit(hit: Hit, query: Query, found: Found) -> None:
     matches = {
         place: matches
         for place, clause in enumerate(oracle.positive(query.clauses))
-        if oracle.is_pattern_clause(clause) and (matches := oracle.matches(clause, query, neuron))  # type: ignore[arg-type]
+        if oracle.is_pattern_clause(clause) and (matches := oracle.matches(clause, query, neuron))
     }
     assert [evidence.clause for evidence in hit.evidence] == list(matches), f"{neuron}: other clauses hold"
     for field, value in (("activation", hit.activation), ("importance", hit.importance)):

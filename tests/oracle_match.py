@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -61,9 +61,19 @@ def all_matches(clause: Matching | Mentioning | FiringOn, neuron: Neuron) -> tup
             return tuple(_firings(text, token, neuron))
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A step, with the tokens and the sequences of tokens that it may stand on in a model."""
+
+    step: Step
+    tokens: frozenset[int]
+    cuts: frozenset[tuple[int, ...]]
+
+
 def _matches(clause: Clause, neuron: Neuron) -> Iterator[Match]:
+    orders = [([_read(step, neuron.model) for step in order.steps], order.links) for order in _orders(clause)]
     for end, pattern in neuron.patterns.items():
-        for depths in {depths for order in _orders(clause) for depths in _placements(order, pattern, neuron)}:
+        for depths in {depths for order in orders for depths in _placements(*order, pattern)}:
             context = [step.importance for step in pattern.steps if step.depth and step.depth in depths]
             yield Match(end, depths, pattern.activation, min(context, default=None))
 
@@ -79,20 +89,25 @@ def _orders(clause: Clause) -> Iterator[Clause]:
         yield Clause(tuple(steps), tuple(replace(link, either=False) for link in clause.links))
 
 
-def _placements(clause: Clause, pattern: Pattern, neuron: Neuron) -> Iterator[tuple[int, ...]]:
-    """Yield the depths of the named tokens for every way to put the clause's steps on the pattern."""
+def _read(step: Step, model: Model) -> _Read:
+    if isinstance(step, Variable | AnyToken | Run):
+        return _Read(step, frozenset(), frozenset())
+    return _Read(step, takes(step, model), _cuts(step, model))
+
+
+def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern) -> Iterator[tuple[int, ...]]:
+    """Yield the depths of the named tokens for every way to put steps on a pattern."""
     tokens = {step.depth: step.token for step in pattern.steps}
 
     def place(number: int, starts: range, bound: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
-        is_last = number == len(clause.steps) - 1
+        is_last = number == len(steps) - 1
         for start in starts:
-            step = clause.steps[number]
-            for named, stop, taken in _stands(step, start, tokens, neuron.model, is_last, bound):
+            for named, stop, taken in _stands(steps[number], start, tokens, is_last, bound):
                 if is_last:
                     if stop == 0:
                         yield named
                     continue
-                link = clause.links[number]
+                link = links[number]
                 nearest = 0 if link.most is None else max(0, stop - link.most)
                 after = place(number + 1, range(nearest, stop - link.least + 1), taken)
                 yield from (named + rest for rest in after)
@@ -101,10 +116,10 @@ def _placements(clause: Clause, pattern: Pattern, neuron: Neuron) -> Iterator[tu
 
 
 def _stands(
-    step: Step, start: int, tokens: Mapping[int, int], model: Model, is_last: bool, bound: Mapping[str, int]
+    read: _Read, start: int, tokens: Mapping[int, int], is_last: bool, bound: Mapping[str, int]
 ) -> Iterator[tuple[tuple[int, ...], int, Mapping[str, int]]]:
     """Yield the depths that a step names from ``start`` on, the depth of its last position, and variables."""
-    match step:
+    match read.step:
         case Run():
             for stop in range(start + 1) if not is_last else [start]:
                 yield (), stop, bound
@@ -115,9 +130,9 @@ def _stands(
             if token is not None and bound.get(name, token) == token:
                 yield (start,), start, {**bound, name: token}
         case _:
-            if tokens.get(start) in takes(step, model):
+            if tokens.get(start) in read.tokens:
                 yield (start,), start, bound
-            for cut in _cuts(step, model):
+            for cut in read.cuts:
                 depths = tuple(range(start, start - len(cut), -1))
                 if tuple(tokens.get(depth) for depth in depths) == cut:
                     yield depths, depths[-1], bound

@@ -103,7 +103,8 @@ def _step(random: Random, texts: Sequence[str]) -> Step:
 def _led(random: Random, texts: Sequence[str], path: TokenPath) -> Pattern:
     """Name some of the tokens of a path, at distances that are nearly always right."""
     context = list(path[1:])
-    kept = sorted(random.sample(context, min(random.choice((0, 1, 1, 1, 2, 2, 3)), len(context))), reverse=True)
+    number = min(random.choice((0, 1, 1, 1, 2, 2, 3)), len(context))
+    kept = sorted(random.sample(context, number), reverse=True)
     if random.random() < 0.7 or not kept:
         kept.append(path[0])
     steps: list[Step] = []

@@ -128,7 +128,9 @@ def test_an_error_of_the_engine_is_one_line(small_path: Path) -> None:
 
 
 def test_a_limit_in_time(small_path: Path) -> None:
-    slow = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * b.f1 * f.f1)"
+    slow = (
+        "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * f.f1)"
+    )
     result = run(small_path, slow, "--timeout", "0.2")
     assert result.exit_code == 1
     assert "ran past its limit of 0.2 s" in result.stderr

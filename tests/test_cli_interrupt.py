@@ -1,4 +1,4 @@
-"""Ctrl-C during a long statement: the command ends at once, in one line, with the exit code of an interrupt."""
+"""Ctrl-C during a long statement: the command ends at once, with one line and exit code 130."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
-SLOW = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * b.f1 * f.f1)"
+SLOW = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * f.f1)"
 #: Says when the engine has begun, so that the signal does not come too early.
 CODE = """
 import sys, threading
@@ -26,9 +24,8 @@ run()
 """
 
 
-@pytest.mark.parametrize("command", ["cypher"])
-def test_ctrl_c_answers_at_once(command: str, small_path: Path) -> None:
-    arguments = [command, SLOW, "--db", str(small_path)]
+def test_ctrl_c_answers_at_once(small_path: Path) -> None:
+    arguments = ["cypher", SLOW, "--db", str(small_path)]
     running = subprocess.Popen(
         [sys.executable, "-c", CODE, *arguments],
         stdout=subprocess.PIPE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import pty
@@ -17,7 +19,6 @@ from n2gdb.cli.main import app
 from n2gdb.graph import NeuronGraph, Pattern, Step
 from n2gdb.neuron import NeuronName
 from n2gdb.store import build_database
-from n2gdb.tokens import text_key
 from tests.small_run import WORDS, write_run
 
 EXCEPT, THE, END, DOG = (WORDS.index(word) for word in (" except", " the", " end", " dog"))
@@ -50,9 +51,9 @@ def run(path: Path, *arguments: str) -> tuple[int, str, str]:
 def test_a_pipe_gets_one_line_a_neuron(path: Path) -> None:
     code, out, err = run(path, "neurons MATCHING 'Except' BEFORE 'the'")
     header, line = out.splitlines()
-    assert header.split("\t") == ["neuron", "model", "F1", "activation", "path"]
-    neuron, model, f1, activation, shown = line.split("\t")
-    assert (neuron, model, activation, shown) == ("L0N0", "tiny", "1.00", "·except · _ · ·the")
+    assert header.split("\t") == ["neuron", "f1", "activation", "path"]
+    neuron, f1, activation, shown = line.split("\t")
+    assert (neuron, activation, shown) == ("L0N0", "1.00", "·except · _ · ·the")
     assert 0 < float(f1) <= 1
     assert (code, err) == (0, "")
 
@@ -78,7 +79,7 @@ def test_a_query_without_limit_shows_twenty_and_says_how_many_there_are(path: Pa
     code, out, err = run(path, "neurons MATCHING 'dog'")
     assert code == 0
     assert len(out.splitlines()) == 1 + 20
-    assert err == "20 of 28 neurons: add LIMIT to the query to see more\n"
+    assert err == "20 of 28 rows: add LIMIT to the query to see more\n"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_limits(path: Path, query: str, options: list[str], count: int) -> None:
 
 def test_nothing_found_is_an_answer(path: Path) -> None:
     code, out, err = run(path, "neurons MATCHING 'dog' BEFORE 'end'", "--json")
-    assert (code, json.loads(out), err) == (0, [], "no neuron found\n")
+    assert (code, json.loads(out), err) == (0, [], "nothing found\n")
 
 
 def test_a_token_that_the_model_lacks_is_said(path: Path) -> None:
@@ -109,13 +110,34 @@ def test_a_token_that_the_model_lacks_is_said(path: Path) -> None:
     assert "except" in err
 
 
-def test_explain_shows_the_statement_and_needs_no_database(tmp_path: Path) -> None:
-    code, out, _ = run(tmp_path / "absent.n2gdb", "neurons MATCHING 'the' LIMIT 5", "--explain")
+def test_explain_shows_every_statement_with_its_parameters(path: Path) -> None:
+    code, out, _ = run(path, "neurons MATCHING 'the' LIMIT 5", "--explain")
     assert code == 0
-    assert out.startswith("MATCH (n:Neuron)\n")
-    assert out.splitlines()[-2:] == [f"$p0 = {text_key('the')}  # the key of 'the'", "$p1 = 5"]
-    code, out, _ = run(tmp_path / "absent.n2gdb", "neurons MATCHING 'the'", "--explain", "--json")
-    assert json.loads(out)["parameters"] == {"p0": text_key("the"), "p1": 20}
+    assert "   MATCH (n:Neuron)\n" in out
+    assert "   $p1 = 5\n" in out
+    assert run(path, "EXPLAIN neurons MATCHING 'the' LIMIT 5")[1] == out
+    _, out, _ = run(path, "neurons MATCHING 'the'", "--explain", "--json")
+    assert 20 in [value for stage in json.loads(out) for value in (stage["parameters"] or {}).values()]
+
+
+def test_profile_says_how_long_each_step_takes(path: Path) -> None:
+    code, out, _ = run(path, "PROFILE neurons MATCHING 'the'")
+    assert code == 0
+    assert " ms)" in out
+
+
+def test_csv_has_a_line_a_row(path: Path) -> None:
+    code, out, _ = run(path, "neurons MATCHING 'except' BEFORE 'the'", "--csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert code == 0
+    assert (row["neuron"], row["activation"], row["path"]) == ("L0N0", "1.0", "·except · _ · ·the")
+
+
+def test_other_answers_than_neurons(path: Path) -> None:
+    assert run(path, "COUNT neurons MATCHING 'dog'")[1].splitlines()[1].endswith("\t28")
+    assert run(path, "COUNT neurons BY layer", "--csv")[1] == "group,count\n0,30\n"
+    assert json.loads(run(path, "tokens ACTIVATING L0N1", "--json")[1])[0]["token"] == " end"
+    assert len(run(path, "patterns MATCHING ...", "--limit", "0")[1].splitlines()) == 1 + 31
 
 
 def test_a_query_that_does_not_parse_is_pointed_at(path: Path) -> None:

@@ -17,6 +17,7 @@ from n2gdb.cli.terminal import heat_style
 from n2gdb.graph import NeuronGraph, Pattern, Step
 from n2gdb.neuron import NeuronName
 from n2gdb.store import build_database
+from n2gdb.version import SCHEMA_VERSION
 from tests.small_run import WORDS, write_run
 
 THE, END, OF, EXCEPT = (WORDS.index(word) for word in (" the", " end", " of", " except"))
@@ -112,7 +113,9 @@ def test_heat_runs_from_cool_to_hot() -> None:
 
 def test_info_says_what_is_in_the_database(known: Path) -> None:
     said_of = said("info", "--verify", "--db", str(known))
-    assert f"{known}: {known.stat().st_size / 1e6:.1f} MB, schema version 1\nverified" in said_of
+    assert (
+        f"{known}: {known.stat().st_size / 1e6:.1f} MB, schema version {SCHEMA_VERSION}\nverified" in said_of
+    )
     assert "known: 2 of 2 neurons, 1 dead, 3 patterns" in said_of
     assert "corpus        ten words, 10 tokens scanned" in said_of
     assert "fingerprints  model 0123456789ab, tokenizer 123456789abc, corpus 23456789abcd" in said_of
@@ -132,11 +135,6 @@ def test_info_as_json(known: Path) -> None:
 
 def test_version() -> None:
     assert said("--version") == f"n2gdb {n2gdb.__version__}\n"
-
-
-@pytest.mark.parametrize("command", ["ingest", "query", "show", "info"])
-def test_every_help_has_an_example(command: str) -> None:
-    assert f"n2gdb {command} " in said(command, "--help").split("Usage:")[1].split("\n", 1)[1]
 
 
 @pytest.mark.parametrize(

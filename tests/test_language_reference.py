@@ -62,10 +62,11 @@ def test_most_examples_find_something(database: n2gdb.Database) -> None:
 
 
 @pytest.mark.parametrize("code", BUILT)
-def test_an_example_without_strings_is_the_query_that_it_prints(code: str) -> None:
+def test_an_example_without_strings_is_the_query_that_it_prints(code: str, database: n2gdb.Database) -> None:
     built = eval(code, vars(builder))
     assert isinstance(built, QueryBuilder)
     assert parse(str(built)) == built.query
+    assert len(database.query(built.query)) == len(database.query(str(built)))
 
 
 def test_every_word_of_the_language_is_in_the_reference() -> None:

@@ -111,6 +111,13 @@ def test_two_models_share_a_database(tmp_path: Path) -> None:
             assert {name: load_graph(connection, key(name, model)) for name in graphs} == graphs
 
 
+def test_tokens_and_neurons_lie_in_the_order_of_their_ids(small_path: Path) -> None:
+    with Connection.open(small_path) as connection:
+        for table in ("Token", "Neuron"):
+            rows = connection.rows(f"MATCH (x:{table}) RETURN x.id ORDER BY offset(id(x))")
+            assert rows == sorted(rows)
+
+
 def test_a_run_without_neurons_makes_a_database(tmp_path: Path) -> None:
     graphs = {NeuronName(0, 0): NeuronGraph.empty()}
     build_database(tmp_path / "x.n2gdb", [write_run(tmp_path / "run", graphs)])
@@ -159,6 +166,8 @@ def test_a_failed_build_leaves_the_older_database(
 def test_what_a_killed_build_left_is_no_obstacle(tmp_path: Path, small_graphs: Graphs) -> None:
     for name in ("x.n2gdb.building", "x.n2gdb.building.wal"):
         (tmp_path / name).write_bytes(b"half")
+    (tmp_path / "x.n2gdb.building.rows").mkdir()
+    (tmp_path / "x.n2gdb.building.rows" / "CONTEXT.arrow").write_bytes(b"half")
     build_database(tmp_path / "x.n2gdb", [write_run(tmp_path / "run", small_graphs)])
     Connection.open(tmp_path / "x.n2gdb").close()
     assert not list(tmp_path.glob("*.building*"))

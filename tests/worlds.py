@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -207,7 +207,7 @@ def _byte_pairs() -> str:
     )
 
 
-def _tokenizer(model: dict[str, object], before: dict[str, object] | None = None) -> str:
+def _tokenizer(model: Mapping[str, object], before: Mapping[str, object] | None = None) -> str:
     return json.dumps(
         {
             "version": "1.0",

@@ -1,0 +1,70 @@
+"""A neuron's graph for other tools: NetworkX and DOT."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from n2gdb.errors import QueryError
+from n2gdb.tokens import display
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from n2gdb.graph import NeuronGraph
+
+__all__ = ["to_dot", "to_networkx"]
+
+
+def to_networkx(graph: NeuronGraph, texts: Mapping[int, str]) -> nx.DiGraph:
+    """Return the trie as a directed graph, edges leading from the activating tokens back to their context.
+
+    Nodes are preorder indices with token, text, depth, importance, activation (the largest of the patterns
+    through it) and end (the activation of the pattern that ends there, or None). Raises QueryError where
+    networkx is not installed.
+    """
+    try:
+        import networkx as nx
+    except ImportError as error:
+        raise QueryError("networkx is not installed: run pip install 'n2gdb[networkx]'") from error
+    drawn = nx.DiGraph()
+    for node in range(len(graph)):
+        token = int(graph.token[node])
+        drawn.add_node(
+            node,
+            token=token,
+            text=texts[token],
+            depth=int(graph.depth[node]),
+            importance=float(graph.importance[node]),
+            activation=float(graph.best[node]),
+            end=None if np.isnan(graph.end[node]) else float(graph.end[node]),
+        )
+        if (parent := int(graph.parent[node])) >= 0:
+            drawn.add_edge(parent, node, positions=int(graph.depth[node] - graph.depth[parent]))
+    return drawn
+
+
+def to_dot(graph: NeuronGraph, texts: Mapping[int, str], name: str = "neuron") -> str:
+    """Return the trie in plain DOT: context on the left, activating tokens on the right.
+
+    A double rim marks where a pattern may begin; an edge over any-tokens is dashed and says how far it goes.
+    """
+    lines = [f"digraph {json.dumps(name)} {{", "  rankdir=RL; node [shape=box, style=rounded];"]
+    for node in range(len(graph)):
+        label = display(texts[int(graph.token[node])])
+        ends = ", peripheries=2" if not np.isnan(graph.end[node]) else ""
+        root = ", color=red" if graph.parent[node] < 0 else ""
+        lines.append(f"  {node} [label={_quoted(label)}{ends}{root}];")
+    for node in range(len(graph)):
+        if (parent := int(graph.parent[node])) >= 0:
+            apart = int(graph.depth[node] - graph.depth[parent])
+            far = f' [label="{apart}", style=dashed]' if apart > 1 else ""
+            lines.append(f"  {parent} -> {node}{far};")
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
