@@ -45,39 +45,19 @@ def firing(
 
     Behind each neuron stand its predicted activation, 1 being its largest, and the F1 of its graph.
     """
-    from n2gdb.database import Database, default_path
-    from n2gdb.fired_tokens import fired_tokens
-    from n2gdb.store import Connection
+    import n2gdb
 
-    with Connection.open(db or default_path()) as connection:
-        database = Database(connection)
-        tokens = database.tokenizer(model).cut(text)
-        found = fired_tokens(
-            connection.table,
-            tokens,
-            database.model(model).number,
-            positions=None if at is None else [_position(at, len(tokens))],
-            layers=layer or (),
-            min_f1=min_f1,
-        )
-        texts = database.texts(set(tokens), model)
+    with n2gdb.open(db) as database:
+        found = database.firing(text, model, at=at, layers=layer or (), min_f1=min_f1)
+        texts = database.texts({each.token for each in found}, model)
     if as_json:
         print_json([_as_dict(each, texts[each.token], limit) for each in found])
     elif as_csv:
         _print_csv(found, texts, limit)
     else:
         _print(found, texts, limit)
-    if not tokens:
+    if not found:
         typer.echo("the text has no tokens", err=True)
-
-
-def _position(at: int, length: int) -> int:
-    from n2gdb.errors import QueryError
-
-    position = at + length if at < 0 else at
-    if not 0 <= position < length:
-        raise QueryError(f"--at {at} lies outside the text, which has {length} tokens")
-    return position
 
 
 def _shown(found: FiredToken, limit: int) -> Sequence[FiredNeuron]:

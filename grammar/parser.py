@@ -21,6 +21,7 @@ __all__ = ["parse"]
 
 def parse(text: str) -> Statement:
     """Read one statement; raise GrammarError, which says where it fails and what was expected there."""
+    _check_characters(text)
     try:
         statement = cast(Statement, _lark().parse(text))
         check(statement)
@@ -31,6 +32,18 @@ def parse(text: str) -> Statement:
     except MeaningError as fault:
         raise GrammarError(fault.message, text=text, line=fault.at.line, column=fault.at.column) from None
     return statement
+
+
+def _check_characters(text: str) -> None:
+    """Refuse half characters, which bytes that are not UTF-8 become: nothing can compare or print them."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        column = error.start - (text.rfind("\n", 0, error.start) + 1) + 1
+        shown = text.encode("utf-8", "replace").decode("utf-8")
+        message = "half a character, as bytes that are not UTF-8 give: write the query in UTF-8"
+        raise GrammarError(message, text=shown, line=line, column=column) from None
 
 
 @cache

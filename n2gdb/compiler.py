@@ -52,6 +52,9 @@ ANSWER_COLUMNS = (
 )
 
 DEFAULT_ORDER = (Key("f1", descending=True),)
+#: Subqueries of one statement: twice as many do not fit the engine's memory.
+MOST_SUBQUERIES = 64
+
 #: What settles a tie, so that an order is always whole.
 _TIES = ("n.layer", "n.`index`", "n.id")
 
@@ -181,12 +184,22 @@ def _holds(
         if not isinstance(clause, Matching | Mentioning):
             raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
         ways = [
-            _exists(form, branch, f"_{next(names)}", parameters)
+            _exists(form, branch, _name(names), parameters)
             for form, branch in product(settled.forms[clause], branches)
         ]
         return _joined(" OR ")(ways)
 
     return fold(clauses, leaf, _joined(" AND "), _joined(" OR "), lambda operand: f"NOT {operand}")
+
+
+def _name(names: Iterator[int]) -> str:
+    number = next(names)
+    if number == MOST_SUBQUERIES:
+        raise QueryError(
+            f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR,"
+            " texts of several tokens and alternatives in WHERE"
+        )
+    return f"_{number}"
 
 
 def _joined(word: str) -> Callable[[Sequence[str]], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from n2gdb.condition_value import holds
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     And,
@@ -42,6 +43,7 @@ _RESERVED = frozenset({"index"})
 
 #: Neither true nor false: what any comparison with null is.
 _UNKNOWN = 'CAST(NULL, "BOOL")'
+_TRUTHS = {True: "true", False: "false", None: _UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def column(name: str, owner: str = "n") -> str:
 def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
     """Return ``formula`` in Cypher; raise QueryError for a match's field where ``fields`` is None."""
     match formula:
+        case Computed() if not fields_in(formula):
+            return _TRUTHS[holds(formula, {})]  # the engine forgets a filter that looks at no column
         case And(operands):
             return _joined(" AND ", operands, fields, parameters)
         case Or(operands):

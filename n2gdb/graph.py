@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,8 +159,14 @@ class NeuronGraph:
 
     def patterns(self) -> Iterator[Pattern]:
         """Yield every pattern, in preorder of its end mark."""
-        for node in np.flatnonzero(~np.isnan(self.end)):
-            yield self.pattern(int(node))
+        token, depth, end = self.token.tolist(), self.depth.tolist(), self.end.tolist()
+        importance = self.importance.tolist()
+        paths: list[tuple[Step, ...]] = []
+        for node, parent in enumerate(self.parent.tolist()):
+            step = Step(depth[node], token[node], importance[node])
+            paths.append((step,) if parent < 0 else (*paths[parent], step))
+            if not math.isnan(end[node]):
+                yield Pattern(paths[node], end[node])
 
     def predict(self, tokens: Sequence[int] | npt.NDArray[np.integer]) -> FloatArray:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.

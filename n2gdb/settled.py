@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     And,
     Clause,
+    Condition,
     FiringOn,
     Formula,
     Matching,
@@ -21,6 +23,9 @@ from n2gdb.lowering import Lowered, lower, tests_of
 from n2gdb.vocabulary import Vocabulary
 
 __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "positive_clauses", "settle"]
+
+#: Conditions of one statement: the engine takes seconds to plan ten times as many.
+MOST_CONDITIONS = 256
 
 #: The clauses that are asked of single patterns, and compile to Cypher.
 PatternClause: TypeAlias = Matching | Mentioning
@@ -55,8 +60,10 @@ class Settled:
 def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Settled:
     """Bring every clause into normal form, all its literals looked up at once.
 
-    Raises QueryError where a clause names too much or holds an expression that is none.
+    Raises QueryError where a clause or WHERE holds too much, or an expression is none.
     """
+    if (conditions := _count(query.where)) > MOST_CONDITIONS:
+        raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
     clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning)]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
     return Settled(query, {clause: lower(clause, vocabulary) for clause in clauses}, model)
@@ -96,6 +103,16 @@ def fold(
             return opposite(fold(operand, leaf, both, either, opposite))
         case _:
             return leaf(formula)
+
+
+def _count(where: Formula[Condition] | None) -> int:
+    match where:
+        case And(operands) | Or(operands):
+            return sum(map(_count, operands))
+        case Not(operand):
+            return _count(operand)
+        case _:
+            return 0 if where is None else 1
 
 
 def _signed(clauses: Formula[Clause] | None, positive: bool = True) -> Iterator[tuple[Clause, bool]]:

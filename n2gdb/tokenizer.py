@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from n2gdb.errors import DatabaseFormatError
+from n2gdb.errors import DatabaseFormatError, QueryError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Engine
@@ -27,5 +27,10 @@ class Tokenizer:
             ) from error
 
     def cut(self, text: str) -> tuple[int, ...]:
-        """Return the token ids of ``text``, none of them special: (tokens,)."""
+        """Return the token ids of ``text``, none of them special: (tokens,).
+
+        Raises QueryError where the text holds half a character, as bytes that are not UTF-8 give.
+        """
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise QueryError("the text holds half a character, which no token can read: write it in UTF-8")
         return tuple(self._engine.encode(text, add_special_tokens=False).ids)

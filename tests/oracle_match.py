@@ -29,7 +29,7 @@ from n2gdb.graph import Pattern
 from n2gdb.tokens import KINDS, normalise, without_space
 from tests.oracle_world import Model, Neuron
 
-__all__ = ["Match", "all_matches", "takes"]
+__all__ = ["Match", "all_matches", "cuts_of", "takes"]
 
 FIRES = 0.5
 
@@ -92,7 +92,7 @@ def _orders(clause: Clause) -> Iterator[Clause]:
 def _read(step: Step, model: Model) -> _Read:
     if isinstance(step, Variable | AnyToken | Run):
         return _Read(step, frozenset(), frozenset())
-    return _Read(step, takes(step, model), _cuts(step, model))
+    return _Read(step, takes(step, model), cuts_of(step, model))
 
 
 def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern) -> Iterator[tuple[int, ...]]:
@@ -160,11 +160,11 @@ def _passes(test: TokenTest, text: str) -> bool:
 
 
 @lru_cache(maxsize=50_000)
-def _cuts(test: TokenTest, model: Model) -> frozenset[tuple[int, ...]]:
+def cuts_of(test: TokenTest, model: Model) -> frozenset[tuple[int, ...]]:
     """Return the sequences of tokens that a text stands for where no one token reads so."""
     match test:
         case OneOf(alternatives):
-            return frozenset().union(*(_cuts(each, model) for each in alternatives))
+            return frozenset().union(*(cuts_of(each, model) for each in alternatives))
         case TokenLiteral(text, exact) if not takes(test, model):
             bare = without_space(text)
             cases = (bare, bare.lower(), bare.upper(), bare.title())

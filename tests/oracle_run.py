@@ -26,6 +26,8 @@ from n2gdb.database import Database
 from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.written import written
 from tests.oracle_check import check
+from tests.oracle_match import all_matches, cuts_of, takes
+from tests.oracle_similarity import containment, similarity
 from tests.oracle_world import World
 from tests.query_census import constructs, least
 from tests.query_text import known_of, random_statement
@@ -74,6 +76,8 @@ def tally_of(seed: int, number: int = ASKED) -> Tally:
                 if text not in asked:
                     asked.add(text)
                     _tell(tally, statement, database, world, seed)
+    for kept in (all_matches, takes, cuts_of, similarity, containment):
+        kept.cache_clear()  # they hold the world
     return tally
 
 

@@ -87,7 +87,7 @@ def test_a_query_finds_neurons_with_their_evidence(small: n2gdb.Database, small_
     assert {hit.neuron for hit in answer} <= firing
     assert [hit.path.split(" · ")[-1] for hit in answer] == ["·dog"] * 3
     assert answer[0] == next(iter(answer))
-    assert answer[:2] == answer.hits[:2]
+    assert answer[:2] == tuple(answer)[:2]
     assert answer.notices == ()
 
 

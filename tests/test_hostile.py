@@ -2,10 +2,10 @@
 
 Through the engine go: every string as a token that must not stand there, forty to a statement; every 200th as
 a single-quoted and as a double-quoted token by itself, which the models' tokenizers then cut; every 40th as
-a text to run the graphs on; every 10th as the name of a model; every 16th as a regular expression; and whole
-queries, mended from a valid one and a string at a random place. Every string goes through the parser as a
-query of its own, and written as a token and read again. Besides, a model whose own tokens are hostile is
-asked random statements. All that reaches the engine is kept, and none of it holds any of the strings.
+a text to run the graphs on; every 10th as the name of a model; every 16th as a regular expression; and every
+3rd in a random place of a valid query. Every string goes through the parser as a query of its own, and is
+written as a token and read again. Besides, a model whose own tokens are hostile is asked random statements. All that
+reaches the engine is kept, and none of it holds any of the strings.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ def test_in_the_middle_of_queries(strings: list[str], world: tuple[Database, Wor
     database, models = world
     random = Random(6)
     understood = 0
-    for text in strings[8:]:
+    for text in strings[8::3]:
         query = random.choice(QUERIES)
         place = random.choice(
             [found.start() + random.randint(0, 1) for found in re.finditer(r"['\"/ ]", query)]
@@ -283,7 +283,7 @@ def test_in_the_middle_of_queries(strings: list[str], world: tuple[Database, Wor
         understood += 1
         if understood % 10 == 0:
             ask(statement, database, models)
-    assert understood > 500
+    assert understood > 150
     kept.hold(strings)
 
 
@@ -302,6 +302,6 @@ def test_a_model_whose_own_tokens_are_hostile(strings: list[str], tmp_path: Path
     random = Random(9)
     with n2gdb.open(path) as database:
         kept.statements.clear()
-        found = [check(random_statement(random, known), database, world) for _ in range(150)]
-    assert sum(bool(rows) for rows in found) >= 60
+        found = [check(random_statement(random, known), database, world) for _ in range(100)]
+    assert sum(bool(rows) for rows in found) >= 40
     kept.hold([*strings, *words])
