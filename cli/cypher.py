@@ -53,6 +53,8 @@ def cypher(
     from n2gdb.database import default_path
     from n2gdb.store import Connection
 
+    for text in (statement, *(param or ())):
+        _check_characters(text)
     _check(statement)
     parameters = dict(_bound(param or ()))
     with Connection.open(db or default_path()) as connection:
@@ -78,6 +80,15 @@ def _check(statement: str) -> None:
             f"{said}: only statements that read are, which begin with MATCH, OPTIONAL MATCH, UNWIND, WITH,"
             " RETURN, LOAD FROM or CALL"
         )
+
+
+def _check_characters(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise QueryError(
+            f"{text!r} holds half a character, which the engine cannot read: write it in UTF-8"
+        ) from error
 
 
 def _bound(given: Sequence[str]) -> Iterator[tuple[str, Any]]:

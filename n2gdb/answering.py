@@ -25,7 +25,7 @@ from n2gdb.grammar.ast import (
 from n2gdb.hits import hits_of
 from n2gdb.lowering import tests_of
 from n2gdb.near_tokens import unknown_tokens
-from n2gdb.pattern_hits import find_patterns, pattern_hits_of
+from n2gdb.pattern_hits import find_page, find_patterns, pattern_hits_of
 from n2gdb.session import Session, Stage
 from n2gdb.settled import Settled, clauses_of, settle
 from n2gdb.token_hits import find_tokens
@@ -74,28 +74,23 @@ def _neurons(session: Session, settled: Settled) -> Answer[Any]:
     found = find(session, settled)
 
     def fetch(start: int, stop: int) -> list[Any]:
-        return list(hits_of(session, settled, found.neurons[start:stop], found.sets))
+        return list(hits_of(session, settled, found.read(start, stop), found.sets))
 
     columns = _columns(
         session, settled, _SCORED_COLUMNS if found.sets.scores is not None else _NEURON_COLUMNS
     )
     if settled.matched and found.sets.scores is not None:
         columns = (*columns, "path")
-    return _made(session, settled, len(found.neurons), fetch, columns, found.total)
+    return _made(session, settled, len(found.ids), fetch, columns, found.total)
 
 
 def _patterns(session: Session, settled: Settled) -> Answer[Any]:
-    query = settled.query
-    patterns = find_patterns(session, settled)
-    total = len(patterns)
-    kept = patterns[query.offset or 0 : None if query.limit is None else (query.offset or 0) + query.limit]
+    kept, total = find_page(session, settled)
 
     def fetch(start: int, stop: int) -> list[Any]:
         return list(pattern_hits_of(session, settled, kept[start:stop]))
 
-    return _made(
-        session, settled, len(kept), fetch, _columns(session, settled, _PATTERN_COLUMNS), lambda: total
-    )
+    return _made(session, settled, len(kept), fetch, _columns(session, settled, _PATTERN_COLUMNS), total)
 
 
 def _made(

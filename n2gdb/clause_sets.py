@@ -156,7 +156,10 @@ def _counting(session: Session, settled: Settled, found: Sequence[Firing]) -> di
     neurons: dict[int, Mapping[str, Any]] = {}
     if any(mentions_neuron(each) for each in restrictions):
         listed = sorted({firing.neuron for firing in found})
-        rows = session.run("read the neurons that fire", compile_rows(Settled(Query(), {}), None, (), listed))
+        rows = session.run(
+            "read the neurons that fire",
+            compile_rows(Settled(Query(), {}), None, ANSWER_COLUMNS, among=listed),
+        )
         neurons = {row[0]: dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows}
     kept: dict[int, list[Firing]] = {}
     for firing in found:

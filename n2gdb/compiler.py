@@ -24,6 +24,7 @@ __all__ = [
     "compile_count",
     "compile_evidence",
     "compile_neurons",
+    "compile_page",
     "compile_query",
     "compile_rows",
     "found",
@@ -101,13 +102,23 @@ def compile_query(settled: Settled, among: Sequence[int] | None = None) -> Compi
 
 
 def compile_rows(
-    settled: Settled, clauses: Formula[Clause] | None, ranks: Sequence[str], among: Sequence[int] | None
+    settled: Settled,
+    clauses: Formula[Clause] | None,
+    fields: Sequence[str],
+    ranks: Sequence[str] = (),
+    among: Sequence[int] | None = None,
 ) -> Compiled:
-    """Return the statement of all neurons that meet ``clauses``: ANSWER_COLUMNS, then ``ranks``."""
+    """Return the statement of all neurons that meet ``clauses``: ``fields``, then ``ranks``, unordered."""
     parameters = Parameters()
     parts = [found(settled, clauses, parameters, among), *_ranks(settled, ranks, parameters)]
-    parts.append("RETURN " + ", ".join([*(column(name) for name in ANSWER_COLUMNS), *ranks]))
+    parts.append("RETURN " + ", ".join([*(column(name) for name in fields), *ranks]))
     return Compiled("\n".join(parts), parameters.values)
+
+
+def compile_page(neurons: Sequence[int]) -> Compiled:
+    """Return the statement of ANSWER_COLUMNS of few neurons, by their ids."""
+    columns = ", ".join(column(name) for name in ANSWER_COLUMNS)
+    return Compiled(f"MATCH (n:Neuron) WHERE n.id IN $neurons RETURN {columns}", {"neurons": list(neurons)})
 
 
 def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compiled:

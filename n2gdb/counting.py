@@ -50,9 +50,9 @@ def _total(session: Session, settled: Settled) -> int:
 
 def _neuron_counts(session: Session, settled: Settled, grouping: Grouping) -> Counter[Any]:
     if settled.query.subject is Subject.PATTERNS:
-        neurons = [pattern.neuron for pattern in find_patterns(session, settled)]
+        neurons = [dict(pattern.neuron) for pattern in find_patterns(session, settled)]
     else:
-        neurons = list(find(session, settled).neurons)
+        neurons = find(session, settled).every()
     names = {model.number: model.name for model in session.models}
     counts = Counter(neuron[grouping.value] for neuron in neurons)
     if grouping is Grouping.MODEL:

@@ -317,4 +317,9 @@ def _read(query: AnyQuery) -> Statement:
     from n2gdb.builder import QueryBuilder, TokenQueryBuilder
     from n2gdb.grammar.written import written
 
-    return read_query(written(query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query))
+    statement = query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
+    try:
+        text = written(statement)
+    except ValueError as error:
+        raise QueryError(f"a tree that no text gives: {error}") from error
+    return read_query(text)

@@ -16,16 +16,17 @@ from n2gdb.compiler import (
     DEFAULT_ORDER,
     compile_count,
     compile_neurons,
+    compile_page,
     compile_query,
     compile_rows,
     ranked_fields,
 )
-from n2gdb.grammar.ast import And, Clause, Formula, Key
+from n2gdb.grammar.ast import And, Clause, Formula, Key, Query
 from n2gdb.neuron_set import NeuronSet
 from n2gdb.session import Session
 from n2gdb.settled import Settled, clauses_of, conjuncts, fold
 
-__all__ = ["Found", "count_neurons", "find", "find_ids"]
+__all__ = ["Found", "count_neurons", "find", "find_ids", "read_neurons"]
 
 #: Neurons that a statement may list by id; a list is searched from end to end for every neuron.
 _MOST_LISTED = 256
@@ -33,14 +34,19 @@ _MOST_LISTED = 256
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The neurons of a query in order, LIMIT and OFFSET applied; ``total()`` counts them all.
+    """The neurons of a query in order, LIMIT and OFFSET applied, by Neuron.id; ``total()`` counts them all.
 
-    Each neuron is a mapping of ANSWER_COLUMNS to what is stored.
+    ``read(start, stop)`` gives a range of them as mappings of ANSWER_COLUMNS to what is stored.
     """
 
-    neurons: Sequence[Mapping[str, Any]]
+    ids: Sequence[int]
+    read: Callable[[int, int], list[dict[str, Any]]]
     total: Callable[[], int]
     sets: ClauseSets
+
+    def every(self) -> list[dict[str, Any]]:
+        """Return all of them as ``read`` does."""
+        return self.read(0, len(self.ids))
 
 
 def find(session: Session, settled: Settled) -> Found:
@@ -61,7 +67,7 @@ def count_neurons(session: Session, settled: Settled) -> int:
         rows = session.run_last("count the neurons", compile_count(settled))
         return int(rows[0][0]) if rows else 0
     whole = replace(settled, query=replace(settled.query, limit=None, offset=None))
-    return len(_finished(session, whole, sets, stated, among).neurons)
+    return len(_finished(session, whole, sets, stated, among).ids)
 
 
 def find_ids(session: Session, settled: Settled) -> tuple[set[int] | None, ClauseSets]:
@@ -91,7 +97,7 @@ def _by_statement(session: Session, settled: Settled, sets: ClauseSets) -> Found
         ((count,),) = session.rows(compiled.cypher, compiled.parameters)
         return int(count)
 
-    return Found(neurons, total, sets)
+    return Found([neuron["id"] for neuron in neurons], lambda start, stop: neurons[start:stop], total, sets)
 
 
 def _finished(
@@ -104,18 +110,34 @@ def _finished(
     """Let a statement find what it can, keep of that what the sets allow, and order it here."""
     query = settled.query
     ranks = ranked_fields(query.order)
+    fields = tuple(
+        dict.fromkeys(["id", "layer", "index", *(key.field for key in query.order or DEFAULT_ORDER)])
+    )
+    fields = tuple(name for name in fields if name not in ranks)
     listed = sorted(among.ids) if among and not among.without and len(among.ids) <= _MOST_LISTED else None
-    compiled = compile_rows(settled, _all_of(stated), ranks, listed)
+    compiled = compile_rows(settled, _all_of(stated), fields, ranks, listed)
     rows = session.run_last("find the neurons", compiled)
-    neurons = [dict(zip((*ANSWER_COLUMNS, *ranks), row, strict=True)) for row in rows]
+    neurons = [dict(zip((*fields, *ranks), row, strict=True)) for row in rows]
     if among is not None and listed is None:
         session.note("keep the neurons of the sets worked out before")
         neurons = [neuron for neuron in neurons if neuron["id"] in among]
     session.note("order the neurons")
     _sort(neurons, query.order, sets)
     stop = None if query.limit is None else (query.offset or 0) + query.limit
+    ids = [neuron["id"] for neuron in neurons[query.offset or 0 : stop]]
     total = len(neurons)
-    return Found(neurons[query.offset or 0 : stop], lambda: total, sets)
+    return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: total, sets)
+
+
+def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the neurons with these ids as mappings of ANSWER_COLUMNS to what is stored."""
+    if len(ids) <= _MOST_LISTED:
+        compiled = compile_page(ids)
+    else:
+        compiled = compile_rows(Settled(Query(), {}), None, ANSWER_COLUMNS)
+    rows = session.run("read the neurons", compiled)
+    by_id = {row[0]: dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows}
+    return [by_id[neuron] for neuron in ids]
 
 
 def _narrowed(

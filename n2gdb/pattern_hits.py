@@ -8,9 +8,10 @@ from typing import Any
 
 from n2gdb.clause import match_clause
 from n2gdb.compiler import ANSWER_COLUMNS, Compiled, neuron_truths
-from n2gdb.conditions import split
-from n2gdb.found import Found, find
+from n2gdb.conditions import column, split
+from n2gdb.found import Found, find, read_neurons
 from n2gdb.grammar.ast import Key
+from n2gdb.grammar.fields import FIELDS
 from n2gdb.hits import evidence_rows, paths_of
 from n2gdb.lowering import Lowered
 from n2gdb.neuron import NeuronName
@@ -23,6 +24,7 @@ __all__ = [
     "MOST_LISTED",
     "FoundPattern",
     "PatternHit",
+    "find_page",
     "find_patterns",
     "pattern_hits_of",
     "pattern_statements",
@@ -78,7 +80,7 @@ class FoundPattern:
 def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
     """Return the patterns of a query in order, LIMIT and OFFSET aside."""
     found = find(session, _unlimited(settled))
-    neurons = {neuron["id"]: neuron for neuron in found.neurons}
+    neurons = {neuron["id"]: neuron for neuron in found.every()}
     best: dict[tuple[int, int], tuple[float, float | None]] = {}
     for neuron, end, activation, importance in _pattern_rows(session, settled, found, list(neurons)):
         known = best.get((neuron, end))
@@ -90,6 +92,53 @@ def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
         for (neuron, end), (activation, importance) in best.items()
     ]
     return _sorted(patterns, settled.query.order or (Key("activation", descending=True),))
+
+
+def find_page(session: Session, settled: Settled) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
+    """Return the patterns of a query, LIMIT and OFFSET applied, and what counts them all.
+
+    Where one statement finds them, it orders and cuts them too: there are hundreds a neuron.
+    """
+    query = settled.query
+    statements = list(pattern_statements(settled, None))
+    one_clause = query.clauses is None or settled.matched == (query.clauses,)
+    if len(statements) == 1 and one_clause and query.limit is not None:
+        return _ordered_page(session, settled, statements[0])
+    patterns = find_patterns(session, settled)
+    start = query.offset or 0
+    kept = patterns[start : None if query.limit is None else start + query.limit]
+    return kept, lambda: len(patterns)
+
+
+def _ordered_page(
+    session: Session, settled: Settled, statement: Compiled
+) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
+    query = settled.query
+    order = query.order or (Key("activation", descending=True),)
+    fields = [key.field for key in order if not FIELDS[key.field].of_match]
+    named = dict.fromkeys(["layer", "index", "id", *fields])
+    keys = [
+        f"{_column(key.field)} IS NULL, {_column(key.field)}{' DESC' if key.descending else ''}"
+        for key in order
+    ]
+    parts = [
+        f"{statement.cypher}, {', '.join(f'{column(name)} AS by_{name}' for name in named)}",
+        f"ORDER BY {', '.join([*keys, 'by_layer', 'by_index', 'by_id', 'pattern'])}",
+        "SKIP $skipped LIMIT $limit",
+    ]
+    given = {**statement.parameters, "skipped": query.offset or 0, "limit": query.limit}
+    rows = session.run_last("find and order the patterns", Compiled("\n".join(parts), given))
+    neurons = {neuron["id"]: neuron for neuron in read_neurons(session, sorted({row[0] for row in rows}))}
+    found = [FoundPattern(neurons[row[0]], *row[1:4]) for row in rows]
+
+    def total() -> int:
+        return len(session.table(statement.cypher, statement.parameters))
+
+    return found, total
+
+
+def _column(field: str) -> str:
+    return field if FIELDS[field].of_match else f"by_{field}"
 
 
 def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[FoundPattern]) -> list[PatternHit]:

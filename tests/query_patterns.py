@@ -54,7 +54,7 @@ def random_test(random: Random, texts: Sequence[str], text: str | None = None, d
     if kind < 0.72:
         return TokenClass(random.choice(list(TokenKind)))
     if kind < 0.88:
-        others = [random_test(random, texts, None, depth + 1) for _ in range(random.randint(1, 2))]
+        others = [random_test(random, texts, None, depth + 1) for _ in range(random.choice((1, 1, 1, 2)))]
         tests = [random_test(random, texts, text, depth + 1), *others]
         random.shuffle(tests)
         return OneOf(tuple(tests))
@@ -87,7 +87,7 @@ def _expression(random: Random, text: str) -> TokenExpression:
 
 
 def _stray(random: Random, texts: Sequence[str]) -> Pattern:
-    steps = [_step(random, texts) for _ in range(random.choice((1, 2, 2, 2, 3, 3, 4)))]
+    steps = [_step(random, texts) for _ in range(random.choice((1, 1, 2, 2, 2, 2, 3, 3, 4)))]
     return _linked(steps, [random.choice(_LINKS) for _ in steps[1:]])
 
 
@@ -103,7 +103,7 @@ def _step(random: Random, texts: Sequence[str]) -> Step:
 def _led(random: Random, texts: Sequence[str], path: TokenPath) -> Pattern:
     """Name some of the tokens of a path, at distances that are nearly always right."""
     context = list(path[1:])
-    number = min(random.choice((0, 1, 1, 1, 2, 2, 3)), len(context))
+    number = min(random.choice((0, 0, 1, 1, 1, 1, 2, 2, 3)), len(context))
     kept = sorted(random.sample(context, number), reverse=True)
     if random.random() < 0.7 or not kept:
         kept.append(path[0])

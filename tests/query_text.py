@@ -96,14 +96,14 @@ def random_query(random: Random, known: Known) -> Query:
     """Return a query for neurons, for patterns, or for a count of either."""
     subject = Subject.PATTERNS if random.random() < 0.2 else Subject.NEURONS
     model = random.choice(known.models) if random.random() < 0.15 else None
-    leaves = random.choice((1, 1, 1, 1, 1, 1, 2, 2, 3))
+    leaves = random.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3))
     clauses = None
     if random.random() < 0.9:
         clauses = random_formula(random, lambda: _clause(random, known), leaves)
     on_match = subject is Subject.PATTERNS or any(is_pattern_clause(each) for each in positive(clauses))
     where = None
     if random.random() < 0.5:
-        leaves = random.choice((1, 1, 1, 2, 3))
+        leaves = random.choice((1, 1, 1, 1, 2, 3))
         where = random_formula(random, lambda: random_condition(random, on_match), leaves)
     query = Query(clauses, where, (), _cut(random), _cut(random), subject, model)
     return _ended(random, known, query, on_match)

@@ -112,6 +112,8 @@ def test_reading_forms_pass(small_path: Path) -> None:
         (["RETURN 1", "--param", "x=1"], "$x is bound, but"),
         (["RETURN $x", "--param", "x"], "write NAME=VALUE"),
         (["RETURN $x", "--param", "x=1", "--param", "x=2"], "binds x twice"),
+        (["RETURN '\udcff'"], "half a character"),
+        (["RETURN $x", "--param", "x=\udcff"], "half a character"),
     ],
 )
 def test_parameters_are_checked(arguments: list[str], said: str, small_path: Path) -> None:

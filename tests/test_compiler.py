@@ -98,7 +98,7 @@ def placeholders(cypher: str) -> set[str]:
 def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
     settled = settle(query, few_words())
     evidence = [each for clause in settled.matched for each in compile_evidence(settled, clause, [1, 2])]
-    for compiled in (compile_rows(settled, None, ("activation",), [1]), *evidence):
+    for compiled in (compile_rows(settled, None, ("id",), ("activation",), [1]), *evidence):
         assert placeholders(compiled.cypher) == set(compiled.parameters)
         assert {type(value) for value in compiled.parameters.values()} <= {int, float, str, list}
 

@@ -3,9 +3,9 @@
 Through the engine go: every string as a token that must not stand there, forty to a statement; every 200th as
 a single-quoted and as a double-quoted token by itself, which the models' tokenizers then cut; every 40th as
 a text to run the graphs on; every 10th as the name of a model; every 16th as a regular expression; and every
-3rd in a random place of a valid query. Every string goes through the parser as a query of its own, and is
-written as a token and read again. Besides, a model whose own tokens are hostile is asked random statements. All that
-reaches the engine is kept, and none of it holds any of the strings.
+3rd in a random place of a valid query. Every string goes through the parser as a query of its own, and as a
+token that is written and read again. Besides, a model whose own tokens are hostile is asked random queries.
+All that reaches the engine is kept, and none of it holds any of the strings.
 """
 
 from __future__ import annotations
