@@ -52,19 +52,20 @@ def match_clause(
     parameters: Parameters,
     *,
     exactly: bool = False,
+    few_neurons: bool = False,
 ) -> ClauseMatch:
     """Return one normal form of a clause in Cypher, its variables ending in ``name``.
 
-    ``restrictions`` are the conditions of WHERE on a match. With ``exactly`` each row is one pattern, of
-    few neurons; without, a row may stand for all the patterns below one node, where that finds the same
-    neurons.
+    ``restrictions`` are the conditions of WHERE on a match. With ``exactly`` each row is one pattern, and
+    the clause is no subquery; without, a row may stand for all the patterns below one node, where that finds
+    the same neurons. ``few_neurons`` tells that ``n`` is held to a list.
     """
-    rows = _Rows(form, name, few_neurons=exactly)
+    rows = _Rows(form, name, few_neurons=few_neurons)
     rows.add_context(parameters)
     rows.add_activating(parameters)
     rows.add_tail(exactly or not grows_with_activation(restrictions))
     importance = _least([f"c{place}{name}.importance" for place in rows.context])
-    fields = MatchFields(rows.activation, importance, rows.add_owner(restrictions))
+    fields = MatchFields(rows.activation, importance, rows.add_owner(restrictions, subquery=not exactly))
     rows.filters += [f"({condition_text(each, fields, parameters)})" for each in restrictions]
     return ClauseMatch(
         tuple(rows.paths),
@@ -146,7 +147,7 @@ class _Rows:
         else:
             node = f"t{self.name}"
             self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]
-            if self._is_chained():
+            if self.few_neurons or self._is_chained():
                 self.paths.append(f"(n)-[a{self.name}:ACTIVATES_ON]->({node}:Token)")
                 self.has_root = True
             else:
@@ -174,12 +175,12 @@ class _Rows:
         self.activation = f"{tail}.`end`" if exactly else f"{tail}.activation"
         self.end = f"{tail}.pre"
 
-    def add_owner(self, restrictions: Sequence[Formula[Condition]]) -> str:
+    def add_owner(self, restrictions: Sequence[Formula[Condition]], *, subquery: bool) -> str:
         """Return the variable whose columns ``restrictions`` may compare with the match's.
 
         A subquery that mentioned a column of ``n`` itself would lose the neurons where it is null.
         """
-        if not any(mentions_neuron(each) for each in restrictions):
+        if not subquery or not any(mentions_neuron(each) for each in restrictions):
             return "n"
         owner = f"m{self.name}"
         self.paths.append(f"({owner}:Neuron)")
@@ -188,39 +189,37 @@ class _Rows:
         return owner
 
     def hint(self) -> str:
-        """Return the order of joins, the narrowest tokens first, where the engine would choose badly.
+        """Return the order of joins where the engine would choose badly.
 
         Left alone, it starts from the neurons as soon as anything but one token is asked, and joins the
-        frequent tokens of a long pattern first: ten to a hundred times slower. Where several context tokens
-        are joined and none is narrow, its own order is better.
+        frequent tokens of a long pattern first: ten to a hundred times slower; and it takes a second to plan
+        seven joins. From few neurons their nodes are reached first, else the narrowest tokens.
         """
-        anchors = [(self._breadth(anchor.tokens), place) for place, anchor in enumerate(self.form.context)]
         if not self._is_hinted():
             return ""
-        ordered = sorted(anchors, key=lambda each: (each[0], -each[1]))
-        pairs = [f"u{place}{self.name} JOIN c{place}{self.name}" for _, place in ordered]
+        name = self.name
+        breadths = [(self._breadth(anchor.tokens), place) for place, anchor in enumerate(self.form.context)]
+        ordered = sorted(breadths, key=lambda each: (each[0], -each[1]))
+        joins = [(f"c{place}{name}", f"u{place}{name}") for _, place in ordered]
         if self.has_root:
-            root = f"t{self.name} JOIN a{self.name}"
             tokens = self.form.activating.tokens if self.form.activating else None
-            pairs.insert(0 if not ordered or self._breadth(tokens) < ordered[0][0] else len(pairs), root)
+            first = not ordered or self._breadth(tokens) < ordered[0][0]
+            joins.insert(0 if first else len(joins), (f"a{name}", f"t{name}"))
         if self.has_tail:
-            pairs.append(f"v{self.name} JOIN e{self.name}")
-        joined = f"(({pairs[0]}) JOIN n)"
-        for pair in pairs[1:]:
-            joined = f"({joined} JOIN ({pair}))"
-        return f" HINT {joined}"
+            joins.append((f"e{name}", f"v{name}"))
+        return f" HINT {_from_neurons(joins) if self.few_neurons else _from_tokens(joins)}"
 
     def _is_hinted(self) -> bool:
         if self.has_value_join:  # which a hint cannot say
             return False
-        if self._is_chained():
+        if self.few_neurons or self._is_chained():
             return True
-        return len(self.context) < 2 and bool(self.form.anchors) and not self.few_neurons
+        return len(self.context) < 2 and bool(self.form.anchors)
 
     def _is_chained(self) -> bool:
         """Whether several context tokens are joined, at least one of them narrow."""
         narrow = [anchor.tokens for anchor in self.form.context if not is_broad(anchor.tokens)]
-        return bool(narrow) and len(self.context) > (2 if self.few_neurons else 1)
+        return bool(narrow) and len(self.context) > 1
 
     @staticmethod
     def _breadth(tokens: TokenSet | None) -> int:
@@ -235,6 +234,21 @@ class _Rows:
         if self.context:
             return f"c0{self.name}"
         return f"a{self.name}" if self.form.activating else None
+
+
+def _from_neurons(joins: Sequence[tuple[str, str]]) -> str:
+    joined = "n"
+    for relationship, node in joins:
+        joined = f"(({joined} JOIN {relationship}) JOIN {node})"
+    return joined
+
+
+def _from_tokens(joins: Sequence[tuple[str, str]]) -> str:
+    pairs = [f"{node} JOIN {relationship}" for relationship, node in joins]
+    joined = f"(({pairs[0]}) JOIN n)"
+    for pair in pairs[1:]:
+        joined = f"({joined} JOIN ({pair}))"
+    return joined
 
 
 def _within(distance: str, gap: Link) -> list[str]:

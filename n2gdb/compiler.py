@@ -145,13 +145,13 @@ def compile_evidence(settled: Settled, clause: PatternClause, neurons: Sequence[
 
 def _evidence(form: Lowered, settled: Settled, neurons: Sequence[int]) -> Compiled:
     parameters = Parameters()
-    rows = match_clause(form, "", split(settled.query.where).match, parameters, exactly=True)
+    restrictions = split(settled.query.where).match
+    rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=True)
     conditions = (f"n.id IN {parameters.bind(neurons)}", *rows.conditions)
     answer = ("n.id", rows.end, rows.activation, rows.importance or "NULL", *rows.depths)
     parts = [
         f"MATCH (n:Neuron), {', '.join(rows.paths)}",
         f"WHERE {' AND '.join(conditions)}{rows.hint}",
-        # Filtered only here, the engine starts from the few neurons, not from all that it filters.
         f"WITH * WHERE {' AND '.join(rows.filters)}",
         f"RETURN {', '.join(answer)}",
     ]

@@ -173,7 +173,9 @@ def pattern_statements(settled: Settled, among: Sequence[int] | None) -> Iterato
     for form in forms if settled.matched else [_ANY]:
         parameters = Parameters()
         truths = neuron_truths(settled, None, parameters, among)
-        rows = match_clause(form, "", split(settled.query.where).match, parameters, exactly=True)
+        restrictions = split(settled.query.where).match
+        few = among is not None
+        rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=few)
         conditions = " AND ".join([*truths, *rows.conditions])
         importance = f"max({rows.importance})" if rows.importance else _NO_NUMBER
         parts = [
