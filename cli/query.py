@@ -50,9 +50,10 @@ def query(
         asked = replace(asked, mode=Mode.EXPLAIN)
     shown, limited = _limited(asked, limit)
     import n2gdb
+    from n2gdb.answering import answer as answer_to
 
     with n2gdb.open(db) as database:
-        answer = database.query(shown, timeout=timeout)
+        answer = answer_to(database.session(timeout), shown)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
             typer.echo(notice, err=True)

@@ -1,4 +1,7 @@
-"""Any statement of the language, answered."""
+"""Any statement of the language, answered.
+
+What only some statements need is imported where it is used: a cold query should start in a blink.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from n2gdb.answer import Answer, R
-from n2gdb.counting import count_groups
 from n2gdb.found import count_neurons, find
 from n2gdb.grammar.ast import (
     And,
@@ -24,11 +26,8 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.hits import hits_of
 from n2gdb.lowering import tests_of
-from n2gdb.near_tokens import unknown_tokens
-from n2gdb.pattern_hits import find_page, find_patterns, pattern_hits_of
 from n2gdb.session import Session, Stage
 from n2gdb.settled import Settled, clauses_of, settle
-from n2gdb.token_hits import find_tokens
 from n2gdb.vocabulary import literals_of
 
 __all__ = ["answer", "count"]
@@ -47,11 +46,15 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
     if statement.mode is not Mode.ANSWER:
         return _explained(session, statement)
     if isinstance(statement, TokenQuery):
+        from n2gdb.token_hits import find_tokens
+
         return _sliced(
             find_tokens(session, statement), statement, ("token", "activation", "importance", "n_patterns")
         )
     settled = settle(statement, session.vocabulary, session.model_number(statement.model))
     if statement.count is not None:
+        from n2gdb.counting import count_groups
+
         return _sliced(count_groups(session, settled), statement, ("group", "count"), settled, session)
     if statement.subject is Subject.PATTERNS:
         return _patterns(session, settled)
@@ -60,12 +63,12 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
 
 def count(session: Session, statement: Statement) -> int:
     """Count what a statement finds, LIMIT and OFFSET aside."""
-    if isinstance(statement, TokenQuery):
-        return len(find_tokens(session, statement))
+    if isinstance(statement, TokenQuery) or statement.count is not None:
+        return answer(session, replace(statement, limit=None, offset=None)).total
     settled = settle(statement, session.vocabulary, session.model_number(statement.model))
-    if statement.count is not None:
-        return len(count_groups(session, settled))
     if statement.subject is Subject.PATTERNS:
+        from n2gdb.pattern_hits import find_patterns
+
         return len(find_patterns(session, settled))
     return count_neurons(session, settled)
 
@@ -85,6 +88,8 @@ def _neurons(session: Session, settled: Settled) -> Answer[Any]:
 
 
 def _patterns(session: Session, settled: Settled) -> Answer[Any]:
+    from n2gdb.pattern_hits import find_page, pattern_hits_of
+
     kept, total = find_page(session, settled)
 
     def fetch(start: int, stop: int) -> list[Any]:
@@ -141,6 +146,10 @@ def _notices(session: Session, settled: Settled, length: int) -> tuple[str, ...]
         literals = [each for each in _literals(settled) if session.vocabulary.cuts(each)]
     else:
         literals = _literals(settled)
+    if not literals:
+        return ()
+    from n2gdb.near_tokens import unknown_tokens
+
     return unknown_tokens(session, literals, suggest=not length)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from n2gdb.breadth import is_scanned
 from n2gdb.compiler import ANSWER_COLUMNS, compile_rows
-from n2gdb.condition_value import holds
 from n2gdb.conditions import mentions_neuron, split
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
@@ -152,6 +151,8 @@ def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, 
 
 
 def _counting(session: Session, settled: Settled, found: Sequence[Firing]) -> dict[int, list[Firing]]:
+    from n2gdb.condition_value import holds  # only where there is a text to fire on
+
     restrictions = split(settled.query.where).match
     neurons: dict[int, Mapping[str, Any]] = {}
     if any(mentions_neuron(each) for each in restrictions):

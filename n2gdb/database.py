@@ -77,13 +77,13 @@ class Database:
         """
         from n2gdb.answering import answer
 
-        return answer(self._session(timeout), _read(query))
+        return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
         from n2gdb.answering import count
 
-        return count(self._session(timeout), _read(query))
+        return count(self.session(timeout), _read(query))
 
     def similar(
         self,
@@ -211,7 +211,8 @@ class Database:
             )
         return found
 
-    def _session(self, timeout: float | None) -> Session:
+    def session(self, timeout: float | None = None) -> Session:
+        """Return what one question is answered with; ``timeout`` seconds end each of its statements."""
         from n2gdb.session import Session
 
         return Session(

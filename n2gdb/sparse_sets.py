@@ -110,7 +110,8 @@ def pairs_within(
     """
     order = np.lexsort((member, key))
     key, member = key[order], member[order]
-    fresh = np.append(True, (key[1:] != key[:-1]) | (member[1:] != member[:-1]))
+    fresh = np.ones(len(key), np.bool_)
+    fresh[1:] = (key[1:] != key[:-1]) | (member[1:] != member[:-1])
     key, member = key[fresh], member[fresh]
     end = np.searchsorted(key, key, "right")
     following = end - np.arange(len(key)) - 1  # each is paired with those behind it in its group

@@ -47,7 +47,8 @@ Row = tuple[Any, ...]
 _MAGIC = b"KUZU"
 _ASYNC_HALF = "kuzu.async_connection"
 _MAX_DB_SIZE = 1 << 36  # virtual memory to reserve; the engine's default of 8 TiB is refused by ulimits
-_POOL = 256 << 20
+_POOL = 1 << 30  # no more than a cap: a back-reference over 300,000 neurons takes half of it
+_MOST_PREPARED = 128  # statements, by connection
 _CHUNK = 100_000  # rows of an Arrow batch; small ones take half as long again
 _PARAMETER = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\$(\w+)", re.DOTALL)
 _LEFT_OVERS = ("", ".wal", ".shadow", ".tmp")
@@ -69,12 +70,12 @@ class Connection:
         kuzu = _engine()
         self.path = path
         self._closed = False
-        self._idle: list[Any] = []
+        self._idle: list[_Lane] = []
         try:
             self._database = kuzu.Database(
                 path, buffer_pool_size=memory, max_db_size=_MAX_DB_SIZE, read_only=read_only
             )
-            self._idle.append(kuzu.Connection(self._database))
+            self._idle.append(_Lane(kuzu.Connection(self._database)))
         except RuntimeError as error:
             raise _opening_error(path, str(error)) from error
 
@@ -130,14 +131,14 @@ class Connection:
         self, cypher: str, given: dict[str, Any], timeout: float | None, read: Callable[[Any], Any]
     ) -> Any:
         _check_parameters(cypher, given)
-        with self._lent() as connection:
-            connection.set_query_timeout(max(1, round(timeout * 1000)) if timeout else 0)
+        with self._lent() as lane:
+            lane.engine.set_query_timeout(max(1, round(timeout * 1000)) if timeout else 0)
             outcome: list[Any] = []
             finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
 
             def work() -> None:
                 try:
-                    outcome.append(_run(connection, cypher, given, read))
+                    outcome.append(lane.run(cypher, given, read))
                 except Exception as error:
                     outcome.append(error)
                 finally:
@@ -148,7 +149,7 @@ class Connection:
                 finished.wait()
             except BaseException:
                 while not finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
-                    connection.interrupt()
+                    lane.engine.interrupt()
                 raise
         (result,) = outcome
         if isinstance(result, Exception):
@@ -156,24 +157,24 @@ class Connection:
         return result
 
     @contextmanager
-    def _lent(self) -> Iterator[Any]:
+    def _lent(self) -> Iterator[_Lane]:
         """Lend an engine connection that no other thread uses."""
         if self._closed:
             raise DatabaseError(f"{self.path} was closed: open it again")
         try:
-            connection = self._idle.pop()
+            lane = self._idle.pop()
         except IndexError:
-            connection = _engine().Connection(self._database)
+            lane = _Lane(_engine().Connection(self._database))
         try:
-            yield connection
+            yield lane
         finally:
-            self._give_back(connection)
+            self._give_back(lane)
 
-    def _give_back(self, connection: Any) -> None:
+    def _give_back(self, lane: _Lane) -> None:
         if self._closed:
-            connection.close()
+            lane.close()
         else:
-            self._idle.append(connection)
+            self._idle.append(lane)
 
     def _translated(self, error: Exception, timeout: float | None) -> Exception:
         """Return the error to raise for one that the engine raised."""
@@ -187,14 +188,39 @@ class Connection:
         return DatabaseError(f"{self.path}: {message.splitlines()[0]}")
 
 
-def _run(connection: Any, cypher: str, parameters: dict[str, Any], read: Callable[[Any], Any]) -> Any:
-    # Prepared even without parameters: else every statement of a text that holds several would run.
-    prepared = _engine().PreparedStatement(connection, cypher, parameters)
-    result = connection.execute(prepared, parameters)
-    try:
-        return read(result)
-    finally:
-        result.close()
+class _Lane:
+    """An engine connection for one thread at a time, and the statements that it has prepared.
+
+    To prepare a statement takes as long as to plan it, which running it does again: the same text, with
+    whatever parameters, is prepared once.
+    """
+
+    __slots__ = ("_prepared", "engine")
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self._prepared: dict[str, Any] = {}
+
+    def run(self, cypher: str, parameters: dict[str, Any], read: Callable[[Any], Any]) -> Any:
+        # Prepared even without parameters: else every statement of a text that holds several would run.
+        result = self.engine.execute(self._statement(cypher, parameters), parameters)
+        try:
+            return read(result)
+        finally:
+            result.close()
+
+    def close(self) -> None:
+        self._prepared.clear()
+        self.engine.close()
+
+    def _statement(self, cypher: str, parameters: dict[str, Any]) -> Any:
+        if "COPY" in cypher:  # the table that it copies from is bound when the statement is prepared
+            return _engine().PreparedStatement(self.engine, cypher, parameters)
+        if cypher not in self._prepared:
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.pop(next(iter(self._prepared)))
+            self._prepared[cypher] = _engine().PreparedStatement(self.engine, cypher, parameters)
+        return self._prepared[cypher]
 
 
 def _as_rows(result: Any) -> list[Row]:

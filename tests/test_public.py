@@ -1,0 +1,55 @@
+"""What n2gdb offers to those who import it: every name is there, documented and typed."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import n2gdb
+
+PUBLIC = [name for name in n2gdb.__all__ if name != "__version__"]
+
+
+def test_the_package_is_marked_as_typed() -> None:
+    assert Path(str(n2gdb.__file__)).with_name("py.typed").exists()
+
+
+def test_what_is_offered_is_listed() -> None:
+    assert set(n2gdb.__all__) <= set(dir(n2gdb))
+    assert list(n2gdb.__all__) == sorted(n2gdb.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        n2gdb.opne  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_documented(name: str) -> None:
+    offered = getattr(n2gdb, name)
+    documented = offered if inspect.isclass(offered) or inspect.isfunction(offered) else type(offered)
+    assert inspect.getdoc(documented), f"{name} has no docstring"
+    if inspect.isclass(offered):
+        members = {key: each for key, each in vars(offered).items() if not key.startswith("_")}
+        plain = [
+            key for key, each in members.items() if inspect.isfunction(each) and not inspect.getdoc(each)
+        ]
+        assert not plain, f"{name}.{plain} has no docstring"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_function_is_typed(name: str) -> None:
+    offered = getattr(n2gdb, name)
+    functions = [offered] if inspect.isfunction(offered) else []
+    if inspect.isclass(offered):
+        functions = [
+            each
+            for key, each in vars(offered).items()
+            if inspect.isfunction(each) and not key.startswith("_")
+        ]
+    for function in functions:
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not inspect.Signature.empty, function.__qualname__
+        for parameter in list(signature.parameters.values())[function is not offered :]:
+            assert parameter.annotation is not inspect.Parameter.empty, (
+                f"{function.__qualname__}: {parameter}"
+            )
