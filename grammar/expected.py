@@ -5,7 +5,7 @@ from __future__ import annotations
 from lark.exceptions import UnexpectedInput
 
 from n2gdb.grammar.meaning import MeaningError
-from n2gdb.grammar.parser import _lark
+from n2gdb.grammar.parser import lark_parser
 
 __all__ = ["expected_terminals"]
 
@@ -16,7 +16,7 @@ def expected_terminals(text: str) -> frozenset[str]:
     ``$END`` is among them where the statement may end there. ``text`` holds whole words: half a keyword
     is read as a name.
     """
-    parser = _lark().parse_interactive(text)
+    parser = lark_parser().parse_interactive(text)
     try:
         parser.exhaust_lexer()
     except (UnexpectedInput, MeaningError):

@@ -16,14 +16,14 @@ from n2gdb.grammar.checks import check
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.meaning import MeaningError
 
-__all__ = ["parse"]
+__all__ = ["lark_parser", "parse"]
 
 
 def parse(text: str) -> Statement:
     """Read one statement; raise GrammarError, which says where it fails and what was expected there."""
     _check_characters(text)
     try:
-        statement = cast(Statement, _lark().parse(text))
+        statement = cast(Statement, lark_parser().parse(text))
         check(statement)
     except UnexpectedInput as error:
         from n2gdb.grammar.syntax_help import explain
@@ -47,7 +47,8 @@ def _check_characters(text: str) -> None:
 
 
 @cache
-def _lark() -> Lark:
+def lark_parser() -> Lark:
+    """Return the parser of query.lark, which builds a statement while it reads."""
     grammar = Path(__file__).with_name("query.lark").read_text("utf-8")
     return Lark(
         grammar,

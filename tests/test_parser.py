@@ -156,16 +156,16 @@ def test_every_field_is_stored_with_a_neuron_or_belongs_to_a_match() -> None:
 @pytest.fixture
 def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    parser._lark.cache_clear()
+    parser.lark_parser.cache_clear()
     yield tmp_path
-    parser._lark.cache_clear()
+    parser.lark_parser.cache_clear()
 
 
 def test_tables_are_made_once_and_read_again(cache_home: Path) -> None:
     made = parse("neurons MATCHING 'the' BEFORE ...")
     tables = cache_home / "n2gdb" / "query.tables"
     written_at = tables.stat().st_mtime_ns
-    parser._lark.cache_clear()
+    parser.lark_parser.cache_clear()
     assert parse("neurons MATCHING 'the' BEFORE ...") == made
     assert tables.stat().st_mtime_ns == written_at
     with pytest.raises(GrammarError, match="needs quotes"):
