@@ -305,6 +305,8 @@ CONSTRUCTS = (
         _overlap("m.n_activating", "m.n_context", 0.5),
     ),
     Construct(
-        "RANK BY SIMILARITY", "neurons MATCHING '{a}' RANK BY SIMILARITY TO {neuron}", _nodes(_FIRES_ON_A)
+        "RANK BY SIMILARITY",
+        "neurons MATCHING '{a}' RANK BY SIMILARITY TO {neuron}",
+        _nodes(f"{_FIRES_ON_A} AND node.neuron <> $n"),
     ),
 )

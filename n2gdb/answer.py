@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from n2gdb.errors import QueryError
+from n2gdb.tokens import display
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +153,7 @@ class Answer(Sequence[R], Generic[R]):
     def _cells(self, most: int) -> Iterator[list[str]]:
         for record in self[:most]:
             plain = record.as_dict()
-            yield [_cell(plain[column]) for column in self.columns]
+            yield [_cell(column, plain[column]) for column in self.columns]
 
 
 def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
@@ -166,9 +167,11 @@ def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
     )
 
 
-def _cell(value: object) -> str:
+def _cell(column: str, value: object) -> str:
     if value is None:
         return "-"
+    if column in ("token", "group") and isinstance(value, str):
+        return display(value)
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count, product
 
 from n2gdb.branches import Branch, part
-from n2gdb.clause import ClauseMatch, match_clause
+from n2gdb.clause import match_clause
 from n2gdb.conditions import column, condition_text, split
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar import GrammarError, parse
@@ -26,6 +26,7 @@ __all__ = [
     "compile_neurons",
     "compile_page",
     "compile_query",
+    "compile_ranks",
     "compile_rows",
     "found",
     "neuron_truths",
@@ -80,20 +81,16 @@ def read_query(text: str) -> Statement:
         ) from error
 
 
-def compile_query(settled: Settled, among: Sequence[int] | None = None) -> Compiled:
+def compile_query(settled: Settled) -> Compiled:
     """Return the statement that answers a query of Cypher's own: ANSWER_COLUMNS, in order and limited.
 
-    ``among`` are the ids of the neurons that may be found.
+    Its order is by the neurons' own fields.
     """
     parameters = Parameters()
     query = settled.query
-    order = query.order or DEFAULT_ORDER
-    parts = [
-        found(settled, query.clauses, parameters, among),
-        *_ranks(settled, ranked_fields(order), parameters),
-    ]
+    parts = [found(settled, query.clauses, parameters)]
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
-    parts.append("ORDER BY " + ", ".join([*(_key(key) for key in order), *_TIES]))
+    parts.append("ORDER BY " + ", ".join([*(_key(key) for key in query.order or DEFAULT_ORDER), *_TIES]))
     if query.offset is not None:
         parts.append(f"SKIP {parameters.bind(query.offset)}")
     if query.limit is not None:
@@ -105,14 +102,31 @@ def compile_rows(
     settled: Settled,
     clauses: Formula[Clause] | None,
     fields: Sequence[str],
-    ranks: Sequence[str] = (),
     among: Sequence[int] | None = None,
 ) -> Compiled:
-    """Return the statement of all neurons that meet ``clauses``: ``fields``, then ``ranks``, unordered."""
+    """Return the statement of the ``fields`` of all neurons that meet ``clauses``, unordered."""
     parameters = Parameters()
-    parts = [found(settled, clauses, parameters, among), *_ranks(settled, ranks, parameters)]
-    parts.append("RETURN " + ", ".join([*(column(name) for name in fields), *ranks]))
+    parts = [found(settled, clauses, parameters, among)]
+    parts.append("RETURN " + ", ".join(column(name) for name in fields))
     return Compiled("\n".join(parts), parameters.values)
+
+
+def compile_ranks(settled: Settled) -> Iterator[Compiled]:
+    """Yield, for each normal form of a positive clause, the statement that ranks the neurons which match it.
+
+    Rows: Neuron.id, the largest activation and the largest importance of its matches.
+    """
+    for form in (form for clause in settled.matched for form in settled.forms[clause]):
+        parameters = Parameters()
+        rows = match_clause(form, "", split(settled.query.where).match, parameters)
+        truths = [*neuron_truths(settled, None, parameters), *rows.conditions, *rows.filters]
+        parts = [
+            f"MATCH (n:Neuron), {', '.join(rows.paths)}",
+            *([f"WHERE {' AND '.join(truths)}"] if truths else []),
+            *([rows.hint.strip()] if rows.hint else []),
+            f"RETURN n.id, max({rows.activation}), max({rows.importance or _NO_NUMBER})",
+        ]
+        yield Compiled("\n".join(parts), parameters.values)
 
 
 def compile_page(neurons: Sequence[int]) -> Compiled:
@@ -237,32 +251,5 @@ def ranked_fields(order: Sequence[Key]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key.field for key in order if FIELDS[key.field].of_match))
 
 
-def _ranks(settled: Settled, fields: Sequence[str], parameters: Parameters) -> Iterator[str]:
-    """Yield what carries the largest ``fields`` over all the matches of positive clauses along with ``n``."""
-    if not fields:
-        return
-    yield "WITH " + ", ".join(["n", *(f"{_NO_NUMBER} AS {field}" for field in fields)])
-    forms = [form for clause in settled.matched for form in settled.forms[clause]]
-    branches = part(split(settled.query.where).match)
-    for place, (form, branch) in enumerate(product(forms, branches)):
-        rows = match_clause(form, f"_r{place}", branch.match, parameters)
-        largest = [f"max({_rank(rows, field)}) AS next_{field}" for field in fields]
-        skipped = [f"NOT {guard}" for guard in _guards(branch, parameters)]
-        larger = [
-            f"CASE WHEN {' OR '.join([*skipped, f'next_{field} IS NULL', f'{field} >= next_{field}'])} "
-            f"THEN {field} ELSE next_{field} END AS {field}"
-            for field in fields
-        ]
-        yield f"OPTIONAL {rows.text}"
-        yield f"WITH n, {', '.join([*fields, *largest])}"
-        yield f"WITH n, {', '.join(larger)}"
-
-
-def _rank(rows: ClauseMatch, field: str) -> str:
-    expression = rows.activation if field == "activation" else rows.importance
-    return _NO_NUMBER if expression is None else expression
-
-
 def _key(key: Key) -> str:
-    expression = key.field if FIELDS[key.field].of_match else column(key.field)
-    return f"{expression} IS NULL, {expression}{' DESC' if key.descending else ''}"
+    return f"{column(key.field)} IS NULL, {column(key.field)}{' DESC' if key.descending else ''}"

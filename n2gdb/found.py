@@ -18,6 +18,7 @@ from n2gdb.compiler import (
     compile_neurons,
     compile_page,
     compile_query,
+    compile_ranks,
     compile_rows,
     ranked_fields,
 )
@@ -54,7 +55,8 @@ def find(session: Session, settled: Settled) -> Found:
     sets = work_out(session, settled)
     stated, among = _narrowed(session, settled, sets)
     query = settled.query
-    if among is None and not sets.ordering and len(stated) == len(conjuncts(query.clauses)):
+    simply = among is None and not sets.ordering and not ranked_fields(query.order)
+    if simply and len(stated) == len(conjuncts(query.clauses)):
         return _by_statement(session, settled, sets)
     return _finished(session, settled, sets, stated, among)
 
@@ -115,9 +117,10 @@ def _finished(
     )
     fields = tuple(name for name in fields if name not in ranks)
     listed = sorted(among.ids) if among and not among.without and len(among.ids) <= _MOST_LISTED else None
-    compiled = compile_rows(settled, _all_of(stated), fields, ranks, listed)
-    rows = session.run_last("find the neurons", compiled)
-    neurons = [dict(zip((*fields, *ranks), row, strict=True)) for row in rows]
+    rows = session.run_last("find the neurons", compile_rows(settled, _all_of(stated), fields, listed))
+    neurons = [dict(zip(fields, row, strict=True)) for row in rows]
+    if ranks:
+        _add_ranks(session, settled, neurons)
     if among is not None and listed is None:
         session.note("keep the neurons of the sets worked out before")
         neurons = [neuron for neuron in neurons if neuron["id"] in among]
@@ -127,6 +130,21 @@ def _finished(
     ids = [neuron["id"] for neuron in neurons[query.offset or 0 : stop]]
     total = len(neurons)
     return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: total, sets)
+
+
+def _add_ranks(session: Session, settled: Settled, neurons: Sequence[dict[str, Any]]) -> None:
+    """Add the largest activation and importance over all the matches of positive clauses, None without."""
+    best: dict[int, tuple[float | None, float | None]] = {}
+    for compiled in compile_ranks(settled):
+        for neuron, *ranks in session.run("rank the neurons of one clause", compiled):
+            known = best.get(neuron, (None, None))
+            best[neuron] = (_larger(known[0], ranks[0]), _larger(known[1], ranks[1]))
+    for each in neurons:
+        each["activation"], each["importance"] = best.get(each["id"], (None, None))
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
 
 
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:

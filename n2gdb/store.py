@@ -60,7 +60,7 @@ class Connection:
     Any number of threads may ask at once: each statement runs on an engine connection of its own.
     """
 
-    __slots__ = ("_closed", "_database", "_idle", "path")
+    __slots__ = ("_busy", "_closed", "_database", "_idle", "_lanes", "path")
 
     def __init__(self, path: Path, *, read_only: bool = True, memory: int = _POOL) -> None:
         """Hand the file to the engine unchecked: ``Connection.open`` is the door for readers.
@@ -71,6 +71,8 @@ class Connection:
         self.path = path
         self._closed = False
         self._idle: list[_Lane] = []
+        self._busy: list[_Lane] = []
+        self._lanes = threading.Condition()  # guards the three above
         try:
             self._database = kuzu.Database(
                 path, buffer_pool_size=memory, max_db_size=_MAX_DB_SIZE, read_only=read_only
@@ -113,11 +115,16 @@ class Connection:
         return self._answered(cypher, dict(parameters or {}), timeout, _as_table)
 
     def close(self) -> None:
-        """Give the file back; closing twice does nothing."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop().close()
-        self._database.close()
+        """Give the file back, ending what other threads still ask; closing twice does nothing."""
+        with self._lanes:
+            self._closed = True
+            while self._busy:
+                for lane in self._busy:
+                    lane.engine.interrupt()
+                self._lanes.wait(0.02)  # an interrupt before the engine has begun to run is lost
+            while self._idle:
+                self._idle.pop().close()
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +138,8 @@ class Connection:
         self, cypher: str, given: dict[str, Any], timeout: float | None, read: Callable[[Any], Any]
     ) -> Any:
         _check_parameters(cypher, given)
+        if timeout is not None and not timeout > 0:
+            raise QueryError(f"a timeout is a number of seconds above 0, not {timeout:g}")
         with self._lent() as lane:
             lane.engine.set_query_timeout(max(1, round(timeout * 1000)) if timeout else 0)
             outcome: list[Any] = []
@@ -159,22 +168,18 @@ class Connection:
     @contextmanager
     def _lent(self) -> Iterator[_Lane]:
         """Lend an engine connection that no other thread uses."""
-        if self._closed:
-            raise DatabaseError(f"{self.path} was closed: open it again")
-        try:
-            lane = self._idle.pop()
-        except IndexError:
-            lane = _Lane(_engine().Connection(self._database))
+        with self._lanes:
+            if self._closed:
+                raise DatabaseError(f"{self.path} was closed: open it again")
+            lane = self._idle.pop() if self._idle else _Lane(_engine().Connection(self._database))
+            self._busy.append(lane)
         try:
             yield lane
         finally:
-            self._give_back(lane)
-
-    def _give_back(self, lane: _Lane) -> None:
-        if self._closed:
-            lane.close()
-        else:
-            self._idle.append(lane)
+            with self._lanes:
+                self._busy.remove(lane)
+                self._idle.append(lane)
+                self._lanes.notify_all()
 
     def _translated(self, error: Exception, timeout: float | None) -> Exception:
         """Return the error to raise for one that the engine raised."""

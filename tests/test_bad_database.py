@@ -213,7 +213,7 @@ def command_line(setup: str, *arguments: str) -> list[str]:
 def test_ctrl_c_stops_a_slow_query_at_once(small_path: Path) -> None:
     setup = "from n2gdb.database import Database\n"
     setup += "def slow(self):\n    print('begun', flush=True)\n"
-    setup += f"    return self._connection.rows({SLOW!r})\n"
+    setup += f"    return self.connection.rows({SLOW!r})\n"
     setup += "Database.info = slow"
     with subprocess.Popen(
         command_line(setup, "info", "--db", str(small_path)),

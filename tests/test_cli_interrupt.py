@@ -14,12 +14,12 @@ CODE = """
 import sys, threading
 from n2gdb import store
 from n2gdb.cli.main import run
-answered = store._run
-def told(connection, cypher, parameters, read):
+answered = store._Lane.run
+def told(lane, cypher, parameters, read):
     if "(f:Neuron)" in cypher:
         threading.Timer(0.3, lambda: print("begun", file=sys.stderr, flush=True)).start()
-    return answered(connection, cypher, parameters, read)
-store._run = told
+    return answered(lane, cypher, parameters, read)
+store._Lane.run = told
 run()
 """
 

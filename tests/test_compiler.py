@@ -17,6 +17,7 @@ from n2gdb.compiler import (
     Compiled,
     compile_evidence,
     compile_query,
+    compile_ranks,
     compile_rows,
     read_query,
 )
@@ -98,7 +99,7 @@ def placeholders(cypher: str) -> set[str]:
 def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
     settled = settle(query, few_words())
     evidence = [each for clause in settled.matched for each in compile_evidence(settled, clause, [1, 2])]
-    for compiled in (compile_rows(settled, None, ("id",), ("activation",), [1]), *evidence):
+    for compiled in (compile_rows(settled, None, ("id",), [1]), *compile_ranks(settled), *evidence):
         assert placeholders(compiled.cypher) == set(compiled.parameters)
         assert {type(value) for value in compiled.parameters.values()} <= {int, float, str, list}
 
@@ -125,6 +126,16 @@ def test_an_exact_match_names_the_end_of_its_pattern() -> None:
     assert (roughly.end, roughly.activation) == ("c0.pre", "c0.activation")
     assert (exactly.end, exactly.activation) == ("e.pre", "e.`end`")
     assert exactly.depths == ("c0.depth", "0")
+
+
+def test_each_normal_form_ranks_its_neurons() -> None:
+    settled = settle(
+        query_from("neurons MATCHING 'a' NEAR 'b' WHERE f1 > 0.5 ORDER BY activation"), few_words()
+    )
+    first, second = compile_ranks(settled)
+    assert first.cypher.splitlines()[-1] == "RETURN n.id, max(c0.activation), max(c0.importance)"
+    assert first.cypher.splitlines()[1].startswith("WHERE (n.f1 > $p2) AND u0.norm_key = $p0")
+    assert first != second
 
 
 def test_real_numbers_are_rounded_as_they_are_stored() -> None:

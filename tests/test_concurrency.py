@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import n2gdb
-from n2gdb.errors import DatabaseError, DatabaseLockedError, QueryTimeoutError
+from n2gdb.errors import DatabaseError, DatabaseLockedError, QueryError, QueryTimeoutError
 from n2gdb.graph import NeuronGraph
 from n2gdb.neuron import NeuronName
 from n2gdb.store import Connection, build_database
@@ -100,20 +100,30 @@ def test_a_closed_database_says_so(small_path: Path) -> None:
         database.count("neurons")
 
 
-def test_closing_waits_for_nobody(small_path: Path) -> None:
+def test_closing_ends_what_others_still_ask(small_path: Path) -> None:
     connection = Connection.open(small_path)
     failed: list[Exception] = []
 
     def ask() -> None:
         try:
-            for _ in range(200):
-                connection.rows("MATCH (n:Neuron) RETURN count(*)")
+            connection.rows(SLOW)
         except DatabaseError as error:
             failed.append(error)
 
     asking = threading.Thread(target=ask)
     asking.start()
-    time.sleep(0.05)
+    time.sleep(0.2)
+    start = time.monotonic()
     connection.close()
     asking.join(20)
     assert not asking.is_alive()
+    assert time.monotonic() - start < 5
+    assert len(failed) == 1
+    with pytest.raises(DatabaseError, match="was closed"):
+        connection.rows("RETURN 1")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_is_above_zero(small: n2gdb.Database, timeout: float) -> None:
+    with pytest.raises(QueryError, match="above 0"):
+        small.query("neurons", timeout=timeout)

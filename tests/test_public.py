@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from functools import cached_property
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -27,12 +29,13 @@ def test_what_is_offered_is_listed() -> None:
 def test_every_public_name_is_documented(name: str) -> None:
     offered = getattr(n2gdb, name)
     documented = offered if inspect.isclass(offered) or inspect.isfunction(offered) else type(offered)
-    assert inspect.getdoc(documented), f"{name} has no docstring"
+    text = vars(documented).get("__doc__") if inspect.isclass(documented) else inspect.getdoc(documented)
+    assert text, f"{name} has no docstring"
+    assert not text.startswith(f"{name}("), f"{name} has only the docstring that a dataclass makes up"
     if inspect.isclass(offered):
         members = {key: each for key, each in vars(offered).items() if not key.startswith("_")}
-        plain = [
-            key for key, each in members.items() if inspect.isfunction(each) and not inspect.getdoc(each)
-        ]
+        described = (FunctionType, property, cached_property, classmethod)
+        plain = [key for key, each in members.items() if isinstance(each, described) and not each.__doc__]
         assert not plain, f"{name}.{plain} has no docstring"
 
 
