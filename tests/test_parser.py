@@ -34,8 +34,15 @@ from n2gdb.grammar.fields import FIELDS
 THE, END, OF = TokenLiteral("the"), TokenLiteral("end"), TokenLiteral("of")
 
 
+def parsed(text: str) -> Query:
+    """Read a query for neurons or patterns."""
+    statement = parse(text)
+    assert isinstance(statement, Query)
+    return statement
+
+
 def pattern(text: str) -> Pattern:
-    query = parse(f"neurons MATCHING {text}")
+    query = parsed(f"neurons MATCHING {text}")
     assert isinstance(query.clauses, Matching)
     return query.clauses.pattern
 
@@ -91,11 +98,11 @@ def test_keywords_and_fields_take_any_case() -> None:
 
 def test_and_binds_tighter_than_or() -> None:
     a, b, c = (Matching(Pattern((TokenLiteral(name),))) for name in "abc")
-    assert parse("neurons MATCHING 'a' OR MATCHING 'b' AND NOT MATCHING 'c'").clauses == Or(
+    assert parsed("neurons MATCHING 'a' OR MATCHING 'b' AND NOT MATCHING 'c'").clauses == Or(
         (a, And((b, Not(c))))
     )
-    assert parse("neurons (MATCHING 'a' OR MATCHING 'b') AND MATCHING 'c'").clauses == And((Or((a, b)), c))
-    assert parse("neurons NOT (MATCHING 'a')").clauses == Not(a)
+    assert parsed("neurons (MATCHING 'a' OR MATCHING 'b') AND MATCHING 'c'").clauses == And((Or((a, b)), c))
+    assert parsed("neurons NOT (MATCHING 'a')").clauses == Not(a)
 
 
 CONDITIONS: list[tuple[str, Formula[Condition]]] = [
@@ -126,7 +133,7 @@ def test_conditions(text: str, expected: Formula[Condition]) -> None:
 
 
 def test_order_takes_several_keys() -> None:
-    assert parse("neurons ORDER BY layer ASC, f1 DESC, index").order == (
+    assert parsed("neurons ORDER BY layer ASC, f1 DESC, index").order == (
         Key("layer"),
         Key("f1", descending=True),
         Key("index"),
@@ -138,7 +145,7 @@ def test_neurons_alone_is_a_query() -> None:
 
 
 def test_nodes_know_their_place() -> None:
-    clauses = parse("neurons\n  MATCHING 'the' BEFORE 'end'").clauses
+    clauses = parsed("neurons\n  MATCHING 'the' BEFORE 'end'").clauses
     assert isinstance(clauses, Matching)
     assert clauses.at == Position(2, 3)
     assert [step.at for step in clauses.pattern.steps] == [Position(2, 12), Position(2, 25)]

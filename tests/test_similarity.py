@@ -64,10 +64,10 @@ def test_the_most_similar_neurons_are_those_of_the_definition(
             and score.value >= above - 1e-9
         }
         found = similar(alike.database.connection.rows, key, Metric(metric), above=above)
-        assert {score.neuron: score.size for score in found} == {k: s.size for k, s in expected.items()}
-        for score in found:
-            assert score.score == pytest.approx(expected[score.neuron].value, abs=1e-6)
-        ranks = [(-round(score.score, 9), -score.size, neuron_of(score.neuron)[1]) for score in found]
+        assert {hit.neuron: hit.size for hit in found} == {k: s.size for k, s in expected.items()}
+        for hit in found:
+            assert hit.score == pytest.approx(expected[hit.neuron].value, abs=1e-6)
+        ranks = [(-round(hit.score, 9), -hit.size, neuron_of(hit.neuron)[1]) for hit in found]
         assert ranks == sorted(ranks)
         assert similar(alike.database.connection.rows, key, Metric(metric), above=above, limit=2) == found[:2]
 
