@@ -24,13 +24,11 @@ from n2gdb.compiler import (
 )
 from n2gdb.grammar.ast import And, Clause, Formula, Key, Query
 from n2gdb.neuron_set import NeuronSet
+from n2gdb.parameters import MOST_LISTED
 from n2gdb.session import Session
 from n2gdb.settled import Settled, clauses_of, conjuncts, fold
 
 __all__ = ["Found", "count_neurons", "find", "find_ids", "read_neurons"]
-
-#: Neurons that a statement may list by id; a list is searched from end to end for every neuron.
-_MOST_LISTED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def _finished(
         dict.fromkeys(["id", "layer", "index", *(key.field for key in query.order or DEFAULT_ORDER)])
     )
     fields = tuple(name for name in fields if name not in ranks)
-    listed = sorted(among.ids) if among and not among.without and len(among.ids) <= _MOST_LISTED else None
+    listed = sorted(among.ids) if among and not among.without and len(among.ids) <= MOST_LISTED else None
     rows = session.run_last("find the neurons", compile_rows(settled, _all_of(stated), fields, listed))
     neurons = [dict(zip(fields, row, strict=True)) for row in rows]
     if ranks:
@@ -149,7 +147,7 @@ def _larger(one: float | None, other: float | None) -> float | None:
 
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the neurons with these ids as mappings of ANSWER_COLUMNS to what is stored."""
-    if len(ids) <= _MOST_LISTED:
+    if len(ids) <= MOST_LISTED:
         compiled = compile_page(ids)
     else:
         compiled = compile_rows(Settled(Query(), {}), None, ANSWER_COLUMNS)

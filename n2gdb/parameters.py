@@ -6,8 +6,11 @@ from array import array
 from collections.abc import Sequence
 from typing import TypeAlias
 
-__all__ = ["Parameters", "as_stored"]
+__all__ = ["MOST_LISTED", "Parameters", "as_stored"]
 
+
+#: Neurons that a statement may list by id; a list is searched from end to end for every neuron.
+MOST_LISTED = 256
 
 Value: TypeAlias = int | float | str
 

@@ -15,13 +15,12 @@ from n2gdb.grammar.fields import FIELDS
 from n2gdb.hits import evidence_rows, paths_of
 from n2gdb.lowering import Lowered
 from n2gdb.neuron import NeuronName
-from n2gdb.parameters import Parameters
+from n2gdb.parameters import MOST_LISTED, Parameters
 from n2gdb.path import PathStep, filled, written
 from n2gdb.session import Session
 from n2gdb.settled import PatternClause, Settled
 
 __all__ = [
-    "MOST_LISTED",
     "FoundPattern",
     "PatternHit",
     "find_page",
@@ -33,8 +32,6 @@ __all__ = [
 _NO_NUMBER = 'CAST(NULL, "FLOAT")'
 #: Any pattern at all.
 _ANY = Lowered((), (), 0)
-#: Neurons that a statement may list by id.
-MOST_LISTED = 256
 
 
 @dataclass(frozen=True, slots=True)

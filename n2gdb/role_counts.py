@@ -10,8 +10,8 @@ import numpy.typing as npt
 from n2gdb.compiler import Compiled, neuron_truths
 from n2gdb.conditions import split
 from n2gdb.found import find_ids
-from n2gdb.parameters import Parameters
-from n2gdb.pattern_hits import MOST_LISTED, pattern_statements
+from n2gdb.parameters import MOST_LISTED, Parameters
+from n2gdb.pattern_hits import pattern_statements
 from n2gdb.session import Session
 from n2gdb.settled import Settled
 

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.grammar.ast import Metric
+from n2gdb.parameters import MOST_LISTED
 
 __all__ = ["Score", "contained_in", "contains", "similar"]
 
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 
-#: Neurons that a statement may list by id.
-_MOST_LISTED = 256
 #: Sums of reals may miss a threshold that they meet by this much.
 _TOLERANCE = 1e-9
 
@@ -147,7 +146,7 @@ def _sharing(
     if not texts:
         return []
     parameters: dict[str, object] = {"neuron": neuron, "texts": list(texts)}
-    listed = list(among) if among is not None and len(among) <= _MOST_LISTED else None
+    listed = list(among) if among is not None and len(among) <= MOST_LISTED else None
     cypher = _SHARED_TOKENS.format(
         role=role,
         model=_bind(parameters, " AND b.model = ${}", "model", model),

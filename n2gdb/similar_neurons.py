@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from n2gdb.grammar.ast import Metric
 from n2gdb.names import neuron_of
 from n2gdb.neuron import NeuronName
+from n2gdb.parameters import MOST_LISTED
 from n2gdb.similar import Rows, Score, similar
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def named_pairs(pairs: Pairs, models: Mapping[int, str], start: int, stop: int) 
 
 
 def _f1(rows: Rows, scores: Sequence[Score]) -> dict[int, float | None]:
-    if len(scores) > 256:  # a longer list is searched for every neuron
+    if len(scores) > MOST_LISTED:
         return dict(rows("MATCH (n:Neuron) RETURN n.id, n.f1", {}))
     listed = [score.neuron for score in scores]
     return dict(rows("MATCH (n:Neuron) WHERE n.id IN $neurons RETURN n.id, n.f1", {"neurons": listed}))
