@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from n2gdb.answer import cell_text
 from n2gdb.cli.terminal import make_console, print_json, print_table
-from n2gdb.tokens import display
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from n2gdb.answer import Answer
+    from n2gdb.grammar.ast import Statement
     from n2gdb.path import PathStep
     from n2gdb.session import Stage
 
-__all__ = ["notices_of", "print_answer"]
+__all__ = ["limited_to", "notices_of", "print_answer"]
 
 _MATCHED, _FAINT = "bold green", "dim"
-_TEXTS = frozenset({"token", "group"})
 _WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
 
 
@@ -39,8 +40,17 @@ def print_answer(answer: Answer[Any], *, as_json: bool = False, as_csv: bool = F
     elif sys.stdout.isatty() and len(answer):
         _print_for_people(answer)
     else:
-        rows = [[_cell(column, record.as_dict()[column]) for column in answer.columns] for record in answer]
+        rows = [
+            [cell_text(column, record.as_dict()[column]) for column in answer.columns] for record in answer
+        ]
         print_table(answer.columns, rows)
+
+
+def limited_to(most: int, asked: Statement) -> tuple[Statement, bool]:
+    """Return what is asked with a limit where it has none, and whether that was so; 0 limits nothing."""
+    if asked.limit is not None or not most:
+        return asked, False
+    return replace(asked, limit=most), True
 
 
 def notices_of(answer: Answer[Any], *, limited: bool, skipped: int = 0) -> list[str]:
@@ -64,7 +74,7 @@ def _print_for_people(answer: Answer[Any]) -> None:
         table.add_column(column, justify=justify, overflow="fold")
     for record in answer:
         values = record.as_dict()
-        cells = {column: _cell(column, values[column]) for column in answer.columns if column != "path"}
+        cells = {column: cell_text(column, values[column]) for column in answer.columns if column != "path"}
         table.add_row(*(cells[each] if each in cells else _styled_path(record) for each in answer.columns))
     make_console().print(table)
 
@@ -85,14 +95,6 @@ def _append_path(text: Text, steps: Sequence[PathStep]) -> None:
     for place, step in enumerate(steps):
         text.append(" · " if place else "", style=_FAINT)
         text.append(str(step), style=_MATCHED if step.matched else _FAINT if step.text is None else "")
-
-
-def _cell(column: str, value: object) -> str:
-    if value is None:
-        return "-"
-    if column in _TEXTS and isinstance(value, str):
-        return display(value)
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _print_stages(stages: Answer[Stage]) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from n2gdb.cli.options import DatabaseOption
-
-if TYPE_CHECKING:
-    from n2gdb.grammar.ast import Statement
 
 __all__ = ["query"]
 
@@ -41,14 +38,14 @@ def query(
     Between them: BEFORE, BEFORE/3 (at most 3 positions on), THEN (the very next), AFTER, NEAR/3. Then AND,
     OR, NOT between clauses; WHERE, ORDER BY, LIMIT, OFFSET. The language reference has them all.
     """
-    from n2gdb.cli.answers import notices_of, print_answer
+    from n2gdb.cli.answers import limited_to, notices_of, print_answer
     from n2gdb.compiler import read_query
     from n2gdb.grammar.ast import Mode
 
     asked = read_query(text)
     if explain and asked.mode is Mode.ANSWER:
         asked = replace(asked, mode=Mode.EXPLAIN)
-    shown, limited = _limited(asked, limit)
+    shown, limited = limited_to(limit, asked)
     import n2gdb
     from n2gdb.answering import answer as answer_to
 
@@ -59,10 +56,3 @@ def query(
             typer.echo(notice, err=True)
     if answer.notices and not len(answer):
         raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice
-
-
-def _limited(asked: Statement, limit: int) -> tuple[Statement, bool]:
-    """Return what is asked with a limit where it has none, and whether that was so."""
-    if asked.limit is not None or not limit:
-        return asked, False
-    return replace(asked, limit=limit), True

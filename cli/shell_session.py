@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from n2gdb.cli.answers import notices_of, print_answer
+from n2gdb.cli.answers import limited_to, notices_of, print_answer
 from n2gdb.cli.shell_text import HELP, META_COMMANDS
 from n2gdb.cli.show import print_neuron
 from n2gdb.errors import N2gdbError, QueryError
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
-    from n2gdb.grammar.ast import Statement
 
 __all__ = ["ShellSession"]
 
@@ -85,8 +84,7 @@ class ShellSession:
         from n2gdb.compiler import read_query
 
         asked = read_query(text)
-        limited = asked.limit is None
-        shown: Statement = replace(asked, limit=_LIMIT) if limited else asked
+        shown, limited = limited_to(_LIMIT, asked)
         answer = self._database.query(shown, timeout=self._timeout)
         print_answer(answer, as_json=self._as_json)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Answer", "R", "Record", "answer_of"]
+__all__ = ["Answer", "R", "Record", "answer_of", "cell_text"]
 
 #: Records read together: more only cost memory.
 _TOGETHER = 256
@@ -153,7 +153,7 @@ class Answer(Sequence[R], Generic[R]):
     def _cells(self, most: int) -> Iterator[list[str]]:
         for record in self[:most]:
             plain = record.as_dict()
-            yield [_cell(column, plain[column]) for column in self.columns]
+            yield [cell_text(column, plain[column]) for column in self.columns]
 
 
 def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
@@ -167,7 +167,8 @@ def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
     )
 
 
-def _cell(column: str, value: object) -> str:
+def cell_text(column: str, value: object) -> str:
+    """Write one value of a table as people read it: reals to two places, tokens with their space visible."""
     if value is None:
         return "-"
     if column in ("token", "group") and isinstance(value, str):

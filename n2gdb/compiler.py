@@ -20,6 +20,7 @@ from n2gdb.settled import PatternClause, Settled, fold
 __all__ = [
     "ANSWER_COLUMNS",
     "DEFAULT_ORDER",
+    "NO_NUMBER",
     "Compiled",
     "compile_count",
     "compile_evidence",
@@ -60,7 +61,7 @@ MOST_SUBQUERIES = 64
 #: What settles a tie, so that an order is always whole.
 _TIES = ("n.layer", "n.`index`", "n.id")
 
-_NO_NUMBER = 'CAST(NULL, "FLOAT")'
+NO_NUMBER = 'CAST(NULL, "FLOAT")'
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
             *([f"WHERE {' AND '.join(truths)}"] if truths else []),
             *([rows.hint.strip()] if rows.hint else []),
-            f"RETURN n.id, max({rows.activation}), max({rows.importance or _NO_NUMBER})",
+            f"RETURN n.id, max({rows.activation}), max({rows.importance or NO_NUMBER})",
         ]
         yield Compiled("\n".join(parts), parameters.values)
 
@@ -141,10 +142,10 @@ def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compil
     return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
 
 
-def compile_count(settled: Settled, among: Sequence[int] | None = None) -> Compiled:
+def compile_count(settled: Settled) -> Compiled:
     """Return the statement that counts the neurons of a query, LIMIT and OFFSET aside."""
     parameters = Parameters()
-    text = found(settled, settled.query.clauses, parameters, among)
+    text = found(settled, settled.query.clauses, parameters)
     return Compiled(f"{text}\nRETURN count(*)", parameters.values)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from n2gdb.clause import ClauseMatch, match_clause
-from n2gdb.compiler import ANSWER_COLUMNS, Compiled, neuron_truths
+from n2gdb.compiler import ANSWER_COLUMNS, NO_NUMBER, Compiled, neuron_truths
 from n2gdb.conditions import column, split
 from n2gdb.found import Found, find, read_neurons
 from n2gdb.grammar.ast import Key
@@ -29,7 +29,6 @@ __all__ = [
     "pattern_statements",
 ]
 
-_NO_NUMBER = 'CAST(NULL, "FLOAT")'
 #: Any pattern at all.
 _ANY = Lowered((), (), 0)
 
@@ -173,7 +172,7 @@ def pattern_statements(settled: Settled, among: Sequence[int] | None) -> Iterato
         restrictions = split(settled.query.where).match
         few = among is not None
         rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=few)
-        importance = f"max({rows.importance})" if rows.importance else _NO_NUMBER
+        importance = f"max({rows.importance})" if rows.importance else NO_NUMBER
         parts = [
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
             *_where([*truths, *rows.conditions], rows),
