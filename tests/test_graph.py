@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2gdb import NeuronGraph, Pattern, Step
+from n2gdb.graph import IndexedText
 
 tokens = st.integers(0, 4)
 activations = st.floats(0.5, 1, width=32)
@@ -77,3 +78,16 @@ def test_an_empty_graph_predicts_nothing() -> None:
 def test_a_pattern_goes_back_from_its_activating_token(steps: tuple[Step, ...]) -> None:
     with pytest.raises(ValueError, match="pattern"):
         NeuronGraph.from_patterns([Pattern(steps, 0.5)])
+
+
+@given(st.lists(patterns(), max_size=8), st.lists(st.integers(-1, 5), max_size=20))
+def test_an_indexed_text_gives_what_its_tokens_give(paths: list[Pattern], text: list[int]) -> None:
+    graph = NeuronGraph.from_patterns(paths)
+    indexed = IndexedText(np.array(text, np.int32))
+    assert graph.matched(indexed).tolist() == graph.matched(text).tolist()
+    assert graph.predict(indexed).tolist() == graph.predict(text).tolist()
+
+
+def test_an_indexed_text_knows_where_its_tokens_stand() -> None:
+    indexed = IndexedText(np.array([3, -1, 3, 0]))
+    assert [indexed.positions(token).tolist() for token in (3, 0, 1, 9, -1)] == [[0, 2], [3], [], [], []]
