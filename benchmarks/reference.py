@@ -21,7 +21,7 @@ from n2gdb.ingest.augment import load_helpers
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.models import SubjectModel, load_model
-from n2gdb.ingest.n2g import Block, learn_graphs, verdict_of
+from n2gdb.ingest.n2g import Block, learn, verdict_of
 
 
 def main(
@@ -43,7 +43,7 @@ def main(
         train = np.zeros(data["examples"][rows].shape, bool)
         train[:, data["train"]] = True
         start = time.perf_counter()
-        graphs = learn_graphs(engine, block, train, helpers, config)
+        graphs = learn(engine, block, train, helpers, config).graphs
         verdicts = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
         seconds = (time.perf_counter() - start) / len(rows)
         judged = np.array([v.true_firings > 0 for v in verdicts]) & ~np.isnan(data["reference"][rows, 2])

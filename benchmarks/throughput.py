@@ -21,7 +21,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus import Windows, read_documents
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
-from n2gdb.ingest.n2g import Block, learn_graphs, split_examples, verdict_of
+from n2gdb.ingest.n2g import Block, learn, split_examples, verdict_of
 from n2gdb.ingest.scan import Scan
 
 
@@ -69,7 +69,7 @@ def main(
         engine.seconds = 0.0
         start = time.perf_counter()
         train = split_examples(block, config.seed)
-        graphs = learn_graphs(engine, block, train, helpers, config)
+        graphs = learn(engine, block, train, helpers, config).graphs
         test = block.exists & ~train
         for row, graph in enumerate(graphs):
             verdict_of(graph, block, row, test[row], config)

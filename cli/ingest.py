@@ -64,6 +64,13 @@ def ingest(
         str,
         typer.Option(help="Helpers that propose substitutes: model, embedding, masked[:NAME], or none."),
     ] = "embedding",
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine",
+            help="Let graphs learn from their mistakes on training text; without, the paper's graphs.",
+        ),
+    ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     batch_tokens: Annotated[
         int | None, typer.Option(min=64, help="Tokens of a batch. Default: the fastest, measured.")
@@ -95,6 +102,7 @@ def ingest(
             top_k=top_k,
             tokens=tokens,
             augment=() if augment == "none" else tuple(augment.split(",")),
+            refine_rounds=N2GConfig().refine_rounds if refine else 0,
         )
         run(
             load_model(model, device),

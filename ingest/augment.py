@@ -168,22 +168,26 @@ def augment(
     importance: FloatArray,
     helpers: Sequence[Helper],
     config: N2GConfig,
-) -> tuple[Prompts, IndexArray]:
-    """Vary each important context token, and the pivot's, and keep the variants that still fire.
+    threshold: float,
+) -> tuple[Prompts, IndexArray, FloatArray]:
+    """Vary each context token more important than ``threshold``, and the pivot, and keep what still fires.
 
     importance (prompt, masked position, position). Returns the originals followed by the variants, with
-    ``source`` as before, and for each of them the row of ``importance`` that it inherits: (prompt,).
+    ``source`` as before; for each of them the row of ``importance`` that it inherits: (prompt,); and how
+    important the token is that was replaced, infinite for originals and pivots: (prompt,).
 
     Source: N2G, arXiv 2305.19911, section 3.3.
     """
-    base, position = _slots(prompts, importance, config.importance_threshold)
+    base, position = _slots(prompts, importance, threshold)
     row, where, token = _substitutions(prompts, base, position, helpers, config.substitutes)
     variant = prompts.tokens[row]
     variant[np.arange(len(row)), where] = token
     found = engine.activations(layer, variant, prompts.neuron[row])
     pivot = prompts.pivot[row]
     kept = found[np.arange(len(row)), pivot] >= (config.augment_ratio * prompts.activations[row, pivot])
-    row = row[kept]
+    row, where = row[kept], where[kept]
+    slot = importance[row, where, prompts.pivot[row]]
+    slot[where == prompts.pivot[row]] = np.inf
     together = Prompts(
         np.concatenate([prompts.source, prompts.source[row]]),
         np.concatenate([prompts.neuron, prompts.neuron[row]]),
@@ -192,7 +196,12 @@ def augment(
         np.concatenate([prompts.activations, found[kept]]),
         np.concatenate([prompts.factor, prompts.factor[row]]),
     )
-    return together, np.concatenate([np.arange(len(prompts.tokens)), row])
+    originals = np.arange(len(prompts.tokens))
+    return (
+        together,
+        np.concatenate([originals, row]),
+        np.concatenate([np.full(len(originals), np.inf, np.float32), slot]),
+    )
 
 
 def _slots(prompts: Prompts, importance: FloatArray, threshold: float) -> tuple[IndexArray, IndexArray]:

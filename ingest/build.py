@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from n2gdb.graph import NeuronGraph, Pattern, Step
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.prune import Prompts
+from n2gdb.ingest.measured import Measured
 
 __all__ = ["absorb_siblings", "build_graphs", "patterns_of"]
-
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 
 ANY = -1
 
 
 def build_graphs(
-    prompts: Prompts, importance: FloatArray, inherits: IndexArray, neurons: Sequence[int], config: N2GConfig
+    measured: Measured, neurons: Sequence[int], special: Collection[int], config: N2GConfig
 ) -> list[NeuronGraph]:
-    """Build each neuron's graph of all its prompts.
-
-    importance (original, masked position, position); inherits (prompt,) gives each prompt's original.
+    """Build each neuron's graph of all its prompts; ``special`` tokens never fire.
 
     Source: N2G, arXiv 2305.19911, section 3.4.
     """
     patterns: dict[int, list[Pattern]] = {neuron: [] for neuron in neurons}
-    for neuron, pattern in patterns_of(prompts, importance, inherits, config):
-        patterns[neuron].append(pattern)
+    owner = measured.prompts.neuron
+    for row, pattern in patterns_of(measured, config.importance_threshold, special, config):
+        patterns[int(owner[row])].append(pattern)
     return [NeuronGraph.from_patterns(absorb_siblings(patterns[neuron])) for neuron in neurons]
 
 
 def patterns_of(
-    prompts: Prompts, importance: FloatArray, inherits: IndexArray, config: N2GConfig
+    measured: Measured, threshold: float, special: Collection[int], config: N2GConfig
 ) -> Iterator[tuple[int, Pattern]]:
-    """Yield (neuron, pattern) for every position that fires in a prompt."""
+    """Yield (prompt, pattern) for every position that fires in a prompt of an importance threshold.
+
+    A firing on a special token, as the BOS in front, is none.
+    """
+    rows = measured.rows(threshold)
+    prompts = measured.prompts.take(rows)
     normalised = prompts.normalised
-    row, position = np.nonzero(normalised > config.activation_threshold)  # (firing,)
-    weight = importance[inherits[row], :, position]  # (firing, masked position)
-    firing, context = np.nonzero(weight > config.importance_threshold)
+    fires = (normalised > config.activation_threshold) & ~np.isin(prompts.tokens, list(special))
+    row, position = np.nonzero(fires)  # (firing,)
+    weight = measured.importance[measured.inherits[rows[row]], :, position]  # (firing, masked position)
+    firing, context = np.nonzero(weight > threshold)
     # Read back from the firing position: the nearest context token first.
     steps: list[list[Step]] = [[Step(0, token, 1.0)] for token in prompts.tokens[row, position].tolist()]
     order = np.lexsort((-context, firing))
@@ -55,8 +56,8 @@ def patterns_of(
     ):
         steps[index].append(Step(depth, token, value))
     activation = normalised[row, position].tolist()
-    for neuron, path, value in zip(prompts.neuron[row].tolist(), steps, activation, strict=True):
-        yield neuron, Pattern(tuple(path), value)
+    for prompt, path, value in zip(rows[row].tolist(), steps, activation, strict=True):
+        yield prompt, Pattern(tuple(path), value)
 
 
 def absorb_siblings(patterns: Sequence[Pattern]) -> list[Pattern]:

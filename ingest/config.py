@@ -46,6 +46,20 @@ class N2GConfig:
     measure_variants: bool = False
     """Measure each variant's saliency anew, rather than let it inherit its original's."""
 
+    refine_rounds: int = 4
+    """Rounds in which a graph learns from its mistakes; 0 turns that off, and the graph is the paper's."""
+    refine_windows: int = 512
+    """Random windows of the corpus that graphs are weighed on, beside a neuron's training examples."""
+    refine_thresholds: tuple[float, ...] = (0.5, 0.3)
+    """Importance thresholds that deepen a path, beside the first."""
+    refine_nodes: float = 2.0
+    """Nodes of a refined graph, at most, as a multiple of the graph before."""
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Every importance threshold that patterns are read off with, the paper's first."""
+        return (self.importance_threshold, *(self.refine_thresholds if self.refine_rounds else ()))
+
     def to_json(self) -> str:
         """Write the configuration as JSON, keys sorted."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)

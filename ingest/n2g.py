@@ -1,24 +1,27 @@
-"""N2G for a block of neurons of one layer: split, prune, saliency, augment, build, judge."""
+"""N2G for a block of neurons of one layer: split, prune, saliency, augment, build, refine, judge."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from n2gdb.graph import NeuronGraph
-from n2gdb.ingest.augment import Helper, augment
+from n2gdb.ingest.augment import Helper
 from n2gdb.ingest.build import build_graphs
+from n2gdb.ingest.candidates import read_candidates
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.judge import Verdict, judge
-from n2gdb.ingest.prune import Examples, prune
-from n2gdb.ingest.saliency import measure_saliency
+from n2gdb.ingest.laid import LaidText, RandomText
+from n2gdb.ingest.measured import Measured, measure
+from n2gdb.ingest.prune import Examples
+from n2gdb.ingest.refine import refine
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Block", "is_dead", "learn_graphs", "split_examples", "verdict_of"]
+__all__ = ["Block", "Learned", "is_dead", "learn", "refine_graphs", "split_examples", "verdict_of"]
 
 IndexArray = npt.NDArray[np.intp]
 IntArray = npt.NDArray[np.int32]
@@ -64,13 +67,22 @@ def split_examples(block: Block, seed: int) -> npt.NDArray[np.bool_]:
     return train
 
 
-def learn_graphs(
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The graphs of a block as the paper builds them, and what they were read off."""
+
+    graphs: list[NeuronGraph]
+    measured: Measured
+    place: IndexArray  # (prompt,) the example of its neuron that a prompt came of
+
+
+def learn(
     engine: Engine,
     block: Block,
     train: npt.NDArray[np.bool_],
     helpers: Sequence[Helper],
     config: N2GConfig,
-) -> list[NeuronGraph]:
+) -> Learned:
     """Build the graph of every neuron of a block from its training examples; dead ones get none.
 
     Source: N2G, arXiv 2305.19911, section 3.
@@ -84,15 +96,45 @@ def learn_graphs(
         block.trace[row, place, pivot],
         block.max_activation[row],
     )
-    prompts = prune(engine, block.layer, examples, config)
-    importance = measure_saliency(engine, block.layer, prompts, config.activation_threshold)
-    inherits: IndexArray = np.arange(len(prompts.tokens))
-    if helpers:
-        prompts, inherits = augment(engine, block.layer, prompts, importance, helpers, config)
-    if helpers and config.measure_variants:
-        importance = measure_saliency(engine, block.layer, prompts, config.activation_threshold)
-        inherits = np.arange(len(prompts.tokens))
-    return build_graphs(prompts, importance, inherits, block.neuron.tolist(), config)
+    measured = measure(engine, block.layer, examples, helpers, config)
+    graphs = build_graphs(measured, block.neuron.tolist(), engine.model.special, config)
+    return Learned(graphs, measured, place[measured.prompts.source])
+
+
+def refine_graphs(
+    learned: Learned,
+    block: Block,
+    train: npt.NDArray[np.bool_],
+    window: npt.NDArray[np.int64],
+    random: RandomText,
+    special: Collection[int],
+    config: N2GConfig,
+) -> list[NeuronGraph]:
+    """Let the graphs of a block learn from their mistakes on training windows and random text.
+
+    window (neuron, example) holds the numbers of the top windows in the corpus; none of them is random text
+    to its neuron.
+    """
+    candidates = read_candidates(learned.measured, learned.place, special, config)
+    return [
+        refine(
+            graph,
+            candidates.get(neuron, {}),
+            _training_text(block, row, train[row], config),
+            random,
+            neuron,
+            window[row],
+            config,
+        )
+        for row, (graph, neuron) in enumerate(zip(learned.graphs, block.neuron.tolist(), strict=True))
+    ]
+
+
+def _training_text(block: Block, row: int, train: npt.NDArray[np.bool_], config: N2GConfig) -> LaidText:
+    scale = max(float(block.max_activation[row]), np.finfo(np.float32).tiny)
+    return LaidText.of(
+        block.tokens[row, train], block.trace[row, train] / scale, np.flatnonzero(train), config.prune_limit
+    )
 
 
 def verdict_of(

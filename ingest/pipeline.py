@@ -18,8 +18,10 @@ from n2gdb.ingest.augment import Helper, load_helpers
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.laid import RandomText
 from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.n2g import Block, is_dead, learn_graphs, split_examples, verdict_of
+from n2gdb.ingest.n2g import Block, is_dead, learn, refine_graphs, split_examples, verdict_of
+from n2gdb.ingest.random_text import random_text
 from n2gdb.ingest.records import examples_table, neurons_table
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
@@ -132,6 +134,7 @@ def _learn(
     engine = Engine(model, batch_tokens)
     helpers = load_helpers(config.augment, engine)
     scanned = scan_layers(model, corpus, run.path, {name.layer for name in pending}, config, report)
+    random = random_text(model, corpus, run.path, scanned, config, report) if config.refine_rounds else {}
     report("neurons", finished, len(chosen))
     for layer, names in groupby(pending, key=lambda name: name.layer):
         indices = np.array([name.index for name in names], np.intp)
@@ -139,7 +142,7 @@ def _learn(
         for start in range(0, len(indices), SHARD_NEURONS):
             part = indices[start : start + SHARD_NEURONS]
             block, window = _block(scan, layer, part, corpus)
-            _learn_block(engine, block, window, run, helpers, config)
+            _learn_block(engine, block, window, run, helpers, random.get(layer), config)
             finished += len(part)
             report("neurons", finished, len(chosen))
 
@@ -163,10 +166,16 @@ def _learn_block(
     window: npt.NDArray[np.int64],
     run: RunFolder,
     helpers: Sequence[Helper],
+    random: RandomText | None,
     config: N2GConfig,
 ) -> None:
+    """Learn a block's graphs, refined where there is random text to weigh them on, and write its shard."""
     train = split_examples(block, config.seed)
-    graphs = learn_graphs(engine, block, train, helpers, config)
+    learned = learn(engine, block, train, helpers, config)
+    graphs = learned.graphs
+    if random is not None:
+        special = engine.model.special
+        graphs = refine_graphs(learned, block, train, window, random, special, config)
     test = block.exists & ~train
     verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
     names = [NeuronName(block.layer, index) for index in block.neuron.tolist()]

@@ -45,6 +45,17 @@ class Prompts:
         """Normalised activations, rescaled by what pruning lost: (prompt, position)."""
         return self.activations * self.factor[:, None]
 
+    def take(self, rows: IndexArray) -> Prompts:
+        """Return some of the prompts."""
+        return Prompts(
+            self.source[rows],
+            self.neuron[rows],
+            self.tokens[rows],
+            self.pivot[rows],
+            self.activations[rows],
+            self.factor[rows],
+        )
+
 
 def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> Prompts:
     """Cut each example to its shortest suffix with ``prune_ratio`` of the pivot's activation.

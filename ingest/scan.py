@@ -13,7 +13,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Scan", "TopExamples", "select_examples"]
+__all__ = ["Scan", "TopExamples", "batch_windows", "select_examples"]
 
 IntArray = npt.NDArray[np.int32]
 
@@ -21,6 +21,11 @@ _STATE = ("activation", "window", "trace")
 
 #: Tokens of a batch; the scan gains little from larger ones.
 _BATCH_TOKENS = {"cpu": 1 << 11, "mps": 1 << 14, "cuda": 1 << 16}
+
+
+def batch_windows(model: SubjectModel, width: int) -> int:
+    """Windows of ``width`` tokens that a pass over text runs at once."""
+    return max(1, _BATCH_TOKENS[model.device.type] // width)
 
 
 class Scan:
@@ -38,7 +43,7 @@ class Scan:
         self._layers = tuple(layers)
         self._special = torch.tensor(sorted(model.special), device=model.device)
         neurons, kept = len(self._layers) * model.d_mlp, config.top_k * config.candidates
-        self.batch_windows = max(1, _BATCH_TOKENS[model.device.type] // width)
+        self.batch_windows = batch_windows(model, width)
         self.next_window = 0
         self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
         self.window = torch.full((neurons, kept), -1, dtype=torch.int64, device=model.device)

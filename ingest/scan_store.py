@@ -18,7 +18,7 @@ from n2gdb.ingest.report import Report
 from n2gdb.ingest.scan import Scan, TopExamples
 from n2gdb.shards import storing
 
-__all__ = ["LayerScan", "scan_layers"]
+__all__ = ["LayerScan", "save_arrays", "scan_layers"]
 
 #: Seconds of scanning that a killed run may lose.
 _SAVE_EVERY = 60.0
@@ -37,7 +37,7 @@ class LayerScan:
 
     def save(self, found: TopExamples) -> None:
         """Write them: complete or absent."""
-        _save(
+        save_arrays(
             self.path,
             max_activation=found.max_activation,
             window=found.window,
@@ -84,7 +84,7 @@ def _scan(
         scan.add(windows)
         report("scan", scan.next_window * corpus.width, corpus.n_windows * corpus.width)
         if time.monotonic() - saved > _SAVE_EVERY:
-            _save(state, **scan.state())
+            save_arrays(state, **scan.state())
             saved = time.monotonic()
     return scan
 
@@ -95,7 +95,7 @@ def _state_path(folder: Path, layers: list[int]) -> Path:
     return folder / f"state-{name}.npz"
 
 
-def _save(path: Path, **arrays: npt.NDArray[np.generic]) -> None:
+def save_arrays(path: Path, **arrays: npt.NDArray[np.generic]) -> None:
     """Write arrays to a file that is complete or absent."""
     partial = path.with_name(f".{path.name}")
     with storing(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def true_activations(layer: int, neuron: int, tokens: npt.NDArray[np.integer]) -
     return values
 
 
-def ingest_demo(folder: Path, name: str = "demo.n2gdb", *, sample: int = 36, tokens: int = 30_000) -> Path:
+def ingest_demo(
+    folder: Path, name: str = "demo.n2gdb", *, sample: int = 36, tokens: int = 30_000, refine: bool = True
+) -> Path:
     """Ingest a sample of the demo model's neurons from a slice of its corpus."""
     from n2gdb.ingest.config import Selection
     from n2gdb.ingest.pipeline import Source, ingest
@@ -73,6 +76,8 @@ def ingest_demo(folder: Path, name: str = "demo.n2gdb", *, sample: int = 36, tok
 
     path = folder / name
     config = N2GConfig(tokens=tokens, window=128, top_k=8)
+    if not refine:
+        config = replace(config, refine_rounds=0)
     source = Source(default_corpus("demo"))
     ingest(demo_model(), source, path, config, Selection(sample=sample), silent, batch_tokens=1024)
     return path

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from n2gdb import NeuronGraph, Pattern, Step
 from n2gdb.ingest.build import absorb_siblings, build_graphs
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.measured import Measured
 from n2gdb.ingest.prune import Prompts
 from tests.test_graph import patterns, tokens
 
@@ -69,8 +70,25 @@ def test_a_prompt_becomes_the_pattern_of_its_important_context() -> None:
     importance = np.zeros((1, 5, 5), np.float32)
     importance[0, 1, 3] = 0.9
     importance[0, 2, 3] = 0.7  # not above the threshold: an any-token
-    (graph,) = build_graphs(prompt, importance, np.array([0]), [3], N2GConfig())
+    measured = Measured(prompt, importance, np.array([0]), np.array([np.inf], np.float32), 1)
+    (graph,) = build_graphs(measured, [3], {0}, N2GConfig())
     (pattern,) = graph.patterns()
     assert [(s.depth, s.token) for s in pattern.steps] == [(0, 13), (2, 11)]
     assert round(pattern.activation, 3) == 0.8
     assert graph.predict([11, 99, 13]).tolist() == pytest.approx([0, 0, 0.8])
+
+
+def test_a_special_token_never_fires() -> None:
+    prompt = Prompts(
+        source=np.array([0]),
+        neuron=np.array([3]),
+        tokens=np.array([[0, 11, 12]], np.int32),
+        pivot=np.array([2]),
+        activations=np.array([[900.0, 0.1, 2.0]], np.float32),  # a BOS swamps every maximum
+        factor=np.array([0.4], np.float32),
+    )
+    measured = Measured(
+        prompt, np.zeros((1, 3, 3), np.float32), np.array([0]), np.array([np.inf], np.float32), 1
+    )
+    (graph,) = build_graphs(measured, [3], {0}, N2GConfig())
+    assert [pattern.steps[0].token for pattern in graph.patterns()] == [12]

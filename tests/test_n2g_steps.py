@@ -140,17 +140,22 @@ def test_the_models_own_predictions_read_only_what_stands_before() -> None:
 
 def test_variants_that_no_longer_fire_are_dropped(helper: Helper, prompts: Prompts) -> None:
     importance = measure_saliency(demo_engine(), LAYER, prompts, 0.5)
-    together, inherits = augment(demo_engine(), LAYER, prompts, importance, [helper], CONFIG)
+    threshold = CONFIG.importance_threshold
+    together, inherits, slot = augment(demo_engine(), LAYER, prompts, importance, [helper], CONFIG, threshold)
     n = len(prompts.pivot)
     assert (together.tokens[:n] == prompts.tokens).all()
     assert (inherits[:n] == np.arange(n)).all()
+    assert np.isinf(slot[:n]).all()
     for row in range(n, len(together.pivot)):
         base = inherits[row]
         text = prompt_of(together, row)
         changed = [i for i, token in enumerate(text) if token != prompts.tokens[base, i]]
         assert len(changed) == 1
-        important = importance[base, changed[0], prompts.pivot[base]] > CONFIG.importance_threshold
-        assert important or changed[0] == prompts.pivot[base]
+        importance_there = importance[base, changed[0], prompts.pivot[base]]
+        if changed[0] == prompts.pivot[base]:
+            assert np.isinf(slot[row])
+        else:
+            assert slot[row] == importance_there > threshold
         now = true_activations(LAYER, int(together.neuron[row]), np.array(text))[-1]
         then = prompts.activations[base, prompts.pivot[base]]
         assert now >= CONFIG.augment_ratio * then * 0.999

@@ -52,21 +52,28 @@ def test_the_database_gives_back_the_graphs_that_were_built(unbroken: Path) -> N
             assert (loaded.predict(text) == graph.predict(text)).all()
 
 
-def test_where_a_neuron_fires_in_training_its_graph_says_so(unbroken: Path) -> None:
-    """The stored activation is the real model's, and a pattern was learned from every firing pivot."""
+@pytest.mark.parametrize(("refine", "share"), [(False, 0.98), (True, 0.8)])
+def test_where_a_neuron_fires_in_training_its_graph_says_so(
+    unbroken: Path, tmp_path: Path, refine: bool, share: float
+) -> None:
+    """The stored activation is the real model's, and a pattern was learned from every firing pivot.
+
+    Refined, a graph gives up the firings that would cost it more false alarms.
+    """
+    path = unbroken if refine else ingest_demo(tmp_path, refine=False)
     said = total = 0
-    with n2gdb.open(unbroken) as database:
-        for name in graphs_from(only_run(unbroken).nodes()):
+    with n2gdb.open(path) as database:
+        for name in graphs_from(only_run(path).nodes()):
             neuron = database.neuron(name)
             for example in neuron.examples:
                 tokens = np.array(example.tokens)
                 real = true_activations(name.layer, name.index, tokens)[example.pivot]
                 assert real == pytest.approx(example.activation, rel=1e-3, abs=1e-6)
                 if example.split == "train" and real > 0.5 * neuron.max_activation:
-                    said += neuron.graph.predict(tokens)[example.pivot] > 0.5
+                    said += neuron.graph.predict(tokens)[example.pivot] >= 0.5
                     total += 1
     assert total > 50
-    assert said / total > 0.98
+    assert said / total > share
 
 
 class Killed(BaseException):

@@ -1,0 +1,81 @@
+"""Text that patterns are weighed on: windows laid one after another, with what a neuron does there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.graph import IndexedText
+from n2gdb.ingest.candidates import Path
+from n2gdb.ingest.windows import PAD
+
+__all__ = ["LaidText", "RandomText", "lay"]
+
+IntArray = npt.NDArray[np.int32]
+IndexArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def lay(windows: IntArray, gap: int) -> IntArray:
+    """Lay windows one after another, with padding before each that no pattern crosses.
+
+    (window, position) -> (windows x (gap + positions),)
+    """
+    return np.pad(windows, ((0, 0), (gap, 0)), constant_values=PAD).ravel()
+
+
+def matches(tokens: npt.NDArray[np.int64], at: IndexArray, path: Path) -> BoolArray:
+    """Whether a path's context stands before each of these positions: (position,) -> (position,)."""
+    found = np.ones(len(at), np.bool_)
+    for depth, token in path:
+        found &= tokens[at - depth] == token
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class LaidText:
+    """A neuron's training windows: its normalised activation at every position, and the example there."""
+
+    text: IndexedText
+    activation: npt.NDArray[np.float32]  # (position,), -inf where none counts
+    place: IndexArray  # (position,) the example, as its place among the neuron's
+
+    @classmethod
+    def of(
+        cls, tokens: IntArray, activation: npt.NDArray[np.float32], place: IndexArray, gap: int
+    ) -> LaidText:
+        """Lay windows: tokens, activation (window, position), place (window,)."""
+        width = tokens.shape[1] + gap
+        laid = np.pad(activation, ((0, 0), (gap, 0)), constant_values=-np.inf).ravel()
+        return cls(IndexedText(lay(tokens, gap)), laid, np.repeat(place, width))
+
+
+@dataclass(frozen=True, eq=False)
+class RandomText:
+    """Random windows of the corpus, and where each neuron of a layer fires in them."""
+
+    number: npt.NDArray[np.int64]  # (window,) the window's number in the corpus, rising
+    windows: IntArray  # (window, position)
+    gap: int
+    firings: Mapping[int, IndexArray]  # neuron -> flat positions in ``windows``, rising
+
+    @cached_property
+    def text(self) -> IndexedText:
+        """The windows, laid one after another."""
+        return IndexedText(lay(self.windows, self.gap))
+
+    def fires(self, neuron: int) -> BoolArray:
+        """Whether a neuron fires at each position of the laid text: (position,)."""
+        width = self.windows.shape[1]
+        found = np.zeros(len(self.text.tokens), np.bool_)
+        flat = self.firings.get(neuron, np.zeros(0, np.intp))
+        found[flat // width * (width + self.gap) + self.gap + flat % width] = True
+        return found
+
+    def hidden(self, windows: npt.NDArray[np.int64]) -> BoolArray:
+        """Whether each position of the laid text lies in one of these windows of the corpus: (position,)."""
+        return np.repeat(np.isin(self.number, windows), self.windows.shape[1] + self.gap)
