@@ -92,8 +92,8 @@ def test_a_token_that_is_wrong_more_often_than_right_goes() -> None:
 
 def test_a_token_that_floods_random_text_goes() -> None:
     """In training it is right half the time; elsewhere it is common and never right."""
-    seen = text([(7, 1), (7, 1), (8, 1), (8, 0)], [(7, 1), (7, 1), (8, 0), (8, 0)])
-    known = candidates((PLAIN, path((0, 7)), {0, 1}), (PLAIN, path((0, 8)), {0}))
+    seen = text([(7, 1), (7, 1), (8, 1), (8, 0)], [(7, 1), (7, 1), (8, 1), (8, 0)])
+    known = candidates((PLAIN, path((0, 7)), {0, 1}), (PLAIN, path((0, 8)), {0, 1}))
     plain = NeuronGraph.from_patterns([path((0, 7)), path((0, 8))])
     quiet = random_text([[7, 1, 2, 3]], firings=[0])
     flooded = random_text([[7, 8, 8, 8], [8, 8, 8, 8], [8, 8, 8, 8], [8, 8, 8, 8]], firings=[0])
@@ -145,7 +145,7 @@ def test_a_neurons_own_examples_are_not_random_text_to_it() -> None:
 
 
 def test_candidates_are_read_at_every_threshold_with_variants_and_without() -> None:
-    """Two prompts of one neuron: an original, 5 6 7, and a variant of it, 5 8 7, its slot of importance 0.6."""
+    """An original, 5 6 7, and a variant of it, 5 8 7, whose slot has importance 0.6."""
     prompts = Prompts(
         source=np.array([0, 0]),
         neuron=np.array([3, 3]),
