@@ -10,22 +10,38 @@ import numpy.typing as npt
 
 from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.augment import Helper
+from n2gdb.ingest.baselines import NGRAM_LOOKUP, TOKEN_LOOKUP, NgramTable
 from n2gdb.ingest.build import build_graphs
 from n2gdb.ingest.candidates import read_candidates
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine
-from n2gdb.ingest.judge import Verdict, judge
+from n2gdb.ingest.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.laid import LaidText, RandomText
 from n2gdb.ingest.measured import Measured, measure
 from n2gdb.ingest.prune import Examples
 from n2gdb.ingest.refine import refine
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Block", "Learned", "is_dead", "learn", "refine_graphs", "split_examples", "verdict_of"]
+__all__ = [
+    "BASELINES",
+    "Block",
+    "Learned",
+    "baseline_verdicts",
+    "is_dead",
+    "learn",
+    "normalised",
+    "refine_graphs",
+    "split_examples",
+    "verdict_of",
+]
 
 IndexArray = npt.NDArray[np.intp]
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
+
+
+#: The paper's baselines, by the name that their scores are stored under.
+BASELINES = {"lookup": TOKEN_LOOKUP, "ngram": NGRAM_LOOKUP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +147,8 @@ def refine_graphs(
 
 
 def _training_text(block: Block, row: int, train: npt.NDArray[np.bool_], config: N2GConfig) -> LaidText:
-    scale = max(float(block.max_activation[row]), np.finfo(np.float32).tiny)
     return LaidText.of(
-        block.tokens[row, train], block.trace[row, train] / scale, np.flatnonzero(train), config.prune_limit
+        block.tokens[row, train], normalised(block, row, train), np.flatnonzero(train), config.prune_limit
     )
 
 
@@ -141,11 +156,24 @@ def verdict_of(
     graph: NeuronGraph, block: Block, row: int, test: npt.NDArray[np.bool_], config: N2GConfig
 ) -> Verdict:
     """Judge one neuron's graph on its test examples; ``test`` (example,) says which they are."""
-    trace = block.trace[row, test]
-    return judge(
-        graph,
-        block.tokens[row, test],
-        trace / block.max_activation[row],
-        np.isfinite(trace),
-        config.fire_threshold,
-    )
+    predicted = predict_windows(graph, block.tokens[row, test])
+    return judge(predicted, normalised(block, row, test), config.fire_threshold)
+
+
+def baseline_verdicts(
+    block: Block, row: int, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], config: N2GConfig
+) -> dict[str, Verdict]:
+    """Judge the look-up tables that one neuron's training examples give, on its test examples."""
+    known, asked = block.tokens[row, train], block.tokens[row, test]
+    learned, true = normalised(block, row, train), normalised(block, row, test)
+    return {
+        name: judge(NgramTable.learn(n, known, learned).predict(asked), true, config.fire_threshold)
+        for name, n in BASELINES.items()
+    }
+
+
+def normalised(block: Block, row: int, examples: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return a neuron's normalised activations on some of its examples: (example, position)."""
+    scale = max(float(block.max_activation[row]), float(np.finfo(np.float32).tiny))
+    found: FloatArray = block.trace[row, examples] / np.float32(scale)
+    return found

@@ -20,9 +20,19 @@ from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.laid import RandomText
 from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.n2g import Block, is_dead, learn, refine_graphs, split_examples, verdict_of
+from n2gdb.ingest.n2g import (
+    BASELINES,
+    Block,
+    Learned,
+    baseline_verdicts,
+    is_dead,
+    learn,
+    refine_graphs,
+    split_examples,
+    verdict_of,
+)
 from n2gdb.ingest.random_text import random_text
-from n2gdb.ingest.records import examples_table, neurons_table
+from n2gdb.ingest.records import examples_table, neurons_table, scores_table
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan import TopExamples
@@ -184,6 +194,27 @@ def _learn_block(
         neurons_table(block, graphs, verdicts, is_dead(block.max_activation)),
         nodes_table(list(zip(names, graphs, strict=True))),
         examples_table(block, window, train),
+        _other_scores(learned, block, train, test, config),
+    )
+
+
+def _other_scores(
+    learned: Learned,
+    block: Block,
+    train: npt.NDArray[np.bool_],
+    test: npt.NDArray[np.bool_],
+    config: N2GConfig,
+) -> pa.Table:
+    """How the graphs before refinement and the look-up tables do on the same examples."""
+    rows = range(len(block.neuron))
+    plain = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(learned.graphs)]
+    tables = [baseline_verdicts(block, row, train[row], test[row], config) for row in rows]
+    none = [None] * len(tables)
+    return pa.concat_tables(
+        [
+            scores_table(block, "plain", plain, list(map(len, learned.graphs))),
+            *(scores_table(block, name, [table[name] for table in tables], none) for name in BASELINES),
+        ]
     )
 
 

@@ -13,7 +13,7 @@ from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.judge import Verdict
 from n2gdb.ingest.n2g import Block
 
-__all__ = ["examples_table", "neurons_table"]
+__all__ = ["examples_table", "neurons_table", "scores_table"]
 
 #: Positions before and after the pivot that an example's trace keeps.
 TRACE_BEFORE, TRACE_AFTER = 31, 16
@@ -27,18 +27,13 @@ def neurons_table(
     for index, largest, graph, verdict, is_dead in zip(
         block.neuron.tolist(), block.max_activation.tolist(), graphs, verdicts, dead.tolist(), strict=True
     ):
-        judged = verdict.true_firings > 0
         rows.append(
             {
                 "layer": block.layer,
                 "index": index,
                 "state": _state(graph, verdict, is_dead),
                 "max_activation": largest,
-                "precision": verdict.precision if judged else None,
-                "recall": verdict.recall if judged else None,
-                "f1": verdict.f1 if judged else None,
-                "true_firings": verdict.true_firings,
-                "predicted_firings": verdict.predicted_firings,
+                **_figures(verdict),
                 "n_patterns": graph.n_patterns,
                 "n_nodes": len(graph),
                 "n_activating": len(np.unique(graph.token[graph.depth == 0])),
@@ -46,6 +41,34 @@ def neurons_table(
             }
         )
     return pa.Table.from_pylist(rows, schema.NEURONS)
+
+
+def scores_table(
+    block: Block, predictor: str, verdicts: Sequence[Verdict], nodes: Sequence[int | None]
+) -> pa.Table:
+    """How another predictor of a block's neurons was judged: ``schema.SCORES``."""
+    rows = [
+        {
+            "layer": block.layer,
+            "index": index,
+            "predictor": predictor,
+            **_figures(verdict),
+            "n_nodes": n_nodes,
+        }
+        for index, verdict, n_nodes in zip(block.neuron.tolist(), verdicts, nodes, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema.SCORES)
+
+
+def _figures(verdict: Verdict) -> dict[str, object]:
+    judged = verdict.true_firings > 0
+    return {
+        "precision": verdict.precision if judged else None,
+        "recall": verdict.recall if judged else None,
+        "f1": verdict.f1 if judged else None,
+        "true_firings": verdict.true_firings,
+        "predicted_firings": verdict.predicted_firings,
+    }
 
 
 def _state(graph: NeuronGraph, verdict: Verdict, is_dead: bool) -> str:

@@ -10,6 +10,7 @@ their hits are counted on other examples. The test half is never seen.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -30,9 +31,10 @@ IndexArray = npt.NDArray[np.intp]
 #: How much a false alarm counts: less than its mean, as a few windows bring most of them.
 _FALSE_ALARM = 0.4
 #: How much the F1 on random text counts beside that on top examples.
-_RANDOM = 0.5
-#: F1 that a node must bring.
-_NODE = 0.0005
+_RANDOM = 0.3
+#: F1 that a node must bring, that a token's change from the start must, and that starting from bare tokens
+#: must: small gains are chance.
+_NODE, _CHANGE, _BARE_START = 0.0005, 0.02, 0.01
 #: Firings expected on a token that never fired in training: variants propose many such.
 _UNSEEN = 0.12
 #: Firings that the first guess of ``Level.generalises`` weighs, and that a neuron's own share weighs.
@@ -121,8 +123,10 @@ def refine(
     together = _with_bare(candidates, text, fires)
     met = {token: dict(weigher.meet(token, levels)) for token, levels in together.items()}
     worth = _expected(met, len(np.unique(text.place)) / max(1, len(random.number)))
-    start = Level(config.importance_threshold, augmented=any(_augmented(met)))
-    chosen = _choose(worth, start, aim, max(4, config.refine_nodes * len(plain)), config.refine_rounds)
+    plain_level = Level(config.importance_threshold, augmented=any(_augmented(met)))
+    most_nodes = max(4, config.refine_nodes * len(plain))
+    start = _better_start(worth, plain_level, aim, most_nodes)
+    chosen = _choose(worth, start, aim, most_nodes, config.refine_rounds)
     kept = [pattern for token, level in chosen.items() for pattern in met[token][level].patterns]
     return _calibrated(NeuronGraph.from_patterns(kept), text, config.fire_threshold)
 
@@ -216,31 +220,59 @@ def _worth(met: _Met, share: float, scale: float) -> _Worth:
     )
 
 
+def _better_start(
+    worth: Mapping[int, Mapping[Level, _Worth]], plain: Level, aim: _Aim, most_nodes: float
+) -> Level:
+    """Start from the plain graph, or from bare tokens where these promise more and are not too many."""
+    bare = _total(worth, BARE)
+    gain = aim.score(bare) - aim.score(_total(worth, plain))
+    return BARE if gain > _BARE_START and bare.nodes <= most_nodes else plain
+
+
+def _total(worth: Mapping[int, Mapping[Level, _Worth]], level: Level) -> _Worth:
+    return sum((levels[level] for levels in worth.values() if level in levels), _NOTHING)
+
+
 def _choose(
     worth: Mapping[int, Mapping[Level, _Worth]], start: Level, aim: _Aim, most_nodes: float, rounds: int
 ) -> dict[int, Level]:
     """Choose a level for every activating token, or none, by going round them until nothing gains."""
     chosen = {token: start for token, levels in worth.items() if start in levels}
-    total = sum((worth[token][start] for token in chosen), _NOTHING)
+    total = _total(worth, start)
     for _ in range(rounds):
         before = dict(chosen)
         for token, levels in worth.items():
             known = chosen.pop(token, None)
             others = total - levels[known] if known else total
-            best, score = None, aim.score(others)
-            if known and aim.score(total) >= score:
-                best, score = known, aim.score(total)
-            for level, each in levels.items():
-                together = others + each
-                fits = together.nodes <= max(most_nodes, total.nodes)
-                if fits and (tried := aim.score(together)) > score + 1e-6:
-                    best, score = level, tried
+            best = _best(levels, known, start, others, aim, max(most_nodes, total.nodes))
             total = others + levels[best] if best else others
             if best:
                 chosen[token] = best
         if chosen == before:
             break
     return chosen
+
+
+def _best(
+    levels: Mapping[Level, _Worth],
+    known: Level | None,
+    start: Level,
+    others: _Worth,
+    aim: _Aim,
+    most_nodes: float,
+) -> Level | None:
+    """Choose one token's level beside what the others were given; what stands wins ties."""
+    home = start if start in levels else None
+    found: Level | None = None
+    highest = -math.inf
+    for level in (known, *(level for level in (None, *levels) if level != known)):
+        together = others + levels[level] if level else others
+        if level != known and together.nodes > most_nodes:
+            continue
+        score = aim.score(together) + _CHANGE * (level == home)
+        if score > highest:
+            found, highest = level, score
+    return found
 
 
 def _calibrated(graph: NeuronGraph, text: LaidText, threshold: float) -> NeuronGraph:

@@ -71,6 +71,8 @@ class ModelRows:
         neurons = self.run.neurons()
         key = self._neuron_key(neurons)
         yield "Neuron", self._keyed(neurons, key).append_column("weight", pa.array(weights.of(key)))
+        scores = self.run.scores()
+        yield "Score", self._keyed(scores, np.arange(len(scores), dtype=np.int64) | (self.number << 40))
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
 

@@ -10,11 +10,25 @@ import pyarrow as pa
 
 from n2gdb.version import SCHEMA_VERSION
 
-__all__ = ["EXAMPLES", "MODEL", "NEURONS", "NODES", "SCHEMA_VERSION", "STATES", "TOKENS", "WINDOWS"]
+__all__ = [
+    "EXAMPLES",
+    "MODEL",
+    "NEURONS",
+    "NODES",
+    "PREDICTORS",
+    "SCHEMA_VERSION",
+    "SCORES",
+    "STATES",
+    "TOKENS",
+    "WINDOWS",
+]
 
 #: What is known of a neuron: it fires on its test examples (``live``) and its graph predicts a firing;
 #: its graph predicts none (``unpredicted``); it never fires on the whole corpus (``dead``).
 STATES = ("live", "unpredicted", "dead")
+
+#: What a neuron's graph is compared with: the graph before refinement, a token and an n-gram look-up.
+PREDICTORS = ("plain", "lookup", "ngram")
 
 #: One row a run: the model, its corpus and its configuration.
 MODEL = pa.schema(
@@ -63,6 +77,21 @@ NEURONS = pa.schema(
         ("n_nodes", pa.int64()),
         ("n_activating", pa.int64()),  # distinct activating tokens
         ("n_context", pa.int64()),  # distinct context tokens
+    ]
+)
+
+#: One row a neuron and another predictor of it, judged like its graph on the test half of its top examples.
+SCORES = pa.schema(
+    [
+        ("layer", pa.int64()),
+        ("index", pa.int64()),
+        ("predictor", pa.string()),  # one of PREDICTORS
+        ("precision", pa.float32()),  # null and 0 as in NEURONS
+        ("recall", pa.float32()),
+        ("f1", pa.float32()),
+        ("true_firings", pa.int64()),
+        ("predicted_firings", pa.int64()),
+        ("n_nodes", pa.int64()),  # null for what is no graph
     ]
 )
 

@@ -1,7 +1,7 @@
 """The columnar shards of a run: the source of truth that every database is built from.
 
     <database>.shards/<run>/model.parquet  tokens.parquet  windows.parquet
-    <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples}.parquet
+    <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet
 
 A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
 what lies here. Whatever is half-written has a name that starts with a dot.
@@ -29,7 +29,12 @@ from n2gdb.neuron import NeuronName
 
 __all__ = ["RunFolder", "graphs_from", "nodes_table", "run_folders", "shards_folder", "storing"]
 
-_SHARD_TABLES = {"neurons": schema.NEURONS, "nodes": schema.NODES, "examples": schema.EXAMPLES}
+_SHARD_TABLES = {
+    "neurons": schema.NEURONS,
+    "nodes": schema.NODES,
+    "examples": schema.EXAMPLES,
+    "scores": schema.SCORES,
+}
 
 
 def shards_folder(database: Path) -> Path:
@@ -70,14 +75,22 @@ class RunFolder:
         """Replace the windows that top examples point to: ``schema.WINDOWS``."""
         self._replace("windows", table, schema.WINDOWS)
 
-    def write_shard(self, name: str, neurons: pa.Table, nodes: pa.Table, examples: pa.Table) -> None:
+    def write_shard(
+        self,
+        name: str,
+        neurons: pa.Table,
+        nodes: pa.Table,
+        examples: pa.Table,
+        scores: pa.Table | None = None,
+    ) -> None:
         """Write a shard of finished neurons, complete or not at all; a complete one is never replaced."""
         if not name or name.startswith(".") or "/" in name:
             raise ValueError(f"{name!r} cannot be a shard's name")
         complete, partial = self.path / "neurons" / name, self.path / "neurons" / f".{name}"
         if complete.exists():
             raise StorageError(f"shard {complete} is complete already: remove it to compute it again")
-        tables = {"neurons": neurons, "nodes": nodes, "examples": examples}
+        scores = schema.SCORES.empty_table() if scores is None else scores
+        tables = {"neurons": neurons, "nodes": nodes, "examples": examples, "scores": scores}
         checked = {key: _cast(tables[key], wanted, key) for key, wanted in _SHARD_TABLES.items()}
         with storing(complete):
             shutil.rmtree(partial, ignore_errors=True)
@@ -153,6 +166,10 @@ class RunFolder:
     def examples(self, shards: Sequence[Path] | None = None) -> pa.Table:
         """Read the top examples of some shards, or of all, by (layer, index, rank): ``schema.EXAMPLES``."""
         return self._gather("examples", ("layer", "index", "rank"), shards)
+
+    def scores(self) -> pa.Table:
+        """Read the scores of other predictors, by (layer, index, predictor): ``schema.SCORES``."""
+        return self._gather("scores", ("layer", "index", "predictor"), None)
 
     def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
         chosen = self.shards() if shards is None else shards

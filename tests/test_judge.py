@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from n2gdb import NeuronGraph, Pattern, Step
-from n2gdb.ingest.judge import judge, predict_windows
+from n2gdb.ingest.judge import Verdict, judge, predict_windows
 
 FIRES_ON_7 = NeuronGraph.from_patterns([Pattern((Step(0, 7, 1.0),), 0.9)])
 
@@ -13,11 +13,13 @@ def windows(*rows: list[int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]
     return np.array(rows, np.int32)
 
 
+def judged(text: list[int], true: list[float]) -> Verdict:
+    predicted = predict_windows(FIRES_ON_7, windows(text))
+    return judge(predicted, np.array([true], np.float32), 0.5)
+
+
 def test_precision_recall_and_f1_by_hand() -> None:
-    text = windows([0, 7, 7, 7, 5, 5])
-    true = np.array([[0, 0.9, 0.6, 0.1, 0.8, 0.0]], np.float32)
-    counted = np.array([[False, True, True, True, True, True]])
-    verdict = judge(FIRES_ON_7, text, true, counted, 0.5)
+    verdict = judged([0, 7, 7, 7, 5, 5], [-np.inf, 0.9, 0.6, 0.1, 0.8, 0.0])
     assert (verdict.true_firings, verdict.predicted_firings) == (3, 3)
     assert verdict.precision == pytest.approx(2 / 3)
     assert verdict.recall == pytest.approx(2 / 3)
@@ -25,19 +27,18 @@ def test_precision_recall_and_f1_by_hand() -> None:
 
 
 def test_special_positions_do_not_count() -> None:
-    text, true = windows([7, 7]), np.array([[0.9, 0.9]], np.float32)
-    verdict = judge(FIRES_ON_7, text, true, np.array([[False, True]]), 0.5)
+    verdict = judged([7, 7], [-np.inf, 0.9])
     assert (verdict.true_firings, verdict.predicted_firings) == (1, 1)
 
 
 def test_without_a_true_firing_nothing_is_claimed() -> None:
-    verdict = judge(FIRES_ON_7, windows([7]), np.zeros((1, 1), np.float32), np.ones((1, 1), bool), 0.5)
+    verdict = judged([7], [0.0])
     assert np.isnan([verdict.precision, verdict.recall, verdict.f1]).all()
     assert verdict.predicted_firings == 1
 
 
 def test_nothing_predicted_is_zero() -> None:
-    verdict = judge(FIRES_ON_7, windows([5]), np.ones((1, 1), np.float32), np.ones((1, 1), bool), 0.5)
+    verdict = judged([5], [1.0])
     assert (verdict.precision, verdict.recall, verdict.f1) == (0, 0, 0)
 
 
