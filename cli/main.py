@@ -19,10 +19,10 @@ _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
 #: The commands as the help lists them.
 _GROUPS = {
-    "Make a database": ("ingest", "info"),
+    "Make a database": ("ingest", "info", "report"),
     "Ask": ("query", "shell"),
     "Compare neurons": ("similar", "pairs"),
-    "Look at a neuron": ("show",),
+    "Look at a neuron": ("show", "trajectories"),
     "Run the graphs on a text": ("firing", "predict", "tokens"),
     "Take it further": ("export", "cypher"),
 }

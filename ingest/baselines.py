@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["NGRAM_LOOKUP", "TOKEN_LOOKUP", "NgramTable"]
+__all__ = ["NGRAM_LOOKUP", "TOKEN_LOOKUP", "NgramTable", "TextNgrams"]
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
@@ -62,6 +62,40 @@ class NgramTable:
             hit = whole & (known[place] == key)
             predicted[hit] = most[place[hit]]
         return predicted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextNgrams:
+    """A long text that knows where each of its n-grams ends, for running many tables on it."""
+
+    shape: tuple[int, int]
+    keys: tuple[KeyArray, ...]  # for each n, rising
+    position: tuple[npt.NDArray[np.intp], ...]  # for each n, the flat position of each key
+
+    @classmethod
+    def of(cls, tokens: IntArray, longest: int) -> Self:
+        """Index windows for n-grams up to a length: (window, position)."""
+        keys, position = [], []
+        for length in range(1, longest + 1):
+            key, whole = _keys(tokens, length)
+            at = np.flatnonzero(whole.ravel())
+            order = np.argsort(key.ravel()[at], kind="stable")
+            position.append(at[order])
+            keys.append(key.ravel()[at[order]])
+        return cls((tokens.shape[0], tokens.shape[1]), tuple(keys), tuple(position))
+
+    def fires(self, table: NgramTable, threshold: float) -> npt.NDArray[np.bool_]:
+        """Where a table predicts ``threshold`` or more, as ``NgramTable.predict``: (window, position)."""
+        found = np.zeros(self.shape[0] * self.shape[1], np.bool_)
+        for key, position, known, largest in zip(
+            self.keys, self.position, table.keys, table.largest, strict=False
+        ):
+            start, stop = np.searchsorted(key, known, "left"), np.searchsorted(key, known, "right")
+            size = stop - start
+            # All positions of all known n-grams: runs of the sorted positions, laid one after another.
+            offset = np.repeat(start - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
+            found[position[np.arange(len(offset)) + offset]] = np.repeat(largest >= threshold, size)
+        return found.reshape(self.shape)
 
 
 def _keys(tokens: IntArray, length: int) -> tuple[KeyArray, npt.NDArray[np.bool_]]:

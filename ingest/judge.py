@@ -10,7 +10,7 @@ import numpy.typing as npt
 from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.laid import lay
 
-__all__ = ["Verdict", "judge", "predict_windows"]
+__all__ = ["Verdict", "judge", "predict_windows", "verdict_of_counts"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -37,7 +37,11 @@ def judge(predicted: FloatArray, activations: FloatArray, threshold: float) -> V
     said = (predicted >= threshold) & np.isfinite(activations)
     true = activations >= threshold
     hits = int(np.count_nonzero(said & true))
-    n_true, n_predicted = int(np.count_nonzero(true)), int(np.count_nonzero(said))
+    return verdict_of_counts(hits, int(np.count_nonzero(true)), int(np.count_nonzero(said)))
+
+
+def verdict_of_counts(hits: int, n_true: int, n_predicted: int) -> Verdict:
+    """Return the verdict on so many hits among true and predicted firings."""
     if not n_true:
         return Verdict(np.nan, np.nan, np.nan, 0, n_predicted)
     precision = hits / n_predicted if n_predicted else 0.0
@@ -50,4 +54,4 @@ def predict_windows(graph: NeuronGraph, tokens: npt.NDArray[np.int32]) -> FloatA
     They are laid behind one another with padding between that no pattern can cross.
     """
     gap = int(graph.depth.max(initial=0))
-    return graph.predict(lay(tokens, gap)).reshape(len(tokens), -1)[:, gap:]
+    return graph.predict(lay(tokens, gap)).reshape(len(tokens), gap + tokens.shape[1])[:, gap:]

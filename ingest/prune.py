@@ -11,7 +11,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine, lengths_of
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Examples", "Prompts", "prune"]
+__all__ = ["Examples", "Prompts", "prune", "reach_of"]
 
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
@@ -65,7 +65,7 @@ def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> 
 
     Source: N2G, arXiv 2305.19911, section 3.1.
     """
-    reach = _reach(engine, examples, config)  # (example,) longest suffix
+    reach = reach_of(engine, examples, config.prune_limit)  # (example,) longest suffix
     width = config.prune_limit + (engine.model.bos is not None)
     tokens = np.full((len(reach), width), PAD, np.int32)
     activations = np.zeros((len(reach), width), np.float32)
@@ -95,12 +95,12 @@ def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> 
     )
 
 
-def _reach(engine: Engine, examples: Examples, config: N2GConfig) -> IndexArray:
-    """Longest suffix of each example: up to the limit, the window's start, or a special token."""
+def reach_of(engine: Engine, examples: Examples, limit: int) -> IndexArray:
+    """Return each example's longest suffix, up to the limit, the window's start or a special token."""
     position = np.arange(examples.tokens.shape[1])
     special = np.isin(examples.tokens, list(engine.model.special)) | (examples.tokens == PAD)
     before = np.where(special & (position < examples.pivot[:, None]), position, -1).max(axis=1)
-    reach: IndexArray = np.minimum(examples.pivot - before, config.prune_limit)
+    reach: IndexArray = np.minimum(examples.pivot - before, limit)
     return reach
 
 

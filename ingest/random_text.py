@@ -63,6 +63,7 @@ def find_firings(
     largest: Mapping[int, FloatArray],
     threshold: float,
     report: Report,
+    stage: str = "random text",
 ) -> dict[int, tuple[IndexArray, IndexArray]]:
     """Find where neurons fire in windows: by layer (neuron, flat position) of every firing, by neuron.
 
@@ -81,7 +82,7 @@ def find_firings(
             fires = (site >= least[layer]) & counted[..., None]  # (window, position, neuron)
             position, neuron = torch.nonzero(fires.flatten(0, 1), as_tuple=True)
             found[layer].append(torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy())
-        report("random text", min(start + size, len(windows)) * windows.shape[1], windows.size)
+        report(stage, min(start + size, len(windows)) * windows.shape[1], windows.size)
     return {layer: _by_neuron(pairs) for layer, pairs in found.items()}
 
 

@@ -9,11 +9,12 @@
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
     │   ├── DatabaseLockedError   another process holds it
     │   └── QueryTimeoutError     a query ran past its limit
-    └── IngestError           a run that cannot go on
-        ├── ModelError            a model that cannot be found or read
-        ├── CorpusError           a corpus that is unreadable or has no text
-        ├── SelectionError        layers or neurons out of range
-        └── StorageError          no room left, or a place that cannot be written
+    ├── IngestError           a run that cannot go on
+    │   ├── ModelError            a model that cannot be found or read
+    │   ├── CorpusError           a corpus that is unreadable or has no text
+    │   ├── SelectionError        layers or neurons out of range
+    │   └── StorageError          no room left, or a place that cannot be written
+    └── FigureError           a figure that cannot be drawn or written
 
 A message says what was wrong, where, and what to do, in one line; only the caret of a
 query error adds two.
@@ -27,6 +28,7 @@ __all__ = [
     "DatabaseFormatError",
     "DatabaseLockedError",
     "DatabaseNotFoundError",
+    "FigureError",
     "IngestError",
     "ModelError",
     "N2gdbError",
@@ -120,3 +122,7 @@ class SelectionError(IngestError):
 
 class StorageError(IngestError):
     """No room left on the disk, or a place that cannot be written."""
+
+
+class FigureError(N2gdbError):
+    """A figure that cannot be drawn or written: no matplotlib, an unknown file type, nothing to draw."""

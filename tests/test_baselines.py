@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from n2gdb.ingest.baselines import NgramTable
+from n2gdb.ingest.baselines import NgramTable, TextNgrams
 
 NO = -np.inf
 TOKENS = np.array([[0, 5, 7, 6, 7], [0, 8, 7, 7, -1]], np.int32)
@@ -39,3 +39,16 @@ def test_no_text_no_prediction() -> None:
     nothing = np.zeros((0, 4), np.int32)
     table = NgramTable.learn(5, nothing, nothing.astype(np.float32))
     assert not table.predict(TOKENS).any()
+
+
+def test_an_indexed_text_fires_where_the_table_predicts_it() -> None:
+    rng = np.random.default_rng(3)
+    tokens = rng.integers(0, 12, (5, 40)).astype(np.int32)
+    activation = rng.random((5, 40)).astype(np.float32)
+    text = rng.integers(-1, 12, (7, 60)).astype(np.int32)
+    indexed = TextNgrams.of(text, 5)
+    for n in (1, 3, 5):
+        table = NgramTable.learn(n, tokens, activation)
+        assert (indexed.fires(table, 0.5) == (table.predict(text) >= 0.5)).all()
+    nothing = NgramTable.learn(5, tokens[:0], activation[:0])
+    assert not indexed.fires(nothing, 0.5).any()

@@ -33,6 +33,7 @@ HOMES = {
     "kuzu": ("n2gdb/store.py",),
     "lark": ("grammar/",),
     "typer": ("cli/",),
+    "matplotlib": ("n2gdb/figure",),
 }
 
 HEAVY = {"torch", "transformer_lens", "transformers"}

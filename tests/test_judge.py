@@ -46,3 +46,8 @@ def test_no_pattern_reaches_into_the_window_before() -> None:
     far = NeuronGraph.from_patterns([Pattern((Step(0, 7, 1.0), Step(3, 5, 0.9)), 0.9)])
     assert not predict_windows(far, windows([1, 1, 5], [1, 1, 7], [7, 1, 1])).any()
     assert predict_windows(far, windows([5, 1, 1, 7]))[0].tolist() == pytest.approx([0, 0, 0, 0.9])
+
+
+def test_no_window_is_no_prediction() -> None:
+    assert predict_windows(FIRES_ON_7, np.zeros((0, 5), np.int32)).shape == (0, 5)
+    assert predict_windows(NeuronGraph.empty(), np.zeros((0, 5), np.int32)).shape == (0, 5)
