@@ -1,0 +1,204 @@
+"""Refined graphs beside plain ones and the look-up tables, on test examples and on held-out text.
+
+    python -m benchmarks.refinement DATABASE HELDOUT [--neurons-per-layer 100]
+
+DATABASE is one that `n2gdb ingest MODEL` made, its shards beside it: their scan gives the top examples.
+HELDOUT is a corpus that the model was never trained on. Every row is one change of the configuration; all
+are learned from the same training examples, judged on the same test examples and the same text, and a
+row's figures are means over the judged neurons of a layer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import n2gdb
+from n2gdb.graph import NeuronGraph
+from n2gdb.ingest.augment import load_helpers
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus import Windows, read_documents
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.heldout import HeldoutText
+from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.models import SubjectModel
+from n2gdb.ingest.n2g import Block, baseline_verdicts, learn, refine_graphs, split_examples, verdict_of
+from n2gdb.ingest.random_text import draw_windows, find_firings, split_firings
+from n2gdb.ingest.report import silent
+from n2gdb.ingest.scan_store import LayerScan
+from n2gdb.ingest.stored_model import load_stored_model, stored_config
+from n2gdb.ingest.windows import PAD
+from n2gdb.shards import run_folders
+
+#: Every row of the table: its name, and what it changes of the configuration.
+ROWS: dict[str, dict[str, Any]] = {
+    "paper, no augmentation": {"augment": (), "refine_rounds": 0},
+    "plain: embedding": {"refine_rounds": 0},
+    "plain: model": {"augment": ("model",), "refine_rounds": 0},
+    "plain: both helpers": {"augment": ("embedding", "model"), "refine_rounds": 0},
+    "plain: 20 substitutes": {"substitutes": 20, "refine_rounds": 0},
+    "plain: variants measured": {"measure_variants": True, "refine_rounds": 0},
+    "plain: importance 0.9": {"importance_threshold": 0.9, "refine_rounds": 0},
+    "plain: importance 0.5": {"importance_threshold": 0.5, "refine_rounds": 0},
+    "plain: importance 0.3": {"importance_threshold": 0.3, "refine_rounds": 0},
+    "plain: prune ratio 0.8": {"prune_ratio": 0.8, "refine_rounds": 0},
+    "refined, no augmentation": {"augment": ()},
+    "refined: one round": {"refine_rounds": 1},
+    "refined: drop and add alone": {"refine_thresholds": ()},
+    "refined: 0.5 alone": {"refine_thresholds": (0.5,)},
+    "refined": {},
+    "refined: 128 random windows": {"refine_windows": 128},
+    "refined: 2,048 random windows": {"refine_windows": 2048},
+    "refined: half the nodes": {"refine_nodes": 1.0},
+}
+
+
+def main(
+    database: Path,
+    heldout: str,
+    neurons_per_layer: Annotated[int, typer.Option(help="Drawn of each layer.")] = 100,
+    only: Annotated[str, typer.Option(help="Rows whose name holds this.")] = "",
+    layers: Annotated[str, typer.Option(help="Layers, such as 0,3.")] = "",
+    heldout_tokens: int | None = None,
+    batch_tokens: int | None = None,
+) -> None:
+    with n2gdb.open(database) as opened:
+        info = opened.model()
+    config = stored_config(info)
+    model = load_stored_model(info, "cpu")
+    (run,) = run_folders(database)
+    width = min(config.window, model.n_ctx)
+    corpus = np.memmap(run.path / "corpus.windows", np.int32, mode="r").reshape(-1, width)
+    engine = Engine(model, batch_tokens)
+    windows = np.concatenate(
+        list(Windows.of(read_documents(heldout), model, length=width, max_tokens=heldout_tokens))
+    )
+    text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, sorted(model.special)))
+    chosen = [int(layer) for layer in layers.split(",") if layer] or list(range(model.n_layers))
+    largest = {
+        layer: LayerScan(run.path / "scan" / f"layer-{layer:03d}.npz").load().max_activation
+        for layer in chosen
+    }
+    true = find_firings(model, windows, largest, config.fire_threshold, silent)
+    print(
+        "layer  graphs                            test P     R    F1   held-out P     R    F1"
+        "  nodes  ms/neuron"
+    )
+    for layer in chosen:
+        bench = _Bench(
+            model, engine, run.path, corpus, layer, neurons_per_layer, text, split_firings(*true[layer])
+        )
+        bench.print_baselines(config)
+        for name, change in ROWS.items():
+            if only in name:
+                bench.print_row(name, replace(config, **{"refine_rounds": 4, **change}))
+
+
+class _Bench:
+    """The neurons of one layer, their examples, and what every row of the table is judged on."""
+
+    def __init__(
+        self,
+        model: SubjectModel,
+        engine: Engine,
+        folder: Path,
+        corpus: np.ndarray[Any, Any],
+        layer: int,
+        neurons: int,
+        text: HeldoutText,
+        firings: dict[int, Any],
+    ) -> None:
+        self.model, self.engine, self.corpus, self.layer = model, engine, corpus, layer
+        self.text, self.firings = text, firings
+        scan = LayerScan(folder / "scan" / f"layer-{layer:03d}.npz").load()
+        self.largest = scan.max_activation
+        alive = np.flatnonzero(self.largest > 0)
+        drawn = np.random.default_rng(layer).choice(alive, min(neurons, len(alive)), replace=False)
+        index = np.sort(drawn)
+        self.window = scan.window[index]
+        tokens = np.asarray(corpus[np.maximum(self.window, 0)])
+        tokens[self.window < 0] = PAD
+        self.block = Block(layer, index, self.largest[index], tokens, scan.pivot[index], scan.trace[index])
+        self.random: dict[int, RandomText] = {}
+
+    def print_baselines(self, config: N2GConfig) -> None:
+        train = split_examples(self.block, config.seed)
+        test = self.block.exists & ~train
+        tables = [
+            baseline_verdicts(self.block, row, train[row], test[row], config) for row in range(len(train))
+        ]
+        for name, title in (("lookup", "token look-up"), ("ngram", "5-gram look-up")):
+            judged = [table[name] for table in tables if table[name].true_firings]
+            print(_line(self.layer, title, [(v.precision, v.recall, v.f1) for v in judged], [], [], None))
+
+    def print_row(self, name: str, config: N2GConfig) -> None:
+        train = split_examples(self.block, config.seed)
+        helpers = load_helpers(config.augment, self.engine)
+        if config.refine_rounds:
+            self._random_text(config)
+        start = time.perf_counter()
+        learned = learn(self.engine, self.block, train, helpers, config)
+        graphs = learned.graphs
+        if config.refine_rounds:
+            random = self._random_text(config)
+            special = self.model.special
+            graphs = refine_graphs(learned, self.block, train, self.window, random, special, config)
+        seconds = time.perf_counter() - start
+        self._judge(name, graphs, self.block.exists & ~train, config, seconds)
+
+    def _judge(
+        self, name: str, graphs: Sequence[NeuronGraph], test: Any, config: N2GConfig, seconds: float
+    ) -> None:
+        on_test, on_text, nodes = [], [], []
+        for row, (graph, neuron) in enumerate(zip(graphs, self.block.neuron.tolist(), strict=True)):
+            verdict = verdict_of(graph, self.block, row, test[row], config)
+            if verdict.true_firings:
+                on_test.append((verdict.precision, verdict.recall, verdict.f1))
+                nodes.append(len(graph))
+            firings = self.firings.get(neuron)
+            if firings is not None:
+                predicted = self.text.predicted(graph, config.fire_threshold)
+                verdict = self.text.verdict(predicted, firings)
+                on_text.append((verdict.precision, verdict.recall, verdict.f1))
+        print(_line(self.layer, name, on_test, on_text, nodes, 1000 * seconds / len(graphs)), flush=True)
+
+    def _random_text(self, config: N2GConfig) -> RandomText:
+        if config.refine_windows not in self.random:
+            number = draw_windows(len(self.corpus), config)
+            windows = np.asarray(self.corpus[number])
+            found = find_firings(
+                self.model, windows, {self.layer: self.largest}, config.fire_threshold, silent
+            )
+            self.random[config.refine_windows] = RandomText(
+                number, windows, config.prune_limit, split_firings(*found[self.layer])
+            )
+        return self.random[config.refine_windows]
+
+
+def _line(
+    layer: int,
+    name: str,
+    on_test: Sequence[tuple[float, float, float]],
+    on_text: Sequence[tuple[float, float, float]],
+    nodes: Sequence[int],
+    milliseconds: float | None,
+) -> str:
+    def means(rows: Sequence[tuple[float, float, float]]) -> str:
+        if not rows:
+            return "    -     -     -"
+        precision, recall, f1 = np.mean(rows, axis=0)
+        return f"{precision:5.2f} {recall:5.2f} {f1:5.3f}"
+
+    size = f"{np.mean(nodes):5.1f}" if nodes else "    -"
+    taken = "-" if milliseconds is None else f"{milliseconds:.0f}"
+    return f"{layer:>5}  {name:<32} {means(on_test)}       {means(on_text)}  {size}  {taken:>9}"
+
+
+if __name__ == "__main__":
+    typer.run(main)
