@@ -77,6 +77,35 @@ class EmbeddingHelper:
         return likeness.topk(n, dim=-1).indices
 
 
+class FormHelper:
+    """Tokens of the same form: other cases and spacings of the text, and for digits the other digits."""
+
+    def __init__(self, engine: Engine) -> None:
+        texts = engine.model.token_texts()
+        self._kin: dict[str, list[int]] = {}
+        self._form = [_form(text) for text in texts]
+        for token, form in enumerate(self._form):
+            if form and token not in engine.model.special:
+                self._kin.setdefault(form, []).append(token)
+
+    def propose(self, prompts: IntArray, positions: IndexArray, n: int) -> IndexArray:
+        """See Helper; tokens of one form are proposed in the order of their ids."""
+        found = np.full((len(prompts), n), -1, np.intp)
+        tokens = prompts[np.arange(len(prompts)), positions].tolist()
+        for row, token in enumerate(tokens):
+            kin = [other for other in self._kin.get(self._form[token], ()) if other != token][:n]
+            found[row, : len(kin)] = kin
+        return found
+
+
+def _form(text: str) -> str:
+    """What tokens of one form have in common: letters, or a number of digits; empty for others."""
+    letters = text.strip().casefold()
+    if letters.isdecimal():
+        return f"{len(letters)} digits"
+    return letters if any(map(str.isalpha, letters)) else ""
+
+
 class MaskedHelper:
     """A masked language model, as in the paper (DistilBERT): it sees the text on both sides.
 
@@ -139,7 +168,7 @@ class MaskedHelper:
         return words
 
 
-HELPERS = ("model", "embedding", "masked")
+HELPERS = ("model", "embedding", "form", "masked")
 
 
 def load_helpers(names: Sequence[str], engine: Engine) -> tuple[Helper, ...]:
@@ -156,6 +185,8 @@ def _load_helper(name: str, engine: Engine) -> Helper:
         return ModelHelper(engine)
     if kind == "embedding":
         return EmbeddingHelper(engine)
+    if kind == "form":
+        return FormHelper(engine)
     if kind == "masked":
         return MaskedHelper(engine, argument) if argument else MaskedHelper(engine)
     raise ModelError(f"no augmentation helper {name!r}: there are {', '.join(HELPERS)}")

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from n2gdb.errors import ModelError
-from n2gdb.ingest.augment import EmbeddingHelper, Helper, ModelHelper, augment, load_helpers
+from n2gdb.ingest.augment import EmbeddingHelper, FormHelper, Helper, ModelHelper, augment, load_helpers
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.prune import Examples, Prompts, prune
 from n2gdb.ingest.saliency import measure_saliency
@@ -136,6 +136,18 @@ def test_the_models_own_predictions_read_only_what_stands_before() -> None:
     rows = np.array([[*before, 500], [*before, 600]], np.int32)
     first, second = helper.propose(rows, np.array([3, 3]), 5)
     assert first.tolist() == second.tolist()
+
+
+def test_tokens_of_one_form_are_other_cases_spacings_and_digits() -> None:
+    texts = demo_model().token_texts()
+    helper = FormHelper(demo_engine())
+    rows = np.array([[0, texts.index(text)] for text in ("the", " The", "3", "(")], np.int32)
+    found = helper.propose(rows, np.ones(4, np.intp), 12)
+    said = [{texts[token] for token in row if token >= 0} for row in found]
+    assert {" the", "The"} <= said[0] <= {" the", "The", " The", "THE", " THE"}
+    assert {" the", "The", "the"} <= said[1] and " The" not in said[1]
+    assert said[2] and all(text.strip().isdecimal() and len(text.strip()) == 1 for text in said[2])
+    assert "3" not in said[2] and said[3] == set()
 
 
 def test_variants_that_no_longer_fire_are_dropped(helper: Helper, prompts: Prompts) -> None:
