@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +14,14 @@ from n2gdb.cli.terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
+    from n2gdb.inventory import LayerFigures
     from n2gdb.layer_scores import LayerScores
 
 __all__ = ["report"]
 
 _TITLES = {"n2g": "N2G", "plain": "plain", "lookup": "token", "ngram": "5-gram"}
+_LABELS = {"n2g": "N2G", "plain": "before refinement", "lookup": "token look-up", "ngram": "5-gram look-up"}
+_TEXTS = {"test": "test examples", "heldout": "held-out text"}
 _RULE = (
     "means over the neurons that fire on the text (dead and unjudged ones apart); one of which nothing is "
     "predicted counts 0"
@@ -61,6 +65,7 @@ def report(
         check_figure(figure)
     with n2gdb.open(db) as database:
         info = database.model(model)
+        layers = [each for each in database.info().layers if each.model == info.name]
         scores = read_layer_scores(database.connection, info.number, info.name)
         if heldout is not None:
             scores += _judge_heldout(database, info.name, heldout, field, tokens, device)
@@ -72,11 +77,12 @@ def report(
     if figure is not None:
         from n2gdb.figures import draw_report
 
-        draw_report([each for each in scores if each.layer is not None], figure)
+        draw_report([_labelled(each) for each in scores], figure)
     if as_json:
-        print_json(_as_dict(info.name, scores, pairs))
+        print_json(_as_dict(info.name, scores, layers, pairs))
         return
     _print_scores(scores)
+    _print_counts(layers)
     print(f"{pairs['tokens']:,} similar pairs, {pairs['subset']:,} subset pairs, at 0.9 or more")
 
 
@@ -106,13 +112,24 @@ def _judge_heldout(
         return judge_heldout(database, info, subject, text, config.fire_threshold, progress)
 
 
-def _as_dict(model: str, scores: Sequence[LayerScores], pairs: dict[str, int]) -> dict[str, Any]:
+def _labelled(scores: LayerScores) -> LayerScores:
+    """Name the predictor and the text as a figure's reader would."""
+    return replace(scores, predictor=_LABELS[scores.predictor], text=_TEXTS[scores.text])
+
+
+def _as_dict(
+    model: str, scores: Sequence[LayerScores], layers: Sequence[LayerFigures], pairs: dict[str, int]
+) -> dict[str, Any]:
     from n2gdb.layer_scores import mean_over_layers
 
     return {
         "model": model,
         "rule": _RULE,
         "scores": [each.as_dict() for each in (*scores, *mean_over_layers(scores))],
+        "layers": [
+            {name: getattr(each, name) for name in ("layer", "neurons", "judged", "dead", "unpredicted")}
+            for each in layers
+        ],
         "similar_pairs": pairs["tokens"],
         "subset_pairs": pairs["subset"],
     }
@@ -144,6 +161,17 @@ def _print_scores(scores: Sequence[LayerScores]) -> None:
         ]
         print_table(headers, rows, right=headers)
     print(_RULE)
+
+
+def _print_counts(layers: Sequence[LayerFigures]) -> None:
+    """Say how many neurons stand behind the means on test examples, and what became of the others."""
+    neurons, judged, dead, unpredicted = (
+        sum(getattr(each, name) for each in layers) for name in ("neurons", "judged", "dead", "unpredicted")
+    )
+    print(
+        f"of {neurons:,} neurons {judged:,} fire on their test examples; {dead:,} are dead, never firing on "
+        f"the corpus; {unpredicted:,} are unpredicted, their graphs firing on no test example"
+    )
 
 
 def _row(scores: Sequence[LayerScores], predictors: Sequence[str], rare: bool) -> tuple[object, ...]:

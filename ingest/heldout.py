@@ -33,7 +33,7 @@ IndexArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-#: Padding between windows: no pattern reaches further back.
+#: Padding between windows, at least: no pattern may reach further back.
 _GAP = 64
 
 
@@ -43,16 +43,17 @@ class HeldoutText:
 
     windows: IntArray  # (window, position)
     counted: BoolArray  # (window, position) neither padding nor special
+    gap: int = _GAP  # padding between windows, as deep as the deepest graph or deeper
     laid: IndexedText = field(init=False)
     ngrams: TextNgrams = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "laid", IndexedText(lay(self.windows, _GAP)))
+        object.__setattr__(self, "laid", IndexedText(lay(self.windows, self.gap)))
         object.__setattr__(self, "ngrams", TextNgrams.of(self.windows, max(BASELINES.values())))
 
     def predicted(self, graph: NeuronGraph, threshold: float) -> BoolArray:
         """Where a graph predicts a firing: (window, position)."""
-        ends = graph.matched(self.laid).reshape(len(self.windows), -1)[:, _GAP:]
+        ends = graph.matched(self.laid).reshape(len(self.windows), -1)[:, self.gap :]
         fires: BoolArray = np.append(graph.end, 0)[ends] >= threshold
         return fires
 
@@ -78,7 +79,8 @@ def judge_heldout(
     """
     largest = _max_activations(database, info)
     special = sorted(model.special)
-    text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, special))
+    gap = max(_GAP, _deepest(database, info))
+    text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, special), gap)
     true = find_firings(model, windows, largest, threshold, report, "held-out text")
     examples = _training_windows(database, info)
     seen = find_firings(model, examples.tokens, largest, threshold, report, "training examples")
@@ -128,6 +130,15 @@ def _layer_scores(
 def _mean(values: Iterable[float]) -> float | None:
     known = list(values)
     return sum(known) / len(known) if known else None
+
+
+def _deepest(database: Database, info: ModelInfo) -> int:
+    """How far back the deepest stored pattern reaches; 0 where none has context."""
+    ((depth,),) = database.connection.rows(
+        "MATCH (n:Neuron)-[c:CONTEXT]->(:Token) WHERE n.model = $model RETURN max(c.depth)",
+        {"model": info.number},
+    )
+    return depth or 0
 
 
 def _max_activations(database: Database, info: ModelInfo) -> dict[int, FloatArray]:
