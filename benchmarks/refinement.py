@@ -10,6 +10,7 @@ row's figures are means over the judged neurons of a layer.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,7 +66,7 @@ def main(
     database: Path,
     heldout: str,
     neurons_per_layer: Annotated[int, typer.Option(help="Drawn of each layer.")] = 100,
-    only: Annotated[str, typer.Option(help="Rows whose name holds this.")] = "",
+    only: Annotated[str, typer.Option(help="Rows whose name matches this expression.")] = "",
     layers: Annotated[str, typer.Option(help="Layers, such as 0,3.")] = "",
     heldout_tokens: int | None = None,
     batch_tokens: int | None = None,
@@ -98,7 +99,7 @@ def main(
         )
         bench.print_baselines(config)
         for name, change in ROWS.items():
-            if only in name:
+            if re.search(only, name):
                 bench.print_row(name, replace(config, **{"refine_rounds": 4, **change}))
 
 
