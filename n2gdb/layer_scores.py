@@ -19,7 +19,7 @@ class LayerScores:
 
     A predictor that predicts no firing of a neuron counts as 0 there. ``text`` is ``test``, the test half of
     each neuron's top examples, or ``heldout``. ``base_rate`` is the share of tokens that a neuron fires on,
-    known of held-out text alone, over all neurons; ``nodes`` is None for what is no graph. ``layer`` is None
+    known of held-out text and one layer alone, over all its neurons; ``nodes`` is None for what is no graph. ``layer`` is None
     for the mean over all layers.
     """
 
@@ -85,7 +85,6 @@ def _mean(layers: Sequence[LayerScores]) -> LayerScores:
         return sum(value * count for value, count in known) / neurons if known and neurons else None
 
     first = layers[0]
-    rates = [each.base_rate for each in layers if each.base_rate is not None]
     return LayerScores(
         first.model,
         None,
@@ -96,5 +95,4 @@ def _mean(layers: Sequence[LayerScores]) -> LayerScores:
         mean("recall"),
         mean("f1"),
         mean("nodes"),
-        sum(rates) / len(rates) if rates else None,
     )
