@@ -62,7 +62,9 @@ def ingest(
     seed: Annotated[int, typer.Option(help="Seed of the split and of --sample.")] = 0,
     augment: Annotated[
         str,
-        typer.Option(help="Helpers that propose substitutes: model, embedding, form, masked[:NAME], or none."),
+        typer.Option(
+            help="Helpers that propose substitutes: model, embedding, form, masked[:NAME]; or none."
+        ),
     ] = "embedding",
     refine: Annotated[
         bool,

@@ -42,8 +42,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Databas
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_graph_names_its_family_of_words(database: n2gdb.Database, name: str) -> None:
+    """Near the threshold the neuron fires on odd words too, and its graph says so."""
     graph = database.neuron(name).graph
-    words = {database.text(int(token)).strip().lower() for token in graph.token[graph.depth == 0]}
+    strong = (graph.depth == 0) & (graph.best >= 0.7)
+    words = {database.text(int(token)).strip().lower() for token in graph.token[strong]}
     assert words
     assert words <= set(FAMILIES[name])
 
