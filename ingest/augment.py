@@ -12,8 +12,9 @@ import torch
 
 from n2gdb.errors import ModelError
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.engine import Engine, lengths_of
+from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.hub import require_on_hub
+from n2gdb.ingest.packing import lengths_of
 from n2gdb.ingest.prune import Prompts
 from n2gdb.ingest.windows import PAD
 
@@ -213,8 +214,11 @@ def augment(
     row, where, token = _substitutions(prompts, base, position, helpers, config.substitutes)
     variant = prompts.tokens[row]
     variant[np.arange(len(row)), where] = token
-    found = engine.activations(layer, variant, prompts.neuron[row])
     pivot = prompts.pivot[row]
+    # What stands before the substitute is as it was.
+    behind = np.arange(variant.shape[1]) >= where[:, None]
+    found = engine.activations(layer, variant, prompts.neuron[row], behind)
+    found = np.where(behind, found, prompts.activations[row])
     kept = found[np.arange(len(row)), pivot] >= (config.augment_ratio * prompts.activations[row, pivot])
     row, where = row[kept], where[kept]
     slot = importance[row, where, prompts.pivot[row]]

@@ -33,6 +33,12 @@ class N2GConfig:
     """Share of the pivot's activation that the pruned prompt must keep."""
     prune_limit: int = 30
     """Tokens of the longest pruned prompt."""
+    prune_growth: float = 1.5
+    """Suffixes grow by this factor, at least by a token; the gap before the first that keeps enough is
+    halved. 1 tries every length."""
+    mask_alone: int = 4
+    """Context tokens nearest to the pivot that are masked one at a time. Those further away are masked span
+    by span, and a span that matters is halved, down to its tokens; 0 masks every token by itself."""
     importance_threshold: float = 0.75
     """Importance above which a context token enters its pattern by name."""
     activation_threshold: float = 0.5

@@ -52,7 +52,7 @@ def measure(
     Source: N2G, arXiv 2305.19911, sections 3.1 to 3.3.
     """
     prompts = prune(engine, layer, examples, config)
-    importance = measure_saliency(engine, layer, prompts, config.activation_threshold)
+    prompts, importance = measure_saliency(engine, layer, prompts, config)
     n_originals = len(prompts.tokens)
     inherits: IndexArray = np.arange(n_originals)
     slot = np.full(n_originals, np.inf, np.float32)
@@ -60,6 +60,6 @@ def measure(
         least = min(config.thresholds)
         prompts, inherits, slot = augment(engine, layer, prompts, importance, helpers, config, least)
     if helpers and config.measure_variants:
-        importance = measure_saliency(engine, layer, prompts, config.activation_threshold)
+        prompts, importance = measure_saliency(engine, layer, prompts, config)
         inherits = np.arange(len(prompts.tokens))
     return Measured(prompts, importance, inherits, slot, n_originals)

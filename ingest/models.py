@@ -15,9 +15,11 @@ from typing import Any
 import torch
 
 from n2gdb.errors import ModelError
+from n2gdb.ingest.fuse import fuse_norms
 from n2gdb.ingest.native import boot_native, demo_directory, is_native
 from n2gdb.ingest.sites import find_sites
 from n2gdb.ingest.tokenizer import ModelTokenizer
+from n2gdb.ingest.trunk import Trunk, trunk_of
 
 __all__ = ["DEMO", "SubjectModel", "default_corpus", "load_model"]
 
@@ -71,6 +73,8 @@ class SubjectModel:
     bridge: Any
     points: tuple[torch.nn.Module, ...]
     """Hook point of every layer."""
+    trunk: Trunk | None
+    """The layers on plain tensors; None for a model that only its bridge can run."""
 
     @property
     def bos(self) -> int | None:
@@ -121,9 +125,15 @@ class SubjectModel:
 
         In the order of ``layers``; all of the model's if None.
         """
+        wanted = range(self.n_layers) if layers is None else layers
+        if self.trunk is not None:
+            return self.trunk.along_windows(tokens, wanted)
+        return self.through_bridge(tokens, wanted)
+
+    def through_bridge(self, tokens: torch.Tensor, wanted: Sequence[int]) -> list[torch.Tensor]:
+        """As ``all_activations``, by the model's own hooked pass."""
         from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
-        wanted = range(self.n_layers) if layers is None else layers
         last, found = max(wanted), dict[int, torch.Tensor]()
 
         def keep(layer: int, value: torch.Tensor) -> None:
@@ -203,9 +213,8 @@ def _boot(name: str, device: str) -> tuple[Any, ModelTokenizer]:
 def _subject(
     name: str, bridge: Any, tokenizer: ModelTokenizer, fingerprint: str, device: torch.device
 ) -> SubjectModel:
-    from n2gdb.ingest.fuse import fuse
-
-    fuse(bridge)
+    trunk = trunk_of(bridge)
+    fuse_norms(bridge)
     sites = find_sites(bridge)
     return SubjectModel(
         name=name,
@@ -220,6 +229,7 @@ def _subject(
         tokenizer=tokenizer,
         bridge=bridge,
         points=sites.points,
+        trunk=trunk,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.engine import Engine, lengths_of
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.packing import lengths_of
 from n2gdb.ingest.windows import PAD
 
 __all__ = ["Examples", "Prompts", "prune", "reach_of"]
@@ -37,7 +38,7 @@ class Prompts:
     neuron: IndexArray  # (prompt,)
     tokens: IntArray  # (prompt, position) with the BOS in front, PAD behind
     pivot: IndexArray  # (prompt,) the last position
-    activations: FloatArray  # (prompt, position) as the model gives them
+    activations: FloatArray  # (prompt, position) as the model gives them; only the pivot's until measured
     factor: FloatArray  # (prompt,) normalises them and makes up for what pruning lost
 
     @property
@@ -60,39 +61,20 @@ class Prompts:
 def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> Prompts:
     """Cut each example to its shortest suffix with ``prune_ratio`` of the pivot's activation.
 
-    Suffixes grow by one token; if none reaches the ratio, the longest stays. None crosses a special
-    token. Examples whose pruned prompt does not activate at all are dropped, as nothing can be scaled.
+    If none reaches the ratio, the longest stays. None crosses a special token. Examples whose pruned prompt
+    does not activate at all are dropped, as nothing can be scaled.
 
     Source: N2G, arXiv 2305.19911, section 3.1.
     """
     reach = reach_of(engine, examples, config.prune_limit)  # (example,) longest suffix
-    width = config.prune_limit + (engine.model.bos is not None)
-    tokens = np.full((len(reach), width), PAD, np.int32)
-    activations = np.zeros((len(reach), width), np.float32)
-    pending = np.arange(len(reach))
-    for length in range(1, config.prune_limit + 1):
-        # One length at a time: no longer suffix is run for an example that a shorter one settles.
-        pending = pending[reach[pending] >= length]
-        prompt = _suffixes(engine.model.bos, examples, pending, length, width)
-        found = engine.activations(layer, prompt, examples.neuron[pending])
-        at_pivot = found[np.arange(len(pending)), _last(prompt)]
-        enough = at_pivot >= config.prune_ratio * examples.activation[pending]
-        settled = enough | (length == reach[pending])
-        tokens[pending[settled]] = prompt[settled]
-        activations[pending[settled]] = found[settled]
-        pending = pending[~settled]
-    last = _last(tokens)
-    kept = activations[np.arange(len(tokens)), last]
+    length, kept = _shortest(engine, layer, examples, reach, config)
     alive = np.flatnonzero(kept > 0)
+    tokens = _suffixes(engine.model.bos, examples, alive, length[alive], config.prune_limit)
+    last = _last(tokens)
+    activations = np.zeros(tokens.shape, np.float32)
+    activations[np.arange(len(alive)), last] = kept[alive]
     factor = examples.activation[alive] / kept[alive] / examples.scale[alive]
-    return Prompts(
-        alive,
-        examples.neuron[alive],
-        tokens[alive],
-        last[alive],
-        activations[alive],
-        factor.astype(np.float32),
-    )
+    return Prompts(alive, examples.neuron[alive], tokens, last, activations, factor.astype(np.float32))
 
 
 def reach_of(engine: Engine, examples: Examples, limit: int) -> IndexArray:
@@ -104,15 +86,45 @@ def reach_of(engine: Engine, examples: Examples, limit: int) -> IndexArray:
     return reach
 
 
-def _suffixes(bos: int | None, examples: Examples, row: IndexArray, length: int, width: int) -> IntArray:
-    """Cut suffixes of one length that end on the pivot, behind a BOS: (row, position)."""
-    position = examples.pivot[row, None] + np.arange(1 - length, 1)  # (row, length)
-    tokens = np.full((len(row), width), PAD, np.int32)
-    front = int(bos is not None)
-    if bos is not None:
-        tokens[:, 0] = bos
-    tokens[:, front : front + length] = examples.tokens[row[:, None], position]
-    return tokens
+def _shortest(
+    engine: Engine, layer: int, examples: Examples, reach: IndexArray, config: N2GConfig
+) -> tuple[IndexArray, FloatArray]:
+    """Find each example's shortest suffix that keeps enough of its activation, else its longest.
+
+    Returns its length and what it keeps at the pivot: (example,) each. Lengths grow by a factor, then the gap
+    between the last that fails and the first that does not is halved: should a suffix in a gap that was leapt
+    keep more than a longer one, it is overlooked.
+    """
+    fails = np.zeros_like(reach)
+    keeps = np.full_like(reach, config.prune_limit + 1)
+    kept = np.zeros(len(reach), np.float32)
+    while True:
+        further = np.maximum(fails + 1, (fails * config.prune_growth).astype(np.intp))
+        length = np.where(keeps <= reach, (fails + keeps) // 2, np.minimum(further, reach))
+        pending = np.flatnonzero((fails < reach) & (keeps - fails > 1))
+        if not len(pending):
+            return np.minimum(keeps, reach), kept
+        prompt = _suffixes(engine.model.bos, examples, pending, length[pending], config.prune_limit)
+        pivot = np.arange(prompt.shape[1]) == _last(prompt)[:, None]
+        found = engine.activations(layer, prompt, examples.neuron[pending], pivot)[pivot]
+        enough = found >= config.prune_ratio * examples.activation[pending]
+        # What the shortest that keeps enough gives, or the longest where none does.
+        best = enough | (length[pending] == reach[pending])
+        kept[pending[best]] = found[best]
+        keeps[pending[enough]] = length[pending[enough]]
+        fails[pending[~enough]] = length[pending[~enough]]
+
+
+def _suffixes(
+    bos: int | None, examples: Examples, row: IndexArray, length: IndexArray, limit: int
+) -> IntArray:
+    """Cut the suffixes of these lengths that end on the pivots, behind a BOS: (row, position)."""
+    place = np.arange(limit)
+    inside = place < length[:, None]
+    position = examples.pivot[row, None] + 1 - length[:, None] + place  # (row, limit)
+    text = np.where(inside, examples.tokens[row[:, None], np.where(inside, position, 0)], PAD)
+    tokens = text if bos is None else np.pad(text, ((0, 0), (1, 0)), constant_values=bos)
+    return tokens.astype(np.int32)
 
 
 def _last(prompts: IntArray) -> IndexArray:

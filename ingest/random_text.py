@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.laid import RandomText
 from n2gdb.ingest.models import SubjectModel
@@ -75,13 +76,22 @@ def find_firings(
     least = {layer: _least(largest[layer], threshold).to(model.device) for layer in layers}
     found: dict[int, list[npt.NDArray[np.int64]]] = {layer: [] for layer in layers}
     size = batch_windows(model, windows.shape[1])
-    for start in range(0, len(windows), size):
+
+    @torch.inference_mode()
+    def run(start: int) -> list[npt.NDArray[np.int64]]:
         tokens = torch.from_numpy(windows[start : start + size].astype(np.int64)).to(model.device)
         counted = (tokens != PAD) & ~torch.isin(tokens, special)  # (window, position)
+        pairs = []
         for layer, site in zip(layers, model.all_activations(tokens.clamp(min=0), layers), strict=True):
             fires = (site >= least[layer]) & counted[..., None]  # (window, position, neuron)
             position, neuron = torch.nonzero(fires.flatten(0, 1), as_tuple=True)
-            found[layer].append(torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy())
+            pairs.append(torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy())
+        return pairs
+
+    starts = range(0, len(windows), size)
+    for start, pairs in zip(starts, on_cores(model, run, starts), strict=True):
+        for layer, of_layer in zip(layers, pairs, strict=True):
+            found[layer].append(of_layer)
         report(stage, min(start + size, len(windows)) * windows.shape[1], windows.size)
     return {layer: _by_neuron(pairs) for layer, pairs in found.items()}
 

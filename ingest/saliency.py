@@ -2,38 +2,134 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.prune import Prompts
 
 __all__ = ["measure_saliency"]
 
+IndexArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Spans of masked tokens lengthen by this factor with their distance from the pivot.
+_SPAN_GROWTH = 2.0
+
+#: A span is halved when masking it takes this share of the least importance that a token is named for.
+_CAUTION = 0.75
 
 
-def measure_saliency(engine: Engine, layer: int, prompts: Prompts, threshold: float) -> FloatArray:
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """Runs of tokens to mask together."""
+
+    prompt: IndexArray  # (span,)
+    first: IndexArray  # (span,)
+    stop: IndexArray  # (span,) behind the last
+
+    def halves(self, rows: BoolArray) -> _Spans:
+        """Cut the spans of these rows in two."""
+        prompt, first, stop = self.prompt[rows], self.first[rows], self.stop[rows]
+        middle = (first + stop) // 2
+        return _Spans(np.tile(prompt, 2), np.concatenate([first, middle]), np.concatenate([middle, stop]))
+
+
+def measure_saliency(
+    engine: Engine, layer: int, prompts: Prompts, config: N2GConfig
+) -> tuple[Prompts, FloatArray]:
     """Importance of each earlier position for the activation at each position.
 
     importance[p, k, j] = 1 - a(j, p with token k masked) / a(j, p), for k < j, at the pivot and wherever
-    the normalised a(j, p) exceeds ``threshold``; else 0. Special tokens are never masked.
-    Returns (prompt, masked position, position) float32.
+    the normalised a(j, p) exceeds the activation threshold; else 0, as for tokens far from the pivot in a
+    span that does not matter to it. Special tokens are never masked.
+    Returns the prompts with the activations at every position, which ``prune`` leaves out, and the
+    importance (prompt, masked position, position) float32.
 
     Source: N2G, arXiv 2305.19911, section 3.2; the fraction as in the authors' code.
     """
     tokens, width = prompts.tokens, prompts.tokens.shape[1]
-    position = np.arange(width)
-    fires = prompts.normalised > threshold  # (prompt, position)
-    fires[np.arange(len(fires)), prompts.pivot] = True
     special = np.isin(tokens, list(engine.model.special))
-    masked = (position < prompts.pivot[:, None]) & ~special
-    prompt, mask = np.nonzero(masked)  # (variant,) each
-    variant = tokens[prompt]
-    variant[np.arange(len(prompt)), mask] = engine.model.mask
-    found = engine.activations(layer, variant, prompts.neuron[prompt])  # (variant, position)
+    may_mask = (np.arange(width) < prompts.pivot[:, None]) & ~special
+    at_pivot = np.arange(width) == prompts.pivot[:, None]
+    spans = _first_spans(may_mask, prompts.pivot, config.mask_alone)
+    variants = _mask(prompts, spans, engine.model.mask)
+    # The prompts run along with what begins like them.
+    found = engine.activations(
+        layer,
+        np.concatenate([tokens, variants]),
+        np.concatenate([prompts.neuron, prompts.neuron[spans.prompt]]),
+        np.concatenate([~special, at_pivot[spans.prompt]]),
+    )
+    prompts = replace(prompts, activations=found[: len(tokens)])
+    found = found[len(tokens) :]
     importance = np.zeros((len(tokens), width, width), np.float32)
-    later = fires[prompt] & (position > mask[:, None])
-    ratio = np.divide(found, prompts.activations[prompt], out=np.ones_like(found), where=later)
-    importance[prompt, mask] = np.where(later, 1 - ratio, 0)
-    return importance
+    while True:
+        lost = _lost(prompts, spans, found, at_pivot)[np.arange(len(found)), prompts.pivot[spans.prompt]]
+        single = spans.stop - spans.first == 1
+        one = spans.prompt[single]
+        importance[one, spans.first[single], prompts.pivot[one]] = lost[single]
+        spans = spans.halves(~single & (lost > _CAUTION * min(config.thresholds)))
+        if not len(spans.prompt):
+            break
+        found = _activations(engine, layer, prompts, spans, at_pivot)
+    # What fires before the pivot is rare: every token before it is masked by itself.
+    fires = (prompts.normalised > config.activation_threshold) & ~at_pivot
+    prompt, mask = np.nonzero(may_mask & (np.arange(width) < _last_true(fires)[:, None]))
+    spans = _Spans(prompt, mask, mask + 1)
+    found = _activations(engine, layer, prompts, spans, fires)
+    importance[prompt, mask] += _lost(prompts, spans, found, fires)
+    return prompts, importance
+
+
+def _last_true(rows: BoolArray) -> IndexArray:
+    """Where the last True of each row stands, -1 without any: (row, position) -> (row,)."""
+    place: IndexArray = np.where(rows, np.arange(rows.shape[1]), -1).max(axis=1)
+    return place
+
+
+def _first_spans(may_mask: BoolArray, pivot: IndexArray, alone: int) -> _Spans:
+    """Single tokens next to the pivot, and ever longer spans of those before: none holds a special token."""
+    distance = pivot[:, None] - np.arange(may_mask.shape[1])  # (prompt, position)
+    bounds = _bounds(alone, distance.max(initial=0))
+    band = np.searchsorted(bounds, distance)
+    starts = may_mask.copy()
+    starts[:, 1:] &= ~(may_mask[:, :-1] & (band[:, 1:] == band[:, :-1]))
+    prompt, first = np.nonzero(starts)
+    number = np.cumsum(starts.ravel()).reshape(starts.shape) - 1  # (prompt, position) span
+    length = np.bincount(number[may_mask], minlength=len(prompt))
+    return _Spans(prompt, first, first + length)
+
+
+def _bounds(alone: int, furthest: int) -> IndexArray:
+    """The greatest distance of every span: 1, 2, ... ``alone``, then growing by a factor."""
+    bounds = list(range(1, (alone or furthest) + 1))
+    while bounds and bounds[-1] < furthest:
+        bounds.append(int(np.ceil(bounds[-1] * _SPAN_GROWTH)))
+    return np.array(bounds, np.intp)
+
+
+def _mask(prompts: Prompts, spans: _Spans, mask: int) -> npt.NDArray[np.int32]:
+    """The prompts with a span masked in each: (span, position)."""
+    position = np.arange(prompts.tokens.shape[1])
+    masked = (position >= spans.first[:, None]) & (position < spans.stop[:, None])
+    return np.where(masked, mask, prompts.tokens[spans.prompt]).astype(np.int32)
+
+
+def _activations(engine: Engine, layer: int, prompts: Prompts, spans: _Spans, asked: BoolArray) -> FloatArray:
+    """Activations with each span masked, at asked positions behind it: (span, position)."""
+    variants = _mask(prompts, spans, engine.model.mask)
+    later = np.arange(variants.shape[1]) >= spans.stop[:, None]
+    return engine.activations(layer, variants, prompts.neuron[spans.prompt], asked[spans.prompt] & later)
+
+
+def _lost(prompts: Prompts, spans: _Spans, found: FloatArray, asked: BoolArray) -> FloatArray:
+    """Share of the activation at asked positions behind a span that masking it takes: (span, position)."""
+    later = asked[spans.prompt] & (np.arange(found.shape[1]) >= spans.stop[:, None])
+    ratio = np.divide(found, prompts.activations[spans.prompt], out=np.ones_like(found), where=later)
+    lost: FloatArray = np.where(later, 1 - ratio, 0).astype(np.float32)
+    return lost

@@ -51,22 +51,33 @@ class Scan:
 
     def add(self, windows: IntArray) -> None:
         """Scan the next windows of the corpus: (window, position), padded with PAD."""
+        self.keep(self.run(windows))
+
+    @torch.inference_mode()
+    def run(self, windows: IntArray) -> list[torch.Tensor]:
+        """Activations along windows, -inf where none counts: (window, position, neuron) for each layer."""
         tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
         skip = (tokens == PAD) | torch.isin(tokens, self._special)  # (window, position)
         sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
-        trace = torch.cat(sites, dim=-1)  # (window, position, neuron)
-        trace[skip] = -torch.inf
-        self._keep(trace, trace.amax(dim=1).T)
-        self.next_window += len(windows)
+        for trace in sites:
+            trace[skip] = -torch.inf
+        return sites
 
-    def _keep(self, trace: torch.Tensor, largest: torch.Tensor) -> None:
-        """Let new windows take the places of weaker ones.
+    @torch.inference_mode()
+    def keep(self, sites: list[torch.Tensor]) -> None:
+        """Take up what ``run`` gave of the next windows of the corpus."""
+        d_mlp = self._model.d_mlp
+        for place, trace in enumerate(sites):
+            self._keep(slice(place * d_mlp, (place + 1) * d_mlp), trace)
+        self.next_window += len(sites[0])
 
-        trace (window, position, neuron), largest (neuron, window).
-        """
-        rows = torch.nonzero((largest > self.activation.amin(dim=1, keepdim=True)).any(dim=1)).squeeze(1)
-        kept = self.activation.shape[1]
-        together = torch.cat([self.activation[rows], largest[rows]], dim=1)  # (row, kept + window)
+    def _keep(self, layer: slice, trace: torch.Tensor) -> None:
+        """Let new windows of a layer take the places of weaker ones: trace (window, position, neuron)."""
+        activation, window = self.activation[layer], self.window[layer]
+        largest = trace.amax(dim=1).T  # (neuron, window)
+        rows = torch.nonzero((largest > activation.amin(dim=1, keepdim=True)).any(dim=1)).squeeze(1)
+        kept = activation.shape[1]
+        together = torch.cat([activation[rows], largest[rows]], dim=1)  # (row, kept + window)
         # A stable sort lets the earlier window win among equals, so the batch size does not matter.
         chosen = together.sort(dim=1, descending=True, stable=True).indices[:, :kept]
         stays = torch.zeros_like(together, dtype=torch.bool).scatter_(1, chosen, True)
@@ -75,9 +86,9 @@ class Scan:
         nth = stays[:, kept:].cumsum(dim=1)[row, new] - 1
         place = free[row, nth]
         neuron = rows[row]
-        self.activation[neuron, place] = largest[neuron, new]
-        self.window[neuron, place] = self.next_window + new
-        self.trace[neuron, place] = trace.transpose(1, 2)[new, neuron]
+        activation[neuron, place] = largest[neuron, new]
+        window[neuron, place] = self.next_window + new
+        self.trace[layer][neuron, place] = trace.transpose(1, 2)[new, neuron]
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """Everything that a scan needs to go on later."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
@@ -80,8 +81,9 @@ def _scan(
             scan.resume(dict(arrays))
     saved = time.monotonic()
     report("scan", scan.next_window * corpus.width, corpus.n_windows * corpus.width)
-    for windows in corpus.batches(scan.next_window, scan.batch_windows):
-        scan.add(windows)
+    batches = corpus.batches(scan.next_window, scan.batch_windows)
+    for sites in on_cores(model, scan.run, batches):
+        scan.keep(sites)
         report("scan", scan.next_window * corpus.width, corpus.n_windows * corpus.width)
         if time.monotonic() - saved > _SAVE_EVERY:
             save_arrays(state, **scan.state())

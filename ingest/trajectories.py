@@ -14,7 +14,8 @@ import numpy.typing as npt
 from n2gdb.database import Database
 from n2gdb.errors import SelectionError
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.engine import Engine, lengths_of
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.packing import lengths_of
 from n2gdb.ingest.prune import Examples, Prompts, prune, reach_of
 from n2gdb.ingest.report import Report, silent
 from n2gdb.ingest.saliency import measure_saliency
@@ -197,7 +198,7 @@ def neuron_trajectories(
     reach = _reaches(engine, rows, longest).tolist()
     followed = follow_contexts(engine, layer, rows, range(1, longest + 1))
     prompts = prune(engine, layer, rows, config)
-    importance = measure_saliency(engine, layer, prompts, config.activation_threshold)
+    prompts, importance = measure_saliency(engine, layer, prompts, config)
     weights = dict(_importance_by_example(engine, prompts, importance))
     texts = database.texts({token for example in neuron.examples for token in example.tokens}, neuron.model)
     return NeuronTrajectories(

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.engine import Engine, lengths_of, share_prefixes
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.packing import IndexArray, Packed, lengths_of
 from n2gdb.ingest.windows import PAD
 from tests.demo import demo_model, demo_windows, true_activations
 
@@ -19,17 +19,6 @@ def padded(rows: list[list[int]]) -> np.ndarray[Any, np.dtype[np.int32]]:
     return np.array([row + [PAD] * (width - len(row)) for row in rows], np.int32)
 
 
-@given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=5), min_size=1, max_size=30))
-def test_every_prompt_is_answered_by_a_run_that_begins_with_it(rows: list[list[int]]) -> None:
-    sharing = share_prefixes(padded(rows))
-    for row, owner in zip(rows, sharing.owner, strict=True):
-        run = rows[sharing.runs[owner]]
-        assert run[: len(row)] == row
-    kept = [tuple(rows[i]) for i in sharing.runs]
-    assert not any(a != b and b[: len(a)] == a for a in kept for b in kept), "a prefix was run"
-    assert len(set(kept)) == len(kept), "a duplicate was run"
-
-
 def some_prompts() -> tuple[np.ndarray[Any, np.dtype[np.int32]], np.ndarray[Any, np.dtype[np.intp]]]:
     random = np.random.default_rng(0)
     windows = demo_windows()
@@ -37,21 +26,42 @@ def some_prompts() -> tuple[np.ndarray[Any, np.dtype[np.int32]], np.ndarray[Any,
     return padded(rows), random.integers(0, 768, 40)
 
 
+@pytest.mark.parametrize("trunk", [True, False])
 @pytest.mark.parametrize("batch_tokens", [64, 200, 4096])
-def test_shared_batches_give_what_each_prompt_gives_alone(batch_tokens: int) -> None:
+def test_shared_batches_give_what_each_prompt_gives_alone(batch_tokens: int, trunk: bool) -> None:
     prompts, neurons = some_prompts()
-    found = Engine(demo_model(), batch_tokens).activations(3, prompts, neurons)
+    model = demo_model() if trunk else replace(demo_model(), trunk=None)
+    found = Engine(model, batch_tokens).activations(3, prompts, neurons)
     for row, prompt, neuron, length in zip(found, prompts, neurons, lengths_of(prompts), strict=True):
         alone = true_activations(3, neuron, prompt[:length])
         np.testing.assert_allclose(row[:length], alone, rtol=1e-4, atol=1e-7)
         assert not row[length:].any()
 
 
-class Cramped:
-    """A model on a device whose memory holds few tokens."""
+@pytest.mark.parametrize("trunk", [True, False])
+def test_only_what_is_asked_is_gathered(trunk: bool) -> None:
+    prompts, neurons = some_prompts()
+    model = demo_model() if trunk else replace(demo_model(), trunk=None)
+    engine = Engine(model, 200)
+    asked = np.random.default_rng(1).random(prompts.shape) < 0.3
+    everything = engine.activations(3, prompts, neurons)
+    found = engine.activations(3, prompts, neurons, asked)
+    np.testing.assert_allclose(found, np.where(asked, everything, 0), rtol=1e-4, atol=1e-7)
 
-    def __init__(self, room: int) -> None:
+
+def test_what_prompts_begin_with_alike_is_run_once() -> None:
+    prompts = padded([[0, 5, 6, 7], [0, 5, 6, 8], [0, 5, 9], [0, 5]])
+    engine = Engine(demo_model(), 1024)
+    engine.activations(3, prompts, np.zeros(4, np.intp))
+    assert (engine.tokens_asked, engine.tokens_run) == (13, 6)
+
+
+class Cramped:
+    """A model on a device whose memory holds few tokens, run by its trunk or by its bridge."""
+
+    def __init__(self, room: int, *, trunk: bool) -> None:
         self._model, self._room = demo_model(), room
+        self.trunk = CrampedTrunk(room) if trunk else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -62,9 +72,24 @@ class Cramped:
         return self._model.activations(tokens, layer)
 
 
-def test_the_batch_is_halved_when_memory_runs_out() -> None:
+class CrampedTrunk:
+    """The demo model's trunk where few nodes have room."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
+        if len(packed) > self._room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        trunk = demo_model().trunk
+        assert trunk is not None
+        return trunk.at_nodes(packed, layer, asked)
+
+
+@pytest.mark.parametrize("trunk", [True, False])
+def test_the_batch_is_halved_when_memory_runs_out(trunk: bool) -> None:
     prompts, neurons = some_prompts()
-    cramped = Engine(Cramped(room=300), batch_tokens=4096)  # type: ignore[arg-type]
+    cramped = Engine(Cramped(room=100, trunk=trunk), batch_tokens=4096)  # type: ignore[arg-type]
     roomy = Engine(demo_model(), batch_tokens=4096)
     np.testing.assert_allclose(
         cramped.activations(2, prompts, neurons),
@@ -72,23 +97,21 @@ def test_the_batch_is_halved_when_memory_runs_out() -> None:
         rtol=1e-4,
         atol=1e-7,
     )
-    assert cramped.batch_tokens <= 300
+    assert cramped.batch_tokens <= 128
 
 
-def test_no_memory_at_all_is_said_in_one_line() -> None:
+@pytest.mark.parametrize("trunk", [True, False])
+def test_no_memory_at_all_is_said_in_one_line(trunk: bool) -> None:
     prompts, neurons = some_prompts()
+    cramped = Cramped(room=1, trunk=trunk)
     with pytest.raises(IngestError, match="out of memory on cpu"):
-        Engine(Cramped(room=1), batch_tokens=128).activations(0, prompts, neurons)  # type: ignore[arg-type]
+        Engine(cramped, batch_tokens=128).activations(0, prompts, neurons)  # type: ignore[arg-type]
 
 
 def test_another_error_of_the_model_is_not_swallowed() -> None:
     prompts, _ = some_prompts()
     with pytest.raises(IndexError):
         Engine(demo_model(), 512).activations(0, prompts, np.full(len(prompts), 10_000))
-
-
-def test_a_batch_size_is_found() -> None:
-    assert Engine(demo_model()).batch_tokens in (512, 1024, 2048, 4096)
 
 
 def test_likeliest_next_tokens_are_the_models_own() -> None:

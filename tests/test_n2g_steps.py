@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from n2gdb.ingest.prune import Examples, Prompts, prune
 from n2gdb.ingest.saliency import measure_saliency
 from tests.demo import demo_block, demo_engine, demo_model, true_activations
 
-CONFIG = N2GConfig(prune_limit=12)
+#: Every suffix and every token by itself, as the paper has it.
+CONFIG = N2GConfig(prune_limit=12, prune_growth=1, mask_alone=0)
+QUICK = N2GConfig(prune_limit=30)
+EXACT = replace(QUICK, prune_growth=1, mask_alone=0)
 LAYER = 4
 
 
@@ -37,7 +41,7 @@ def examples() -> Examples:
 
 @pytest.fixture(scope="module")
 def prompts(examples: Examples) -> Prompts:
-    return prune(demo_engine(), LAYER, examples, CONFIG)
+    return measure_saliency(demo_engine(), LAYER, prune(demo_engine(), LAYER, examples, CONFIG), CONFIG)[0]
 
 
 def prompt_of(prompts: Prompts, row: int) -> list[int]:
@@ -68,7 +72,7 @@ def test_the_pivot_keeps_its_normalised_activation(examples: Examples, prompts: 
 
 
 def test_saliency_is_what_masking_takes_away(prompts: Prompts) -> None:
-    importance = measure_saliency(demo_engine(), LAYER, prompts, 0.5)
+    _, importance = measure_saliency(demo_engine(), LAYER, prompts, CONFIG)
     checked = 0
     for row in range(len(prompts.pivot)):
         text, neuron = prompt_of(prompts, row), int(prompts.neuron[row])
@@ -82,6 +86,44 @@ def test_saliency_is_what_masking_takes_away(prompts: Prompts) -> None:
             checked += 1
     assert checked > 20
     assert not importance[:, 0].any(), "the BOS was masked"
+
+
+def test_activations_before_the_pivot_are_measured_too(prompts: Prompts) -> None:
+    for row in range(len(prompts.pivot)):
+        true = true_activations(LAYER, int(prompts.neuron[row]), np.array(prompt_of(prompts, row)))
+        np.testing.assert_allclose(prompts.activations[row, 1 : len(true)], true[1:], rtol=1e-3, atol=1e-6)
+
+
+def test_leaping_over_lengths_finds_a_suffix_that_keeps_enough(examples: Examples) -> None:
+    quick, exact = (prune(demo_engine(), LAYER, examples, config) for config in (QUICK, EXACT))
+    at = np.arange(len(quick.pivot))
+    enough = QUICK.prune_ratio * examples.activation[quick.source]
+    keeps = quick.activations[at, quick.pivot] >= enough
+    shortest = dict(zip(exact.source.tolist(), exact.pivot.tolist(), strict=True))
+    length = np.array([shortest[source] for source in quick.source.tolist()])
+    assert (quick.pivot >= length).all(), "shorter than the shortest"
+    assert np.mean(quick.pivot == length) >= 0.9
+    for row in np.flatnonzero(~keeps).tolist():
+        assert prompt_of(quick, row)[1:] == _longest(examples, int(quick.source[row]))
+
+
+def _longest(examples: Examples, source: int) -> list[int]:
+    text: list[int] = examples.tokens[source, : examples.pivot[source] + 1].tolist()[-QUICK.prune_limit :]
+    return text[max((place + 1 for place, token in enumerate(text) if token in (0, 1)), default=0) :]
+
+
+@pytest.mark.parametrize("refine_rounds", [0, 4])
+def test_masking_span_by_span_finds_what_matters(examples: Examples, refine_rounds: int) -> None:
+    quick, exact = (replace(config, refine_rounds=refine_rounds) for config in (QUICK, EXACT))
+    pruned = prune(demo_engine(), LAYER, examples, EXACT)
+    found = measure_saliency(demo_engine(), LAYER, pruned, quick)[1]
+    true = measure_saliency(demo_engine(), LAYER, pruned, exact)[1]
+    measured = found != 0
+    np.testing.assert_allclose(found[measured], true[measured], rtol=1e-3, atol=1e-3)
+    least = min(quick.thresholds)
+    assert np.count_nonzero(true > least) > 30
+    assert np.count_nonzero(found > least) >= 0.97 * np.count_nonzero(true > least)
+    assert np.count_nonzero(measured) < 0.9 * np.count_nonzero(true)
 
 
 @pytest.fixture(scope="module", params=["model", "embedding", "masked"])
@@ -151,7 +193,7 @@ def test_tokens_of_one_form_are_other_cases_spacings_and_digits() -> None:
 
 
 def test_variants_that_no_longer_fire_are_dropped(helper: Helper, prompts: Prompts) -> None:
-    importance = measure_saliency(demo_engine(), LAYER, prompts, 0.5)
+    _, importance = measure_saliency(demo_engine(), LAYER, prompts, CONFIG)
     threshold = CONFIG.importance_threshold
     together, inherits, slot = augment(demo_engine(), LAYER, prompts, importance, [helper], CONFIG, threshold)
     n = len(prompts.pivot)

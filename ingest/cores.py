@@ -1,0 +1,64 @@
+"""Cores: independent pieces of work run side by side, each on one core, instead of one piece on all.
+
+Small tensors gain little from many cores, and waiting for one another at every step costs them much, most
+of all on a machine with other work. An accelerator is fed by two threads, so that one prepares while the
+other's work runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+import torch
+
+from n2gdb.ingest.models import SubjectModel
+
+__all__ = ["on_cores"]
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def on_cores(
+    model: SubjectModel, work: Callable[[Piece], Result], pieces: Iterable[Piece]
+) -> Iterator[Result]:
+    """Yield what ``work`` makes of each piece with a model, in order, a few at a time.
+
+    Pieces are drawn as needed. An error of ``work`` is raised where its result would come; the pieces then
+    under way are finished first. A model without a trunk does one piece after the other: the hooks that read
+    it stand in the model itself.
+    """
+    if model.trunk is None:
+        yield from map(work, pieces)
+        return
+    pool, workers = _pool(model.device.type == "cpu")
+    running: deque[Future[Result]] = deque()
+    try:
+        for piece in pieces:
+            running.append(pool.submit(work, piece))
+            if len(running) > workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        for future in running:
+            future.cancel()
+        for future in running:
+            if not future.cancelled():
+                future.exception()
+
+
+@cache
+def _pool(on_cpu: bool) -> tuple[ThreadPoolExecutor, int]:
+    """Threads for one kind of device, and how many: they live as long as the process."""
+    workers = torch.get_num_threads() if on_cpu else 2
+    return ThreadPoolExecutor(workers, "n2gdb", _use_one_core if on_cpu else None), workers
+
+
+def _use_one_core() -> None:
+    """Let torch run what this thread asks for on this thread."""
+    torch.set_num_threads(1)

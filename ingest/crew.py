@@ -1,0 +1,52 @@
+"""Who does the work of an ingest: this process alone, or the workers of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Protocol
+
+from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece
+from n2gdb.ingest.random_text import random_text
+from n2gdb.ingest.report import Report
+from n2gdb.ingest.scan_store import LayerScan, scan_layers
+
+__all__ = ["Alone", "Crew"]
+
+
+class Crew(Protocol):
+    """Whoever scans a corpus and learns from it; the shards are the same whoever it is."""
+
+    def prepare(self, layers: Iterable[int], report: Report) -> None:
+        """Scan the corpus for layers, and find where they fire in random text; what lies there stays."""
+        ...
+
+    def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
+        """Write the shards of pieces of layers that are prepared, and yield each as it is finished."""
+        ...
+
+
+class Alone:
+    """This process, one piece after another."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._scanned: dict[int, LayerScan] = {}
+        self._random: dict[int, RandomText] = {}
+
+    def prepare(self, layers: Iterable[int], report: Report) -> None:
+        """See Crew."""
+        bench, model = self._bench, self._bench.engine.model
+        folder, config = bench.run.path, bench.config
+        self._scanned = scan_layers(model, bench.corpus, folder, layers, config, report)
+        if config.refine_rounds:
+            self._random = random_text(model, bench.corpus, folder, self._scanned, config, report)
+
+    def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
+        """See Crew."""
+        for layer, here in groupby(pieces, key=lambda piece: piece.layer):
+            text = LayerText(self._scanned[layer].load(), self._random.get(layer))
+            for piece in here:
+                learn_piece(self._bench, piece, text)
+                yield piece

@@ -1,0 +1,152 @@
+"""A piece of work: some neurons of one layer, learned together and written as one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from n2gdb.errors import StorageError
+from n2gdb.ingest.augment import Helper
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.n2g import (
+    BASELINES,
+    Block,
+    Learned,
+    baseline_verdicts,
+    is_dead,
+    learn,
+    refine_graphs,
+    split_examples,
+    verdict_of,
+)
+from n2gdb.ingest.records import examples_table, neurons_table, scores_table
+from n2gdb.ingest.scan import TopExamples
+from n2gdb.ingest.windows import PAD
+from n2gdb.neuron import NeuronName
+from n2gdb.shards import RunFolder, nodes_table
+
+__all__ = ["SHARD_NEURONS", "Bench", "LayerText", "Piece", "learn_piece", "pieces_of"]
+
+#: Neurons of a shard: what is lost when a run is killed, and what shares batches.
+SHARD_NEURONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some neurons of one layer, by rising index."""
+
+    layer: int
+    neurons: tuple[int, ...]
+
+    @property
+    def shard(self) -> str:
+        """Name of the shard that these neurons fill; no other piece of a run has their first."""
+        first, last = self.neurons[0], self.neurons[-1]
+        return f"L{self.layer:03d}-{first:06d}-{last:06d}-{len(self.neurons):04d}"
+
+    def is_done(self, run: RunFolder) -> bool:
+        """Whether the shard is complete: it takes its name only then."""
+        return (run.path / "neurons" / self.shard).is_dir()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerText:
+    """What the neurons of one layer are learned from."""
+
+    scan: TopExamples
+    random: RandomText | None
+    """Random text to weigh graphs on; None where they are not refined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker holds, whatever piece is on it."""
+
+    engine: Engine
+    helpers: Sequence[Helper]
+    corpus: CorpusStore
+    run: RunFolder
+    config: N2GConfig
+
+
+def pieces_of(pending: Sequence[NeuronName], size: int) -> list[Piece]:
+    """Part neurons, sorted by layer and index, into pieces of at most ``size``."""
+    pieces = []
+    for layer, names in groupby(pending, key=lambda name: name.layer):
+        indices = [name.index for name in names]
+        pieces += [
+            Piece(layer, tuple(indices[start : start + size])) for start in range(0, len(indices), size)
+        ]
+    return pieces
+
+
+def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
+    """Learn a piece's graphs, refined where there is random text to weigh them on, and write its shard.
+
+    A piece whose shard is complete is not done again, not even by two workers at once.
+    """
+    if piece.is_done(bench.run):
+        return
+    config = bench.config
+    block, window = _block(text.scan, piece, bench.corpus)
+    train = split_examples(block, config.seed)
+    learned = learn(bench.engine, block, train, bench.helpers, config)
+    graphs = learned.graphs
+    if text.random is not None:
+        special = bench.engine.model.special
+        graphs = refine_graphs(learned, block, train, window, text.random, special, config)
+    test = block.exists & ~train
+    verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
+    names = [NeuronName(piece.layer, index) for index in piece.neurons]
+    try:
+        bench.run.write_shard(
+            piece.shard,
+            neurons_table(block, graphs, verdicts, is_dead(block.max_activation)),
+            nodes_table(list(zip(names, graphs, strict=True))),
+            examples_table(block, window, train),
+            _other_scores(learned, block, train, test, config),
+        )
+    except StorageError:
+        # A worker that was given up for lost may have come first after all.
+        if not piece.is_done(bench.run):
+            raise
+
+
+def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block, npt.NDArray[np.int64]]:
+    """A block's examples with their tokens, and the windows' numbers (neuron, example)."""
+    neurons = np.array(piece.neurons, np.intp)
+    window = scan.window[neurons]
+    text = corpus.tokens_of(np.maximum(window, 0).ravel()).reshape(*window.shape, -1)
+    text[window < 0] = PAD
+    block = Block(
+        piece.layer, neurons, scan.max_activation[neurons], text, scan.pivot[neurons], scan.trace[neurons]
+    )
+    return block, window
+
+
+def _other_scores(
+    learned: Learned,
+    block: Block,
+    train: npt.NDArray[np.bool_],
+    test: npt.NDArray[np.bool_],
+    config: N2GConfig,
+) -> pa.Table:
+    """How the graphs before refinement and the look-up tables do on the same examples."""
+    rows = range(len(block.neuron))
+    plain = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(learned.graphs)]
+    tables = [baseline_verdicts(block, row, train[row], test[row], config) for row in rows]
+    none = [None] * len(tables)
+    return pa.concat_tables(
+        [
+            scores_table(block, "plain", plain, list(map(len, learned.graphs))),
+            *(scores_table(block, name, [table[name] for table in tables], none) for name in BASELINES),
+        ]
+    )

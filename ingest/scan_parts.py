@@ -1,0 +1,126 @@
+"""A scan in parts: ranges of windows scanned by themselves, and merged into what one scan keeps."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.models import SubjectModel
+from n2gdb.ingest.scan import Scan, select_examples
+from n2gdb.ingest.scan_store import LayerScan, save_arrays
+
+__all__ = ["ScanParts", "layer_groups", "merge_parts", "scan_part"]
+
+State = dict[str, npt.NDArray[np.generic]]
+
+_STATE = ("activation", "window", "trace")
+
+#: Bytes that one worker's scan may keep: more layers than fit are scanned in another pass.
+_SCAN_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class ScanParts:
+    """Ranges of windows that together are the corpus, and the files that hold what each range gave."""
+
+    folder: Path
+    bounds: tuple[int, ...]
+    """Where ranges begin, and the end of the last."""
+
+    @classmethod
+    def of(cls, scan_folder: Path, n_windows: int, batch: int, wanted: int) -> ScanParts:
+        """Part a corpus into about ``wanted`` ranges of whole batches, or as an interrupted run did.
+
+        Batches of the same windows round alike: whole ones give bit for bit what one scan gives.
+        """
+        begun = sorted(scan_folder.glob("parts-*"))
+        parts = int(begun[0].name.partition("-")[2]) if begun else wanted
+        n_batches = -(-n_windows // batch)
+        step = -(-n_batches // max(1, min(parts, n_batches))) * batch
+        return cls(scan_folder / f"parts-{parts}", (*range(0, n_windows, step), n_windows))
+
+    @property
+    def ranges(self) -> tuple[tuple[int, int], ...]:
+        """First window of each range, and the window after its last."""
+        return tuple(zip(self.bounds[:-1], self.bounds[1:], strict=True))
+
+    def file(self, start: int, stop: int, layer: int) -> Path:
+        """Where a range's state of one layer lies once it is scanned."""
+        return self.folder / f"{start:09d}-{stop:09d}-{layer:03d}.npz"
+
+    def remove(self) -> None:
+        """Delete the states, once every layer is merged."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def layer_groups(
+    layers: Sequence[int], d_mlp: int, width: int, config: N2GConfig, limit: int = _SCAN_BYTES
+) -> list[tuple[int, ...]]:
+    """Part layers into groups whose scan keeps no more than ``limit`` bytes; a layer at least each."""
+    layer_bytes = d_mlp * config.top_k * config.candidates * width * np.dtype(np.float32).itemsize
+    size = max(1, limit // layer_bytes)
+    return [tuple(layers[start : start + size]) for start in range(0, len(layers), size)]
+
+
+def scan_part(
+    model: SubjectModel,
+    corpus: CorpusStore,
+    parts: ScanParts,
+    span: tuple[int, int],
+    layers: Sequence[int],
+    config: N2GConfig,
+) -> None:
+    """Scan a range of windows for those of ``layers`` that have no state of it yet."""
+    start, stop = span
+    missing = [layer for layer in layers if not parts.file(start, stop, layer).exists()]
+    if not missing:
+        return
+    scan = Scan(model, missing, corpus.width, config)
+    scan.next_window = start
+    for windows in corpus.batches(start, scan.batch_windows):
+        if scan.next_window >= stop:
+            break
+        scan.add(windows)
+    state = scan.state()
+    for place, layer in enumerate(missing):
+        rows = slice(place * model.d_mlp, (place + 1) * model.d_mlp)
+        save_arrays(parts.file(start, stop, layer), **{name: state[name][rows] for name in _STATE})
+
+
+def merge_parts(
+    corpus: CorpusStore, parts: ScanParts, layer: int, into: LayerScan, config: N2GConfig
+) -> None:
+    """Merge a layer's states of all ranges into its top examples."""
+    if into.path.exists():
+        return
+    states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
+    state = reduce(_merge, states)
+    into.save(select_examples(state["activation"], state["window"], state["trace"], corpus.tokens_of, config))
+
+
+def _load(path: Path) -> State:
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in _STATE}
+
+
+def _merge(first: State, second: State) -> State:
+    """Keep the strongest windows of two states, as many as one keeps; of equals the earlier window.
+
+    activation, window (neuron, kept); trace (neuron, kept, position).
+    """
+    kept = first["activation"].shape[1]
+    both = {name: np.concatenate([first[name], second[name]], axis=1) for name in _STATE}
+    order = np.lexsort((both["window"], -both["activation"]), axis=1)[:, :kept]
+    return {
+        "activation": np.take_along_axis(both["activation"], order, 1),
+        "window": np.take_along_axis(both["window"], order, 1),
+        "trace": np.take_along_axis(both["trace"], order[..., None], 1),
+    }

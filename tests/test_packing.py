@@ -1,0 +1,106 @@
+"""Packing: trees of prompts against the prompts themselves, and the trunk against the bridge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from n2gdb.ingest.models import load_model
+from n2gdb.ingest.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
+from n2gdb.ingest.windows import PAD
+from tests.tiny_models import CONTEXT, LAYERS, VOCABULARY, write_native
+
+Prompts = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=30)
+
+
+def padded(rows: list[list[int]]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    width = max(map(len, rows))
+    return np.array([row + [PAD] * (width - len(row)) for row in rows], np.int32)
+
+
+def distinct(rows: list[list[int]]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    prompts = padded(rows)
+    return prompts[share_prefixes(prompts).runs]
+
+
+@given(Prompts)
+def test_every_prompt_is_answered_by_a_run_that_begins_with_it(rows: list[list[int]]) -> None:
+    sharing = share_prefixes(padded(rows))
+    for row, owner in zip(rows, sharing.owner, strict=True):
+        run = rows[sharing.runs[owner]]
+        assert run[: len(row)] == row
+    kept = [tuple(rows[i]) for i in sharing.runs]
+    assert not any(a != b and b[: len(a)] == a for a in kept for b in kept), "a prefix was run"
+    assert len(set(kept)) == len(kept), "a duplicate was run"
+    assert kept == sorted(kept)
+
+
+@given(Prompts)
+def test_paths_spell_the_prompts_and_no_node_stands_twice(rows: list[list[int]]) -> None:
+    prompts = distinct(rows)
+    packed = pack(prompts)
+    spelt = {}
+    for row, length in enumerate(lengths_of(prompts).tolist()):
+        path = packed.path[row, :length]
+        assert packed.token[path].tolist() == prompts[row, :length].tolist()
+        assert packed.position[path].tolist() == list(range(length))
+        for position, node in enumerate(path.tolist()):
+            spelt[node] = tuple(prompts[row, : position + 1].tolist())
+    assert sorted(spelt) == list(range(len(packed)))
+    assert len(set(spelt.values())) == len(packed)
+    for node, text in spelt.items():
+        below = [other for other in spelt if spelt[other][: len(text)] == text]
+        assert below == list(range(node, packed.stop[node])) or sorted(below) == list(
+            range(node, packed.stop[node])
+        )
+        assert node in packed.path[packed.prompt[node]]
+
+
+@given(Prompts, st.integers(1, 40))
+def test_every_prompt_is_in_one_batch(rows: list[list[int]], size: int) -> None:
+    prompts = distinct(rows)
+    for split in (split_runs, split_padded):
+        batches = list(split(prompts, size))
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(prompts)))
+    for batch in split_runs(prompts, size):
+        assert len(batch) == 1 or len(pack(prompts[batch])) <= size
+        assert batch.tolist() == sorted(batch.tolist())
+    for batch in split_padded(prompts, size):
+        assert len(batch) == 1 or len(batch) * lengths_of(prompts)[batch].max() <= size
+
+
+@pytest.mark.parametrize("act_fn", ["gelu", "gelu_new", "relu", "solu", "solu_ln"])
+def test_a_trunk_computes_what_its_bridge_does(act_fn: str, tmp_path: Path) -> None:
+    write_native(tmp_path / act_fn, act_fn)
+    model = load_model(tmp_path / act_fn, "cpu")
+    assert model.trunk is not None
+    random = np.random.default_rng(0)
+    rows = [random.integers(0, 3, n).tolist() for n in random.integers(1, CONTEXT, 60)]
+    prompts = distinct(rows)
+    tokens = torch.from_numpy(prompts.astype(np.int64)).clamp(min=0)
+    packed = pack(prompts)
+    asked = np.sort(random.choice(len(packed), len(packed) // 2, replace=False))
+    real = prompts != PAD
+    for layer in range(LAYERS):
+        true = model.through_bridge(tokens, [layer])[0]
+        everywhere = model.trunk.at_nodes(packed, layer, np.arange(len(packed)))
+        torch.testing.assert_close(everywhere[packed.path][real], true[real], rtol=1e-4, atol=1e-5)
+        some = model.trunk.at_nodes(packed, layer, asked)
+        torch.testing.assert_close(some, everywhere[asked], rtol=1e-4, atol=1e-5)
+    windows = torch.randint(0, VOCABULARY, (3, CONTEXT))
+    layers = [2, 0]
+    for mine, true in zip(
+        model.trunk.along_windows(windows, layers), model.through_bridge(windows, layers), strict=True
+    ):
+        torch.testing.assert_close(mine, true, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_with_other_parts_has_no_trunk(tmp_path: Path) -> None:
+    write_native(tmp_path / "gated", "gelu", gated=True)
+    assert load_model(tmp_path / "gated", "cpu").trunk is None
