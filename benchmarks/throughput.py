@@ -1,134 +1,121 @@
-"""N2G's forward passes beside bare ones over the same batches, and where the rest of the time goes.
+"""How much of an ingest is forward passes, and how near they come to bare ones.
 
-    python -m benchmarks.throughput [--neurons-per-layer 64] [--tokens 200000]
+    python -m benchmarks.throughput [--model demo] [--device auto] [--neurons 64] [--tokens 200000]
 
-Every batch that N2G runs is recorded; afterwards the same batches are run bare, as the loader gives the
-model: no sharing, no gathering, no copying back. The ratio is the bare time over N2G's time.
+Every pass that the ingest asks of the model's trunk is recorded: batches of windows by the scan and for
+random text, trees of prompts by N2G. Afterwards the same passes run bare, as many at once: nothing is
+packed, gathered, copied back, kept or learned. A stage's share is the bare time over its wall time. All
+neurons and the whole corpus (--neurons 0 --tokens 0) take twice an ingest.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import typer
 
-from n2gdb.ingest.augment import load_helpers
-from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus import Windows, read_documents
-from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
-from n2gdb.ingest.n2g import Block, learn, split_examples, verdict_of
-from n2gdb.ingest.scan import Scan
+from n2gdb.ingest.packing import Packed
+from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.trunk import IndexArray, Trunk
 
 
 @dataclass
 class Recorder:
-    """A model that remembers what it was asked to run."""
+    """A trunk that remembers what it was asked to run."""
 
-    model: SubjectModel
-    batches: list[tuple[torch.Tensor, int]] = field(default_factory=list)
+    trunk: Trunk
+    windows: list[tuple[Any, ...]] = field(default_factory=list)
+    trees: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
+    def along_windows(self, tokens: torch.Tensor, layers: Any) -> list[torch.Tensor]:
+        self.windows.append((tokens, layers))
+        return self.trunk.along_windows(tokens, layers)
 
-    def activations(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
-        self.batches.append((tokens.clone(), layer))
-        return self.model.activations(tokens, layer)
+    def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
+        self.trees.append((packed, layer, asked))
+        return self.trunk.at_nodes(packed, layer, asked)
+
+
+@dataclass
+class Stopwatch:
+    """A report that notes how long each stage takes."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    stage: str = "start"
+    begun: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        now = time.perf_counter()
+        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.begun
+        self.stage, self.begun = "load" if stage.startswith("load") else stage, now
 
 
 def main(
-    model: str = "demo", device: str = "auto", neurons_per_layer: int = 64, tokens: int = 200_000
+    model: str = "demo",
+    device: str = "auto",
+    neurons: int = 64,
+    tokens: int = 200_000,
+    augment: str = "embedding",
+    refine: bool = True,
 ) -> None:
     subject = load_model(model, device)
-    config = N2GConfig(tokens=tokens)
-    windows = np.concatenate(
-        list(
-            Windows.of(
-                read_documents(default_corpus(model)),
-                subject,
-                length=min(config.window, subject.n_ctx),
-                max_tokens=tokens,
-            )
-        )
+    if subject.trunk is None:
+        raise typer.BadParameter(f"{model} has no trunk: only its own hooked passes can run it")
+    recorder, watch = Recorder(subject.trunk), Stopwatch()
+    config = N2GConfig(
+        tokens=tokens or None,
+        augment=() if augment == "none" else tuple(augment.split(",")),
+        refine_rounds=N2GConfig().refine_rounds if refine else 0,
     )
-    scan = timed_scan(subject, windows, config)
-    recorder = Recorder(subject)
-    engine = Engine(recorder)  # type: ignore[arg-type]
-    helpers = load_helpers(config.augment, engine)
-    print(f"{subject.device}, {engine.batch_tokens} tokens a batch")
-    print("layer   N2G s  forward s   bare s  tokens run  asked for  bare/N2G passes  bare/all of N2G")
-    totals = np.zeros(3)
-    for layer in range(subject.n_layers):
-        block = block_of(scan, layer, neurons_per_layer, windows, config)
-        recorder.batches.clear()
-        engine.tokens_run = engine.tokens_asked = 0
-        engine.seconds = 0.0
-        start = time.perf_counter()
-        train = split_examples(block, config.seed)
-        graphs = learn(engine, block, train, helpers, config).graphs
-        test = block.exists & ~train
-        for row, graph in enumerate(graphs):
-            verdict_of(graph, block, row, test[row], config)
-        whole = time.perf_counter() - start
-        bare = run_bare(subject, recorder.batches)
-        totals += (whole, engine.seconds, bare)
-        print(
-            f"{layer:>5} {whole:>7.2f} {engine.seconds:>10.2f} {bare:>8.2f} {engine.tokens_run:>11,} "
-            f"{engine.tokens_asked:>10,} {bare / engine.seconds:>16.2f} {bare / whole:>16.2f}",
-            flush=True,
-        )
-    whole, passes, bare = totals
-    print(f"  all {whole:>7.2f} {passes:>10.2f} {bare:>8.2f} {bare / passes:>40.2f} {bare / whole:>16.2f}")
+    selection = Selection(neurons=tuple(range(neurons)) if neurons else None)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Source(default_corpus(model))
+        recorded = replace(subject, trunk=recorder)  # type: ignore[arg-type]
+        ingest(recorded, source, Path(folder) / "bench.n2gdb", config, selection, watch)
+    watch("end", 0, None)
+    wall = watch.seconds
+    of_windows = bare(subject, subject.trunk.along_windows, recorder.windows)
+    of_trees = bare(subject, subject.trunk.at_nodes, recorder.trees)
+    scanned = sum(tokens.numel() for tokens, _ in recorder.windows)
+    nodes = sum(len(packed) for packed, _, _ in recorder.trees)
+    whole = sum(wall.values())
+    print(f"{subject.device}: {scanned:,} tokens of windows, {nodes:,} nodes of prompts")
+    print("stage                  wall s   bare s   share   a second, bare")
+    reading = wall.get("scan", 0.0) + wall.get("random text", 0.0)
+    print_row("scan, random text", reading, of_windows, scanned)
+    print_row("neurons", wall.get("neurons", 0.0), of_trees, nodes)
+    for stage in ("tokenise", "load"):
+        print(f"{stage:<20} {wall.get(stage, 0.0):>8.1f}")
+    print_row("all", whole, of_windows + of_trees, scanned + nodes)
+    if subject.device.type == "cuda":
+        print(f"{torch.cuda.max_memory_allocated() / 1e9:.2f} GB of GPU memory at the peak")
 
 
-def timed_scan(model: SubjectModel, windows: np.ndarray[Any, Any], config: N2GConfig) -> Scan:
-    """Scan the windows, and say how its rate compares with bare passes over the same batches."""
-    layers = range(model.n_layers)
-    scan = Scan(model, layers, windows.shape[1], config)
-    batches = [windows[i : i + scan.batch_windows] for i in range(0, len(windows), scan.batch_windows)]
+def print_row(stage: str, wall: float, bare: float, tokens: int) -> None:
+    print(f"{stage:<20} {wall:>8.1f} {bare:>8.1f} {bare / wall:>7.2f} {tokens / bare:>16,.0f}")
+
+
+def bare(subject: SubjectModel, run: Callable[..., Any], calls: list[tuple[Any, ...]]) -> float:
+    """Seconds that the passes take alone."""
+    synchronise(subject)
     start = time.perf_counter()
-    for batch in batches:
-        scan.add(batch)
-    seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    for batch in batches:
-        model.all_activations(torch.from_numpy(batch.astype(np.int64)).clamp(min=0).to(model.device), layers)
-    synchronise(model)
-    bare = time.perf_counter() - start
-    print(f"scan: {windows.size / seconds:,.0f} tokens/s, {bare / seconds:.2f} of bare passes")
-    return scan
-
-
-def block_of(scan: Scan, layer: int, neurons: int, windows: np.ndarray[Any, Any], config: N2GConfig) -> Block:
-    found = scan.examples(layer, lambda number: windows[number], config)
-    tokens = windows[np.maximum(found.window[:neurons], 0)]
-    tokens[found.window[:neurons] < 0] = -1
-    return Block(
-        layer,
-        np.arange(len(tokens)),
-        found.max_activation[:neurons],
-        tokens,
-        found.pivot[:neurons],
-        found.trace[:neurons],
-    )
-
-
-def run_bare(model: SubjectModel, batches: list[tuple[torch.Tensor, int]]) -> float:
-    """Seconds of the passes alone."""
-    synchronise(model)
-    start = time.perf_counter()
-    for tokens, layer in batches:
-        model.activations(tokens, layer)
-    synchronise(model)
+    for _ in on_cores(subject, lambda call: run(*call), calls):
+        pass
+    synchronise(subject)
     return time.perf_counter() - start
 
 
-def synchronise(model: SubjectModel) -> None:
-    if model.device.type == "cuda":
+def synchronise(subject: SubjectModel) -> None:
+    if subject.device.type == "cuda":
         torch.cuda.synchronize()
 
 

@@ -17,8 +17,10 @@ from n2gdb.database import default_path
 if TYPE_CHECKING:
     from n2gdb.inventory import Inventory
 
-__all__ = ["ingest", "parse_ranges"]
+__all__ = ["ingest", "parse_bytes", "parse_ranges"]
 
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([MGT]i?B)\s*", re.IGNORECASE)
+_UNITS = {"mb": 10**6, "gb": 10**9, "tb": 10**12, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
 
 
@@ -34,6 +36,15 @@ def parse_ranges(text: str) -> tuple[int, ...]:
             raise typer.BadParameter(f"the range {part.strip()} runs backwards: write {last}-{first}")
         numbers.extend(range(first, last + 1))
     return tuple(numbers)
+
+
+def parse_bytes(text: str) -> int:
+    """Read ``500MB`` or ``8GB`` as bytes; raises typer.BadParameter for anything else."""
+    found = _SIZE.fullmatch(text)
+    size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    if not size:
+        raise typer.BadParameter(f"{text!r} is no size: write it like 500MB or 8GB")
+    return size
 
 
 def ingest(
@@ -75,7 +86,23 @@ def ingest(
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     batch_tokens: Annotated[
-        int | None, typer.Option(min=64, help="Tokens of a batch. Default: the fastest, measured.")
+        int | None, typer.Option(min=64, help="Tokens of a batch. Default: by the device.")
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory that the scan and the batches may take beside the model, such as 8GB; with less, "
+            "the scan takes more passes. Default: half of what is free.",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ingest on a Ray cluster: local starts one of this machine's CPUs or GPUs, auto joins the "
+            "one that it belongs to, HOST:PORT another.",
+        ),
     ] = None,
 ) -> None:
     """Learn the graph of every neuron of MODEL and load them into a database.
@@ -85,15 +112,19 @@ def ingest(
         n2gdb ingest demo
 
         n2gdb ingest gpt2 --corpus NeelNanda/pile-10k --tokens 2000000 --layers 0-2,5 --sample 500
+
+        n2gdb ingest ./my-model --ray auto --db shared/my-model.n2gdb
     """
     from n2gdb.cli.progress import stages
 
     started = time.monotonic()
     chosen_layers = None if layers is None else parse_ranges(layers)
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
+    most = None if max_memory is None else parse_bytes(max_memory)
     database = default_path() if db is None else db
     with _resumable(), stages() as report:
         report("load model", 0, None)
+        from n2gdb.ingest.cluster import Cluster, require_ray
         from n2gdb.ingest.config import N2GConfig, Selection
         from n2gdb.ingest.models import default_corpus, load_model
         from n2gdb.ingest.pipeline import Source
@@ -106,14 +137,18 @@ def ingest(
             augment=() if augment == "none" else tuple(augment.split(",")),
             refine_rounds=N2GConfig().refine_rounds if refine else 0,
         )
+        if ray is not None:
+            require_ray()
         run(
-            load_model(model, device),
+            load_model(model, device if ray is None else "cpu"),  # the cluster's devices are its workers'
             Source(corpus or default_corpus(model), field),
             database,
             config,
             Selection(chosen_layers, chosen_neurons, sample),
             report,
             batch_tokens,
+            max_memory=most,
+            cluster=None if ray is None else Cluster(ray, device),
         )
     _summarise(database, time.monotonic() - started)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -43,8 +44,7 @@ class NgramTable:
     def learn(cls, n: int, tokens: IntArray, activation: FloatArray) -> Self:
         """Learn from windows: tokens, normalised activation (window, position), -inf where none counts."""
         keys, largest = [], []
-        for length in range(1, n + 1):
-            key, whole = _keys(tokens, length)
+        for key, whole in _keys(tokens, n):
             counted = whole & np.isfinite(activation)
             known, place = np.unique(key[counted], return_inverse=True)
             most = np.full(len(known), -np.inf, np.float32)
@@ -53,17 +53,22 @@ class NgramTable:
             largest.append(most)
         return cls(tuple(keys), tuple(largest))
 
-    def predict(self, tokens: IntArray) -> FloatArray:
-        """Predict along windows: (window, position) -> (window, position)."""
+    def predictions(self, tokens: IntArray) -> Iterator[FloatArray]:
+        """Predict along windows by n-grams of up to 1, 2, ... tokens: (window, position) -> the same each."""
         predicted = np.zeros(tokens.shape, np.float32)
         # From short to long: the longest known n-gram has the last word.
-        for length, (known, most) in enumerate(zip(self.keys, self.largest, strict=True), 1):
-            if not len(known):
-                continue
-            key, whole = _keys(tokens, length)
-            place = np.minimum(np.searchsorted(known, key), len(known) - 1)
-            hit = whole & (known[place] == key)
-            predicted[hit] = most[place[hit]]
+        for (key, whole), known, most in zip(
+            _keys(tokens, len(self.keys)), self.keys, self.largest, strict=True
+        ):
+            if len(known):
+                place = np.minimum(np.searchsorted(known, key), len(known) - 1)
+                hit = whole & (known[place] == key)
+                predicted[hit] = most[place[hit]]
+            yield predicted.copy()
+
+    def predict(self, tokens: IntArray) -> FloatArray:
+        """Predict along windows: (window, position) -> (window, position)."""
+        *_, predicted = self.predictions(tokens)
         return predicted
 
 
@@ -79,8 +84,7 @@ class TextNgrams:
     def of(cls, tokens: IntArray, longest: int) -> Self:
         """Index windows for n-grams up to a length: (window, position)."""
         keys, position = [], []
-        for length in range(1, longest + 1):
-            key, whole = _keys(tokens, length)
+        for key, whole in _keys(tokens, longest):
             at = np.flatnonzero(whole.ravel())
             order = np.argsort(key.ravel()[at], kind="stable")
             position.append(at[order])
@@ -101,13 +105,19 @@ class TextNgrams:
         return found.reshape(self.shape)
 
 
-def _keys(tokens: IntArray, length: int) -> tuple[KeyArray, npt.NDArray[np.bool_]]:
-    """A 64-bit key of the last tokens at each position, and whether there are as many: (window, position)."""
+def _keys(tokens: IntArray, longest: int) -> Iterator[tuple[KeyArray, npt.NDArray[np.bool_]]]:
+    """Yield a 64-bit key of the last 1, 2, ... tokens at each position, and whether there are as many.
+
+    (window, position) -> (window, position) each.
+    """
+    number = (tokens.astype(np.int64) + 2).astype(np.uint64)
     key = np.zeros(tokens.shape, np.uint64)
     whole = np.ones(tokens.shape, np.bool_)
-    for back in range(length):
-        token = np.pad(tokens, ((0, 0), (back, 0)), constant_values=PAD)[:, : tokens.shape[1]]
-        whole &= token != PAD
-        mixed = (key ^ (token.astype(np.int64) + 2).astype(np.uint64)) * _PRIME
-        key = (mixed ^ (mixed >> np.uint64(29))) * _MULTIPLIER
-    return key, whole
+    for back in range(longest):
+        there = number[:, : tokens.shape[1] - back]
+        key, whole = key.copy(), whole.copy()
+        whole[:, :back] = False
+        whole[:, back:] &= there != PAD + 2
+        mixed = (key[:, back:] ^ there) * _PRIME
+        key[:, back:] = (mixed ^ (mixed >> np.uint64(29))) * _MULTIPLIER
+        yield key, whole

@@ -54,11 +54,12 @@ def on_cores(
 
 @cache
 def _pool(on_cpu: bool) -> tuple[ThreadPoolExecutor, int]:
-    """Threads for one kind of device, and how many: they live as long as the process."""
-    workers = torch.get_num_threads() if on_cpu else 2
-    return ThreadPoolExecutor(workers, "n2gdb", _use_one_core if on_cpu else None), workers
+    """Threads for one kind of device, and how many: they live as long as the process.
 
-
-def _use_one_core() -> None:
-    """Let torch run what this thread asks for on this thread."""
+    On a CPU torch runs from then on what a thread asks for on that thread, this one too.
+    """
+    if not on_cpu:
+        return ThreadPoolExecutor(2, "n2gdb"), 2
+    workers = torch.get_num_threads()
     torch.set_num_threads(1)
+    return ThreadPoolExecutor(workers, "n2gdb", torch.set_num_threads, (1,)), workers

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import Protocol
 
 from n2gdb.ingest.laid import RandomText
-from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece
+from n2gdb.ingest.pieces import Begun, Bench, LayerText, Piece, begin_piece, finish_piece
 from n2gdb.ingest.random_text import random_text
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.scan_store import LayerScan, scan_layers
@@ -30,8 +31,8 @@ class Crew(Protocol):
 class Alone:
     """This process, one piece after another."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    def __init__(self, bench: Bench, scan_bytes: int) -> None:
+        self._bench, self._scan_bytes = bench, scan_bytes
         self._scanned: dict[int, LayerScan] = {}
         self._random: dict[int, RandomText] = {}
 
@@ -39,14 +40,30 @@ class Alone:
         """See Crew."""
         bench, model = self._bench, self._bench.engine.model
         folder, config = bench.run.path, bench.config
-        self._scanned = scan_layers(model, bench.corpus, folder, layers, config, report)
+        self._scanned = scan_layers(model, bench.corpus, folder, layers, config, report, self._scan_bytes)
         if config.refine_rounds:
             self._random = random_text(model, bench.corpus, folder, self._scanned, config, report)
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        """See Crew."""
+        """See Crew. While one piece is refined and written, the model is asked about the next."""
+        with ThreadPoolExecutor(1, "n2gdb-ahead") as ahead:
+            begun: Future[Begun] | None = None
+            try:
+                for piece, text in self._with_text(pieces):
+                    before, begun = begun, ahead.submit(begin_piece, self._bench, piece, text)
+                    if before is not None:
+                        yield self._finish(before.result())
+                if begun is not None:
+                    yield self._finish(begun.result())
+            except BaseException:
+                self._bench.engine.stop()
+                raise
+
+    def _with_text(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, LayerText]]:
         for layer, here in groupby(pieces, key=lambda piece: piece.layer):
             text = LayerText(self._scanned[layer].load(), self._random.get(layer))
-            for piece in here:
-                learn_piece(self._bench, piece, text)
-                yield piece
+            yield from ((piece, text) for piece in here)
+
+    def _finish(self, begun: Begun) -> Piece:
+        finish_piece(self._bench, begun)
+        return begun.piece

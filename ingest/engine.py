@@ -16,6 +16,7 @@ import torch
 
 from n2gdb.errors import IngestError
 from n2gdb.ingest.cores import on_cores
+from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from n2gdb.ingest.windows import PAD
@@ -27,27 +28,33 @@ IndexArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-#: Tokens of a batch: on a CPU as many as its caches hold, else as many as keep it busy.
-_BATCH_TOKENS = {"cpu": 1 << 10, "mps": 1 << 14, "cuda": 1 << 16}
-
 #: A batch holds at least this many tokens, however little memory there is.
 _SMALLEST_BATCH = 64
+
+
+class _StoppedError(Exception):
+    """The ingest ends, and nobody waits for the activations any more."""
 
 
 class Engine:
     """Runs prompts through one model and gathers only the activations that are asked for.
 
-    ``batch_tokens`` is the number of tokens in a batch, by the device if None; it is halved whenever memory
-    runs out. ``tokens_asked``, ``tokens_run`` and ``seconds`` add up what
+    ``batch_tokens`` is the number of tokens in a batch, by the device and its memory if None; it is halved
+    whenever memory runs out. ``tokens_asked``, ``tokens_run`` and ``seconds`` add up what
     was asked for, what was run for it after sharing, padding included, and how long that took in all.
     """
 
     def __init__(self, model: SubjectModel, batch_tokens: int | None = None) -> None:
         self.model = model
-        self.batch_tokens = batch_tokens or _BATCH_TOKENS[model.device.type]
+        self.batch_tokens = batch_tokens or prompt_tokens(model, bytes_for(model.device))
         self.tokens_run = 0
         self.tokens_asked = 0
         self.seconds = 0.0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Have whatever thread waits for passes give up; the engine is of no use afterwards."""
+        self._stopped = True
 
     def activations(
         self, layer: int, prompts: IntArray, neurons: IndexArray, asked: BoolArray | None = None
@@ -143,6 +150,8 @@ class Engine:
         bounds = np.searchsorted(sharing.owner[requests], np.arange(len(runs) + 1))
 
         def attempt(batch: IndexArray) -> int | RuntimeError:
+            if self._stopped:
+                raise _StoppedError
             each = [requests[bounds[row] : bounds[row + 1]] for row in batch.tolist()]
             owner = np.repeat(np.arange(len(batch)), list(map(len, each)))
             try:

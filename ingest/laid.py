@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from n2gdb.ingest.windows import PAD
 
 __all__ = ["LaidText", "RandomText", "lay"]
 
+_Number = TypeVar("_Number", np.int32, np.float32)
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
@@ -25,7 +27,14 @@ def lay(windows: IntArray, gap: int) -> IntArray:
 
     (window, position) -> (windows x (gap + positions),)
     """
-    return np.pad(windows, ((0, 0), (gap, 0)), constant_values=PAD).ravel()
+    return _behind_gaps(windows, gap, PAD)
+
+
+def _behind_gaps(rows: npt.NDArray[_Number], gap: int, filling: float) -> npt.NDArray[_Number]:
+    """Lay rows one after another, with a gap before each: (row, position) -> (rows x (gap + positions),)."""
+    laid = np.full((len(rows), gap + rows.shape[1]), filling, rows.dtype)
+    laid[:, gap:] = rows
+    return laid.ravel()
 
 
 def matches(tokens: npt.NDArray[np.int64], at: IndexArray, path: Path) -> BoolArray:
@@ -50,7 +59,7 @@ class LaidText:
     ) -> LaidText:
         """Lay windows: tokens, activation (window, position), place (window,)."""
         width = tokens.shape[1] + gap
-        laid = np.pad(activation, ((0, 0), (gap, 0)), constant_values=-np.inf).ravel()
+        laid = _behind_gaps(activation, gap, -np.inf)
         return cls(IndexedText(lay(tokens, gap)), laid, np.repeat(place, width))
 
 

@@ -60,6 +60,7 @@ class SubjectModel:
 
     name: str
     n_layers: int
+    d_model: int
     d_mlp: int
     d_vocab: int
     n_ctx: int
@@ -219,6 +220,7 @@ def _subject(
     return SubjectModel(
         name=name,
         n_layers=bridge.cfg.n_layers,
+        d_model=bridge.cfg.d_model,
         d_mlp=sites.d_mlp,
         d_vocab=bridge.cfg.d_vocab,
         n_ctx=bridge.cfg.n_ctx,

@@ -33,7 +33,17 @@ from n2gdb.ingest.windows import PAD
 from n2gdb.neuron import NeuronName
 from n2gdb.shards import RunFolder, nodes_table
 
-__all__ = ["SHARD_NEURONS", "Bench", "LayerText", "Piece", "learn_piece", "pieces_of"]
+__all__ = [
+    "SHARD_NEURONS",
+    "Begun",
+    "Bench",
+    "LayerText",
+    "Piece",
+    "begin_piece",
+    "finish_piece",
+    "learn_piece",
+    "pieces_of",
+]
 
 #: Neurons of a shard: what is lost when a run is killed, and what shares batches.
 SHARD_NEURONS = 256
@@ -88,36 +98,57 @@ def pieces_of(pending: Sequence[NeuronName], size: int) -> list[Piece]:
     return pieces
 
 
-def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
-    """Learn a piece's graphs, refined where there is random text to weigh them on, and write its shard.
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A piece that the model has been asked about: what is left needs no more passes."""
 
-    A piece whose shard is complete is not done again, not even by two workers at once.
-    """
-    if piece.is_done(bench.run):
-        return
-    config = bench.config
+    piece: Piece
+    block: Block
+    window: npt.NDArray[np.int64]  # (neuron, example) numbers of the windows in the corpus
+    train: npt.NDArray[np.bool_]  # (neuron, example)
+    learned: Learned
+    random: RandomText | None
+
+
+def begin_piece(bench: Bench, piece: Piece, text: LayerText) -> Begun:
+    """Ask the model for all that a piece's graphs are built of, and build them."""
     block, window = _block(text.scan, piece, bench.corpus)
-    train = split_examples(block, config.seed)
-    learned = learn(bench.engine, block, train, bench.helpers, config)
+    train = split_examples(block, bench.config.seed)
+    learned = learn(bench.engine, block, train, bench.helpers, bench.config)
+    return Begun(piece, block, window, train, learned, text.random)
+
+
+def finish_piece(bench: Bench, begun: Begun) -> None:
+    """Refine a piece's graphs where there is random text to weigh them on, judge them, write the shard."""
+    config, block, train, learned = bench.config, begun.block, begun.train, begun.learned
     graphs = learned.graphs
-    if text.random is not None:
+    if begun.random is not None:
         special = bench.engine.model.special
-        graphs = refine_graphs(learned, block, train, window, text.random, special, config)
+        graphs = refine_graphs(learned, block, train, begun.window, begun.random, special, config)
     test = block.exists & ~train
     verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
-    names = [NeuronName(piece.layer, index) for index in piece.neurons]
+    names = [NeuronName(block.layer, index) for index in begun.piece.neurons]
     try:
         bench.run.write_shard(
-            piece.shard,
+            begun.piece.shard,
             neurons_table(block, graphs, verdicts, is_dead(block.max_activation)),
             nodes_table(list(zip(names, graphs, strict=True))),
-            examples_table(block, window, train),
+            examples_table(block, begun.window, train),
             _other_scores(learned, block, train, test, config),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.
-        if not piece.is_done(bench.run):
+        if not begun.piece.is_done(bench.run):
             raise
+
+
+def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
+    """Learn a piece's graphs and write its shard.
+
+    A piece whose shard is complete is not done again, not even by two workers at once.
+    """
+    if not piece.is_done(bench.run):
+        finish_piece(bench, begin_piece(bench, piece, text))
 
 
 def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block, npt.NDArray[np.int64]]:

@@ -13,9 +13,9 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.memory import window_batch
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
-from n2gdb.ingest.scan import batch_windows
 from n2gdb.ingest.scan_store import LayerScan, save_arrays
 from n2gdb.ingest.windows import PAD
 
@@ -75,7 +75,7 @@ def find_firings(
     special = torch.tensor(sorted(model.special), device=model.device)
     least = {layer: _least(largest[layer], threshold).to(model.device) for layer in layers}
     found: dict[int, list[npt.NDArray[np.int64]]] = {layer: [] for layer in layers}
-    size = batch_windows(model, windows.shape[1])
+    size = window_batch(model.device.type, windows.shape[1])
 
     @torch.inference_mode()
     def run(start: int) -> list[npt.NDArray[np.int64]]:

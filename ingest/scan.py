@@ -10,22 +10,15 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.memory import window_batch
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Scan", "TopExamples", "batch_windows", "select_examples"]
+__all__ = ["Scan", "TopExamples", "select_examples"]
 
 IntArray = npt.NDArray[np.int32]
 
 _STATE = ("activation", "window", "trace")
-
-#: Tokens of a batch; the scan gains little from larger ones.
-_BATCH_TOKENS = {"cpu": 1 << 11, "mps": 1 << 14, "cuda": 1 << 16}
-
-
-def batch_windows(model: SubjectModel, width: int) -> int:
-    """Windows of ``width`` tokens that a pass over text runs at once."""
-    return max(1, _BATCH_TOKENS[model.device.type] // width)
 
 
 class Scan:
@@ -43,7 +36,7 @@ class Scan:
         self._layers = tuple(layers)
         self._special = torch.tensor(sorted(model.special), device=model.device)
         neurons, kept = len(self._layers) * model.d_mlp, config.top_k * config.candidates
-        self.batch_windows = batch_windows(model, width)
+        self.batch_windows = window_batch(model.device.type, width)
         self.next_window = 0
         self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
         self.window = torch.full((neurons, kept), -1, dtype=torch.int64, device=model.device)
@@ -54,27 +47,33 @@ class Scan:
         self.keep(self.run(windows))
 
     @torch.inference_mode()
-    def run(self, windows: IntArray) -> list[torch.Tensor]:
-        """Activations along windows, -inf where none counts: (window, position, neuron) for each layer."""
+    def run(self, windows: IntArray) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Activations along windows, -inf where none counts, and the largest of each.
+
+        (window, position, neuron) and (neuron, window) for each layer.
+        """
         tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
         skip = (tokens == PAD) | torch.isin(tokens, self._special)  # (window, position)
         sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
+        place = torch.nonzero(skip.flatten()).squeeze(1)
         for trace in sites:
-            trace[skip] = -torch.inf
-        return sites
+            trace.flatten(0, 1).index_fill_(0, place, -torch.inf)
+        return [(trace, trace.amax(dim=1).T.contiguous()) for trace in sites]
 
     @torch.inference_mode()
-    def keep(self, sites: list[torch.Tensor]) -> None:
+    def keep(self, sites: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
         """Take up what ``run`` gave of the next windows of the corpus."""
         d_mlp = self._model.d_mlp
-        for place, trace in enumerate(sites):
-            self._keep(slice(place * d_mlp, (place + 1) * d_mlp), trace)
-        self.next_window += len(sites[0])
+        for place, (trace, largest) in enumerate(sites):
+            self._keep(slice(place * d_mlp, (place + 1) * d_mlp), trace, largest)
+        self.next_window += len(sites[0][0])
 
-    def _keep(self, layer: slice, trace: torch.Tensor) -> None:
-        """Let new windows of a layer take the places of weaker ones: trace (window, position, neuron)."""
+    def _keep(self, layer: slice, trace: torch.Tensor, largest: torch.Tensor) -> None:
+        """Let new windows of a layer take the places of weaker ones.
+
+        trace (window, position, neuron), largest (neuron, window).
+        """
         activation, window = self.activation[layer], self.window[layer]
-        largest = trace.amax(dim=1).T  # (neuron, window)
         rows = torch.nonzero((largest > activation.amin(dim=1, keepdim=True)).any(dim=1)).squeeze(1)
         kept = activation.shape[1]
         together = torch.cat([activation[rows], largest[rows]], dim=1)  # (row, kept + window)

@@ -6,25 +6,25 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.scan import Scan, select_examples
 from n2gdb.ingest.scan_store import LayerScan, save_arrays
 
-__all__ = ["ScanParts", "layer_groups", "merge_parts", "scan_part"]
+__all__ = ["ScanParts", "merge_parts", "scan_part"]
 
-State = dict[str, npt.NDArray[np.generic]]
+State = dict[str, npt.NDArray[Any]]
 
 _STATE = ("activation", "window", "trace")
-
-#: Bytes that one worker's scan may keep: more layers than fit are scanned in another pass.
-_SCAN_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,6 @@ class ScanParts:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def layer_groups(
-    layers: Sequence[int], d_mlp: int, width: int, config: N2GConfig, limit: int = _SCAN_BYTES
-) -> list[tuple[int, ...]]:
-    """Part layers into groups whose scan keeps no more than ``limit`` bytes; a layer at least each."""
-    layer_bytes = d_mlp * config.top_k * config.candidates * width * np.dtype(np.float32).itemsize
-    size = max(1, limit // layer_bytes)
-    return [tuple(layers[start : start + size]) for start in range(0, len(layers), size)]
-
-
 def scan_part(
     model: SubjectModel,
     corpus: CorpusStore,
@@ -85,10 +76,9 @@ def scan_part(
         return
     scan = Scan(model, missing, corpus.width, config)
     scan.next_window = start
-    for windows in corpus.batches(start, scan.batch_windows):
-        if scan.next_window >= stop:
-            break
-        scan.add(windows)
+    batches = islice(corpus.batches(start, scan.batch_windows), -(-(stop - start) // scan.batch_windows))
+    for sites in on_cores(model, scan.run, batches):
+        scan.keep(sites)
     state = scan.state()
     for place, layer in enumerate(missing):
         rows = slice(place * model.d_mlp, (place + 1) * model.d_mlp)

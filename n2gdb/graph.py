@@ -219,19 +219,19 @@ class IndexedText:
     ``tokens`` (positions,) int64; negative numbers stand for no token and match nothing.
     """
 
-    __slots__ = ("_order", "_starts", "tokens")
+    __slots__ = ("_order", "_sorted", "tokens")
 
     def __init__(self, tokens: npt.NDArray[np.integer]) -> None:
         self.tokens = np.asarray(tokens, np.int64)
         self._order = np.argsort(self.tokens, kind="stable")
-        last = int(self.tokens.max(initial=-1))
-        self._starts = np.searchsorted(self.tokens[self._order], np.arange(last + 2))
+        self._sorted = self.tokens[self._order]
 
     def positions(self, token: int) -> npt.NDArray[np.intp]:
         """Return where a token stands, in rising order."""
-        if not 0 <= token < len(self._starts) - 1:
+        if token < 0:
             return self._order[:0]
-        return self._order[self._starts[token] : self._starts[token + 1]]
+        start, stop = np.searchsorted(self._sorted, (token, token + 1))
+        return self._order[start:stop]
 
 
 class _Node:

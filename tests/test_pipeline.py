@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,10 @@ import pytest
 
 import n2gdb
 from n2gdb.errors import CorpusError, SelectionError, StorageError
-from n2gdb.ingest import pipeline
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.models import default_corpus
+from n2gdb.ingest.models import SubjectModel, default_corpus
 from n2gdb.ingest.pipeline import Source, ingest, select_neurons
-from n2gdb.ingest.report import silent
+from n2gdb.ingest.report import Report, silent
 from n2gdb.shards import RunFolder, graphs_from, run_folders, shards_folder
 from tests.demo import demo_model, ingest_demo, true_activations
 
@@ -142,14 +142,11 @@ def test_kill_minus_nine_in_the_middle(unbroken: Path, tmp_path: Path) -> None:
     assert_same(only_run(path), only_run(unbroken))
 
 
-def test_the_shard_size_and_the_batch_size_do_not_matter(
-    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shard_size_and_the_batch_size_do_not_matter(unbroken: Path, tmp_path: Path) -> None:
     """Graphs agree but for activations in the last bits, and the rare one at a threshold."""
-    monkeypatch.setattr(pipeline, "SHARD_NEURONS", 3)
     path = tmp_path / "small-shards.n2gdb"
     source, config = Source(default_corpus("demo")), N2GConfig(tokens=30_000, window=128, top_k=8)
-    ingest(demo_model(), source, path, config, Selection(sample=36), silent, batch_tokens=300)
+    ingest(demo_model(), source, path, config, Selection(sample=36), silent, 300, shard_neurons=3)
     mine, theirs = (graphs_from(only_run(p).nodes()) for p in (path, unbroken))
     same = [
         name
@@ -162,17 +159,68 @@ def test_the_shard_size_and_the_batch_size_do_not_matter(
     assert len(same) >= 0.97 * len(theirs)
 
 
-def test_more_neurons_are_added_without_doing_the_first_again(tmp_path: Path) -> None:
+FEW = Selection(layers=(0,), neurons=tuple(range(5)))
+
+
+def ingest_few(
+    path: Path,
+    selection: Selection = FEW,
+    tokens: int = 8_000,
+    model: SubjectModel | None = None,
+    report: Report = silent,
+) -> None:
+    config = N2GConfig(tokens=tokens, window=64, top_k=4)
+    ingest(model or demo_model(), Source(default_corpus("demo")), path, config, selection, report, 1024)
+
+
+def written(path: Path) -> dict[Path, int]:
+    """When every file of a database's complete shards, and of its scanned layers, was written."""
+    folders = [folder for run in run_folders(path) for folder in (*run.shards(), run.path / "scan")]
+    return {file: file.stat().st_mtime_ns for folder in folders for file in folder.iterdir()}
+
+
+def test_more_neurons_and_layers_are_added_without_doing_the_first_again(tmp_path: Path) -> None:
     path = tmp_path / "grown.n2gdb"
-    source, config = Source(default_corpus("demo")), N2GConfig(tokens=8_000, window=64, top_k=4)
-    first = Selection(layers=(0,), neurons=tuple(range(5)))
-    ingest(demo_model(), source, path, config, first, silent, 1024)
-    shard = only_run(path).shards()[0]
-    written = shard.stat().st_mtime_ns
-    more = Selection(layers=(0, 1), neurons=tuple(range(8)))
-    ingest(demo_model(), source, path, config, more, silent, 1024)
-    assert shard.stat().st_mtime_ns == written
+    ingest_few(path)
+    before = written(path)
+    ingest_few(path, Selection(layers=(0,), neurons=tuple(range(8))))
+    ingest_few(path, Selection(layers=(0, 1), neurons=tuple(range(8))))
+    assert before.items() <= written(path).items()
+    assert [shard.name for shard in only_run(path).shards()] == [
+        "L000-000000-000004-0005",
+        "L000-000005-000007-0003",
+        "L001-000000-000007-0008",
+    ]
     assert only_run(path).neurons()["layer"].to_pylist() == [0] * 8 + [1] * 8
+    with n2gdb.open(path) as database:
+        assert [(layer.layer, layer.neurons) for layer in database.info().layers] == [(0, 8), (1, 8)]
+
+
+def test_another_model_is_added_and_more_corpus_takes_the_place_of_less(tmp_path: Path) -> None:
+    path = tmp_path / "several.n2gdb"
+    ingest_few(path)
+    less = written(path)
+    ingest_few(path, tokens=9_000)
+    assert models_of(path) == {"demo": 9_000}
+    more = written(path)
+    assert less.items() <= more.items()
+
+    ingest_few(path, model=replace(demo_model(), name="other", fingerprint="0" * 64))
+    assert models_of(path) == {"demo": 9_000, "other": 8_000}
+    assert more.items() <= written(path).items()
+
+    done: list[tuple[str, int, int | None]] = []
+    ingest_few(path, report=lambda *step: done.append(step))
+    assert models_of(path) == {"demo": 8_000, "other": 8_000}
+    assert {step for step in done if step[0].split()[0] not in ("tokenise", "load")} == {("neurons", 5, 5)}
+
+
+def models_of(path: Path) -> dict[str, int]:
+    """Models of a database, with the tokens of their corpora."""
+    with n2gdb.open(path) as database:
+        models = database.models()
+    assert len({model.name for model in models}) == len(models)
+    return {model.name: model.corpus_tokens for model in models}
 
 
 def test_a_selection_is_seeded_and_sorted() -> None:
