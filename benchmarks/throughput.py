@@ -62,17 +62,19 @@ class Stopwatch:
 def main(
     model: str = "demo",
     device: str = "auto",
+    precision: str = "float32",
     neurons: int = 64,
     tokens: int = 200_000,
     augment: str = "embedding",
     refine: bool = True,
 ) -> None:
-    subject = load_model(model, device)
+    subject = load_model(model, device, precision)
     if subject.trunk is None:
         raise typer.BadParameter(f"{model} has no trunk: only its own hooked passes can run it")
     recorder, watch = Recorder(subject.trunk), Stopwatch()
     config = N2GConfig(
         tokens=tokens or None,
+        precision=precision,
         augment=() if augment == "none" else tuple(augment.split(",")),
         refine_rounds=N2GConfig().refine_rounds if refine else 0,
     )

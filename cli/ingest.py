@@ -85,6 +85,9 @@ def ingest(
         ),
     ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.")
+    ] = "float32",
     batch_tokens: Annotated[
         int | None, typer.Option(min=64, help="Tokens of a batch. Default: by the device.")
     ] = None,
@@ -136,11 +139,15 @@ def ingest(
             tokens=tokens,
             augment=() if augment == "none" else tuple(augment.split(",")),
             refine_rounds=N2GConfig().refine_rounds if refine else 0,
+            precision=precision,
         )
-        if ray is not None:
+        if ray is None:
+            subject = load_model(model, device, precision)
+        else:
             require_ray()
+            subject = load_model(model, "cpu")  # the cluster's devices are its workers'
         run(
-            load_model(model, device if ray is None else "cpu"),  # the cluster's devices are its workers'
+            subject,
             Source(corpus or default_corpus(model), field),
             database,
             config,

@@ -28,8 +28,8 @@ from n2gdb.shards import RunFolder, storing
 
 __all__ = ["ClusterCrew", "cluster_crew"]
 
-#: Ranges of the scan for each worker: less is done again if one is lost, and more is written to be merged.
-_RANGES = 2
+#: Tasks of the scan for each worker: less is done again if one is lost, and more is written to be merged.
+_TASKS = 2
 
 #: Bytes that a worker's scan may take unless said otherwise: several may share a machine.
 _WORKER_BYTES = 4 << 30
@@ -97,11 +97,13 @@ class ClusterCrew:
         total = corpus.n_windows * corpus.width
         report("scan", 0, total)
         batch = window_batch(job.device, corpus.width)
-        parts = ScanParts.of(folder, corpus.n_windows, batch, _RANGES * self._workers.count)
+        groups = self._groups(list(missing))
+        wanted = -(-_TASKS * self._workers.count // len(groups))
+        parts = ScanParts.of(folder, corpus.n_windows, batch, wanted)
         with storing(parts.folder):
             parts.folder.mkdir(parents=True, exist_ok=True)
-        groups = self._groups(list(missing))
-        spans = [(span, group) for group in groups for span in parts.ranges]
+        # The deepest layers take the longest: what is left for the end is short.
+        spans = [(span, group) for group in reversed(groups) for span in parts.ranges]
         done = 0
         for (span, group), _ in self._workers.each(
             scan_range, spans, lambda item: (self._shared, parts, *item)

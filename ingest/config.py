@@ -49,6 +49,8 @@ class N2GConfig:
     """Substitutes a helper proposes for a token."""
     augment_ratio: float = 0.5
     """Share of the original's pivot activation that a variant must keep."""
+    precision: str = "float32"
+    """How matrices are multiplied: float32, tf32 or bfloat16."""
     measure_variants: bool = False
     """Measure each variant's saliency anew, rather than let it inherit its original's."""
 

@@ -21,10 +21,13 @@ from n2gdb.ingest.sites import find_sites
 from n2gdb.ingest.tokenizer import ModelTokenizer
 from n2gdb.ingest.trunk import Trunk, trunk_of
 
-__all__ = ["DEMO", "SubjectModel", "default_corpus", "load_model"]
+__all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
 
 #: Name of the packaged model, and of its corpus.
 DEMO = "demo"
+
+#: How matrices can be multiplied.
+PRECISIONS = ("float32", "tf32", "bfloat16")
 
 #: Fields of the configuration that say what a model computes.
 _IDENTITY = (
@@ -51,7 +54,7 @@ _IDENTITY = (
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SubjectModel:
-    """A causal language model, read at one site a layer, in float32.
+    """A causal language model, read at one site a layer; activations are float32.
 
     Tokens are (batch, position) int64 on ``device``, padded on the right with any token: attention is
     causal, so what stands behind a position never changes it, and no mask is needed. Tensors returned
@@ -166,18 +169,25 @@ class SubjectModel:
         return weight.detach()
 
 
-def load_model(name: str | Path, device: str = "auto") -> SubjectModel:
+def load_model(name: str | Path, device: str = "auto", precision: str = "float32") -> SubjectModel:
     """Load a model: ``demo``, a local directory, or a name on the Hugging Face hub.
 
     A directory holds the native format (config.json, model.safetensors, tokenizer.json) or Hugging
-    Face's. ``device`` is auto, cpu, cuda or mps. Raises ModelError, in one line.
+    Face's. ``device`` is auto, cpu, cuda or mps. ``precision`` is one of PRECISIONS: matrices are multiplied
+    in float32, in tf32, which NVIDIA GPUs have, or in bfloat16. Raises ModelError, in one line.
     """
     chosen = _device(device)
+    _set_precision(precision, chosen)
     with _quiet():
         bridge, tokenizer = _boot(str(name), str(chosen))
         bridge.eval()
         fingerprint = _fingerprint(bridge)
-        return _subject(str(name), bridge, tokenizer, fingerprint, chosen)
+        model = _subject(str(name), bridge, tokenizer, fingerprint, chosen, half=precision == "bfloat16")
+    if precision == "bfloat16" and model.trunk is None:
+        raise ModelError(
+            f"{name} can be run in float32 alone: its layers have parts that n2gdb does not know"
+        )
+    return model
 
 
 def default_corpus(name: str | Path) -> str:
@@ -212,9 +222,9 @@ def _boot(name: str, device: str) -> tuple[Any, ModelTokenizer]:
 
 
 def _subject(
-    name: str, bridge: Any, tokenizer: ModelTokenizer, fingerprint: str, device: torch.device
+    name: str, bridge: Any, tokenizer: ModelTokenizer, fingerprint: str, device: torch.device, *, half: bool
 ) -> SubjectModel:
-    trunk = trunk_of(bridge)
+    trunk = trunk_of(bridge, half=half)
     fuse_norms(bridge)
     sites = find_sites(bridge)
     return SubjectModel(
@@ -244,6 +254,15 @@ def _device(name: str) -> torch.device:
     if not available[name]:
         raise ModelError(f"this machine has no {name} device that torch can use: choose auto or cpu")
     return torch.device(name)
+
+
+def _set_precision(precision: str, device: torch.device) -> None:
+    """Have torch multiply float32 matrices as precisely as asked; raise ModelError for what is not there."""
+    if precision not in PRECISIONS:
+        raise ModelError(f"no precision is called {precision!r}: choose {', '.join(PRECISIONS)}")
+    if precision == "tf32" and device.type != "cuda":
+        raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
 def _fingerprint(bridge: Any) -> str:

@@ -79,7 +79,7 @@ def _model(job: Job) -> SubjectModel:
         )
     if job.device == "cpu":
         torch.set_num_threads(job.threads)
-    model = load_model(job.model, job.device)
+    model = load_model(job.model, job.device, job.config.precision)
     if (model.fingerprint, model.tokenizer_fingerprint) != (job.fingerprint, job.tokenizer_fingerprint):
         raise ModelError(f"{job.model} is another model on {here}: put the same weights and tokenizer there")
     return model

@@ -63,9 +63,10 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trunk:
-    """The layers of a model with learned positions and plain causal attention, in float32.
+    """The layers of a model with learned positions and plain causal attention.
 
-    Activations agree with the model's own passes to float rounding.
+    Activations are float32 and agree with the model's own passes to float rounding, but where
+    ``half`` has matrices multiplied in bfloat16.
     """
 
     embedding: torch.Tensor  # (token, d_model)
@@ -74,10 +75,15 @@ class Trunk:
     activation: Activation
     n_heads: int
     scale: float
+    half: bool = False
 
     @torch.inference_mode()
     def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
         """Activations of a layer's neurons at some nodes, in rising order: (asked,) -> (asked, d_mlp)."""
+        with self._precision():
+            return self._at_nodes(packed, layer, asked).float()
+
+    def _at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
         device = self.embedding.device
         token, position = (
             torch.from_numpy(_whole_blocks(part)).to(device) for part in (packed.token, packed.position)
@@ -88,19 +94,23 @@ class Trunk:
             normed = weights.norm_1(hidden)
             query = functional.linear(normed, *weights.query).view(len(blocks.key), _BLOCK, -1)
             mixed = self._read(weights, query, normed, blocks.key, blocks.mask).flatten(0, 1)
-            hidden = functional.linear(mixed, *weights.out).add_(hidden)
+            hidden = hidden + functional.linear(mixed, *weights.out)
             neurons = weights.after_site(self._neurons(weights, hidden))
-            hidden = functional.linear(neurons, *weights.mlp_out).add_(hidden)
+            hidden = hidden + functional.linear(neurons, *weights.mlp_out)
         weights = self.layers[layer]
         some = _asked(blocks, asked)
         normed = weights.norm_1(hidden)
         query = functional.linear(normed[some.node], *weights.query)  # (asked, d_model)
         mixed = self._read(weights, query[some.place], normed, some.key, some.mask)[some.real]
-        return self._neurons(weights, functional.linear(mixed, *weights.out).add_(hidden[some.node]))
+        return self._neurons(weights, hidden[some.node] + functional.linear(mixed, *weights.out))
 
     @torch.inference_mode()
     def along_windows(self, tokens: torch.Tensor, layers: Sequence[int]) -> list[torch.Tensor]:
         """Activations of several layers' neurons: (window, position) -> (window, position, d_mlp) each."""
+        with self._precision():
+            return [site.float() for site in self._along_windows(tokens, layers)]
+
+    def _along_windows(self, tokens: torch.Tensor, layers: Sequence[int]) -> list[torch.Tensor]:
         hidden = self.embedding[tokens] + self.positions[: tokens.shape[1]]
         last, found = max(layers), dict[int, torch.Tensor]()
         for number, weights in enumerate(self.layers[: last + 1]):
@@ -108,14 +118,17 @@ class Trunk:
             mixed = self._causal(
                 functional.linear(normed, *weights.query), functional.linear(normed, *weights.key_value)
             )
-            hidden = functional.linear(mixed, *weights.out).add_(hidden)
+            hidden = hidden + functional.linear(mixed, *weights.out)
             neurons = self._neurons(weights, hidden)
             if number in layers:
                 found[number] = neurons
             if number < last:
                 neurons = weights.after_site(neurons)
-                hidden = functional.linear(neurons, *weights.mlp_out).add_(hidden)
+                hidden = hidden + functional.linear(neurons, *weights.mlp_out)
         return [found[layer] for layer in layers]
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.embedding.device.type, torch.bfloat16, enabled=self.half)
 
     def _neurons(self, weights: _Layer, hidden: torch.Tensor) -> torch.Tensor:
         return self.activation(functional.linear(weights.norm_2(hidden), *weights.mlp_in))
@@ -160,13 +173,16 @@ def _blocks(packed: Packed, device: torch.device) -> _Blocks:
     first = node[:, 0]
     ahead = packed.position[first]  # (block,) how many nodes lead up to it
     leading = np.arange(ahead.max())
-    key = np.concatenate([packed.path[packed.prompt[first], : len(leading)], node], axis=1)  # (block, key)
+    path = packed.path[packed.prompt[first], : len(leading)]
+    key = torch.from_numpy(np.concatenate([path, node], axis=1)).to(device)  # (block, key)
     # What fills the last block up reads like its last node, and is read by none.
     real = np.arange(node.size).reshape(node.shape) < len(packed)
     is_key = np.concatenate([leading < ahead[:, None], real], axis=1)
-    reads = (key[:, None] <= node[..., None]) & (node[..., None] < packed.stop[key][:, None])
-    mask = np.where(reads & is_key[:, None], np.float32(0), np.float32(-np.inf))
-    return _Blocks(torch.from_numpy(key).to(device), torch.from_numpy(mask[:, None]).to(device))
+    at = torch.from_numpy(node).to(device)[..., None]
+    reads = (key[:, None] <= at) & (at < torch.from_numpy(packed.stop).to(device)[key][:, None])
+    reads &= torch.from_numpy(is_key).to(device)[:, None]
+    mask = torch.zeros(reads.shape, device=device).masked_fill_(~reads, -torch.inf)
+    return _Blocks(key, mask[:, None])
 
 
 def _asked(blocks: _Blocks, asked: IndexArray) -> _Asked:
@@ -187,7 +203,7 @@ def _asked(blocks: _Blocks, asked: IndexArray) -> _Asked:
     )
 
 
-def trunk_of(bridge: Any) -> Trunk | None:
+def trunk_of(bridge: Any, *, half: bool = False) -> Trunk | None:
     """Read a natively built model's trunk off its bridge; None for a model that has other parts."""
     from transformer_lens.model_bridge.sources.native.model import NativeModel
 
@@ -205,6 +221,7 @@ def trunk_of(bridge: Any) -> Trunk | None:
         _plain(layers[0].mlp).act,
         first.n_heads,
         1 / first.scale,
+        half,
     )
 
 

@@ -9,25 +9,30 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import ray
 
-from n2gdb.errors import IngestError, ModelError
+import n2gdb
+from n2gdb.errors import DatabaseNotFoundError, IngestError, ModelError, StorageError
 from n2gdb.ingest import workers as workers_module
 from n2gdb.ingest.cluster import Cluster, require_ray
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.models import SubjectModel, default_corpus
+from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.models import default_corpus
+from n2gdb.ingest.pieces import Piece
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.report import Report, silent
+from n2gdb.ingest.tasks import Job, learn_shard
 from n2gdb.ingest.workers import Workers
 from n2gdb.shards import RunFolder, run_folders
 from tests.demo import demo_model
 
 ROOT = Path(__file__).parents[1]
-CHOSEN = Selection(layers=(1, 4), neurons=tuple(range(24)))
-CONFIG = N2GConfig(tokens=40_000, window=128, top_k=8)
+CHOSEN = Selection(layers=(1, 3), neurons=tuple(range(20)))
+CONFIG = N2GConfig(tokens=30_000, window=128, top_k=6)
 WORKERS = 3
 
 
@@ -39,10 +44,9 @@ def cluster() -> Iterator[Cluster]:
     ray.shutdown()
 
 
-def run_with(path: Path, report: Report, cluster: Cluster | None, model: SubjectModel | None = None) -> None:
+def run_with(path: Path, report: Report, cluster: Cluster | None) -> None:
     source = Source(default_corpus("demo"))
-    model = model or demo_model()
-    ingest(model, source, path, CONFIG, CHOSEN, report, 1024, shard_neurons=6, cluster=cluster)
+    ingest(demo_model(), source, path, CONFIG, CHOSEN, report, 1024, shard_neurons=4, cluster=cluster)
 
 
 class KillOneWorkerAStage:
@@ -86,7 +90,7 @@ def test_workers_that_are_killed_change_nothing(cluster: Cluster, tmp_path: Path
     assert not any(map(psutil.pid_exists, killer.killed.values()))
     (one,), (other,) = run_folders(alone), run_folders(many)
     assert [shard.name for shard in other.shards()] == [shard.name for shard in one.shards()]
-    assert len(one.shards()) == 8
+    assert len(one.shards()) == 10
     assert_same(other, one)
     assert not [path for path in (other.path / "scan").iterdir() if path.name.startswith("parts")]
 
@@ -99,21 +103,49 @@ def assert_same(run: RunFolder, other: RunFolder) -> None:
     assert run.windows().equals(other.windows())
 
 
-def test_an_error_of_a_worker_is_raised_as_itself(cluster: Cluster, tmp_path: Path) -> None:
-    other = replace(demo_model(), fingerprint="0" * 64)
-    with pytest.raises(ModelError, match=r"demo is another model on .*: put the same weights") as raised:
-        run_with(tmp_path / "x.n2gdb", silent, cluster, other)
-    assert type(raised.value) is ModelError
-    assert not (tmp_path / "x.n2gdb").exists()
+@pytest.mark.parametrize(
+    ("other", "kind", "message"),
+    [
+        ({"fingerprint": "0" * 64}, ModelError, "demo is another model on .*: put the same weights"),
+        ({"code_version": "0.0.1"}, IngestError, "has n2gdb .*, not 0.0.1: install the same there"),
+        ({"run": RunFolder(Path("not/shared"))}, StorageError, "does not see not/shared: keep the database"),
+    ],
+)
+def test_a_worker_that_is_not_fit_says_so(
+    other: dict[str, Any], kind: type[IngestError], message: str, tmp_path: Path
+) -> None:
+    model, run = demo_model(), RunFolder(tmp_path)
+    corpus = CorpusStore(tmp_path / "corpus.windows", 1, 1, 1, "")
+    corpus.path.touch()
+    job = Job(
+        model="demo",
+        fingerprint=model.fingerprint,
+        tokenizer_fingerprint=model.tokenizer_fingerprint,
+        device="cpu",
+        threads=1,
+        corpus=corpus,
+        run=run,
+        config=CONFIG,
+        batch_tokens=None,
+        max_memory=None,
+    )
+    wrong = replace(job, **other)
+    if "run" in other:
+        wrong = replace(wrong, corpus=replace(corpus, path=wrong.run.path / "corpus.windows"))
+    with pytest.raises(kind, match=message):
+        learn_shard(wrong, Piece(0, (0,)))
 
 
-def test_tasks(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results come with their items, a fault keeps its kind, and what kills every worker is given up."""
+def test_tasks(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results come with their items, errors as they were raised; what kills every worker is given up."""
     monkeypatch.setattr(workers_module, "_LIVES", 2)
     crew = Workers("cpu")
     try:
         assert crew.count == WORKERS
         assert dict(crew.each(operator.neg, range(9), lambda item: (item,))) == {i: -i for i in range(9)}
+        with pytest.raises(DatabaseNotFoundError, match=r"none\.n2gdb") as raised:
+            list(crew.each(n2gdb.open, [tmp_path / "none.n2gdb"], lambda item: (item,)))
+        assert type(raised.value) is DatabaseNotFoundError
         with pytest.raises(ZeroDivisionError):
             list(crew.each(operator.truediv, [0], lambda item: (1, item)))
         with pytest.raises(IngestError, match="lost 2 workers of the cluster, the last so: "):
