@@ -7,6 +7,7 @@ other's work runs.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,9 @@ import torch
 from n2gdb.ingest.models import SubjectModel
 
 __all__ = ["on_cores"]
+
+#: How long a thread may keep the interpreter when another asks for it.
+_SWITCH_SECONDS = 1e-4
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -58,6 +62,8 @@ def _pool(on_cpu: bool) -> tuple[ThreadPoolExecutor, int]:
 
     On a CPU torch runs from then on what a thread asks for on that thread, this one too.
     """
+    # A thread that learns would else let those that feed the model wait for 5 ms at every step of theirs.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     if not on_cpu:
         return ThreadPoolExecutor(2, "n2gdb"), 2
     workers = torch.get_num_threads()

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from n2gdb.errors import ModelError
 from n2gdb.ingest.models import load_model
 from n2gdb.ingest.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from n2gdb.ingest.windows import PAD
@@ -104,3 +105,34 @@ def test_a_trunk_computes_what_its_bridge_does(act_fn: str, tmp_path: Path) -> N
 def test_a_model_with_other_parts_has_no_trunk(tmp_path: Path) -> None:
     write_native(tmp_path / "gated", "gelu", gated=True)
     assert load_model(tmp_path / "gated", "cpu").trunk is None
+
+
+def test_bfloat16_is_near_float32_and_float32_comes_out(tmp_path: Path) -> None:
+    write_native(tmp_path / "solu", "solu_ln")
+    exact, half = (load_model(tmp_path / "solu", "cpu", each) for each in ("float32", "bfloat16"))
+    assert exact.trunk is not None and half.trunk is not None
+    prompts = distinct([[0, 5, 6, 7], [0, 5, 8], [0, 9, 5, 6, 7]])
+    packed = pack(prompts)
+    everywhere = np.arange(len(packed))
+    true, near = (model.trunk.at_nodes(packed, 2, everywhere) for model in (exact, half) if model.trunk)
+    assert near.dtype == true.dtype == torch.float32
+    assert not torch.equal(near, true)
+    torch.testing.assert_close(near, true, rtol=0.1, atol=0.1 * float(true.abs().max()))
+    windows = torch.randint(0, VOCABULARY, (2, CONTEXT))
+    assert half.trunk.along_windows(windows, [1])[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [("float8", "no precision is called 'float8'"), ("tf32", "tf32 is for NVIDIA GPUs")],
+)
+def test_a_precision_that_is_not_there_is_said(precision: str, said: str, tmp_path: Path) -> None:
+    write_native(tmp_path / "gelu", "gelu")
+    with pytest.raises(ModelError, match=said):
+        load_model(tmp_path / "gelu", "cpu", precision)
+
+
+def test_a_model_without_a_trunk_is_run_in_float32_alone(tmp_path: Path) -> None:
+    write_native(tmp_path / "gated", "gelu", gated=True)
+    with pytest.raises(ModelError, match="can be run in float32 alone"):
+        load_model(tmp_path / "gated", "cpu", "bfloat16")
