@@ -18,7 +18,7 @@ import torch
 
 from n2gdb.ingest.models import SubjectModel
 
-__all__ = ["on_cores"]
+__all__ = ["lanes", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
@@ -54,6 +54,11 @@ def on_cores(
         for future in running:
             if not future.cancelled():
                 future.exception()
+
+
+def lanes(model: SubjectModel) -> int:
+    """How many pieces of work with a model run at a time."""
+    return 1 if model.trunk is None else _pool(model.device.type == "cpu")[1]
 
 
 @cache

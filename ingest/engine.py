@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.cores import on_cores
+from n2gdb.ingest.cores import lanes, on_cores
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
+from n2gdb.ingest.packing import count_nodes, lengths_of, pack, share_prefixes, split_padded, split_runs
 from n2gdb.ingest.windows import PAD
 
 __all__ = ["Engine"]
@@ -30,6 +30,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: A batch holds at least this many tokens, however little memory there is.
 _SMALLEST_BATCH = 64
+
+#: Few prompts are parted into smaller batches, so that no core is without one, but into none of fewer tokens.
+_BATCHES_A_LANE, _SMALL_BATCH = 1, 256
 
 
 class _StoppedError(Exception):
@@ -160,8 +163,10 @@ class Engine:
                 return error
 
         rest: IndexArray = np.arange(len(runs))
+        each_lane = count_nodes(runs) // (_BATCHES_A_LANE * lanes(self.model))
         while len(rest):
-            batches = [rest[part] for part in split(runs[rest], self.batch_tokens)]
+            size = min(self.batch_tokens, max(_SMALL_BATCH, each_lane))
+            batches = [rest[part] for part in split(runs[rest], size)]
             failed: list[IndexArray] = []
             for batch, outcome in zip(batches, on_cores(self.model, attempt, batches), strict=True):
                 if isinstance(outcome, RuntimeError):

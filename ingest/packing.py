@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Packed", "Sharing", "lengths_of", "pack", "share_prefixes", "split_padded", "split_runs"]
+__all__ = [
+    "Packed",
+    "Sharing",
+    "count_nodes",
+    "lengths_of",
+    "pack",
+    "share_prefixes",
+    "split_padded",
+    "split_runs",
+]
 
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
@@ -90,6 +99,11 @@ def split_runs(prompts: IntArray, nodes: int) -> Iterator[IndexArray]:
             stop = start + max(1, int(np.count_nonzero(held <= nodes)))
             yield rows[start:stop]
             start = stop
+
+
+def count_nodes(prompts: IntArray) -> int:
+    """Count the nodes of the tree of sorted prompts: (prompt, position)."""
+    return int((lengths_of(prompts) - _shared(prompts)).sum())
 
 
 def split_padded(prompts: IntArray, tokens: int) -> Iterator[IndexArray]:
