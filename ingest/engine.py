@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +44,8 @@ class Engine:
     """Runs prompts through one model and gathers only the activations that are asked for.
 
     ``batch_tokens`` is the number of tokens in a batch, by the device and its memory if None; it is halved
-    whenever memory runs out. ``tokens_asked``, ``tokens_run`` and ``seconds`` add up what
-    was asked for, what was run for it after sharing, padding included, and how long that took in all.
+    whenever memory runs out. ``tokens_asked``, ``tokens_run`` and ``seconds`` add up what was asked for, what
+    was run for it after sharing, padding included, and how long that took in all.
     """
 
     def __init__(self, model: SubjectModel, batch_tokens: int | None = None) -> None:
@@ -124,7 +125,8 @@ class Engine:
             found[request] = chosen.topk(n, dim=-1).indices.cpu().numpy()
             return tokens.numel()
 
-        self._passes(prompts, run, split_padded)
+        # Logits come of the model's own pass, which is not made for several threads.
+        self._passes(prompts, run, split_padded, map)
         return found
 
     def _batch(self, runs: IntArray) -> torch.Tensor:
@@ -137,11 +139,12 @@ class Engine:
         prompts: IntArray,
         run: Callable[[IntArray, IndexArray, IndexArray], int],
         split: Callable[[IntArray, int], Iterable[IndexArray]],
+        over: Callable[..., Iterable[int | RuntimeError]] | None = None,
     ) -> None:
         """Run each distinct prompt once, batch by batch.
 
         ``run`` takes a batch's prompts, the requests that they answer, and which of them answers each; it
-        returns how many tokens that took.
+        returns how many tokens that took. ``over`` runs it over batches, side by side on each core if None.
         """
         if not len(prompts):
             return
@@ -162,13 +165,14 @@ class Engine:
             except RuntimeError as error:
                 return error
 
+        over = over or partial(on_cores, self.model)
         rest: IndexArray = np.arange(len(runs))
         each_lane = count_nodes(runs) // (_BATCHES_A_LANE * lanes(self.model))
         while len(rest):
             size = min(self.batch_tokens, max(_SMALL_BATCH, each_lane))
             batches = [rest[part] for part in split(runs[rest], size)]
             failed: list[IndexArray] = []
-            for batch, outcome in zip(batches, on_cores(self.model, attempt, batches), strict=True):
+            for batch, outcome in zip(batches, over(attempt, batches), strict=True):
                 if isinstance(outcome, RuntimeError):
                     _require_out_of_memory(outcome)
                     failed.append(batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +150,13 @@ def test_a_mixture_of_experts_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path, "cpu")
 
 
-def test_a_pass_stops_at_its_site(demo: SubjectModel, tokens: torch.Tensor) -> None:
+def test_a_pass_through_the_bridge_stops_at_its_site(demo: SubjectModel, tokens: torch.Tensor) -> None:
     next_block, handle = count_calls(demo.bridge.blocks[3])
     head, head_handle = count_calls(demo.bridge.unembed)
     try:
-        demo.activations(tokens, 2)
-        demo.activations(tokens, demo.n_layers - 1)
-        demo.all_activations(tokens, (0, 5))
+        demo.through_bridge(tokens, [2])
+        demo.through_bridge(tokens, [demo.n_layers - 1])
+        demo.through_bridge(tokens, [0, 5])
         assert len(next_block) == 2
         assert not head
         demo.logits(tokens)
@@ -165,11 +166,17 @@ def test_a_pass_stops_at_its_site(demo: SubjectModel, tokens: torch.Tensor) -> N
         head_handle.remove()
 
 
+def test_the_trunk_needs_no_layer_after_its_site(demo: SubjectModel, tokens: torch.Tensor) -> None:
+    assert demo.trunk
+    cut = replace(demo.trunk, layers=demo.trunk.layers[:3])
+    assert torch.equal(cut.along_windows(tokens, [2])[0], demo.activations(tokens, 2))
+
+
 def test_a_pass_leaves_nothing_behind(demo: SubjectModel, tokens: torch.Tensor) -> None:
     before = demo.logits(tokens)
-    demo.all_activations(tokens)
+    demo.through_bridge(tokens, range(demo.n_layers))
     with pytest.raises((IndexError, RuntimeError)):
-        demo.activations(torch.full((1, 2), demo.d_vocab), 0)
+        demo.through_bridge(torch.full((1, 2), demo.d_vocab), [0])
     assert not any(point._forward_hooks for point in demo.points)
     assert torch.equal(demo.logits(tokens), before)
 
