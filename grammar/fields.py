@@ -48,6 +48,7 @@ FIELDS: dict[str, Field] = {
         Field("n_nodes", Kind.WHOLE),
         Field("n_activating", Kind.WHOLE),
         Field("n_context", Kind.WHOLE),
+        Field("polysemy", Kind.WHOLE),
         Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead")),
     )
 }

@@ -52,6 +52,7 @@ ANSWER_COLUMNS = (
     "n_nodes",
     "n_activating",
     "n_context",
+    "polysemy",
 )
 
 DEFAULT_ORDER = (Key("f1", descending=True),)

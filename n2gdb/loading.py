@@ -1,7 +1,7 @@
 """The load: every table of a database from the shards of its runs, a few shards at a time.
 
 Two passes over the shards. The first finds what can only be known of all of them: which paths several
-neurons share, at 8 bytes a node, and the weight of each neuron. The second spools the rows of
+neurons share, at 8 bytes a node, and each neuron's weight and polysemy. The second spools the rows of
 relationships to files, which the engine then copies, mapped into memory. One copy a table: each further
 one would rewrite what the table holds of a node, and leave the old pages in the file.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from n2gdb.rows import ModelRows, NeuronWeights
+from n2gdb.rows import ModelRows, NeuronMeasures
 from n2gdb.shards import RunFolder
 from n2gdb.spool import Spool
 from n2gdb.tables import DEFINITIONS
@@ -25,7 +25,6 @@ from n2gdb.version import SCHEMA_VERSION, __version__
 __all__ = ["BATCH_NODES", "load", "memory_needed"]
 
 Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
 
 #: Runs one statement with its parameters.
 Write = Callable[[str, Mapping[str, Any]], object]
@@ -52,8 +51,8 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
         write(definition, {})
     progress("read shards")
     models = [ModelRows.of(run, number) for number, run in enumerate(runs)]
-    shared, weights = _survey(models)
-    for table, rows in _tables(models, shared, weights, folder):
+    shared, measures = _survey(models)
+    for table, rows in _tables(models, shared, measures, folder):
         progress(table)
         if len(rows):
             write(f"COPY {table} FROM $rows", {"rows": rows})
@@ -64,11 +63,11 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
 
 
 def _tables(
-    models: Sequence[ModelRows], shared: Int64Array, weights: NeuronWeights, folder: Path
+    models: Sequence[ModelRows], shared: Int64Array, measures: NeuronMeasures, folder: Path
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield (database table, rows to add), nodes before relationships."""
     for model in models:
-        yield from model.entities(weights)
+        yield from model.entities(measures)
     yield "Path", pa.table([shared], ["id"])
     with Spool(folder) as spool:
         for model, shards in _batches(models):
@@ -83,18 +82,14 @@ def _batches(models: Sequence[ModelRows]) -> Iterator[tuple[ModelRows, Sequence[
             yield model, shards
 
 
-def _survey(models: Sequence[ModelRows]) -> tuple[Int64Array, NeuronWeights]:
-    """Return the paths that two or more neurons share, in rising order, and the weights of all neurons."""
-    paths, neurons = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    weights: list[Float64Array] = [np.zeros(0)]
+def _survey(models: Sequence[ModelRows]) -> tuple[Int64Array, NeuronMeasures]:
+    """Return the paths that two or more neurons share, in rising order, and the measures of all neurons."""
+    paths, measures = [np.zeros(0, np.int64)], []
     for model, shards in _batches(models):
-        found = model.path_weights(shards)
-        paths.append(found.path)
-        neuron, place = np.unique(found.neuron, return_inverse=True)
-        neurons.append(neuron)
-        weights.append(np.bincount(place, found.weight, len(neuron)).astype(np.float64))
-    order = np.argsort(neuron := np.concatenate(neurons))
-    return _repeated(np.concatenate(paths)), NeuronWeights(neuron[order], np.concatenate(weights)[order])
+        found, measured = model.survey(shards)
+        paths.append(found)
+        measures.append(measured)
+    return _repeated(np.concatenate(paths)), NeuronMeasures.joined(measures)
 
 
 def _repeated(values: Int64Array) -> Int64Array:

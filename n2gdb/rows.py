@@ -16,12 +16,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.behaviours import linked_tries
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.shards import RunFolder
 from n2gdb.tokens import kinds_of, text_key
-from n2gdb.tries import PathWeights, Tries
+from n2gdb.tries import Tries
 
-__all__ = ["ModelRows", "NeuronWeights"]
+__all__ = ["ModelRows", "NeuronMeasures"]
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -31,20 +32,33 @@ _CONTEXT += ["activation", "end"]
 
 
 @dataclass(frozen=True, slots=True)
-class NeuronWeights:
-    """The summed weight of each neuron's paths: keys in rising order, and float64 sums; (neurons,) each."""
+class NeuronMeasures:
+    """What follows from neurons' graphs: keys of those that have one, in rising order; (neurons,) each.
+
+    ``weight`` (float64) is summed over a neuron's paths, ``polysemy`` (int64) counts its behaviours.
+    """
 
     neuron: Int64Array
     weight: npt.NDArray[np.float64]
+    polysemy: Int64Array
 
-    def of(self, neuron: Int64Array) -> npt.NDArray[np.float64]:
-        """Return the weights of these neurons; 0 for one without paths."""
+    @classmethod
+    def joined(cls, parts: Sequence[NeuronMeasures]) -> NeuronMeasures:
+        """Put measures of different neurons together."""
+        neuron = np.concatenate([np.zeros(0, np.int64), *(part.neuron for part in parts)])
+        weight = np.concatenate([np.zeros(0), *(part.weight for part in parts)])
+        polysemy = np.concatenate([np.zeros(0, np.int64), *(part.polysemy for part in parts)])
+        order = np.argsort(neuron)
+        return cls(neuron[order], weight[order], polysemy[order])
+
+    def of(self, neuron: Int64Array) -> tuple[npt.NDArray[np.float64], Int64Array]:
+        """Return weight and polysemy of these neurons; 0 for one without a graph: (neurons,) each."""
         place = np.searchsorted(self.neuron, neuron)
-        found = np.zeros(len(neuron))
+        weight, polysemy = np.zeros(len(neuron)), np.zeros(len(neuron), np.int64)
         known = place < len(self.neuron)
         known[known] = self.neuron[place[known]] == neuron[known]
-        found[known] = self.weight[place[known]]
-        return found
+        weight[known], polysemy[known] = self.weight[place[known]], self.polysemy[place[known]]
+        return weight, polysemy
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +78,30 @@ class ModelRows:
         text_keys[token] = _text_keys(tokens["text"]).to_numpy()
         return cls(run, number, text_keys)
 
-    def entities(self, weights: NeuronWeights) -> Iterator[tuple[str, pa.Table]]:
+    def entities(self, measures: NeuronMeasures) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
         yield "Model", self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
         yield "Token", self._tokens()
         neurons = self.run.neurons()
         key = self._neuron_key(neurons)
-        yield "Neuron", self._keyed(neurons, key).append_column("weight", pa.array(weights.of(key)))
+        weight, polysemy = measures.of(key)
+        rows = self._keyed(neurons, key).append_column("polysemy", pa.array(polysemy))
+        yield "Neuron", rows.append_column("weight", pa.array(weight))
         scores = self.run.scores()
         yield "Score", self._keyed(scores, np.arange(len(scores), dtype=np.int64) | (self.number << 40))
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
 
-    def path_weights(self, shards: Sequence[Path]) -> PathWeights:
-        """Return the paths of the neurons of some shards."""
+    def survey(self, shards: Sequence[Path]) -> tuple[Int64Array, NeuronMeasures]:
+        """Return the paths of the neurons of some shards, and what follows from their graphs."""
         nodes = self.run.nodes(shards)
-        return Tries.of(nodes).path_weights(self._neuron_key(nodes), self.text_keys)
+        tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
+        paths = tries.path_weights(neuron, self.text_keys)
+        owner, place = np.unique(paths.neuron, return_inverse=True)
+        weight = np.bincount(place, paths.weight, len(owner)).astype(np.float64)
+        linked = np.unique(linked_tries(neuron, tries.token, tries.depth, tries.root))
+        polysemy = np.bincount(np.searchsorted(owner, neuron[linked]), minlength=len(owner))
+        return paths.path, NeuronMeasures(owner, weight, polysemy)
 
     def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""

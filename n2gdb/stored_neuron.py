@@ -73,6 +73,7 @@ class Neuron:
     n_nodes: int
     n_activating: int
     n_context: int
+    polysemy: int
     _key: int = field(repr=False)
     _database: Database = field(repr=False, compare=False)
 

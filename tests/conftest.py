@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import n2gdb
 from n2gdb.graph import NeuronGraph
 from n2gdb.neuron import NeuronName
 from n2gdb.store import build_database
 from tests.small_run import random_graphs, write_run
+
+# A slow machine, or the first import, is no fault of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

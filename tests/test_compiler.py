@@ -94,7 +94,7 @@ def placeholders(cypher: str) -> set[str]:
     return set(re.findall(r"\$(\w+)", cypher))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
     settled = settle(query, few_words())

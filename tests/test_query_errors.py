@@ -12,7 +12,7 @@ from n2gdb.grammar.written import written
 
 FIELDS = (
     "layer, index, f1, precision, recall, activation, importance, max_activation, true_firings, "
-    "predicted_firings, n_patterns, n_nodes, n_activating, n_context, state"
+    "predicted_firings, n_patterns, n_nodes, n_activating, n_context, polysemy, state"
 )
 
 # A query with a ^ before the fault, and what is said.

@@ -51,7 +51,7 @@ def patterns(draw: st.DrawFn) -> Pattern:
 GRAPH = st.lists(patterns(), max_size=8).map(NeuronGraph.from_patterns)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(
     drawn=st.lists(GRAPH, min_size=30, max_size=60),
     text=st.lists(st.integers(0, len(WORDS) - 1), max_size=60),

@@ -14,7 +14,7 @@ from tests.query_text import Known, random_statement
 from tests.statements import any_statement
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(any_statement())
 def test_what_is_written_is_read_back(statement: Statement) -> None:
     assert parse(written(statement)) == statement

@@ -16,6 +16,7 @@ from n2gdb.neuron import NeuronName
 from n2gdb.shards import RunFolder
 from n2gdb.store import build_database
 from n2gdb.tokens import normalise
+from tests.oracle_behaviours import behaviours_of
 from tests.oracle_world import Model, Neuron, World
 from tests.small_run import WINDOW, model_table, write_shards
 
@@ -83,7 +84,9 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         run = _write(folder / f"run{model.number}", model, graphs, random.randrange(1 << 30))
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
-        neurons += [Neuron(model, name, rows[name], graphs[name]) for name in sorted(rows)]
+        for name in sorted(rows):
+            statistics = rows[name] | {"polysemy": len(behaviours_of(graphs[name]))}
+            neurons.append(Neuron(model, name, statistics, graphs[name]))
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))
