@@ -28,11 +28,11 @@ from n2gdb.ingest.corpus import Windows, read_documents
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.heldout import HeldoutText
 from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.layer_scan import layer_scan
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.n2g import Block, baseline_verdicts, learn, refine_graphs, split_examples, verdict_of
 from n2gdb.ingest.random_text import draw_windows, find_firings, split_firings
 from n2gdb.ingest.report import silent
-from n2gdb.ingest.scan_store import LayerScan
 from n2gdb.ingest.stored_model import load_stored_model, stored_config
 from n2gdb.ingest.windows import PAD
 from n2gdb.shards import run_folders
@@ -84,10 +84,7 @@ def main(
     )
     text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, sorted(model.special)))
     chosen = [int(layer) for layer in layers.split(",") if layer] or list(range(model.n_layers))
-    largest = {
-        layer: LayerScan(run.path / "scan" / f"layer-{layer:03d}.npz").load().max_activation
-        for layer in chosen
-    }
+    largest = {layer: layer_scan(run.path, layer).load().max_activation for layer in chosen}
     true = find_firings(model, windows, largest, config.fire_threshold, silent)
     print(
         "layer  graphs                            test P     R    F1   held-out P     R    F1"
@@ -119,7 +116,7 @@ class _Bench:
     ) -> None:
         self.model, self.engine, self.corpus, self.layer = model, engine, corpus, layer
         self.text, self.firings = text, firings
-        scan = LayerScan(folder / "scan" / f"layer-{layer:03d}.npz").load()
+        scan = layer_scan(folder, layer).load()
         self.largest = scan.max_activation
         alive = np.flatnonzero(self.largest > 0)
         drawn = np.random.default_rng(layer).choice(alive, min(neurons, len(alive)), replace=False)

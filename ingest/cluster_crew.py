@@ -10,12 +10,12 @@ from pathlib import Path
 from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.layer_scan import LayerScan, layer_scan, scan_key
 from n2gdb.ingest.memory import layer_groups, window_batch
 from n2gdb.ingest.models import DEMO, SubjectModel
 from n2gdb.ingest.pieces import Piece
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.scan_parts import ScanParts
-from n2gdb.ingest.scan_store import LayerScan
 from n2gdb.ingest.tasks import (
     Job,
     find_random_text,
@@ -52,6 +52,7 @@ def cluster_crew(
         model=_place(model.name),
         fingerprint=model.fingerprint,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
+        scan_key=scan_key(model, config),
         device=workers.device,
         threads=CPUS,
         corpus=replace(corpus, path=path / corpus.path.name),
@@ -75,8 +76,7 @@ class ClusterCrew:
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
         """See Crew."""
-        folder = self._job.run.path / "scan"
-        files = {layer: LayerScan(folder / f"layer-{layer:03d}.npz") for layer in sorted(layers)}
+        files = {layer: layer_scan(self._job.run.path, layer) for layer in sorted(layers)}
         missing = {layer: file for layer, file in files.items() if not file.path.exists()}
         if missing:
             self._scan(missing, report)

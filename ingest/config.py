@@ -74,7 +74,18 @@ class N2GConfig:
 
     def fingerprint(self) -> str:
         """Name the configuration by 12 hexadecimal digits."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+        return _digest(dataclasses.asdict(self))
+
+    def scan_fingerprint(self) -> str:
+        """Name what the scan depends on, the corpus aside, by 12 hexadecimal digits."""
+        return _digest({name: getattr(self, name) for name in _OF_SCAN})
+
+
+_OF_SCAN = ("top_k", "candidates", "window", "near_duplicate", "duplicate_span", "precision")
+
+
+def _digest(values: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Protocol
 
 from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.layer_scan import LayerScan
 from n2gdb.ingest.pieces import Begun, Bench, LayerText, Piece, begin_piece, finish_piece
 from n2gdb.ingest.random_text import random_text
 from n2gdb.ingest.report import Report
-from n2gdb.ingest.scan_store import LayerScan, scan_layers
+from n2gdb.ingest.scan_store import scan_layers
 
 __all__ = ["Alone", "Crew"]
 

@@ -13,10 +13,10 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.layer_scan import LayerScan, save_arrays
 from n2gdb.ingest.memory import window_batch
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
-from n2gdb.ingest.scan_store import LayerScan, save_arrays
 from n2gdb.ingest.windows import PAD
 
 __all__ = ["draw_windows", "find_firings", "random_text", "split_firings"]

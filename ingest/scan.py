@@ -14,7 +14,7 @@ from n2gdb.ingest.memory import window_batch
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Scan", "TopExamples", "select_examples"]
+__all__ = ["Kept", "Scan", "TopExamples", "select_examples"]
 
 IntArray = npt.NDArray[np.int32]
 
@@ -102,17 +102,45 @@ class Scan:
 
     def examples(
         self, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray], config: N2GConfig
-    ) -> TopExamples:
+    ) -> tuple[TopExamples, Kept]:
         """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
         first = self._layers.index(layer) * self._model.d_mlp
         rows = slice(first, first + self._model.d_mlp)
-        return select_examples(
+        found, kept = select_examples(
             self.activation[rows].cpu().numpy(),
             self.window[rows].cpu().numpy(),
             self.trace[rows].cpu().numpy(),
             tokens_of,
             config,
         )
+        self._fill_traces(found, layer, tokens_of)
+        return found, kept
+
+    def _fill_traces(
+        self, found: TopExamples, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray]
+    ) -> None:
+        """Measure the activations along windows of which an earlier scan left the pivot's alone."""
+        bare = (np.isfinite(found.trace).sum(axis=2) == 1) & (found.window >= 0)  # (neuron, example)
+        number = np.unique(found.window[bare])
+        place = self._layers.index(layer)
+        for start in range(0, len(number), self.batch_windows):
+            some = number[start : start + self.batch_windows]
+            trace = self.run(tokens_of(some.astype(np.intp)))[place][0].cpu().numpy()
+            neuron, example = np.nonzero(bare & np.isin(found.window, some))
+            window = np.searchsorted(some, found.window[neuron, example])
+            found.trace[neuron, example] = trace[window, :, neuron]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The windows that a scan keeps of every neuron of a layer, strongest first; of equals the earlier.
+
+    Places after the last window of a neuron with fewer hold window -1.
+    """
+
+    activation: npt.NDArray[np.float32]  # (neuron, kept) at the pivot
+    window: npt.NDArray[np.int64]  # (neuron, kept) number of the window in the corpus
+    pivot: npt.NDArray[np.int64]  # (neuron, kept) position in the window
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +162,15 @@ def select_examples(
     trace: npt.NDArray[np.float32],
     tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
     config: N2GConfig,
-) -> TopExamples:
+) -> tuple[TopExamples, Kept]:
     """Sort what the scan kept and drop near-duplicates: each text gives one example.
 
     activation, window (neuron, kept); trace (neuron, kept, position).
     """
-    # Strongest first; of equals the earlier window.
     order = np.lexsort((window, -activation), axis=1)
     activation = np.take_along_axis(activation, order, 1)
     window = np.take_along_axis(window, order, 1)
-    pivot = np.take_along_axis(trace.argmax(axis=2), order, 1)
+    pivot = np.take_along_axis(trace.argmax(axis=2), order, 1).astype(np.int64)
     span = _spans(window, pivot, tokens_of, config.duplicate_span)  # (neuron, kept, span)
     kept = np.zeros(window.shape, bool)
     for place in range(window.shape[1]):
@@ -152,12 +179,13 @@ def select_examples(
     places = np.argsort(~kept, axis=1, kind="stable")[:, : config.top_k]
     missing = ~np.take_along_axis(kept, places, 1)
     chosen = np.take_along_axis(order, places, 1)
-    return TopExamples(
+    found = TopExamples(
         activation[:, 0],
         np.where(missing, -1, np.take_along_axis(window, places, 1)),
-        np.where(missing, 0, np.take_along_axis(pivot, places, 1)).astype(np.int64),
+        np.where(missing, 0, np.take_along_axis(pivot, places, 1)),
         np.take_along_axis(trace, chosen[..., None], 1),
     )
+    return found, Kept(activation, window, pivot)
 
 
 def _alike(span: IntArray, other: IntArray, share: float) -> npt.NDArray[np.bool_]:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.layer_scan import LayerScan, save_arrays
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.scan import Scan, select_examples
-from n2gdb.ingest.scan_store import LayerScan, save_arrays
 
 __all__ = ["ScanParts", "merge_parts", "scan_part"]
 
@@ -86,14 +86,15 @@ def scan_part(
 
 
 def merge_parts(
-    corpus: CorpusStore, parts: ScanParts, layer: int, into: LayerScan, config: N2GConfig
+    corpus: CorpusStore, parts: ScanParts, layer: int, into: LayerScan, config: N2GConfig, key: str
 ) -> None:
-    """Merge a layer's states of all ranges into its top examples."""
+    """Merge a layer's states of all ranges into its top examples; ``key`` is the ``scan_key``."""
     if into.path.exists():
         return
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
     state = reduce(_merge, states)
-    into.save(select_examples(state["activation"], state["window"], state["trace"], corpus.tokens_of, config))
+    activation, window, trace = (state[name] for name in _STATE)
+    into.save(*select_examples(activation, window, trace, corpus.tokens_of, config), key)
 
 
 def _load(path: Path) -> State:

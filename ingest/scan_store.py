@@ -4,48 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.earlier_scans import EarlierScans
+from n2gdb.ingest.layer_scan import LayerScan, layer_scan, save_arrays, scan_key
 from n2gdb.ingest.memory import bytes_for, layer_groups
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
-from n2gdb.ingest.scan import Scan, TopExamples
-from n2gdb.shards import storing
+from n2gdb.ingest.scan import Scan
 
-__all__ = ["LayerScan", "save_arrays", "scan_layers"]
+__all__ = ["scan_layers"]
 
 #: Seconds of scanning that a killed run may lose.
 _SAVE_EVERY = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class LayerScan:
-    """The top examples of one scanned layer, in a file."""
-
-    path: Path
-
-    def load(self) -> TopExamples:
-        """Read them."""
-        with np.load(self.path) as arrays:
-            return TopExamples(arrays["max_activation"], arrays["window"], arrays["pivot"], arrays["trace"])
-
-    def save(self, found: TopExamples) -> None:
-        """Write them: complete or absent."""
-        save_arrays(
-            self.path,
-            max_activation=found.max_activation,
-            window=found.window,
-            pivot=found.pivot,
-            trace=found.trace,
-        )
 
 
 def scan_layers(
@@ -59,20 +38,34 @@ def scan_layers(
 ) -> dict[int, LayerScan]:
     """Scan the corpus for those of ``layers`` that are not scanned yet; goes on where it was killed.
 
-    Layers of which no more than ``max_memory`` bytes hold what is kept are scanned in one pass.
+    What a run in a folder beside has scanned of the same text is taken up from there. Layers of which no more
+    than ``max_memory`` bytes hold what is kept are scanned in one pass.
     """
-    files = {layer: LayerScan(folder / "scan" / f"layer-{layer:03d}.npz") for layer in sorted(layers)}
+    files = {layer: layer_scan(folder, layer) for layer in sorted(layers)}
     missing = [layer for layer, file in files.items() if not file.path.exists()]
     if missing:
-        most = bytes_for(model.device, max_memory)
-        groups = layer_groups(missing, model.d_mlp, corpus.width, config, model.device.type, most)
+        earlier = EarlierScans.of(model, corpus, folder, config)
+        groups = list(_groups(missing, earlier, model, corpus, config, bytes_for(model.device, max_memory)))
         for number, group in enumerate(groups):
             passes = _Passes(number, len(groups), corpus.n_windows * corpus.width, report)
-            scan = _scan(model, corpus, folder / "scan", group, config, passes)
+            scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
             for layer in group:
-                files[layer].save(scan.examples(layer, corpus.tokens_of, config))
+                files[layer].save(*scan.examples(layer, corpus.tokens_of, config), scan_key(model, config))
             _state_path(folder / "scan", group).unlink(missing_ok=True)
     return files
+
+
+def _groups(
+    layers: Sequence[int],
+    earlier: EarlierScans,
+    model: SubjectModel,
+    corpus: CorpusStore,
+    config: N2GConfig,
+    most: int,
+) -> Iterator[tuple[int, ...]]:
+    """Part layers into those scanned together: from the same window on, as many as memory holds."""
+    for _, alike in groupby(sorted(layers, key=earlier.start), key=earlier.start):
+        yield from layer_groups(list(alike), model.d_mlp, corpus.width, config, model.device.type, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +87,7 @@ def _scan(
     folder: Path,
     layers: Sequence[int],
     config: N2GConfig,
+    earlier: EarlierScans,
     progress: Callable[[int], None],
 ) -> Scan:
     scan = Scan(model, layers, corpus.width, config)
@@ -101,6 +95,8 @@ def _scan(
     if state.exists():
         with np.load(state) as arrays:
             scan.resume(dict(arrays))
+    elif earlier.start(layers[0]):
+        scan.resume(earlier.state(layers, corpus.width))
     saved = time.monotonic()
     progress(scan.next_window * corpus.width)
     batches = corpus.batches(scan.next_window, scan.batch_windows)
@@ -117,13 +113,3 @@ def _state_path(folder: Path, layers: Sequence[int]) -> Path:
     """A scan's state is for exactly these layers."""
     name = hashlib.sha256(repr(list(layers)).encode()).hexdigest()[:8]
     return folder / f"state-{name}.npz"
-
-
-def save_arrays(path: Path, **arrays: npt.NDArray[np.generic]) -> None:
-    """Write arrays to a file that is complete or absent."""
-    partial = path.with_name(f".{path.name}")
-    with storing(path):
-        path.parent.mkdir(exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        partial.replace(path)

@@ -13,13 +13,14 @@ from n2gdb.ingest.augment import load_helpers
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.layer_scan import LayerScan
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel, load_model
 from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece
 from n2gdb.ingest.random_text import random_text
 from n2gdb.ingest.report import silent
 from n2gdb.ingest.scan_parts import ScanParts, merge_parts, scan_part
-from n2gdb.ingest.scan_store import LayerScan, scan_layers
+from n2gdb.ingest.scan_store import scan_layers
 from n2gdb.shards import RunFolder
 from n2gdb.version import __version__
 
@@ -33,6 +34,7 @@ class Job:
     model: str
     fingerprint: str
     tokenizer_fingerprint: str
+    scan_key: str
     device: str
     threads: int
     """Threads that a worker's torch may use."""
@@ -51,7 +53,7 @@ def scan_range(job: Job, parts: ScanParts, span: tuple[int, int], layers: tuple[
 
 def merge_layer(job: Job, parts: ScanParts, layer: int, into: LayerScan) -> None:
     """Merge what the ranges gave for a layer; needs no model."""
-    merge_parts(job.corpus, parts, layer, into, job.config)
+    merge_parts(job.corpus, parts, layer, into, job.config, job.scan_key)
 
 
 def find_random_text(job: Job, layers: tuple[int, ...]) -> None:

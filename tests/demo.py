@@ -45,7 +45,7 @@ def demo_block(layer: int, neurons: int = 24) -> Block:
     scan = Scan(demo_model(), [layer], windows.shape[1], config)
     for start in range(0, len(windows), 16):
         scan.add(windows[start : start + 16])
-    found = scan.examples(layer, lambda number: windows[number], config)
+    found, _ = scan.examples(layer, lambda number: windows[number], config)
     tokens = windows[np.maximum(found.window, 0)]
     tokens[found.window < 0] = -1
     chosen = slice(0, neurons)

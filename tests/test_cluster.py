@@ -21,6 +21,7 @@ from n2gdb.ingest import workers as workers_module
 from n2gdb.ingest.cluster import Cluster, require_ray
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.layer_scan import scan_key
 from n2gdb.ingest.models import default_corpus
 from n2gdb.ingest.pieces import Piece
 from n2gdb.ingest.pipeline import Source, ingest
@@ -121,6 +122,7 @@ def test_a_worker_that_is_not_fit_says_so(
         model="demo",
         fingerprint=model.fingerprint,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
+        scan_key=scan_key(model, CONFIG),
         device="cpu",
         threads=1,
         corpus=corpus,

@@ -79,7 +79,7 @@ def test_near_duplicates_give_one_example() -> None:
     text[3, 5:20] = 777  # another text
     trace = np.zeros((1, 5, 30), np.float32)
     trace[0, :, 24] = [5, 4, 3, 2, 1]
-    found = select_examples(
+    found, _ = select_examples(
         trace[:, :, 24], np.arange(5)[None], trace, lambda number: text[number], N2GConfig(top_k=3)
     )
     assert found.window.tolist() == [[0, 3, 4]]
@@ -92,5 +92,5 @@ def test_a_neuron_with_few_windows_has_few_examples() -> None:
     activation = np.array([[-np.inf, 3.0, -np.inf, -np.inf]], np.float32)
     window = np.array([[-1, 2, -1, -1]])
     text = np.arange(18, dtype=np.int32).reshape(3, 6)
-    found = select_examples(activation, window, trace, lambda number: text[number], N2GConfig(top_k=2))
+    found, _ = select_examples(activation, window, trace, lambda number: text[number], N2GConfig(top_k=2))
     assert found.window.tolist() == [[2, -1]]

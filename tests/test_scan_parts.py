@@ -9,11 +9,12 @@ import pytest
 
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.layer_scan import LayerScan
 from n2gdb.ingest.memory import window_batch
 from n2gdb.ingest.models import default_corpus
 from n2gdb.ingest.report import silent
 from n2gdb.ingest.scan_parts import ScanParts, merge_parts, scan_part
-from n2gdb.ingest.scan_store import LayerScan, scan_layers
+from n2gdb.ingest.scan_store import scan_layers
 from tests.demo import demo_model
 
 CONFIG = N2GConfig(tokens=12_000, window=64, top_k=4)
@@ -38,7 +39,7 @@ def test_parts_merged_are_one_scan(corpus: CorpusStore, tmp_path: Path) -> None:
         scan_part(demo_model(), corpus, parts, span, LAYERS, CONFIG)
     for layer in LAYERS:
         merged = LayerScan(folder / f"layer-{layer}.npz")
-        merge_parts(corpus, parts, layer, merged, CONFIG)
+        merge_parts(corpus, parts, layer, merged, CONFIG, "key")
         one, other = once[layer].load(), merged.load()
         for field in ("max_activation", "window", "pivot", "trace"):
             assert np.array_equal(getattr(one, field), getattr(other, field)), field
