@@ -95,8 +95,8 @@ def ingest(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory that the scan and the batches may take beside the model, such as 8GB; with less, "
-            "the scan takes more passes. Default: half of what is free.",
+            help="Memory that the scan and the batches may take beside the model, such as 8GB (with --ray: "
+            "in each worker); with less, the scan takes more passes. Default: half of what is free.",
         ),
     ] = None,
     ray: Annotated[

@@ -57,7 +57,7 @@ def cluster_crew(
         threads=CPUS,
         corpus=replace(corpus, path=path / corpus.path.name),
         run=RunFolder(path),
-        config=config,
+        config=replace(config, augment=tuple(map(_helper_place, config.augment))),
         batch_tokens=batch_tokens,
         max_memory=max_memory,
     )
@@ -134,3 +134,9 @@ def _place(name: str) -> str:
     """A model's name as it is found from any folder: a worker may stand in another."""
     path = Path(name).expanduser()
     return str(path.resolve()) if name != DEMO and path.is_dir() else name
+
+
+def _helper_place(helper: str) -> str:
+    """A helper's name with its model's as ``_place`` gives it: ``masked:DIRECTORY``."""
+    kind, colon, model = helper.partition(":")
+    return f"{kind}:{_place(model)}" if colon else helper

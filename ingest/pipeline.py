@@ -68,9 +68,9 @@ def ingest(
 
     A run is one model, tokenizer, corpus and configuration. What its complete shards hold is not done
     again: more layers or neurons are added to it. Runs of other models stay in the database. Another
-    corpus, ``tokens`` or configuration starts another run, as every activation is measured anew; it
-    takes the place of the model's older run in the database. The older one's shards stay on disk: ingested
-    again as it was, it takes its place back without being learned anew.
+    corpus, ``tokens`` or configuration starts another run, which takes the place of the model's older run
+    in the database; of text that another run has scanned it takes the scan up. The older one's shards stay
+    on disk: ingested again as it was, it takes its place back without being learned anew.
 
     Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
     be used.
