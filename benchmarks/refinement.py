@@ -3,9 +3,10 @@
     python -m benchmarks.refinement DATABASE HELDOUT [--neurons-per-layer 100]
 
 DATABASE is one that `n2gdb ingest MODEL` made, its shards beside it: their scan gives the top examples.
-HELDOUT is a corpus that the model was never trained on. Every row is one change of the configuration; all
-are learned from the same training examples, judged on the same test examples and the same text, and a
-row's figures are means over the judged neurons of a layer.
+HELDOUT is a corpus that the model was never trained on. Every row is one change of the configuration, or of
+the number of top examples; all others are learned from the same training examples, and all are judged on the
+same test examples, half of the first 20, and on the same text. A row's figures are means over the judged
+neurons of a layer. Rows of more examples need a database that was ingested with as many: --top-k 80.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ from n2gdb.ingest.stored_model import load_stored_model, stored_config
 from n2gdb.ingest.windows import PAD
 from n2gdb.shards import run_folders
 
-#: Every row of the table: its name, and what it changes of the configuration.
+#: Top examples that are parted into those to learn from and those to judge by; further ones are learned from.
+EXAMPLES = 20
+
+#: Every row of the table: its name, and what it changes of the configuration, or the number of ``examples``.
 ROWS: dict[str, dict[str, Any]] = {
     "paper, no augmentation": {"augment": (), "refine_rounds": 0},
     "plain: embedding": {"refine_rounds": 0},
@@ -50,6 +54,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "plain: importance 0.5": {"importance_threshold": 0.5, "refine_rounds": 0},
     "plain: importance 0.3": {"importance_threshold": 0.3, "refine_rounds": 0},
     "plain: prune ratio 0.8": {"prune_ratio": 0.8, "refine_rounds": 0},
+    "plain: 40 examples": {"examples": 40, "refine_rounds": 0},
+    "plain: 80 examples": {"examples": 80, "refine_rounds": 0},
     "refined, no augmentation": {"augment": ()},
     "refined: embedding, form": {"augment": ("embedding", "form")},
     "refined: one round": {"refine_rounds": 1},
@@ -59,6 +65,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "refined: 128 random windows": {"refine_windows": 128},
     "refined: 2,048 random windows": {"refine_windows": 2048},
     "refined: half the nodes": {"refine_nodes": 1.0},
+    "refined: 40 examples": {"examples": 40},
+    "refined: 80 examples": {"examples": 80},
 }
 
 
@@ -96,8 +104,11 @@ def main(
         )
         bench.print_baselines(config)
         for name, change in ROWS.items():
-            if re.search(only, name):
-                bench.print_row(name, replace(config, **{"refine_rounds": 4, **change}))
+            examples = change.get("examples", EXAMPLES)
+            if re.search(only, name) and examples <= config.top_k:
+                changed = {"refine_rounds": 4, **change}
+                changed.pop("examples", None)
+                bench.print_row(name, replace(config, **changed), examples)
 
 
 class _Bench:
@@ -128,8 +139,7 @@ class _Bench:
         self.random: dict[int, RandomText] = {}
 
     def print_baselines(self, config: N2GConfig) -> None:
-        train = split_examples(self.block, config.seed)
-        test = self.block.exists & ~train
+        train, test = self._split(config, EXAMPLES)
         tables = [
             baseline_verdicts(self.block, row, train[row], test[row], config) for row in range(len(train))
         ]
@@ -137,8 +147,8 @@ class _Bench:
             judged = [table[name] for table in tables if table[name].true_firings]
             print(_line(self.layer, title, [(v.precision, v.recall, v.f1) for v in judged], [], [], None))
 
-    def print_row(self, name: str, config: N2GConfig) -> None:
-        train = split_examples(self.block, config.seed)
+    def print_row(self, name: str, config: N2GConfig, examples: int) -> None:
+        train, test = self._split(config, examples)
         helpers = load_helpers(config.augment, self.engine)
         if config.refine_rounds:
             self._random_text(config)
@@ -150,7 +160,24 @@ class _Bench:
             special = self.model.special
             graphs = refine_graphs(learned, self.block, train, self.window, random, special, config)
         seconds = time.perf_counter() - start
-        self._judge(name, graphs, self.block.exists & ~train, config, seconds)
+        self._judge(name, graphs, test, config, seconds)
+
+    def _split(self, config: N2GConfig, examples: int) -> tuple[Any, Any]:
+        """Which examples are learned from and which are judged by: (neuron, example) each."""
+        block = self.block
+        first = Block(
+            block.layer,
+            block.neuron,
+            block.max_activation,
+            block.tokens[:, :EXAMPLES],
+            block.pivot[:, :EXAMPLES],
+            block.trace[:, :EXAMPLES],
+        )
+        train, test = np.zeros_like(block.exists), np.zeros_like(block.exists)
+        train[:, :EXAMPLES] = split_examples(first, config.seed)
+        test[:, :EXAMPLES] = first.exists & ~train[:, :EXAMPLES]
+        train[:, EXAMPLES:examples] = block.exists[:, EXAMPLES:examples]
+        return train, test
 
     def _judge(
         self, name: str, graphs: Sequence[NeuronGraph], test: Any, config: N2GConfig, seconds: float
