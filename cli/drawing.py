@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from n2gdb.graph import NeuronGraph, Pattern
     from n2gdb.stored_neuron import Example
 
-__all__ = ["draw_example", "draw_graph", "draw_trace", "write_path"]
+__all__ = ["draw_example", "draw_graph", "write_path"]
 
 _BEFORE, _AFTER = 24, 6  # tokens shown around a pivot
 
@@ -50,14 +50,6 @@ def draw_example(example: Example, texts: Mapping[int, str]) -> Text:
         value = example.trace[at] if 0 <= at < len(example.trace) else 0.0
         style = heat_style(value, background=True) if value > 0 else ""
         line.append(f"[{shown}]" if position == example.pivot else shown, style=style)
-    return line
-
-
-def draw_trace(texts: Sequence[str], activations: Sequence[float]) -> Text:
-    """Write a text token by token, coloured by activation."""
-    line = Text()
-    for text, value in zip(texts, activations, strict=True):
-        line.append(display(text), style=heat_style(value, background=True) if value > 0 else "")
     return line
 
 

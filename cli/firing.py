@@ -11,6 +11,7 @@ import typer
 
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.terminal import print_json, print_table
+from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
 if TYPE_CHECKING:
     from n2gdb.fired_tokens import FiredNeuron, FiredToken
@@ -21,7 +22,8 @@ _SHOWN = 5
 
 
 def firing(
-    text: Annotated[str, typer.Argument(help="The text, in quotes.")],
+    text: TextArgument = None,
+    file: TextFileOption = None,
     db: DatabaseOption = None,
     model: Annotated[str | None, typer.Option(help="The model, where the database holds several.")] = None,
     at: Annotated[
@@ -47,8 +49,9 @@ def firing(
     """
     import n2gdb
 
+    asked = given_text(text, file)
     with n2gdb.open(db) as database:
-        found = database.firing(text, model, at=at, layers=layer or (), min_f1=min_f1)
+        found = database.firing(asked, model, at=at, layers=layer or (), min_f1=min_f1)
         texts = database.texts({each.token for each in found}, model)
     if as_json:
         print_json([_as_dict(each, texts[each.token], limit) for each in found])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, ModelOption
 from n2gdb.cli.terminal import print_csv, print_json, print_table
+from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
 if TYPE_CHECKING:
     from n2gdb.store import Connection
@@ -40,7 +41,8 @@ class _Known:
 
 
 def tokens(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text, in quotes.")],
+    text: TextArgument = None,
+    file: TextFileOption = None,
     db: DatabaseOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -58,9 +60,10 @@ def tokens(
     from n2gdb.database import Database, default_path
     from n2gdb.store import Connection
 
+    asked = given_text(text, file)
     with Connection.open(db or default_path()) as connection:
         database = Database(connection)
-        cut = database.tokenizer(model).cut(text)
+        cut = database.tokenizer(model).cut(asked)
         texts = database.texts(set(cut), model)
         known = _known(connection, cut, texts, database.model(model).number)
     if as_json:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from n2gdb.neuron import NeuronName
     from n2gdb.path import PathStep
     from n2gdb.pattern_hits import PatternHit
+    from n2gdb.pictures.reading import Reading, ReadToken
     from n2gdb.session import Stage
     from n2gdb.similar_neurons import NeuronPair, SimilarNeuron
     from n2gdb.stored_neuron import Example, Neuron, NeuronPattern
@@ -66,6 +67,8 @@ __all__ = [
     "Pattern",
     "PatternHit",
     "QueryBuilder",
+    "ReadToken",
+    "Reading",
     "SimilarNeuron",
     "Stage",
     "Step",
@@ -128,6 +131,7 @@ _HOMES = {
     "n2gdb.neuron": ("NeuronName",),
     "n2gdb.path": ("PathStep",),
     "n2gdb.pattern_hits": ("PatternHit",),
+    "n2gdb.pictures.reading": ("ReadToken", "Reading"),
     "n2gdb.session": ("Stage",),
     "n2gdb.similar_neurons": ("NeuronPair", "SimilarNeuron"),
     "n2gdb.stored_neuron": ("Example", "Neuron", "NeuronPattern"),

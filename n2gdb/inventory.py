@@ -10,7 +10,10 @@ from typing import Any
 from n2gdb.store import Connection
 from n2gdb.version import SCHEMA_VERSION
 
-__all__ = ["Inventory", "LayerFigures", "ModelInfo", "read_inventory", "read_models"]
+__all__ = ["FIRE_THRESHOLD", "Inventory", "LayerFigures", "ModelInfo", "read_inventory", "read_models"]
+
+#: The paper's threshold.
+FIRE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class ModelInfo:
     corpus_fingerprint: str
     configuration: str  # JSON
     code_version: str
+
+    @property
+    def fire_threshold(self) -> float:
+        """The normalised activation from which on a neuron fires; where no other was chosen, 0.5."""
+        return float(json.loads(self.configuration).get("fire_threshold", FIRE_THRESHOLD))
 
 
 @dataclass(frozen=True, slots=True)

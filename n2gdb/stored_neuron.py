@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from n2gdb.answer import Answer
     from n2gdb.database import Database
     from n2gdb.graph import NeuronGraph
+    from n2gdb.pictures.reading import Reading
     from n2gdb.similar_neurons import SimilarNeuron
 
 __all__ = ["Example", "Neuron", "NeuronPattern", "load_examples", "load_graph", "load_neuron"]
@@ -110,7 +111,36 @@ class Neuron:
         The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
         """
-        return self.graph.predict(self._database.cut(text, self.model) if isinstance(text, str) else text)
+        return self.graph.predict(self.cut(text) if isinstance(text, str) else text)
+
+    def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
+        """Read a text token by token: the graph's prediction, the pattern behind it, and the truth if given.
+
+        A notebook shows the result in colours; see ``n2gdb.pictures.reading.read_text``, also for what is
+        raised.
+        """
+        from n2gdb.pictures.reading import read_text
+
+        return read_text(self, text, true)
+
+    def read_example(self, example: Example) -> Reading:
+        """Read one of the top examples: its stored true activations above what the graph predicts."""
+        from n2gdb.pictures.reading import read_example
+
+        return read_example(self, example)
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a text in the neuron's model; raises as ``Database.tokenizer`` does."""
+        return self._database.cut(text, self.model)
+
+    def texts(self, tokens: Iterable[int]) -> dict[int, str]:
+        """Return the texts of token ids of the neuron's model; raises as ``Database.texts`` does."""
+        return self._database.texts(tokens, self.model)
+
+    @property
+    def fire_threshold(self) -> float:
+        """The normalised activation from which on the neuron fires, as it was when its graph was judged."""
+        return self._database.model(self.model).fire_threshold
 
     def similar(self, k: int = 20, metric: str = "graph", *, above: float = 0.0) -> Answer[SimilarNeuron]:
         """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``."""

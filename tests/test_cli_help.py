@@ -68,7 +68,7 @@ def test_every_command_has_an_example_that_its_help_shows(command: str) -> None:
 
 def needs_the_model(command: str, example: str) -> bool:
     """Whether a model is loaded, which this test's database has none of."""
-    return command in ("ingest", "trajectories") or "--heldout" in example
+    return command in ("ingest", "trajectories") or "--heldout" in example or "--true" in example
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_example_runs(command: str, example: str, folder: Path, monkeypatch:
 
 @pytest.mark.parametrize("example", [pair[1] for pair in ALL_EXAMPLES if needs_the_model(*pair)])
 def test_an_example_that_needs_the_model_is_well_formed(example: str) -> None:
-    """They run on the demo model in test_cli_ingest.py, test_cli_trajectories.py and test_report.py."""
+    """They run on the demo model, in the tests of ingest, trajectories, report and true activations."""
     _, name, *arguments = shlex.split(example)
     command = group().get_command(CONTEXT, name)
     assert command is not None

@@ -77,6 +77,64 @@ def test_predict_needs_a_tokenizer(small_path: Path) -> None:
     assert "came without a tokenizer" in result.stderr
 
 
+def test_predict_reads_a_file_as_it_stands(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_bytes(b"the other\r\nend\n")
+    read = json.loads(run(path, "predict", "L4N358", "--file", str(file), "--json").stdout)
+    given = json.loads(run(path, "predict", "L4N358", "the other\r\nend\n", "--json").stdout)
+    assert read == given
+    assert "".join(each["text"] for each in read) == "the other\r\nend\n"
+
+
+def test_predict_reads_standard_input(path: Path) -> None:
+    arguments = ["predict", "L4N358", "--file", "-", "--csv", "--db", str(path)]
+    result = CliRunner().invoke(app, arguments, input=TEXT)
+    assert result.stdout == run(path, "predict", "L4N358", TEXT, "--csv").stdout
+
+
+@pytest.mark.parametrize("command", ["tokens", "firing"])
+def test_the_other_commands_read_texts_from_anywhere_too(path: Path, command: str, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text(TEXT, encoding="utf-8")
+    given = run(path, command, TEXT, "--json").stdout
+    assert given == run(path, command, "--file", str(file), "--json").stdout
+    piped = CliRunner().invoke(app, [command, "--file", "-", "--json", "--db", str(path)], input=TEXT)
+    assert given == piped.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "there is no text: give TEXT in quotes, or --file PATH"),
+        ((TEXT, "--file", "x.txt"), "give TEXT or --file, not both"),
+        (("--file", "no-such.txt"), "no-such.txt cannot be read: No such file or directory"),
+        (("--file", "latin.txt"), "latin.txt is not UTF-8: byte 3 is part of no character"),
+        ((TEXT, "--device", "cpu"), "--device is where the model runs: give --true as well"),
+        ((TEXT, "--html", "-", "--json"), "would write into each other: name a file"),
+    ],
+)
+def test_predict_says_what_is_wrong_with_its_options(
+    path: Path, arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("latin.txt").write_bytes("déjà".encode()[:3] + "à".encode("latin-1"))
+    result = run(path, "predict", "L4N358", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_predict_writes_a_page_whole_or_not_at_all(path: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = run(path, "predict", "L4N358", TEXT, "--html", str(page))
+    assert result.stdout == "L4N358 of world: its graph fires on 2 of 8 tokens\n"
+    assert page.read_text(encoding="utf-8") == run(path, "predict", "L4N358", TEXT, "--html", "-").stdout
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+    for place in (tmp_path / "no" / "page.html", page / "page.html"):
+        result = run(path, "predict", "L4N358", TEXT, "--html", str(place))
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"error: {place} cannot be written (")
+
+
 def test_tokens_counts_the_neurons_that_know_each(path: Path) -> None:
     found = json.loads(run(path, "tokens", "the other 12.", "--json").stdout)
     the, other, *_, stop = found

@@ -1,0 +1,41 @@
+"""The text that a command reads: as an argument, from a file, or from standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["TextArgument", "TextFileOption", "given_text"]
+
+TextArgument = Annotated[
+    str | None, typer.Argument(metavar="TEXT", help="The text, in quotes; or --file.", show_default=False)
+]
+TextFileOption = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="PATH", help="Read the text from this file; - is standard input."),
+]
+
+
+def given_text(text: str | None, file: Path | None) -> str:
+    """Return the text that was given, exactly as it stands in its file, line ends and all.
+
+    Raises typer.BadParameter where there is none or two, and where the file cannot be read as UTF-8.
+    """
+    if text is not None and file is not None:
+        raise typer.BadParameter("give TEXT or --file, not both")
+    if text is not None:
+        return text
+    if file is None:
+        raise typer.BadParameter("there is no text: give TEXT in quotes, or --file PATH")
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return raw.decode("utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{file} is not UTF-8: byte {error.start} is part of no character"
+        ) from error

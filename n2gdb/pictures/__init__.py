@@ -1,0 +1,1 @@
+"""Neuron graphs and the texts that they are run on, drawn."""
