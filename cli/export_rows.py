@@ -118,9 +118,14 @@ def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, Neuron
     order = np.lexsort((columns["pre"], columns["neuron"]))
     neuron = columns["neuron"][order]
     starts = np.flatnonzero(np.append(True, neuron[1:] != neuron[:-1])) if len(neuron) else neuron
-    parts = ("token", "depth", "parent", "importance", "end")
     return {
-        int(neuron[rows.start]): NeuronGraph(*(columns[part][order[rows]] for part in parts))
+        int(neuron[rows.start]): NeuronGraph(
+            columns["token"][order[rows]],
+            columns["depth"][order[rows]],
+            columns["parent"][order[rows]],
+            columns["importance"][order[rows]],
+            columns["end"][order[rows]],
+        )
         for rows in map(slice, starts, np.append(starts[1:], len(neuron)))
     }
 

@@ -7,21 +7,27 @@ from pathlib import Path
 
 from n2gdb.errors import StorageError
 
-__all__ = ["write_text_file"]
+__all__ = ["write_file", "write_text_file"]
 
 
 def write_text_file(path: Path, text: str) -> None:
-    """Write a text into a file, which takes its name only when it is whole; ``-`` is standard output.
+    """Write a text as ``write_file`` does."""
+    write_file(path, text.encode())
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file, which takes its name only when it is whole; ``-`` is standard output.
 
     Raises StorageError where the file cannot be written.
     """
     if str(path) == "-":
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
         return
     writing = path.with_name(f".{path.name}.writing")
     try:
         try:
-            writing.write_text(text, encoding="utf-8")
+            writing.write_bytes(content)
             writing.replace(path)
         finally:
             writing.unlink(missing_ok=True)

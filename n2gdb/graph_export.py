@@ -1,22 +1,20 @@
-"""A neuron's graph for other tools: NetworkX and DOT."""
+"""A neuron's graph for other tools: NetworkX."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from n2gdb.errors import QueryError
-from n2gdb.tokens import display
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from n2gdb.graph import NeuronGraph
 
-__all__ = ["to_dot", "to_networkx"]
+__all__ = ["to_networkx"]
 
 
 def to_networkx(graph: NeuronGraph, texts: Mapping[int, str]) -> nx.DiGraph:
@@ -45,26 +43,3 @@ def to_networkx(graph: NeuronGraph, texts: Mapping[int, str]) -> nx.DiGraph:
         if (parent := int(graph.parent[node])) >= 0:
             drawn.add_edge(parent, node, positions=int(graph.depth[node] - graph.depth[parent]))
     return drawn
-
-
-def to_dot(graph: NeuronGraph, texts: Mapping[int, str], name: str = "neuron") -> str:
-    """Return the trie in plain DOT: context on the left, activating tokens on the right.
-
-    A double rim marks where a pattern may begin; an edge over any-tokens is dashed and says how far it goes.
-    """
-    lines = [f"digraph {json.dumps(name)} {{", "  rankdir=RL; node [shape=box, style=rounded];"]
-    for node in range(len(graph)):
-        label = display(texts[int(graph.token[node])])
-        ends = ", peripheries=2" if not np.isnan(graph.end[node]) else ""
-        root = ", color=red" if graph.parent[node] < 0 else ""
-        lines.append(f"  {node} [label={_quoted(label)}{ends}{root}];")
-    for node in range(len(graph)):
-        if (parent := int(graph.parent[node])) >= 0:
-            apart = int(graph.depth[node] - graph.depth[parent])
-            far = f' [label="{apart}", style=dashed]' if apart > 1 else ""
-            lines.append(f"  {parent} -> {node}{far};")
-    return "\n".join([*lines, "}", ""])
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

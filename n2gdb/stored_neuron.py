@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from n2gdb.answer import Answer
     from n2gdb.database import Database
     from n2gdb.graph import NeuronGraph
+    from n2gdb.pictures import Picture
     from n2gdb.pictures.reading import Reading
     from n2gdb.similar_neurons import SimilarNeuron
 
@@ -81,7 +82,7 @@ class Neuron:
     @cached_property
     def graph(self) -> NeuronGraph:
         """The graph, exactly as it was stored."""
-        return load_graph(self._database.connection, self._key)
+        return replace(load_graph(self._database.connection, self._key), texts=self.texts)
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
@@ -162,11 +163,20 @@ class Neuron:
 
         return to_networkx(self.graph, self._texts())
 
-    def to_dot(self) -> str:
-        """Return the graph in plain DOT, for Graphviz."""
-        from n2gdb.graph_export import to_dot
+    def to_dot(self, most: int | None = None) -> str:
+        """Return what ``picture`` shows in plain DOT, for Graphviz."""
+        from n2gdb.pictures import dot
 
-        return to_dot(self.graph, self._texts(), str(self.name))
+        return dot(self, most=most)
+
+    def picture(self, most: int | None = 40) -> Picture:
+        """Draw the graph, its ``most`` strongest patterns, all of them if None; see ``pictures.draw``."""
+        from n2gdb.pictures import draw
+
+        return draw(self, most=most)
+
+    def _repr_svg_(self) -> str:
+        return self.picture().svg()
 
     def _texts(self) -> dict[int, str]:
         return self._database.texts(self.graph.token.tolist(), self.model)

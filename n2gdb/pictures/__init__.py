@@ -1,1 +1,7 @@
 """Neuron graphs and the texts that they are run on, drawn."""
+
+from __future__ import annotations
+
+from n2gdb.pictures.picture import Picture, beside, dot, draw, draw_graph, sheet, thumbnail
+
+__all__ = ["Picture", "beside", "dot", "draw", "draw_graph", "sheet", "thumbnail"]

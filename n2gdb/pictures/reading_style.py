@@ -14,7 +14,7 @@ _STYLE = """
 .R{color-scheme:light dark;--ink:light-dark(#1f2328,#e6e8eb);--faint:light-dark(#6a737d,#8b949e);
 --dot:light-dark(#a9b0b8,#5d6670);
 --paper:light-dark(#fff,#15181c);--line:light-dark(#e3e6ea,#2d333b);--track:light-dark(#f1f2f4,#22272e);
---hot:light-dark(#f26b4f,#b8432b);--mark:light-dark(#9c2108,#ff9d84);
+--hot:light-dark(#f26b4f,#ab3d26);--mark:light-dark(#9c2108,#ff9d84);
 --cool:light-dark(#cfe2fb,#1f4474);--rim:light-dark(#2f6fc4,#79b0f5);
 color:var(--ink);background:var(--paper);padding:1em 1.2em 2.4em;font:14px/1.45 system-ui,"Segoe UI",
 "Helvetica Neue",Arial,sans-serif;border-radius:6px;text-align:left}
