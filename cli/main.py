@@ -22,7 +22,7 @@ _GROUPS = {
     "Make a database": ("ingest", "info", "report"),
     "Ask": ("query", "shell"),
     "Compare neurons": ("similar", "pairs"),
-    "Look at a neuron": ("show", "trajectories"),
+    "Look at a neuron": ("show", "trajectories", "serve"),
     "Run the graphs on a text": ("firing", "predict", "tokens"),
     "Take it further": ("export", "cypher"),
 }

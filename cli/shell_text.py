@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from n2gdb.completing import open_quote
 
-__all__ = ["HELP", "META_COMMANDS", "is_unfinished", "joined", "open_quote"]
+__all__ = ["HELP", "META_COMMANDS", "is_unfinished", "joined"]
 
 #: The shell's own commands.
 META_COMMANDS = (":help", ":explain", ":json", ":show", ":quit")
@@ -25,22 +25,6 @@ earlier lines back; Ctrl-C stops a query, Ctrl-D leaves.
   :show L3N45       a neuron's graph and examples
   :help             this
   :quit             leave"""
-
-# A slash opens an expression only where no word or bracket stands before it: else it divides.
-_WHOLE = re.compile(
-    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|--[^\n]*|(?<![\w)'\"])/(?:[^/\\\n]|\\.)+/|[^'\"]", re.DOTALL
-)
-
-
-def open_quote(text: str) -> int | None:
-    """Return where the quote stands that is still open at the end of a text; None where none is."""
-    at = 0
-    while at < len(text):
-        found = _WHOLE.match(text, at)
-        if found is None:
-            return at
-        at = found.end()
-    return None
 
 
 def is_unfinished(text: str) -> bool:

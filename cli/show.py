@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -93,11 +93,10 @@ def print_neuron(
 ) -> None:
     """Print a neuron with its strongest patterns, None for all, and its first top examples."""
     found = database.neuron(name, model)
-    texts = _texts(database, found)
     if as_json:
-        print_json(_as_dict(found, texts))
+        print_json(found.as_dict())
     else:
-        _print(found, texts, patterns, examples)
+        _print(found, _texts(database, found), patterns, examples)
 
 
 def _texts(database: Database, neuron: Neuron) -> dict[int, str]:
@@ -136,40 +135,3 @@ def _scores(neuron: Neuron) -> str:
         f"F1 {neuron.f1:.2f} · precision {neuron.precision:.2f} · recall {neuron.recall:.2f}"
         f" on {neuron.true_firings} firings in its test examples"
     )
-
-
-def _as_dict(neuron: Neuron, texts: dict[int, str]) -> dict[str, Any]:
-    """Return plain values for JSON; a pattern's steps start at the activating token."""
-    return {
-        "neuron": str(neuron.name),
-        "model": neuron.model,
-        **neuron.statistics,
-        "patterns": [
-            {
-                "activation": pattern.activation,
-                "steps": [
-                    {
-                        "depth": step.depth,
-                        "token": step.token,
-                        "text": texts[step.token],
-                        "importance": step.importance,
-                    }
-                    for step in pattern.steps
-                ],
-            }
-            for pattern in neuron.graph.patterns()
-        ],
-        "examples": [
-            {
-                "rank": example.rank,
-                "activation": example.activation,
-                "split": example.split,
-                "pivot": example.pivot,
-                "tokens": example.tokens,
-                "texts": [texts[token] for token in example.tokens],
-                "start": example.start,
-                "trace": example.trace,
-            }
-            for example in neuron.examples
-        ],
-    }

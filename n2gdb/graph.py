@@ -41,6 +41,19 @@ class Pattern:
         """Positions before the activating token that the pattern spans."""
         return self.steps[-1].depth
 
+    def as_dict(self, texts: Mapping[int, str]) -> dict[str, object]:
+        """Return what JSON can hold; ``texts`` are of its tokens."""
+        steps = [
+            {
+                "depth": step.depth,
+                "token": step.token,
+                "text": texts[step.token],
+                "importance": step.importance,
+            }
+            for step in self.steps
+        ]
+        return {"activation": self.activation, "steps": steps}
+
 
 @dataclass(frozen=True, eq=False)
 class NeuronGraph:

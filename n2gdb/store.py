@@ -60,7 +60,7 @@ class Connection:
     Any number of threads may ask at once: each statement runs on an engine connection of its own.
     """
 
-    __slots__ = ("_busy", "_closed", "_database", "_idle", "_lanes", "path")
+    __slots__ = ("_busy", "_closed", "_database", "_idle", "_lanes", "path", "timeout")
 
     def __init__(self, path: Path, *, read_only: bool = True, memory: int = _POOL) -> None:
         """Hand the file to the engine unchecked: ``Connection.open`` is the door for readers.
@@ -69,6 +69,7 @@ class Connection:
         """
         kuzu = _engine()
         self.path = path
+        self.timeout: float | None = None  # seconds for statements that are given no limit of their own
         self._closed = False
         self._idle: list[_Lane] = []
         self._busy: list[_Lane] = []
@@ -138,6 +139,7 @@ class Connection:
         self, cypher: str, given: dict[str, Any], timeout: float | None, read: Callable[[Any], Any]
     ) -> Any:
         _check_parameters(cypher, given)
+        timeout = self.timeout if timeout is None else timeout
         if timeout is not None and not timeout > 0:
             raise QueryError(f"a timeout is a number of seconds above 0, not {timeout:g}")
         with self._lent() as lane:

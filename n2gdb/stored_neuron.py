@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,19 @@ class Example:
     split: str
     start: int
     trace: tuple[float, ...]
+
+    def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
+        """Return what JSON can hold; ``texts`` are of its tokens."""
+        return {
+            "rank": self.rank,
+            "activation": self.activation,
+            "split": self.split,
+            "pivot": self.pivot,
+            "tokens": self.tokens,
+            "texts": [texts[token] for token in self.tokens],
+            "start": self.start,
+            "trace": self.trace,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,21 @@ class Neuron:
     def statistics(self) -> dict[str, Any]:
         """Every stored figure by name."""
         return {name: getattr(self, name) for name in _STATISTICS}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the neuron, its graph and its examples as JSON can hold them.
+
+        A pattern's steps start at the activating token.
+        """
+        tokens = {token for example in self.examples for token in example.tokens}
+        texts = self.texts(tokens.union(self.graph.token.tolist()))
+        return {
+            "neuron": str(self.name),
+            "model": self.model,
+            **self.statistics,
+            "patterns": [pattern.as_dict(texts) for pattern in self.graph.patterns()],
+            "examples": [example.as_dict(texts) for example in self.examples],
+        }
 
     def patterns(self) -> tuple[NeuronPattern, ...]:
         """Return the graph's patterns with the texts of their tokens, the strongest first."""

@@ -1,0 +1,91 @@
+"""How long the explorer's answers take: every address of its pages, asked over HTTP again and again.
+
+    python -m benchmarks.explorer DATABASE [--draws 15] [--seed 0]
+
+DATABASE is best the one of 18,432 synthetic neurons that `python -m benchmarks.scale FOLDER` leaves there.
+Each draw takes another neuron, so that nothing comes out of what the server keeps; what it does keep, as the
+layers' figures, is asked for once at first, and that time stands in the last column.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from random import Random
+from urllib.parse import quote
+
+import numpy as np
+import typer
+from starlette.testclient import TestClient
+
+import n2gdb
+from n2gdb.explorer import make_app
+
+QUERIES = (
+    "neurons LIMIT 50",
+    "neurons WHERE f1 > 0.9 AND layer IN 0..3 ORDER BY f1 DESC",
+    "neurons MATCHING '{a}' BEFORE ...",
+    "neurons MATCHING '{a}' BEFORE '{b}'",
+    "patterns MATCHING '{a}' BEFORE '{b}'",
+    "neurons SIMILAR TO {neuron}",
+    "COUNT neurons MATCHING '{a}' BEFORE ... BY layer",
+    "tokens ACTIVATING {neuron}",
+)
+NEURON_PAGE = (
+    "",
+    "/patterns?limit=12",
+    "/examples?limit=6",
+    "/similar?limit=12",
+    "/graph.svg",
+    "/thumbnail.svg",
+)
+
+
+def main(database: Path, draws: int = 15, seed: int = 0) -> None:
+    random = Random(seed)
+    with n2gdb.open(database) as opened, TestClient(make_app(opened), "http://localhost") as client:
+        names = [f"L{layer}N{index}" for layer, index in _neurons(opened, random, draws)]
+        tokens = [text for text, _ in opened.connection.rows(_COMMON) if text.strip().isalpha()]
+        layers = sorted({int(name[1 : name.index("N")]) for name in names})
+        print(f"{'address':<64} {'median ms':>9} {'p95 ms':>7} {'first ms':>8}")
+        for path in ("/api/database", "/api/questions", "/api/model"):
+            _report(path, [_asked(client, path) for _ in range(3)])
+        _report("/api/layer/N", [_asked(client, f"/api/layer/{layer}") for layer in layers])
+        for part in NEURON_PAGE:
+            _report(f"/api/neuron/LNN{part}", [_asked(client, f"/api/neuron/{name}{part}") for name in names])
+        text = quote(" ".join(tokens))
+        _report("predict", [_asked(client, f"/api/neuron/{name}/predict?text={text}") for name in names])
+        for query in QUERIES:
+            asked = [query.format(a=random.choice(tokens), b=random.choice(tokens), neuron=n) for n in names]
+            _report(query, [_asked(client, f"/api/query?q={quote(each)}") for each in asked])
+        begun = ("neurons MATCHING '", "neurons WHERE ", "neurons SIMILAR TO L")
+        for each in begun:
+            _report(f"complete: {each}", [_asked(client, f"/api/complete?q={quote(each)}")] * 3)
+
+
+_COMMON = (
+    "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) WHERE NOT t.special"
+    " RETURN t.text, count(*) ORDER BY count(*) DESC, t.text LIMIT 80"
+)
+
+
+def _neurons(database: n2gdb.Database, random: Random, draws: int) -> list[tuple[int, int]]:
+    rows = database.connection.rows("MATCH (n:Neuron) WHERE n.n_patterns > 0 RETURN n.layer, n.`index`")
+    return [(int(layer), int(index)) for layer, index in random.sample(rows, min(draws, len(rows)))]
+
+
+def _asked(client: TestClient, path: str) -> float:
+    start = time.perf_counter()
+    response = client.get(path)
+    taken = (time.perf_counter() - start) * 1000
+    assert response.status_code == 200, (path, response.text)
+    return taken
+
+
+def _report(what: str, times: list[float]) -> None:
+    median, p95 = np.percentile(times, [50, 95])
+    print(f"{what:<64} {median:>9.1f} {p95:>7.1f} {times[0]:>8.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,99 @@
+"""`n2gdb serve`: the explorer, a page on this machine over a database."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from ipaddress import ip_address
+from threading import Thread
+from typing import Annotated
+
+import typer
+
+from n2gdb.cli.options import DatabaseOption
+from n2gdb.errors import N2gdbError, QueryError
+
+__all__ = ["serve"]
+
+
+def serve(
+    db: DatabaseOption = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any that is free.")
+    ] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine there is no password.")
+    ] = "127.0.0.1",
+    browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds after which a statement is given up.")
+    ] = 10.0,
+    check: Annotated[bool, typer.Option(help="Say what would be served, and end.", hidden=True)] = False,
+) -> None:
+    """Explore a database in the browser: ask, look at neurons, try texts. Ctrl-C ends it.
+
+    n2gdb serve --check
+
+    n2gdb serve --port 8000 --no-open --check
+
+    It reads the database and never writes, answers this machine alone unless another --host is given, and
+    fetches nothing from elsewhere.
+    """
+    import uvicorn
+
+    import n2gdb
+    from n2gdb.explorer import make_app
+
+    local = _is_local(host)
+    with n2gdb.open(db) as database:
+        app = make_app(database, timeout=timeout, host=host if local else None)
+        listening = _listen(host, port)
+        address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
+        typer.echo(f"{database.path.name}: {address}")
+        if not local:
+            typer.echo(f"whoever reaches {host} can read this database: there is no password", err=True)
+        if check:
+            listening.close()
+            return
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        if browse:
+            # A browser of the terminal stays until it is left.
+            Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server.run(sockets=[listening])
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _written(host: str) -> str:
+    """Write a host as an address has it; one that stands for every address is reached as this machine."""
+    if host in ("0.0.0.0", "::"):
+        return "localhost"
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port; raise QueryError for an address that is none, N2gdbError where it is taken."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise QueryError(f"{host} is no address of this machine: leave --host out, or try 0.0.0.0") from error
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(place)
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise N2gdbError(
+            f"cannot listen on {host} port {port} ({error.strerror}): choose another with --port"
+        ) from error
+    return listening

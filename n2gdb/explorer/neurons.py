@@ -1,0 +1,104 @@
+"""A neuron over HTTP: its figures, patterns, examples, likenesses, readings and pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from n2gdb.database import Database
+from n2gdb.errors import QueryError
+from n2gdb.explorer.plain import plain_path
+from n2gdb.pictures.reading import Reading
+from n2gdb.stored_neuron import Neuron
+from n2gdb.tokens import display
+
+__all__ = [
+    "describe_neuron",
+    "list_examples",
+    "list_patterns",
+    "list_similar",
+    "read_typed",
+]
+
+#: Characters of a text that is typed; patterns, examples and neurons in one answer.
+_LONGEST, _MOST = 4_000, 200
+
+_MEASURED = (
+    "F1, precision and recall compare what the graph predicts with what the neuron does in the half of its"
+    " top examples that the graph was not built from: it fires on {firings} tokens there."
+)
+_NOT_MEASURED = "Not judged: the half of its top examples that is kept for judging holds no firing."
+
+
+def describe_neuron(database: Database, neuron: Neuron) -> dict[str, Any]:
+    """Return a neuron's figures, how they were measured, and its neighbours in the layer."""
+    measured = _NOT_MEASURED if neuron.f1 is None else _MEASURED.format(firings=f"{neuron.true_firings:,}")
+    several = len(database.models()) > 1
+    named = f"{str(neuron.name)!r}, {neuron.model!r}" if several else repr(str(neuron.name))
+    before, after = _neighbours(database, neuron)
+    return {
+        "neuron": str(neuron.name),
+        "model": neuron.model,
+        "layer": neuron.name.layer,
+        "index": neuron.name.index,
+        **neuron.statistics,
+        "measured": measured,
+        "python": f"neuron = n2gdb.open({str(database.path)!r}).neuron({named})",
+        "previous": before,
+        "next": after,
+    }
+
+
+def list_patterns(neuron: Neuron, *, limit: int, offset: int) -> dict[str, Any]:
+    """Return some of a neuron's patterns, the strongest first."""
+    patterns = neuron.patterns()
+    part = patterns[offset : offset + min(limit, _MOST)]
+    shown = [{"activation": each.activation, "path": plain_path(each.path)} for each in part]
+    return {"total": len(patterns), "patterns": shown}
+
+
+def list_examples(neuron: Neuron, *, limit: int) -> dict[str, Any]:
+    """Return a neuron's top examples token by token: what it does, and what its graph predicts."""
+    examples = neuron.examples
+    shown = [
+        {
+            "rank": example.rank,
+            "activation": example.activation,
+            "split": example.split,
+            "pivot": example.pivot,
+            "tokens": _tokens(neuron.read_example(example)),
+        }
+        for example in examples[: min(limit, _MOST)]
+    ]
+    return {"total": len(examples), "examples": shown}
+
+
+def list_similar(neuron: Neuron, metric: str, *, limit: int) -> dict[str, Any]:
+    """Return the neurons most like one."""
+    return {"rows": neuron.similar(min(limit, _MOST), metric).to_dicts()}
+
+
+def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
+    """Return what a neuron's graph predicts on each token of a text."""
+    if len(text) > _LONGEST:
+        raise QueryError(f"a text of {len(text):,} characters is too long: type {_LONGEST:,} or fewer")
+    return {"tokens": _tokens(neuron.read(text))}
+
+
+def _tokens(reading: Reading) -> list[dict[str, Any]]:
+    return [{**token, "shown": display(token["text"])} for token in reading.as_dicts()]
+
+
+def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:
+    """Return the names of the ingested neurons before and behind one in its layer."""
+    ((before, after),) = database.connection.rows(
+        "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
+        " RETURN max(CASE WHEN n.`index` < $index THEN n.`index` END),"
+        " min(CASE WHEN n.`index` > $index THEN n.`index` END)",
+        {
+            "model": database.model(neuron.model).number,
+            "layer": neuron.name.layer,
+            "index": neuron.name.index,
+        },
+    )
+    named = [None if index is None else f"L{neuron.name.layer}N{index}" for index in (before, after)]
+    return named[0], named[1]

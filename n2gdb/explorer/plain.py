@@ -1,0 +1,48 @@
+"""What a page is told, as plain values: every text of a token with what a person is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from n2gdb.errors import N2gdbError, QuerySyntaxError, UnknownNameError
+from n2gdb.path import PathStep, written
+from n2gdb.tokens import display
+
+__all__ = ["plain_error", "plain_path", "plain_record"]
+
+
+def plain_path(steps: Iterable[PathStep]) -> dict[str, Any]:
+    """Return a path, in text order."""
+    listed = list(steps)
+    return {"text": written(listed), "steps": [_shown(step.as_dict()) for step in listed]}
+
+
+def plain_record(record: Any) -> dict[str, Any]:
+    """Return a record of an answer: a Hit, PatternHit, GroupCount, TokenHit or Stage."""
+    plain: dict[str, Any] = record.as_dict()
+    if "evidence" in plain:
+        plain["evidence"] = [
+            {"clause": found.clause, "activation": found.activation, "path": plain_path(found.path)}
+            for found in record.evidence
+        ]
+    if "steps" in plain:
+        plain["path"] = plain_path(record.steps)
+        del plain["steps"]
+    for name in ("token", "group"):
+        if isinstance(plain.get(name), str):
+            plain["shown"] = display(plain[name])
+    return plain
+
+
+def plain_error(error: N2gdbError) -> dict[str, Any]:
+    """Return what an error says, and where in a query it stands."""
+    if isinstance(error, QuerySyntaxError):
+        return {"message": error.message, "line": error.line, "column": error.column}
+    if isinstance(error, UnknownNameError) and error.near:
+        return {"message": str(error), "hint": f"there is {', '.join(error.near)}"}
+    return {"message": str(error)}
+
+
+def _shown(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {**step, "shown": "_" if step["text"] is None else display(step["text"])}

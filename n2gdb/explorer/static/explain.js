@@ -1,0 +1,48 @@
+// The Cypher of a query, on demand: each step with its statement, parameters, rows and time.
+
+import { ask, isGivenUp } from "/static/api.js";
+import { fill, make } from "/static/dom.js";
+import { counted, duration } from "/static/format.js";
+
+/** Return a button that shows and hides the steps of a query in a place. */
+export function explanation(place, { query, model, signal }) {
+  const button = make("button", { type: "button", "aria-expanded": "false", onclick: toggle }, "Cypher");
+  async function toggle() {
+    if (button.getAttribute("aria-expanded") === "true") {
+      button.setAttribute("aria-expanded", "false");
+      fill(place);
+      return;
+    }
+    button.setAttribute("aria-expanded", "true");
+    try {
+      fill(place, stepsOf((await ask("/api/explain", { q: query, model }, signal)).stages));
+    } catch (error) {
+      if (!isGivenUp(error)) fill(place, make("p", { class: "refusal", role: "alert" }, error.message));
+    }
+  }
+  return button;
+}
+
+/** Show steps { step, cypher, parameters, rows, milliseconds }. */
+export function stepsOf(stages) {
+  return make("ol", { class: "stages" }, stages.map((stage) => make("li", {},
+    make("div", { class: "step" }, make("strong", {}, stage.step), taken(stage)),
+    stage.cypher ? make("pre", { tabindex: 0 }, make("code", {}, stage.cypher)) : null,
+    parameters(stage.parameters ?? {}))));
+}
+
+function taken(stage) {
+  if (stage.milliseconds === null || stage.milliseconds === undefined) return null;
+  return make("span", { class: "faint" }, `${counted(stage.rows, "row")}, ${duration(stage.milliseconds)}`);
+}
+
+function parameters(values) {
+  const named = Object.entries(values);
+  if (!named.length) return null;
+  return make("dl", { class: "parameters" }, named.map(([name, value]) =>
+    [make("dt", {}, `$${name}`), make("dd", {}, make("bdi", {}, shortened(JSON.stringify(value))))]));
+}
+
+function shortened(text, most = 240) {
+  return text.length <= most ? text : `${text.slice(0, most)}… (${text.length} characters)`;
+}

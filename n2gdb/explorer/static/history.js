@@ -1,0 +1,19 @@
+// The queries that were asked in this browser, the latest first.
+
+const KEY = "n2gdb.queries";
+const MOST = 40;
+
+/** Return the queries asked before; none where the browser keeps nothing. */
+export function asked() {
+  const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+  return Array.isArray(kept) ? kept.filter((each) => typeof each === "string") : [];
+}
+
+/** Remember a query as the latest. */
+export function remember(query) {
+  localStorage.setItem(KEY, JSON.stringify([query, ...asked().filter((each) => each !== query)].slice(0, MOST)));
+}
+
+export function forget() {
+  localStorage.removeItem(KEY);
+}

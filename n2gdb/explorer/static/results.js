@@ -1,0 +1,92 @@
+// The answer to a query: rows of neurons, patterns or tokens, counts as bars, or the steps of an EXPLAIN.
+
+import { ask } from "/static/api.js";
+import { countBars } from "/static/counts.js";
+import { announce, fill, make } from "/static/dom.js";
+import { explanation, stepsOf } from "/static/explain.js";
+import { counted, duration, grouped } from "/static/format.js";
+import { columnsOf } from "/static/columns.js";
+import { Table } from "/static/table.js";
+
+const TOGETHER = 50;
+
+export class Results {
+  /** Show answers in a place; `manyModels` says that rows name their model. */
+  constructor(place, { model, manyModels, signal }) {
+    Object.assign(this, { place, model, manyModels, signal, table: null, loaded: 0 });
+  }
+
+  /** Ask and show the first rows; throw Refused where the query is not answered. */
+  async show(query) {
+    this.query = query;
+    this.table = null;
+    this.loaded = 0;
+    this.place.setAttribute("aria-busy", "true");
+    try {
+      const told = await this.fetch();
+      this.loaded = told.rows.length;
+      fill(this.place, this.summary(told), told.notices.map((notice) => make("p", { class: "notice" }, notice)), this.body(told));
+      announce(`${counted(told.total, noun(told.kind))}`);
+    } finally {
+      this.place.removeAttribute("aria-busy");
+    }
+  }
+
+  fetch() {
+    return ask("/api/query", { q: this.query, limit: TOGETHER, offset: this.loaded, model: this.model }, this.signal);
+  }
+
+  summary(told) {
+    const filters = ["neurons", "patterns", "tokens"].includes(told.kind) && told.rows.length > 1;
+    const cypher = make("div", { class: "explained" });
+    return [make("div", { class: "summary" },
+      make("h2", {}, make("strong", {}, grouped(told.total)), ` ${told.total === 1 ? noun(told.kind) : `${noun(told.kind)}s`}`),
+      make("span", { class: "faint" }, duration(told.milliseconds)),
+      make("span", { class: "gap" }),
+      filters ? make("label", { class: "filter" }, make("span", { class: "unseen" }, "Filter the rows shown"),
+        make("input", { type: "search", placeholder: "Filter these rows", oninput: (event) => this.table.filter(event.target.value) })) : null,
+      told.kind === "stages" ? null : explanation(cypher, { query: this.query, model: this.model, signal: this.signal })), cypher];
+  }
+
+  body(told) {
+    if (told.kind === "stages") return stepsOf(told.rows);
+    if (!told.rows.length) return make("p", { class: "nothing" }, "Nothing found.");
+    if (told.kind === "counts") return countBars(told.rows, this.query);
+    this.table = new Table(columnsOf(told, this.manyModels), "Answer to the query");
+    this.table.add(told.rows);
+    return [this.table.element, this.more(told)];
+  }
+
+  more(told) {
+    const left = () => told.total - this.loaded;
+    const title = () => (left() <= TOGETHER ? `Show ${left()} more` : `Show ${TOGETHER} more of ${grouped(left())}`);
+    if (left() <= 0) return null;
+    const button = make("button", { class: "more", type: "button", onclick: async () => {
+      button.disabled = true;
+      const next = await this.fetch();
+      this.loaded += next.rows.length;
+      this.table.add(next.rows);
+      announce(`${counted(this.loaded, "row")} shown`);
+      button.disabled = false;
+      if (left() <= 0 || !next.rows.length) button.remove();
+      else fill(button, title());
+    } }, title());
+    return button;
+  }
+
+  /** Go up or down the rows. */
+  move(by) {
+    this.table?.move(by);
+    const row = document.activeElement?.closest("tr")?.querySelector("a");
+    if (row) history.replaceState({ row: row.getAttribute("href") }, "");
+  }
+
+  /** Return to the row that one came from. */
+  restore(href) {
+    this.place.querySelector(`tr a[href="${CSS.escape(href)}"]`)?.focus();
+  }
+}
+
+function noun(kind) {
+  return { neurons: "neuron", patterns: "pattern", tokens: "token", counts: "row", stages: "step" }[kind];
+}
