@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from n2gdb.pictures.reading import Reading, ReadToken
+from tests.chromium import Watched, needs_chromium, started_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-REQUIRED = os.environ.get("N2GDB_BROWSER") == "required"
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED,
-    reason="no Chromium is installed: set N2GDB_BROWSER=required to fail instead",
-)
+pytestmark = needs_chromium
 
 #: The context stands on the line before, and what it says on hover is near the right edge.
 WORDS = ("class", " <b>", " R", "(", "Base", ")", ":", "\n   ", " \u202ex", " ", "y" * 40, "\n", "end")
@@ -41,29 +33,14 @@ def written() -> str:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """The page, on a phone's screen; whatever it logs or asks for beside itself is an error."""
-    if not REQUIRED:
-        pytest.importorskip("playwright")
-    from playwright import sync_api
-
     file = tmp_path_factory.mktemp("browser") / "reading.html"
     file.write_text(written(), encoding="utf-8")
-    faults: list[str] = []
-    asked: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    with started_chromium() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 700})
-        page.on("console", lambda message: faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("requestfinished", lambda request: asked.append(request.url))
-        page.on("requestfailed", lambda request: faults.append(request.url))
+        watched = Watched(page, file.as_uri())
         page.goto(file.as_uri())
         yield page
-        browser.close()
-    assert not faults
-    assert asked == [file.as_uri()]
+    assert not watched.faults
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ _STYLE = """
 .n2gdb-graph rect{stroke-width:1;stroke-opacity:.45}
 .n2gdb-graph rect.b{stroke:#1f2328;stroke-width:2.2;stroke-opacity:1}
 .n2gdb-graph rect.f{fill:none;stroke:#d5dae0;stroke-width:1;stroke-opacity:1}
+.n2gdb-graph rect.q{stroke:none}
 .n2gdb-graph rect.o{fill:none;stroke:#1a8f5a;stroke-width:2;stroke-opacity:1}
 .n2gdb-graph path{fill:none;stroke:#98a2ad;stroke-width:1.4}
 .n2gdb-graph path.d{stroke-dasharray:3 4}
@@ -183,7 +184,7 @@ def _scale(kind: str, low: float) -> str:
     strengths: Iterable[float] = (low + (1 - low) * step / 5 for step in range(6))
     shade = _red if kind == "a" else _blue
     return "".join(
-        f'<rect class="{kind}" x="{5 * step}" y="2" width="5" height="14" style="stroke:none"'
+        f'<rect class="{kind} q" x="{5 * step}" y="2" width="5" height="14"'
         f' fill-opacity="{shade(strength):.2f}"/>'
         for step, strength in enumerate(strengths)
     )
