@@ -21,12 +21,9 @@ SERVE = "import sys; from n2gdb.cli.main import run; sys.argv = ['n2gdb', *sys.a
 QUERY = "/?q=neurons%20MATCHING%20'the'%20BEFORE%20...%20WHERE%20f1%20>=%200.6%20AND%20layer%20>=%204"
 PAGES = {
     "explorer-query": QUERY,
+    "explorer-L5N70": "/neuron/L5N70",
     "explorer-L4N358": "/neuron/L4N358",
     "explorer-L4N65": "/neuron/L4N65",
-    "explorer-L5N100": "/neuron/L5N100",
-    "explorer-layer": "/layer/4",
-    "explorer-model": "/model",
-    "explorer-compare": "/compare/L1N453/L5N311",
 }
 
 

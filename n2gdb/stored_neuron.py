@@ -193,9 +193,9 @@ class Neuron:
 
     def to_dot(self, most: int | None = None) -> str:
         """Return what ``picture`` shows in plain DOT, for Graphviz."""
-        from n2gdb.pictures import dot
+        from n2gdb.pictures import draw_dot
 
-        return dot(self, most=most)
+        return draw_dot(self, most=most)
 
     def picture(self, most: int | None = 40) -> Picture:
         """Draw the graph, its ``most`` strongest patterns, all of them if None; see ``pictures.draw``."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from n2gdb.graph import NeuronGraph
     from n2gdb.stored_neuron import Neuron
 
-__all__ = ["Picture", "beside", "dot", "draw", "draw_graph", "sheet", "thumbnail"]
+__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "thumbnail"]
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
@@ -102,7 +102,7 @@ def thumbnail(neuron: Neuron) -> str:
     return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
 
 
-def dot(neuron: Neuron, *, most: int | None = None) -> str:
+def draw_dot(neuron: Neuron, *, most: int | None = None) -> str:
     """Return what ``draw`` shows in plain DOT, for Graphviz."""
     from n2gdb.pictures.dot import diagram_dot
 

@@ -5,8 +5,18 @@ const MOST = 40;
 
 /** Return the queries asked before; none where the browser keeps nothing. */
 export function asked() {
-  const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+  const kept = read(localStorage.getItem(KEY) ?? "[]");
   return Array.isArray(kept) ? kept.filter((each) => typeof each === "string") : [];
+}
+
+// What another program or an older version left there is no history.
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 /** Remember a query as the latest. */
