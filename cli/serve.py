@@ -32,9 +32,9 @@ def serve(
 ) -> None:
     """Explore a database in the browser: ask, look at neurons, try texts. Ctrl-C ends it.
 
-    n2gdb serve --check
+    n2gdb serve
 
-    n2gdb serve --port 8000 --no-open --check
+    n2gdb serve --port 8000 --no-open
 
     It reads the database and never writes, answers this machine alone unless another --host is given, and
     fetches nothing from elsewhere.
