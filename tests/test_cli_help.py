@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def invoke(line: str) -> Result:
-    """Run a line as a POSIX shell would, an ``echo`` before a pipe included; a server ends once it listens."""
+    """Run a line as a POSIX shell would, an ``echo`` before a pipe included; a server only checks."""
     if line.startswith("n2gdb serve"):
         line = f"{line} --check"
     echoed, pipe, rest = line.partition(" | n2gdb ")
