@@ -41,16 +41,21 @@ class NgramTable:
     largest: tuple[FloatArray, ...]  # for each n, (n-gram,)
 
     @classmethod
-    def learn(cls, n: int, tokens: IntArray, activation: FloatArray) -> Self:
-        """Learn from windows: tokens, normalised activation (window, position), -inf where none counts."""
+    def learn(cls, n: int, tokens: IntArray, activation: FloatArray, least: float = -np.inf) -> Self:
+        """Learn from windows: tokens, normalised activation (window, position), -inf where none counts.
+
+        An n-gram activates no more than its last token. Longer ones whose last token never reaches ``least``
+        are left out: what is predicted after them stays below it either way.
+        """
         keys, largest = [], []
+        counted = np.isfinite(activation)
         for key, whole in _keys(tokens, n):
-            counted = whole & np.isfinite(activation)
-            known, place = np.unique(key[counted], return_inverse=True)
-            most = np.full(len(known), -np.inf, np.float32)
-            np.maximum.at(most, place, activation[counted])
+            counted = counted & whole
+            known, most, place = _largest(key[counted], activation[counted])
             keys.append(known)
             largest.append(most)
+            if len(keys) == 1:
+                counted[counted] = most[place] >= least
         return cls(tuple(keys), tuple(largest))
 
     def predictions(self, tokens: IntArray) -> Iterator[FloatArray]:
@@ -103,6 +108,14 @@ class TextNgrams:
             offset = np.repeat(start - np.concatenate([[0], np.cumsum(size)[:-1]]), size)
             found[position[np.arange(len(offset)) + offset]] = np.repeat(largest >= threshold, size)
         return found.reshape(self.shape)
+
+
+def _largest(key: KeyArray, activation: FloatArray) -> tuple[KeyArray, FloatArray, npt.NDArray[np.intp]]:
+    """Return distinct keys, rising, the largest activation of each, and the place of every key among them."""
+    known, place = np.unique(key, return_inverse=True)
+    most = np.full(len(known), -np.inf, np.float32)
+    np.maximum.at(most, place, activation)
+    return known, most, place
 
 
 def _keys(tokens: IntArray, longest: int) -> Iterator[tuple[KeyArray, npt.NDArray[np.bool_]]]:

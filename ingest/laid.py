@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -37,12 +37,24 @@ def _behind_gaps(rows: npt.NDArray[_Number], gap: int, filling: float) -> npt.ND
     return laid.ravel()
 
 
-def matches(tokens: npt.NDArray[np.int64], at: IndexArray, path: Path) -> BoolArray:
-    """Whether a path's context stands before each of these positions: (position,) -> (position,)."""
-    found = np.ones(len(at), np.bool_)
-    for depth, token in path:
-        found &= tokens[at - depth] == token
-    return found
+def matches(tokens: npt.NDArray[np.int64], at: IndexArray, paths: Iterable[Path]) -> dict[Path, BoolArray]:
+    """Whether the context of each path stands before each of these positions: path -> (position,).
+
+    Paths have steps and beginnings in common, each of which is looked for once.
+    """
+    found: dict[Path, BoolArray] = {(): np.ones(len(at), np.bool_)}
+    steps: dict[tuple[int, int], BoolArray] = {}
+
+    def match(path: Path) -> BoolArray:
+        if path not in found:
+            *before, step = path
+            if step not in steps:
+                depth, token = step
+                steps[step] = tokens[at - depth] == token
+            found[path] = match(tuple(before)) & steps[step]
+        return found[path]
+
+    return {path: match(path) for path in paths}
 
 
 @dataclass(frozen=True, eq=False)

@@ -166,7 +166,8 @@ def baseline_verdicts(
     """Judge the look-up tables that one neuron's training examples give, on its test examples."""
     known, asked = block.tokens[row, train], block.tokens[row, test]
     learned, true = normalised(block, row, train), normalised(block, row, test)
-    predicted = list(NgramTable.learn(max(BASELINES.values()), known, learned).predictions(asked))
+    table = NgramTable.learn(max(BASELINES.values()), known, learned, config.fire_threshold)
+    predicted = list(table.predictions(asked))
     return {name: judge(predicted[n - 1], true, config.fire_threshold) for name, n in BASELINES.items()}
 
 

@@ -165,8 +165,8 @@ class _Weigher:
         there = self._random.text.positions(token)
         there = there[~self.hidden[there]]
         paths = {path for candidates in levels.values() for path in candidates}
-        matched = {path: matches(self._text.text.tokens, at, path) for path in paths}
-        random = {path: matches(self._random.text.tokens, there, path) for path in paths}
+        matched = matches(self._text.text.tokens, at, paths)
+        random = matches(self._random.text.tokens, there, paths)
         fires, random_fires = self._fires[at], self.random_fires[there]
         place = self._text.place[at]
         for level, candidates in levels.items():

@@ -52,3 +52,13 @@ def test_an_indexed_text_fires_where_the_table_predicts_it() -> None:
         assert (indexed.fires(table, 0.5) == (table.predict(text) >= 0.5)).all()
     nothing = NgramTable.learn(5, tokens[:0], activation[:0])
     assert not indexed.fires(nothing, 0.5).any()
+
+
+def test_what_never_fires_may_be_left_out() -> None:
+    rng = np.random.default_rng(4)
+    tokens = rng.integers(0, 30, (6, 60)).astype(np.int32)
+    activation = (rng.random((6, 60)) ** 4).astype(np.float32)
+    text = rng.integers(0, 30, (9, 60)).astype(np.int32)
+    whole, firing = (NgramTable.learn(5, tokens, activation, least) for least in (-np.inf, 0.5))
+    assert sum(map(len, firing.keys)) < sum(map(len, whole.keys))
+    assert ((whole.predict(text) >= 0.5) == (firing.predict(text) >= 0.5)).all()
