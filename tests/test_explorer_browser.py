@@ -24,6 +24,9 @@ pytestmark = needs_chromium
 CLIPBOARD = "navigator.clipboard.readText()"
 COLOURS = """[document.documentElement, document.body].map((part) => getComputedStyle(part))
   .map((style) => [style.backgroundColor, style.color])"""
+NO_STORAGE = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("denied", "SecurityError"); },
+});"""
 SERVE = "import sys; from n2gdb.cli.main import run; sys.argv = ['n2gdb', *sys.argv[1:]]; run()"
 
 
@@ -162,6 +165,25 @@ def test_questions_and_history_are_there_to_click(page: Page) -> None:
     assert question in page.locator(".past").inner_text()
     page.get_by_role("button", name="Forget").click()
     assert page.locator(".past").count() == 0
+
+
+def test_a_browser_that_keeps_nothing_has_no_history(page: Page) -> None:
+    page.add_init_script(NO_STORAGE)
+    ask(page, "neurons MATCHING 'the'")
+    assert neurons_of(page)
+    assert page.locator(".past").count() == 0
+
+
+def test_a_damaged_history_is_passed_over(page: Page) -> None:
+    page.goto("/")
+    page.evaluate("localStorage.setItem('n2gdb.queries', '{damaged')")
+    ask(page, "neurons MATCHING 'the'")
+    assert neurons_of(page)
+
+
+def test_an_address_that_is_none_is_said_to_be_none(page: Page) -> None:
+    page.goto("/neuron/%E0")
+    page.locator("h1", has_text="Not shown").wait_for()
 
 
 def test_the_cypher_is_shown_on_demand(page: Page) -> None:

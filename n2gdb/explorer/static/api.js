@@ -6,7 +6,7 @@ export class Refused extends Error {
     this.status = status;
     this.line = told.line ?? null;
     this.column = told.column ?? null;
-    this.length = told.length ?? 1;
+    this.length = told.length ?? null;
     this.hint = told.hint ?? null;
   }
 }

@@ -50,10 +50,9 @@ export class Completion {
     this.list.hidden = false;
     this.editor.box.setAttribute("aria-expanded", "true");
     this.choose(-1);
-    const { left, top } = this.editor.placeOf(from);
+    const left = this.editor.placeOf(from);
     const most = this.list.parentElement.clientWidth - this.list.offsetWidth - 4;
     this.list.style.setProperty("left", `${Math.max(0, Math.min(left, most))}px`);
-    this.list.style.setProperty("top", `${top + 4}px`);
     return undefined;
   }
 

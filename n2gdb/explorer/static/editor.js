@@ -24,7 +24,7 @@ export class Editor {
     this.box.value = text;
     this.completion = new Completion(this);
     this.element = make("div", { class: "editor" },
-      make("div", { class: "sheet" }, this.mirror, this.box, this.completion.list), this.said);
+      make("div", { class: "sheet" }, this.mirror, this.box), this.said, this.completion.list);
     new ResizeObserver(() => this.point()).observe(this.mirror);
     this.paint();
   }
@@ -104,7 +104,7 @@ export class Editor {
     this.said.classList.toggle("far", place > this.mirror.clientWidth / 2);
   }
 
-  /** Return where a character of the text stands, from the sheet's corner in pixels. */
+  /** Return how far from the sheet's left a character of the text stands, in pixels. */
   placeOf(index) {
     const walker = document.createTreeWalker(this.mirror, NodeFilter.SHOW_TEXT);
     let left = index;
@@ -113,13 +113,11 @@ export class Editor {
         const range = document.createRange();
         range.setStart(node, left);
         range.collapse(true);
-        const spot = range.getBoundingClientRect();
-        const corner = this.mirror.getBoundingClientRect();
-        return { left: spot.left - corner.left, top: spot.bottom - corner.top };
+        return range.getBoundingClientRect().left - this.mirror.getBoundingClientRect().left;
       }
       left -= node.length;
     }
-    return { left: 0, top: this.mirror.clientHeight };
+    return 0;
   }
 }
 
@@ -129,6 +127,14 @@ function mistakeRange(text, mistake) {
   const before = text.split("\n").slice(0, (mistake.line ?? 1) - 1).reduce((sum, line) => sum + line.length + 1, 0);
   const line = [...text.slice(before).split("\n", 1)[0]];
   const start = before + line.slice(0, mistake.column - 1).join("").length;
-  const end = start + line.slice(mistake.column - 1, mistake.column - 1 + Math.max(1, mistake.length ?? 1)).join("").length;
+  const rest = line.slice(mistake.column - 1);
+  const length = mistake.length ?? wordOf(rest);
+  const end = start + rest.slice(0, Math.max(1, length)).join("").length;
   return [start, Math.max(end, start + 1)];
+}
+
+// The server says where a mistake begins: it is the word there.
+function wordOf(characters) {
+  const end = characters.findIndex((character) => !/[\p{L}\p{N}_]/u.test(character));
+  return end < 0 ? characters.length : end;
 }

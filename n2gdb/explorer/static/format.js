@@ -11,7 +11,7 @@ export const grouped = (count) => (count === null || count === undefined ? NONE 
 export const score = (value) => (value === null || value === undefined ? NONE : value.toFixed(2));
 
 /** Write a raw activation to three figures. */
-export const figure = (value) => (value === null || value === undefined ? NONE : String(Number(value.toPrecision(3))));
+export const figure = (value) => (value === null || value === undefined ? NONE : String(Number(value.toPrecision(3))).replace("-", "\u2212"));
 
 /** Write a duration in milliseconds. */
 export const duration = (milliseconds) =>

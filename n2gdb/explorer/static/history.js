@@ -5,7 +5,7 @@ const MOST = 40;
 
 /** Return the queries asked before; none where the browser keeps nothing. */
 export function asked() {
-  const kept = read(localStorage.getItem(KEY) ?? "[]");
+  const kept = read(storage()?.getItem(KEY) ?? "[]");
   return Array.isArray(kept) ? kept.filter((each) => typeof each === "string") : [];
 }
 
@@ -19,11 +19,21 @@ function read(text) {
   }
 }
 
+// A browser that is told to keep nothing refuses even to be asked.
+function storage() {
+  try {
+    return localStorage;
+  } catch (error) {
+    if (error.name === "SecurityError") return null;
+    throw error;
+  }
+}
+
 /** Remember a query as the latest. */
 export function remember(query) {
-  localStorage.setItem(KEY, JSON.stringify([query, ...asked().filter((each) => each !== query)].slice(0, MOST)));
+  storage()?.setItem(KEY, JSON.stringify([query, ...asked().filter((each) => each !== query)].slice(0, MOST)));
 }
 
 export function forget() {
-  localStorage.removeItem(KEY);
+  storage()?.removeItem(KEY);
 }

@@ -1,6 +1,6 @@
 // The answer to a query: rows of neurons, patterns or tokens, counts as bars, or the steps of an EXPLAIN.
 
-import { ask } from "/static/api.js";
+import { ask, isGivenUp } from "/static/api.js";
 import { countBars } from "/static/counts.js";
 import { announce, fill, make } from "/static/dom.js";
 import { explanation, stepsOf } from "/static/explain.js";
@@ -61,17 +61,23 @@ export class Results {
     const left = () => told.total - this.loaded;
     const title = () => (left() <= TOGETHER ? `Show ${left()} more` : `Show ${TOGETHER} more of ${grouped(left())}`);
     if (left() <= 0) return null;
+    const refusal = make("p", { class: "refusal", role: "alert" });
     const button = make("button", { class: "more", type: "button", onclick: async () => {
       button.disabled = true;
-      const next = await this.fetch();
-      this.loaded += next.rows.length;
-      this.table.add(next.rows);
-      announce(`${counted(this.loaded, "row")} shown`);
+      fill(refusal);
+      try {
+        const next = await this.fetch();
+        this.loaded += next.rows.length;
+        this.table.add(next.rows);
+        announce(`${counted(this.loaded, "row")} shown`);
+        if (left() <= 0 || !next.rows.length) button.remove();
+        else fill(button, title());
+      } catch (error) {
+        if (!isGivenUp(error)) fill(refusal, error.message);
+      }
       button.disabled = false;
-      if (left() <= 0 || !next.rows.length) button.remove();
-      else fill(button, title());
     } }, title());
-    return button;
+    return [button, refusal];
   }
 
   /** Go up or down the rows. */

@@ -14,17 +14,28 @@ const PAGES = [
 export function pageOf(url) {
   for (const [page, form] of PAGES) {
     const found = form.exec(url.pathname);
-    if (found) {
-      const names = found.slice(1).map(decodeURIComponent);
-      return { page, names, q: url.searchParams.get("q"), model: url.searchParams.get("model") };
+    const names = found?.slice(1).map(decoded);
+    if (names?.every((name) => name !== null)) {
+      return { page, names, q: url.searchParams.get("q"), model: url.searchParams.get("model"),
+        secondModel: url.searchParams.get("second_model") };
     }
   }
   return null;
+}
+
+// A name whose percent signs mean nothing is no name.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
 }
 
 export const queryAt = (q, model) => address("/", { q, model });
 export const neuronAt = (neuron, model) => address(`/neuron/${encodeURIComponent(neuron)}`, { model });
 export const layerAt = (layer, model) => address(`/layer/${layer}`, { model });
 export const modelAt = (model) => address("/model", { model });
-export const compareAt = (first, second, model) =>
-  address(`/compare/${encodeURIComponent(first)}/${encodeURIComponent(second)}`, { model });
+export const compareAt = (first, second, model, secondModel) =>
+  address(`/compare/${encodeURIComponent(first)}/${encodeURIComponent(second)}`, { model, second_model: secondModel });

@@ -44,6 +44,6 @@ function table(rows, at) {
     return make("tr", {}, make("td", {}, make("a", { class: "neuron", href: neuronAt(row.neuron, model) }, row.neuron)),
       make("td", { class: "number" }, meter(row.similarity)), make("td", { class: "number" }, grouped(row.size)),
       make("td", { class: "number" }, meter(row.f1)),
-      make("td", {}, make("a", { href: compareAt(at.name, row.neuron, at.model), "aria-label": `Compare ${at.name} with ${row.neuron}` }, "compare")));
+      make("td", {}, make("a", { href: compareAt(at.name, row.neuron, at.model, model), "aria-label": `Compare ${at.name} with ${row.neuron}` }, "compare")));
   }))));
 }

@@ -3,6 +3,8 @@
 import { drawn, make } from "/static/dom.js";
 import { score } from "/static/format.js";
 
+const COUNTED = 4; // as many any-tokens in a row are counted, not drawn
+
 /** Show one token: `shown` has its white space visible. */
 export function token(shown, attributes = {}) {
   return make("bdi", { ...attributes, class: `token ${attributes.class ?? ""}`.trim() }, shown);
@@ -10,11 +12,27 @@ export function token(shown, attributes = {}) {
 
 /** Show a path in text order: what the query names is marked, the last step is what the neuron fires on. */
 export function path(steps) {
-  return make("span", { class: "path" }, steps.map(stepOf));
+  return make("span", { class: "path" }, gathered(steps).map((part) => (Array.isArray(part) ? anyTokens(part.length) : stepOf(part))));
+}
+
+// Steps, those that stand for any token gathered into lists of neighbours.
+function gathered(steps) {
+  const parts = [];
+  for (const step of steps) {
+    if (step.text !== null) parts.push(step);
+    else if (Array.isArray(parts.at(-1))) parts.at(-1).push(step);
+    else parts.push([step]);
+  }
+  return parts;
+}
+
+function anyTokens(count) {
+  if (count === 1) return token("_", { class: "any", title: "any one token" });
+  if (count < COUNTED) return token(Array(count).fill("_").join(" "), { class: "any", title: `any ${count} tokens` });
+  return token(`_ ×${count}`, { class: "any", title: `any ${count} tokens` });
 }
 
 function stepOf(step) {
-  if (step.text === null) return token("_", { class: "any", title: "any one token" });
   const fires = step.depth === 0;
   const said = [fires ? "fires here" : "context", step.importance === null ? null : `importance ${score(step.importance)}`,
     step.matched ? "named by the query" : null].filter(Boolean).join(", ");
