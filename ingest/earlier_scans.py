@@ -71,7 +71,7 @@ class EarlierScans:
 
 def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
     """How many windows of a corpus are those of another, which it continues; 0 where it does not."""
-    if not path.exists():
+    if not path.exists() or path.stat().st_size % (4 * corpus.width):  # none, or windows of another length
         return 0
     theirs = np.memmap(path, np.int32, mode="r").reshape(-1, corpus.width)
     last = len(theirs) - 1

@@ -93,8 +93,13 @@ def test_other_parameters_cost_no_scan(
 
 @pytest.mark.parametrize(
     "other",
-    [replace(LESS, top_k=6), replace(LESS, near_duplicate=0.5), replace(MORE, tokens=16_000)],
-    ids=["more windows kept", "other duplicates", "text that this corpus lacks"],
+    [
+        replace(LESS, top_k=6),
+        replace(LESS, near_duplicate=0.5),
+        replace(MORE, tokens=16_000),
+        replace(LESS, window=48, tokens=48 * 47 + 1),
+    ],
+    ids=["more windows kept", "other duplicates", "text that this corpus lacks", "windows of another length"],
 )
 def test_a_scan_of_another_kind_is_left_alone(other: N2GConfig, tmp_path: Path) -> None:
     run(tmp_path / "other", other, (0,))
