@@ -62,7 +62,7 @@ def main(
         learned = learn(engine, block, train, helpers, config)
         graphs = learned.graphs
         if text is not None and overlaps is not None:
-            graphs = refine_graphs(learned, block, train, overlaps, text, subject.special, config)
+            graphs = refine_graphs(learned, block, train, overlaps, text, config)
         verdicts = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
         seconds = (time.perf_counter() - start) / len(rows)
         tables = [baseline_verdicts(block, row, train[row], ~train[row], config) for row in range(len(rows))]

@@ -157,8 +157,7 @@ class _Bench:
         graphs = learned.graphs
         if config.refine_rounds:
             random = self._random_text(config)
-            special = self.model.special
-            graphs = refine_graphs(learned, self.block, train, self.window, random, special, config)
+            graphs = refine_graphs(learned, self.block, train, self.window, random, config)
         seconds = time.perf_counter() - start
         self._judge(name, graphs, test, config, seconds)
 

@@ -3,16 +3,19 @@
     python -m benchmarks.throughput [--model demo] [--device auto] [--neurons 64] [--tokens 200000]
 
 Every pass that the ingest asks of the model's trunk is recorded: batches of windows by the scan and for
-random text, trees of prompts by N2G. Afterwards the same passes run bare, as many at once: nothing is
-packed, gathered, copied back, kept or learned. A stage's share is the bare time over its wall time. All
-neurons and the whole corpus (--neurons 0 --tokens 0) take twice an ingest.
+random text, trees of prompts by N2G. Two shares of a stage's wall time are printed. "passes" is the time
+spent in passes, a mean over the cores that run them (of a GPU, whose passes return before they end, it says
+little): the rest is everything else, waiting included. "bare" is the time that the same passes take
+afterwards, as many at once, while nothing is packed, gathered, copied back, kept or learned. All neurons and
+the whole corpus (--neurons 0 --tokens 0) take twice an ingest.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ import torch
 import typer
 
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.cores import on_cores
+from n2gdb.ingest.cores import lanes, on_cores
 from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
 from n2gdb.ingest.packing import Packed
 from n2gdb.ingest.pipeline import Source, ingest
@@ -35,14 +38,25 @@ class Recorder:
     trunk: Trunk
     windows: list[tuple[Any, ...]] = field(default_factory=list)
     trees: list[tuple[Any, ...]] = field(default_factory=list)
+    of_windows: list[float] = field(default_factory=list)
+    of_trees: list[float] = field(default_factory=list)
 
     def along_windows(self, tokens: torch.Tensor, layers: Any) -> list[torch.Tensor]:
         self.windows.append((tokens, layers))
-        return self.trunk.along_windows(tokens, layers)
+        with timed(self.of_windows):
+            return self.trunk.along_windows(tokens, layers)
 
     def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
         self.trees.append((packed, layer, asked))
-        return self.trunk.at_nodes(packed, layer, asked)
+        with timed(self.of_trees):
+            return self.trunk.at_nodes(packed, layer, asked)
+
+
+@contextmanager
+def timed(seconds: list[float]) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    seconds.append(time.perf_counter() - begun)
 
 
 @dataclass
@@ -91,19 +105,20 @@ def main(
     nodes = sum(len(packed) for packed, _, _ in recorder.trees)
     whole = sum(wall.values())
     print(f"{subject.device}: {scanned:,} tokens of windows, {nodes:,} nodes of prompts")
-    print("stage                  wall s   bare s   share   a second, bare")
+    print("stage                  wall s   passes   bare   a second, bare")
     reading = wall.get("scan", 0.0) + wall.get("random text", 0.0)
-    print_row("scan, random text", reading, of_windows, scanned)
-    print_row("neurons", wall.get("neurons", 0.0), of_trees, nodes)
-    for stage in ("tokenise", "load"):
+    in_windows, in_trees = (sum(each) / lanes(subject) for each in (recorder.of_windows, recorder.of_trees))
+    print_row("scan, random text", reading, in_windows, of_windows, scanned)
+    print_row("neurons", wall.get("neurons", 0.0), in_trees, of_trees, nodes)
+    for stage in ("start", "tokenise", "load"):
         print(f"{stage:<20} {wall.get(stage, 0.0):>8.1f}")
-    print_row("all", whole, of_windows + of_trees, scanned + nodes)
+    print_row("all", whole, in_windows + in_trees, of_windows + of_trees, scanned + nodes)
     if subject.device.type == "cuda":
         print(f"{torch.cuda.max_memory_allocated() / 1e9:.2f} GB of GPU memory at the peak")
 
 
-def print_row(stage: str, wall: float, bare: float, tokens: int) -> None:
-    print(f"{stage:<20} {wall:>8.1f} {bare:>8.1f} {bare / wall:>7.2f} {tokens / bare:>16,.0f}")
+def print_row(stage: str, wall: float, passes: float, bare: float, tokens: int) -> None:
+    print(f"{stage:<20} {wall:>8.1f} {passes / wall:>8.2f} {bare / wall:>6.2f} {tokens / bare:>16,.0f}")
 
 
 def bare(subject: SubjectModel, run: Callable[..., Any], calls: list[tuple[Any, ...]]) -> float:

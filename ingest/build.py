@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-
-import numpy as np
+from collections.abc import Iterable, Sequence
 
 from n2gdb.graph import NeuronGraph, Pattern, Step
-from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.measured import Measured
+from n2gdb.ingest.firings import Firing
 
-__all__ = ["absorb_siblings", "build_graphs", "patterns_of"]
+__all__ = ["absorb_siblings", "build_graphs"]
 
 ANY = -1
 
 
-def build_graphs(
-    measured: Measured, neurons: Sequence[int], special: Collection[int], config: N2GConfig
-) -> list[NeuronGraph]:
-    """Build each neuron's graph of all its prompts; ``special`` tokens never fire.
+def build_graphs(firings: Iterable[Firing], neurons: Sequence[int], threshold: float) -> list[NeuronGraph]:
+    """Build each neuron's graph of all its firings: context above an importance threshold is named.
 
     Source: N2G, arXiv 2305.19911, section 3.4.
     """
     patterns: dict[int, list[Pattern]] = {neuron: [] for neuron in neurons}
-    owner = measured.prompts.neuron
-    for row, pattern in patterns_of(measured, config.importance_threshold, special, config):
-        patterns[int(owner[row])].append(pattern)
+    for firing in firings:
+        if firing.slot > threshold:
+            steps = (Step(0, firing.token, 1.0), *firing.steps(threshold))
+            patterns[firing.neuron].append(Pattern(steps, firing.activation))
     return [NeuronGraph.from_patterns(absorb_siblings(patterns[neuron])) for neuron in neurons]
-
-
-def patterns_of(
-    measured: Measured, threshold: float, special: Collection[int], config: N2GConfig
-) -> Iterator[tuple[int, Pattern]]:
-    """Yield (prompt, pattern) for every position that fires in a prompt of an importance threshold.
-
-    A firing on a special token, as the BOS in front, is none.
-    """
-    rows = measured.rows(threshold)
-    prompts = measured.prompts.take(rows)
-    normalised = prompts.normalised
-    fires = (normalised > config.activation_threshold) & ~np.isin(prompts.tokens, list(special))
-    row, position = np.nonzero(fires)  # (firing,)
-    weight = measured.importance[measured.inherits[rows[row]], :, position]  # (firing, masked position)
-    firing, context = np.nonzero(weight > threshold)
-    # Read back from the firing position: the nearest context token first.
-    steps: list[list[Step]] = [[Step(0, token, 1.0)] for token in prompts.tokens[row, position].tolist()]
-    order = np.lexsort((-context, firing))
-    firing, context = firing[order], context[order]
-    for index, depth, token, value in zip(
-        firing.tolist(),
-        (position[firing] - context).tolist(),
-        prompts.tokens[row[firing], context].tolist(),
-        weight[firing, context].tolist(),
-        strict=True,
-    ):
-        steps[index].append(Step(depth, token, value))
-    activation = normalised[row, position].tolist()
-    for prompt, path, value in zip(rows[row].tolist(), steps, activation, strict=True):
-        yield prompt, Pattern(tuple(path), value)
 
 
 def absorb_siblings(patterns: Sequence[Pattern]) -> list[Pattern]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.graph import Pattern
-from n2gdb.ingest.build import patterns_of
+from n2gdb.graph import Pattern, Step
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.measured import Measured
+from n2gdb.ingest.firings import Firing
 
 __all__ = ["BARE", "Candidate", "Candidates", "Level", "Path", "read_candidates"]
 
@@ -47,8 +46,13 @@ BARE = Level(math.inf, augmented=False)
 class Candidate:
     """A pattern, and the examples (places among the neuron's) that it was read off."""
 
-    pattern: Pattern
+    context: tuple[Step, ...]
+    activation: float
     places: set[int]
+
+    def pattern(self, token: int) -> Pattern:
+        """Return the pattern for the activating token that it is a candidate of."""
+        return Pattern((Step(0, token, 1.0), *self.context), self.activation)
 
     def read_elsewhere(self, place: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """Whether it was read off another example than each of these: (position,) -> (position,)."""
@@ -63,34 +67,32 @@ class Candidate:
 Candidates = dict[int, dict[Level, dict[Path, Candidate]]]
 
 
-def read_candidates(
-    measured: Measured, place: npt.NDArray[np.intp], special: Collection[int], config: N2GConfig
-) -> dict[int, Candidates]:
-    """Read the candidates of every neuron off its prompts, at every threshold, with variants and without.
-
-    place (prompt,) says which of its neuron's examples each prompt came of.
-    """
+def read_candidates(firings: Sequence[Firing], config: N2GConfig) -> dict[int, Candidates]:
+    """Read the candidates of every neuron off its firings, at every threshold, with variants and without."""
     found: dict[int, Candidates] = {}
-    neuron = measured.prompts.neuron.tolist()
-    varied = len(measured.slot) > measured.n_originals
     for threshold in config.thresholds:
         original, augmented = Level(threshold, augmented=False), Level(threshold, augmented=True)
-        for row, pattern in patterns_of(measured, threshold, special, config):
-            roots = found.setdefault(neuron[row], {}).setdefault(pattern.steps[0].token, {})
-            if row < measured.n_originals:
-                _add(roots, original, pattern, int(place[row]))
-            if varied:
-                _add(roots, augmented, pattern, int(place[row]))
+        for firing in firings:
+            if firing.slot <= threshold:
+                continue
+            levels = found.setdefault(firing.neuron, {}).setdefault(firing.token, {})
+            context = firing.steps(threshold)
+            if firing.is_original:
+                _add(levels, original, firing, context)
+            if config.augment:
+                _add(levels, augmented, firing, context)
     return found
 
 
-def _add(roots: dict[Level, dict[Path, Candidate]], level: Level, pattern: Pattern, place: int) -> None:
-    paths = roots.setdefault(level, {})
-    path = tuple((step.depth, step.token) for step in pattern.steps[1:])
+def _add(
+    levels: dict[Level, dict[Path, Candidate]], level: Level, firing: Firing, context: tuple[Step, ...]
+) -> None:
+    paths = levels.setdefault(level, {})
+    path = tuple((step.depth, step.token) for step in context)
     known = paths.get(path)
     if known is None:
-        paths[path] = Candidate(pattern, {place})
+        paths[path] = Candidate(context, firing.activation, {firing.place})
         return
-    known.places.add(place)
-    if pattern.activation > known.pattern.activation:
-        known.pattern = pattern
+    known.places.add(firing.place)
+    if firing.activation > known.activation:
+        known.context, known.activation = context, firing.activation

@@ -7,6 +7,7 @@ other's work runs.
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,10 @@ __all__ = ["lanes", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
+
+#: Options of glibc's mallopt, and the greatest block that it may keep, which is all that it allows.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_MOST_KEPT, _LARGEST_KEPT = 1 << 30, 1 << 25
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -71,6 +76,20 @@ def _pool(on_cpu: bool) -> tuple[ThreadPoolExecutor, int]:
     sys.setswitchinterval(_SWITCH_SECONDS)
     if not on_cpu:
         return ThreadPoolExecutor(2, "n2gdb"), 2
+    _keep_freed_memory()
     workers = torch.get_num_threads()
     torch.set_num_threads(1)
     return ThreadPoolExecutor(workers, "n2gdb", torch.set_num_threads, (1,)), workers
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what tensors free, where it is glibc: every pass wants as much again.
+
+    It would else give each large tensor back to the system, which then clears the next one page by page.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)

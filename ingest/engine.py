@@ -33,7 +33,7 @@ BoolArray = npt.NDArray[np.bool_]
 _SMALLEST_BATCH = 64
 
 #: Few prompts are parted into smaller batches, so that no core is without one, but into none of fewer tokens.
-_BATCHES_A_LANE, _SMALL_BATCH = 1, 256
+_SMALL_BATCH = 128
 
 
 class _StoppedError(Exception):
@@ -167,7 +167,8 @@ class Engine:
 
         over = over or partial(on_cores, self.model)
         rest: IndexArray = np.arange(len(runs))
-        each_lane = count_nodes(runs) // (_BATCHES_A_LANE * lanes(self.model))
+        # What packs repeat of one another's beginnings is no more than a prompt each.
+        each_lane = -(-count_nodes(runs) // lanes(self.model)) + prompts.shape[1]
         while len(rest):
             size = min(self.batch_tokens, max(_SMALL_BATCH, each_lane))
             batches = [rest[part] for part in split(runs[rest], size)]

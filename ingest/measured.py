@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Pruned prompts and the variants of them that still fire; patterns are read off these rows.
+    """Pruned prompts and the variants of them that still fire; firings are read off these rows.
 
     importance (original, masked position, position); inherits (prompt,) gives each prompt's row of it.
     slot (prompt,) is the importance of the token that a variant replaces: infinite where it is the pivot,
@@ -34,12 +34,6 @@ class Measured:
     inherits: IndexArray
     slot: FloatArray
     n_originals: int
-
-    def rows(self, threshold: float, *, augmented: bool = True) -> IndexArray:
-        """Return the prompts that an importance threshold gives: originals, and variants where wanted."""
-        taken = self.slot > threshold
-        taken[self.n_originals :] &= augmented
-        return np.flatnonzero(taken)
 
 
 def measure(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,10 @@ from n2gdb.ingest.build import build_graphs
 from n2gdb.ingest.candidates import read_candidates
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.firings import Firing, read_firings
 from n2gdb.ingest.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.laid import LaidText, RandomText
-from n2gdb.ingest.measured import Measured, measure
+from n2gdb.ingest.measured import measure
 from n2gdb.ingest.prune import Examples
 from n2gdb.ingest.refine import refine
 from n2gdb.ingest.windows import PAD
@@ -88,8 +89,7 @@ class Learned:
     """The graphs of a block as the paper builds them, and what they were read off."""
 
     graphs: list[NeuronGraph]
-    measured: Measured
-    place: IndexArray  # (prompt,) the example of its neuron that a prompt came of
+    firings: list[Firing]
 
 
 def learn(
@@ -101,9 +101,13 @@ def learn(
 ) -> Learned:
     """Build the graph of every neuron of a block from its training examples; dead ones get none.
 
+    Examples that stay below the activation threshold give no patterns, and are not run.
+
     Source: N2G, arXiv 2305.19911, section 3.
     """
-    row, place = np.nonzero(train & ~is_dead(block.max_activation)[:, None])
+    least = config.activation_threshold * block.max_activation[:, None]
+    strongest = np.take_along_axis(block.trace, block.pivot[..., None], 2)[..., 0]  # (neuron, example)
+    row, place = np.nonzero(train & (strongest > least) & ~is_dead(block.max_activation)[:, None])
     pivot = block.pivot[row, place]
     examples = Examples(
         block.neuron[row],
@@ -113,8 +117,8 @@ def learn(
         block.max_activation[row],
     )
     measured = measure(engine, block.layer, examples, helpers, config)
-    graphs = build_graphs(measured, block.neuron.tolist(), engine.model.special, config)
-    return Learned(graphs, measured, place[measured.prompts.source])
+    firings = read_firings(measured, place, engine.model.special, config)
+    return Learned(build_graphs(firings, block.neuron.tolist(), config.importance_threshold), firings)
 
 
 def refine_graphs(
@@ -123,7 +127,6 @@ def refine_graphs(
     train: npt.NDArray[np.bool_],
     window: npt.NDArray[np.int64],
     random: RandomText,
-    special: Collection[int],
     config: N2GConfig,
 ) -> list[NeuronGraph]:
     """Let the graphs of a block learn from their mistakes on training windows and random text.
@@ -131,7 +134,7 @@ def refine_graphs(
     window (neuron, example) holds the numbers of the top windows in the corpus; none of them is random text
     to its neuron.
     """
-    candidates = read_candidates(learned.measured, learned.place, special, config)
+    candidates = read_candidates(learned.firings, config)
     return [
         refine(
             graph,

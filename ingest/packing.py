@@ -29,8 +29,9 @@ __all__ = [
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
 
-#: Prompts are packed with others at most this many times as long, as attention is padded to the longest.
-_SPREAD = 4
+#: Prompts are packed with others at most this many times as long, as attention is padded to the longest;
+#: but fewer nodes than this are not worth a pass of their own.
+_SPREAD, _FEW = 4, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +86,34 @@ def share_prefixes(prompts: IntArray) -> Sharing:
 def split_runs(prompts: IntArray, nodes: int) -> Iterator[IndexArray]:
     """Part sorted prompts into packs of about so many nodes: yields rows of ``prompts``, each one once.
 
-    Prompts of like length go together, each length in the order given.
+    Prompts of like length go together, each length in the order given and in packs of like size.
     """
     length = lengths_of(prompts)
-    kind = np.ceil(np.log(np.maximum(length, 1)) / np.log(_SPREAD)).astype(int)
-    for each in np.unique(kind):
-        rows = np.flatnonzero(kind == each)
+    for rows in _of_like_length(prompts, length):
         own = length[rows] - _shared(prompts[rows])
+        # The first of a pack has nothing before it to share, which costs at most the longest prompt.
+        longest, whole = int(length[rows].max()), int(own.sum())
+        packs = -(-whole // max(1, nodes - longest))
+        most = min(nodes, -(-whole // packs) + longest)
         start = 0
         while start < len(rows):
-            # The first of a pack has nothing before it to share.
-            held = np.cumsum(own[start : start + nodes]) + length[rows[start]] - own[start]
-            stop = start + max(1, int(np.count_nonzero(held <= nodes)))
+            held = np.cumsum(own[start : start + most]) + length[rows[start]] - own[start]
+            stop = start + max(1, int(np.count_nonzero(held <= most)))
             yield rows[start:stop]
             start = stop
+
+
+def _of_like_length(prompts: IntArray, length: IndexArray) -> Iterator[IndexArray]:
+    """Part sorted prompts by length, few of one length with those of the next: yields rows in order."""
+    kind = np.ceil(np.log(np.maximum(length, 1)) / np.log(_SPREAD)).astype(int)
+    some: IndexArray = np.zeros(0, np.intp)
+    for each in np.unique(kind):
+        some = np.union1d(some, np.flatnonzero(kind == each))
+        if count_nodes(prompts[some]) >= _FEW:
+            yield some
+            some = some[:0]
+    if len(some):
+        yield some
 
 
 def count_nodes(prompts: IntArray) -> int:

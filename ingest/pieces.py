@@ -123,8 +123,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
     config, block, train, learned = bench.config, begun.block, begun.train, begun.learned
     graphs = learned.graphs
     if begun.random is not None:
-        special = bench.engine.model.special
-        graphs = refine_graphs(learned, block, train, begun.window, begun.random, special, config)
+        graphs = refine_graphs(learned, block, train, begun.window, begun.random, config)
     test = block.exists & ~train
     verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
     names = [NeuronName(block.layer, index) for index in begun.piece.neurons]

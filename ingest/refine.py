@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.graph import NeuronGraph, Pattern, Step
+from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.candidates import BARE, Candidate, Candidates, Level, Path
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.laid import LaidText, RandomText, matches
@@ -48,7 +48,7 @@ _RARE = 0.01
 class _Met:
     """What the patterns of one activating token and level meet."""
 
-    patterns: tuple[Pattern, ...]
+    candidates: tuple[Candidate, ...]
     hits: int  # firings in the training windows
     elsewhere: int  # of these, met by patterns read off other examples
     false_alarms: int
@@ -68,18 +68,21 @@ class _Worth:
     nodes: float = 0.0
 
     def __add__(self, other: _Worth) -> _Worth:
-        return _Worth(*(a + b for a, b in zip(self._values(), other._values(), strict=True)))
+        return _Worth(
+            self.hits + other.hits,
+            self.false_alarms + other.false_alarms,
+            self.random_hits + other.random_hits,
+            self.random_false_alarms + other.random_false_alarms,
+            self.nodes + other.nodes,
+        )
 
     def __sub__(self, other: _Worth) -> _Worth:
-        return _Worth(*(a - b for a, b in zip(self._values(), other._values(), strict=True)))
-
-    def _values(self) -> tuple[float, ...]:
-        return (
-            self.hits,
-            self.false_alarms,
-            self.random_hits,
-            self.random_false_alarms,
-            self.nodes,
+        return _Worth(
+            self.hits - other.hits,
+            self.false_alarms - other.false_alarms,
+            self.random_hits - other.random_hits,
+            self.random_false_alarms - other.random_false_alarms,
+            self.nodes - other.nodes,
         )
 
 
@@ -128,7 +131,7 @@ def refine(
     most_nodes = max(4, config.refine_nodes * len(plain))
     start = _better_start(worth, plain_level, aim, most_nodes)
     chosen = _choose(worth, start, aim, most_nodes, config.refine_rounds)
-    kept = [pattern for token, level in chosen.items() for pattern in met[token][level].patterns]
+    kept = [each.pattern(token) for token, level in chosen.items() for each in met[token][level].candidates]
     return _calibrated(NeuronGraph.from_patterns(kept), text, config.fire_threshold)
 
 
@@ -142,9 +145,8 @@ def _with_bare(candidates: Candidates, text: LaidText, fires: BoolArray) -> Cand
     for token in np.unique(text.text.tokens[fires]).tolist():
         at = text.text.positions(token)
         at = at[fires[at]]
-        pattern = Pattern((Step(0, token, 1.0),), float(text.activation[at].mean()))
-        places = set(np.unique(text.place[at]).tolist())
-        together.setdefault(token, {})[BARE] = {(): Candidate(pattern, places)}
+        bare = Candidate((), float(text.activation[at].mean()), set(text.place[at].tolist()))
+        together.setdefault(token, {})[BARE] = {(): bare}
     return together
 
 
@@ -169,24 +171,31 @@ class _Weigher:
         random = matches(self._random.text.tokens, there, paths)
         fires, random_fires = self._fires[at], self.random_fires[there]
         place = self._text.place[at]
+        # Levels often name the same paths, of other examples.
+        counted: dict[frozenset[Path], tuple[int, ...]] = {}
         for level, candidates in levels.items():
-            found = _any(matched[path] for path in candidates)
+            named = frozenset(candidates)
+            if named not in counted:
+                found = _any(matched[path] for path in candidates)
+                abroad = _any(random[path] for path in candidates)
+                counted[named] = (
+                    *_hits_and_false_alarms(found, fires),
+                    *_hits_and_false_alarms(abroad, random_fires),
+                    len({path[:depth] for path in candidates for depth in range(len(path) + 1)}),
+                )
             elsewhere = _any(
                 matched[path] & candidate.read_elsewhere(place) for path, candidate in candidates.items()
             )
-            abroad = _any(random[path] for path in candidates)
+            hits, *others = counted[named]
             yield (
                 level,
-                _Met(
-                    tuple(candidate.pattern for candidate in candidates.values()),
-                    int(np.count_nonzero(found & fires)),
-                    int(np.count_nonzero(elsewhere & fires)),
-                    int(np.count_nonzero(found & ~fires)),
-                    int(np.count_nonzero(abroad & random_fires)),
-                    int(np.count_nonzero(abroad & ~random_fires)),
-                    len({path[:depth] for path in candidates for depth in range(len(path) + 1)}),
-                ),
+                _Met(tuple(candidates.values()), hits, int(np.count_nonzero(elsewhere & fires)), *others),
             )
+
+
+def _hits_and_false_alarms(found: BoolArray, fires: BoolArray) -> tuple[int, int]:
+    hits = int(np.count_nonzero(found & fires))
+    return hits, int(np.count_nonzero(found)) - hits
 
 
 def _any(rows: Iterable[BoolArray]) -> BoolArray:

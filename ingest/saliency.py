@@ -20,9 +20,6 @@ BoolArray = npt.NDArray[np.bool_]
 #: Spans of masked tokens lengthen by this factor with their distance from the pivot.
 _SPAN_GROWTH = 2.0
 
-#: A span is halved when masking it takes this share of the least importance that a token is named for.
-_CAUTION = 0.75
-
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
@@ -73,7 +70,7 @@ def measure_saliency(
         single = spans.stop - spans.first == 1
         one = spans.prompt[single]
         importance[one, spans.first[single], prompts.pivot[one]] = lost[single]
-        spans = spans.halves(~single & (lost > _CAUTION * min(config.thresholds)))
+        spans = spans.halves(~single & (lost > min(config.thresholds)))
         if not len(spans.prompt):
             break
         found = _activations(engine, layer, prompts, spans, at_pivot)

@@ -88,15 +88,15 @@ class Trunk:
         token, position = (
             torch.from_numpy(_whole_blocks(part)).to(device) for part in (packed.token, packed.position)
         )
-        hidden = self.embedding[token] + self.positions[position]  # (node, d_model)
+        hidden = self.embedding[token].add_(self.positions[position])  # (node, d_model)
         blocks = _blocks(packed, device)
         for weights in self.layers[:layer]:
             normed = weights.norm_1(hidden)
             query = functional.linear(normed, *weights.query).view(len(blocks.key), _BLOCK, -1)
             mixed = self._read(weights, query, normed, blocks.key, blocks.mask).flatten(0, 1)
-            hidden = hidden + functional.linear(mixed, *weights.out)
+            hidden += functional.linear(mixed, *weights.out)
             neurons = weights.after_site(self._neurons(weights, hidden))
-            hidden = hidden + functional.linear(neurons, *weights.mlp_out)
+            hidden += functional.linear(neurons, *weights.mlp_out)
         weights = self.layers[layer]
         some = _asked(blocks, asked)
         normed = weights.norm_1(hidden)
@@ -111,20 +111,20 @@ class Trunk:
             return [site.float() for site in self._along_windows(tokens, layers)]
 
     def _along_windows(self, tokens: torch.Tensor, layers: Sequence[int]) -> list[torch.Tensor]:
-        hidden = self.embedding[tokens] + self.positions[: tokens.shape[1]]
+        hidden = self.embedding[tokens].add_(self.positions[: tokens.shape[1]])
         last, found = max(layers), dict[int, torch.Tensor]()
         for number, weights in enumerate(self.layers[: last + 1]):
             normed = weights.norm_1(hidden)
             mixed = self._causal(
                 functional.linear(normed, *weights.query), functional.linear(normed, *weights.key_value)
             )
-            hidden = hidden + functional.linear(mixed, *weights.out)
+            hidden += functional.linear(mixed, *weights.out)
             neurons = self._neurons(weights, hidden)
             if number in layers:
                 found[number] = neurons
             if number < last:
                 neurons = weights.after_site(neurons)
-                hidden = hidden + functional.linear(neurons, *weights.mlp_out)
+                hidden += functional.linear(neurons, *weights.mlp_out)
         return [found[layer] for layer in layers]
 
     def _precision(self) -> torch.autocast:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from n2gdb import NeuronGraph, Pattern, Step
 from n2gdb.ingest.build import absorb_siblings, build_graphs
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.firings import read_firings
 from n2gdb.ingest.measured import Measured
 from n2gdb.ingest.prune import Prompts
 from tests.test_graph import patterns, tokens
@@ -71,7 +72,7 @@ def test_a_prompt_becomes_the_pattern_of_its_important_context() -> None:
     importance[0, 1, 3] = 0.9
     importance[0, 2, 3] = 0.7  # not above the threshold: an any-token
     measured = Measured(prompt, importance, np.array([0]), np.array([np.inf], np.float32), 1)
-    (graph,) = build_graphs(measured, [3], {0}, N2GConfig())
+    (graph,) = build_graphs(read_firings(measured, np.array([0]), {0}, N2GConfig()), [3], 0.75)
     (pattern,) = graph.patterns()
     assert [(s.depth, s.token) for s in pattern.steps] == [(0, 13), (2, 11)]
     assert round(pattern.activation, 3) == 0.8
@@ -90,5 +91,5 @@ def test_a_special_token_never_fires() -> None:
     measured = Measured(
         prompt, np.zeros((1, 3, 3), np.float32), np.array([0]), np.array([np.inf], np.float32), 1
     )
-    (graph,) = build_graphs(measured, [3], {0}, N2GConfig())
+    (graph,) = build_graphs(read_firings(measured, np.array([0]), {0}, N2GConfig()), [3], 0.75)
     assert [pattern.steps[0].token for pattern in graph.patterns()] == [12]

@@ -8,6 +8,7 @@ import pytest
 from n2gdb import NeuronGraph, Pattern, Step
 from n2gdb.ingest.candidates import BARE, Candidate, Candidates, Level, read_candidates
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.firings import read_firings
 from n2gdb.ingest.laid import LaidText, RandomText
 from n2gdb.ingest.measured import Measured
 from n2gdb.ingest.prune import Prompts
@@ -27,7 +28,7 @@ def candidates(*read: tuple[Level, Pattern, set[int]]) -> Candidates:
     for level, pattern, places in read:
         context = tuple((step.depth, step.token) for step in pattern.steps[1:])
         levels = found.setdefault(pattern.steps[0].token, {}).setdefault(level, {})
-        levels[context] = Candidate(pattern, places)
+        levels[context] = Candidate(pattern.steps[1:], pattern.activation, places)
     return found
 
 
@@ -75,7 +76,7 @@ def test_context_that_carries_to_no_other_example_is_not_believed() -> None:
     )
     known = candidates((PLAIN, path((0, 7)), {0, 1, 2}))
     known[7][DEEPER] = {
-        ((1, token),): Candidate(path((0, 7), (1, token)), {token - 1}) for token in (1, 2, 3)
+        ((1, token),): Candidate((Step(1, token, 1.0),), 1.0, {token - 1}) for token in (1, 2, 3)
     }
     graph = refined(known, seen, EMPTY, NeuronGraph.from_patterns([path((0, 7))]))
     assert paths(graph) == {((0, 7),)}
@@ -158,7 +159,8 @@ def test_candidates_are_read_at_every_threshold_with_variants_and_without() -> N
     importance[0, 1, 3], importance[0, 2, 3] = 0.8, 0.6
     slot = np.array([np.inf, 0.6], np.float32)
     measured = Measured(prompts, importance, np.array([0, 0]), slot, 1)
-    found = read_candidates(measured, np.array([4, 4]), {0}, N2GConfig(refine_thresholds=(0.5,)))
+    config = N2GConfig(refine_thresholds=(0.5,))
+    found = read_candidates(read_firings(measured, np.array([4]), {0}, config), config)
     read = {level: set(levels) for level, levels in found[3][7].items()}
     far, near, other = (2, 5), (1, 6), (1, 8)
     assert read == {
