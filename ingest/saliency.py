@@ -49,38 +49,58 @@ def measure_saliency(
 
     Source: N2G, arXiv 2305.19911, section 3.2; the fraction as in the authors' code.
     """
-    tokens, width = prompts.tokens, prompts.tokens.shape[1]
-    special = np.isin(tokens, list(engine.model.special))
-    may_mask = (np.arange(width) < prompts.pivot[:, None]) & ~special
-    at_pivot = np.arange(width) == prompts.pivot[:, None]
+    special = np.isin(prompts.tokens, list(engine.model.special))
+    may_mask = (np.arange(prompts.tokens.shape[1]) < prompts.pivot[:, None]) & ~special
+    at_pivot = np.arange(prompts.tokens.shape[1]) == prompts.pivot[:, None]
     spans = _first_spans(may_mask, prompts.pivot, config.mask_alone)
-    variants = _mask(prompts, spans, engine.model.mask)
     # The prompts run along with what begins like them.
+    prompts, found = _with_prompts(engine, layer, prompts, ~special, spans, at_pivot)
+    importance = _by_halving(engine, layer, prompts, spans, found, at_pivot, config)
+    # What fires before the pivot is rare.
+    fires = (prompts.normalised > config.activation_threshold) & ~at_pivot
+    last = _last_true(fires)
+    spans = _first_spans(may_mask & (np.arange(may_mask.shape[1]) < last[:, None]), last, config.mask_alone)
+    found = _activations(engine, layer, prompts, spans, fires)
+    return prompts, importance + _by_halving(engine, layer, prompts, spans, found, fires, config)
+
+
+def _with_prompts(
+    engine: Engine, layer: int, prompts: Prompts, everywhere: BoolArray, spans: _Spans, asked: BoolArray
+) -> tuple[Prompts, FloatArray]:
+    """Run the prompts, and with each span masked: the prompts measured, and (span, position)."""
+    n = len(prompts.tokens)
     found = engine.activations(
         layer,
-        np.concatenate([tokens, variants]),
+        np.concatenate([prompts.tokens, _mask(prompts, spans, engine.model.mask)]),
         np.concatenate([prompts.neuron, prompts.neuron[spans.prompt]]),
-        np.concatenate([~special, at_pivot[spans.prompt]]),
+        np.concatenate([everywhere, asked[spans.prompt]]),
     )
-    prompts = replace(prompts, activations=found[: len(tokens)])
-    found = found[len(tokens) :]
-    importance = np.zeros((len(tokens), width, width), np.float32)
-    while True:
-        lost = _lost(prompts, spans, found, at_pivot)[np.arange(len(found)), prompts.pivot[spans.prompt]]
+    return replace(prompts, activations=found[:n]), found[n:]
+
+
+def _by_halving(
+    engine: Engine,
+    layer: int,
+    prompts: Prompts,
+    spans: _Spans,
+    found: FloatArray,
+    asked: BoolArray,
+    config: N2GConfig,
+) -> FloatArray:
+    """Importance of single tokens at asked positions: spans that matter at one of them are halved.
+
+    found (span, position) with each span masked, asked (prompt, position) -> (prompt, masked position,
+    position).
+    """
+    width = prompts.tokens.shape[1]
+    importance = np.zeros((len(prompts.tokens), width, width), np.float32)
+    while len(spans.prompt):
+        lost = _lost(prompts, spans, found, asked)  # (span, position)
         single = spans.stop - spans.first == 1
-        one = spans.prompt[single]
-        importance[one, spans.first[single], prompts.pivot[one]] = lost[single]
-        spans = spans.halves(~single & (lost > min(config.thresholds)))
-        if not len(spans.prompt):
-            break
-        found = _activations(engine, layer, prompts, spans, at_pivot)
-    # What fires before the pivot is rare: every token before it is masked by itself.
-    fires = (prompts.normalised > config.activation_threshold) & ~at_pivot
-    prompt, mask = np.nonzero(may_mask & (np.arange(width) < _last_true(fires)[:, None]))
-    spans = _Spans(prompt, mask, mask + 1)
-    found = _activations(engine, layer, prompts, spans, fires)
-    importance[prompt, mask] += _lost(prompts, spans, found, fires)
-    return prompts, importance
+        importance[spans.prompt[single], spans.first[single]] = lost[single]
+        spans = spans.halves(~single & (lost.max(axis=1) > min(config.thresholds)))
+        found = _activations(engine, layer, prompts, spans, asked)
+    return importance
 
 
 def _last_true(rows: BoolArray) -> IndexArray:

@@ -218,11 +218,16 @@ def trunk_of(bridge: Any, *, half: bool = False) -> Trunk | None:
         _plain(model.tok_embed).weight.detach(),
         _plain(model.pos).weight.detach(),
         tuple(_layer(layer) for layer in layers),
-        _plain(layers[0].mlp).act,
+        _solu if str(bridge.cfg.act_fn).startswith("solu") else _plain(layers[0].mlp).act,
         first.n_heads,
         1 / first.scale,
         half,
     )
+
+
+def _solu(before: torch.Tensor) -> torch.Tensor:
+    """x softmax(x), with one large tensor less than the model's own."""
+    return functional.softmax(before, dim=-1).mul_(before)
 
 
 def _layer(layer: Any) -> _Layer:
