@@ -1,6 +1,6 @@
 """Our graphs beside the published code's, on the same neurons and the same train and test examples.
 
-    python -m benchmarks.reference REFERENCE.npz [--augment embedding] [--refine] [--neurons-per-layer 36]
+    python -m benchmarks.reference REFERENCE.npz [--augment embedding] [--refine] [--repeats 5] [--each]
 
 REFERENCE.npz holds neurons (n, 2), windows (w, 256), examples (n, 20) rows of windows, max_activation (n),
 train and test (10) places among the 20, and reference (n, 4): the published code's precision, recall,
@@ -14,6 +14,7 @@ that has a run of 16 tokens in common with one of them is left out.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,14 +22,14 @@ import numpy as np
 import torch
 import typer
 
-from n2gdb.ingest.augment import load_helpers
+from n2gdb.ingest.augment import Helper, load_helpers
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus import Windows, read_documents
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.judge import Verdict
 from n2gdb.ingest.laid import RandomText
 from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
-from n2gdb.ingest.n2g import Block, baseline_verdicts, learn, refine_graphs, verdict_of
+from n2gdb.ingest.n2g import Block, baseline_verdicts, learn, normalised, refine_graphs, verdict_of
 from n2gdb.ingest.random_text import draw_windows, find_firings, split_firings
 from n2gdb.ingest.report import silent
 
@@ -42,6 +43,8 @@ def main(
     refine: Annotated[bool, typer.Option(help="Refine the graphs.")] = False,
     model: str = "demo",
     neurons_per_layer: int = 10_000,
+    repeats: Annotated[int, typer.Option(help="Runs of each layer, of which the median is timed.")] = 1,
+    each: Annotated[bool, typer.Option(help="Print every judged neuron as well.")] = False,
 ) -> None:
     data = np.load(reference)
     subject = load_model(model, "cpu")
@@ -52,29 +55,74 @@ def main(
     random = random_windows(subject, N2GConfig()) if refine else np.zeros((0, 256), np.int32)
     print("layer neurons   precision      recall                 F1        s/neuron")
     print("                ours  ref   ours  ref   ours   ref  lookup  ngram")
+    taken = []
     for layer in range(subject.n_layers):
         rows = np.flatnonzero(data["neurons"][:, 0] == layer)[:neurons_per_layer]
         block = read_block(subject, data, layer, rows)
         train = np.zeros(data["examples"][rows].shape, bool)
         train[:, data["train"]] = True
-        text, overlaps = random_text(subject, block, random, config) if refine else (None, None)
-        start = time.perf_counter()
-        learned = learn(engine, block, train, helpers, config)
-        graphs = learned.graphs
-        if text is not None and overlaps is not None:
-            graphs = refine_graphs(learned, block, train, overlaps, text, config)
-        verdicts = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
-        seconds = (time.perf_counter() - start) / len(rows)
+        text = random_text(subject, block, random, config) if refine else None
+        seconds = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            verdicts = judged_graphs(engine, block, train, helpers, text, config)
+            seconds.append((time.perf_counter() - start) / len(rows))
+        taken.append(float(np.median(seconds)))
         tables = [baseline_verdicts(block, row, train[row], ~train[row], config) for row in range(len(rows))]
-        judged = np.array([v.true_firings > 0 for v in verdicts]) & ~np.isnan(data["reference"][rows, 2])
-        ours = _mean(verdicts, judged)
-        theirs = data["reference"][rows][judged, :3].mean(axis=0)
-        pairs = "  ".join(f"{a:.2f} {b:.2f}" for a, b in zip(ours[:2], theirs[:2], strict=True))
+        theirs = data["reference"][rows]
+        judged = np.array([v.true_firings > 0 for v in verdicts]) & ~np.isnan(theirs[:, 2])
+        if each:
+            print_each(block, train, verdicts, tables, theirs[:, 2], judged)
+        ours, means = _mean(verdicts, judged), theirs[judged, :3].mean(axis=0)
+        pairs = "  ".join(f"{a:.2f} {b:.2f}" for a, b in zip(ours[:2], means[:2], strict=True))
         baselines = "  ".join(
             f"{_mean([table[name] for table in tables], judged)[2]:.3f}" for name in ("lookup", "ngram")
         )
-        f1 = f"{ours[2]:.3f} {theirs[2]:.3f}   {baselines}"
-        print(f"{layer:>5} {judged.sum():>7}   {pairs}   {f1}   {seconds:.4f}", flush=True)
+        f1 = f"{ours[2]:.3f} {means[2]:.3f}   {baselines}"
+        print(f"{layer:>5} {judged.sum():>7}   {pairs}   {f1}   {taken[-1]:.4f}", flush=True)
+    print(f"{np.mean(taken):.4f} s a neuron in the mean of the layers")
+
+
+def judged_graphs(
+    engine: Engine,
+    block: Block,
+    train: np.ndarray[Any, Any],
+    helpers: Sequence[Helper],
+    text: tuple[RandomText, np.ndarray[Any, Any]] | None,
+    config: N2GConfig,
+) -> list[Verdict]:
+    """Learn the graphs of a block, refine them where there is random text, and judge them."""
+    learned = learn(engine, block, train, helpers, config)
+    graphs = learned.graphs
+    if text is not None:
+        random, overlaps = text
+        graphs = refine_graphs(learned, block, train, overlaps, random, config)
+    return [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
+
+
+def print_each(
+    block: Block,
+    train: np.ndarray[Any, Any],
+    verdicts: list[Verdict],
+    tables: list[dict[str, Verdict]],
+    published: np.ndarray[Any, Any],
+    judged: np.ndarray[Any, Any],
+) -> None:
+    """Print every judged neuron; known are the firings in the test half on tokens that fire in training."""
+    print("  neuron  train  test  known   graph P R F1        lookup P R F1       published F1")
+    for row in np.flatnonzero(judged).tolist():
+        fires = {half: _fired(block, row, train[row] == half) for half in (True, False)}
+        known = int(np.isin(fires[False], fires[True]).sum())
+        ours, lookup = verdicts[row], tables[row]["lookup"]
+        figures = "   ".join(f"{v.precision:.2f} {v.recall:.2f} {v.f1:.3f}" for v in (ours, lookup))
+        counts = f"{len(fires[True]):>6} {len(fires[False]):>5} {known:>6}"
+        print(f"  {f'L{block.layer}N{block.neuron[row]}':<7}{counts}   {figures}   {published[row]:.3f}")
+
+
+def _fired(block: Block, row: int, examples: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The tokens that a neuron fires on in some of its examples, each as often as it does: (firing,)."""
+    tokens: np.ndarray[Any, Any] = block.tokens[row, examples][normalised(block, row, examples) >= 0.5]
+    return tokens
 
 
 def _mean(verdicts: list[Verdict], judged: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

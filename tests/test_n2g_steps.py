@@ -12,7 +12,12 @@ import transformers
 
 from n2gdb.errors import ModelError
 from n2gdb.ingest.augment import EmbeddingHelper, FormHelper, Helper, ModelHelper, augment, load_helpers
+from n2gdb.ingest.build import build_graphs
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.firings import read_firings
+from n2gdb.ingest.measured import measure
+from n2gdb.ingest.n2g import learn
 from n2gdb.ingest.prune import Examples, Prompts, prune
 from n2gdb.ingest.saliency import measure_saliency
 from tests.demo import demo_block, demo_engine, demo_model, true_activations
@@ -110,6 +115,28 @@ def test_leaping_over_lengths_finds_a_suffix_that_keeps_enough(examples: Example
 def _longest(examples: Examples, source: int) -> list[int]:
     text: list[int] = examples.tokens[source, : examples.pivot[source] + 1].tolist()[-QUICK.prune_limit :]
     return text[max((place + 1 for place, token in enumerate(text) if token in (0, 1)), default=0) :]
+
+
+def test_examples_below_the_threshold_are_not_run_and_would_give_no_pattern() -> None:
+    block = demo_block(LAYER)
+    block = replace(block, max_activation=1.5 * block.max_activation)  # as if a stronger one was left out
+    row, place = np.nonzero(block.exists)
+    pivot = block.pivot[row, place]
+    activation, scale = block.trace[row, place, pivot], block.max_activation[row]
+    assert 0.2 < np.mean(activation <= 0.5 * scale) < 0.8
+    config, engine = replace(QUICK, augment=(), refine_rounds=0), Engine(demo_model())
+    learned = learn(engine, block, block.exists, (), config)
+    run = engine.tokens_asked
+    every = Examples(block.neuron[row], block.tokens[row, place], pivot, activation, scale)
+    measured = measure(engine, LAYER, every, (), config)
+    firings = read_firings(measured, place, demo_model().special, config)
+    of_all = build_graphs(firings, block.neuron.tolist(), config.importance_threshold)
+    for graph, with_all in zip(learned.graphs, of_all, strict=True):
+        assert graph.token.tolist() == with_all.token.tolist()
+        assert graph.parent.tolist() == with_all.parent.tolist()
+        np.testing.assert_allclose(graph.end, with_all.end, rtol=1e-4)
+    assert run < 0.8 * (engine.tokens_asked - run)
+    assert sum(map(len, learned.graphs)) > 20
 
 
 @pytest.mark.parametrize("refine_rounds", [0, 4])

@@ -76,6 +76,14 @@ def test_every_prompt_is_in_one_batch(rows: list[list[int]], size: int) -> None:
         assert len(batch) == 1 or len(batch) * lengths_of(prompts)[batch].max() <= size
 
 
+def test_batches_are_of_like_size_and_few_long_prompts_get_none_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    rows = [rng.integers(0, 99, length).tolist() for length in [12] * 50 + [30] * 2]
+    sizes = [len(pack(distinct(rows)[batch])) for batch in split_runs(distinct(rows), 400)]
+    assert sum(sizes) >= 600 and len(sizes) <= 3
+    assert min(sizes[:-1]) > 0.8 * max(sizes)
+
+
 @pytest.mark.parametrize("act_fn", ["gelu", "gelu_new", "relu", "solu", "solu_ln"])
 def test_a_trunk_computes_what_its_bridge_does(act_fn: str, tmp_path: Path) -> None:
     write_native(tmp_path / act_fn, act_fn)
