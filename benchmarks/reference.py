@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,19 +56,16 @@ def main(
     random = random_windows(subject, N2GConfig()) if refine else np.zeros((0, 256), np.int32)
     print("layer neurons   precision      recall                 F1        s/neuron")
     print("                ours  ref   ours  ref   ours   ref  lookup  ngram")
-    taken = []
+    taken, layers = [], []
     for layer in range(subject.n_layers):
         rows = np.flatnonzero(data["neurons"][:, 0] == layer)[:neurons_per_layer]
         block = read_block(subject, data, layer, rows)
         train = np.zeros(data["examples"][rows].shape, bool)
         train[:, data["train"]] = True
         text = random_text(subject, block, random, config) if refine else None
-        seconds = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            verdicts = judged_graphs(engine, block, train, helpers, text, config)
-            seconds.append((time.perf_counter() - start) / len(rows))
-        taken.append(float(np.median(seconds)))
+        layers.append((engine, block, train, helpers, text, config))
+        seconds, (verdicts,) = timed(layers[-1:], repeats)
+        taken.append(seconds / len(rows))
         tables = [baseline_verdicts(block, row, train[row], ~train[row], config) for row in range(len(rows))]
         theirs = data["reference"][rows]
         judged = np.array([v.true_firings > 0 for v in verdicts]) & ~np.isnan(theirs[:, 2])
@@ -80,7 +78,21 @@ def main(
         )
         f1 = f"{ours[2]:.3f} {means[2]:.3f}   {baselines}"
         print(f"{layer:>5} {judged.sum():>7}   {pairs}   {f1}   {taken[-1]:.4f}", flush=True)
-    print(f"{np.mean(taken):.4f} s a neuron in the mean of the layers")
+    together, _ = timed(layers, repeats)
+    neurons = sum(len(block.neuron) for _, block, *_ in layers)
+    print(f"{np.mean(taken):.4f} s a neuron in the mean of the layers, one after another")
+    print(f"{together / neurons:.4f} s a neuron in all, {engine.askers} layers at a time, as in an ingest")
+
+
+def timed(layers: Sequence[tuple[Any, ...]], repeats: int) -> tuple[float, list[list[Verdict]]]:
+    """Learn and judge layers: the median of the seconds, and their verdicts."""
+    seconds = []
+    with ThreadPoolExecutor(layers[0][0].askers) as pool:
+        for _ in range(repeats):
+            start = time.perf_counter()
+            verdicts = list(pool.map(lambda layer: judged_graphs(*layer), layers))
+            seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds)), verdicts
 
 
 def judged_graphs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
@@ -46,18 +47,19 @@ class Alone:
             self._random = random_text(model, bench.corpus, folder, self._scanned, config, report)
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        """See Crew. While one piece is refined and written, the model is asked about the next."""
-        with ThreadPoolExecutor(1, "n2gdb-ahead") as ahead:
-            begun: Future[Begun] | None = None
+        """See Crew. While one piece is refined and written, the model is asked about the next ones."""
+        engine = self._bench.engine
+        with ThreadPoolExecutor(engine.askers, "n2gdb-ahead") as ahead:
+            begun: deque[Future[Begun]] = deque()
             try:
                 for piece, text in self._with_text(pieces):
-                    before, begun = begun, ahead.submit(begin_piece, self._bench, piece, text)
-                    if before is not None:
-                        yield self._finish(before.result())
-                if begun is not None:
-                    yield self._finish(begun.result())
+                    begun.append(ahead.submit(begin_piece, self._bench, piece, text))
+                    if len(begun) > engine.askers:
+                        yield self._finish(begun.popleft().result())
+                while begun:
+                    yield self._finish(begun.popleft().result())
             except BaseException:
-                self._bench.engine.stop()
+                engine.stop()
                 raise
 
     def _with_text(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, LayerText]]:

@@ -7,9 +7,9 @@ nothing before it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +44,8 @@ class Engine:
     """Runs prompts through one model and gathers only the activations that are asked for.
 
     ``batch_tokens`` is the number of tokens in a batch, by the device and its memory if None; it is halved
-    whenever memory runs out. ``tokens_asked``, ``tokens_run`` and ``seconds`` add up what was asked for, what
-    was run for it after sharing, padding included, and how long that took in all.
+    whenever memory runs out. ``tokens_asked`` and ``tokens_run`` add up what was asked for, and what was run
+    for it after sharing, padding included. Several threads may ask at a time (``askers``).
     """
 
     def __init__(self, model: SubjectModel, batch_tokens: int | None = None) -> None:
@@ -53,8 +53,16 @@ class Engine:
         self.batch_tokens = batch_tokens or prompt_tokens(model, bytes_for(model.device))
         self.tokens_run = 0
         self.tokens_asked = 0
-        self.seconds = 0.0
         self._stopped = False
+        self._counting, self._own_pass = Lock(), Lock()
+
+    @property
+    def askers(self) -> int:
+        """How many threads may ask at a time: while one sorts what it was told, another's passes run.
+
+        The hooks that read a model without a trunk stand in the model itself, which then serves one.
+        """
+        return 1 if self.model.trunk is None else 2
 
     def stop(self) -> None:
         """Have whatever thread waits for passes give up; the engine is of no use afterwards."""
@@ -126,7 +134,8 @@ class Engine:
             return tokens.numel()
 
         # Logits come of the model's own pass, which is not made for several threads.
-        self._passes(prompts, run, split_padded, map)
+        with self._own_pass:
+            self._passes(prompts, run, split_padded, map)
         return found
 
     def _batch(self, runs: IntArray) -> torch.Tensor:
@@ -148,8 +157,7 @@ class Engine:
         """
         if not len(prompts):
             return
-        begun = time.perf_counter()
-        self.tokens_asked += int(np.count_nonzero(prompts != PAD))
+        tokens_run = 0
         sharing = share_prefixes(prompts)
         runs = prompts[sharing.runs]
         requests = np.argsort(sharing.owner, kind="stable")
@@ -170,7 +178,8 @@ class Engine:
         # What packs repeat of one another's beginnings is no more than a prompt each.
         each_lane = -(-count_nodes(runs) // lanes(self.model)) + prompts.shape[1]
         while len(rest):
-            size = min(self.batch_tokens, max(_SMALL_BATCH, each_lane))
+            most = self.batch_tokens
+            size = min(most, max(_SMALL_BATCH, each_lane))
             batches = [rest[part] for part in split(runs[rest], size)]
             failed: list[IndexArray] = []
             for batch, outcome in zip(batches, over(attempt, batches), strict=True):
@@ -178,20 +187,24 @@ class Engine:
                     _require_out_of_memory(outcome)
                     failed.append(batch)
                 else:
-                    self.tokens_run += outcome
+                    tokens_run += outcome
             if failed:
-                self._halve()
+                self._halve(most)
             rest = np.concatenate([rest[:0], *failed])
-        self.seconds += time.perf_counter() - begun
+        with self._counting:
+            self.tokens_asked += int(np.count_nonzero(prompts != PAD))
+            self.tokens_run += tokens_run
 
-    def _halve(self) -> None:
-        """Shrink the batch after running out of memory; raise IngestError when none is left."""
-        if self.batch_tokens <= _SMALLEST_BATCH:
-            raise IngestError(
-                f"out of memory on {self.model.device} even with {self.batch_tokens} tokens a batch: "
-                "free some, or choose another --device"
-            )
-        self.batch_tokens //= 2
+    def _halve(self, tried: int) -> None:
+        """Shrink the batch after memory ran out with so many tokens; raise IngestError when none is left."""
+        with self._counting:
+            if tried <= _SMALLEST_BATCH:
+                raise IngestError(
+                    f"out of memory on {self.model.device} even with {tried} tokens a batch: "
+                    "free some, or choose another --device"
+                )
+            # Another thread may have met the same.
+            self.batch_tokens = min(self.batch_tokens, tried // 2)
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
 
