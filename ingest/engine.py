@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.cores import lanes, on_cores
+from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.packing import count_nodes, lengths_of, pack, share_prefixes, split_padded, split_runs
@@ -33,7 +33,8 @@ BoolArray = npt.NDArray[np.bool_]
 _SMALLEST_BATCH = 64
 
 #: Few prompts are parted into smaller batches, so that no core is without one, but into none of fewer tokens.
-_SMALL_BATCH = 128
+#: Whatever the number of cores: rounding differs from batch to batch, and results are not to.
+_PARTS, _SMALL_BATCH = 4, 192
 
 
 class _StoppedError(Exception):
@@ -176,11 +177,11 @@ class Engine:
         over = over or partial(on_cores, self.model)
         rest: IndexArray = np.arange(len(runs))
         # What packs repeat of one another's beginnings is no more than a prompt each.
-        each_lane = -(-count_nodes(runs) // lanes(self.model)) + prompts.shape[1]
+        part = -(-count_nodes(runs) // _PARTS) + prompts.shape[1]
         while len(rest):
             most = self.batch_tokens
-            size = min(most, max(_SMALL_BATCH, each_lane))
-            batches = [rest[part] for part in split(runs[rest], size)]
+            size = min(most, max(_SMALL_BATCH, part))
+            batches = [rest[some] for some in split(runs[rest], size)]
             failed: list[IndexArray] = []
             for batch, outcome in zip(batches, over(attempt, batches), strict=True):
                 if isinstance(outcome, RuntimeError):
