@@ -51,6 +51,8 @@ class Recorder:
         with timed(self.of_trees):
             return self.trunk.at_nodes(packed, layer, asked)
 
+    gathered = Trunk.gathered
+
 
 @contextmanager
 def timed(seconds: list[float]) -> Iterator[None]:

@@ -99,6 +99,14 @@ def ingest(
             "in each worker); with less, the scan takes more passes. Default: half of what is free.",
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that learn beside the one that runs the passes. Default: with a GPU one for each "
+            "core that is left, else none.",
+        ),
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -156,6 +164,7 @@ def ingest(
             batch_tokens,
             max_memory=most,
             cluster=None if ray is None else Cluster(ray, device),
+            processes=processes,
         )
     _summarise(database, time.monotonic() - started)
 

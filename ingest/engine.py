@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,18 @@ from n2gdb.errors import IngestError
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.packing import count_nodes, lengths_of, pack, share_prefixes, split_padded, split_runs
+from n2gdb.ingest.packing import (
+    Packed,
+    count_nodes,
+    lengths_of,
+    pack,
+    share_prefixes,
+    split_padded,
+    split_runs,
+)
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Passes"]
 
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
@@ -34,7 +43,15 @@ _SMALLEST_BATCH = 64
 
 #: Few prompts are parted into smaller batches, so that no core is without one, but into none of fewer tokens.
 #: Whatever the number of cores: rounding differs from batch to batch, and results are not to.
-_PARTS, _SMALL_BATCH = 4, 192
+_PARTS, _SMALL_BATCH = {"cpu": 4, "mps": 1, "cuda": 1}, 192
+
+
+class Passes(Protocol):
+    """Whoever runs packed trees: a model's trunk, or the process that has it."""
+
+    def gathered(self, packed: Packed, layer: int, node: IndexArray, neuron: IndexArray) -> FloatArray:
+        """Activation of one neuron of a layer at each of some nodes: (asked,) each, in any order."""
+        ...
 
 
 class _StoppedError(Exception):
@@ -46,11 +63,15 @@ class Engine:
 
     ``batch_tokens`` is the number of tokens in a batch, by the device and its memory if None; it is halved
     whenever memory runs out. ``tokens_asked`` and ``tokens_run`` add up what was asked for, and what was run
-    for it after sharing, padding included. Several threads may ask at a time (``askers``).
+    for it after sharing, padding included. Several threads may ask at a time (``askers``). ``passes`` runs
+    packed trees, the model's trunk if None.
     """
 
-    def __init__(self, model: SubjectModel, batch_tokens: int | None = None) -> None:
+    def __init__(
+        self, model: SubjectModel, batch_tokens: int | None = None, passes: Passes | None = None
+    ) -> None:
         self.model = model
+        self.passes = model.trunk if passes is None else passes
         self.batch_tokens = batch_tokens or prompt_tokens(model, bytes_for(model.device))
         self.tokens_run = 0
         self.tokens_asked = 0
@@ -63,7 +84,7 @@ class Engine:
 
         The hooks that read a model without a trunk stand in the model itself, which then serves one.
         """
-        return 1 if self.model.trunk is None else 2
+        return 1 if self.passes is None else 2
 
     def stop(self) -> None:
         """Have whatever thread waits for passes give up; the engine is of no use afterwards."""
@@ -80,39 +101,33 @@ class Engine:
         real = prompts != PAD
         wanted = real if asked is None else asked & real
         found = np.zeros(prompts.shape, np.float32)
-        gather = self._padded if self.model.trunk is None else self._packed
+        gather = self._padded if self.passes is None else self._packed
 
         def run(runs: IntArray, request: IndexArray, owner: IndexArray) -> int:
             row, position = np.nonzero(wanted[request])
-            neuron = torch.from_numpy(neurons[request[row]]).to(self.model.device)
-            values, tokens = gather(layer, runs, owner[row], position, neuron)
+            values, tokens = gather(layer, runs, owner[row], position, neurons[request[row]])
             found[request[row], position] = values
             return tokens
 
-        self._passes(prompts, run, split_padded if self.model.trunk is None else split_runs)
+        self._passes(prompts, run, split_padded if self.passes is None else split_runs)
         return found
 
     def _packed(
-        self, layer: int, runs: IntArray, run: IndexArray, position: IndexArray, neuron: torch.Tensor
+        self, layer: int, runs: IntArray, run: IndexArray, position: IndexArray, neuron: IndexArray
     ) -> tuple[FloatArray, int]:
         """Run prompts as a tree and gather one neuron at one position of a prompt: (asked,) each."""
-        assert self.model.trunk is not None
+        assert self.passes is not None
         packed = pack(runs)
-        node = packed.path[run, position]
-        is_asked = np.zeros(len(packed), np.bool_)
-        is_asked[node] = True
-        site = self.model.trunk.at_nodes(packed, layer, np.flatnonzero(is_asked))
-        place = torch.from_numpy(np.cumsum(is_asked)[node] - 1).to(site.device)
-        return site[place, neuron].cpu().numpy(), len(packed)
+        return self.passes.gathered(packed, layer, packed.path[run, position], neuron), len(packed)
 
     def _padded(
-        self, layer: int, runs: IntArray, run: IndexArray, position: IndexArray, neuron: torch.Tensor
+        self, layer: int, runs: IntArray, run: IndexArray, position: IndexArray, neuron: IndexArray
     ) -> tuple[FloatArray, int]:
         """Run prompts as a padded batch and gather one neuron at one position of a prompt: (asked,) each."""
         tokens = self._batch(runs)
         site = self.model.activations(tokens, layer)
-        row, column = (torch.from_numpy(part).to(site.device) for part in (run, position))
-        return site[row, column, neuron].cpu().numpy(), tokens.numel()
+        place = tuple(torch.from_numpy(part).to(site.device) for part in (run, position, neuron))
+        return site[place].cpu().numpy(), tokens.numel()
 
     def likeliest_next(
         self, prompts: IntArray, positions: IndexArray, n: int, banned: IndexArray
@@ -177,7 +192,7 @@ class Engine:
         over = over or partial(on_cores, self.model)
         rest: IndexArray = np.arange(len(runs))
         # What packs repeat of one another's beginnings is no more than a prompt each.
-        part = -(-count_nodes(runs) // _PARTS) + prompts.shape[1]
+        part = -(-count_nodes(runs) // _PARTS[self.model.device.type]) + prompts.shape[1]
         while len(rest):
             most = self.batch_tokens
             size = min(most, max(_SMALL_BATCH, part))

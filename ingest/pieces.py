@@ -16,6 +16,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.laid import RandomText
+from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.n2g import (
     BASELINES,
     Block,
@@ -27,8 +28,11 @@ from n2gdb.ingest.n2g import (
     split_examples,
     verdict_of,
 )
+from n2gdb.ingest.random_text import random_text
 from n2gdb.ingest.records import examples_table, neurons_table, scores_table
+from n2gdb.ingest.report import silent
 from n2gdb.ingest.scan import TopExamples
+from n2gdb.ingest.scan_store import scan_layers
 from n2gdb.ingest.windows import PAD
 from n2gdb.neuron import NeuronName
 from n2gdb.shards import RunFolder, nodes_table
@@ -43,6 +47,7 @@ __all__ = [
     "finish_piece",
     "learn_piece",
     "pieces_of",
+    "read_layer_text",
 ]
 
 #: Neurons of a shard: what is lost when a run is killed, and what shares batches.
@@ -74,6 +79,15 @@ class LayerText:
     scan: TopExamples
     random: RandomText | None
     """Random text to weigh graphs on; None where they are not refined."""
+
+
+def read_layer_text(
+    model: SubjectModel, corpus: CorpusStore, run: RunFolder, layer: int, config: N2GConfig
+) -> LayerText:
+    """Read the text of a layer that is prepared; what is missing is scanned."""
+    scanned = scan_layers(model, corpus, run.path, (layer,), config, silent)
+    random = random_text(model, corpus, run.path, scanned, config, silent) if config.refine_rounds else {}
+    return LayerText(scanned[layer].load(), random.get(layer))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from n2gdb.ingest.augment import load_helpers
 from n2gdb.ingest.cluster import Cluster, connected
 from n2gdb.ingest.cluster_crew import cluster_crew
 from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.cores import processes_for
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.crew import Alone, Crew
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.pieces import SHARD_NEURONS, Bench, pieces_of
+from n2gdb.ingest.process_crew import process_crew
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.windows import PAD
@@ -50,6 +52,7 @@ class _Means:
     max_memory: int | None
     shard_neurons: int
     cluster: Cluster | None
+    processes: int
 
 
 def ingest(
@@ -64,6 +67,7 @@ def ingest(
     max_memory: int | None = None,
     shard_neurons: int = SHARD_NEURONS,
     cluster: Cluster | None = None,
+    processes: int | None = None,
 ) -> RunFolder:
     """Run N2G on the selected neurons of a model, here or on a cluster, and load every run into the database.
 
@@ -73,11 +77,16 @@ def ingest(
     in the database; of text that another run has scanned it takes the scan up. The older one's shards stay
     on disk: ingested again as it was, it takes its place back without being learned anew.
 
+    ``processes`` learn beside this one, which runs the passes; by default one for each core that is left
+    where passes run on a GPU, else none. A script that starts some is guarded by
+    ``if __name__ == "__main__"``, as with all of Python's processes.
+
     Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
     be used.
     """
     chosen = select_neurons(model, selection, config.seed)
-    means = _Means(batch_tokens, max_memory, shard_neurons, cluster)
+    beside = processes_for(model) if processes is None else processes
+    means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
         run = _write_run(model, source, shards_folder(database), config, chosen, means, report)
         others = _latest(other for other in run_folders(database) if _model_name(other) != model.name)
@@ -152,7 +161,12 @@ def _crew(
     if means.cluster is None:
         most = bytes_for(model.device, means.max_memory)
         engine = Engine(model, means.batch_tokens or prompt_tokens(model, most // 2))
-        yield Alone(Bench(engine, load_helpers(config.augment, engine), corpus, run, config), most // 2)
+        bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config)
+        if means.processes and engine.passes is not None:
+            with process_crew(bench, most // 2, means.processes) as beside:
+                yield beside
+        else:
+            yield Alone(bench, most // 2)
         return
     device = means.cluster.device
     with cluster_crew(model, corpus, run, config, device, means.batch_tokens, means.max_memory) as crew:

@@ -16,7 +16,7 @@ from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.layer_scan import LayerScan
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel, load_model
-from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece
+from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece, read_layer_text
 from n2gdb.ingest.random_text import random_text
 from n2gdb.ingest.report import silent
 from n2gdb.ingest.scan_parts import ScanParts, merge_parts, scan_part
@@ -98,7 +98,4 @@ def _bench(job: Job) -> Bench:
 @lru_cache(maxsize=1)
 def _layer_text(job: Job, layer: int) -> LayerText:
     """Read a layer's text, and let go of the layer before."""
-    model, folder, config = _model(job), job.run.path, job.config
-    scanned = scan_layers(model, job.corpus, folder, (layer,), config, silent)
-    random = random_text(model, job.corpus, folder, scanned, config, silent) if config.refine_rounds else {}
-    return LayerText(scanned[layer].load(), random.get(layer))
+    return read_layer_text(_model(job), job.corpus, job.run, layer, job.config)

@@ -20,6 +20,7 @@ from n2gdb.ingest.packing import Packed
 __all__ = ["Trunk", "trunk_of"]
 
 IndexArray = npt.NDArray[np.intp]
+FloatArray = npt.NDArray[np.float32]
 Activation = Callable[[torch.Tensor], torch.Tensor]
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
@@ -76,6 +77,15 @@ class Trunk:
     n_heads: int
     scale: float
     half: bool = False
+
+    def gathered(self, packed: Packed, layer: int, node: IndexArray, neuron: IndexArray) -> FloatArray:
+        """Activation of one neuron of a layer at each of some nodes: (asked,) each, in any order."""
+        is_asked = np.zeros(len(packed), np.bool_)
+        is_asked[node] = True
+        site = self.at_nodes(packed, layer, np.flatnonzero(is_asked))
+        place = torch.from_numpy(np.cumsum(is_asked)[node] - 1).to(site.device)
+        found: FloatArray = site[place, torch.from_numpy(neuron).to(site.device)].cpu().numpy()
+        return found
 
     @torch.inference_mode()
     def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:

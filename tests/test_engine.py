@@ -10,6 +10,7 @@ import torch
 from n2gdb.errors import IngestError
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.packing import IndexArray, Packed, lengths_of
+from n2gdb.ingest.trunk import FloatArray, Trunk
 from n2gdb.ingest.windows import PAD
 from tests.demo import demo_model, demo_windows, true_activations
 
@@ -77,6 +78,9 @@ class CrampedTrunk:
 
     def __init__(self, room: int) -> None:
         self._room = room
+
+    def gathered(self, *asked: Any) -> FloatArray:
+        return Trunk.gathered(self, *asked)  # type: ignore[arg-type]
 
     def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
         if len(packed) > self._room:

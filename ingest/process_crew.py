@@ -1,0 +1,201 @@
+"""Processes around one device: this one runs the passes, those beside it do all the rest.
+
+An accelerator waits for whoever sorts prompts, reads patterns, refines and judges: one process in Python does
+not keep it busy. So each core has a process that learns pieces, and asks this one for what only the model
+knows. One model is on the device, however many learn.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Lock, Thread
+from typing import Any
+
+import torch
+
+from n2gdb.errors import IngestError, N2gdbError
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus_store import CorpusStore
+from n2gdb.ingest.crew import Alone
+from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.models import SubjectModel
+from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece, read_layer_text
+from n2gdb.ingest.report import Report
+from n2gdb.ingest.served import Asked, Served, ServedHelper
+from n2gdb.shards import RunFolder
+
+__all__ = ["ProcessCrew", "process_crew"]
+
+#: Passes under way at a time: while the activations of one come back, the next one's are there to be run.
+_UNDER_WAY = 2
+
+
+@contextmanager
+def process_crew(bench: Bench, scan_bytes: int, processes: int) -> Iterator[ProcessCrew]:
+    """Start so many processes beside this one, and end them when the work is over."""
+    crew = ProcessCrew(bench, scan_bytes, processes)
+    try:
+        yield crew
+    finally:
+        crew.close()
+
+
+class ProcessCrew:
+    """Scans here, and learns in processes that ask for passes. See Crew."""
+
+    def __init__(self, bench: Bench, scan_bytes: int, processes: int) -> None:
+        self._bench, self._alone = bench, Alone(bench, scan_bytes)
+        self._running = BoundedSemaphore(_UNDER_WAY)
+        self._proposing = Lock()
+        self._closed = False
+        self._beside: list[tuple[Any, Connection]] = []
+        # They load while the corpus is scanned.
+        self._start = Thread(target=self._start_all, args=(processes,), daemon=True)
+        self._start.start()
+
+    def prepare(self, layers: Iterable[int], report: Report) -> None:
+        """See Crew."""
+        self._alone.prepare(layers, report)
+
+    def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
+        """See Crew; raises what a process raised, and IngestError where one dies."""
+        waiting = deque(pieces)
+        outcomes: SimpleQueue[Piece | BaseException] = SimpleQueue()
+        self._start.join()
+        for process, connection in self._beside:
+            serve = (process, connection, waiting, outcomes)
+            Thread(target=self._serve, args=serve, daemon=True).start()
+        for _ in pieces:
+            outcome = outcomes.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield outcome
+
+    def close(self) -> None:
+        """End the processes, whatever they are at: a shard is there whole or not at all."""
+        self._closed = True
+        self._start.join()
+        for process, connection in self._beside:
+            connection.close()
+            process.terminate()
+        for process, _ in self._beside:
+            process.join()
+
+    def _start_all(self, processes: int) -> None:
+        there = multiprocessing.get_all_start_methods()
+        context: Any = multiprocessing.get_context("forkserver" if "forkserver" in there else "spawn")
+        context.set_forkserver_preload([__name__])
+        work = _Work.of(self._bench)
+        for _ in range(processes):
+            if self._closed:
+                return
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_learn, args=(theirs, work), daemon=True)
+            process.start()
+            theirs.close()
+            self._beside.append((process, ours))
+
+    def _serve(
+        self,
+        process: Any,
+        connection: Connection,
+        waiting: deque[Piece],
+        outcomes: SimpleQueue[Piece | BaseException],
+    ) -> None:
+        """Answer a process until there is no piece left."""
+        try:
+            while True:
+                what, arguments = connection.recv()
+                if what in (Asked.DONE, Asked.FAILED):
+                    outcomes.put(arguments[0])
+                    answer = None
+                elif what is Asked.NEXT:
+                    answer = _next(waiting)
+                else:
+                    answer = self._answer(what, arguments)
+                connection.send(answer)
+        except (EOFError, OSError):
+            process.join()
+            if process.exitcode:
+                died = f"a process that learns has died (exit code {process.exitcode})"
+                outcomes.put(IngestError(f"{died}: run again with fewer --processes to need less memory"))
+        except BaseException as error:
+            outcomes.put(error)
+
+    def _answer(self, what: Asked, arguments: tuple[Any, ...]) -> Any:
+        """Run what only the process with the model can; what that raises is an answer too."""
+        passes, helpers = self._bench.engine.passes, self._bench.helpers
+        assert passes is not None
+        try:
+            if what is Asked.PROPOSE:
+                number, *rest = arguments
+                with self._proposing:
+                    return helpers[number].propose(*rest)
+            with self._running:
+                return passes.gathered(*arguments)
+        except Exception as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                torch.cuda.empty_cache()
+            return error
+
+
+def _next(waiting: deque[Piece]) -> Piece | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a process learns from; of the model it needs what its tokens are, and none of its weights."""
+
+    model: SubjectModel
+    corpus: CorpusStore
+    run: RunFolder
+    config: N2GConfig
+    batch_tokens: int
+    n_helpers: int
+
+    @classmethod
+    def of(cls, bench: Bench) -> _Work:
+        model = replace(bench.engine.model, bridge=None, points=(), trunk=None)
+        batch_tokens = bench.engine.batch_tokens
+        return cls(model, bench.corpus, bench.run, bench.config, batch_tokens, len(bench.helpers))
+
+    def bench(self, served: Served) -> Bench:
+        engine = Engine(self.model, self.batch_tokens, served)
+        helpers = [ServedHelper(served, number) for number in range(self.n_helpers)]
+        return Bench(engine, helpers, self.corpus, self.run, self.config)
+
+
+def _learn(connection: Connection, work: _Work) -> None:
+    """Learn pieces in a process of its own until there is none left."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that is asked
+    torch.set_num_threads(1)
+    gc.freeze()
+    served = Served(connection)
+    bench = work.bench(served)
+
+    @lru_cache(maxsize=1)
+    def text_of(layer: int) -> LayerText:
+        return read_layer_text(work.model, work.corpus, work.run, layer, work.config)
+
+    try:
+        while (piece := served.next_piece()) is not None:
+            learn_piece(bench, piece, text_of(piece.layer))
+            served.done(piece)
+    except Exception as error:
+        if not isinstance(error, N2gdbError):
+            error.add_note("".join(traceback.format_exception(error)))
+        served.failed(error)

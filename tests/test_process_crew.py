@@ -1,0 +1,103 @@
+"""Processes that learn beside the one with the model: the shards are those of one process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from n2gdb.errors import IngestError, StorageError
+from n2gdb.ingest import cores
+from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.models import SubjectModel, default_corpus
+from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.report import Report, silent
+from n2gdb.shards import RunFolder, run_folders
+from tests.demo import demo_model
+from tests.test_cluster import assert_same
+
+CHOSEN = Selection(layers=(1, 3), neurons=tuple(range(12)))
+CONFIG = N2GConfig(tokens=30_000, window=128, top_k=6, augment=("embedding", "model"))
+
+
+def run_with(path: Path, processes: int, report: Report = silent, model: SubjectModel | None = None) -> None:
+    source = Source(default_corpus("demo"))
+    subject = model or demo_model()
+    ingest(subject, source, path, CONFIG, CHOSEN, report, 1024, shard_neurons=4, processes=processes)
+
+
+def only_run(path: Path) -> RunFolder:
+    (run,) = run_folders(path)
+    return run
+
+
+def learners() -> list[psutil.Process]:
+    """The processes that learn: those below the one that starts them."""
+    here = psutil.Process()
+    return [each for child in here.children() for each in child.children(recursive=True)]
+
+
+def test_processes_change_nothing(tmp_path: Path) -> None:
+    """What the model's own helper proposes goes over the line as well."""
+    run_with(tmp_path / "alone.n2gdb", 0)
+    run_with(tmp_path / "many.n2gdb", 3)
+    alone, many = only_run(tmp_path / "alone.n2gdb"), only_run(tmp_path / "many.n2gdb")
+    assert len(many.shards()) == 6
+    assert_same(many, alone)
+
+
+def test_a_process_that_dies_ends_the_ingest_and_loses_no_shard(tmp_path: Path) -> None:
+    class KillOne:
+        killed = 0
+
+        def __call__(self, stage: str, done: int, total: int | None) -> None:
+            if stage == "neurons" and done and not self.killed:
+                victim = learners()[0]
+                self.killed = victim.pid
+                victim.kill()
+
+    path, killer = tmp_path / "killed.n2gdb", KillOne()
+    with pytest.raises(IngestError, match=r"has died \(exit code .*\): run again with fewer --processes"):
+        run_with(path, 2, killer)
+    assert killer.killed
+    assert not learners()
+    run_with(path, 0)
+    run_with(tmp_path / "alone.n2gdb", 0)
+    assert_same(only_run(path), only_run(tmp_path / "alone.n2gdb"))
+
+
+def test_what_a_process_raises_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As itself where it is n2gdb's own, and with where it came from where it is a fault."""
+
+    class Failing:
+        """Passes that fail."""
+
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def gathered(self, *asked: Any) -> Any:
+            raise self.error
+
+        def along_windows(self, *asked: Any) -> Any:
+            return demo_model().trunk.along_windows(*asked)  # type: ignore[union-attr]
+
+    for error in (StorageError("no room"), ZeroDivisionError("a fault")):
+        model = replace(demo_model(), trunk=Failing(error))  # type: ignore[arg-type]
+        with pytest.raises(type(error), match=str(error)) as raised:
+            run_with(tmp_path / "failing.n2gdb", 2, model=model)
+        assert ("learn_piece" in str(getattr(raised.value, "__notes__", ""))) is isinstance(
+            error, ZeroDivisionError
+        )
+
+
+def test_a_gpu_gets_a_process_for_every_core_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnGpu:
+        trunk = object()
+        device: Any = type("Device", (), {"type": "cuda"})
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert cores.processes_for(OnGpu()) == 15  # type: ignore[arg-type]
+    assert cores.processes_for(demo_model()) == 0
