@@ -4,10 +4,11 @@
 
 Every pass that the ingest asks of the model's trunk is recorded: batches of windows by the scan and for
 random text, trees of prompts by N2G. Two shares of a stage's wall time are printed. "passes" is the time
-spent in passes, a mean over the cores that run them (of a GPU, whose passes return before they end, it says
-little): the rest is everything else, waiting included. "bare" is the time that the same passes take
-afterwards, as many at once, while nothing is packed, gathered, copied back, kept or learned. All neurons and
-the whole corpus (--neurons 0 --tokens 0) take twice an ingest.
+spent in passes, on CPUs a mean over the cores that run them, on a GPU the time in which one is under way
+there: the rest is everything else, waiting included. "bare" is the time that the same passes take
+afterwards, as many at once, while nothing is packed, gathered, copied back, kept or learned. "start" is all
+before the corpus is read: the interpreter, torch, TransformerLens, the model. All neurons and the whole
+corpus (--neurons 0 --tokens 0) take twice an ingest.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import psutil
 import torch
 import typer
 
@@ -38,27 +40,53 @@ class Recorder:
     trunk: Trunk
     windows: list[tuple[Any, ...]] = field(default_factory=list)
     trees: list[tuple[Any, ...]] = field(default_factory=list)
-    of_windows: list[float] = field(default_factory=list)
-    of_trees: list[float] = field(default_factory=list)
+    of_windows: Clock = field(default_factory=lambda: Clock())
+    of_trees: Clock = field(default_factory=lambda: Clock())
 
     def along_windows(self, tokens: torch.Tensor, layers: Any) -> list[torch.Tensor]:
         self.windows.append((tokens, layers))
-        with timed(self.of_windows):
+        with self.of_windows.running():
             return self.trunk.along_windows(tokens, layers)
 
     def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
         self.trees.append((packed, layer, asked))
-        with timed(self.of_trees):
+        with self.of_trees.running():
             return self.trunk.at_nodes(packed, layer, asked)
 
     gathered = Trunk.gathered
 
 
-@contextmanager
-def timed(seconds: list[float]) -> Iterator[None]:
-    begun = time.perf_counter()
-    yield
-    seconds.append(time.perf_counter() - begun)
+class Clock:
+    """Seconds in which something runs: on a CPU added up, on a GPU those in which at least one is at it."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self.events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        if torch.cuda.is_initialized():
+            event = (torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True))
+            event[0].record()
+            yield
+            event[1].record()
+            self.events.append(event)
+        else:
+            begun = time.perf_counter()
+            yield
+            self.spans.append((begun, time.perf_counter()))
+
+    def seconds(self, lanes: int) -> float:
+        if not self.events:
+            return sum(end - begun for begun, end in self.spans) / lanes
+        torch.cuda.synchronize()
+        first = self.events[0][0]
+        spans = sorted(tuple(first.elapsed_time(each) for each in event) for event in self.events)
+        taken, until = 0.0, -1e9
+        for begun, end in spans:
+            taken += max(0.0, end - max(begun, until))
+            until = max(until, end)
+        return taken / 1e3
 
 
 @dataclass
@@ -67,10 +95,10 @@ class Stopwatch:
 
     seconds: dict[str, float] = field(default_factory=dict)
     stage: str = "start"
-    begun: float = field(default_factory=time.perf_counter)
+    begun: float = field(default_factory=lambda: psutil.Process().create_time())
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        now = time.perf_counter()
+        now = time.time()
         self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.begun
         self.stage, self.begun = "load" if stage.startswith("load") else stage, now
 
@@ -83,6 +111,7 @@ def main(
     tokens: int = 200_000,
     augment: str = "embedding",
     refine: bool = True,
+    processes: Annotated[int | None, typer.Option(help="As of n2gdb ingest.")] = None,
 ) -> None:
     subject = load_model(model, device, precision)
     if subject.trunk is None:
@@ -98,25 +127,27 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         source = Source(default_corpus(model))
         recorded = replace(subject, trunk=recorder)  # type: ignore[arg-type]
-        ingest(recorded, source, Path(folder) / "bench.n2gdb", config, selection, watch)
+        ingest(recorded, source, Path(folder) / "bench.n2gdb", config, selection, watch, processes=processes)
     watch("end", 0, None)
+    most = torch.cuda.max_memory_allocated() if subject.device.type == "cuda" else 0
     wall = watch.seconds
     of_windows = bare(subject, subject.trunk.along_windows, recorder.windows)
     of_trees = bare(subject, subject.trunk.at_nodes, recorder.trees)
     scanned = sum(tokens.numel() for tokens, _ in recorder.windows)
     nodes = sum(len(packed) for packed, _, _ in recorder.trees)
     whole = sum(wall.values())
-    print(f"{subject.device}: {scanned:,} tokens of windows, {nodes:,} nodes of prompts")
+    name = torch.cuda.get_device_name() if subject.device.type == "cuda" else "cpu"
+    print(f"{name}, {precision}: {scanned:,} tokens of windows, {nodes:,} nodes of prompts")
     print("stage                  wall s   passes   bare   a second, bare")
     reading = wall.get("scan", 0.0) + wall.get("random text", 0.0)
-    in_windows, in_trees = (sum(each) / lanes(subject) for each in (recorder.of_windows, recorder.of_trees))
+    in_windows, in_trees = (each.seconds(lanes(subject)) for each in (recorder.of_windows, recorder.of_trees))
     print_row("scan, random text", reading, in_windows, of_windows, scanned)
     print_row("neurons", wall.get("neurons", 0.0), in_trees, of_trees, nodes)
     for stage in ("start", "tokenise", "load"):
         print(f"{stage:<20} {wall.get(stage, 0.0):>8.1f}")
     print_row("all", whole, in_windows + in_trees, of_windows + of_trees, scanned + nodes)
-    if subject.device.type == "cuda":
-        print(f"{torch.cuda.max_memory_allocated() / 1e9:.2f} GB of GPU memory at the peak")
+    if most:
+        print(f"{most / 1e9:.2f} GB of GPU memory at the peak")
 
 
 def print_row(stage: str, wall: float, passes: float, bare: float, tokens: int) -> None:

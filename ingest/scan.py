@@ -106,10 +106,18 @@ class Scan:
         """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
         first = self._layers.index(layer) * self._model.d_mlp
         rows = slice(first, first + self._model.d_mlp)
+        trace = self.trace[rows]
+
+        def traces(place: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+            chosen = torch.from_numpy(place).to(trace.device)[..., None]
+            found: npt.NDArray[np.float32] = torch.take_along_dim(trace, chosen, 1).cpu().numpy()
+            return found
+
         found, kept = select_examples(
             self.activation[rows].cpu().numpy(),
             self.window[rows].cpu().numpy(),
-            self.trace[rows].cpu().numpy(),
+            trace.argmax(dim=2).cpu().numpy(),
+            traces,
             tokens_of,
             config,
         )
@@ -159,18 +167,18 @@ class TopExamples:
 def select_examples(
     activation: npt.NDArray[np.float32],
     window: npt.NDArray[np.int64],
-    trace: npt.NDArray[np.float32],
+    pivot: npt.NDArray[np.int64],
+    traces: Callable[[npt.NDArray[np.intp]], npt.NDArray[np.float32]],
     tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
     config: N2GConfig,
 ) -> tuple[TopExamples, Kept]:
     """Sort what the scan kept and drop near-duplicates: each text gives one example.
 
-    activation, window (neuron, kept); trace (neuron, kept, position).
+    activation, window, pivot (neuron, kept); ``traces`` gives the activations along the windows at places
+    among the kept: (neuron, example) -> (neuron, example, position).
     """
     order = np.lexsort((window, -activation), axis=1)
-    activation = np.take_along_axis(activation, order, 1)
-    window = np.take_along_axis(window, order, 1)
-    pivot = np.take_along_axis(trace.argmax(axis=2), order, 1).astype(np.int64)
+    activation, window, pivot = (np.take_along_axis(part, order, 1) for part in (activation, window, pivot))
     span = _spans(window, pivot, tokens_of, config.duplicate_span)  # (neuron, kept, span)
     kept = np.zeros(window.shape, bool)
     for place in range(window.shape[1]):
@@ -183,7 +191,7 @@ def select_examples(
         activation[:, 0],
         np.where(missing, -1, np.take_along_axis(window, places, 1)),
         np.where(missing, 0, np.take_along_axis(pivot, places, 1)),
-        np.take_along_axis(trace, chosen[..., None], 1),
+        traces(chosen),
     )
     return found, Kept(activation, window, pivot)
 

@@ -94,7 +94,15 @@ def merge_parts(
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
     state = reduce(_merge, states)
     activation, window, trace = (state[name] for name in _STATE)
-    into.save(*select_examples(activation, window, trace, corpus.tokens_of, config), key)
+    found = select_examples(
+        activation,
+        window,
+        trace.argmax(axis=2),
+        lambda place: np.take_along_axis(trace, place[..., None], 1),
+        corpus.tokens_of,
+        config,
+    )
+    into.save(*found, key)
 
 
 def _load(path: Path) -> State:

@@ -49,8 +49,12 @@ def scan_layers(
         for number, group in enumerate(groups):
             passes = _Passes(number, len(groups), corpus.n_windows * corpus.width, report)
             scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
-            for layer in group:
+
+            def save(layer: int, scan: Scan = scan) -> None:
                 files[layer].save(*scan.examples(layer, corpus.tokens_of, config), scan_key(model, config))
+
+            for _ in on_cores(model, save, group):
+                pass
             _state_path(folder / "scan", group).unlink(missing_ok=True)
     return files
 

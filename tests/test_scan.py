@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.scan import Scan, select_examples
+from n2gdb.ingest.scan import Scan, TopExamples, select_examples
 from tests.demo import demo_model, demo_windows
 
 CONFIG = N2GConfig(top_k=4)
@@ -24,6 +24,14 @@ def scanned(batch: int, *, stop_and_resume: bool = False) -> Scan:
             scan.resume(state)
         scan.add(windows[start : start + batch])
     return scan
+
+
+def selected(activation: Any, window: Any, trace: Any, text: Any, config: N2GConfig) -> TopExamples:
+    def traces(place: Any) -> Any:
+        return np.take_along_axis(trace, place[..., None], 1)
+
+    pivot = trace.argmax(axis=2)
+    return select_examples(activation, window, pivot, traces, lambda number: text[number], config)[0]
 
 
 def sorted_state(scan: Scan) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -79,9 +87,7 @@ def test_near_duplicates_give_one_example() -> None:
     text[3, 5:20] = 777  # another text
     trace = np.zeros((1, 5, 30), np.float32)
     trace[0, :, 24] = [5, 4, 3, 2, 1]
-    found, _ = select_examples(
-        trace[:, :, 24], np.arange(5)[None], trace, lambda number: text[number], N2GConfig(top_k=3)
-    )
+    found = selected(trace[:, :, 24], np.arange(5)[None], trace, text, N2GConfig(top_k=3))
     assert found.window.tolist() == [[0, 3, 4]]
     assert found.pivot.tolist() == [[24, 24, 24]]
     assert found.trace[0, :, 24].tolist() == [5, 2, 1]
@@ -92,5 +98,5 @@ def test_a_neuron_with_few_windows_has_few_examples() -> None:
     activation = np.array([[-np.inf, 3.0, -np.inf, -np.inf]], np.float32)
     window = np.array([[-1, 2, -1, -1]])
     text = np.arange(18, dtype=np.int32).reshape(3, 6)
-    found, _ = select_examples(activation, window, trace, lambda number: text[number], N2GConfig(top_k=2))
+    found = selected(activation, window, trace, text, N2GConfig(top_k=2))
     assert found.window.tolist() == [[2, -1]]
