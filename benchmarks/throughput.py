@@ -30,6 +30,7 @@ from n2gdb.ingest.cores import lanes, on_cores
 from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
 from n2gdb.ingest.packing import Packed
 from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.process_crew import start_ahead
 from n2gdb.ingest.trunk import IndexArray, Trunk
 
 
@@ -113,6 +114,8 @@ def main(
     refine: bool = True,
     processes: Annotated[int | None, typer.Option(help="As of n2gdb ingest.")] = None,
 ) -> None:
+    if processes != 0:
+        start_ahead(device)
     subject = load_model(model, device, precision)
     if subject.trunk is None:
         raise typer.BadParameter(f"{model} has no trunk: only its own hooked passes can run it")

@@ -140,6 +140,7 @@ def ingest(
         from n2gdb.ingest.models import default_corpus, load_model
         from n2gdb.ingest.pipeline import Source
         from n2gdb.ingest.pipeline import ingest as run
+        from n2gdb.ingest.process_crew import start_ahead
 
         config = N2GConfig(
             seed=seed,
@@ -150,6 +151,8 @@ def ingest(
             precision=precision,
         )
         if ray is None:
+            if processes != 0:
+                start_ahead(device)
             subject = load_model(model, device, precision)
         else:
             require_ray()

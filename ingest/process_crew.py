@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
@@ -34,10 +35,28 @@ from n2gdb.ingest.report import Report
 from n2gdb.ingest.served import Asked, Served, ServedHelper
 from n2gdb.shards import RunFolder
 
-__all__ = ["ProcessCrew", "process_crew"]
+__all__ = ["ProcessCrew", "process_crew", "start_ahead"]
+
+#: A process that has loaded all it needs, and no device, starts others at once where that can be had.
+_START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 #: Passes under way at a time: while the activations of one come back, the next one's are there to be run.
 _UNDER_WAY = 2
+
+
+def start_ahead(device: str) -> None:
+    """Begin to load what processes beside a GPU need, so that they are ready when the model is.
+
+    ``device`` is as of ``load_model``; without a GPU nothing happens.
+    """
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        _start_loading()
+
+
+def _start_loading() -> None:
+    if _START == "forkserver":
+        multiprocessing.get_context(_START).set_forkserver_preload([__name__])
+        forkserver.ensure_running()
 
 
 @contextmanager
@@ -92,9 +111,8 @@ class ProcessCrew:
             process.join()
 
     def _start_all(self, processes: int) -> None:
-        there = multiprocessing.get_all_start_methods()
-        context: Any = multiprocessing.get_context("forkserver" if "forkserver" in there else "spawn")
-        context.set_forkserver_preload([__name__])
+        _start_loading()
+        context: Any = multiprocessing.get_context(_START)
         work = _Work.of(self._bench)
         for _ in range(processes):
             if self._closed:

@@ -178,7 +178,8 @@ def select_examples(
     among the kept: (neuron, example) -> (neuron, example, position).
     """
     order = np.lexsort((window, -activation), axis=1)
-    activation, window, pivot = (np.take_along_axis(part, order, 1) for part in (activation, window, pivot))
+    activation = np.take_along_axis(activation, order, 1)
+    window, pivot = np.take_along_axis(window, order, 1), np.take_along_axis(pivot, order, 1)
     span = _spans(window, pivot, tokens_of, config.duplicate_span)  # (neuron, kept, span)
     kept = np.zeros(window.shape, bool)
     for place in range(window.shape[1]):

@@ -18,8 +18,8 @@ IntArray = npt.NDArray[np.int32]
 #: Stands behind the last token of a short window.
 PAD = -1
 
-#: Documents are encoded together until they have this many characters.
-_CHARACTERS = 1 << 20
+#: Documents are encoded together, side by side, until they have this many characters: a few whole books.
+_CHARACTERS = 1 << 23
 
 
 class _Reader(Protocol):
