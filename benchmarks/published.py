@@ -54,12 +54,15 @@ def main(
         train[:, data["train"]] = True
         layers.append((engine, block, train, [], None, config))
     theirs, ours = [], []
+    threads = torch.get_num_threads()
     for number in range(rounds):
         taken = []
+        torch.set_num_threads(threads)  # ours run side by side instead, one thread each
         for _, block, train, *_ in layers:
             some = range(number * neurons, (number + 1) * neurons)
             taken.append(np.mean([passes_of(subject, block, row, train[row], ending) for row in some]))
         theirs.append(float(np.mean(taken)))
+        torch.set_num_threads(1)
         seconds, _ = timed(layers, 1)
         ours.append(seconds / sum(len(block.neuron) for _, block, *_ in layers))
         by_layer = " ".join(f"{one:.2f}" for one in taken)

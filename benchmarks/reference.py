@@ -9,6 +9,10 @@ F1 and number of true firings, NaN where there is none.
 Seconds a neuron are those of steps 3 to 8, as there: without the scan, and without the pass over random
 text that refinement shares among all neurons. Random text never overlaps a neuron's examples: a window
 that has a run of 16 tokens in common with one of them is left out.
+
+The last two columns are of the same test windows without their BOS and their first token, where the neurons
+do something else: the published code's look-up is made and judged there, while its graphs are judged behind
+a BOS, as all else here. Ours are the graphs learned behind a BOS, run on those windows.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import numpy as np
 import torch
 import typer
 
+from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.augment import Helper, load_helpers
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus import Windows, read_documents
@@ -47,15 +52,15 @@ def main(
     repeats: Annotated[int, typer.Option(help="Runs of each layer, of which the median is timed.")] = 1,
     each: Annotated[bool, typer.Option(help="Print every judged neuron as well.")] = False,
 ) -> None:
-    data = np.load(reference)
+    data = dict(np.load(reference))
     subject = load_model(model, "cpu")
     engine = Engine(subject)
     helpers_named = () if augment == "none" else tuple(augment.split(","))
     config = N2GConfig(augment=helpers_named, refine_rounds=4 if refine else 0)
     helpers = load_helpers(config.augment, engine)
     random = random_windows(subject, N2GConfig()) if refine else np.zeros((0, 256), np.int32)
-    print("layer neurons   precision      recall                 F1        s/neuron")
-    print("                ours  ref   ours  ref   ours   ref  lookup  ngram")
+    print("layer neurons   precision      recall                 F1        s/neuron   F1 without BOS")
+    print("                ours  ref   ours  ref   ours   ref  lookup  ngram            ours   lookup")
     taken, layers = [], []
     for layer in range(subject.n_layers):
         rows = np.flatnonzero(data["neurons"][:, 0] == layer)[:neurons_per_layer]
@@ -64,7 +69,7 @@ def main(
         train[:, data["train"]] = True
         text = random_text(subject, block, random, config) if refine else None
         layers.append((engine, block, train, helpers, text, config))
-        seconds, (verdicts,) = timed(layers[-1:], repeats)
+        seconds, ((graphs, verdicts),) = timed(layers[-1:], repeats)
         taken.append(seconds / len(rows))
         tables = [baseline_verdicts(block, row, train[row], ~train[row], config) for row in range(len(rows))]
         theirs = data["reference"][rows]
@@ -77,22 +82,25 @@ def main(
             f"{_mean([table[name] for table in tables], judged)[2]:.3f}" for name in ("lookup", "ngram")
         )
         f1 = f"{ours[2]:.3f} {means[2]:.3f}   {baselines}"
-        print(f"{layer:>5} {judged.sum():>7}   {pairs}   {f1}   {taken[-1]:.4f}", flush=True)
+        there = " ".join(f"{mean:>7.3f}" for mean in without_bos(subject, data, layer, rows, graphs, config))
+        print(f"{layer:>5} {judged.sum():>7}   {pairs}   {f1}   {taken[-1]:.4f}   {there}", flush=True)
     together, _ = timed(layers, repeats)
     neurons = sum(len(block.neuron) for _, block, *_ in layers)
     print(f"{np.mean(taken):.4f} s a neuron in the mean of the layers, one after another")
     print(f"{together / neurons:.4f} s a neuron in all, {engine.askers} layers at a time, as in an ingest")
 
 
-def timed(layers: Sequence[tuple[Any, ...]], repeats: int) -> tuple[float, list[list[Verdict]]]:
-    """Learn and judge layers: the median of the seconds, and their verdicts."""
+def timed(
+    layers: Sequence[tuple[Any, ...]], repeats: int
+) -> tuple[float, list[tuple[list[NeuronGraph], list[Verdict]]]]:
+    """Learn and judge layers: the median of the seconds, and their graphs and verdicts."""
     seconds = []
     with ThreadPoolExecutor(layers[0][0].askers) as pool:
         for _ in range(repeats):
             start = time.perf_counter()
-            verdicts = list(pool.map(lambda layer: judged_graphs(*layer), layers))
+            judged = list(pool.map(lambda layer: judged_graphs(*layer), layers))
             seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds)), verdicts
+    return float(np.median(seconds)), judged
 
 
 def judged_graphs(
@@ -102,14 +110,38 @@ def judged_graphs(
     helpers: Sequence[Helper],
     text: tuple[RandomText, np.ndarray[Any, Any]] | None,
     config: N2GConfig,
-) -> list[Verdict]:
+) -> tuple[list[NeuronGraph], list[Verdict]]:
     """Learn the graphs of a block, refine them where there is random text, and judge them."""
     learned = learn(engine, block, train, helpers, config)
     graphs = learned.graphs
     if text is not None:
         random, overlaps = text
         graphs = refine_graphs(learned, block, train, overlaps, random, config)
-    return [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
+    verdicts = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
+    return graphs, verdicts
+
+
+def without_bos(
+    model: SubjectModel,
+    data: Any,
+    layer: int,
+    rows: np.ndarray[Any, Any],
+    graphs: Sequence[NeuronGraph],
+    config: N2GConfig,
+) -> tuple[float, float]:
+    """Mean F1 of graphs, and of the token look-up, on windows that begin without a BOS.
+
+    Over the neurons that the published code judged and that fire there.
+    """
+    bare = {**data, "windows": data["windows"][:, 1:]}
+    block = read_block(model, bare, layer, rows)
+    block.trace[:, :, 0] = -np.inf
+    train = np.zeros(block.exists.shape, bool)
+    train[:, data["train"]] = True
+    ours = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
+    tables = [baseline_verdicts(block, row, train[row], ~train[row], config) for row in range(len(rows))]
+    judged = np.array([v.true_firings > 0 for v in ours]) & ~np.isnan(data["reference"][rows, 2])
+    return float(_mean(ours, judged)[2]), float(_mean([table["lookup"] for table in tables], judged)[2])
 
 
 def print_each(

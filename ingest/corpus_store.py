@@ -71,10 +71,15 @@ class CorpusStore:
         return np.asarray(self._mapped()[number])
 
     def batches(self, start: int, size: int) -> Iterator[IntArray]:
-        """Yield the windows from number ``start`` on, ``size`` at a time: (window, position)."""
-        mapped = self._mapped()
-        for first in range(start, self.n_windows, size):
-            yield np.asarray(mapped[first : first + size])
+        """Yield the windows from number ``start`` on, ``size`` at a time: (window, position).
+
+        They are read, not mapped: what is mapped stays resident, and the whole corpus passes here.
+        """
+        with self.path.open("rb") as file:
+            file.seek(start * self.width * np.dtype(np.int32).itemsize)
+            for first in range(start, self.n_windows, size):
+                some = min(size, self.n_windows - first)
+                yield np.fromfile(file, np.int32, some * self.width).reshape(some, self.width)
 
     def _mapped(self) -> IntArray:
         return np.memmap(self.path, np.int32, mode="r", shape=(self.n_windows, self.width))

@@ -36,6 +36,10 @@ from n2gdb.store import build_database
 __all__ = ["Source", "ingest", "select_neurons"]
 
 
+#: Pieces for each process that learns, and neurons of the smallest: fewer would not fill a GPU's batches.
+_PIECES, _SMALLEST_PIECE = 8, 128
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A corpus: its name and its documents' text."""
@@ -133,9 +137,17 @@ def _learn(
     with _crew(model, corpus, run, config, means) as crew, _standing_objects_left_alone():
         crew.prepare({name.layer for name in pending}, report)
         report("neurons", finished, len(chosen))
-        for piece in crew.learn(pieces_of(pending, means.shard_neurons)):
+        for piece in crew.learn(pieces_of(pending, _piece_size(len(pending), means))):
             finished += len(piece.neurons)
             report("neurons", finished, len(chosen))
+
+
+def _piece_size(neurons: int, means: _Means) -> int:
+    """Neurons of a piece: fewer where several processes learn, so that none waits long for the last."""
+    if not means.processes:
+        return means.shard_neurons
+    share = -(-neurons // (_PIECES * means.processes))
+    return min(means.shard_neurons, max(share, _SMALLEST_PIECE))
 
 
 @contextmanager

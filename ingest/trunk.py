@@ -227,7 +227,7 @@ def trunk_of(bridge: Any, *, half: bool = False) -> Trunk | None:
     return Trunk(
         _plain(model.tok_embed).weight.detach(),
         _plain(model.pos).weight.detach(),
-        tuple(_layer(layer) for layer in layers),
+        tuple(_layer(layer, torch.bfloat16 if half else torch.float32) for layer in layers),
         _solu if str(bridge.cfg.act_fn).startswith("solu") else _plain(layers[0].mlp).act,
         first.n_heads,
         1 / first.scale,
@@ -240,10 +240,11 @@ def _solu(before: torch.Tensor) -> torch.Tensor:
     return functional.softmax(before, dim=-1).mul_(before)
 
 
-def _layer(layer: Any) -> _Layer:
+def _layer(layer: Any, precision: torch.dtype) -> _Layer:
+    """Read one layer; its matrices are converted once, where every pass would convert them anew."""
     attention, mlp = _plain(layer.attn), _plain(layer.mlp)
     query, key, value, out, mlp_in, mlp_out = (
-        (_plain(part).weight.detach(), _plain(part).bias.detach())
+        (_plain(part).weight.detach().to(precision), _plain(part).bias.detach().to(precision))
         for part in (attention.q, attention.k, attention.v, attention.o, mlp.fc_in, mlp.fc_out)
     )
     key_value = (torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]]))
