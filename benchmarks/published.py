@@ -26,6 +26,7 @@ import typer
 
 from benchmarks.reference import read_block, timed
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.cores import lanes
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.models import SubjectModel, load_model
 
@@ -55,9 +56,10 @@ def main(
         layers.append((engine, block, train, [], None, config))
     theirs, ours = [], []
     threads = torch.get_num_threads()
+    lanes(subject)  # ours run side by side, one thread each; theirs have them all
     for number in range(rounds):
         taken = []
-        torch.set_num_threads(threads)  # ours run side by side instead, one thread each
+        torch.set_num_threads(threads)
         for _, block, train, *_ in layers:
             some = range(number * neurons, (number + 1) * neurons)
             taken.append(np.mean([passes_of(subject, block, row, train[row], ending) for row in some]))

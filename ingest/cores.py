@@ -73,9 +73,9 @@ def lanes(model: SubjectModel) -> int:
 def processes_for(model: SubjectModel) -> int:
     """How many processes learn beside the one that runs the passes: on a GPU each core that it leaves free.
 
-    A CPU is busy with the passes, and a model without a trunk with itself.
+    A CPU is busy with the passes.
     """
-    if model.trunk is None or model.device.type != "cuda":
+    if model.device.type != "cuda":
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores - 1, _MOST_PROCESSES)

@@ -1,8 +1,8 @@
 """The batched engine: prompts of many neurons share passes, and what they begin with alike is run once.
 
 Prompts are rows of token ids, padded on the right with PAD. A model with a trunk runs them as packed
-trees; any other as padded batches, each distinct prompt once: attention is causal, so padding changes
-nothing before it.
+trees; any other as padded batches (``passes``), each distinct prompt once: attention is causal, so padding
+changes nothing before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Lock
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +19,11 @@ from n2gdb.errors import IngestError
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.packing import (
-    Packed,
-    count_nodes,
-    lengths_of,
-    pack,
-    share_prefixes,
-    split_padded,
-    split_runs,
-)
+from n2gdb.ingest.packing import count_nodes, share_prefixes, split_padded
+from n2gdb.ingest.passes import Passes, padded_batch, passes_of
 from n2gdb.ingest.windows import PAD
 
-__all__ = ["Engine", "Passes"]
+__all__ = ["Engine"]
 
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
@@ -46,14 +38,6 @@ _SMALLEST_BATCH = 64
 _PARTS, _SMALL_BATCH = {"cpu": 4, "mps": 1, "cuda": 1}, 192
 
 
-class Passes(Protocol):
-    """Whoever runs packed trees: a model's trunk, or the process that has it."""
-
-    def gathered(self, packed: Packed, layer: int, node: IndexArray, neuron: IndexArray) -> FloatArray:
-        """Activation of one neuron of a layer at each of some nodes: (asked,) each, in any order."""
-        ...
-
-
 class _StoppedError(Exception):
     """The ingest ends, and nobody waits for the activations any more."""
 
@@ -63,15 +47,15 @@ class Engine:
 
     ``batch_tokens`` is the number of tokens in a batch, by the device and its memory if None; it is halved
     whenever memory runs out. ``tokens_asked`` and ``tokens_run`` add up what was asked for, and what was run
-    for it after sharing, padding included. Several threads may ask at a time (``askers``). ``passes`` runs
-    packed trees, the model's trunk if None.
+    for it after sharing, padding included. Several threads may ask at a time (``askers``). ``passes`` are
+    the model's own if None.
     """
 
     def __init__(
         self, model: SubjectModel, batch_tokens: int | None = None, passes: Passes | None = None
     ) -> None:
         self.model = model
-        self.passes = model.trunk if passes is None else passes
+        self.passes: Passes = passes_of(model) if passes is None else passes
         self.batch_tokens = batch_tokens or prompt_tokens(model, bytes_for(model.device))
         self.tokens_run = 0
         self.tokens_asked = 0
@@ -80,11 +64,8 @@ class Engine:
 
     @property
     def askers(self) -> int:
-        """How many threads may ask at a time: while one sorts what it was told, another's passes run.
-
-        The hooks that read a model without a trunk stand in the model itself, which then serves one.
-        """
-        return 1 if self.passes is None else 2
+        """How many threads may ask at a time: while one sorts what it was told, another's passes run."""
+        return self.passes.askers
 
     def stop(self) -> None:
         """Have whatever thread waits for passes give up; the engine is of no use afterwards."""
@@ -101,33 +82,16 @@ class Engine:
         real = prompts != PAD
         wanted = real if asked is None else asked & real
         found = np.zeros(prompts.shape, np.float32)
-        gather = self._padded if self.passes is None else self._packed
 
         def run(runs: IntArray, request: IndexArray, owner: IndexArray) -> int:
             row, position = np.nonzero(wanted[request])
-            values, tokens = gather(layer, runs, owner[row], position, neurons[request[row]])
+            asked_of = neurons[request[row]]
+            values, tokens = self.passes.gathered(layer, runs, owner[row], position, asked_of)
             found[request[row], position] = values
             return tokens
 
-        self._passes(prompts, run, split_padded if self.passes is None else split_runs)
+        self._run(prompts, run, self.passes.split)
         return found
-
-    def _packed(
-        self, layer: int, runs: IntArray, run: IndexArray, position: IndexArray, neuron: IndexArray
-    ) -> tuple[FloatArray, int]:
-        """Run prompts as a tree and gather one neuron at one position of a prompt: (asked,) each."""
-        assert self.passes is not None
-        packed = pack(runs)
-        return self.passes.gathered(packed, layer, packed.path[run, position], neuron), len(packed)
-
-    def _padded(
-        self, layer: int, runs: IntArray, run: IndexArray, position: IndexArray, neuron: IndexArray
-    ) -> tuple[FloatArray, int]:
-        """Run prompts as a padded batch and gather one neuron at one position of a prompt: (asked,) each."""
-        tokens = self._batch(runs)
-        site = self.model.activations(tokens, layer)
-        place = tuple(torch.from_numpy(part).to(site.device) for part in (run, position, neuron))
-        return site[place].cpu().numpy(), tokens.numel()
 
     def likeliest_next(
         self, prompts: IntArray, positions: IndexArray, n: int, banned: IndexArray
@@ -139,7 +103,7 @@ class Engine:
         found = np.zeros((len(prompts), n), np.intp)
 
         def run(runs: IntArray, request: IndexArray, owner: IndexArray) -> int:
-            tokens = self._batch(runs)
+            tokens = padded_batch(self.model, runs)
             logits = self.model.logits(tokens)  # (run, position, token)
             row, before = (
                 torch.from_numpy(part).to(logits.device) for part in (owner, positions[request] - 1)
@@ -151,15 +115,10 @@ class Engine:
 
         # Logits come of the model's own pass, which is not made for several threads.
         with self._own_pass:
-            self._passes(prompts, run, split_padded, map)
+            self._run(prompts, run, split_padded, map)
         return found
 
-    def _batch(self, runs: IntArray) -> torch.Tensor:
-        """Prompts as the model takes them: (run, position) int64, any token at padding."""
-        width = int(lengths_of(runs).max())
-        return torch.from_numpy(runs[:, :width].astype(np.int64)).clamp_(min=0).to(self.model.device)
-
-    def _passes(
+    def _run(
         self,
         prompts: IntArray,
         run: Callable[[IntArray, IndexArray, IndexArray], int],

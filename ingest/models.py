@@ -19,7 +19,8 @@ from n2gdb.ingest.fuse import fuse_norms
 from n2gdb.ingest.native import boot_native, demo_directory, is_native
 from n2gdb.ingest.sites import find_sites
 from n2gdb.ingest.tokenizer import ModelTokenizer
-from n2gdb.ingest.trunk import Trunk, trunk_of
+from n2gdb.ingest.trunk import Trunk
+from n2gdb.ingest.trunk_of import trunk_of
 
 __all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
 

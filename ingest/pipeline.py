@@ -174,7 +174,7 @@ def _crew(
         most = bytes_for(model.device, means.max_memory)
         engine = Engine(model, means.batch_tokens or prompt_tokens(model, most // 2))
         bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config)
-        if means.processes and engine.passes is not None:
+        if means.processes:
             with process_crew(bench, most // 2, means.processes) as beside:
                 yield beside
         else:

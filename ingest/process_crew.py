@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -30,6 +30,7 @@ from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.crew import Alone
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.models import SubjectModel
+from n2gdb.ingest.passes import Passes
 from n2gdb.ingest.pieces import Bench, LayerText, Piece, learn_piece, read_layer_text
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.served import Asked, Served, ServedHelper
@@ -39,9 +40,6 @@ __all__ = ["ProcessCrew", "process_crew", "start_ahead"]
 
 #: A process that has loaded all it needs, and no device, starts others at once where that can be had.
 _START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-
-#: Passes under way at a time: while the activations of one come back, the next one's are there to be run.
-_UNDER_WAY = 2
 
 
 def start_ahead(device: str) -> None:
@@ -74,8 +72,9 @@ class ProcessCrew:
 
     def __init__(self, bench: Bench, scan_bytes: int, processes: int) -> None:
         self._bench, self._alone = bench, Alone(bench, scan_bytes)
-        self._running = BoundedSemaphore(_UNDER_WAY)
-        self._proposing = Lock()
+        self._running = BoundedSemaphore(bench.engine.askers)
+        # Hooks that read a model are met by whatever runs through it, a helper's passes too.
+        self._proposing = self._running if bench.engine.askers == 1 else Lock()
         self._closed = False
         self._beside: list[tuple[Any, Connection]] = []
         # They load while the corpus is scanned.
@@ -152,15 +151,13 @@ class ProcessCrew:
 
     def _answer(self, what: Asked, arguments: tuple[Any, ...]) -> Any:
         """Run what only the process with the model can; what that raises is an answer too."""
-        passes, helpers = self._bench.engine.passes, self._bench.helpers
-        assert passes is not None
         try:
             if what is Asked.PROPOSE:
                 number, *rest = arguments
                 with self._proposing:
-                    return helpers[number].propose(*rest)
+                    return self._bench.helpers[number].propose(*rest)
             with self._running:
-                return passes.gathered(*arguments)
+                return self._bench.engine.passes.run(*arguments)
         except Exception as error:
             if isinstance(error, torch.OutOfMemoryError):
                 torch.cuda.empty_cache()
@@ -183,16 +180,17 @@ class _Work:
     run: RunFolder
     config: N2GConfig
     batch_tokens: int
+    passes_of: Callable[[Callable[..., Any]], Passes]
     n_helpers: int
 
     @classmethod
     def of(cls, bench: Bench) -> _Work:
         model = replace(bench.engine.model, bridge=None, points=(), trunk=None)
-        batch_tokens = bench.engine.batch_tokens
-        return cls(model, bench.corpus, bench.run, bench.config, batch_tokens, len(bench.helpers))
+        batch_tokens, passes = bench.engine.batch_tokens, type(bench.engine.passes)
+        return cls(model, bench.corpus, bench.run, bench.config, batch_tokens, passes, len(bench.helpers))
 
     def bench(self, served: Served) -> Bench:
-        engine = Engine(self.model, self.batch_tokens, served)
+        engine = Engine(self.model, self.batch_tokens, self.passes_of(served.run))
         helpers = [ServedHelper(served, number) for number in range(self.n_helpers)]
         return Bench(engine, helpers, self.corpus, self.run, self.config)
 

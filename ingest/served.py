@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.packing import Packed
 from n2gdb.ingest.pieces import Piece
 
 __all__ = ["Asked", "Served", "ServedHelper"]
@@ -26,8 +25,8 @@ FloatArray = npt.NDArray[np.float32]
 class Asked(Enum):
     """What is asked, with its arguments behind it."""
 
-    GATHER = auto()
-    """Activations: see Passes.gathered."""
+    RUN = auto()
+    """Activations: the arguments are those of ``run``, of the passes that the model has."""
     PROPOSE = auto()
     """Substitutes: the helper's number, then see Helper.propose."""
     NEXT = auto()
@@ -39,7 +38,7 @@ class Asked(Enum):
 
 
 class Served:
-    """The process with the model, asked over a connection. See Passes.
+    """The process with the model, asked over a connection.
 
     What it raises of a question is raised here; IngestError when it is there no more.
     """
@@ -47,9 +46,9 @@ class Served:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def gathered(self, packed: Packed, layer: int, node: IndexArray, neuron: IndexArray) -> FloatArray:
-        """See Passes."""
-        found: FloatArray = self._ask(Asked.GATHER, packed, layer, node, neuron)
+    def run(self, *asked: Any) -> FloatArray:
+        """Have a pass run. See TreePasses and PaddedPasses."""
+        found: FloatArray = self._ask(Asked.RUN, *asked)
         return found
 
     def propose(self, helper: int, prompts: IntArray, positions: IndexArray, n: int) -> IndexArray:

@@ -1,4 +1,4 @@
-"""The trunk: a natively built model's layers on plain tensors, over a packed tree of prompts or windows.
+"""The trunk: a model's layers on plain tensors, over a packed tree of prompts or windows.
 
 What a bridge runs one hooked step at a time for every prompt is run here once for every node of a tree,
 no further than to the site, and in the site's layer for the asked nodes alone.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ from torch.nn import functional
 
 from n2gdb.ingest.packing import Packed
 
-__all__ = ["Trunk", "trunk_of"]
+__all__ = ["Trunk", "TrunkLayer"]
 
 IndexArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float32]
@@ -30,7 +29,7 @@ _BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
+class TrunkLayer:
     """One layer's weights: linear maps as (weight, bias), their inputs along the last dimension."""
 
     norm_1: Norm
@@ -72,7 +71,7 @@ class Trunk:
 
     embedding: torch.Tensor  # (token, d_model)
     positions: torch.Tensor  # (position, d_model)
-    layers: tuple[_Layer, ...]
+    layers: tuple[TrunkLayer, ...]
     activation: Activation
     n_heads: int
     scale: float
@@ -140,7 +139,7 @@ class Trunk:
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.embedding.device.type, torch.bfloat16, enabled=self.half)
 
-    def _neurons(self, weights: _Layer, hidden: torch.Tensor) -> torch.Tensor:
+    def _neurons(self, weights: TrunkLayer, hidden: torch.Tensor) -> torch.Tensor:
         return self.activation(functional.linear(weights.norm_2(hidden), *weights.mlp_in))
 
     def _causal(self, query: torch.Tensor, key_value: torch.Tensor) -> torch.Tensor:
@@ -153,7 +152,7 @@ class Trunk:
 
     def _read(
         self,
-        weights: _Layer,
+        weights: TrunkLayer,
         query: torch.Tensor,
         normed: torch.Tensor,
         key: torch.Tensor,
@@ -210,58 +209,4 @@ def _asked(blocks: _Blocks, asked: IndexArray) -> _Asked:
         torch.from_numpy(real).to(device),
         blocks.key[chosen],
         blocks.mask[chosen[:, None], 0, within][:, None],
-    )
-
-
-def trunk_of(bridge: Any, *, half: bool = False) -> Trunk | None:
-    """Read a natively built model's trunk off its bridge; None for a model that has other parts."""
-    from transformer_lens.model_bridge.sources.native.model import NativeModel
-
-    model = bridge.original_model
-    if not isinstance(model, NativeModel) or model.pos is None or bridge.cfg.gated_mlp:
-        return None
-    layers = [_plain(layer) for layer in model.layers]
-    if not all(_is_plain(layer.attn) for layer in layers):
-        return None
-    first = _plain(layers[0].attn)
-    return Trunk(
-        _plain(model.tok_embed).weight.detach(),
-        _plain(model.pos).weight.detach(),
-        tuple(_layer(layer, torch.bfloat16 if half else torch.float32) for layer in layers),
-        _solu if str(bridge.cfg.act_fn).startswith("solu") else _plain(layers[0].mlp).act,
-        first.n_heads,
-        1 / first.scale,
-        half,
-    )
-
-
-def _solu(before: torch.Tensor) -> torch.Tensor:
-    """x softmax(x), with one large tensor less than the model's own."""
-    return functional.softmax(before, dim=-1).mul_(before)
-
-
-def _layer(layer: Any, precision: torch.dtype) -> _Layer:
-    """Read one layer; its matrices are converted once, where every pass would convert them anew."""
-    attention, mlp = _plain(layer.attn), _plain(layer.mlp)
-    query, key, value, out, mlp_in, mlp_out = (
-        (_plain(part).weight.detach().to(precision), _plain(part).bias.detach().to(precision))
-        for part in (attention.q, attention.k, attention.v, attention.o, mlp.fc_in, mlp.fc_out)
-    )
-    key_value = (torch.cat([key[0], value[0]]), torch.cat([key[1], value[1]]))
-    after_site = torch.nn.Identity() if mlp.ln is None else _plain(mlp.ln)
-    return _Layer(_plain(layer.ln1), query, key_value, out, _plain(layer.ln2), mlp_in, after_site, mlp_out)
-
-
-def _plain(part: Any) -> Any:
-    """The module that a bridge wraps, or the module itself."""
-    while hasattr(part, "original_component"):
-        part = part.original_component
-    return part
-
-
-def _is_plain(attention: Any) -> bool:
-    """Whether an attention is causal softmax attention over absolute positions, and nothing more."""
-    inner = _plain(attention)
-    return bool(
-        inner.causal and inner.rotary is None and inner.kv_repeats == 1 and inner.attn_scores_soft_cap <= 0
     )

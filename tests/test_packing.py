@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,17 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.models import load_model
 from n2gdb.ingest.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from n2gdb.ingest.windows import PAD
-from tests.tiny_models import CONTEXT, LAYERS, VOCABULARY, write_native
+from tests.tiny_models import CONTEXT, LAYERS, VOCABULARY, WIDTH, write_native, write_transformers
+
+GPT2 = transformers.GPT2Config(
+    n_embd=WIDTH,
+    n_layer=LAYERS,
+    n_head=2,
+    n_positions=CONTEXT,
+    vocab_size=VOCABULARY,
+    bos_token_id=0,
+    eos_token_id=1,
+)
 
 Prompts = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=30)
 
@@ -84,10 +95,13 @@ def test_batches_are_of_like_size_and_few_long_prompts_get_none_of_their_own() -
     assert min(sizes[:-1]) > 0.8 * max(sizes)
 
 
-@pytest.mark.parametrize("act_fn", ["gelu", "gelu_new", "relu", "solu", "solu_ln"])
-def test_a_trunk_computes_what_its_bridge_does(act_fn: str, tmp_path: Path) -> None:
-    write_native(tmp_path / act_fn, act_fn)
-    model = load_model(tmp_path / act_fn, "cpu")
+@pytest.mark.parametrize("kind", ["gelu", "gelu_new", "relu", "solu", "solu_ln", "GPT-2"])
+def test_a_trunk_computes_what_its_bridge_does(kind: str, tmp_path: Path) -> None:
+    if kind == "GPT-2":
+        write_transformers(tmp_path / kind, GPT2)
+    else:
+        write_native(tmp_path / kind, kind)
+    model = load_model(tmp_path / kind, "cpu")
     assert model.trunk is not None
     random = np.random.default_rng(0)
     rows = [random.integers(0, 3, n).tolist() for n in random.integers(1, CONTEXT, 60)]
@@ -113,6 +127,9 @@ def test_a_trunk_computes_what_its_bridge_does(act_fn: str, tmp_path: Path) -> N
 def test_a_model_with_other_parts_has_no_trunk(tmp_path: Path) -> None:
     write_native(tmp_path / "gated", "gelu", gated=True)
     assert load_model(tmp_path / "gated", "cpu").trunk is None
+    scaled = {**GPT2.to_dict(), "scale_attn_by_inverse_layer_idx": True}
+    write_transformers(tmp_path / "scaled", transformers.GPT2Config(**scaled))
+    assert load_model(tmp_path / "scaled", "cpu").trunk is None
 
 
 def test_bfloat16_is_near_float32_and_float32_comes_out(tmp_path: Path) -> None:

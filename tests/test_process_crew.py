@@ -40,10 +40,12 @@ def learners() -> list[psutil.Process]:
     return [each for child in here.children() for each in child.children(recursive=True)]
 
 
-def test_processes_change_nothing(tmp_path: Path) -> None:
-    """What the model's own helper proposes goes over the line as well."""
-    run_with(tmp_path / "alone.n2gdb", 0)
-    run_with(tmp_path / "many.n2gdb", 3)
+@pytest.mark.parametrize("trunk", [True, False])
+def test_processes_change_nothing(trunk: bool, tmp_path: Path) -> None:
+    """What the model's own helper proposes goes over the line as well, and padded batches do as trees."""
+    model = demo_model() if trunk else replace(demo_model(), trunk=None)
+    run_with(tmp_path / "alone.n2gdb", 0, model=model)
+    run_with(tmp_path / "many.n2gdb", 3, model=model)
     alone, many = only_run(tmp_path / "alone.n2gdb"), only_run(tmp_path / "many.n2gdb")
     assert len(many.shards()) == 6
     assert_same(many, alone)
@@ -95,7 +97,6 @@ def test_what_a_process_raises_is_raised(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_gpu_gets_a_process_for_every_core_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
     class OnGpu:
-        trunk = object()
         device: Any = type("Device", (), {"type": "cuda"})
 
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
