@@ -8,7 +8,6 @@ other's work runs.
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,7 @@ import torch
 
 from n2gdb.ingest.models import SubjectModel
 
-__all__ = ["lanes", "on_cores", "processes_for"]
+__all__ = ["lanes", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
@@ -28,9 +27,6 @@ _SWITCH_SECONDS = 1e-4
 #: Options of glibc's mallopt, and the greatest block that it may keep, which is all that it allows.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _MOST_KEPT, _LARGEST_KEPT = 1 << 30, 1 << 25
-
-#: More processes than these ask for more passes than a GPU runs.
-_MOST_PROCESSES = 32
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -68,17 +64,6 @@ def on_cores(
 def lanes(model: SubjectModel) -> int:
     """How many pieces of work with a model run at a time."""
     return 1 if model.trunk is None else _pool(model.device.type == "cpu")[1]
-
-
-def processes_for(model: SubjectModel) -> int:
-    """How many processes learn beside the one that runs the passes: on a GPU each core that it leaves free.
-
-    A CPU is busy with the passes.
-    """
-    if model.device.type != "cuda":
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores - 1, _MOST_PROCESSES)
 
 
 @cache

@@ -18,14 +18,13 @@ from n2gdb.ingest.augment import load_helpers
 from n2gdb.ingest.cluster import Cluster, connected
 from n2gdb.ingest.cluster_crew import cluster_crew
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.cores import processes_for
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.crew import Alone, Crew
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.pieces import SHARD_NEURONS, Bench, pieces_of
-from n2gdb.ingest.process_crew import process_crew
+from n2gdb.ingest.process_crew import process_crew, processes_for
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.windows import PAD
@@ -89,7 +88,7 @@ def ingest(
     be used.
     """
     chosen = select_neurons(model, selection, config.seed)
-    beside = processes_for(model) if processes is None else processes
+    beside = processes_for(model, config) if processes is None else processes
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
         run = _write_run(model, source, shards_folder(database), config, chosen, means, report)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import signal
 import traceback
 from collections import deque
@@ -22,6 +23,7 @@ from queue import SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
+import psutil
 import torch
 
 from n2gdb.errors import IngestError, N2gdbError
@@ -36,10 +38,29 @@ from n2gdb.ingest.report import Report
 from n2gdb.ingest.served import Asked, Served, ServedHelper
 from n2gdb.shards import RunFolder
 
-__all__ = ["ProcessCrew", "process_crew", "start_ahead"]
+__all__ = ["ProcessCrew", "process_crew", "processes_for", "start_ahead"]
+
+#: More processes than these ask for more passes than a GPU runs.
+_MOST_PROCESSES = 32
+
+#: Bytes of a process, its text aside.
+_PROCESS_BYTES = 400 << 20
 
 #: A process that has loaded all it needs, and no device, starts others at once where that can be had.
 _START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def processes_for(model: SubjectModel, config: N2GConfig) -> int:
+    """How many processes learn beside the one that runs the passes: on a GPU each core that it leaves free.
+
+    As many as half of the free memory holds, each with a layer's top examples. A CPU is busy with the passes.
+    """
+    if model.device.type != "cuda":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    examples = 4 * model.d_mlp * config.top_k * min(config.window, model.n_ctx)
+    room = psutil.virtual_memory().available // 2 // (_PROCESS_BYTES + 2 * examples)
+    return int(min(cores - 1, room, _MOST_PROCESSES))
 
 
 def start_ahead(device: str) -> None:

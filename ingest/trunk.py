@@ -16,10 +16,12 @@ from torch.nn import functional
 
 from n2gdb.ingest.packing import Packed
 
-__all__ = ["Trunk", "TrunkLayer"]
+__all__ = ["Heads", "Trunk", "TrunkLayer"]
 
 IndexArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float32]
+Turns = tuple[torch.Tensor, torch.Tensor]
+Linear = tuple[torch.Tensor, torch.Tensor | None]
 Activation = Callable[[torch.Tensor], torch.Tensor]
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
@@ -29,17 +31,62 @@ _BLOCK = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Heads:
+    """How a model attends: causal softmax attention, with or without rotation by positions."""
+
+    queries: int
+    keys: int  # fewer where several heads of queries read one of keys and values
+    scale: float
+    frequency: torch.Tensor | None = (
+        None  # (rotated / 2,) of each pair of a head's numbers; None: no rotation
+    )
+    stretch: float = 1.0  # what rotation multiplies by
+
+    def turns(self, position: torch.Tensor) -> Turns | None:
+        """Cosine and sine of the angles at positions: (...) -> (..., 1, rotated) each."""
+        if self.frequency is None:
+            return None
+        half = position[..., None, None] * self.frequency
+        angle = torch.cat([half, half], dim=-1)
+        return angle.cos() * self.stretch, angle.sin() * self.stretch
+
+    def keys_and_values(self, both: torch.Tensor, turns: Turns | None) -> torch.Tensor:
+        """Part keys and values into heads: (..., width) -> (..., 2, head, d_head), keys first."""
+        parted = both.view(*both.shape[:-1], 2, self.keys, -1)
+        if turns is None:
+            return parted
+        key, value = parted.unbind(-3)
+        return torch.stack([_turned(key, turns), value], dim=-3)
+
+    def attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Attend within batches, causally where there is no mask.
+
+        query (batch, head, column, d_head), key, value (batch, head, key, d_head), mask
+        (batch, 1, column, key) -> (batch, column, width).
+        """
+        if self.keys < self.queries:
+            key, value = (part.repeat_interleave(self.queries // self.keys, 1) for part in (key, value))
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None, scale=self.scale
+        )
+        return mixed.transpose(1, 2).flatten(2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TrunkLayer:
     """One layer's weights: linear maps as (weight, bias), their inputs along the last dimension."""
 
     norm_1: Norm
-    query: tuple[torch.Tensor, torch.Tensor]
-    key_value: tuple[torch.Tensor, torch.Tensor]
-    out: tuple[torch.Tensor, torch.Tensor]
+    query: Linear
+    key_value: Linear
+    out: Linear
     norm_2: Norm
-    mlp_in: tuple[torch.Tensor, torch.Tensor]
+    gate: Linear | None  # activates what mlp_in gives, in gated MLPs
+    mlp_in: Linear
     after_site: Norm
-    mlp_out: tuple[torch.Tensor, torch.Tensor]
+    mlp_out: Linear
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,18 +110,18 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trunk:
-    """The layers of a model with learned positions and plain causal attention.
+    """The layers of a model with plain causal attention, over learned positions or rotated by them.
 
     Activations are float32 and agree with the model's own passes to float rounding, but where
-    ``half`` has matrices multiplied in bfloat16.
+    ``half`` has matrices multiplied in bfloat16. Where it is ``parallel``, MLPs read what attention reads.
     """
 
     embedding: torch.Tensor  # (token, d_model)
-    positions: torch.Tensor  # (position, d_model)
+    positions: torch.Tensor | None  # (position, d_model)
     layers: tuple[TrunkLayer, ...]
     activation: Activation
-    n_heads: int
-    scale: float
+    heads: Heads
+    parallel: bool = False
     half: bool = False
 
     def gathered(self, packed: Packed, layer: int, node: IndexArray, neuron: IndexArray) -> FloatArray:
@@ -97,20 +144,22 @@ class Trunk:
         token, position = (
             torch.from_numpy(_whole_blocks(part)).to(device) for part in (packed.token, packed.position)
         )
-        hidden = self.embedding[token].add_(self.positions[position])  # (node, d_model)
+        hidden, turns = self._embedded(token, position), self.heads.turns(position)  # (node, d_model)
         blocks = _blocks(packed, device)
         for weights in self.layers[:layer]:
             normed = weights.norm_1(hidden)
-            query = functional.linear(normed, *weights.query).view(len(blocks.key), _BLOCK, -1)
-            mixed = self._read(weights, query, normed, blocks.key, blocks.mask).flatten(0, 1)
-            hidden += functional.linear(mixed, *weights.out)
-            neurons = weights.after_site(self._neurons(weights, hidden))
-            hidden += functional.linear(neurons, *weights.mlp_out)
+            query = self._queries(weights, normed, turns)
+            query = query.view(len(blocks.key), _BLOCK, *query.shape[1:])
+            mixed = self._read(weights, query, normed, turns, blocks.key, blocks.mask)
+            neurons = self._attended(weights, hidden, mixed.flatten(0, 1))
+            hidden += functional.linear(weights.after_site(neurons), *weights.mlp_out)
         weights = self.layers[layer]
         some = _asked(blocks, asked)
+        if self.parallel:
+            return self._neurons(weights, hidden[some.node])
         normed = weights.norm_1(hidden)
-        query = functional.linear(normed[some.node], *weights.query)  # (asked, d_model)
-        mixed = self._read(weights, query[some.place], normed, some.key, some.mask)[some.real]
+        query = self._queries(weights, normed[some.node], _at(turns, some.node))  # (asked, head, d_head)
+        mixed = self._read(weights, query[some.place], normed, turns, some.key, some.mask)[some.real]
         return self._neurons(weights, hidden[some.node] + functional.linear(mixed, *weights.out))
 
     @torch.inference_mode()
@@ -120,55 +169,89 @@ class Trunk:
             return [site.float() for site in self._along_windows(tokens, layers)]
 
     def _along_windows(self, tokens: torch.Tensor, layers: Sequence[int]) -> list[torch.Tensor]:
-        hidden = self.embedding[tokens].add_(self.positions[: tokens.shape[1]])
+        position = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+        hidden, turns = self._embedded(tokens, position), self.heads.turns(position)
         last, found = max(layers), dict[int, torch.Tensor]()
         for number, weights in enumerate(self.layers[: last + 1]):
-            normed = weights.norm_1(hidden)
-            mixed = self._causal(
-                functional.linear(normed, *weights.query), functional.linear(normed, *weights.key_value)
-            )
-            hidden += functional.linear(mixed, *weights.out)
-            neurons = self._neurons(weights, hidden)
+            if number == last and self.parallel:
+                found[number] = self._neurons(weights, hidden)
+                break
+            mixed = self._causal(weights, weights.norm_1(hidden), turns)
+            neurons = self._attended(weights, hidden, mixed)
             if number in layers:
                 found[number] = neurons
             if number < last:
-                neurons = weights.after_site(neurons)
-                hidden += functional.linear(neurons, *weights.mlp_out)
+                hidden += functional.linear(weights.after_site(neurons), *weights.mlp_out)
         return [found[layer] for layer in layers]
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.embedding.device.type, torch.bfloat16, enabled=self.half)
 
-    def _neurons(self, weights: TrunkLayer, hidden: torch.Tensor) -> torch.Tensor:
-        return self.activation(functional.linear(weights.norm_2(hidden), *weights.mlp_in))
+    def _embedded(self, token: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        hidden = self.embedding[token]
+        return hidden if self.positions is None else hidden.add_(self.positions[position])
 
-    def _causal(self, query: torch.Tensor, key_value: torch.Tensor) -> torch.Tensor:
-        """Causal attention within windows: (window, position, d_model), (window, position, 2 d_model)."""
-        window, position, _width = query.shape
-        q = query.view(window, position, self.n_heads, -1).transpose(1, 2)
-        k, v = key_value.view(window, position, 2, self.n_heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
-        return mixed.transpose(1, 2).reshape(window, position, -1)
+    def _queries(self, weights: TrunkLayer, normed: torch.Tensor, turns: Turns | None) -> torch.Tensor:
+        """(..., d_model) -> (..., head, d_head)."""
+        query = functional.linear(normed, *weights.query)
+        return _turned(query.view(*query.shape[:-1], self.heads.queries, -1), turns)
+
+    def _neurons(self, weights: TrunkLayer, hidden: torch.Tensor) -> torch.Tensor:
+        normed = weights.norm_2(hidden)
+        before = functional.linear(normed, *weights.mlp_in)
+        if weights.gate is None:
+            return self.activation(before)
+        return self.activation(functional.linear(normed, *weights.gate)).mul_(before)
+
+    def _attended(self, weights: TrunkLayer, hidden: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
+        """Write what attention gives to ``hidden``; the layer's neurons: (..., d_model) -> (..., d_mlp)."""
+        attended = functional.linear(mixed, *weights.out)
+        if not self.parallel:
+            hidden += attended
+            return self._neurons(weights, hidden)
+        neurons = self._neurons(weights, hidden)
+        hidden += attended
+        return neurons
+
+    def _causal(self, weights: TrunkLayer, normed: torch.Tensor, turns: Turns | None) -> torch.Tensor:
+        """Causal attention within windows: (window, position, d_model) -> (window, position, width)."""
+        query = self._queries(weights, normed, turns).transpose(1, 2)
+        both = self.heads.keys_and_values(functional.linear(normed, *weights.key_value), turns)
+        key, value = both.permute(2, 0, 3, 1, 4)  # (window, head, position, d_head) each
+        return self.heads.attend(query, key, value, None)
 
     def _read(
         self,
         weights: TrunkLayer,
         query: torch.Tensor,
         normed: torch.Tensor,
+        turns: Turns | None,
         key: torch.Tensor,
         mask: torch.Tensor,
     ) -> torch.Tensor:
         """Attend block by block.
 
-        query (block, column, d_model), normed (node, d_model), key (block, key) nodes, mask
-        (block, 1, column, key) -> (block, column, d_model).
+        query (block, column, head, d_head), normed (node, d_model), key (block, key) nodes, mask
+        (block, 1, column, key) -> (block, column, width).
         """
-        key_value = functional.linear(normed, *weights.key_value)  # (node, 2 d_model)
-        q = query.view(*query.shape[:2], self.n_heads, -1).transpose(1, 2)
-        read = key_value[key].view(*key.shape, 2, self.n_heads, -1)
-        k, v = read.permute(2, 0, 3, 1, 4)  # (block, head, key, d_head) each
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.scale)
-        return mixed.transpose(1, 2).flatten(2)
+        both = self.heads.keys_and_values(functional.linear(normed, *weights.key_value), turns)
+        k, v = both[key].permute(2, 0, 3, 1, 4)  # (block, head, key, d_head) each
+        return self.heads.attend(query.transpose(1, 2), k, v, mask)
+
+
+def _turned(part: torch.Tensor, turns: Turns | None) -> torch.Tensor:
+    """Rotate queries or keys: (..., head, d_head) -> (..., head, d_head)."""
+    if turns is None:
+        return part
+    cos, sin = turns
+    turning, rest = part[..., : cos.shape[-1]], part[..., cos.shape[-1] :]
+    first, second = turning.chunk(2, dim=-1)
+    return torch.cat([turning * cos + torch.cat([-second, first], dim=-1) * sin, rest], dim=-1)
+
+
+def _at(turns: Turns | None, node: torch.Tensor) -> Turns | None:
+    """The turns of some nodes."""
+    return None if turns is None else (turns[0][node], turns[1][node])
 
 
 def _whole_blocks(nodes: IndexArray) -> IndexArray:

@@ -16,17 +16,63 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.models import load_model
 from n2gdb.ingest.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from n2gdb.ingest.windows import PAD
-from tests.tiny_models import CONTEXT, LAYERS, VOCABULARY, WIDTH, write_native, write_transformers
+from tests.tiny_models import (
+    CONTEXT,
+    HEADS,
+    LAYERS,
+    NEURONS,
+    VOCABULARY,
+    WIDTH,
+    write_native,
+    write_transformers,
+)
 
+SIZES = {
+    "hidden_size": WIDTH,
+    "intermediate_size": NEURONS,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "max_position_embeddings": CONTEXT,
+    "vocab_size": VOCABULARY,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
 GPT2 = transformers.GPT2Config(
     n_embd=WIDTH,
     n_layer=LAYERS,
-    n_head=2,
+    n_head=HEADS,
     n_positions=CONTEXT,
     vocab_size=VOCABULARY,
     bos_token_id=0,
     eos_token_id=1,
 )
+SCALED = {"rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0}
+SCALED |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 8}
+
+#: Models of the transformers library that have a trunk.
+TRANSFORMERS = {
+    "GPT-2": GPT2,
+    "NeoX": transformers.GPTNeoXConfig(**SIZES),
+    "NeoX, in turn": transformers.GPTNeoXConfig(**SIZES, use_parallel_residual=False),
+    "Llama": transformers.LlamaConfig(**SIZES),
+    "Llama, few keys": transformers.LlamaConfig(**SIZES, num_key_value_heads=1, rope_parameters=SCALED),
+    "Llama, biases": transformers.LlamaConfig(**SIZES, attention_bias=True, mlp_bias=True),
+    "Mistral": transformers.MistralConfig(**SIZES, num_key_value_heads=1, sliding_window=None),
+    "Qwen 2": transformers.Qwen2Config(**SIZES, num_key_value_heads=1),
+}
+
+#: Models of the same classes that have other parts.
+OTHERS = {
+    "scaled": transformers.GPT2Config(**{**GPT2.to_dict(), "scale_attn_by_inverse_layer_idx": True}),
+    "sliding": transformers.MistralConfig(**SIZES, num_key_value_heads=1, sliding_window=8),
+    "sliding in part": transformers.Qwen2Config(
+        **SIZES, num_key_value_heads=1, use_sliding_window=True, sliding_window=8, max_window_layers=1
+    ),
+    "dynamic": transformers.LlamaConfig(
+        **SIZES, rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
+    ),
+    "Phi 3": transformers.Phi3Config(**SIZES, pad_token_id=None),
+}
 
 Prompts = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=30)
 
@@ -95,10 +141,10 @@ def test_batches_are_of_like_size_and_few_long_prompts_get_none_of_their_own() -
     assert min(sizes[:-1]) > 0.8 * max(sizes)
 
 
-@pytest.mark.parametrize("kind", ["gelu", "gelu_new", "relu", "solu", "solu_ln", "GPT-2"])
+@pytest.mark.parametrize("kind", ["gelu", "gelu_new", "relu", "solu", "solu_ln", *TRANSFORMERS])
 def test_a_trunk_computes_what_its_bridge_does(kind: str, tmp_path: Path) -> None:
-    if kind == "GPT-2":
-        write_transformers(tmp_path / kind, GPT2)
+    if kind in TRANSFORMERS:
+        write_transformers(tmp_path / kind, TRANSFORMERS[kind])
     else:
         write_native(tmp_path / kind, kind)
     model = load_model(tmp_path / kind, "cpu")
@@ -127,9 +173,9 @@ def test_a_trunk_computes_what_its_bridge_does(kind: str, tmp_path: Path) -> Non
 def test_a_model_with_other_parts_has_no_trunk(tmp_path: Path) -> None:
     write_native(tmp_path / "gated", "gelu", gated=True)
     assert load_model(tmp_path / "gated", "cpu").trunk is None
-    scaled = {**GPT2.to_dict(), "scale_attn_by_inverse_layer_idx": True}
-    write_transformers(tmp_path / "scaled", transformers.GPT2Config(**scaled))
-    assert load_model(tmp_path / "scaled", "cpu").trunk is None
+    for name, config in OTHERS.items():
+        write_transformers(tmp_path / name, config)
+        assert load_model(tmp_path / name, "cpu").trunk is None, name
 
 
 def test_bfloat16_is_near_float32_and_float32_comes_out(tmp_path: Path) -> None:

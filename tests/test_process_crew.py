@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from n2gdb.errors import IngestError, StorageError
-from n2gdb.ingest import cores
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models import SubjectModel, default_corpus
 from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.process_crew import processes_for
 from n2gdb.ingest.report import Report, silent
 from n2gdb.shards import RunFolder, run_folders
 from tests.demo import demo_model
@@ -96,9 +96,16 @@ def test_what_a_process_raises_is_raised(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_gpu_gets_a_process_for_every_core_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the memory goes: a process with a layer of the demo model's examples takes 450 MB."""
+
     class OnGpu:
         device: Any = type("Device", (), {"type": "cuda"})
+        d_mlp, n_ctx = 768, 256
 
+    free = type("Memory", (), {"available": 64 << 30})()
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
-    assert cores.processes_for(OnGpu()) == 15  # type: ignore[arg-type]
-    assert cores.processes_for(demo_model()) == 0
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    assert processes_for(OnGpu(), N2GConfig()) == 15  # type: ignore[arg-type]
+    free.available = 2 << 30
+    assert processes_for(OnGpu(), N2GConfig()) == 2  # type: ignore[arg-type]
+    assert processes_for(demo_model(), N2GConfig()) == 0
