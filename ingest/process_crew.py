@@ -14,6 +14,7 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,7 +27,7 @@ from typing import Any
 import psutil
 import torch
 
-from n2gdb.errors import IngestError, N2gdbError
+from n2gdb.errors import IngestError, N2gdbError, one_line
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.crew import Alone
@@ -99,8 +100,8 @@ class ProcessCrew:
         self._closed = False
         self._beside: list[tuple[Any, Connection]] = []
         # They load while the corpus is scanned.
-        self._start = Thread(target=self._start_all, args=(processes,), daemon=True)
-        self._start.start()
+        self._starter = ThreadPoolExecutor(1, "n2gdb-start")
+        self._started = self._starter.submit(self._start_all, processes)
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
         """See Crew."""
@@ -110,7 +111,11 @@ class ProcessCrew:
         """See Crew; raises what a process raised, and IngestError where one dies."""
         waiting = deque(pieces)
         outcomes: SimpleQueue[Piece | BaseException] = SimpleQueue()
-        self._start.join()
+        try:
+            self._started.result()
+        except OSError as error:
+            said = f"processes cannot be started ({one_line(error)}): run again with --processes 0"
+            raise IngestError(said) from error
         for process, connection in self._beside:
             serve = (process, connection, waiting, outcomes)
             Thread(target=self._serve, args=serve, daemon=True).start()
@@ -123,7 +128,7 @@ class ProcessCrew:
     def close(self) -> None:
         """End the processes, whatever they are at: a shard is there whole or not at all."""
         self._closed = True
-        self._start.join()
+        self._starter.shutdown()
         for process, connection in self._beside:
             connection.close()
             process.terminate()

@@ -95,6 +95,18 @@ def test_what_a_process_raises_is_raised(tmp_path: Path, monkeypatch: pytest.Mon
         )
 
 
+def test_processes_that_cannot_be_started_end_the_ingest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("multiprocessing.context.ForkServerContext.Pipe", refuse)
+    said = r"processes cannot be started \(no more processes\): run again with --processes 0"
+    with pytest.raises(IngestError, match=said):
+        run_with(tmp_path / "none.n2gdb", 2)
+
+
 def test_a_gpu_gets_a_process_for_every_core_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """As far as the memory goes: a process with a layer of the demo model's examples takes 450 MB."""
 
