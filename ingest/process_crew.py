@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
@@ -76,7 +76,14 @@ def start_ahead(device: str) -> None:
 def _start_loading() -> None:
     if _START == "forkserver":
         multiprocessing.get_context(_START).set_forkserver_preload([__name__])
-        forkserver.ensure_running()
+        # Ctrl-C would end it with a traceback while it loads. It inherits what is blocked; the tracker, which
+        # it starts otherwise, unblocks.
+        resource_tracker.ensure_running()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager
@@ -99,6 +106,7 @@ class ProcessCrew:
         self._proposing = self._running if bench.engine.askers == 1 else Lock()
         self._closed = False
         self._beside: list[tuple[Any, Connection]] = []
+        self._serving: list[Thread] = []
         # They load while the corpus is scanned.
         self._starter = ThreadPoolExecutor(1, "n2gdb-start")
         self._started = self._starter.submit(self._start_all, processes)
@@ -118,7 +126,8 @@ class ProcessCrew:
             raise IngestError(said) from error
         for process, connection in self._beside:
             serve = (process, connection, waiting, outcomes)
-            Thread(target=self._serve, args=serve, daemon=True).start()
+            self._serving.append(Thread(target=self._serve, args=serve))
+            self._serving[-1].start()
         for _ in pieces:
             outcome = outcomes.get()
             if isinstance(outcome, BaseException):
@@ -129,10 +138,13 @@ class ProcessCrew:
         """End the processes, whatever they are at: a shard is there whole or not at all."""
         self._closed = True
         self._starter.shutdown()
+        for process, _ in self._beside:
+            process.terminate()
+        # A pass that is under way ends first: the device is not let go of in the middle of one.
+        for thread in self._serving:
+            thread.join()
         for process, connection in self._beside:
             connection.close()
-            process.terminate()
-        for process, _ in self._beside:
             process.join()
 
     def _start_all(self, processes: int) -> None:
@@ -168,6 +180,8 @@ class ProcessCrew:
                     answer = self._answer(what, arguments)
                 connection.send(answer)
         except (EOFError, OSError):
+            if self._closed:
+                return
             process.join()
             if process.exitcode:
                 died = f"a process that learns has died (exit code {process.exitcode})"

@@ -101,16 +101,23 @@ def test_a_second_ingest_at_the_same_time_is_refused(tmp_path: Path) -> None:
     assert "another ingest is writing" in line
 
 
-def test_control_c_says_how_to_go_on_and_the_next_run_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("processes", "stage"), [("0", "scan"), ("2", "scan"), ("2", "neurons")])
+def test_control_c_says_how_to_go_on_and_the_next_run_does(
+    processes: str, stage: str, tmp_path: Path
+) -> None:
+    """The signal goes to every process of the terminal's group, as Ctrl-C does."""
     database = tmp_path / "x.n2gdb"
-    arguments = ("ingest", "demo", "--db", str(database), "--tokens", "60000", *QUICK[2:])
-    running = subprocess.Popen(command(*arguments), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    options = ("--neurons", "0-99", "--layers", "3,4", "--tokens", "60000", "--processes", processes)
+    arguments = ("ingest", "demo", "--db", str(database), *options)
+    running = subprocess.Popen(
+        command(*arguments), cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert running.stderr is not None
     for line in running.stderr:
-        if line.startswith("scan"):
+        if line.startswith(stage):
             break
     time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
+    os.killpg(running.pid, signal.SIGINT)
     rest = running.stderr.read()
     assert running.wait(timeout=60) == 130
     assert "interrupted: run the same command again" in rest and "Traceback" not in rest
