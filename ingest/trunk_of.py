@@ -92,7 +92,7 @@ def _gpt2(model: Any, linear: ReadLinear, half: bool) -> Trunk:
         _weight(inner.wte),
         _weight(inner.wpe),
         tuple(_gpt2_layer(block, linear) for block in blocks),
-        _plain(blocks[0].mlp).act,
+        _fused(_plain(blocks[0].mlp).act),
         Heads(heads, heads, (model.config.n_embd // heads) ** -0.5),
         half=half,
     )
@@ -128,7 +128,7 @@ def _neox(model: Any, linear: ReadLinear, half: bool) -> Trunk:
         _weight(inner.embed_in),
         None,
         tuple(_neox_layer(layer, heads, linear) for layer in layers),
-        _plain(layers[0].mlp).act,
+        _fused(_plain(layers[0].mlp).act),
         Heads(heads, heads, (config.hidden_size // heads) ** -0.5, *_rotation(inner)),
         parallel=config.use_parallel_residual,
         half=half,
@@ -177,7 +177,7 @@ def _llama(model: Any, linear: ReadLinear, half: bool) -> Trunk:
         _weight(inner.embed_tokens),
         None,
         tuple(_llama_layer(layer, linear) for layer in layers),
-        _plain(layers[0].mlp).act_fn,
+        _fused(_plain(layers[0].mlp).act_fn),
         heads,
         half=half,
     )
@@ -239,6 +239,14 @@ def _some(bias: torch.Tensor | None, rows: Any) -> torch.Tensor | None:
 def _weight(part: Any) -> torch.Tensor:
     weight: torch.Tensor = _plain(part).weight.detach()
     return weight
+
+
+def _fused(activation: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """An activation of the transformers library, in one step where it is written out in eight."""
+    if type(activation).__name__ == "NewGELUActivation":
+        return partial(functional.gelu, approximate="tanh")
+    found: Callable[[torch.Tensor], torch.Tensor] = activation
+    return found
 
 
 def _solu(before: torch.Tensor) -> torch.Tensor:

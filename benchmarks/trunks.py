@@ -1,0 +1,109 @@
+"""What a trunk saves: models of the transformers library ingested by theirs, and by TransformerLens' passes.
+
+    python -m benchmarks.trunks [--kind gpt2] [--neurons 48] [--tokens 100000]
+
+Random weights, four layers of width 256, the demo model's tokenizer and corpus. Prints the seconds of scan
+and random text and of the neurons, and how many neurons have the same patterns either way.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import transformers
+import typer
+
+from n2gdb.graph import NeuronGraph
+from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.models import default_corpus, load_model
+from n2gdb.ingest.native import demo_directory
+from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.shards import graphs_from
+
+SIZES: dict[str, Any] = {
+    "hidden_size": 256,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+    "vocab_size": 4096,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+KINDS: dict[str, Any] = {
+    "gpt2": transformers.GPT2Config(
+        n_embd=256, n_layer=4, n_head=4, n_positions=256, vocab_size=4096, bos_token_id=0, eos_token_id=0
+    ),
+    "neox": transformers.GPTNeoXConfig(**SIZES, intermediate_size=1024),
+    "llama": transformers.LlamaConfig(**SIZES, intermediate_size=688, num_key_value_heads=2),
+}
+
+
+def main(
+    kind: Annotated[str, typer.Option(help="gpt2, neox or llama; all by default.")] = "",
+    neurons: Annotated[int, typer.Option(help="Of each layer.")] = 48,
+    tokens: int = 100_000,
+    device: str = "cpu",
+) -> None:
+    print("model   passes           scan, random text   neurons")
+    for name in [kind] if kind else KINDS:
+        with tempfile.TemporaryDirectory() as folder:
+            write_model(Path(folder) / name, KINDS[name])
+            model = load_model(Path(folder) / name, device)
+            found = {}
+            for way, subject in (("trunk", model), ("TransformerLens", replace(model, trunk=None))):
+                watch: dict[str, float] = {}
+                found[way] = patterns(subject, Path(folder) / f"{way}.n2gdb", neurons, tokens, watch)
+                reading = watch["scan"] + watch["random text"]
+                print(f"{name:<7} {way:<16} {reading:>15.1f} s {watch['neurons']:>7.1f} s", flush=True)
+        one, other = found.values()
+        names = one.keys() | other.keys()
+        same = sum(one.get(each) == other.get(each) for each in names)
+        print(f"{name:<7} {same} of {len(names)} neurons have the same patterns either way")
+
+
+def write_model(folder: Path, config: Any) -> None:
+    """Write a model with random weights, not too small to do anything."""
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    shutil.copy(demo_directory() / "tokenizer.json", folder)
+    end = {
+        "bos_token": "<|endoftext|>",
+        "eos_token": "<|endoftext|>",
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(end))
+
+
+def patterns(
+    model: Any, database: Path, neurons: int, tokens: int, watch: dict[str, float]
+) -> dict[Any, set[Any]]:
+    """The patterns of every neuron, as distances and tokens; ``watch`` gets the seconds of each stage."""
+    last, begun = "start", time.perf_counter()
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        nonlocal last, begun
+        now = time.perf_counter()
+        watch[last] = watch.get(last, 0.0) + now - begun
+        last, begun = stage, now
+
+    config, chosen = N2GConfig(tokens=tokens), Selection(neurons=tuple(range(neurons)))
+    run = ingest(model, Source(default_corpus("demo")), database, config, chosen, report)
+    return {name: spelt(graph) for name, graph in graphs_from(run.nodes()).items()}
+
+
+def spelt(graph: NeuronGraph) -> set[Any]:
+    return {tuple((step.depth, step.token) for step in pattern.steps) for pattern in graph.patterns()}
+
+
+if __name__ == "__main__":
+    typer.run(main)
