@@ -132,6 +132,8 @@ def ingest(
     chosen_layers = None if layers is None else parse_ranges(layers)
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
     most = None if max_memory is None else parse_bytes(max_memory)
+    if processes is not None and ray is not None:
+        raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
     database = default_path() if db is None else db
     with _resumable(), stages() as report:
         report("load model", 0, None)

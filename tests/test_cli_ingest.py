@@ -87,6 +87,12 @@ def test_an_empty_corpus_is_said(tmp_path: Path) -> None:
     assert "empty.txt has no text" in one_error(run("ingest", "demo", *arguments))
 
 
+def test_processes_beside_a_cluster_are_refused(tmp_path: Path) -> None:
+    database = ("--db", str(tmp_path / "x.n2gdb"))
+    done = run("ingest", "demo", *database, "--ray", "local", "--processes", "2")
+    assert done.returncode == 2 and "--processes is for one machine" in done.stderr
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     line = one_error(run("ingest", "demo", "--db", str(tmp_path / "file" / "x.n2gdb"), *QUICK))
