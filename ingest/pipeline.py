@@ -81,8 +81,7 @@ def ingest(
     on disk: ingested again as it was, it takes its place back without being learned anew.
 
     ``processes`` learn beside this one, which runs the passes; by default one for each core that is left
-    where passes run on a GPU, else none. A script that starts some is guarded by
-    ``if __name__ == "__main__"``, as with all of Python's processes.
+    where passes run on a GPU, else none.
 
     Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
     be used.

@@ -11,6 +11,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -156,7 +158,8 @@ class ProcessCrew:
                 return
             ours, theirs = context.Pipe()
             process = context.Process(target=_learn, args=(theirs, work), daemon=True)
-            process.start()
+            with _main_hidden():
+                process.start()
             theirs.close()
             self._beside.append((process, ours))
 
@@ -202,6 +205,20 @@ class ProcessCrew:
             if isinstance(error, torch.OutOfMemoryError):
                 torch.cuda.empty_cache()
             return error
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep a new process from running the program's main module once more, as Python would have it do.
+
+    It needs nothing from there, and a script that is not guarded by its name would begin another ingest.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _next(waiting: deque[Piece]) -> Piece | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from n2gdb.shards import RunFolder, run_folders
 from tests.demo import demo_model
 from tests.test_cluster import assert_same
 
+ROOT = Path(__file__).parents[1]
 CHOSEN = Selection(layers=(1, 3), neurons=tuple(range(12)))
 CONFIG = N2GConfig(tokens=30_000, window=128, top_k=6, augment=("embedding", "model"))
 
@@ -93,6 +96,29 @@ def test_what_a_process_raises_is_raised(tmp_path: Path, monkeypatch: pytest.Mon
         assert ("learn_piece" in str(getattr(raised.value, "__notes__", ""))) is isinstance(
             error, ZeroDivisionError
         )
+
+
+SCRIPT = """
+from pathlib import Path
+from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.models import default_corpus, load_model
+from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.report import silent
+
+config, chosen = N2GConfig(tokens=6000, top_k=4), Selection((0,), (1, 2))
+path = Path(__file__).with_name("script.n2gdb")
+ingest(load_model("demo", "cpu"), Source(default_corpus("demo")), path, config, chosen, silent, processes=2)
+print("once")
+"""
+
+
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+    """Processes do not run it again."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr
+    assert only_run(tmp_path / "script.n2gdb").shards()
 
 
 def test_processes_that_cannot_be_started_end_the_ingest(
