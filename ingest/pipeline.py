@@ -6,7 +6,7 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +132,12 @@ def _learn(
     if not pending:
         report("neurons", finished, len(chosen))
         return
+    pieces = pieces_of(pending, _piece_size(len(pending), means))
+    means = replace(means, processes=min(means.processes, len(pieces)))
     with _crew(model, corpus, run, config, means) as crew, _standing_objects_left_alone():
         crew.prepare({name.layer for name in pending}, report)
         report("neurons", finished, len(chosen))
-        for piece in crew.learn(pieces_of(pending, _piece_size(len(pending), means))):
+        for piece in crew.learn(pieces):
             finished += len(piece.neurons)
             report("neurons", finished, len(chosen))
 

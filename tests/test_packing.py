@@ -178,9 +178,13 @@ def test_a_model_with_other_parts_has_no_trunk(tmp_path: Path) -> None:
         assert load_model(tmp_path / name, "cpu").trunk is None, name
 
 
-def test_bfloat16_is_near_float32_and_float32_comes_out(tmp_path: Path) -> None:
-    write_native(tmp_path / "solu", "solu_ln")
-    exact, half = (load_model(tmp_path / "solu", "cpu", each) for each in ("float32", "bfloat16"))
+@pytest.mark.parametrize("kind", ["solu_ln", *TRANSFORMERS])
+def test_bfloat16_is_near_float32_and_float32_comes_out(kind: str, tmp_path: Path) -> None:
+    if kind in TRANSFORMERS:
+        write_transformers(tmp_path / kind, TRANSFORMERS[kind])
+    else:
+        write_native(tmp_path / kind, kind)
+    exact, half = (load_model(tmp_path / kind, "cpu", each) for each in ("float32", "bfloat16"))
     assert exact.trunk is not None and half.trunk is not None
     prompts = distinct([[0, 5, 6, 7], [0, 5, 8], [0, 9, 5, 6, 7]])
     packed = pack(prompts)
