@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-_COMMAND = "from n2gdb.cli.main import run; run()"
+COMMAND = "from n2gdb.cli.main import run; run()"
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
         database = Path(folder) / "demo.n2gdb"
         started = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-c", _COMMAND, "ingest", "demo", "--db", str(database), *options],
+            [sys.executable, "-c", COMMAND, "ingest", "demo", "--db", str(database), *options],
             check=True,
         )
         seconds = time.perf_counter() - started

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.reference import read_block, timed
+from benchmarks.reference import read_block, timed, training_half
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.cores import lanes
 from n2gdb.ingest.engine import Engine
@@ -51,8 +51,7 @@ def main(
     for layer in range(subject.n_layers):
         rows = np.flatnonzero(data["neurons"][:, 0] == layer)
         block = read_block(subject, data, layer, rows)
-        train = np.zeros(block.tokens.shape[:2], bool)
-        train[:, data["train"]] = True
+        train = training_half(block, data)
         layers.append((engine, block, train, [], None, config))
     theirs, ours = [], []
     threads = torch.get_num_threads()

@@ -65,8 +65,7 @@ def main(
     for layer in range(subject.n_layers):
         rows = np.flatnonzero(data["neurons"][:, 0] == layer)[:neurons_per_layer]
         block = read_block(subject, data, layer, rows)
-        train = np.zeros(data["examples"][rows].shape, bool)
-        train[:, data["train"]] = True
+        train = training_half(block, data)
         text = random_text(subject, block, random, config) if refine else None
         layers.append((engine, block, train, helpers, text, config))
         seconds, ((graphs, verdicts),) = timed(layers[-1:], repeats)
@@ -121,6 +120,13 @@ def judged_graphs(
     return graphs, verdicts
 
 
+def training_half(block: Block, data: Any) -> np.ndarray[Any, Any]:
+    """Which examples are learned from: (neuron, example)."""
+    train = np.zeros(block.tokens.shape[:2], bool)
+    train[:, data["train"]] = True
+    return train
+
+
 def without_bos(
     model: SubjectModel,
     data: Any,
@@ -136,8 +142,7 @@ def without_bos(
     bare = {**data, "windows": data["windows"][:, 1:]}
     block = read_block(model, bare, layer, rows)
     block.trace[:, :, 0] = -np.inf
-    train = np.zeros(block.exists.shape, bool)
-    train[:, data["train"]] = True
+    train = training_half(block, data)
     ours = [verdict_of(graph, block, row, ~train[row], config) for row, graph in enumerate(graphs)]
     tables = [baseline_verdicts(block, row, train[row], ~train[row], config) for row in range(len(rows))]
     judged = np.array([v.true_firings > 0 for v in ours]) & ~np.isnan(data["reference"][rows, 2])

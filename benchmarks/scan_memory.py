@@ -20,9 +20,8 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.ingest_demo import COMMAND
 from n2gdb.ingest.corpus import read_documents
-
-_COMMAND = "from n2gdb.cli.main import run; run()"
 
 #: About so many characters are a token: text enough is written.
 _CHARACTERS = 5
@@ -66,7 +65,7 @@ def write_text(path: Path, documents: list[str], characters: int) -> None:
 def run(options: list[str]) -> int:
     """Peak of resident memory of an ingest, in bytes."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, "ingest", *options],
+        [sys.executable, "-c", COMMAND, "ingest", *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -34,29 +34,6 @@ from n2gdb.ingest.process_crew import start_ahead
 from n2gdb.ingest.trunk import IndexArray, Trunk
 
 
-@dataclass
-class Recorder:
-    """A trunk that remembers what it was asked to run."""
-
-    trunk: Trunk
-    windows: list[tuple[Any, ...]] = field(default_factory=list)
-    trees: list[tuple[Any, ...]] = field(default_factory=list)
-    of_windows: Clock = field(default_factory=lambda: Clock())
-    of_trees: Clock = field(default_factory=lambda: Clock())
-
-    def along_windows(self, tokens: torch.Tensor, layers: Any) -> list[torch.Tensor]:
-        self.windows.append((tokens, layers))
-        with self.of_windows.running():
-            return self.trunk.along_windows(tokens, layers)
-
-    def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
-        self.trees.append((packed, layer, asked))
-        with self.of_trees.running():
-            return self.trunk.at_nodes(packed, layer, asked)
-
-    gathered = Trunk.gathered
-
-
 class Clock:
     """Seconds in which something runs: on a CPU added up, on a GPU those in which at least one is at it."""
 
@@ -88,6 +65,29 @@ class Clock:
             taken += max(0.0, end - max(begun, until))
             until = max(until, end)
         return taken / 1e3
+
+
+@dataclass
+class Recorder:
+    """A trunk that remembers what it was asked to run."""
+
+    trunk: Trunk
+    windows: list[tuple[Any, ...]] = field(default_factory=list)
+    trees: list[tuple[Any, ...]] = field(default_factory=list)
+    of_windows: Clock = field(default_factory=Clock)
+    of_trees: Clock = field(default_factory=Clock)
+
+    def along_windows(self, tokens: torch.Tensor, layers: Any) -> list[torch.Tensor]:
+        self.windows.append((tokens, layers))
+        with self.of_windows.running():
+            return self.trunk.along_windows(tokens, layers)
+
+    def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
+        self.trees.append((packed, layer, asked))
+        with self.of_trees.running():
+            return self.trunk.at_nodes(packed, layer, asked)
+
+    gathered = Trunk.gathered
 
 
 @dataclass

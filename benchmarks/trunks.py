@@ -20,7 +20,8 @@ import torch
 import transformers
 import typer
 
-from n2gdb.graph import NeuronGraph
+from benchmarks.precision import patterns_of
+from benchmarks.throughput import Stopwatch
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models import default_corpus, load_model
 from n2gdb.ingest.native import demo_directory
@@ -51,6 +52,7 @@ def main(
     tokens: int = 100_000,
     device: str = "cpu",
 ) -> None:
+    chosen = Selection(neurons=tuple(range(neurons)))
     print("model   passes           scan, random text   neurons")
     for name in [kind] if kind else KINDS:
         with tempfile.TemporaryDirectory() as folder:
@@ -58,13 +60,17 @@ def main(
             model = load_model(Path(folder) / name, device)
             found = {}
             for way, subject in (("trunk", model), ("TransformerLens", replace(model, trunk=None))):
-                watch: dict[str, float] = {}
-                found[way] = patterns(subject, Path(folder) / f"{way}.n2gdb", neurons, tokens, watch)
-                reading = watch["scan"] + watch["random text"]
-                print(f"{name:<7} {way:<16} {reading:>15.1f} s {watch['neurons']:>7.1f} s", flush=True)
+                watch = Stopwatch(begun=time.time())
+                database, corpus = Path(folder) / f"{way}.n2gdb", Source(default_corpus("demo"))
+                run = ingest(subject, corpus, database, N2GConfig(tokens=tokens), chosen, watch)
+                found[way] = graphs_from(run.nodes())
+                reading = watch.seconds["scan"] + watch.seconds["random text"]
+                print(
+                    f"{name:<7} {way:<16} {reading:>15.1f} s {watch.seconds['neurons']:>7.1f} s", flush=True
+                )
         one, other = found.values()
         names = one.keys() | other.keys()
-        same = sum(one.get(each) == other.get(each) for each in names)
+        same = sum(patterns_of(one, each) == patterns_of(other, each) for each in names)
         print(f"{name:<7} {same} of {len(names)} neurons have the same patterns either way")
 
 
@@ -82,27 +88,6 @@ def write_model(folder: Path, config: Any) -> None:
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(end))
-
-
-def patterns(
-    model: Any, database: Path, neurons: int, tokens: int, watch: dict[str, float]
-) -> dict[Any, set[Any]]:
-    """The patterns of every neuron, as distances and tokens; ``watch`` gets the seconds of each stage."""
-    last, begun = "start", time.perf_counter()
-
-    def report(stage: str, done: int, total: int | None) -> None:
-        nonlocal last, begun
-        now = time.perf_counter()
-        watch[last] = watch.get(last, 0.0) + now - begun
-        last, begun = stage, now
-
-    config, chosen = N2GConfig(tokens=tokens), Selection(neurons=tuple(range(neurons)))
-    run = ingest(model, Source(default_corpus("demo")), database, config, chosen, report)
-    return {name: spelt(graph) for name, graph in graphs_from(run.nodes()).items()}
-
-
-def spelt(graph: NeuronGraph) -> set[Any]:
-    return {tuple((step.depth, step.token) for step in pattern.steps) for pattern in graph.patterns()}
 
 
 if __name__ == "__main__":

@@ -154,9 +154,9 @@ class Trunk:
             neurons = self._attended(weights, hidden, mixed.flatten(0, 1))
             hidden += functional.linear(weights.after_site(neurons), *weights.mlp_out)
         weights = self.layers[layer]
-        some = _asked(blocks, asked)
         if self.parallel:
-            return self._neurons(weights, hidden[some.node])
+            return self._neurons(weights, hidden[torch.from_numpy(asked).to(device)])
+        some = _asked(blocks, asked)
         normed = weights.norm_1(hidden)
         query = self._queries(weights, normed[some.node], _at(turns, some.node))  # (asked, head, d_head)
         mixed = self._read(weights, query[some.place], normed, turns, some.key, some.mask)[some.real]

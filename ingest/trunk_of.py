@@ -24,11 +24,11 @@ def trunk_of(bridge: Any, *, half: bool = False) -> Trunk | None:
     linear = partial(_linear, precision=torch.bfloat16 if half else torch.float32)
     if _is_native(bridge):
         return _native(model, str(bridge.cfg.act_fn), linear, half)
-    is_plain, read = _KINDS.get(type(model).__name__, (None, None))
-    if is_plain is None or read is None or not is_plain(model.config):
+    kind = _KINDS.get(type(model).__name__)
+    if kind is None:
         return None
-    trunk: Trunk = read(model, linear, half)
-    return trunk
+    is_plain, read = kind
+    return read(model, linear, half) if is_plain(model.config) else None
 
 
 #: Reads a module's weight and bias, as functional.linear takes them.
@@ -116,10 +116,6 @@ def _gpt2_layer(block: Any, linear: ReadLinear) -> TrunkLayer:
     )
 
 
-def _is_plain_neox(config: Any) -> bool:
-    return _has_plain_rotation(config)
-
-
 def _neox(model: Any, linear: ReadLinear, half: bool) -> Trunk:
     inner, config = model.gpt_neox, model.config
     layers = [_plain(layer) for layer in inner.layers]
@@ -198,20 +194,20 @@ def _llama_layer(layer: Any, linear: ReadLinear) -> TrunkLayer:
     )
 
 
-#: By classes of the transformers library: whether a configuration has known parts alone, and how to read it.
-_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[..., Trunk]]] = {
-    "GPT2LMHeadModel": (_is_plain_gpt2, _gpt2),
-    "GPTNeoXForCausalLM": (_is_plain_neox, _neox),
-    "LlamaForCausalLM": (_is_plain_llama, _llama),
-    "MistralForCausalLM": (_is_plain_llama, _llama),
-    "Qwen2ForCausalLM": (_is_plain_llama, _llama),
-}
-
-
 def _has_plain_rotation(config: Any) -> bool:
     """Whether positions rotate by the same angles whatever the length of the text."""
     parameters = getattr(config, "rope_parameters", None) or {}
     return parameters.get("rope_type", "default") not in ("dynamic", "longrope")
+
+
+#: By classes of the transformers library: whether a configuration has known parts alone, and how to read it.
+_KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any, ReadLinear, bool], Trunk]]] = {
+    "GPT2LMHeadModel": (_is_plain_gpt2, _gpt2),
+    "GPTNeoXForCausalLM": (_has_plain_rotation, _neox),
+    "LlamaForCausalLM": (_is_plain_llama, _llama),
+    "MistralForCausalLM": (_is_plain_llama, _llama),
+    "Qwen2ForCausalLM": (_is_plain_llama, _llama),
+}
 
 
 def _rotation(inner: Any) -> tuple[torch.Tensor, float]:

@@ -16,6 +16,7 @@ from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
 from n2gdb.ingest.n2g import Block
 from n2gdb.ingest.scan import Scan
+from n2gdb.shards import RunFolder, run_folders
 
 #: Tokens of the demo corpus that the tests scan.
 TOKENS = 40_000
@@ -81,3 +82,16 @@ def ingest_demo(
     source = Source(default_corpus("demo"))
     ingest(demo_model(), source, path, config, Selection(sample=sample), silent, batch_tokens=1024)
     return path
+
+
+def only_run(database: Path) -> RunFolder:
+    (run,) = run_folders(database)
+    return run
+
+
+def assert_same(run: RunFolder, other: RunFolder) -> None:
+    assert run.neurons().equals(other.neurons())
+    assert run.nodes().equals(other.nodes())
+    assert run.examples().equals(other.examples())
+    assert run.scores().equals(other.scores())
+    assert run.windows().equals(other.windows())

@@ -29,7 +29,7 @@ from n2gdb.ingest.report import Report, silent
 from n2gdb.ingest.tasks import Job, learn_shard
 from n2gdb.ingest.workers import Workers
 from n2gdb.shards import RunFolder, run_folders
-from tests.demo import demo_model
+from tests.demo import assert_same, demo_model
 
 ROOT = Path(__file__).parents[1]
 CHOSEN = Selection(layers=(1, 3), neurons=tuple(range(20)))
@@ -94,14 +94,6 @@ def test_workers_that_are_killed_change_nothing(cluster: Cluster, tmp_path: Path
     assert len(one.shards()) == 10
     assert_same(other, one)
     assert not [path for path in (other.path / "scan").iterdir() if path.name.startswith("parts")]
-
-
-def assert_same(run: RunFolder, other: RunFolder) -> None:
-    assert run.neurons().equals(other.neurons())
-    assert run.nodes().equals(other.nodes())
-    assert run.examples().equals(other.examples())
-    assert run.scores().equals(other.scores())
-    assert run.windows().equals(other.windows())
 
 
 @pytest.mark.parametrize(

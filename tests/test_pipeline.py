@@ -18,17 +18,12 @@ from n2gdb.ingest.models import SubjectModel, default_corpus
 from n2gdb.ingest.pipeline import Source, ingest, select_neurons
 from n2gdb.ingest.report import Report, silent
 from n2gdb.shards import RunFolder, graphs_from, run_folders, shards_folder
-from tests.demo import demo_model, ingest_demo, true_activations
+from tests.demo import assert_same, demo_model, ingest_demo, only_run, true_activations
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ingest_demo(tmp_path_factory.mktemp("unbroken"))
-
-
-def only_run(database: Path) -> RunFolder:
-    (run,) = run_folders(database)
-    return run
 
 
 def test_every_selected_neuron_is_stored_with_its_statistics(unbroken: Path) -> None:
@@ -113,13 +108,6 @@ def test_a_killed_run_goes_on_to_the_same_database(
     assert bool(done_before) == (stage in ("neurons", "load Token"))
     run_with(silent, path)
     assert_same(only_run(path), only_run(unbroken))
-
-
-def assert_same(run: RunFolder, other: RunFolder) -> None:
-    assert run.neurons().equals(other.neurons())
-    assert run.nodes().equals(other.nodes())
-    assert run.examples().equals(other.examples())
-    assert run.windows().equals(other.windows())
 
 
 def test_kill_minus_nine_in_the_middle(unbroken: Path, tmp_path: Path) -> None:

@@ -17,9 +17,7 @@ from n2gdb.ingest.models import SubjectModel, default_corpus
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.process_crew import processes_for
 from n2gdb.ingest.report import Report, silent
-from n2gdb.shards import RunFolder, run_folders
-from tests.demo import demo_model
-from tests.test_cluster import assert_same
+from tests.demo import assert_same, demo_model, only_run
 
 ROOT = Path(__file__).parents[1]
 CHOSEN = Selection(layers=(1, 3), neurons=tuple(range(12)))
@@ -30,11 +28,6 @@ def run_with(path: Path, processes: int, report: Report = silent, model: Subject
     source = Source(default_corpus("demo"))
     subject = model or demo_model()
     ingest(subject, source, path, CONFIG, CHOSEN, report, 1024, shard_neurons=4, processes=processes)
-
-
-def only_run(path: Path) -> RunFolder:
-    (run,) = run_folders(path)
-    return run
 
 
 def learners() -> list[psutil.Process]:
@@ -74,7 +67,7 @@ def test_a_process_that_dies_ends_the_ingest_and_loses_no_shard(tmp_path: Path) 
     assert_same(only_run(path), only_run(tmp_path / "alone.n2gdb"))
 
 
-def test_what_a_process_raises_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_process_raises_is_raised(tmp_path: Path) -> None:
     """As itself where it is n2gdb's own, and with where it came from where it is a fault."""
 
     class Failing:
