@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from n2gdb.tokens import KINDS
+from n2gdb.core.tokens import KINDS
 
 __all__ = ["CONSTRUCTS", "Construct"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from n2gdb.rows import ModelRows
-from n2gdb.shards import RunFolder
-from n2gdb.tokens import kinds_of
-from n2gdb.tries import Tries
+from n2gdb.core.tokens import kinds_of
+from n2gdb.core.tries import Tries
+from n2gdb.storage.rows import ModelRows
+from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_duckdb", "set_text"]
 

@@ -24,9 +24,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from n2gdb.ingest.corpus import read_documents
-from n2gdb.ingest.native import demo_directory
-from n2gdb.ingest.tokenizer import ModelTokenizer
+from n2gdb.ingest.corpus.documents import read_documents
+from n2gdb.ingest.models.native import demo_directory
+from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
 SHAPE = {
     "n_layers": 6,

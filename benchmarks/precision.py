@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from n2gdb.graph import NeuronGraph
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.ids import NeuronName
+from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.models import default_corpus, load_model
+from n2gdb.ingest.models.subject import default_corpus, load_model
 from n2gdb.ingest.pipeline import Source, ingest
-from n2gdb.ingest.report import silent
-from n2gdb.neuron import NeuronName
-from n2gdb.shards import RunFolder, graphs_from
+from n2gdb.storage.shards import RunFolder, graphs_from
 
 
 def main(

@@ -26,9 +26,9 @@ import typer
 
 from benchmarks.reference import read_block, timed, training_half
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.cores import lanes
-from n2gdb.ingest.engine import Engine
-from n2gdb.ingest.models import SubjectModel, load_model
+from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.inference.threads import lanes
+from n2gdb.ingest.models.subject import SubjectModel, load_model
 
 #: The script's own: lengths tried, suffixes in a pass, tokens kept behind the pivot, token that masks.
 CUTOFF, INTERVAL, BATCH, BEHIND, MASK = 30, 5, 4, 5, 1

@@ -27,17 +27,17 @@ import numpy as np
 import torch
 import typer
 
-from n2gdb.graph import NeuronGraph
-from n2gdb.ingest.augment import Helper, load_helpers
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus import Windows, read_documents
-from n2gdb.ingest.engine import Engine
-from n2gdb.ingest.judge import Verdict
-from n2gdb.ingest.laid import RandomText
-from n2gdb.ingest.models import SubjectModel, default_corpus, load_model
-from n2gdb.ingest.n2g import Block, baseline_verdicts, learn, normalised, refine_graphs, verdict_of
-from n2gdb.ingest.random_text import draw_windows, find_firings, split_firings
-from n2gdb.ingest.report import silent
+from n2gdb.ingest.corpus.documents import Windows, read_documents
+from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.models.subject import SubjectModel, default_corpus, load_model
+from n2gdb.ingest.n2g.augment import Helper, load_helpers
+from n2gdb.ingest.n2g.judge import Verdict
+from n2gdb.ingest.n2g.learn import Block, baseline_verdicts, learn, normalised, refine_graphs, verdict_of
+from n2gdb.ingest.n2g.random_text import draw_windows, find_firings, split_firings
+from n2gdb.ingest.n2g.text import RandomText
 
 #: Tokens in common that make two windows overlap.
 RUN = 16

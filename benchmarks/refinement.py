@@ -22,21 +22,21 @@ import numpy as np
 import typer
 
 import n2gdb
-from n2gdb.graph import NeuronGraph
-from n2gdb.ingest.augment import load_helpers
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus import Windows, read_documents
-from n2gdb.ingest.engine import Engine
-from n2gdb.ingest.heldout import HeldoutText
-from n2gdb.ingest.laid import RandomText
-from n2gdb.ingest.layer_scan import layer_scan
-from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.n2g import Block, baseline_verdicts, learn, refine_graphs, split_examples, verdict_of
-from n2gdb.ingest.random_text import draw_windows, find_firings, split_firings
-from n2gdb.ingest.report import silent
-from n2gdb.ingest.stored_model import load_stored_model, stored_config
-from n2gdb.ingest.windows import PAD
-from n2gdb.shards import run_folders
+from n2gdb.ingest.corpus.documents import Windows, read_documents
+from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.evaluation.heldout import HeldoutText
+from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.models.stored import load_stored_model, stored_config
+from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.n2g.augment import load_helpers
+from n2gdb.ingest.n2g.learn import Block, baseline_verdicts, learn, refine_graphs, split_examples, verdict_of
+from n2gdb.ingest.n2g.random_text import draw_windows, find_firings, split_firings
+from n2gdb.ingest.n2g.text import RandomText
+from n2gdb.ingest.scan.layer_file import layer_scan
+from n2gdb.storage.shards import run_folders
 
 #: Top examples that are parted into those to learn from and those to judge by; further ones are learned from.
 EXAMPLES = 20

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import n2gdb
-from n2gdb.graph import NeuronGraph
-from n2gdb.shards import graphs_from, run_folders
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.storage.shards import graphs_from, run_folders
 
 
 def main() -> None:

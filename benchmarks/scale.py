@@ -30,10 +30,10 @@ from benchmarks.constructs import CONSTRUCTS, Construct
 from benchmarks.duckdb_store import build_duckdb, set_text
 from benchmarks.synthetic import synthetic_run
 from benchmarks.synthetic_words import token_text, zipf
+from n2gdb.core.tokens import normalise
 from n2gdb.errors import N2gdbError
-from n2gdb.shards import RunFolder, run_folders, shards_folder
-from n2gdb.store import build_database
-from n2gdb.tokens import normalise
+from n2gdb.storage.connection import build_database
+from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 SHOWN = 20  # hits of an answer
 TEXT_LENGTH = 10

@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.ingest_demo import COMMAND
-from n2gdb.ingest.corpus import read_documents
+from n2gdb.ingest.corpus.documents import read_documents
 
 #: About so many characters are a token: text enough is written.
 _CHARACTERS = 5

@@ -17,10 +17,10 @@ from pathlib import Path
 from random import Random
 
 import n2gdb
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.ids import NeuronName
 from n2gdb.database import Database
-from n2gdb.graph import NeuronGraph
-from n2gdb.names import neuron_of
-from n2gdb.neuron import NeuronName
+from n2gdb.storage.names import neuron_of
 
 Weights = Mapping[tuple[tuple[int, int], ...], float]
 

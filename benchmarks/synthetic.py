@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from benchmarks.synthetic_tries import nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json, zipf
-from n2gdb import schema
-from n2gdb.shards import RunFolder, shards_folder
-from n2gdb.store import build_database
-from n2gdb.tokens import normalise
+from n2gdb.core.tokens import normalise
+from n2gdb.storage import schema
+from n2gdb.storage.connection import build_database
+from n2gdb.storage.shards import RunFolder, shards_folder
 
 __all__ = ["VOCABULARY", "synthetic_run", "token_text", "zipf"]
 

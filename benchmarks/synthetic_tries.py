@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.synthetic_words import zipf_tokens
-from n2gdb import schema
+from n2gdb.storage import schema
 
 __all__ = ["nodes_of_neurons"]
 

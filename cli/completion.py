@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from n2gdb.completing import Rows, neuron_names
+from n2gdb.query.completion import Rows, neuron_names
 
 __all__ = ["complete_models", "complete_neurons"]
 
@@ -30,7 +30,7 @@ def _asked(ctx: typer.Context, ask: Callable[[Rows], list[str]]) -> list[str]:
     """Ask the database that the command line names so far; offer nothing where it cannot be read."""
     from n2gdb.database import default_path
     from n2gdb.errors import N2gdbError
-    from n2gdb.store import Connection
+    from n2gdb.storage.connection import Connection
 
     named = ctx.params.get("db")
     try:

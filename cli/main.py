@@ -55,7 +55,7 @@ class _Commands(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(cmd_name)(getattr(import_module(f"n2gdb.cli.{cmd_name}"), cmd_name))
+        alone.command(cmd_name)(getattr(import_module(f"n2gdb.cli.commands.{cmd_name}"), cmd_name))
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

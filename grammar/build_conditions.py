@@ -22,8 +22,8 @@ from n2gdb.grammar.conditions import (
 )
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, Kind
-from n2gdb.grammar.meaning import fail, field_of, number_of, position_of, unescaped
 from n2gdb.grammar.patterns import START, Position
+from n2gdb.grammar.values import fail, field_of, number_of, position_of, unescaped
 
 __all__ = ["ConditionBuilder"]
 

@@ -14,7 +14,6 @@ from lark import Token, Transformer, v_args
 from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import nearest
-from n2gdb.grammar.meaning import LARGEST, fail, position_of, unescaped
 from n2gdb.grammar.patterns import (
     AnyToken,
     Link,
@@ -31,6 +30,7 @@ from n2gdb.grammar.patterns import (
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.values import LARGEST, fail, position_of, unescaped
 
 __all__ = ["PatternBuilder"]
 

@@ -24,7 +24,7 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.grammar.meaning import fail
+from n2gdb.grammar.values import fail
 
 __all__ = ["check"]
 

@@ -14,7 +14,7 @@ from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.build import Builder
 from n2gdb.grammar.checks import check
 from n2gdb.grammar.errors import GrammarError
-from n2gdb.grammar.meaning import MeaningError
+from n2gdb.grammar.values import MeaningError
 
 __all__ = ["lark_parser", "parse"]
 
@@ -26,7 +26,7 @@ def parse(text: str) -> Statement:
         statement = cast(Statement, lark_parser().parse(text))
         check(statement)
     except UnexpectedInput as error:
-        from n2gdb.grammar.syntax_help import explain
+        from n2gdb.grammar.mistakes.syntax_help import explain
 
         raise explain(error, text) from None
     except MeaningError as fault:

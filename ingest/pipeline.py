@@ -12,25 +12,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from n2gdb import __version__, schema, tokens
+from n2gdb import __version__
+from n2gdb.core import tokens
+from n2gdb.core.ids import NeuronName
+from n2gdb.core.progress import Report
 from n2gdb.errors import SelectionError
-from n2gdb.ingest.augment import load_helpers
-from n2gdb.ingest.cluster import Cluster, connected
-from n2gdb.ingest.cluster_crew import cluster_crew
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.corpus_store import CorpusStore
-from n2gdb.ingest.crew import Alone, Crew
-from n2gdb.ingest.engine import Engine
-from n2gdb.ingest.memory import bytes_for, prompt_tokens
-from n2gdb.ingest.models import SubjectModel
-from n2gdb.ingest.pieces import SHARD_NEURONS, Bench, pieces_of
-from n2gdb.ingest.process_crew import process_crew, processes_for
-from n2gdb.ingest.report import Report
+from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
+from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.run_lock import sole_writer
-from n2gdb.ingest.windows import PAD
-from n2gdb.neuron import NeuronName
-from n2gdb.shards import RunFolder, run_folders, shards_folder
-from n2gdb.store import build_database
+from n2gdb.ingest.workers.processes import process_crew, processes_for
+from n2gdb.ingest.workers.ray_cluster import Cluster, connected
+from n2gdb.ingest.workers.ray_executor import cluster_crew
+from n2gdb.ingest.workers.serial import Alone, Crew
+from n2gdb.ingest.workers.work import SHARD_NEURONS, Bench, pieces_of
+from n2gdb.storage import schema
+from n2gdb.storage.connection import build_database
+from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["Source", "ingest", "select_neurons"]
 

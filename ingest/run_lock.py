@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from n2gdb.errors import StorageError
-from n2gdb.shards import storing
+from n2gdb.storage.shards import storing
 
 __all__ = ["sole_writer"]
 

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 from n2gdb.version import __version__
 
 if TYPE_CHECKING:
-    from n2gdb.answer import Answer
-    from n2gdb.builder import (
+    from n2gdb.core.graph import NeuronGraph, Pattern, Step
+    from n2gdb.core.ids import NeuronName
+    from n2gdb.core.paths import PathStep
+    from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.database import Database
+    from n2gdb.database import open_database as open
+    from n2gdb.errors import N2gdbError
+    from n2gdb.neuron import Example, Neuron, NeuronPattern
+    from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
+    from n2gdb.prediction.reading import Reading, ReadToken
+    from n2gdb.query.answer import Answer
+    from n2gdb.query.builder.queries import (
         QueryBuilder,
         TokenQueryBuilder,
         activating_on,
@@ -31,22 +41,12 @@ if TYPE_CHECKING:
         tokens_in_context_of,
         var,
     )
-    from n2gdb.counting import GroupCount
-    from n2gdb.database import Database
-    from n2gdb.database import open_database as open
-    from n2gdb.errors import N2gdbError
-    from n2gdb.fired_tokens import FiredNeuron, FiredToken
-    from n2gdb.graph import NeuronGraph, Pattern, Step
-    from n2gdb.hits import Evidence, Hit
-    from n2gdb.neuron import NeuronName
-    from n2gdb.path import PathStep
-    from n2gdb.pattern_hits import PatternHit
-    from n2gdb.pictures.reading import Reading, ReadToken
-    from n2gdb.session import Stage
-    from n2gdb.similar_neurons import NeuronPair, SimilarNeuron
-    from n2gdb.stored_neuron import Example, Neuron, NeuronPattern
-    from n2gdb.token_hits import TokenHit
-    from n2gdb.tokenizer import Tokenizer
+    from n2gdb.query.execution.context import Stage
+    from n2gdb.query.execution.counts import GroupCount
+    from n2gdb.query.execution.hits import Evidence, Hit
+    from n2gdb.query.execution.patterns import PatternHit
+    from n2gdb.query.execution.tokens import TokenHit
+    from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
 
 __all__ = [
     "Answer",
@@ -99,8 +99,8 @@ __all__ = [
 
 # A name is imported when first used: numpy alone takes longer than a query.
 _HOMES = {
-    "n2gdb.answer": ("Answer",),
-    "n2gdb.builder": (
+    "n2gdb.query.answer": ("Answer",),
+    "n2gdb.query.builder.queries": (
         "QueryBuilder",
         "TokenQueryBuilder",
         "activating_on",
@@ -122,21 +122,21 @@ _HOMES = {
         "tokens_in_context_of",
         "var",
     ),
-    "n2gdb.counting": ("GroupCount",),
+    "n2gdb.query.execution.counts": ("GroupCount",),
     "n2gdb.database": ("Database",),
     "n2gdb.errors": ("N2gdbError",),
-    "n2gdb.fired_tokens": ("FiredNeuron", "FiredToken"),
-    "n2gdb.graph": ("NeuronGraph", "Pattern", "Step"),
-    "n2gdb.hits": ("Evidence", "Hit"),
-    "n2gdb.neuron": ("NeuronName",),
-    "n2gdb.path": ("PathStep",),
-    "n2gdb.pattern_hits": ("PatternHit",),
-    "n2gdb.pictures.reading": ("ReadToken", "Reading"),
-    "n2gdb.session": ("Stage",),
-    "n2gdb.similar_neurons": ("NeuronPair", "SimilarNeuron"),
-    "n2gdb.stored_neuron": ("Example", "Neuron", "NeuronPattern"),
-    "n2gdb.token_hits": ("TokenHit",),
-    "n2gdb.tokenizer": ("Tokenizer",),
+    "n2gdb.prediction.fired_tokens": ("FiredNeuron", "FiredToken"),
+    "n2gdb.core.graph": ("NeuronGraph", "Pattern", "Step"),
+    "n2gdb.query.execution.hits": ("Evidence", "Hit"),
+    "n2gdb.core.ids": ("NeuronName",),
+    "n2gdb.core.paths": ("PathStep",),
+    "n2gdb.query.execution.patterns": ("PatternHit",),
+    "n2gdb.prediction.reading": ("ReadToken", "Reading"),
+    "n2gdb.query.execution.context": ("Stage",),
+    "n2gdb.similarity.neurons": ("NeuronPair", "SimilarNeuron"),
+    "n2gdb.neuron": ("Example", "Neuron", "NeuronPattern"),
+    "n2gdb.query.execution.tokens": ("TokenHit",),
+    "n2gdb.core.tokenizer": ("Tokenizer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -9,23 +9,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from n2gdb.answer import Answer, answer_of
+from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
-from n2gdb.inventory import Inventory, ModelInfo, read_inventory, read_models
-from n2gdb.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.neuron import NeuronName
-from n2gdb.seal import is_sealed, verify_seal
-from n2gdb.store import Connection
-from n2gdb.stored_neuron import Neuron, load_neuron
+from n2gdb.neuron import Neuron, load_neuron
+from n2gdb.query.answer import Answer, answer_of
+from n2gdb.storage.catalog import Inventory, ModelInfo, read_inventory, read_models
+from n2gdb.storage.checksum import is_sealed, verify_seal
+from n2gdb.storage.connection import Connection
+from n2gdb.storage.names import find_model, missing_neuron, neuron_key, neuron_of
 
 if TYPE_CHECKING:
-    from n2gdb.builder import QueryBuilder, TokenQueryBuilder
-    from n2gdb.fired_tokens import FiredToken
+    from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.grammar.ast import Statement
-    from n2gdb.session import Session
-    from n2gdb.similar_neurons import NeuronPair, SimilarNeuron
-    from n2gdb.tokenizer import Tokenizer
-    from n2gdb.vocabulary import Vocabulary
+    from n2gdb.prediction.fired_tokens import FiredToken
+    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
+    from n2gdb.query.execution.context import Session
+    from n2gdb.query.semantics.vocabulary import Vocabulary
+    from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
 
     AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder
 
@@ -75,13 +75,13 @@ class Database:
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
         where a statement takes longer than ``timeout`` seconds.
         """
-        from n2gdb.answering import answer
+        from n2gdb.query.execution.executor import answer
 
         return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
-        from n2gdb.answering import count
+        from n2gdb.query.execution.executor import count
 
         return count(self.session(timeout), _read(query))
 
@@ -101,7 +101,7 @@ class Database:
         ``above`` the least similarity; ``model`` is the neuron's where several have one of its name,
         ``within`` the model to search, all of them by default. Raises UnknownNameError and QueryError.
         """
-        from n2gdb.similar_neurons import read_metric, similar_neurons
+        from n2gdb.similarity.neurons import read_metric, similar_neurons
 
         found = similar_neurons(
             self.connection.rows,
@@ -130,8 +130,8 @@ class Database:
         leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
         how much of it is done, and how much there is. Raises QueryError.
         """
-        from n2gdb.pairs import similar_pairs
-        from n2gdb.similar_neurons import named_pairs, read_metric
+        from n2gdb.similarity.neurons import named_pairs, read_metric
+        from n2gdb.similarity.pairs import similar_pairs
 
         number = None if model is None else self.model(model).number
         found = similar_pairs(
@@ -167,7 +167,7 @@ class Database:
         ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
         Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
         """
-        from n2gdb.fired_tokens import fired_tokens
+        from n2gdb.prediction.fired_tokens import fired_tokens
 
         tokens = self.cut(text, model)
         if at is not None and not -len(tokens) <= at < len(tokens):
@@ -213,7 +213,7 @@ class Database:
 
     def session(self, timeout: float | None = None) -> Session:
         """Return what one question is answered with; ``timeout`` seconds end each of its statements."""
-        from n2gdb.session import Session
+        from n2gdb.query.execution.context import Session
 
         return Session(
             partial(self.connection.rows, timeout=timeout),
@@ -225,14 +225,14 @@ class Database:
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
-        from n2gdb.vocabulary import Vocabulary
+        from n2gdb.query.semantics.vocabulary import Vocabulary
 
         cutters = {model.number: partial(self._tokenizer, model.number) for model in self._models}
         return Vocabulary(self.connection.rows, self.connection.table, cutters)
 
     def _tokenizer(self, number: int) -> Tokenizer | None:
         if number not in self._tokenizers:
-            from n2gdb.tokenizer import Tokenizer
+            from n2gdb.core.tokenizer import Tokenizer
 
             rows = self.connection.rows(
                 "MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": number}
@@ -311,12 +311,12 @@ class Database:
 
 def _read(query: AnyQuery) -> Statement:
     """Return the statement of any form of a query; one without a text is held to the rules of its text."""
-    from n2gdb.compiler import read_query
+    from n2gdb.query.cypher.compiler import read_query
 
     if isinstance(query, str):
         return read_query(query)
-    from n2gdb.builder import QueryBuilder, TokenQueryBuilder
-    from n2gdb.grammar.written import written
+    from n2gdb.grammar.unparse import written
+    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
 
     statement = query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
     try:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import settings
 
 import n2gdb
-from n2gdb.graph import NeuronGraph
-from n2gdb.neuron import NeuronName
-from n2gdb.store import build_database
-from tests.small_run import random_graphs, write_run
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.ids import NeuronName
+from n2gdb.storage.connection import build_database
+from tests.support.small_run import random_graphs, write_run
 
 # A slow machine, or the first import, is no fault of the code.
 settings.register_profile("untimed", deadline=None)

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from n2gdb.cli.main import app
-from tests.cli_world import build_cli_world
-from tests.test_cli_help import CONTEXT, group, invoke, needs_the_model
+from tests.cli.test_help import CONTEXT, group, invoke, needs_the_model
+from tests.support.cli_world import build_cli_world
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "grammar" / "README.md"]

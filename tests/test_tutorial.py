@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_world import build_cli_world
+from tests.support.cli_world import build_cli_world
 
 TUTORIAL = Path(__file__).parent.parent / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(python)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from n2gdb.answer import Answer
-from n2gdb.completing import candidates
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.explorer.plain import plain_error, plain_record
 from n2gdb.grammar.ast import Mode, Query, Statement, TokenQuery
+from n2gdb.query.answer import Answer
+from n2gdb.query.completion import candidates
 
 __all__ = ["answer_query", "check_query", "complete_query", "explain_query"]
 
@@ -69,7 +69,7 @@ def explain_query(database: Database, query: str, *, model: str | None, timeout:
 
 def _read(query: str, model: str | None) -> Statement:
     """Read a query, in one model where it names none itself."""
-    from n2gdb.compiler import read_query
+    from n2gdb.query.cypher.compiler import read_query
 
     if len(query) > _LONGEST:
         raise QueryError(f"a query of {len(query):,} characters is too long: write {_LONGEST:,} or fewer")

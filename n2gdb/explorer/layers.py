@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
-from n2gdb.inventory import LayerFigures, ModelInfo
-from n2gdb.layer_scores import mean_over_layers, read_layer_scores
-from n2gdb.tokens import display
+from n2gdb.storage.catalog import LayerFigures, ModelInfo
+from n2gdb.storage.scores import mean_over_layers, read_layer_scores
 from n2gdb.version import __version__
 
 __all__ = ["describe_database", "describe_layer", "describe_model", "list_questions"]
@@ -137,7 +137,7 @@ def _polysemy(database: Database, at: Mapping[str, int]) -> list[dict[str, Any]]
 
 def _tokens(database: Database, at: Mapping[str, int], layer: int) -> list[dict[str, Any]]:
     """Return the tokens that most neurons of a layer fire on, each with the query for these."""
-    from n2gdb.builder import neurons, tok
+    from n2gdb.query.builder.queries import neurons, tok
 
     rows = database.connection.rows(
         "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) WHERE n.model = $model AND n.layer = $layer"

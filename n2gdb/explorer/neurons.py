@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer.plain import plain_path
-from n2gdb.pictures.reading import Reading
-from n2gdb.stored_neuron import Neuron
-from n2gdb.tokens import display
+from n2gdb.neuron import Neuron
+from n2gdb.prediction.reading import Reading
 
 __all__ = [
     "describe_neuron",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from n2gdb.core.paths import PathStep, written
+from n2gdb.core.tokens import display
 from n2gdb.errors import N2gdbError, QuerySyntaxError, UnknownNameError
-from n2gdb.path import PathStep, written
-from n2gdb.tokens import display
 
 __all__ = ["plain_error", "plain_path", "plain_record"]
 

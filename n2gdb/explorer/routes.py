@@ -8,7 +8,7 @@ from typing import Any
 from n2gdb.database import Database
 from n2gdb.explorer import answers, layers, neurons
 from n2gdb.explorer.asked import Asked
-from n2gdb.stored_neuron import Neuron
+from n2gdb.neuron import Neuron
 
 __all__ = ["ANSWERS", "PICTURES", "Draw", "Find"]
 
@@ -88,20 +88,20 @@ def _saved(database: Database, asked: Asked, timeout: float) -> Any:
 
 
 def _graph(database: Database, asked: Asked, timeout: float) -> str:
-    from n2gdb.pictures import draw
+    from n2gdb.drawing import draw
 
     most = min(asked.whole("most", _DRAWN), _MOST_DRAWN)
     return draw(_found(database, asked), most=most, bare=True).svg()
 
 
 def _thumbnail(database: Database, asked: Asked, timeout: float) -> str:
-    from n2gdb.pictures import thumbnail
+    from n2gdb.drawing import thumbnail
 
     return thumbnail(_found(database, asked))
 
 
 def _compared(database: Database, asked: Asked, timeout: float) -> str:
-    from n2gdb.pictures import beside
+    from n2gdb.drawing import beside
 
     pair = [database.neuron(asked.needed(each), asked.given(f"{each}_model")) for each in ("first", "second")]
     return beside(*pair).svg()

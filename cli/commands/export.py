@@ -1,0 +1,129 @@
+"""`n2gdb export`: neurons and their patterns as files for other programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from n2gdb.cli.options import DatabaseOption
+from n2gdb.errors import QueryError, StorageError
+
+if TYPE_CHECKING:
+    from n2gdb.cli.output.export_formats import Writer
+    from n2gdb.database import Database
+    from n2gdb.storage.connection import Connection
+
+__all__ = ["export"]
+
+_PATIENCE = 2.0  # seconds before progress is shown
+
+_FORMATS = "jsonl, csv, parquet or graphml"
+
+
+def export(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    db: DatabaseOption = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help=f"{_FORMATS}.", show_default="by the file's ending, else jsonl"),
+    ] = None,
+    what: Annotated[
+        str, typer.Option(help="Rows of a csv or parquet file: patterns, neurons or nodes.")
+    ] = "patterns",
+    query: Annotated[str | None, typer.Option(help="Only the neurons that this query finds.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+) -> None:
+    """Write neurons with their statistics and patterns to a file.
+
+    n2gdb export neurons.jsonl
+
+    n2gdb export layer4.parquet --what nodes --query "neurons WHERE layer = 4 AND f1 >= 0.6"
+
+    n2gdb export the.graphml --query "neurons MATCHING 'the' BEFORE ... LIMIT 50"
+
+    jsonl holds one neuron a line with its patterns; csv and parquet one row a pattern, or what --what says;
+    graphml, for NetworkX and Gephi, has neurons and tokens as nodes and every node of a neuron's graph as
+    an edge between them. The file appears when it is whole.
+    """
+    from n2gdb.cli.output.export_formats import Format, What, open_writer
+    from n2gdb.database import Database, default_path
+    from n2gdb.storage.connection import Connection
+
+    chosen = Format(_one_of(form or _ending(out), [each.value for each in Format], "--format"))
+    rows = What(_one_of(what, [each.value for each in What], "--what"))
+    if out.exists() and not force:
+        raise StorageError(f"{out} is there already: name another file, or overwrite it with --force")
+    with Connection.open(db or default_path()) as connection:
+        wanted = None if query is None else _found(Database(connection), query)
+        count = _write(connection, wanted, out, lambda path: open_writer(path, chosen, rows))
+    typer.echo(f"{out}: {count:,} neurons", err=True)
+
+
+def _ending(out: Path) -> str:
+    from n2gdb.cli.output.export_formats import Format
+
+    ending = out.suffix.lower().removeprefix(".")
+    return ending if ending in {each.value for each in Format} else Format.JSONL.value
+
+
+def _one_of(word: str, allowed: list[str], option: str) -> str:
+    if word.lower() not in allowed:
+        raise QueryError(f"{option} {word} is not known: write {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return word.lower()
+
+
+def _found(database: Database, text: str) -> list[int]:
+    """Return the Neuron.ids that a query finds."""
+    from n2gdb.grammar.ast import Mode, Query, Subject
+    from n2gdb.query.cypher.compiler import read_query
+    from n2gdb.storage.names import neuron_key
+
+    asked = read_query(text)
+    if (
+        not isinstance(asked, Query)
+        or asked.subject is not Subject.NEURONS
+        or asked.count is not None
+        or asked.mode is not Mode.ANSWER
+    ):
+        raise QueryError("--query takes a query that finds neurons, as in \"neurons MATCHING 'the'\"")
+    models = {model.name: model for model in database.models()}
+    keys = (neuron_key(models[hit.model], hit.neuron) for hit in database.query(asked))
+    return [key for key in keys if key is not None]
+
+
+def _write(
+    connection: Connection, wanted: list[int] | None, out: Path, open_writer: Callable[[Path], Writer]
+) -> int:
+    """Write the neurons to a file beside ``out`` that takes its name in the end; return how many."""
+    from n2gdb.cli.output.progress import stages
+    from n2gdb.storage.catalog import read_models
+    from n2gdb.storage.export import blocks_of, read_blocks, read_texts
+
+    models = {model.number: model.name for model in read_models(connection)}
+    blocks = blocks_of(connection, wanted)
+    total = sum(map(len, blocks))
+    writing = out.with_name(f".{out.name}.writing")
+    begun, done = time.monotonic(), 0
+    try:
+        with stages() as report:
+            writer = open_writer(writing)
+            try:
+                for neurons in read_blocks(connection, blocks, models, read_texts(connection)):
+                    writer.write(neurons)
+                    done += len(neurons)
+                    if time.monotonic() - begun > _PATIENCE:
+                        report("export", done, total)
+            finally:
+                writer.close()
+        writing.replace(out)
+    except OSError as error:
+        raise StorageError(
+            f"{out} cannot be written ({error.strerror or error}): choose another place"
+        ) from error
+    finally:
+        writing.unlink(missing_ok=True)
+    return done

@@ -1,0 +1,93 @@
+"""`n2gdb info`: what a database holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.output.terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from n2gdb.storage.catalog import Inventory, ModelInfo
+
+__all__ = ["info"]
+
+_SHORT = 12  # characters of a fingerprint
+
+
+def info(
+    db: DatabaseOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the file with the checksum taken when it was built.")
+    ] = False,
+) -> None:
+    """Say what a database holds: models, corpus, and figures of the neurons by layer.
+
+    n2gdb info --db neurons.n2gdb --verify
+    """
+    import n2gdb
+
+    with n2gdb.open(db) as database:
+        if verify:
+            database.verify()
+        inventory = database.info()
+    if as_json:
+        print_json(inventory.as_dict() | ({"verified": True} if verify else {}))
+        return
+    _print_summary(inventory, verify)
+    for model in inventory.models:
+        _print_model(inventory, model)
+
+
+def _print_summary(inventory: Inventory, verified: bool) -> None:
+    size = f"{inventory.size / 1e6:.1f} MB"
+    print(f"{inventory.path}: {size}, schema version {inventory.schema_version}")
+    if verified:
+        print("verified: the file is as it was built")
+
+
+def _print_model(inventory: Inventory, model: ModelInfo) -> None:
+    layers = [layer for layer in inventory.layers if layer.model == model.name]
+    neurons, dead = sum(layer.neurons for layer in layers), sum(layer.dead for layer in layers)
+    patterns, all_neurons = sum(layer.patterns for layer in layers), model.n_layers * model.d_mlp
+    shape = f"{model.n_layers} layers x {model.d_mlp} neurons"
+    print(f"\n{model.name}: {neurons:,} of {all_neurons:,} neurons, {dead:,} dead, {patterns:,} patterns")
+    print(f"  model         {shape}, {model.activation_function}, read at {model.site}")
+    print(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
+    print(f"  fingerprints  {_fingerprints(model)}")
+    print(f"  written by    n2gdb {model.code_version}\n")
+    headers = ("layer", "neurons", "dead", "unpredicted", "patterns", "judged", "precision", "recall", "F1")
+    rows = [
+        (
+            layer.layer,
+            layer.neurons,
+            layer.dead,
+            layer.unpredicted,
+            layer.patterns,
+            layer.judged,
+            _mean(layer.mean_precision),
+            _mean(layer.mean_recall),
+            _mean(layer.mean_f1),
+        )
+        for layer in layers
+    ]
+    print_table(headers, rows, right=headers)
+    print(
+        "means over judged neurons, those that fire on their test examples; a graph that predicts none is 0"
+    )
+
+
+def _fingerprints(model: ModelInfo) -> str:
+    prints = {
+        "model": model.model_fingerprint,
+        "tokenizer": model.tokenizer_fingerprint,
+        "corpus": model.corpus_fingerprint,
+    }
+    return ", ".join(f"{name} {value[:_SHORT]}" for name, value in prints.items())
+
+
+def _mean(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

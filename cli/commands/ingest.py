@@ -1,0 +1,218 @@
+"""`n2gdb ingest`: learn the graph of every neuron of a model and load them into a database."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from n2gdb.cli.options import DatabaseOption
+from n2gdb.database import default_path
+
+if TYPE_CHECKING:
+    from n2gdb.storage.catalog import Inventory
+
+__all__ = ["ingest", "parse_bytes", "parse_ranges"]
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([MGT]i?B)\s*", re.IGNORECASE)
+_UNITS = {"mb": 10**6, "gb": 10**9, "tb": 10**12, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+_RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
+
+
+def parse_ranges(text: str) -> tuple[int, ...]:
+    """Read ``0-2,5`` as (0, 1, 2, 5); raises typer.BadParameter for anything else."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = _RANGE.fullmatch(part)
+        if found is None:
+            raise typer.BadParameter(f"{part.strip()!r} is no number or range: write them like 0-2,5")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise typer.BadParameter(f"the range {part.strip()} runs backwards: write {last}-{first}")
+        numbers.extend(range(first, last + 1))
+    return tuple(numbers)
+
+
+def parse_bytes(text: str) -> int:
+    """Read ``500MB`` or ``8GB`` as bytes; raises typer.BadParameter for anything else."""
+    found = _SIZE.fullmatch(text)
+    size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
+    if not size:
+        raise typer.BadParameter(f"{text!r} is no size: write it like 500MB or 8GB")
+    return size
+
+
+def ingest(
+    model: Annotated[
+        str,
+        typer.Argument(help="demo, a local directory, a Hugging Face name, or a SoLU model such as solu-6l."),
+    ],
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            help="Text to scan: .txt, .jsonl (each also .gz), .parquet, a directory of these, or a "
+            "Hugging Face data set. Default: the model's own."
+        ),
+    ] = None,
+    field: Annotated[str, typer.Option(help="Field or column of the corpus that holds the text.")] = "text",
+    db: DatabaseOption = None,
+    layers: Annotated[str | None, typer.Option(help="Layers, such as 0-2,5. Default: all.")] = None,
+    neurons: Annotated[
+        str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Draw this many of the chosen neurons.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Scan no more tokens than this.")] = None,
+    top_k: Annotated[
+        int, typer.Option(min=2, help="Top examples a neuron: half to learn from, half to judge by.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the split and of --sample.")] = 0,
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="Helpers that propose substitutes: model, embedding, form, masked[:NAME]; or none."
+        ),
+    ] = "embedding",
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine",
+            help="Let graphs learn from their mistakes on training text; without, the paper's graphs.",
+        ),
+    ] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.")
+    ] = "float32",
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=64, help="Tokens of a batch. Default: by the device.")
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory that the scan and the batches may take beside the model, such as 8GB (with --ray: "
+            "in each worker); with less, the scan takes more passes. Default: half of what is free.",
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that learn beside the one that runs the passes. Default: with a GPU one for each "
+            "core that is left, else none.",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ingest on a Ray cluster: local starts one of this machine's CPUs or GPUs, auto joins the "
+            "one that it belongs to, HOST:PORT another.",
+        ),
+    ] = None,
+) -> None:
+    """Learn the graph of every neuron of MODEL and load them into a database.
+
+    Interrupted, it goes on where it stopped when run again.
+
+        n2gdb ingest demo
+
+        n2gdb ingest gpt2 --corpus NeelNanda/pile-10k --tokens 2000000 --layers 0-2,5 --sample 500
+
+        n2gdb ingest ./my-model --ray auto --db shared/my-model.n2gdb
+    """
+    from n2gdb.cli.output.progress import stages
+
+    started = time.monotonic()
+    chosen_layers = None if layers is None else parse_ranges(layers)
+    chosen_neurons = None if neurons is None else parse_ranges(neurons)
+    most = None if max_memory is None else parse_bytes(max_memory)
+    if processes is not None and ray is not None:
+        raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
+    database = default_path() if db is None else db
+    with _resumable(), stages() as report:
+        report("load model", 0, None)
+        from n2gdb.ingest.config import N2GConfig, Selection
+        from n2gdb.ingest.models.subject import default_corpus, load_model
+        from n2gdb.ingest.pipeline import Source
+        from n2gdb.ingest.pipeline import ingest as run
+        from n2gdb.ingest.workers.processes import start_ahead
+        from n2gdb.ingest.workers.ray_cluster import Cluster, require_ray
+
+        config = N2GConfig(
+            seed=seed,
+            top_k=top_k,
+            tokens=tokens,
+            augment=() if augment == "none" else tuple(augment.split(",")),
+            refine_rounds=N2GConfig().refine_rounds if refine else 0,
+            precision=precision,
+        )
+        if ray is None:
+            if processes != 0:
+                start_ahead(device)
+            subject = load_model(model, device, precision)
+        else:
+            require_ray()
+            subject = load_model(model, "cpu")  # the cluster's devices are its workers'
+        run(
+            subject,
+            Source(corpus or default_corpus(model), field),
+            database,
+            config,
+            Selection(chosen_layers, chosen_neurons, sample),
+            report,
+            batch_tokens,
+            max_memory=most,
+            cluster=None if ray is None else Cluster(ray, device),
+            processes=processes,
+        )
+    _summarise(database, time.monotonic() - started)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say on Ctrl-C that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        typer.echo("interrupted: run the same command again to go on from here", err=True)
+        raise typer.Exit(130) from error
+
+
+def _summarise(database: Path, seconds: float) -> None:
+    """Print what the database now holds."""
+    import n2gdb
+
+    with n2gdb.open(database) as opened:
+        inventory = opened.info()
+    for line in summary_lines(inventory, database, seconds):
+        typer.echo(line)
+
+
+def summary_lines(inventory: Inventory, database: Path, seconds: float) -> list[str]:
+    """Say what a database holds: by layer, then in all."""
+    lines = ["model        layer  neurons  dead  patterns precision  recall     F1"]
+    for row in inventory.layers:
+        lines.append(
+            f"{row.model:<12} {row.layer:>5} {row.neurons:>8,} {row.dead:>5,} {row.patterns:>9,} "
+            f"{_mean(row.mean_precision):>9} {_mean(row.mean_recall):>7} {_mean(row.mean_f1):>6}"
+        )
+    total = sum(row.neurons for row in inventory.layers)
+    dead = sum(row.dead for row in inventory.layers)
+    patterns = sum(row.patterns for row in inventory.layers)
+    judged = sum(row.judged for row in inventory.layers)
+    lines.append(
+        f"{total:,} neurons ({dead:,} dead), {patterns:,} patterns; means over the {judged:,} neurons that "
+        f"fire in their test examples, 0 where nothing is predicted"
+    )
+    lines.append(f"{database}: {inventory.size / 1e6:.1f} MB, {seconds:.0f} s")
+    return lines
+
+
+def _mean(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,192 @@
+"""`n2gdb report`: how faithful the graphs of a database are, beside what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from n2gdb.cli.options import DatabaseOption, JsonOption, ModelOption
+from n2gdb.cli.output.terminal import print_json, print_table
+
+if TYPE_CHECKING:
+    from n2gdb.database import Database
+    from n2gdb.storage.catalog import LayerFigures
+    from n2gdb.storage.scores import LayerScores
+
+__all__ = ["report"]
+
+_TITLES = {"n2g": "N2G", "plain": "plain", "lookup": "token", "ngram": "5-gram"}
+_LABELS = {"n2g": "N2G", "plain": "before refinement", "lookup": "token look-up", "ngram": "5-gram look-up"}
+_TEXTS = {"test": "test examples", "heldout": "held-out text"}
+_RULE = (
+    "means over the neurons that fire on the text (dead and unjudged ones apart); one of which nothing is "
+    "predicted counts 0"
+)
+
+
+def report(
+    db: DatabaseOption = None,
+    model: ModelOption = None,
+    heldout: Annotated[
+        str | None,
+        typer.Option(help="Judge on this text as well, where firings are rare: a corpus as of ingest."),
+    ] = None,
+    field: Annotated[str, typer.Option(help="Field or column of that text.")] = "text",
+    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of it, at most.")] = None,
+    device: Annotated[str, typer.Option(help="For --heldout: auto, cpu, cuda or mps.")] = "auto",
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how well graphs predict their neurons, by layer: precision, recall and F1.
+
+    n2gdb report
+
+    n2gdb report --figure faithful.svg --json
+
+    n2gdb report --heldout heldout.jsonl.gz --tokens 100000
+
+    Every graph is judged on top examples that it was not built from, and beside it the graph before
+    refinement (plain) and two look-up tables of the same training examples: of single tokens, and of up to
+    five. Similar pairs share 0.9 of their activating and of their context tokens.
+    """
+    import n2gdb
+    from n2gdb.cli.output.progress import stages
+    from n2gdb.storage.scores import read_layer_scores
+
+    if figure is not None:
+        from n2gdb.plotting import check_figure
+
+        check_figure(figure)
+    with n2gdb.open(db) as database:
+        info = database.model(model)
+        layers = [each for each in database.info().layers if each.model == info.name]
+        scores = read_layer_scores(database.connection, info.number, info.name)
+        if heldout is not None:
+            scores += _judge_heldout(database, info.name, heldout, field, tokens, device)
+        with stages() as progress:
+            pairs = {
+                metric: len(database.pairs(metric, above=0.9, model=info.name, progress=progress))
+                for metric in ("tokens", "subset")
+            }
+    if figure is not None:
+        from n2gdb.plotting import draw_report
+
+        draw_report([_labelled(each) for each in scores], figure)
+    if as_json:
+        print_json(_as_dict(info.name, scores, layers, pairs))
+        return
+    _print_scores(scores)
+    _print_counts(layers)
+    print(f"{pairs['tokens']:,} similar pairs, {pairs['subset']:,} subset pairs, at 0.9 or more")
+
+
+def _judge_heldout(
+    database: Database, model: str, path: str, field: str, tokens: int | None, device: str
+) -> tuple[LayerScores, ...]:
+    from n2gdb.cli.output.progress import stages
+
+    with stages() as progress:
+        progress("load model", 0, None)
+        import numpy as np
+
+        from n2gdb.ingest.corpus.documents import Windows, read_documents
+        from n2gdb.ingest.evaluation.heldout import judge_heldout
+        from n2gdb.ingest.models.stored import load_stored_model, stored_config
+
+        info = database.model(model)
+        config, subject = stored_config(info), load_stored_model(info, device)
+        windows = Windows.of(
+            read_documents(path, field),
+            subject,
+            length=min(config.window, subject.n_ctx),
+            max_tokens=tokens,
+            source=path,
+        )
+        text = np.concatenate(list(windows))
+        return judge_heldout(database, info, subject, text, config.fire_threshold, progress)
+
+
+def _labelled(scores: LayerScores) -> LayerScores:
+    """Name the predictor and the text as a figure's reader would."""
+    return replace(scores, predictor=_LABELS[scores.predictor], text=_TEXTS[scores.text])
+
+
+def _as_dict(
+    model: str, scores: Sequence[LayerScores], layers: Sequence[LayerFigures], pairs: dict[str, int]
+) -> dict[str, Any]:
+    from n2gdb.storage.scores import mean_over_layers
+
+    return {
+        "model": model,
+        "rule": _RULE,
+        "scores": [each.as_dict() for each in (*scores, *mean_over_layers(scores))],
+        "layers": [
+            {name: getattr(each, name) for name in ("layer", "neurons", "judged", "dead", "unpredicted")}
+            for each in layers
+        ],
+        "similar_pairs": pairs["tokens"],
+        "subset_pairs": pairs["subset"],
+    }
+
+
+def _print_scores(scores: Sequence[LayerScores]) -> None:
+    from n2gdb.storage.scores import mean_over_layers
+
+    for text in dict.fromkeys(each.text for each in scores):
+        there = [each for each in scores if each.text == text]
+        predictors = list(dict.fromkeys(each.predictor for each in there))
+        together = [*there, *mean_over_layers(there)]
+        rare = text == "heldout"
+        print(
+            "on held-out text, and the share of its tokens that a neuron fires on:"
+            if rare
+            else "on the test half of each neuron's top examples:"
+        )
+        headers = [
+            "layer",
+            "neurons",
+            *(f"{_TITLES[name]} {what}" for name in predictors for what in ("P", "R", "F1")),
+            *(f"{_TITLES[name]} nodes" for name in predictors if name in ("n2g", "plain")),
+            *(["base rate"] if rare else []),
+        ]
+        layers = dict.fromkeys(each.layer for each in together)
+        rows = [
+            _row([each for each in together if each.layer == layer], predictors, rare) for layer in layers
+        ]
+        print_table(headers, rows, right=headers)
+    print(_RULE)
+
+
+def _print_counts(layers: Sequence[LayerFigures]) -> None:
+    """Say how many neurons stand behind the means on test examples, and what became of the others."""
+    neurons, judged, dead, unpredicted = (
+        sum(getattr(each, name) for each in layers) for name in ("neurons", "judged", "dead", "unpredicted")
+    )
+    print(
+        f"of {neurons:,} neurons {judged:,} fire on their test examples; {dead:,} are dead, never firing on "
+        f"the corpus; {unpredicted:,} are unpredicted, their graphs firing on no test example"
+    )
+
+
+def _row(scores: Sequence[LayerScores], predictors: Sequence[str], rare: bool) -> tuple[object, ...]:
+    by_name = {each.predictor: each for each in scores}
+    first = scores[0]
+    ordered = [by_name[name] for name in predictors]
+    graphs = [each for each in ordered if each.predictor in ("n2g", "plain")]
+    return (
+        "all" if first.layer is None else first.layer,
+        first.neurons,
+        *(_share(value) for each in ordered for value in (each.precision, each.recall, each.f1)),
+        *("-" if each.nodes is None else f"{each.nodes:.1f}" for each in graphs),
+        *([f"{first.base_rate:.6f}" if first.base_rate is not None else "-"] if rare else []),
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,112 @@
+"""Any answer, printed: a table on a terminal, lines in a pipe, JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from n2gdb.cli.output.terminal import make_console, print_json, print_table
+from n2gdb.query.answer import cell_text
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from n2gdb.core.paths import PathStep
+    from n2gdb.grammar.ast import Statement
+    from n2gdb.query.answer import Answer
+    from n2gdb.query.execution.context import Stage
+
+__all__ = ["limited_to", "notices_of", "print_answer"]
+
+_MATCHED, _FAINT = "bold green", "dim"
+_WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
+
+
+def print_answer(answer: Answer[Any], *, as_json: bool = False, as_csv: bool = False) -> None:
+    """Print the records of an answer."""
+    from n2gdb.query.execution.context import Stage
+
+    if as_json:
+        print_json(answer.to_dicts())
+    elif as_csv:
+        sys.stdout.write(answer.to_csv())
+    elif len(answer) and isinstance(answer[0], Stage):
+        _print_stages(answer)
+    elif sys.stdout.isatty() and len(answer):
+        _print_for_people(answer)
+    else:
+        rows = [
+            [cell_text(column, record.as_dict()[column]) for column in answer.columns] for record in answer
+        ]
+        print_table(answer.columns, rows)
+
+
+def limited_to(most: int, asked: Statement) -> tuple[Statement, bool]:
+    """Return what is asked with a limit where it has none, and whether that was so; 0 limits nothing."""
+    if asked.limit is not None or not most:
+        return asked, False
+    return replace(asked, limit=most), True
+
+
+def notices_of(answer: Answer[Any], *, limited: bool, skipped: int = 0) -> list[str]:
+    """Return what the reader should know; ``limited`` says that only the first rows are shown unasked."""
+    notices = list(answer.notices)
+    if limited and len(answer) < answer.total - skipped:
+        notices.append(f"{len(answer)} of {answer.total:,} rows: add LIMIT to the query to see more")
+    elif not len(answer):
+        notices.append(f"none left of {answer.total:,} rows" if answer.total else "nothing found")
+    return notices
+
+
+def _print_for_people(answer: Answer[Any]) -> None:
+    """Print a table whose paths have the steps that the query names in colour."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in answer.columns:
+        justify: Literal["left", "right"] = "left" if column in _WORDS else "right"
+        table.add_column(column, justify=justify, overflow="fold")
+    for record in answer:
+        values = record.as_dict()
+        cells = {column: cell_text(column, values[column]) for column in answer.columns if column != "path"}
+        table.add_row(*(cells[each] if each in cells else _styled_path(record) for each in answer.columns))
+    make_console().print(table)
+
+
+def _styled_path(record: Any) -> Text:
+    """Return a neuron's paths, one line a clause, or a pattern's own."""
+    from rich.text import Text
+
+    paths = [found.path for found in record.evidence] if hasattr(record, "evidence") else [record.steps]
+    text = Text()
+    for line, steps in enumerate(paths):
+        text.append("\n" if line else "")
+        _append_path(text, steps)
+    return text
+
+
+def _append_path(text: Text, steps: Sequence[PathStep]) -> None:
+    for place, step in enumerate(steps):
+        text.append(" · " if place else "", style=_FAINT)
+        text.append(str(step), style=_MATCHED if step.matched else _FAINT if step.text is None else "")
+
+
+def _print_stages(stages: Answer[Stage]) -> None:
+    """Print the steps of an answer, each statement with its parameters."""
+    for number, stage in enumerate(stages, 1):
+        taken = "" if stage.milliseconds is None else f"  ({stage.rows:,} rows, {stage.milliseconds:.1f} ms)"
+        typer.echo(f"{number}. {stage.step}{taken}")
+        if stage.cypher is not None:
+            typer.echo("".join(f"   {line}\n" for line in stage.cypher.splitlines()), nl=False)
+        for name, value in (stage.parameters or {}).items():
+            typer.echo(f"   ${name} = {_shortened(json.dumps(value, ensure_ascii=False))}")
+
+
+def _shortened(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"

@@ -1,0 +1,95 @@
+"""One sitting at the shell: each line answered, whatever it is; an error ends the line and not the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from n2gdb.cli.commands.show import print_neuron
+from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
+from n2gdb.cli.repl.text import HELP, META_COMMANDS
+from n2gdb.errors import N2gdbError, QueryError
+
+if TYPE_CHECKING:
+    from n2gdb.database import Database
+
+__all__ = ["ShellSession"]
+
+_LIMIT = 20
+
+
+class ShellSession:
+    """Answers statements and the shell's own commands, and prints what they give.
+
+    ``last`` is the statement asked last; ``failed`` says that some line could not be answered, ``ended``
+    that :quit was said.
+    """
+
+    def __init__(self, database: Database, *, timeout: float | None = None) -> None:
+        """Ask ``database``, each statement for ``timeout`` seconds at most."""
+        self._database = database
+        self._timeout = timeout
+        self._as_json = False
+        self.last = ""
+        self.failed = False
+        self.ended = False
+
+    def answer(self, line: str, show_error: Callable[[N2gdbError], None] | None = None) -> None:
+        """Answer a line; Ctrl-C stops it. ``show_error`` prints what went wrong, by default on stderr."""
+        if not line:
+            return
+        try:
+            if line.startswith(":"):
+                self._command(*line.partition(" ")[::2])
+            else:
+                self.last = line
+                self._query(line)
+        except N2gdbError as error:
+            self.failed = True
+            (show_error or _print_error)(error)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+
+    def _command(self, command: str, rest: str) -> None:
+        match command:
+            case ":help":
+                typer.echo(HELP)
+            case ":explain":
+                self._explain(rest.strip() or self.last)
+            case ":json":
+                self._as_json = not self._as_json
+                typer.echo("JSON" if self._as_json else "tables", err=True)
+            case ":show":
+                if not rest.strip():
+                    raise QueryError(":show takes a neuron, as in :show L3N45")
+                print_neuron(self._database, rest.strip(), as_json=self._as_json)
+            case ":quit":
+                self.ended = True
+            case _:
+                raise QueryError(f"{command} is no command here: there are {', '.join(META_COMMANDS)}")
+
+    def _explain(self, text: str) -> None:
+        from n2gdb.grammar.ast import Mode
+        from n2gdb.query.cypher.compiler import read_query
+
+        if not text:
+            raise QueryError(":explain takes a query, or explains the last: none was asked yet")
+        asked = replace(read_query(text), mode=Mode.EXPLAIN)
+        print_answer(self._database.query(asked, timeout=self._timeout), as_json=self._as_json)
+
+    def _query(self, text: str) -> None:
+        from n2gdb.query.cypher.compiler import read_query
+
+        asked = read_query(text)
+        shown, limited = limited_to(_LIMIT, asked)
+        answer = self._database.query(shown, timeout=self._timeout)
+        print_answer(answer, as_json=self._as_json)
+        for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
+            typer.echo(notice, err=True)
+
+
+def _print_error(error: N2gdbError) -> None:
+    typer.echo(f"error: {error}", err=True)

@@ -1,0 +1,1 @@
+"""What people write instead: each frequent mistake, and the message it gets."""

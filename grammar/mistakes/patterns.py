@@ -1,0 +1,204 @@
+"""The mistakes that people make most in writing a pattern, each with its own message: one function a mistake.
+
+A function returns what to say, with the offset of the caret where that is not the fault's own; None where
+the fault is another one. The first that knows the fault is heard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from n2gdb.grammar.mistakes.error_context import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.patterns import TokenKind
+from n2gdb.grammar.terminal_words import KEYWORDS
+
+__all__ = ["PATTERN_MISTAKES"]
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+#: Signs that a keyboard or a word processor gives, and what to write.
+_SIGNS = {
+    "`": "` is no quote: write ' or \"",
+    "´": "´ is no quote: write ' or \"",
+    "…": "… is a single sign: write ... with three full stops",
+    "≥": "write >= for ≥",
+    "≤": "write <= for ≤",
+    "≠": "write != for ≠",
+    "→": "→ joins no tokens: write BEFORE, or THEN for the very next position",
+}
+#: What a step that starts with this sign lacks.
+_BROKEN = {
+    "[": "alternatives stand in parentheses, as in ('dog' | 'cat')",
+    "{": "alternatives stand in parentheses, as in ('dog' | 'cat')",
+    "/": "this / is never closed: end the expression with / on the same line",
+    "<": "this < is never closed: a class is written <digit>",
+    "$": "a variable is a dollar sign and a name, as in $x",
+}
+_CONNECTORS = ("BEFORE", "THEN", "AFTER", "NEAR")
+
+
+def _typographic(fault: Fault) -> Said:
+    sign = fault.rest[:1]
+    if sign and sign in "‘’“”«»„":
+        return f"{sign} is a typographic quote: write ' or \""
+    return _SIGNS.get(sign)
+
+
+def _unclosed(fault: Fault) -> Said:
+    sign = fault.rest[:1]
+    if sign in ("'", '"') and not LITERAL.match(fault.rest):
+        what = "token" if fault.wants_step else "text"
+        return f"this {sign} is never closed: end the {what} with {sign} on the same line"
+    return None
+
+
+def _apostrophe(fault: Fault) -> Said:
+    quote = fault.text[fault.offset - 1 : fault.offset]
+    if quote not in ("'", '"') or fault.before[-1:] != quote:
+        return None
+    if fault.rest.startswith(quote):
+        return rf"two quotes in a row: a quote inside a token is written \{quote}"
+    if fault.word and quote in fault.rest.partition("\n")[0]:
+        return rf"a quote inside a token is written \{quote}: the token ends before {fault.word}"
+    return None
+
+
+def _neuron_name(fault: Fault) -> Said:
+    start = fault.offset
+    while start and not fault.text[start - 1].isspace() and fault.text[start - 1] not in "'\"(),":
+        start -= 1
+    broken = re.compile(r"L(\d+)[^\w\s]N?(\d+)", re.IGNORECASE).match(fault.text, start)
+    if broken and broken.end() >= fault.offset:
+        return f"{broken[0]} is not a neuron's name: write L{broken[1]}N{broken[2]}", start
+    found = re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)
+    if found is None or fault.accepted & {"_TO", "_OF", "_ON"}:
+        return None
+    if "NEURONS" in fault.accepted:
+        return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"
+    return f"{found[0]} is a neuron, not a token: write WHERE layer = {found[1]} AND index = {found[2]}"
+
+
+def _distance(fault: Fault) -> Said:
+    keyword = fault.previous.rpartition("/")[0] or fault.previous
+    if keyword not in _CONNECTORS:
+        return None
+    number = _NUMBER.match(fault.rest)
+    if not re.match(r"/\s*(?:-?\d|['\"(]|$)", fault.rest) and not (number and fault.previous == keyword):
+        return None
+    if keyword == "THEN":
+        return "THEN takes no distance, it means the very next position: write BEFORE/3"
+    if number:
+        return f"a distance is joined to its word by a slash: write {keyword}/{number[0].lstrip('-')}"
+    return f"{keyword}/ takes a whole number of positions, written together, as in {keyword}/3"
+
+
+def _missing_step(fault: Fault) -> Said:
+    if not fault.wants_step or fault.rest.strip():
+        return None
+    after = fault.previous
+    example = f"{after} 'the'" if after.strip("/0123456789") in KEYWORDS else "'the'"
+    return f"{after} with nothing after it: a token in quotes or ... follows, as in {example}"
+
+
+def _broken_step(fault: Fault) -> Said:
+    sign = fault.rest[:1]
+    if not fault.wants_step or not sign:
+        return None
+    if sign in "*?" or (sign == "." and not fault.rest.startswith("...")):
+        return f"unexpected {sign}: write ... for any tokens, _ for exactly one"
+    return _BROKEN.get(sign)
+
+
+def _not_a_token(fault: Fault) -> Said:
+    """Find a step that is no test of one token, where only a test may stand."""
+    if not fault.wants_step or "RUN" in fault.accepted:
+        return None
+    if re.match(r"\$\w", fault.rest):
+        return f"{fault.shown} stands for one token of a whole pattern: write it as a step of MATCHING"
+    if found := re.match(r"\.\.\.|_(?!\w)", fault.rest):
+        return f"{found[0]} is any token: a single token should stand here"
+    return None
+
+
+def _bare_word(fault: Fault) -> Said:
+    if not fault.wants_step:
+        return None
+    if fault.keyword == "NOT":
+        return "NOT stands before a clause: write NOT MATCHING, or ! before the token for any other one"
+    if fault.keyword in KEYWORDS or not (fault.word or _NUMBER.match(fault.rest)):
+        return f"unexpected {fault.shown} after {fault.previous}: expected a token in quotes or ..."
+    kind = f", or <{fault.word.lower()}> for the class" if fault.keyword in TokenKind.__members__ else ""
+    return f"the token {fault.shown} needs quotes: write '{fault.shown}'{kind}"
+
+
+def _alternatives(fault: Fault) -> Said:
+    if not fault.rest.startswith("|") or "VBAR" in fault.accepted:
+        return None
+    left, right = _last_piece(fault.before), LITERAL.match(fault.rest[1:].lstrip())
+    if not left or not right:
+        return "alternatives stand in parentheses, as in ('dog' | 'cat')"
+    return f"alternatives stand in parentheses: write ({left} | {right[0]})"
+
+
+def _last_piece(text: str) -> str:
+    pieces = LITERAL.findall(text)
+    return pieces[-1] if pieces and text.endswith(pieces[-1]) else ""
+
+
+def _grouped_pattern(fault: Fault) -> Said:
+    if fault.accepted != {"VBAR", "RPAR"}:
+        return None
+    if fault.keyword in _CONNECTORS:
+        return f"parentheses hold the alternatives of one position: write {fault.keyword} outside of them"
+    if fault.keyword == "OR" or fault.rest.startswith(","):
+        return "alternatives are parted by |, as in ('dog' | 'cat')"
+    return None
+
+
+def _single_token(fault: Fault) -> Said:
+    clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before[-200:], re.IGNORECASE)
+    if clause and fault.keyword in _CONNECTORS and not fault.wants_step:
+        keyword = " ".join(clause[1].upper().split())
+        return f"{keyword} takes one token: write MATCHING for a pattern with {fault.keyword}"
+    return None
+
+
+def _two_tokens(fault: Fault) -> Said:
+    if "BEFORE" in fault.accepted and (LITERAL.match(fault.rest) or fault.rest.startswith(("<", "/", "$"))):
+        next_one = fault.shown
+        return f"two tokens in a row: write BEFORE {next_one}, or THEN {next_one} for the very next position"
+    return None
+
+
+def _late_not(fault: Fault) -> Said:
+    if fault.keyword == "NOT" and "BEFORE" in fault.accepted:
+        return "NOT stands before a clause, as in AND NOT MATCHING 'dog'"
+    return None
+
+
+def _arrow(fault: Fault) -> Said:
+    if "BEFORE" not in fault.accepted:
+        return None
+    if arrow := re.match(r"-+>|=>|>", fault.rest):
+        return f"{arrow[0]} joins no tokens: write BEFORE, or THEN for the very next position"
+    if fault.keyword in ("WITHIN", "FOLLOWED", "FOLLOWS"):
+        return f"no {fault.keyword} here: write BEFORE, or BEFORE/3 for at most 3 positions"
+    return None
+
+
+PATTERN_MISTAKES: tuple[Mistake, ...] = (
+    _typographic,
+    _unclosed,
+    _apostrophe,
+    _neuron_name,
+    _distance,
+    _missing_step,
+    _not_a_token,
+    _broken_step,
+    _bare_word,
+    _alternatives,
+    _grouped_pattern,
+    _single_token,
+    _two_tokens,
+    _late_not,
+    _arrow,
+)

@@ -1,0 +1,183 @@
+"""The mistakes that people make most around patterns, each with its own message: one function a mistake.
+
+A function returns what to say, with the offset of the caret where that is not the fault's own; None where
+the fault is another one. The first that knows the fault is heard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from n2gdb.grammar.fields import nearest
+from n2gdb.grammar.mistakes.error_context import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.terminal_words import CLAUSES, KEYWORDS
+
+__all__ = ["STATEMENT_MISTAKES"]
+
+_EXAMPLE = "neurons MATCHING 'the' BEFORE ..."
+_STARTS = ("neurons", "patterns", "tokens", "COUNT", "EXPLAIN", "PROFILE")
+#: What stands in quotes after a keyword.
+_QUOTED = {
+    "MODEL": ("a model's name", "IN MODEL 'gpt2'"),
+    "OF": ("a model's name", "L3N45 OF 'gpt2'"),
+    "ON": ("the text", 'FIRING ON "Everyone except"'),
+}
+#: Keywords of two words, and how the second is missed.
+_SECOND = {
+    "SIMILAR": "TO",
+    "SUBSET": "OF",
+    "SUPERSET": "OF",
+    "FIRING": "ON",
+    "ACTIVATING": "ON",
+    "ORDER": "BY",
+    "RANK": "BY",
+    "SIMILARITY": "TO",
+}
+
+
+def _empty(fault: Fault) -> Said:
+    return None if fault.text.strip() else (f"an empty query: write for example {_EXAMPLE}", 0)
+
+
+def _wants_neuron(fault: Fault) -> Said:
+    if fault.accepted != {"NEURON"}:
+        return None
+    if name := re.match(r"(['\"])(L\d+N\d+|\d+/\d+)\1", fault.rest, re.IGNORECASE):
+        return f"a neuron's name stands without quotes: write {name[2]}"
+    if dotted := re.match(r"(\d+)[.:,-](\d+)", fault.rest):
+        return f"{dotted[0]} is not a neuron's name: write L{dotted[1]}N{dotted[2]}"
+    keyword = " ".join(fault.before.upper().split()[-2 if fault.previous in ("TO", "OF") else -1 :])
+    return f"{keyword} takes a neuron, as in {keyword} L3N45"
+
+
+def _similarity(fault: Fault) -> Said:
+    if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
+        return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
+    if "_ABOVE" in fault.accepted and re.match(r"[\d.]", fault.rest):
+        return f"ABOVE is missing: write ABOVE {fault.shown}"
+    return None
+
+
+def _semicolon(fault: Fault) -> Said:
+    if fault.rest.startswith(";"):
+        return "a query ends without a semicolon: leave it out"
+    if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:
+        return "a comment starts with --"
+    return None
+
+
+def _beginning(fault: Fault) -> Said:
+    if "NEURONS" not in fault.accepted:
+        return None
+    word = fault.keyword
+    if fault.previous == "COUNT" and fault.rest.startswith("("):
+        return "COUNT takes no parentheses: write COUNT neurons, then what they match"
+    if word in ("SELECT", "FROM", "SHOW", "FIND", "GET", "LIST"):
+        return f"{word} is not of this language: start with what you ask for, as in neurons RETURN neuron, f1"
+    if word in ("MATCH", "RETURN"):
+        return f"{word} is not of this language: start with what you ask for, as in {_EXAMPLE}"
+    if fault.previous == "COUNT" and word == "TOKENS":
+        return "COUNT takes neurons or patterns: write COUNT neurons, and BY activating after what they match"
+    if word in CLAUSES:
+        return f"a query starts with what it asks for: write neurons {fault.word}"
+    if fault.previous in ("EXPLAIN", "PROFILE") and word in ("EXPLAIN", "PROFILE"):
+        return "EXPLAIN and PROFILE exclude each other: PROFILE shows what EXPLAIN does, with times"
+    if near := nearest(fault.word, tuple(start for start in _STARTS if start.upper() != word)):
+        return f"unexpected {fault.word}: did you mean {near}?"
+    if fault.previous == "COUNT":
+        return "COUNT takes neurons or patterns, as in COUNT neurons MATCHING 'the' BY layer"
+    return f"a query starts with neurons, patterns, tokens or COUNT, as in {_EXAMPLE}"
+
+
+def _token_query(fault: Fault) -> Said:
+    if fault.accepted == {"_CONTEXT"}:
+        return "write tokens IN CONTEXT OF, or tokens ACTIVATING, before the neuron"
+    if re.match(r"\s*(?:\w+\s+)?tokens\b", fault.text, re.IGNORECASE) and _is_tail(fault):
+        return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
+    if fault.previous != "TOKENS" or "ACTIVATING" not in fault.accepted or "MATCHING" in fault.accepted:
+        return None
+    return "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45"
+
+
+def _is_tail(fault: Fault) -> bool:
+    return fault.keyword in ("ORDER", "RANK", "RETURN", "WHERE", "BY") and "LIMIT" in fault.accepted
+
+
+def _clause_missing(fault: Fault) -> Said:
+    if "MATCHING" not in fault.accepted or not re.match(r"['\"$]|<\w+>|/[^/\s]+/|\.\.\.", fault.rest):
+        return None
+    step, joint = fault.shown, fault.previous
+    if joint in ("AND", "OR"):
+        return f"{joint} joins clauses: write {joint} MATCHING {step}, or BEFORE {step} for the same pattern"
+    return f"MATCHING is missing before {step}: write MATCHING {step}"
+
+
+def _late_clause(fault: Fault) -> Said:
+    word, place = fault.keyword, fault.offset
+    if fault.previous in CLAUSES and "_IN" in fault.accepted:  # read as a field's name
+        word, place = fault.previous, len(fault.before) - len(fault.previous)
+    if word not in CLAUSES or "MATCHING" in fault.accepted:
+        return None
+    if re.search(
+        r"\b(where|order|limit|offset|return|rank)\b", LITERAL.sub("''", fault.before), re.IGNORECASE
+    ):
+        return f"{word} stands before WHERE, ORDER BY and LIMIT: move it there", place
+    return f"AND is missing before {word}: write AND {word}" if "_AND" in fault.accepted else None
+
+
+def _second_word(fault: Fault) -> Said:
+    second = _SECOND.get(fault.previous)
+    if second is None or not fault.accepted & {second, f"_{second}"}:
+        return None
+    follows = f" {fault.shown}" if fault.rest.strip() and fault.keyword not in KEYWORDS else ""
+    return f"{second} is missing after {fault.previous}: write {fault.previous} {second}{follows}"
+
+
+def _rank(fault: Fault) -> Said:
+    if fault.accepted == {"_SIMILARITY"}:
+        return "RANK BY ranks by similarity: write RANK BY SIMILARITY TO L3N45, or ORDER BY for fields"
+    return None
+
+
+def _model(fault: Fault) -> Said:
+    if fault.accepted == {"_MODEL"}:
+        return "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
+    return None
+
+
+def _late_model(fault: Fault) -> Said:
+    if "_IN" not in fault.accepted and re.match(r"in\s+model\b", fault.rest, re.IGNORECASE):
+        return "IN MODEL stands right after neurons or patterns: move it there"
+    return None
+
+
+def _joined_step(fault: Fault) -> Said:
+    word = fault.keyword
+    if fault.previous in ("AND", "OR") and word in ("BEFORE", "THEN", "AFTER", "NEAR"):
+        return f"{fault.previous} joins clauses, {word} joins the steps of a pattern: write one of the two"
+    return None
+
+
+def _bare_text(fault: Fault) -> Said:
+    if fault.accepted != {"SINGLE_QUOTED", "DOUBLE_QUOTED"} or not fault.rest.strip():
+        return None
+    what, example = _QUOTED.get(fault.previous, ("a text", "'the'"))
+    return f"{what} stands in quotes, as in {example}"
+
+
+STATEMENT_MISTAKES: tuple[Mistake, ...] = (
+    _empty,
+    _wants_neuron,
+    _similarity,
+    _semicolon,
+    _beginning,
+    _token_query,
+    _clause_missing,
+    _late_clause,
+    _second_word,
+    _rank,
+    _model,
+    _late_model,
+    _joined_step,
+    _bare_text,
+)

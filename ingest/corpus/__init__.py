@@ -1,0 +1,1 @@
+"""The corpus: documents, windows, and their store on disk."""

@@ -1,0 +1,85 @@
+"""The tokenised corpus on disk: windows in one flat file, so that memory does not grow with the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.core.progress import Report
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus.documents import Windows, read_documents
+from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.storage.shards import storing
+
+__all__ = ["CorpusStore"]
+
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusStore:
+    """Windows of a corpus: (window, position) int32 in a file, padded with -1."""
+
+    path: Path
+    n_windows: int
+    width: int
+    n_tokens: int
+    fingerprint: str
+
+    @classmethod
+    def tokenise(
+        cls, source: str, field: str, model: SubjectModel, config: N2GConfig, folder: Path, report: Report
+    ) -> CorpusStore:
+        """Cut a corpus into windows and write them into a temporary file of ``folder``.
+
+        Raises CorpusError for a corpus that cannot be read, StorageError where there is no room.
+        """
+        width = min(config.window, model.n_ctx)
+        path = folder / ".corpus"
+        windows = Windows.of(
+            read_documents(source, field), model, length=width, max_tokens=config.tokens, source=source
+        )
+        with storing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = path.open("wb")
+        n_windows = 0
+        try:
+            with file:
+                for batch in windows:
+                    with storing(path):
+                        file.write(np.ascontiguousarray(batch, np.int32).data)
+                    n_windows += len(batch)
+                    report("tokenise", windows.n_tokens, config.tokens)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return cls(path, n_windows, width, windows.n_tokens, windows.fingerprint)
+
+    def move_into(self, folder: Path) -> CorpusStore:
+        """Give the file its final name in a run's folder."""
+        path = folder / "corpus.windows"
+        with storing(path):
+            self.path.replace(path)
+        return replace(self, path=path)
+
+    def tokens_of(self, number: npt.NDArray[np.integer]) -> IntArray:
+        """Read windows by number: (window,) -> (window, position)."""
+        return np.asarray(self._mapped()[number])
+
+    def batches(self, start: int, size: int) -> Iterator[IntArray]:
+        """Yield the windows from number ``start`` on, ``size`` at a time: (window, position).
+
+        They are read, not mapped: what is mapped stays resident, and the whole corpus passes here.
+        """
+        with self.path.open("rb") as file:
+            file.seek(start * self.width * np.dtype(np.int32).itemsize)
+            for first in range(start, self.n_windows, size):
+                some = min(size, self.n_windows - first)
+                yield np.fromfile(file, np.int32, some * self.width).reshape(some, self.width)
+
+    def _mapped(self) -> IntArray:
+        return np.memmap(self.path, np.int32, mode="r", shape=(self.n_windows, self.width))

@@ -1,0 +1,1 @@
+"""What a stored database is held against: held-out text, trajectories, true activations."""

@@ -1,0 +1,204 @@
+"""Held-out judging: how well stored graphs and look-up tables predict neurons on random text.
+
+Top examples flatter: every one of them holds a firing. In random text firings are rare, and a graph that
+fires too often shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.core.graph import IndexedText, NeuronGraph
+from n2gdb.core.progress import Report
+from n2gdb.database import Database
+from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.n2g.baselines import NgramTable, TextNgrams
+from n2gdb.ingest.n2g.judge import Verdict, verdict_of_counts
+from n2gdb.ingest.n2g.learn import BASELINES
+from n2gdb.ingest.n2g.random_text import find_firings, split_firings
+from n2gdb.ingest.n2g.text import lay
+from n2gdb.storage.catalog import ModelInfo
+from n2gdb.storage.graphs import read_layer_graphs
+from n2gdb.storage.scores import N2G, LayerScores
+
+__all__ = ["HeldoutText", "judge_heldout"]
+
+IntArray = npt.NDArray[np.int32]
+IndexArray = npt.NDArray[np.intp]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Padding between windows, at least: no pattern may reach further back.
+_GAP = 64
+
+
+@dataclass(frozen=True, eq=False)
+class HeldoutText:
+    """Windows of held-out text, ready for any number of graphs and tables to be run on."""
+
+    windows: IntArray  # (window, position)
+    counted: BoolArray  # (window, position) neither padding nor special
+    gap: int = _GAP  # padding between windows, as deep as the deepest graph or deeper
+    laid: IndexedText = field(init=False)
+    ngrams: TextNgrams = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "laid", IndexedText(lay(self.windows, self.gap)))
+        object.__setattr__(self, "ngrams", TextNgrams.of(self.windows, max(BASELINES.values())))
+
+    def predicted(self, graph: NeuronGraph, threshold: float) -> BoolArray:
+        """Where a graph predicts a firing: (window, position)."""
+        ends = graph.matched(self.laid).reshape(len(self.windows), -1)[:, self.gap :]
+        fires: BoolArray = np.append(graph.end, 0)[ends] >= threshold
+        return fires
+
+    def verdict(self, predicted: BoolArray, firings: IndexArray) -> Verdict:
+        """Judge a prediction by the true firings: flat positions in ``windows``."""
+        said = predicted & self.counted
+        hits = int(np.count_nonzero(said.ravel()[firings]))
+        return verdict_of_counts(hits, len(firings), int(np.count_nonzero(said)))
+
+
+def judge_heldout(
+    database: Database,
+    info: ModelInfo,
+    model: SubjectModel,
+    windows: IntArray,
+    threshold: float,
+    report: Report,
+) -> tuple[LayerScores, ...]:
+    """Judge all stored graphs of a model, and look-up tables of the same training examples, on held-out text.
+
+    windows (window, position), padded with PAD. Firings are relative to the stored max activations, as they
+    are everywhere. Two passes of the model: over this text, and over the training examples, for the tables.
+    """
+    largest = _max_activations(database, info)
+    special = sorted(model.special)
+    gap = max(_GAP, _deepest(database, info))
+    text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, special), gap)
+    true = find_firings(model, windows, largest, threshold, report, "held-out text")
+    examples = _training_windows(database, info)
+    seen = find_firings(model, examples.tokens, largest, threshold, report, "training examples")
+    scores: list[LayerScores] = []
+    done, total = 0, sum(map(len, examples.of.values()))
+    for layer in sorted(largest):
+        firings, learned = split_firings(*true[layer]), split_firings(*seen[layer])
+        stored = read_layer_graphs(database.connection, info.number, layer)
+        graphs = {name.index: graph for name, graph in stored.items()}
+        verdicts: dict[str, list[Verdict]] = {}
+        nodes: list[int] = []
+        for neuron, numbers in examples.of.get(layer, {}).items():
+            where = firings.get(neuron, np.zeros(0, np.intp))
+            graph = graphs.get(neuron, NeuronGraph.empty())
+            nodes += [len(graph)] * bool(len(where))
+            verdicts.setdefault(N2G, []).append(text.verdict(text.predicted(graph, threshold), where))
+            known, fires = examples.known(numbers, learned.get(neuron, np.zeros(0, np.intp)), special)
+            for name, n in BASELINES.items():
+                table = NgramTable.learn(n, known, fires)
+                verdicts.setdefault(name, []).append(text.verdict(text.ngrams.fires(table, threshold), where))
+            done += 1
+            report("judge", done, total)
+        scores += _layer_scores(info.name, layer, verdicts, nodes, int(text.counted.sum()))
+    return tuple(scores)
+
+
+def _layer_scores(
+    model: str, layer: int, verdicts: Mapping[str, list[Verdict]], nodes: list[int], n_tokens: int
+) -> Iterator[LayerScores]:
+    for predictor, all_of_them in verdicts.items():
+        judged = [verdict for verdict in all_of_them if verdict.true_firings]
+        rate = sum(verdict.true_firings for verdict in all_of_them) / (n_tokens * len(all_of_them))
+        yield LayerScores(
+            model,
+            layer,
+            predictor,
+            "heldout",
+            len(judged),
+            _mean(verdict.precision for verdict in judged),
+            _mean(verdict.recall for verdict in judged),
+            _mean(verdict.f1 for verdict in judged),
+            _mean(nodes) if predictor == N2G else None,
+            rate,
+        )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return sum(known) / len(known) if known else None
+
+
+def _deepest(database: Database, info: ModelInfo) -> int:
+    """How far back the deepest stored pattern reaches; 0 where none has context."""
+    ((depth,),) = database.connection.rows(
+        "MATCH (n:Neuron)-[c:CONTEXT]->(:Token) WHERE n.model = $model RETURN max(c.depth)",
+        {"model": info.number},
+    )
+    return depth or 0
+
+
+def _max_activations(database: Database, info: ModelInfo) -> dict[int, FloatArray]:
+    """Stored max activations by layer, (neuron,); 0 for neurons that the database does not hold."""
+    rows = database.connection.table(
+        "MATCH (n:Neuron) WHERE n.model = $model RETURN n.layer AS layer, n.`index` AS index,"
+        " n.max_activation AS largest",
+        {"model": info.number},
+    )
+    layer, index, largest = (rows[name].to_numpy() for name in ("layer", "index", "largest"))
+    found = {}
+    for number in np.unique(layer).tolist():
+        found[number] = np.zeros(info.d_mlp, np.float32)
+        found[number][index[layer == number]] = largest[layer == number]
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TrainingWindows:
+    """The windows that graphs were learned from, each once, and which are whose."""
+
+    tokens: IntArray  # (window, position)
+    of: Mapping[int, Mapping[int, IndexArray]]  # layer -> neuron -> rows of ``tokens``
+
+    def known(
+        self, numbers: IndexArray, firings: IndexArray, special: list[int]
+    ) -> tuple[IntArray, FloatArray]:
+        """A neuron's windows, and 1 where it fires, 0 elsewhere, -inf where none counts."""
+        tokens, width = self.tokens[numbers], self.tokens.shape[1]
+        fires = np.zeros(len(self.tokens) * width, np.float32)
+        fires[firings] = 1
+        activation = fires.reshape(-1, width)[numbers]
+        activation[np.isin(tokens, [PAD, *special])] = -np.inf
+        return tokens, activation
+
+
+def _training_windows(database: Database, info: ModelInfo) -> _TrainingWindows:
+    rows = database.connection.rows(
+        "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->(w:Window) WHERE n.model = $model AND x.split = 'train'"
+        " RETURN n.layer, n.`index`, w.window",
+        {"model": info.number},
+    )
+    wanted = sorted({window for _, _, window in rows})
+    row_of = {window: row for row, window in enumerate(wanted)}
+    texts: dict[int, list[int]] = dict(
+        database.connection.rows(
+            "MATCH (w:Window) WHERE w.model = $model RETURN w.window, w.tokens", {"model": info.number}
+        )
+    )
+    width = max((len(texts[window]) for window in wanted), default=1)
+    tokens = np.full((len(wanted), width), PAD, np.int32)
+    for row, window in enumerate(wanted):
+        tokens[row, : len(texts[window])] = texts[window]
+    own: dict[int, dict[int, list[int]]] = {}
+    for layer, index, window in rows:
+        own.setdefault(layer, {}).setdefault(index, []).append(row_of[window])
+    return _TrainingWindows(
+        tokens,
+        {
+            layer: {index: np.array(sorted(numbers)) for index, numbers in sorted(neurons.items())}
+            for layer, neurons in own.items()
+        },
+    )

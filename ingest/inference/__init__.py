@@ -1,0 +1,1 @@
+"""Batched inference over prompts of many units."""

@@ -1,0 +1,76 @@
+"""Memory: what an ingest may take beside the model itself, whatever the corpus and however large the model.
+
+The scan keeps the strongest windows of every neuron: as many layers at once as fit, each group of them in a
+pass over the corpus of its own. Prompts are run in batches that fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psutil
+import torch
+
+from n2gdb.errors import IngestError
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.models.subject import SubjectModel
+
+__all__ = ["bytes_for", "layer_groups", "prompt_tokens", "window_batch"]
+
+#: Share of what is free on a device that is taken unless said otherwise.
+_SHARE = 0.5
+
+#: Batches under way at once: what cores work on, and what waits to be taken up.
+_UNDER_WAY = 4
+
+#: Tokens of a batch of prompts: on a CPU as many as its caches hold, else as many as keep it busy.
+_PROMPT_TOKENS = {"cpu": 1 << 10, "mps": 1 << 14, "cuda": 1 << 16}
+
+#: Tokens of a batch of windows, which share nothing.
+_WINDOW_TOKENS = {"cpu": 1 << 11, "mps": 1 << 13, "cuda": 1 << 14}
+
+_SMALLEST = 64
+_FLOAT = 4
+
+
+def bytes_for(device: torch.device, most: int | None = None) -> int:
+    """Bytes that an ingest may take on a device: ``most``, or half of what is free there."""
+    if most is not None:
+        return most
+    if device.type == "cuda":
+        return int(_SHARE * torch.cuda.mem_get_info(device)[0])
+    return int(_SHARE * psutil.virtual_memory().available)
+
+
+def window_batch(device: str, width: int) -> int:
+    """Windows of ``width`` tokens that a pass over text runs at once on a kind of device."""
+    return max(1, _WINDOW_TOKENS[device] // width)
+
+
+def layer_groups(
+    layers: Sequence[int], d_mlp: int, width: int, config: N2GConfig, device: str, most: int
+) -> list[tuple[int, ...]]:
+    """Part layers into groups whose scan takes no more than ``most`` bytes on a kind of device.
+
+    Raises IngestError where one layer takes more.
+    """
+    kept = config.top_k * config.candidates * (width + 3)
+    under_way = _UNDER_WAY * window_batch(device, width) * width
+    layer = d_mlp * (kept + under_way) * _FLOAT
+    if layer > most:
+        raise IngestError(
+            f"the scan of one layer takes {_megabytes(layer)}, and may take {_megabytes(most)}: "
+            f"allow it with --max-memory {_megabytes(layer)} or more"
+        )
+    size = most // layer
+    return [tuple(layers[start : start + size]) for start in range(0, len(layers), size)]
+
+
+def prompt_tokens(model: SubjectModel, most: int) -> int:
+    """Tokens of a batch of prompts of which so many bytes hold all that are under way."""
+    a_token = (5 * model.d_mlp + 10 * model.d_model) * _FLOAT
+    return max(_SMALLEST, min(_PROMPT_TOKENS[model.device.type], most // _UNDER_WAY // a_token))
+
+
+def _megabytes(size: int) -> str:
+    return f"{-(-size // 10**6)}MB"

@@ -1,0 +1,1 @@
+"""Subject models: loading them, their sites, and the passes through their layers."""

@@ -1,0 +1,84 @@
+"""Models in Hugging Face's format: a local directory, or a name on the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from n2gdb.errors import ModelError, one_line
+from n2gdb.ingest.models.tokenizer import ModelTokenizer
+
+__all__ = ["boot_directory", "boot_hub", "require_on_hub"]
+
+#: Seconds that the hub has to answer before it counts as out of reach.
+_PATIENCE = 4.0
+
+
+def boot_directory(directory: Path, name: str, device: str) -> tuple[Any, ModelTokenizer]:
+    """Load a bridge and its tokenizer from a local directory; raise ModelError naming it."""
+    return _boot_transformers(str(directory), f"{name} cannot be loaded", device)
+
+
+def boot_hub(name: str, device: str) -> tuple[Any, ModelTokenizer]:
+    """Load a model by its name on the hub; SoLU and GELU models also by their usual names.
+
+    A model in the local cache loads without the hub. Raises ModelError if there is none and the hub
+    cannot be reached, or has no such model.
+    """
+    from transformer_lens.model_bridge.sources.tl_legacy import TL_LEGACY_PREFIXES
+    from transformer_lens.tools.model_registry.registry_io import resolve_model_alias
+
+    repository = resolve_model_alias(name) or name
+    require_on_hub(repository, name)
+    failure = f"{name}: {repository} cannot be loaded from the Hugging Face hub"
+    if repository.startswith(TL_LEGACY_PREFIXES):
+        return _boot_legacy(repository, failure, device)
+    return _boot_transformers(repository, failure, device)
+
+
+def require_on_hub(repository: str, name: str) -> None:
+    """Ask the hub once for the model, so that a missing one costs seconds and not a chain of retries."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    shown = name if name == repository else f"{name} ({repository})"
+    hint = "a local directory works too: n2gdb ingest ./my-model"
+    try:
+        HfApi().model_info(repository, timeout=_PATIENCE)
+    except GatedRepoError as error:
+        raise ModelError(f"{shown} is gated on the Hugging Face hub: accept its terms and log in") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelError(f"{shown}: the Hugging Face hub has no such model; {hint}") from error
+    except Exception as error:  # whatever the transport raises, the hub is out of reach
+        if not isinstance(try_to_load_from_cache(repository, "config.json"), str):
+            raise ModelError(f"{shown}: the Hugging Face hub cannot be reached; {hint}") from error
+
+
+def _boot_legacy(repository: str, failure: str, device: str) -> tuple[Any, ModelTokenizer]:
+    from transformer_lens.model_bridge.sources.tl_legacy import boot
+
+    try:
+        bridge = boot(repository, device=device)
+    except Exception as error:  # network, file and format errors of three libraries
+        raise ModelError(f"{failure}: {one_line(error)}") from error
+    return bridge, _tokenizer_of(bridge, failure)
+
+
+def _boot_transformers(source: str, failure: str, device: str) -> tuple[Any, ModelTokenizer]:
+    import torch
+    from transformer_lens.model_bridge.sources.transformers import boot
+
+    try:
+        bridge = boot(source, device=device, dtype=torch.float32)
+    except Exception as error:  # network, file and format errors of three libraries
+        raise ModelError(f"{failure}: {one_line(error)}") from error
+    # Keys and values of a cache that nobody reads would double the memory of a batch.
+    bridge.original_model.config.use_cache = False
+    return bridge, _tokenizer_of(bridge, failure)
+
+
+def _tokenizer_of(bridge: Any, failure: str) -> ModelTokenizer:
+    if bridge.tokenizer is None:
+        raise ModelError(f"{failure}: it has no tokenizer")
+    prepend_bos = bool(getattr(bridge.cfg, "default_prepend_bos", True))
+    return ModelTokenizer.from_transformers(bridge.tokenizer, bridge.cfg.d_vocab, prepend_bos=prepend_bos)

@@ -1,0 +1,46 @@
+"""The model that a database was made of, loaded again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from n2gdb.errors import ModelError
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.models.subject import SubjectModel, load_model
+from n2gdb.storage.catalog import ModelInfo
+
+__all__ = ["load_stored_model", "stored_config"]
+
+
+def load_stored_model(info: ModelInfo, device: str = "auto") -> SubjectModel:
+    """Load the model of a database by its name, on auto, cpu, cuda or mps.
+
+    Raises ModelError where it cannot be loaded, or where its weights or its tokenizer are not those that
+    the database was made of.
+    """
+    model = load_model(info.name, device)
+    parts = {
+        "weights": (model.fingerprint, info.model_fingerprint),
+        "tokenizer": (model.tokenizer_fingerprint, info.tokenizer_fingerprint),
+    }
+    for part, (found, stored) in parts.items():
+        if found != stored:
+            raise ModelError(
+                f"{info.name} is no longer the model that the database was made of: the fingerprint of its"
+                f" {part} is {found[:12]}, not {stored[:12]}; bring that model back, or ingest this one anew"
+            )
+    return model
+
+
+def stored_config(info: ModelInfo) -> N2GConfig:
+    """Return the configuration that a model was ingested with; a number it does not name is the default."""
+    stored = json.loads(info.configuration)
+    known = {field.name for field in dataclasses.fields(N2GConfig)} & stored.keys()
+    return N2GConfig(**{name: _frozen(stored[name]) for name in known})
+
+
+def _frozen(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,295 @@
+"""The model whose neurons are read: loading it, and running it no further than needed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from n2gdb.errors import ModelError
+from n2gdb.ingest.models.fused_norms import fuse_norms
+from n2gdb.ingest.models.native import boot_native, demo_directory, is_native
+from n2gdb.ingest.models.sites import find_sites
+from n2gdb.ingest.models.tokenizer import ModelTokenizer
+from n2gdb.ingest.models.trunk import Trunk
+from n2gdb.ingest.models.trunk_readers import trunk_of
+
+__all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
+
+#: Name of the packaged model, and of its corpus.
+DEMO = "demo"
+
+#: How matrices can be multiplied.
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+#: Fields of the configuration that say what a model computes.
+_IDENTITY = (
+    "n_layers",
+    "d_model",
+    "n_heads",
+    "d_head",
+    "d_mlp",
+    "n_ctx",
+    "d_vocab",
+    "act_fn",
+    "eps",
+    "gated_mlp",
+    "normalization_type",
+    "final_rms",
+    "positional_embedding_type",
+    "rotary_base",
+    "rotary_dim",
+    "n_key_value_heads",
+    "attention_dir",
+    "attn_scale",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SubjectModel:
+    """A causal language model, read at one site a layer; activations are float32.
+
+    Tokens are (batch, position) int64 on ``device``, padded on the right with any token: attention is
+    causal, so what stands behind a position never changes it, and no mask is needed. Tensors returned
+    are inference tensors on ``device``.
+    """
+
+    name: str
+    n_layers: int
+    d_model: int
+    d_mlp: int
+    d_vocab: int
+    n_ctx: int
+    activation_function: str
+    site: str
+    """Hook point of a layer's neurons, with ``{layer}`` for its number."""
+    fingerprint: str
+    """SHA-256 of configuration and weights, in hexadecimal."""
+    device: torch.device
+    tokenizer: ModelTokenizer
+    bridge: Any
+    points: tuple[torch.nn.Module, ...]
+    """Hook point of every layer."""
+    trunk: Trunk | None
+    """The layers on plain tensors; None for a model that only its bridge can run."""
+
+    @property
+    def bos(self) -> int | None:
+        """Token that stands in front of every window; None if the model was trained without."""
+        return self.tokenizer.bos
+
+    @property
+    def separator(self) -> int | None:
+        """Token between documents; None if the tokenizer has none."""
+        return self.tokenizer.separator
+
+    @property
+    def special(self) -> frozenset[int]:
+        """Ids that never count: special tokens, and ids without a token."""
+        return self.tokenizer.special
+
+    @property
+    def mask(self) -> int:
+        """Token that stands in for another whose importance is measured."""
+        return self.tokenizer.mask
+
+    @property
+    def tokenizer_json(self) -> str:
+        """The tokenizer as the tokenizers library writes it."""
+        return self.tokenizer.json
+
+    @property
+    def tokenizer_fingerprint(self) -> str:
+        """SHA-256 of the tokenizer's JSON, in hexadecimal."""
+        return self.tokenizer.fingerprint
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, with no special token added."""
+        return self.tokenizer.encode_batch(texts)
+
+    def token_texts(self) -> list[str]:
+        """Raw text of every token id: (d_vocab,)."""
+        return self.tokenizer.token_texts()
+
+    def activations(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
+        """Activations of one layer's neurons, stopping there: (batch, position, d_mlp)."""
+        return self.all_activations(tokens, (layer,))[0]
+
+    def all_activations(
+        self, tokens: torch.Tensor, layers: Sequence[int] | None = None
+    ) -> list[torch.Tensor]:
+        """Activations of several layers in one pass that stops at the last: (batch, position, d_mlp) each.
+
+        In the order of ``layers``; all of the model's if None.
+        """
+        wanted = range(self.n_layers) if layers is None else layers
+        if self.trunk is not None:
+            return self.trunk.along_windows(tokens, wanted)
+        return self.through_bridge(tokens, wanted)
+
+    def through_bridge(self, tokens: torch.Tensor, wanted: Sequence[int]) -> list[torch.Tensor]:
+        """As ``all_activations``, by the model's own hooked pass."""
+        from transformer_lens.model_bridge.exceptions import StopAtLayerException
+
+        last, found = max(wanted), dict[int, torch.Tensor]()
+
+        def keep(layer: int, value: torch.Tensor) -> None:
+            found[layer] = value.view(*tokens.shape, self.d_mlp)  # some architectures flatten the batch
+            if layer == last:
+                raise StopAtLayerException(value)
+
+        handles = [
+            self.points[layer].register_forward_hook(lambda _m, _i, value, layer=layer: keep(layer, value))
+            for layer in set(wanted)
+        ]
+        try:
+            with torch.inference_mode():
+                self.bridge.forward(tokens, return_type=None)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return [found[layer] for layer in wanted]
+
+    def logits(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Logits of the next token: (batch, position, d_vocab)."""
+        with torch.inference_mode():
+            logits: torch.Tensor = self.bridge.forward(tokens, return_type="logits")
+        return logits
+
+    def embedding(self) -> torch.Tensor:
+        """Embedding of every token: (d_vocab, d_model)."""
+        weight: torch.Tensor = self.bridge.W_E
+        return weight.detach()
+
+
+def load_model(name: str | Path, device: str = "auto", precision: str = "float32") -> SubjectModel:
+    """Load a model: ``demo``, a local directory, or a name on the Hugging Face hub.
+
+    A directory holds the native format (config.json, model.safetensors, tokenizer.json) or Hugging
+    Face's. ``device`` is auto, cpu, cuda or mps. ``precision`` is one of PRECISIONS: matrices are multiplied
+    in float32, in tf32, which NVIDIA GPUs have, or in bfloat16. Raises ModelError, in one line.
+    """
+    chosen = _device(device)
+    _set_precision(precision, chosen)
+    with _quiet():
+        bridge, tokenizer = _boot(str(name), str(chosen))
+        bridge.eval()
+        fingerprint = _fingerprint(bridge)
+        model = _subject(str(name), bridge, tokenizer, fingerprint, chosen, half=precision == "bfloat16")
+    if precision == "bfloat16" and model.trunk is None:
+        raise ModelError(
+            f"{name} can be run in float32 alone: its layers have parts that n2gdb does not know"
+        )
+    return model
+
+
+def default_corpus(name: str | Path) -> str:
+    """Name the corpus that fits a model: its own where it has one, else a small sample of its like.
+
+    Anything that corpus.read_documents takes.
+    """
+    text = str(name)
+    beside = Path(text).expanduser() / "corpus.jsonl.gz"
+    if text == DEMO:
+        return DEMO
+    if beside.is_file():
+        return str(beside)
+    trained_on_code = "C4_Code" in text or (
+        text.startswith(("solu-", "gelu-")) and not text.endswith(("-pile", "-old"))
+    )
+    return "NeelNanda/c4-code-20k" if trained_on_code else "NeelNanda/pile-10k"
+
+
+def _boot(name: str, device: str) -> tuple[Any, ModelTokenizer]:
+    from n2gdb.ingest.models.hub import boot_directory, boot_hub
+
+    directory = demo_directory() if name == DEMO else Path(name).expanduser()
+    if directory.is_dir():
+        boot = boot_native if is_native(directory) else boot_directory
+        return boot(directory, name, device)
+    if directory.exists():
+        raise ModelError(f"{name} is a file; a model is a directory with a config.json")
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ModelError(f"{name}: there is no such directory")
+    return boot_hub(name, device)
+
+
+def _subject(
+    name: str, bridge: Any, tokenizer: ModelTokenizer, fingerprint: str, device: torch.device, *, half: bool
+) -> SubjectModel:
+    trunk = trunk_of(bridge, half=half)
+    fuse_norms(bridge)
+    sites = find_sites(bridge)
+    return SubjectModel(
+        name=name,
+        n_layers=bridge.cfg.n_layers,
+        d_model=bridge.cfg.d_model,
+        d_mlp=sites.d_mlp,
+        d_vocab=bridge.cfg.d_vocab,
+        n_ctx=bridge.cfg.n_ctx,
+        activation_function=str(bridge.cfg.act_fn),
+        site=sites.template,
+        fingerprint=fingerprint,
+        device=device,
+        tokenizer=tokenizer,
+        bridge=bridge,
+        points=sites.points,
+        trunk=trunk,
+    )
+
+
+def _device(name: str) -> torch.device:
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in available.items() if there)
+    if name not in available:
+        raise ModelError(f"no device is called {name!r}: choose auto, cpu, cuda or mps")
+    if not available[name]:
+        raise ModelError(f"this machine has no {name} device that torch can use: choose auto or cpu")
+    return torch.device(name)
+
+
+def _set_precision(precision: str, device: torch.device) -> None:
+    """Have torch multiply float32 matrices as precisely as asked; raise ModelError for what is not there."""
+    if precision not in PRECISIONS:
+        raise ModelError(f"no precision is called {precision!r}: choose {', '.join(PRECISIONS)}")
+    if precision == "tf32" and device.type != "cuda":
+        raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+
+
+def _fingerprint(bridge: Any) -> str:
+    """Hash what the model computes: its configuration, and every weight in float32."""
+    identity = {field: getattr(bridge.cfg, field, None) for field in _IDENTITY}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
+    for name, tensor in sorted(bridge.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the chatter of loading off the terminal: progress bars, advice, deprecations."""
+    import logging
+
+    from transformers.utils import logging as chatter
+
+    level = logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        chatter.disable_progress_bar()
+        try:
+            yield
+        finally:
+            chatter.enable_progress_bar()
+            logging.disable(level)

@@ -1,0 +1,1 @@
+"""Neuron to Graph, step by step: prune, saliency, augment, build, refine, judge."""

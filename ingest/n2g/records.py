@@ -1,0 +1,107 @@
+"""Records: what a block of finished neurons leaves in its shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.ingest.n2g.judge import Verdict
+from n2gdb.ingest.n2g.learn import Block
+from n2gdb.storage import schema
+
+__all__ = ["examples_table", "neurons_table", "scores_table"]
+
+#: Positions before and after the pivot that an example's trace keeps.
+TRACE_BEFORE, TRACE_AFTER = 31, 16
+
+
+def neurons_table(
+    block: Block, graphs: Sequence[NeuronGraph], verdicts: Sequence[Verdict], dead: npt.NDArray[np.bool_]
+) -> pa.Table:
+    """Every statistic of a block's neurons: ``schema.NEURONS``."""
+    rows = []
+    for index, largest, graph, verdict, is_dead in zip(
+        block.neuron.tolist(), block.max_activation.tolist(), graphs, verdicts, dead.tolist(), strict=True
+    ):
+        rows.append(
+            {
+                "layer": block.layer,
+                "index": index,
+                "state": _state(graph, verdict, is_dead),
+                "max_activation": largest,
+                **_figures(verdict),
+                "n_patterns": graph.n_patterns,
+                "n_nodes": len(graph),
+                "n_activating": len(np.unique(graph.token[graph.depth == 0])),
+                "n_context": len(np.unique(graph.token[graph.depth > 0])),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema.NEURONS)
+
+
+def scores_table(
+    block: Block, predictor: str, verdicts: Sequence[Verdict], nodes: Sequence[int | None]
+) -> pa.Table:
+    """How another predictor of a block's neurons was judged: ``schema.SCORES``."""
+    rows = [
+        {
+            "layer": block.layer,
+            "index": index,
+            "predictor": predictor,
+            **_figures(verdict),
+            "n_nodes": n_nodes,
+        }
+        for index, verdict, n_nodes in zip(block.neuron.tolist(), verdicts, nodes, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema.SCORES)
+
+
+def _figures(verdict: Verdict) -> dict[str, object]:
+    judged = verdict.true_firings > 0
+    return {
+        "precision": verdict.precision if judged else None,
+        "recall": verdict.recall if judged else None,
+        "f1": verdict.f1 if judged else None,
+        "true_firings": verdict.true_firings,
+        "predicted_firings": verdict.predicted_firings,
+    }
+
+
+def _state(graph: NeuronGraph, verdict: Verdict, is_dead: bool) -> str:
+    if is_dead:
+        return "dead"
+    return "live" if verdict.predicted_firings else "unpredicted"
+
+
+def examples_table(block: Block, window: npt.NDArray[np.int64], train: npt.NDArray[np.bool_]) -> pa.Table:
+    """A block's top examples, each with the activations around its pivot: ``schema.EXAMPLES``.
+
+    window (neuron, example) holds the windows' numbers in the corpus.
+    """
+    return pa.Table.from_pylist(list(_examples(block, window, train)), schema.EXAMPLES)
+
+
+def _examples(
+    block: Block, window: npt.NDArray[np.int64], train: npt.NDArray[np.bool_]
+) -> Iterator[dict[str, object]]:
+    for row, place in zip(*np.nonzero(block.exists), strict=True):
+        pivot = int(block.pivot[row, place])
+        start = max(0, pivot - TRACE_BEFORE)
+        trace = block.trace[row, place, start : pivot + TRACE_AFTER + 1]
+        scale = block.max_activation[row] if block.max_activation[row] > 0 else 1.0
+        normalised = np.where(np.isfinite(trace), trace, 0) / scale
+        yield {
+            "layer": block.layer,
+            "index": int(block.neuron[row]),
+            "rank": int(place),
+            "window": int(window[row, place]),
+            "pivot": pivot,
+            "activation": float(block.trace[row, place, pivot]),
+            "split": "train" if train[row, place] else "test",
+            "start": start,
+            "trace": normalised.astype("<f2").tobytes(),
+        }

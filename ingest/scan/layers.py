@@ -1,0 +1,119 @@
+"""The scan on disk: finished layers, and the state of a scan that was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from n2gdb.core.progress import Report
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.inference.memory import bytes_for, layer_groups
+from n2gdb.ingest.inference.threads import on_cores
+from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, save_arrays, scan_key
+from n2gdb.ingest.scan.reuse import EarlierScans
+from n2gdb.ingest.scan.top_windows import Scan
+
+__all__ = ["scan_layers"]
+
+#: Seconds of scanning that a killed run may lose.
+_SAVE_EVERY = 60.0
+
+
+def scan_layers(
+    model: SubjectModel,
+    corpus: CorpusStore,
+    folder: Path,
+    layers: Iterable[int],
+    config: N2GConfig,
+    report: Report,
+    max_memory: int | None = None,
+) -> dict[int, LayerScan]:
+    """Scan the corpus for those of ``layers`` that are not scanned yet; goes on where it was killed.
+
+    What a run in a folder beside has scanned of the same text is taken up from there. Layers of which no more
+    than ``max_memory`` bytes hold what is kept are scanned in one pass.
+    """
+    files = {layer: layer_scan(folder, layer) for layer in sorted(layers)}
+    missing = [layer for layer, file in files.items() if not file.path.exists()]
+    if missing:
+        earlier = EarlierScans.of(model, corpus, folder, config)
+        groups = list(_groups(missing, earlier, model, corpus, config, bytes_for(model.device, max_memory)))
+        for number, group in enumerate(groups):
+            passes = _Passes(number, len(groups), corpus.n_windows * corpus.width, report)
+            scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
+
+            def save(layer: int, scan: Scan = scan) -> None:
+                files[layer].save(*scan.examples(layer, corpus.tokens_of, config), scan_key(model, config))
+
+            for _ in on_cores(model, save, group):
+                pass
+            _state_path(folder / "scan", group).unlink(missing_ok=True)
+    return files
+
+
+def _groups(
+    layers: Sequence[int],
+    earlier: EarlierScans,
+    model: SubjectModel,
+    corpus: CorpusStore,
+    config: N2GConfig,
+    most: int,
+) -> Iterator[tuple[int, ...]]:
+    """Part layers into those scanned together: from the same window on, as many as memory holds."""
+    for _, alike in groupby(sorted(layers, key=earlier.start), key=earlier.start):
+        yield from layer_groups(list(alike), model.d_mlp, corpus.width, config, model.device.type, most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """Tells how far the scan is when it takes several passes over the corpus."""
+
+    done: int
+    total: int
+    tokens: int
+    report: Report
+
+    def __call__(self, tokens: int) -> None:
+        self.report("scan", self.done * self.tokens + tokens, self.total * self.tokens)
+
+
+def _scan(
+    model: SubjectModel,
+    corpus: CorpusStore,
+    folder: Path,
+    layers: Sequence[int],
+    config: N2GConfig,
+    earlier: EarlierScans,
+    progress: Callable[[int], None],
+) -> Scan:
+    scan = Scan(model, layers, corpus.width, config)
+    state = _state_path(folder, layers)
+    if state.exists():
+        with np.load(state) as arrays:
+            scan.resume(dict(arrays))
+    elif earlier.start(layers[0]):
+        scan.resume(earlier.state(layers, corpus.width))
+    saved = time.monotonic()
+    progress(scan.next_window * corpus.width)
+    batches = corpus.batches(scan.next_window, scan.batch_windows)
+    for sites in on_cores(model, scan.run, batches):
+        scan.keep(sites)
+        progress(scan.next_window * corpus.width)
+        if time.monotonic() - saved > _SAVE_EVERY:
+            save_arrays(state, **scan.state())
+            saved = time.monotonic()
+    return scan
+
+
+def _state_path(folder: Path, layers: Sequence[int]) -> Path:
+    """A scan's state is for exactly these layers."""
+    name = hashlib.sha256(repr(list(layers)).encode()).hexdigest()[:8]
+    return folder / f"state-{name}.npz"

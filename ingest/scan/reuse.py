@@ -1,0 +1,102 @@
+"""What a scan takes up from other runs' scans: of the same model, over text that its corpus begins with.
+
+So more corpus costs only the text that is new, and other parameters of what follows the scan cost none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.inference.memory import window_batch
+from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, scan_key
+
+__all__ = ["EarlierScans"]
+
+#: Windows compared at a time.
+_COMPARED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierScans:
+    """Folders of runs whose corpus this one begins with, each with the window to go on from; best first."""
+
+    runs: tuple[tuple[int, Path], ...]
+    key: str
+
+    @classmethod
+    def of(cls, model: SubjectModel, corpus: CorpusStore, folder: Path, config: N2GConfig) -> EarlierScans:
+        """Find them beside the folder of this run.
+
+        A batch that the other corpus did not fill is scanned again: batches of the same windows round alike.
+        """
+        batch = window_batch(model.device.type, corpus.width)
+        runs = []
+        for other in sorted(folder.parent.iterdir()):
+            if other != folder and (other / "scan").is_dir():
+                begun = _windows_begun_with(corpus, other / "corpus.windows")
+                runs.append((begun - begun % batch if begun < corpus.n_windows else begun, other))
+        found = sorted((run for run in runs if run[0]), key=lambda run: -run[0])
+        return cls(tuple(found), scan_key(model, config))
+
+    def start(self, layer: int) -> int:
+        """The window from which on a layer is to be scanned: 0 where no run has scanned it."""
+        return next((start for start, scanned in self._of(layer) if scanned.key() == self.key), 0)
+
+    def state(self, layers: Sequence[int], width: int) -> dict[str, npt.NDArray[np.generic]]:
+        """The state of a scan of ``layers`` before the window that they all are to be scanned from.
+
+        Of windows that were kept but gave no example the activation at the pivot alone is known.
+        """
+        scans = [
+            next(scanned for _, scanned in self._of(layer) if scanned.key() == self.key) for layer in layers
+        ]
+        start = self.start(layers[0])
+        parts = [_state(scanned, start, width) for scanned in scans]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {"next_window": np.array(start), **joined}
+
+    def _of(self, layer: int) -> Iterator[tuple[int, LayerScan]]:
+        return ((start, layer_scan(folder, layer)) for start, folder in self.runs)
+
+
+def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
+    """How many windows of a corpus are those of another, which it continues; 0 where it does not."""
+    if not path.exists() or path.stat().st_size % (4 * corpus.width):  # none, or windows of another length
+        return 0
+    theirs = np.memmap(path, np.int32, mode="r").reshape(-1, corpus.width)
+    last = len(theirs) - 1
+    if last >= corpus.n_windows:
+        return 0
+    for first in range(0, last, _COMPARED):
+        number = np.arange(first, min(first + _COMPARED, last))
+        if not np.array_equal(theirs[number], corpus.tokens_of(number)):
+            return 0
+    ours = corpus.tokens_of(np.array([last]))[0]
+    if np.array_equal(theirs[last], ours):
+        return last + 1
+    # A window that the other corpus did not fill: scanned again, it activates as much or more.
+    filled = theirs[last] != PAD
+    return last if np.array_equal(theirs[last][filled], ours[filled]) else 0
+
+
+def _state(scanned: LayerScan, start: int, width: int) -> dict[str, npt.NDArray[Any]]:
+    """One layer's part of the state before window ``start``."""
+    found, kept = scanned.load(), scanned.load_kept()
+    stays = (kept.window >= 0) & (kept.window < start)  # (neuron, kept)
+    activation = np.where(stays, kept.activation, -np.inf).astype(np.float32)
+    trace = np.full((*kept.window.shape, width), -np.inf, np.float32)  # (neuron, kept, position)
+    np.put_along_axis(trace, kept.pivot[..., None], activation[..., None], axis=2)
+    is_example = (kept.window[:, :, None] == found.window[:, None, :]) & stays[..., None]
+    neuron, place, example = np.nonzero(is_example)
+    trace[neuron, place] = found.trace[neuron, example]
+    return {"activation": activation, "window": np.where(stays, kept.window, -1), "trace": trace}

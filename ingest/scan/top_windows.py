@@ -1,0 +1,225 @@
+"""Scan: one pass over the corpus keeps every neuron's strongest windows, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.inference.memory import window_batch
+from n2gdb.ingest.models.subject import SubjectModel
+
+__all__ = ["Kept", "Scan", "TopExamples", "select_examples"]
+
+IntArray = npt.NDArray[np.int32]
+
+_STATE = ("activation", "window", "trace")
+
+
+class Scan:
+    """Running top windows of every neuron of some layers, with the activations along them.
+
+    Memory is O(neurons x windows kept x window length), whatever the corpus; nothing is sorted until
+    the end. A window enters only when it beats the weakest one kept, so of equals the earlier stays.
+
+    activation (neuron, kept), window (neuron, kept), trace (neuron, kept, position), where neurons run
+    over the layers in turn.
+    """
+
+    def __init__(self, model: SubjectModel, layers: Sequence[int], width: int, config: N2GConfig) -> None:
+        self._model = model
+        self._layers = tuple(layers)
+        self._special = torch.tensor(sorted(model.special), device=model.device)
+        neurons, kept = len(self._layers) * model.d_mlp, config.top_k * config.candidates
+        self.batch_windows = window_batch(model.device.type, width)
+        self.next_window = 0
+        self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
+        self.window = torch.full((neurons, kept), -1, dtype=torch.int64, device=model.device)
+        self.trace = torch.zeros((neurons, kept, width), device=model.device)
+
+    def add(self, windows: IntArray) -> None:
+        """Scan the next windows of the corpus: (window, position), padded with PAD."""
+        self.keep(self.run(windows))
+
+    @torch.inference_mode()
+    def run(self, windows: IntArray) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Activations along windows, -inf where none counts, and the largest of each.
+
+        (window, position, neuron) and (neuron, window) for each layer.
+        """
+        tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
+        skip = (tokens == PAD) | torch.isin(tokens, self._special)  # (window, position)
+        sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
+        place = torch.nonzero(skip.flatten()).squeeze(1)
+        for trace in sites:
+            trace.flatten(0, 1).index_fill_(0, place, -torch.inf)
+        return [(trace, trace.amax(dim=1).T.contiguous()) for trace in sites]
+
+    @torch.inference_mode()
+    def keep(self, sites: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Take up what ``run`` gave of the next windows of the corpus."""
+        d_mlp = self._model.d_mlp
+        for place, (trace, largest) in enumerate(sites):
+            self._keep(slice(place * d_mlp, (place + 1) * d_mlp), trace, largest)
+        self.next_window += len(sites[0][0])
+
+    def _keep(self, layer: slice, trace: torch.Tensor, largest: torch.Tensor) -> None:
+        """Let new windows of a layer take the places of weaker ones.
+
+        trace (window, position, neuron), largest (neuron, window).
+        """
+        activation, window = self.activation[layer], self.window[layer]
+        rows = torch.nonzero((largest > activation.amin(dim=1, keepdim=True)).any(dim=1)).squeeze(1)
+        kept = activation.shape[1]
+        together = torch.cat([activation[rows], largest[rows]], dim=1)  # (row, kept + window)
+        # A stable sort lets the earlier window win among equals, so the batch size does not matter.
+        chosen = together.sort(dim=1, descending=True, stable=True).indices[:, :kept]
+        stays = torch.zeros_like(together, dtype=torch.bool).scatter_(1, chosen, True)
+        free = stays[:, :kept].to(torch.int8).argsort(dim=1, stable=True)  # places to take come first
+        row, new = torch.nonzero(stays[:, kept:], as_tuple=True)
+        nth = stays[:, kept:].cumsum(dim=1)[row, new] - 1
+        place = free[row, nth]
+        neuron = rows[row]
+        activation[neuron, place] = largest[neuron, new]
+        window[neuron, place] = self.next_window + new
+        self.trace[layer][neuron, place] = trace.transpose(1, 2)[new, neuron]
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Everything that a scan needs to go on later."""
+        tensors = {name: getattr(self, name).cpu().numpy() for name in _STATE}
+        return {"next_window": np.array(self.next_window), **tensors}
+
+    def resume(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Take up what ``state`` gave."""
+        self.next_window = int(state["next_window"])
+        for name in _STATE:
+            getattr(self, name).copy_(torch.from_numpy(state[name]))
+
+    def examples(
+        self, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray], config: N2GConfig
+    ) -> tuple[TopExamples, Kept]:
+        """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
+        first = self._layers.index(layer) * self._model.d_mlp
+        rows = slice(first, first + self._model.d_mlp)
+        trace = self.trace[rows]
+
+        def traces(place: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+            chosen = torch.from_numpy(place).to(trace.device)[..., None]
+            found: npt.NDArray[np.float32] = torch.take_along_dim(trace, chosen, 1).cpu().numpy()
+            return found
+
+        found, kept = select_examples(
+            self.activation[rows].cpu().numpy(),
+            self.window[rows].cpu().numpy(),
+            trace.argmax(dim=2).cpu().numpy(),
+            traces,
+            tokens_of,
+            config,
+        )
+        self._fill_traces(found, layer, tokens_of)
+        return found, kept
+
+    def _fill_traces(
+        self, found: TopExamples, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray]
+    ) -> None:
+        """Measure the activations along windows of which an earlier scan left the pivot's alone."""
+        bare = (np.isfinite(found.trace).sum(axis=2) == 1) & (found.window >= 0)  # (neuron, example)
+        number = np.unique(found.window[bare])
+        place = self._layers.index(layer)
+        for start in range(0, len(number), self.batch_windows):
+            some = number[start : start + self.batch_windows]
+            trace = self.run(tokens_of(some.astype(np.intp)))[place][0].cpu().numpy()
+            neuron, example = np.nonzero(bare & np.isin(found.window, some))
+            window = np.searchsorted(some, found.window[neuron, example])
+            found.trace[neuron, example] = trace[window, :, neuron]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The windows that a scan keeps of every neuron of a layer, strongest first; of equals the earlier.
+
+    Places after the last window of a neuron with fewer hold window -1.
+    """
+
+    activation: npt.NDArray[np.float32]  # (neuron, kept) at the pivot
+    window: npt.NDArray[np.int64]  # (neuron, kept) number of the window in the corpus
+    pivot: npt.NDArray[np.int64]  # (neuron, kept) position in the window
+
+
+@dataclass(frozen=True, slots=True)
+class TopExamples:
+    """The top examples of every neuron of a layer, strongest first.
+
+    Places after the last example of a neuron with fewer hold window -1.
+    """
+
+    max_activation: npt.NDArray[np.float32]  # (neuron,)
+    window: npt.NDArray[np.int64]  # (neuron, example) number of the window in the corpus
+    pivot: npt.NDArray[np.int64]  # (neuron, example) position in the window
+    trace: npt.NDArray[np.float32]  # (neuron, example, position) activations; -inf where none counts
+
+
+def select_examples(
+    activation: npt.NDArray[np.float32],
+    window: npt.NDArray[np.int64],
+    pivot: npt.NDArray[np.int64],
+    traces: Callable[[npt.NDArray[np.intp]], npt.NDArray[np.float32]],
+    tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
+    config: N2GConfig,
+) -> tuple[TopExamples, Kept]:
+    """Sort what the scan kept and drop near-duplicates: each text gives one example.
+
+    activation, window, pivot (neuron, kept); ``traces`` gives the activations along the windows at places
+    among the kept: (neuron, example) -> (neuron, example, position).
+    """
+    order = np.lexsort((window, -activation), axis=1)
+    activation = np.take_along_axis(activation, order, 1)
+    window, pivot = np.take_along_axis(window, order, 1), np.take_along_axis(pivot, order, 1)
+    span = _spans(window, pivot, tokens_of, config.duplicate_span)  # (neuron, kept, span)
+    kept = np.zeros(window.shape, bool)
+    for place in range(window.shape[1]):
+        alike = _alike(span[:, :place], span[:, place, None], config.near_duplicate)
+        kept[:, place] = (window[:, place] >= 0) & ~(alike & kept[:, :place]).any(axis=1)
+    places = np.argsort(~kept, axis=1, kind="stable")[:, : config.top_k]
+    missing = ~np.take_along_axis(kept, places, 1)
+    chosen = np.take_along_axis(order, places, 1)
+    found = TopExamples(
+        activation[:, 0],
+        np.where(missing, -1, np.take_along_axis(window, places, 1)),
+        np.where(missing, 0, np.take_along_axis(pivot, places, 1)),
+        traces(chosen),
+    )
+    return found, Kept(activation, window, pivot)
+
+
+def _alike(span: IntArray, other: IntArray, share: float) -> npt.NDArray[np.bool_]:
+    """Whether two spans agree in this share of their tokens; padding does not count.
+
+    span (neuron, place, position), other (neuron, 1, position) -> (neuron, place).
+    """
+    real = (span != PAD) | (other != PAD)
+    agree = np.count_nonzero((span == other) & real, axis=2)
+    found: npt.NDArray[np.bool_] = agree >= share * np.count_nonzero(real, axis=2)
+    return found
+
+
+def _spans(
+    window: npt.NDArray[np.int64],
+    pivot: npt.NDArray[np.intp],
+    tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
+    span: int,
+) -> IntArray:
+    """The tokens up to each pivot, PAD before the window's start.
+
+    window, pivot (neuron, kept) -> (neuron, kept, span).
+    """
+    distinct, place = np.unique(window, return_inverse=True)
+    tokens = tokens_of(np.maximum(distinct, 0).astype(np.intp))  # (distinct, position)
+    position = pivot[..., None] - np.arange(span)[::-1]  # (neuron, kept, span)
+    found = tokens[place.reshape(window.shape)[..., None], np.maximum(position, 0)]
+    return np.where(position >= 0, found, PAD)

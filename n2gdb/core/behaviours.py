@@ -1,0 +1,68 @@
+"""Behaviours: the disconnected parts of a neuron's graph, a count of which says how polysemantic it is.
+
+Two activating tokens belong to one behaviour where their contexts share a token at the same depth, or are
+linked by others that do: the parts that a picture of the graph falls into, in which any-tokens are left out
+and the same token at the same depth is drawn once. Source: N2G, arXiv 2305.19911, section 3 (pictures).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from n2gdb.core.graph import NeuronGraph
+
+__all__ = ["behaviours", "linked_tries"]
+
+IntArray = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+
+
+def behaviours(graph: NeuronGraph) -> IntArray:
+    """Number the behaviour that each node belongs to, 0 the one that activates most: (nodes,) int32."""
+    row = np.arange(len(graph))
+    root = np.maximum.accumulate(np.where(graph.parent < 0, row, 0))
+    linked = linked_tries(np.zeros(len(graph), np.int64), graph.token, graph.depth, root)
+    strongest = np.zeros(len(graph), np.float32)
+    np.fmax.at(strongest, linked, graph.best)
+    found, place = np.unique(linked, return_inverse=True)
+    rank = np.empty(len(found), np.int32)
+    rank[np.argsort(-strongest[found], kind="stable")] = np.arange(len(found), dtype=np.int32)
+    return rank[place]
+
+
+def linked_tries(
+    neuron: npt.NDArray[np.integer],
+    token: npt.NDArray[np.integer],
+    depth: npt.NDArray[np.integer],
+    root: npt.NDArray[np.integer],
+) -> Int64Array:
+    """Return the first root of each node's behaviour, of many graphs laid one after another: (nodes,).
+
+    ``neuron`` is each node's owner and ``root`` the row of its activating token, in preorder; (nodes,) each.
+    """
+    if not len(token):
+        return np.zeros(0, np.int64)
+    tries, trie = np.unique(root, return_inverse=True)
+    order = np.lexsort((token, depth, neuron))
+    keys = np.stack([neuron, depth, token])[:, order]  # (3, nodes)
+    changes = (np.diff(keys) != 0).any(axis=0)
+    return _spread(tries, trie, order, np.flatnonzero(np.append(True, changes)))
+
+
+def _spread(tries: Int64Array, trie: Int64Array, order: Int64Array, firsts: Int64Array) -> Int64Array:
+    """Give tries that share a drawn node one number, the lowest among them, until nothing changes."""
+    drawn = np.empty(len(order), np.int64)  # node -> the drawn node that it is part of
+    drawn[order] = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(order))))
+    starts = np.flatnonzero(np.diff(trie, prepend=-1))
+    lowest = np.arange(len(tries))
+    while True:
+        of_drawn = np.minimum.reduceat(lowest[trie[order]], firsts)
+        lower = np.minimum.reduceat(of_drawn[drawn], starts)
+        lower = np.minimum(lower, lower[lower])
+        if np.array_equal(lower, lowest):
+            return tries[lowest[trie]]
+        lowest = lower

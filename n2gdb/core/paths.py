@@ -1,0 +1,57 @@
+"""A pattern as people read it: its positions in text order, any-tokens and all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from n2gdb.core.tokens import display
+
+__all__ = ["PathStep", "filled", "written"]
+
+
+@dataclass(frozen=True, slots=True)
+class PathStep:
+    """One position of a path: a token, or any token where ``token``, ``text`` and ``importance`` are None.
+
+    ``depth`` counts back from the activating token; ``matched`` says that the query names this step.
+    """
+
+    depth: int
+    token: int | None = None
+    text: str | None = None
+    importance: float | None = None
+    matched: bool = False
+
+    def __str__(self) -> str:
+        return "_" if self.text is None else display(self.text)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "depth": self.depth,
+            "token": self.token,
+            "text": self.text,
+            "importance": self.importance,
+            "matched": self.matched,
+        }
+
+
+def written(path: Sequence[PathStep]) -> str:
+    """Write a path on one line: ``·on · _ · ·other``."""
+    return " · ".join(str(step) for step in path)
+
+
+def filled(named: Sequence[PathStep], matched: Collection[int] = ()) -> tuple[PathStep, ...]:
+    """Return a path in text order, with any-tokens in the gaps and the steps of the query marked."""
+    by_depth = {step.depth: step for step in named}
+
+    def steps() -> Iterator[PathStep]:
+        for depth in range(max(by_depth), -1, -1):
+            step = by_depth.get(depth)
+            if step is None:
+                yield PathStep(depth)
+            else:
+                yield PathStep(depth, step.token, step.text, step.importance, depth in matched)
+
+    return tuple(steps())

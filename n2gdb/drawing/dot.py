@@ -1,0 +1,56 @@
+"""Plain DOT of a diagram, for Graphviz: what a picture shows, laid out elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from n2gdb.drawing.diagram import Diagram, Mark
+from n2gdb.drawing.labels import label_of
+
+__all__ = ["diagram_dot"]
+
+
+def diagram_dot(diagram: Diagram, name: str) -> str:
+    """Write a diagram as DOT: context on the left in blue, activating tokens on the right in red.
+
+    A bold rim marks where a pattern may begin; a dashed edge runs over as many any-tokens as it says.
+    """
+    lines = [
+        f"digraph {_quoted(name)} {{",
+        "  rankdir=LR;",
+        '  node [shape=box, style="rounded,filled", fontname="DejaVu Sans Mono", fontsize=11];',
+        *_behaviours(diagram),
+    ]
+    for link in diagram.links:
+        over = f' [style=dashed, label="{link.between}"]' if link.between else ""
+        lines.append(f"  {link.earlier} -> {link.later}{over};")
+    return "\n".join([*lines, "}", ""])
+
+
+def _behaviours(diagram: Diagram) -> Iterator[str]:
+    """Every behaviour is a cluster, if there are several."""
+    found = sorted({mark.behaviour for mark in diagram.marks})
+    for behaviour in found:
+        inside = [
+            f"  {place} {_attributes(mark)};"
+            for place, mark in enumerate(diagram.marks)
+            if mark.behaviour == behaviour
+        ]
+        if len(found) == 1:
+            yield from inside
+        else:
+            yield f"  subgraph cluster_{behaviour} {{ color=gray85;"
+            yield from (f"  {line}" for line in inside)
+            yield "  }"
+
+
+def _attributes(mark: Mark) -> str:
+    strength = (mark.activation - 0.5) * 2 if mark.importance is None else mark.importance
+    hue = 0.01 if mark.importance is None else 0.6
+    rim = ", penwidth=2.5" if mark.begins is not None else ""
+    shade = 0.08 + 0.5 * min(max(strength, 0.0), 1.0)
+    return f'[label={_quoted(label_of(mark.text))}, fillcolor="{hue} {shade:.2f} 1.0"{rim}]'
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

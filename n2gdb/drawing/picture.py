@@ -1,0 +1,167 @@
+"""Pictures of neurons: one by itself, many on a sheet, two side by side, one as small as a table's line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from n2gdb.drawing.diagram import Diagram, read_diagram
+from n2gdb.drawing.layout import lay_out
+from n2gdb.drawing.svg import Panel, diagram_panel, document, heading_panel, legend_panel, stacked
+
+if TYPE_CHECKING:
+    from n2gdb.core.graph import NeuronGraph
+    from n2gdb.neuron import Neuron
+
+__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "thumbnail"]
+
+_WIDTH = 860.0
+_CELL, _GAP = 380.0, 28.0
+_THUMBNAIL = (168, 46)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, shown by a notebook as it is."""
+
+    title: str
+    panel: Panel
+
+    def svg(self) -> str:
+        """Return it as SVG that stands alone: light or dark with its reader's system, fonts aside."""
+        return document(self.panel, self.title)
+
+    def png(self, scale: float = 2.0) -> bytes:
+        """Return it as PNG on white, ``scale`` pixels a unit; raise FigureError without n2gdb[figures]."""
+        from n2gdb.drawing.png import rasterised
+
+        return rasterised(self.svg(), scale)
+
+    def html(self) -> str:
+        """Return a page of its own, nothing fetched."""
+        from n2gdb.drawing.page import page_of
+
+        return page_of(self.title, self.svg())
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+def draw(neuron: Neuron, *, most: int | None = 40, bare: bool = False) -> Picture:
+    """Draw a neuron's graph: its ``most`` strongest patterns, all of them if None.
+
+    A heading and a legend stand around it unless it is to be ``bare``.
+    Activating tokens on the right in red, context to their left in blue, a bold rim where a pattern may
+    begin, disconnected behaviours in frames of their own. Source: N2G, arXiv 2305.19911, section 3.
+    """
+    diagram = _diagram(neuron, most)
+    drawn = _panel(diagram, _WIDTH)
+    panel = drawn if bare else _explained([_heading(neuron, diagram), drawn], [diagram])
+    return Picture(f"{neuron.name} of {neuron.model}", panel)
+
+
+def draw_graph(graph: NeuronGraph, *, most: int | None = 40) -> Picture:
+    """Draw a graph by itself, as ``draw`` does; token ids stand for texts that it does not know."""
+    tokens = set(graph.token.tolist())
+    texts = graph.texts(tokens) if graph.texts else {token: f"#{token}" for token in tokens}
+    diagram = read_diagram(graph, texts, most)
+    panels = [heading_panel("Neuron graph", _said(diagram, [])), _panel(diagram, _WIDTH)]
+    return Picture("Neuron graph", _explained(panels, [diagram]))
+
+
+def sheet(neurons: Sequence[Neuron], *, most: int | None = 12, columns: int = 2) -> Picture:
+    """Draw many neurons on one sheet, row by row, ``most`` patterns of each."""
+    diagrams = [_diagram(neuron, most) for neuron in neurons]
+    cells = [
+        stacked([_heading(neuron, diagram), _panel(diagram, _CELL)], 8.0)
+        for neuron, diagram in zip(neurons, diagrams, strict=True)
+    ]
+    grid = _grid(cells, columns)
+    title = ", ".join(str(neuron.name) for neuron in neurons)
+    return Picture(title, _explained([grid], diagrams))
+
+
+def beside(first: Neuron, second: Neuron, *, most: int | None = 40) -> Picture:
+    """Draw two neurons side by side, a ring around what both have: a token at a depth, in the same role."""
+    diagrams = [_diagram(first, most), _diagram(second, most)]
+    names = [{(mark.text, mark.depth) for mark in diagram.marks} for diagram in diagrams]
+    both = names[0] & names[1]
+    cells = []
+    for neuron, diagram in zip((first, second), diagrams, strict=True):
+        rings = {place for place, mark in enumerate(diagram.marks) if (mark.text, mark.depth) in both}
+        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), rings)
+        cells.append(stacked([_heading(neuron, diagram), drawn], 10.0))
+    grid = _grid(cells, 2)
+    return Picture(f"{first.name} and {second.name}", _explained([grid], diagrams, shared=True))
+
+
+def thumbnail(neuron: Neuron) -> str:
+    """Return a small SVG of a neuron's two strongest patterns."""
+    diagram = _diagram(neuron, 2)
+    return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
+
+
+def draw_dot(neuron: Neuron, *, most: int | None = None) -> str:
+    """Return what ``draw`` shows in plain DOT, for Graphviz."""
+    from n2gdb.drawing.dot import diagram_dot
+
+    return diagram_dot(_diagram(neuron, most), str(neuron.name))
+
+
+def _diagram(neuron: Neuron, most: int | None) -> Diagram:
+    graph = neuron.graph
+    return read_diagram(graph, neuron.texts(graph.token.tolist()), most)
+
+
+def _heading(neuron: Neuron, diagram: Diagram) -> Panel:
+    score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
+    lines = _said(diagram, [neuron.model, score])
+    if not diagram.patterns:
+        lines.append("it never fires" if neuron.state == "dead" else "no pattern was found")
+    return heading_panel(str(neuron.name), lines)
+
+
+def _said(diagram: Diagram, before: Sequence[str]) -> list[str]:
+    """What a heading says of a graph, and of what is left out of it."""
+    said = [*before, _counted(diagram.patterns, "pattern")]
+    if diagram.behaviours > 1:
+        said.append(f"{diagram.behaviours} behaviours")
+    lines = [" · ".join(said)]
+    if diagram.left_out:
+        shown = diagram.patterns - diagram.left_out
+        lines.append(f"the {_counted(shown, 'strongest pattern')}, and {diagram.left_out:,} more")
+    return lines
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _panel(diagram: Diagram, width: float) -> Panel:
+    return diagram_panel(diagram, lay_out(diagram, width))
+
+
+def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: bool = False) -> Panel:
+    """Set a legend below panels: of what is drawn, and no wider unless they are narrow."""
+    legend = legend_panel(
+        max(_CELL, *(panel.width for panel in panels)),
+        dashed=any(link.between for diagram in diagrams for link in diagram.links),
+        context=any(mark.importance is not None for diagram in diagrams for mark in diagram.marks),
+        shared=shared,
+    )
+    return stacked([*panels, legend], 16.0)
+
+
+def _grid(cells: Sequence[Panel], columns: int) -> Panel:
+    """Set panels in rows, every column as wide as its widest."""
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    widths = [max(cell.width for cell in cells[place::columns]) for place in range(min(columns, len(cells)))]
+    elements, y = [], 0.0
+    for row in rows:
+        x = 0.0
+        for cell, width in zip(row, widths, strict=False):
+            elements.append(f'<g transform="translate({x:.1f} {y:.1f})">{cell.elements}</g>')
+            x += width + _GAP
+        y += max(cell.height for cell in row) + _GAP
+    return Panel("".join(elements), sum(widths) + _GAP * (len(widths) - 1), y - _GAP)

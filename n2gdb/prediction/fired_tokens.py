@@ -1,0 +1,96 @@
+"""A text token by token: which neurons fire there, the strongest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from n2gdb.core.ids import NeuronName
+from n2gdb.prediction.firing import Firing, read_firings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["FiredNeuron", "FiredToken", "fired_tokens"]
+
+Read = Callable[[str, Mapping[str, object]], "pa.Table"]
+
+_LISTED = 300  # neurons up to which the engine's linear search in a list is no slower than reading all
+
+
+@dataclass(frozen=True, slots=True)
+class FiredNeuron:
+    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged."""
+
+    neuron: NeuronName
+    activation: float
+    f1: float | None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values for JSON."""
+        return {"neuron": str(self.neuron), "activation": self.activation, "f1": self.f1}
+
+
+@dataclass(frozen=True, slots=True)
+class FiredToken:
+    """A token of a text, counted from 0, and the neurons that fire on it, strongest first."""
+
+    position: int
+    token: int
+    neurons: tuple[FiredNeuron, ...]
+
+
+def fired_tokens(
+    read: Read,
+    tokens: Sequence[int],
+    model: int,
+    *,
+    positions: Sequence[int] | None = None,
+    layers: Collection[int] = (),
+    min_f1: float | None = None,
+) -> list[FiredToken]:
+    """Return the tokens of a text at ``positions`` (default: all), in order, with the neurons that fire.
+
+    ``read`` runs a statement with its parameters and returns columns; ``tokens`` are ids of the model with
+    number ``model``. Only neurons of ``layers`` are kept, if any are named, and only those with an F1 of
+    ``min_f1`` or more. Raises IndexError for a position that the text does not have.
+    """
+    firings = read_firings(read, tokens, model, positions=positions)
+    scores = _scores(read, {firing.neuron for firing in firings}, model)
+    here: dict[int, list[FiredNeuron]] = {
+        position: [] for position in (range(len(tokens)) if positions is None else sorted(set(positions)))
+    }
+    for position, neuron in _named(firings, scores):
+        if (not layers or neuron.neuron.layer in layers) and _is_good(neuron.f1, min_f1):
+            here[position].append(neuron)
+    return [
+        FiredToken(position, tokens[position], tuple(sorted(found, key=_strength)))
+        for position, found in here.items()
+    ]
+
+
+def _scores(read: Read, neurons: Collection[int], model: int) -> dict[int, float | None]:
+    if not neurons:
+        return {}
+    chosen, given = "n.model = $model", dict[str, object](model=model)
+    if len(neurons) <= _LISTED:
+        chosen, given = "n.id IN $neurons", {"neurons": sorted(neurons)}
+    table = read(f"MATCH (n:Neuron) WHERE {chosen} RETURN n.id AS neuron, n.f1 AS f1", given)
+    return dict(zip(table["neuron"].to_pylist(), table["f1"].to_pylist(), strict=True))
+
+
+def _named(
+    firings: Sequence[Firing], scores: Mapping[int, float | None]
+) -> Iterator[tuple[int, FiredNeuron]]:
+    for firing in firings:
+        name = NeuronName(firing.neuron >> 24 & 0xFFFF, firing.neuron & 0xFFFFFF)
+        yield firing.position, FiredNeuron(name, firing.activation, scores[firing.neuron])
+
+
+def _is_good(f1: float | None, least: float | None) -> bool:
+    return least is None or (f1 is not None and f1 >= least)
+
+
+def _strength(fired: FiredNeuron) -> tuple[float, float, NeuronName]:
+    return -fired.activation, 1.0 if fired.f1 is None else -fired.f1, fired.neuron

@@ -1,0 +1,1 @@
+"""The query language over a database: parse, bind, compile, execute."""

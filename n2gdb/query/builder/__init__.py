@@ -1,0 +1,1 @@
+"""Queries built in Python instead of text."""

@@ -1,0 +1,237 @@
+"""Conditions without strings: ``where(layer=range(0, 3), f1__ge=0.6)`` and ``field("f1") > 0.6``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
+
+from n2gdb.errors import QuerySyntaxError, UnknownNameError
+from n2gdb.grammar.ast import (
+    And,
+    Arithmetic,
+    Between,
+    Comparison,
+    Computed,
+    Condition,
+    Expression,
+    FieldValue,
+    Formula,
+    InList,
+    Not,
+    Number,
+    Operator,
+    Or,
+)
+from n2gdb.grammar.fields import FIELDS, nearest, no_field
+from n2gdb.grammar.unparse import written_formula
+
+__all__ = ["Term", "Truth", "conditions_of", "conjoined", "field", "field_name"]
+
+Leaf = TypeVar("Leaf")
+
+_SIGNS = {
+    "eq": Operator.EQUAL,
+    "ne": Operator.UNEQUAL,
+    "lt": Operator.LESS,
+    "le": Operator.LESS_EQUAL,
+    "gt": Operator.MORE,
+    "ge": Operator.MORE_EQUAL,
+}
+_SUFFIXES = (*_SIGNS, "in", "not_in", "between")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Truth(Generic[Leaf]):
+    """Clauses or conditions joined by ``&`` (and), ``|`` (or) and ``~`` (not)."""
+
+    formula: Formula[Leaf]
+
+    def __and__(self, other: Truth[Leaf]) -> Truth[Leaf]:
+        return Truth(conjoined(self.formula, other.formula))
+
+    def __or__(self, other: Truth[Leaf]) -> Truth[Leaf]:
+        return Truth(Or((*_operands(self.formula, Or), *_operands(other.formula, Or))))
+
+    def __invert__(self) -> Truth[Leaf]:
+        return Truth(Not(self.formula))
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("join clauses and conditions by & | ~, each in parentheses, not by and, or, not")
+
+    def __str__(self) -> str:
+        formula: Any = self.formula
+        return written_formula(formula)
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+#: What a term is reckoned or compared with.
+Reckoned: TypeAlias = "Term | int | float"
+
+
+class Term:
+    """A field, or arithmetic on fields; a comparison of it is a condition."""
+
+    __slots__ = ("expression",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, expression: Expression) -> None:
+        self.expression = expression
+
+    def __add__(self, other: Reckoned) -> Term:
+        return _reckoned("+", self, other)
+
+    def __radd__(self, other: Reckoned) -> Term:
+        return _reckoned("+", other, self)
+
+    def __sub__(self, other: Reckoned) -> Term:
+        return _reckoned("-", self, other)
+
+    def __rsub__(self, other: Reckoned) -> Term:
+        return _reckoned("-", other, self)
+
+    def __mul__(self, other: Reckoned) -> Term:
+        return _reckoned("*", self, other)
+
+    def __rmul__(self, other: Reckoned) -> Term:
+        return _reckoned("*", other, self)
+
+    def __truediv__(self, other: Reckoned) -> Term:
+        return _reckoned("/", self, other)
+
+    def __rtruediv__(self, other: Reckoned) -> Term:
+        return _reckoned("/", other, self)
+
+    def __neg__(self) -> Term:
+        return _reckoned("-", 0, self)
+
+    def __eq__(self, other: Reckoned | str) -> Truth[Condition]:  # type: ignore[override]
+        return _compared(self, Operator.EQUAL, other)
+
+    def __ne__(self, other: Reckoned | str) -> Truth[Condition]:  # type: ignore[override]
+        return _compared(self, Operator.UNEQUAL, other)
+
+    def __lt__(self, other: Reckoned) -> Truth[Condition]:
+        return _compared(self, Operator.LESS, other)
+
+    def __le__(self, other: Reckoned) -> Truth[Condition]:
+        return _compared(self, Operator.LESS_EQUAL, other)
+
+    def __gt__(self, other: Reckoned) -> Truth[Condition]:
+        return _compared(self, Operator.MORE, other)
+
+    def __ge__(self, other: Reckoned) -> Truth[Condition]:
+        return _compared(self, Operator.MORE_EQUAL, other)
+
+    def within(self, values: range | Iterable[int | float | str]) -> Truth[Condition]:
+        """Hold where the field is one of ``values``; a ``range`` leaves its end out, as in Python."""
+        return Truth(_within(self._bare(), values))
+
+    def between(self, least: float, most: float) -> Truth[Condition]:
+        """Hold from ``least`` to ``most``, both included."""
+        return Truth(_between(self._bare(), (least, most)))
+
+    def _bare(self) -> str:
+        if not isinstance(self.expression, FieldValue):
+            raise QuerySyntaxError("a single field stands before IN, not arithmetic")
+        return self.expression.field
+
+    def __repr__(self) -> str:
+        comparison = written_formula(Computed(self.expression, Operator.EQUAL, Number(0)))
+        return f"<{comparison.removesuffix(' = 0')}>"
+
+
+def field(name: str) -> Term:
+    """Return the field ``name`` for conditions that keywords cannot say; raise UnknownNameError for none."""
+    return Term(FieldValue(field_name(name)))
+
+
+def field_name(name: str) -> str:
+    """Return a field's name in lower case; raise UnknownNameError, with the nearest, for none."""
+    if name.lower() in FIELDS:
+        return name.lower()
+    near = nearest(name, tuple(FIELDS))
+    raise UnknownNameError(no_field(name), (near,) if near else ())
+
+
+def conditions_of(keywords: Mapping[str, object]) -> Iterator[Condition | Not[Condition]]:
+    """Yield the conditions that keywords say: a field's name and, behind ``__``, how it is compared."""
+    for keyword, value in keywords.items():
+        name, _, suffix = keyword.partition("__")
+        yield _condition(field_name(name), suffix, value)
+
+
+def conjoined(*formulas: Formula[Leaf]) -> Formula[Leaf]:
+    """Return the AND of formulas, conjunctions among them taken apart."""
+    operands = [operand for formula in formulas for operand in _operands(formula, And)]
+    return operands[0] if len(operands) == 1 else And(tuple(operands))
+
+
+def _condition(name: str, suffix: str, value: Any) -> Condition | Not[Condition]:
+    listed = isinstance(value, range | list | tuple | set | frozenset)
+    match suffix:
+        case "in":
+            return _within(name, value)
+        case "" if listed:
+            return _within(name, value)
+        case "not_in":
+            return Not(_within(name, value))
+        case "between":
+            return _between(name, value)
+        case "" | "eq" | "ne" | "lt" | "le" | "gt" | "ge":
+            return Comparison(name, _SIGNS[suffix or "eq"], _plain(value))
+        case _:
+            raise UnknownNameError(f"no comparison __{suffix}: there are {', '.join(_SUFFIXES)}", _SUFFIXES)
+
+
+def _within(name: str, values: range | Iterable[Any]) -> Between | InList:
+    if isinstance(values, range):
+        if values.step != 1 or not values:
+            raise QuerySyntaxError(f"{name} within {values!r}: write a range of step 1 that is not empty")
+        return Between(name, values[0], values[-1])
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise QuerySyntaxError(f"{name} within {values!r}: write a list of values, or a range")
+    ordered = sorted(values) if isinstance(values, set | frozenset) else values
+    plain = tuple(_plain(value) for value in ordered)
+    if not plain:
+        raise QuerySyntaxError(f"{name} within an empty list: nothing is one of none")
+    return InList(name, plain)
+
+
+def _between(name: str, ends: Any) -> Between:
+    least, most = (_number(end) for end in ends)
+    return Between(name, least, most)
+
+
+def _compared(term: Term, sign: Operator, other: Reckoned | str) -> Truth[Condition]:
+    if isinstance(term.expression, FieldValue) and not isinstance(other, Term):
+        return Truth(Comparison(term.expression.field, sign, _plain(other)))
+    if isinstance(other, str):
+        raise QuerySyntaxError("a single field stands before a word, not arithmetic")
+    return Truth(Computed(term.expression, sign, _expression(other)))
+
+
+def _reckoned(sign: str, left: Reckoned, right: Reckoned) -> Term:
+    return Term(Arithmetic(sign, _expression(left), _expression(right)))
+
+
+def _expression(given: Reckoned) -> Expression:
+    return given.expression if isinstance(given, Term) else Number(_number(given))
+
+
+def _plain(value: object) -> int | float | str:
+    return value if isinstance(value, str) else _number(value)
+
+
+def _number(value: object) -> int | float:
+    if type(value) is not bool and isinstance(value, Real) and not math.isnan(value):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise QuerySyntaxError(f"{value!r} is no number to compare with")
+
+
+def _operands(formula: Formula[Any], kind: type[And[Any]] | type[Or[Any]]) -> tuple[Any, ...]:
+    return formula.operands if isinstance(formula, kind) else (formula,)

@@ -1,0 +1,215 @@
+"""Patterns without strings: ``tok("the").before(...)`` is what MATCHING takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import NoReturn, TypeAlias
+
+from n2gdb.errors import QuerySyntaxError, UnknownNameError
+from n2gdb.grammar.ast import (
+    AnyToken,
+    Link,
+    Negated,
+    OneOf,
+    Pattern,
+    Run,
+    Step,
+    TokenClass,
+    TokenExpression,
+    TokenKind,
+    TokenLiteral,
+    TokenTest,
+    Variable,
+)
+from n2gdb.grammar.fields import nearest
+from n2gdb.grammar.unparse import written_formula, written_step
+
+__all__ = [
+    "DIGIT",
+    "PUNCT",
+    "SPACE",
+    "TITLE",
+    "UPPER",
+    "WORD",
+    "Steps",
+    "Stepwise",
+    "TokenStep",
+    "any_token",
+    "kind",
+    "one_of",
+    "pattern_of",
+    "regex",
+    "test_of",
+    "tok",
+    "var",
+]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Steps:
+    """Steps in text order; the last one is the activating token.
+
+    Wherever steps are taken, a plain string is a token as ``tok`` has it, and Python's ``...`` is any token
+    (as the last step) or any tokens, one or more.
+    """
+
+    pattern: Pattern
+
+    def before(self, later: Stepwise, within: int | None = None) -> Steps:
+        """Let ``later`` stand anywhere after this: at most ``within`` positions on, where that is given."""
+        return _joined(self, Link(1, within), _steps(later))
+
+    def then(self, later: Stepwise) -> Steps:
+        """Let ``later`` stand at the very next position."""
+        return _joined(self, Link(1, 1), _steps(later))
+
+    def after(self, earlier: Stepwise, within: int | None = None) -> Steps:
+        """Let ``earlier`` stand anywhere before this: at most ``within`` positions back."""
+        return _joined(_steps(earlier), Link(1, within), self)
+
+    def near(self, other: Stepwise, within: int | None = None) -> Steps:
+        """Let ``other`` stand on either side of this, at most ``within`` positions off.
+
+        The last step of the one is paired with the first of the other, both of them tokens or variables.
+        """
+        return _joined(self, Link(1, within, either=True), _steps(other))
+
+    def __or__(self, other: object) -> NoReturn:
+        _refuse(self, "be one of several")
+
+    def __ror__(self, other: object) -> NoReturn:
+        _refuse(self, "be one of several")
+
+    def __invert__(self) -> NoReturn:
+        _refuse(self, "be negated")
+
+    def __str__(self) -> str:
+        return _pattern_text(self.pattern)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenStep(Steps):
+    """What is asked of one token: steps of their own, which ``|`` joins and ``~`` negates."""
+
+    test: TokenTest
+
+    def __or__(self, other: str | TokenStep) -> TokenStep:  # type: ignore[override]
+        return one_of(self, other)
+
+    def __ror__(self, other: str | TokenStep) -> TokenStep:  # type: ignore[override]
+        return one_of(other, self)
+
+    def __invert__(self) -> TokenStep:  # type: ignore[override]
+        return _step(Negated(self.test))
+
+
+#: What stands for one step or several.
+Stepwise: TypeAlias = str | EllipsisType | Steps
+
+
+def tok(text: str, *, exact: bool = False) -> TokenStep:
+    """Return the token that reads ``text``, case and leading space aside; to the letter where ``exact``."""
+    return _step(TokenLiteral(text, exact))
+
+
+def regex(source: str, *, ignore_case: bool = False) -> TokenStep:
+    """Return any token that a regular expression (RE2) matches whole, with or without its leading space."""
+    return _step(TokenExpression(source, ignore_case))
+
+
+def one_of(*alternatives: str | TokenStep) -> TokenStep:
+    """Return a token that is one of the alternatives: what ``|`` joins."""
+    tests: list[TokenTest] = []
+    for each in alternatives:
+        test = test_of(each)
+        tests += test.alternatives if isinstance(test, OneOf) else (test,)
+    if not tests:
+        raise QuerySyntaxError("one_of() of nothing: name the tokens, as in one_of('dog', 'cat')")
+    return _step(tests[0] if len(tests) == 1 else OneOf(tuple(tests)))
+
+
+def kind(name: str) -> TokenStep:
+    """Return any token of a class: digit, punct, upper, title, word or space.
+
+    Raises UnknownNameError for any other name.
+    """
+    names = tuple(each.value for each in TokenKind)
+    if name not in names:
+        near = nearest(name, names)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+        raise UnknownNameError(f"no token class {name}: {hint}", (near,) if near else ())
+    return _step(TokenClass(TokenKind(name)))
+
+
+def var(name: str) -> Steps:
+    """Return a token named ``name``: the same token wherever the name stands in the pattern."""
+    return Steps(Pattern((Variable(name.lower()),)))
+
+
+#: Exactly one position, whatever stands there.
+any_token = Steps(Pattern((AnyToken(),)))
+
+
+def pattern_of(steps: Stepwise) -> Pattern:
+    """Return the pattern that steps make."""
+    return _steps(steps).pattern
+
+
+def test_of(step: str | TokenStep) -> TokenTest:
+    """Return what a step asks of its token; raise QuerySyntaxError where it is more than a single token."""
+    if isinstance(step, TokenStep):
+        return step.test
+    if not isinstance(step, str):
+        _refuse(_steps(step), "stand where a single token does")
+    return TokenLiteral(step)
+
+
+def _step(test: TokenTest) -> TokenStep:
+    return TokenStep(Pattern((test,)), test)
+
+
+def _steps(given: Stepwise) -> Steps:
+    if isinstance(given, Steps):
+        return given
+    if isinstance(given, str):
+        return tok(given)
+    if isinstance(given, EllipsisType):
+        return Steps(Pattern((Run(),)))
+    raise TypeError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
+
+
+def _joined(left: Steps, link: Link, right: Steps) -> Steps:
+    if link.most is not None and (isinstance(link.most, bool) or link.most < 1):
+        raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
+    first, second = left.pattern, right.pattern
+    return Steps(Pattern(first.steps + second.steps, (*first.links, link, *second.links)))
+
+
+def _refuse(steps: Steps, what: str) -> NoReturn:
+    first: Step = steps.pattern.steps[0]
+    if len(steps.pattern.steps) > 1:
+        raise QuerySyntaxError(f"{steps} is several steps: it cannot {what}")
+    if isinstance(first, Variable):
+        raise QuerySyntaxError(
+            f"{written_step(first)} stands for one token of the whole pattern: it cannot {what}, "
+            "write it as a step of its own"
+        )
+    raise QuerySyntaxError(f"{written_step(first)} is any token: it cannot {what}")
+
+
+def _pattern_text(pattern: Pattern) -> str:
+    from n2gdb.grammar.ast import Matching
+
+    return written_formula(Matching(pattern)).removeprefix("MATCHING ")
+
+
+DIGIT = kind("digit")
+PUNCT = kind("punct")
+UPPER = kind("upper")
+TITLE = kind("title")
+WORD = kind("word")
+SPACE = kind("space")

@@ -1,0 +1,353 @@
+"""Queries without strings.
+
+``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
+is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:
+the same tree, which ``query`` returns and ``str()`` writes. A builder never changes: each method returns
+another. Names are checked where they are given, all else when the tree is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+from n2gdb.core.ids import NeuronName
+from n2gdb.errors import QuerySyntaxError, UnknownNameError
+from n2gdb.grammar.ast import (
+    Clause,
+    Condition,
+    ContainedIn,
+    Contains,
+    Count,
+    FiringOn,
+    Grouping,
+    Key,
+    Matching,
+    Mentioning,
+    Metric,
+    Mode,
+    NeuronRef,
+    Pattern,
+    Query,
+    RankBy,
+    Role,
+    SimilarTo,
+    Statement,
+    Subject,
+    TokenQuery,
+)
+from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.unparse import written
+from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
+from n2gdb.query.builder.patterns import (
+    DIGIT,
+    PUNCT,
+    SPACE,
+    TITLE,
+    UPPER,
+    WORD,
+    Steps,
+    Stepwise,
+    TokenStep,
+    any_token,
+    kind,
+    one_of,
+    pattern_of,
+    regex,
+    test_of,
+    tok,
+    var,
+)
+
+__all__ = [
+    "DIGIT",
+    "PUNCT",
+    "SPACE",
+    "TITLE",
+    "UPPER",
+    "WORD",
+    "QueryBuilder",
+    "Steps",
+    "Term",
+    "TokenQueryBuilder",
+    "TokenStep",
+    "Truth",
+    "activating_on",
+    "any_token",
+    "field",
+    "firing_on",
+    "kind",
+    "matching",
+    "mentioning",
+    "neurons",
+    "one_of",
+    "patterns",
+    "regex",
+    "similar_to",
+    "subset_of",
+    "superset_of",
+    "tok",
+    "tokens_activating",
+    "tokens_in_context_of",
+    "var",
+]
+
+_ABOVE = 0.9
+
+StatementT = TypeVar("StatementT", Query, TokenQuery)
+
+
+def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
+    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none."""
+    return QueryBuilder(Query()).having(*clauses)
+
+
+def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
+    """Return the query for the patterns, one a row, of neurons that meet all of ``clauses``."""
+    return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
+
+
+def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
+    """Return the query for the tokens that a neuron fires on, strongest first."""
+    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, _neuron(neuron, model)))
+
+
+def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
+    """Return the query for the tokens that a neuron's patterns name as context, strongest first."""
+    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, _neuron(neuron, model)))
+
+
+def matching(pattern: Stepwise) -> Truth[Clause]:
+    """Hold of a neuron that has a pattern which matches."""
+    return Truth(Matching(pattern_of(pattern)))
+
+
+def mentioning(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that has a pattern which names the token, activating or as context."""
+    return Truth(Mentioning(test_of(token)))
+
+
+def activating_on(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that fires on the token."""
+    return Truth(Matching(Pattern((test_of(token),))))
+
+
+def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
+    """Hold of a neuron whose graph predicts a firing on ``text``.
+
+    ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
+    """
+    return Truth(FiringOn(text, at))
+
+
+def similar_to(
+    neuron: str | NeuronName, *, metric: str = "graph", above: float = _ABOVE, model: str | None = None
+) -> Truth[Clause]:
+    """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset."""
+    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), above))
+
+
+def subset_of(neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None) -> Truth[Clause]:
+    """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too."""
+    return Truth(ContainedIn(_neuron(neuron, model), above))
+
+
+def superset_of(
+    neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+) -> Truth[Clause]:
+    """Hold of a neuron that has a share of ``above`` or more of the other's tokens."""
+    return Truth(Contains(_neuron(neuron, model), above))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class QueryBuilder:
+    """A query for neurons or patterns; every method returns another query."""
+
+    tree: Query
+
+    @property
+    def query(self) -> Query:
+        """The statement; raises QuerySyntaxError where the text of it would not parse."""
+        return _read_back(self.tree)
+
+    def in_model(self, name: str) -> QueryBuilder:
+        """Leave the neurons of one model only."""
+        return self._with(model=name)
+
+    def having(self, *clauses: Truth[Clause]) -> QueryBuilder:
+        """Ask for all of ``clauses`` as well, each joined by ``&``, ``|`` and ``~`` as may be."""
+        if not clauses:
+            return self
+        given = () if self.tree.clauses is None else (self.tree.clauses,)
+        return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
+
+    def matching(self, pattern: Stepwise) -> QueryBuilder:
+        """Ask for a pattern that matches; another call may hold on another path of the neuron."""
+        return self.having(matching(pattern))
+
+    def mentioning(self, token: str | TokenStep) -> QueryBuilder:
+        """Ask for a pattern that names the token, activating or as context."""
+        return self.having(mentioning(token))
+
+    def activating_on(self, token: str | TokenStep) -> QueryBuilder:
+        """Ask for a pattern that fires on the token."""
+        return self.having(activating_on(token))
+
+    def firing_on(self, text: str, *, at: int | None = None) -> QueryBuilder:
+        """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any."""
+        return self.having(firing_on(text, at=at))
+
+    def similar_to(
+        self,
+        neuron: str | NeuronName,
+        *,
+        metric: str = "graph",
+        above: float = _ABOVE,
+        model: str | None = None,
+    ) -> QueryBuilder:
+        """Ask for a similarity of ``above`` or more; ``metric`` is graph, tokens or subset."""
+        return self.having(similar_to(neuron, metric=metric, above=above, model=model))
+
+    def subset_of(
+        self, neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+    ) -> QueryBuilder:
+        """Ask for neurons of whose tokens a share of ``above`` or more are the other's too."""
+        return self.having(subset_of(neuron, above=above, model=model))
+
+    def superset_of(
+        self, neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+    ) -> QueryBuilder:
+        """Ask for neurons that have a share of ``above`` or more of the other's tokens."""
+        return self.having(superset_of(neuron, above=above, model=model))
+
+    def where(self, *conditions: Truth[Condition], **fields: object) -> QueryBuilder:
+        """Ask for conditions on fields, all of them.
+
+        A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
+        leaves its end out, as in Python), ``state="live"``; or a name and a comparison behind two
+        underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
+        ``f1__between=(0.2, 0.5)`` (both included). What keywords cannot say, ``field`` can:
+        ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
+        Raises UnknownNameError for a field or a comparison that does not exist.
+        """
+        given = () if self.tree.where is None else (self.tree.where,)
+        more = (*(condition.formula for condition in conditions), *conditions_of(fields))
+        return self._with(where=conjoined(*given, *more)) if more else self
+
+    def order_by(self, *keys: str) -> QueryBuilder:
+        """Order by fields, the first one first; a minus before a name turns it round: ``"-f1"``."""
+        return self._with(order=tuple(map(_key, keys)))
+
+    def rank_by_similarity(
+        self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
+    ) -> QueryBuilder:
+        """Order by similarity to a neuron, the most similar first."""
+        return self._with(rank=RankBy(_neuron(neuron, model), _metric(metric)))
+
+    def limit(self, count: int) -> QueryBuilder:
+        """Return no more than ``count`` rows."""
+        return self._with(limit=count)
+
+    def offset(self, count: int) -> QueryBuilder:
+        """Leave out the first ``count`` rows."""
+        return self._with(offset=count)
+
+    def returning(self, *names: str) -> QueryBuilder:
+        """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
+        return self._with(returns=tuple(_known(name, RETURNED, "column") for name in names))
+
+    def count(self, *, by: str | None = None) -> QueryBuilder:
+        """Return how many there are: in all, or by layer, model, state, activating or context token."""
+        groups = tuple(grouping.value for grouping in Grouping)
+        grouping = None if by is None else Grouping(_known(by, groups, "group"))
+        return self._with(count=Count(grouping))
+
+    def explain(self) -> QueryBuilder:
+        """Show how the query would be answered."""
+        return self._with(mode=Mode.EXPLAIN)
+
+    def profile(self) -> QueryBuilder:
+        """Answer the query and show how long each step took."""
+        return self._with(mode=Mode.PROFILE)
+
+    def _with(self, **changes: object) -> QueryBuilder:
+        return QueryBuilder(replace(self.tree, **changes))  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return written(self.tree)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenQueryBuilder:
+    """A query for the tokens of one neuron; every method returns another query."""
+
+    tree: TokenQuery
+
+    @property
+    def query(self) -> TokenQuery:
+        """The statement; raises QuerySyntaxError where the text of it would not parse."""
+        return _read_back(self.tree)
+
+    def limit(self, count: int) -> TokenQueryBuilder:
+        """Return no more than ``count`` tokens."""
+        return TokenQueryBuilder(replace(self.tree, limit=count))
+
+    def offset(self, count: int) -> TokenQueryBuilder:
+        """Leave out the first ``count`` tokens."""
+        return TokenQueryBuilder(replace(self.tree, offset=count))
+
+    def explain(self) -> TokenQueryBuilder:
+        """Show how the query would be answered."""
+        return TokenQueryBuilder(replace(self.tree, mode=Mode.EXPLAIN))
+
+    def profile(self) -> TokenQueryBuilder:
+        """Answer the query and show how long each step took."""
+        return TokenQueryBuilder(replace(self.tree, mode=Mode.PROFILE))
+
+    def __str__(self) -> str:
+        return written(self.tree)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+
+def _read_back(tree: StatementT) -> StatementT:
+    """Return what the text of a tree parses to: an equal tree, held to all the rules of text."""
+    from n2gdb.query.cypher.compiler import read_query
+
+    try:
+        text = written(tree)
+    except ValueError as error:
+        raise QuerySyntaxError(str(error)) from error
+    return cast(StatementT, _same_kind(read_query(text), tree))
+
+
+def _same_kind(statement: Statement, tree: Statement) -> Statement:
+    assert type(statement) is type(tree), statement
+    return statement
+
+
+def _neuron(name: str | NeuronName, model: str | None) -> NeuronRef:
+    found = name if isinstance(name, NeuronName) else NeuronName.parse(name)
+    return NeuronRef(found.layer, found.index, model)
+
+
+def _metric(name: str) -> Metric:
+    return Metric(_known(name, tuple(metric.value for metric in Metric), "metric"))
+
+
+def _known(name: str, names: tuple[str, ...], what: str) -> str:
+    """Return a name in lower case; raise UnknownNameError, with the nearest, where it is unknown."""
+    if (lower := name.lower()) in names:
+        return lower
+    near = nearest(name, names)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+    raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())
+
+
+def _key(key: str) -> Key:
+    name = key.removeprefix("-")
+    return Key(field_name(name), descending=name != key)

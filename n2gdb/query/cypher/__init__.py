@@ -1,0 +1,1 @@
+"""Normal forms as Cypher and its parameters."""

@@ -1,0 +1,257 @@
+"""From a settled query to Cypher statements and their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, product
+
+from n2gdb.errors import QueryError, QuerySyntaxError
+from n2gdb.grammar import GrammarError, parse
+from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning, Statement
+from n2gdb.grammar.fields import FIELDS
+from n2gdb.query.cypher.branches import Branch, part
+from n2gdb.query.cypher.match import match_clause
+from n2gdb.query.cypher.where import column, condition_text, split
+from n2gdb.query.semantics.binder import PatternClause, Settled, fold
+from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.storage.parameters import Parameters
+
+__all__ = [
+    "ANSWER_COLUMNS",
+    "DEFAULT_ORDER",
+    "NO_NUMBER",
+    "Compiled",
+    "compile_count",
+    "compile_evidence",
+    "compile_neurons",
+    "compile_page",
+    "compile_query",
+    "compile_ranks",
+    "compile_rows",
+    "found",
+    "neuron_truths",
+    "ranked_fields",
+    "read_query",
+]
+
+#: The columns of an answer's rows: all that is known of a neuron.
+ANSWER_COLUMNS = (
+    "id",
+    "model",
+    "layer",
+    "index",
+    "state",
+    "max_activation",
+    "precision",
+    "recall",
+    "f1",
+    "true_firings",
+    "predicted_firings",
+    "n_patterns",
+    "n_nodes",
+    "n_activating",
+    "n_context",
+    "polysemy",
+)
+
+DEFAULT_ORDER = (Key("f1", descending=True),)
+#: Subqueries of one statement: twice as many do not fit the engine's memory.
+MOST_SUBQUERIES = 64
+
+#: What settles a tie, so that an order is always whole.
+_TIES = ("n.layer", "n.`index`", "n.id")
+
+NO_NUMBER = 'CAST(NULL, "FLOAT")'
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement and the values of its parameters."""
+
+    cypher: str
+    parameters: dict[str, object]
+
+
+def read_query(text: str) -> Statement:
+    """Read a statement; raise QuerySyntaxError, which shows where it fails and what was expected."""
+    try:
+        return parse(text)
+    except GrammarError as error:
+        raise QuerySyntaxError(
+            error.message, text=error.text, line=error.line, column=error.column
+        ) from error
+
+
+def compile_query(settled: Settled) -> Compiled:
+    """Return the statement that answers a query of Cypher's own: ANSWER_COLUMNS, in order and limited.
+
+    Its order is by the neurons' own fields.
+    """
+    parameters = Parameters()
+    query = settled.query
+    parts = [found(settled, query.clauses, parameters)]
+    parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
+    parts.append("ORDER BY " + ", ".join([*(_key(key) for key in query.order or DEFAULT_ORDER), *_TIES]))
+    if query.offset is not None:
+        parts.append(f"SKIP {parameters.bind(query.offset)}")
+    if query.limit is not None:
+        parts.append(f"LIMIT {parameters.bind(query.limit)}")
+    return Compiled("\n".join(parts), parameters.values)
+
+
+def compile_rows(
+    settled: Settled,
+    clauses: Formula[Clause] | None,
+    fields: Sequence[str],
+    among: Sequence[int] | None = None,
+) -> Compiled:
+    """Return the statement of the ``fields`` of all neurons that meet ``clauses``, unordered."""
+    parameters = Parameters()
+    parts = [found(settled, clauses, parameters, among)]
+    parts.append("RETURN " + ", ".join(column(name) for name in fields))
+    return Compiled("\n".join(parts), parameters.values)
+
+
+def compile_ranks(settled: Settled) -> Iterator[Compiled]:
+    """Yield, for each normal form of a positive clause, the statement that ranks the neurons which match it.
+
+    Rows: Neuron.id, the largest activation and the largest importance of its matches.
+    """
+    for form in (form for clause in settled.matched for form in settled.forms[clause]):
+        parameters = Parameters()
+        rows = match_clause(form, "", split(settled.query.where).match, parameters)
+        truths = [*neuron_truths(settled, None, parameters), *rows.conditions, *rows.filters]
+        parts = [
+            f"MATCH (n:Neuron), {', '.join(rows.paths)}",
+            *([f"WHERE {' AND '.join(truths)}"] if truths else []),
+            *([rows.hint.strip()] if rows.hint else []),
+            f"RETURN n.id, max({rows.activation}), max({rows.importance or NO_NUMBER})",
+        ]
+        yield Compiled("\n".join(parts), parameters.values)
+
+
+def compile_page(neurons: Sequence[int]) -> Compiled:
+    """Return the statement of ANSWER_COLUMNS of few neurons, by their ids."""
+    columns = ", ".join(column(name) for name in ANSWER_COLUMNS)
+    return Compiled(f"MATCH (n:Neuron) WHERE n.id IN $neurons RETURN {columns}", {"neurons": list(neurons)})
+
+
+def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compiled:
+    """Return the statement of the ids of all neurons that meet ``clauses``."""
+    parameters = Parameters()
+    return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
+
+
+def compile_count(settled: Settled) -> Compiled:
+    """Return the statement that counts the neurons of a query, LIMIT and OFFSET aside."""
+    parameters = Parameters()
+    text = found(settled, settled.query.clauses, parameters)
+    return Compiled(f"{text}\nRETURN count(*)", parameters.values)
+
+
+def compile_evidence(settled: Settled, clause: PatternClause, neurons: Sequence[int]) -> tuple[Compiled, ...]:
+    """Return, for each normal form of a clause, the statement that finds its matches in ``neurons`` (ids).
+
+    Rows: neuron id, preorder index of the pattern's end, activation, importance, then the depth of
+    each token that the clause names, in text order.
+    """
+    return tuple(_evidence(form, settled, neurons) for form in settled.forms[clause])
+
+
+def _evidence(form: Lowered, settled: Settled, neurons: Sequence[int]) -> Compiled:
+    parameters = Parameters()
+    restrictions = split(settled.query.where).match
+    rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=True)
+    conditions = (f"n.id IN {parameters.bind(neurons)}", *rows.conditions)
+    answer = ("n.id", rows.end, rows.activation, rows.importance or "NULL", *rows.depths)
+    parts = [
+        f"MATCH (n:Neuron), {', '.join(rows.paths)}",
+        f"WHERE {' AND '.join(conditions)}{rows.hint}",
+        f"WITH * WHERE {' AND '.join(rows.filters)}",
+        f"RETURN {', '.join(answer)}",
+    ]
+    return Compiled("\n".join(parts), parameters.values)
+
+
+def found(
+    settled: Settled,
+    clauses: Formula[Clause] | None,
+    parameters: Parameters,
+    among: Sequence[int] | None = None,
+) -> str:
+    """Return MATCH and WHERE that leave ``n`` on every neuron that meets WHERE and ``clauses``."""
+    truths = neuron_truths(settled, clauses, parameters, among)
+    return f"MATCH (n:Neuron)\nWHERE {' AND '.join(truths)}" if truths else "MATCH (n:Neuron)"
+
+
+def neuron_truths(
+    settled: Settled,
+    clauses: Formula[Clause] | None,
+    parameters: Parameters,
+    among: Sequence[int] | None = None,
+) -> list[str]:
+    """Return what must hold of ``n`` for it to meet WHERE and ``clauses``."""
+    conditions = split(settled.query.where)
+    truths = [] if settled.model is None else [f"n.model = {parameters.bind(settled.model)}"]
+    if among is not None:
+        truths.append(f"n.id IN {parameters.bind(among)}")
+    truths += [f"({condition_text(each, None, parameters)})" for each in conditions.neuron]
+    if clauses is not None:
+        truths.append(_holds(settled, clauses, part(conditions.match), parameters))
+    return truths
+
+
+def _holds(
+    settled: Settled, clauses: Formula[Clause], branches: Sequence[Branch], parameters: Parameters
+) -> str:
+    names = count()
+
+    def leaf(clause: Clause) -> str:
+        if not isinstance(clause, Matching | Mentioning):
+            raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
+        ways = [
+            _exists(form, branch, _name(names), parameters)
+            for form, branch in product(settled.forms[clause], branches)
+        ]
+        return _joined(" OR ")(ways)
+
+    return fold(clauses, leaf, _joined(" AND "), _joined(" OR "), lambda operand: f"NOT {operand}")
+
+
+def _name(names: Iterator[int]) -> str:
+    number = next(names)
+    if number == MOST_SUBQUERIES:
+        raise QueryError(
+            f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR,"
+            " texts of several tokens and alternatives in WHERE"
+        )
+    return f"_{number}"
+
+
+def _joined(word: str) -> Callable[[Sequence[str]], str]:
+    def join(operands: Sequence[str]) -> str:
+        if len(operands) == 1:
+            return operands[0]
+        return f"({word.join(operands)})" if operands else "false"
+
+    return join
+
+
+def _exists(form: Lowered, branch: Branch, name: str, parameters: Parameters) -> str:
+    rows = match_clause(form, name, branch.match, parameters)
+    return _joined(" AND ")([*_guards(branch, parameters), f"EXISTS {{ {rows.text} }}"])
+
+
+def _guards(branch: Branch, parameters: Parameters) -> list[str]:
+    """Return what a branch asks of the neuron; unknown counts as false, so that NOT may stand before it."""
+    return [f"coalesce({condition_text(each, None, parameters)}, false)" for each in branch.neuron]
+
+
+def ranked_fields(order: Sequence[Key]) -> tuple[str, ...]:
+    """Return the fields of a match that an order asks for."""
+    return tuple(dict.fromkeys(key.field for key in order if FIELDS[key.field].of_match))
+
+
+def _key(key: Key) -> str:
+    return f"{column(key.field)} IS NULL, {column(key.field)}{' DESC' if key.descending else ''}"

@@ -1,0 +1,190 @@
+"""WHERE in Cypher: what holds of the neuron apart from what holds of each match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import (
+    And,
+    Arithmetic,
+    Between,
+    Comparison,
+    Computed,
+    Condition,
+    Expression,
+    FieldValue,
+    Formula,
+    InList,
+    Not,
+    Number,
+    Operator,
+    Or,
+)
+from n2gdb.grammar.conditions import fields_in
+from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.storage.parameters import Parameters, as_stored
+
+__all__ = [
+    "Conditions",
+    "MatchFields",
+    "column",
+    "condition_text",
+    "grows_with_activation",
+    "mentions_match",
+    "mentions_neuron",
+    "split",
+]
+
+#: Columns that Cypher takes for keywords.
+_RESERVED = frozenset({"index"})
+
+#: Neither true nor false: what any comparison with null is.
+_UNKNOWN = 'CAST(NULL, "BOOL")'
+_TRUTHS = {True: "true", False: "false", None: _UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class MatchFields:
+    """The Cypher expressions of a match's own fields; ``importance`` is None where it is always null.
+
+    ``owner`` is the variable of the neuron, for a condition that compares the two.
+    """
+
+    activation: str
+    importance: str | None
+    owner: str = "n"
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conjuncts of WHERE: those on the neuron alone, and those that mention a match's field."""
+
+    neuron: tuple[Formula[Condition], ...]
+    match: tuple[Formula[Condition], ...]
+
+
+def split(where: Formula[Condition] | None) -> Conditions:
+    """Part the top-level conjuncts of WHERE."""
+    conjuncts = list(_conjuncts(where)) if where is not None else []
+    return Conditions(
+        neuron=tuple(conjunct for conjunct in conjuncts if not mentions_match(conjunct)),
+        match=tuple(conjunct for conjunct in conjuncts if mentions_match(conjunct)),
+    )
+
+
+def grows_with_activation(conditions: Iterable[Formula[Condition]]) -> bool:
+    """Whether a larger activation never fails where a smaller one holds."""
+    return all(_grows(condition) for condition in conditions)
+
+
+def mentions_neuron(formula: Formula[Condition]) -> bool:
+    """Whether a condition looks at the neuron's own fields."""
+    return any(not FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
+
+
+def mentions_match(formula: Formula[Condition]) -> bool:
+    """Whether a condition looks at a match's fields."""
+    return any(FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
+
+
+def column(name: str, owner: str = "n") -> str:
+    """Return the Cypher expression of a column of the neuron at the variable ``owner``."""
+    return f"{owner}.`{name}`" if name in _RESERVED else f"{owner}.{name}"
+
+
+def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
+    """Return ``formula`` in Cypher; raise QueryError for a match's field where ``fields`` is None."""
+    match formula:
+        case Computed() if not fields_in(formula):
+            from n2gdb.query.semantics.evaluate import holds  # rarely asked for
+
+            return _TRUTHS[holds(formula, {})]  # the engine forgets a filter that looks at no column
+        case And(operands):
+            return _joined(" AND ", operands, fields, parameters)
+        case Or(operands):
+            return _joined(" OR ", operands, fields, parameters)
+        case Not(operand):
+            return f"NOT ({condition_text(operand, fields, parameters)})"
+        case Comparison(name, operator, value):
+            left = _expression(name, fields)
+            return _UNKNOWN if left is None else f"{left} {operator.value} {_bind(name, value, parameters)}"
+        case Between(name, least, most):
+            left = _expression(name, fields)
+            if left is None:
+                return _UNKNOWN
+            return f"{left} >= {_bind(name, least, parameters)} AND {left} <= {_bind(name, most, parameters)}"
+        case InList(name, values):
+            left = _expression(name, fields)
+            listed = [_stored(name, value) for value in values]
+            return _UNKNOWN if left is None else f"{left} IN {parameters.bind(listed)}"
+        case Computed() if any(_expression(name, fields) is None for name in fields_in(formula)):
+            return _UNKNOWN  # said by ourselves: the engine computes with a literal null
+        case Computed(first, operator, second):
+            left, right = (_computed(each, fields, parameters) for each in (first, second))
+            return f"{left} {operator.value} {right}"
+
+
+def _computed(expression: Expression, fields: MatchFields | None, parameters: Parameters) -> str:
+    match expression:
+        case Number(value):
+            return parameters.bind(float(value))
+        case FieldValue(name):
+            return f'CAST({_expression(name, fields)}, "DOUBLE")'
+        case Arithmetic("/", left, right):
+            divisor = f"nullif({_computed(right, fields, parameters)}, 0.0)"
+            return f"({_computed(left, fields, parameters)} / {divisor})"
+        case Arithmetic(sign, left, right):
+            return f"({_computed(left, fields, parameters)} {sign} {_computed(right, fields, parameters)})"
+
+
+def _joined(
+    word: str, operands: Iterable[Formula[Condition]], fields: MatchFields | None, parameters: Parameters
+) -> str:
+    return word.join(f"({condition_text(operand, fields, parameters)})" for operand in operands)
+
+
+def _expression(name: str, fields: MatchFields | None) -> str | None:
+    if not FIELDS[name].of_match:
+        return column(name, fields.owner if fields else "n")
+    if fields is None:
+        raise QueryError(f"{name} is a field of a match: it needs a MATCHING clause")
+    return fields.activation if name == "activation" else fields.importance
+
+
+def _bind(name: str, value: int | float | str, parameters: Parameters) -> str:
+    return parameters.bind(_stored(name, value))
+
+
+def _stored(name: str, value: int | float | str) -> int | float | str:
+    return as_stored(value) if FIELDS[name].kind is Kind.REAL and not isinstance(value, str) else value
+
+
+def _conjuncts(formula: Formula[Condition]) -> Iterator[Formula[Condition]]:
+    if isinstance(formula, And):
+        for operand in formula.operands:
+            yield from _conjuncts(operand)
+    else:
+        yield formula
+
+
+def _leaves(formula: Formula[Condition]) -> Iterator[Condition]:
+    match formula:
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from _leaves(operand)
+        case Not(operand):
+            yield from _leaves(operand)
+        case _:
+            yield formula
+
+
+def _grows(formula: Formula[Condition]) -> bool:
+    match formula:
+        case And(operands) | Or(operands):
+            return all(_grows(operand) for operand in operands)
+        case Comparison("activation", operator, _):
+            return operator in (Operator.MORE, Operator.MORE_EQUAL)
+        case _:
+            return all("activation" not in fields_in(leaf) for leaf in _leaves(formula))

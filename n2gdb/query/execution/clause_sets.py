@@ -1,0 +1,170 @@
+"""The clauses that are worked out before a statement runs: each as the set of neurons that it holds of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import (
+    Clause,
+    ContainedIn,
+    Contains,
+    FiringOn,
+    Query,
+    RankBy,
+    SimilarTo,
+)
+from n2gdb.query.cypher.compiler import ANSWER_COLUMNS, compile_rows
+from n2gdb.query.cypher.where import mentions_neuron, split
+from n2gdb.query.execution.breadth import is_scanned
+from n2gdb.query.execution.context import Session
+from n2gdb.query.execution.neuron_set import NeuronSet
+from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts
+
+if TYPE_CHECKING:
+    from n2gdb.prediction.firing import Firing
+    from n2gdb.similarity.search import Score
+
+__all__ = ["ClauseSets", "work_out"]
+
+_SimilarityClause = SimilarTo | ContainedIn | Contains
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseSets:
+    """What was worked out: the neurons of each such clause, firings by clause and neuron, scores by neuron.
+
+    ``firings`` are those of positive clauses; ``scores`` are what the answer shows, ``ordering`` tells that
+    it is in their order too, and ``left_out`` is what would be compared with itself.
+    """
+
+    known: Mapping[Clause, NeuronSet]
+    firings: Mapping[FiringOn, Mapping[int, Sequence[Firing]]] = field(default_factory=dict)
+    scores: Mapping[int, Score] | None = None
+    ordering: bool = False
+    left_out: frozenset[int] = frozenset()
+
+    def activation(self, neuron: int) -> float | None:
+        """Return the largest prediction on the texts of positive clauses."""
+        predicted = [each.activation for found in self.firings.values() for each in found.get(neuron, ())]
+        return max(predicted, default=None)
+
+    def shown(self, neuron: int) -> tuple[float | None, int | None]:
+        """Return the similarity and the size of a neuron's match, None where the query compares with none."""
+        if self.scores is None:
+            return None, None
+        score = self.scores.get(neuron)
+        return (score.score, score.size) if score else (0.0, 0)
+
+    def ordering_key(self, neuron: int) -> tuple[float, int]:
+        """Return what sorts the most similar neuron first."""
+        score, size = self.shown(neuron)
+        return -(score or 0.0), -(size or 0)
+
+
+def work_out(session: Session, settled: Settled) -> ClauseSets:
+    """Work out every clause of a query that no statement asks."""
+    query = settled.query
+    known: dict[Clause, NeuronSet] = {}
+    firings: dict[FiringOn, Mapping[int, Sequence[Firing]]] = {}
+    scores: dict[Clause, dict[int, Score]] = {}
+    for clause in dict.fromkeys(clauses_of(query.clauses)):
+        match clause:
+            case FiringOn():
+                fired = _firings(session, settled, clause)
+                known[clause] = NeuronSet.of(fired)
+                if clause in settled.positive:
+                    firings[clause] = fired
+            case SimilarTo() | ContainedIn() | Contains():
+                scores[clause] = _scores(session, settled, clause)
+                known[clause] = NeuronSet.of(scores[clause])
+            case _ if is_scanned(settled, clause):
+                known[clause] = NeuronSet.of(_scanned(session, settled, clause))
+            case _:
+                pass
+    if query.rank is not None:
+        ranked, itself = _ranks(session, settled, query.rank)
+        return ClauseSets(known, firings, ranked, True, frozenset({itself}))
+    leading = next((each for each in conjuncts(query.clauses) if isinstance(each, _SimilarityClause)), None)
+    if leading is None:
+        return ClauseSets(known, firings)
+    return ClauseSets(known, firings, scores[leading], not query.order)
+
+
+def _scanned(session: Session, settled: Settled, clause: Clause) -> set[int]:
+    from n2gdb.query.execution.path_scan import scan  # numpy takes longer to load than most answers
+
+    return scan(session, settled, clause)
+
+
+def _scores(session: Session, settled: Settled, clause: _SimilarityClause) -> dict[int, Score]:
+    from n2gdb.similarity.search import contained_in, contains, similar
+
+    named = session.neuron(clause.neuron, settled.query.model)
+    rows = session.stage_rows(f"compare with {clause.neuron}")
+    match clause:
+        case SimilarTo(_, metric, above):
+            found = similar(rows, named, metric, above=above, model=settled.model)
+        case ContainedIn(_, above):
+            found = contained_in(rows, named, above=above, model=settled.model)
+        case Contains(_, above):
+            found = contains(rows, named, above=above, model=settled.model)
+    return {score.neuron: score for score in found}
+
+
+def _ranks(session: Session, settled: Settled, rank: RankBy) -> tuple[dict[int, Score], int]:
+    from n2gdb.similarity.search import similar
+
+    named = session.neuron(rank.neuron, settled.query.model)
+    found = similar(
+        session.stage_rows(f"compare with {rank.neuron}"), named, rank.metric, model=settled.model
+    )
+    return {score.neuron: score for score in found}, named
+
+
+def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, list[Firing]]:
+    """Run the graphs on the text; keep the firings that the conditions on a match let count."""
+    from n2gdb.prediction.firing import read_firings
+
+    found: list[Firing] = []
+    models = [model for model in session.models if settled.model in (None, model.number)]
+    cuts = {model.number: session.cut(model.number, clause.text) for model in models}
+    if not any(cut is not None for cut in cuts.values()):
+        raise QueryError(
+            f"{' and '.join(model.name for model in models)} came without a tokenizer, so no text can be cut"
+            " for FIRING ON: ingest the model again with one"
+        )
+    at = clause.token
+    reached = {
+        number: cut for number, cut in cuts.items() if cut and (at is None or -len(cut) <= at < len(cut))
+    }
+    if at is not None and not reached:
+        longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
+        raise QueryError(f"AT {at} lies outside the text: it has {longest} tokens, 0 to {longest - 1}")
+    for number, cut in reached.items():
+        read = session.stage_table("read the patterns that may match the text")
+        positions = None if at is None else [at % len(cut)]
+        found += read_firings(read, cut, number, positions=positions)
+    return _counting(session, settled, found)
+
+
+def _counting(session: Session, settled: Settled, found: Sequence[Firing]) -> dict[int, list[Firing]]:
+    from n2gdb.query.semantics.evaluate import holds  # only where there is a text to fire on
+
+    restrictions = split(settled.query.where).match
+    neurons: dict[int, Mapping[str, Any]] = {}
+    if any(mentions_neuron(each) for each in restrictions):
+        listed = sorted({firing.neuron for firing in found})
+        rows = session.run(
+            "read the neurons that fire",
+            compile_rows(Settled(Query(), {}), None, ANSWER_COLUMNS, among=listed),
+        )
+        neurons = {row[0]: dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows}
+    kept: dict[int, list[Firing]] = {}
+    for firing in found:
+        fields = {**neurons.get(firing.neuron, {}), "activation": firing.activation, "importance": None}
+        if all(holds(each, fields) is True for each in restrictions):
+            kept.setdefault(firing.neuron, []).append(firing)
+    return kept

@@ -1,0 +1,123 @@
+"""What an open database gives to whoever answers a question with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.core.ids import NeuronName
+from n2gdb.grammar.ast import NeuronRef
+from n2gdb.query.cypher.compiler import Compiled
+from n2gdb.query.semantics.vocabulary import Vocabulary
+from n2gdb.storage.names import find_model, missing_neuron, neuron_key
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.storage.catalog import ModelInfo
+
+__all__ = ["Rows", "Session", "Stage", "Table"]
+
+#: Runs a statement with its parameters and returns its rows.
+Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
+#: Runs a statement with its parameters and returns its columns.
+Table = Callable[[str, Mapping[str, object]], "pa.Table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of how a query is answered: a statement with its parameters, or work done in Python.
+
+    ``rows`` and ``milliseconds`` are None where the step was not run.
+    """
+
+    step: str
+    cypher: str | None = None
+    parameters: Mapping[str, object] | None = None
+    rows: int | None = None
+    milliseconds: float | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "step": self.step,
+            "cypher": self.cypher,
+            "parameters": None if self.parameters is None else dict(self.parameters),
+            "rows": self.rows,
+            "milliseconds": self.milliseconds,
+        }
+
+
+@dataclass(slots=True)
+class Session:
+    """One question to an open database: how to run statements, what its names mean, and what was done.
+
+    While ``explaining``, the statement that would answer is kept in ``stages`` and not run.
+    """
+
+    rows: Rows
+    table: Table
+    models: tuple[ModelInfo, ...]
+    vocabulary: Vocabulary
+    tokenizer: Callable[[int], Tokenizer | None]
+    explaining: bool = False
+    stages: list[Stage] = field(default_factory=list)
+
+    def run(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
+        """Run a statement that later steps need."""
+        start = perf_counter()
+        rows = self.rows(compiled.cypher, compiled.parameters)
+        taken = (perf_counter() - start) * 1000
+        self.stages.append(Stage(step, compiled.cypher, compiled.parameters, len(rows), taken))
+        return rows
+
+    def run_last(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
+        """Run the statement that answers; while explaining, only keep it."""
+        if not self.explaining:
+            return self.run(step, compiled)
+        self.stages.append(Stage(step, compiled.cypher, compiled.parameters))
+        return []
+
+    def read(self, step: str, compiled: Compiled) -> pa.Table:
+        """Run a statement of many rows, as columns."""
+        start = perf_counter()
+        table = self.table(compiled.cypher, compiled.parameters)
+        taken = (perf_counter() - start) * 1000
+        self.stages.append(Stage(step, compiled.cypher, compiled.parameters, len(table), taken))
+        return table
+
+    def stage_rows(self, step: str) -> Rows:
+        """Return a way to run statements that keeps each as a stage of this name."""
+        return lambda cypher, parameters: self.run(step, Compiled(cypher, dict(parameters)))
+
+    def stage_table(self, step: str) -> Table:
+        """Return a way to run statements of many rows that keeps each as a stage of this name."""
+        return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
+
+    def cut(self, model: int, text: str) -> tuple[int, ...] | None:
+        """Return the token ids of a text in a model; None where the model came without a tokenizer."""
+        tokenizer = self.tokenizer(model)
+        return None if tokenizer is None else tokenizer.cut(text)
+
+    def note(self, step: str) -> None:
+        """Keep what is done in Python."""
+        self.stages.append(Stage(step))
+
+    def model_number(self, name: str | None) -> int | None:
+        """Return the number of a model by its name; raise UnknownNameError where there is none."""
+        return None if name is None else find_model(self.models, name).number
+
+    def neuron(self, ref: NeuronRef, model: str | None) -> int:
+        """Return the Neuron.id of a neuron that a query names, ``model`` being the query's own.
+
+        Raises UnknownNameError where the database does not hold it, or not in one model alone.
+        """
+        owner = find_model(self.models, ref.model or model)
+        name = NeuronName(ref.layer, ref.index)
+        key = neuron_key(owner, name)
+        if key is None or not self.rows("MATCH (n:Neuron) WHERE n.id = $key RETURN n.id", {"key": key}):
+            raise missing_neuron(self.rows, owner, name)
+        return key

@@ -1,0 +1,215 @@
+"""What a query finds, with its evidence: each neuron with the pattern that matched, as a person reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from n2gdb.core.ids import NeuronName
+from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
+from n2gdb.query.cypher.compiler import ANSWER_COLUMNS, Compiled, compile_evidence
+from n2gdb.query.execution.clause_sets import ClauseSets
+from n2gdb.query.execution.context import Session
+from n2gdb.query.semantics.binder import PatternClause, Settled
+from n2gdb.storage.parameters import Parameters
+
+__all__ = ["Evidence", "Hit", "evidence_rows", "hits_of", "paths_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The pattern by which a clause holds: of those that match, the one that activates most.
+
+    ``clause`` counts the query's positive clauses from 0, ``path`` is in text order.
+    """
+
+    clause: int
+    activation: float
+    importance: float | None
+    path: tuple[PathStep, ...]
+
+    def __str__(self) -> str:
+        return written(self.path)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "clause": self.clause,
+            "activation": self.activation,
+            "importance": self.importance,
+            "path": str(self),
+            "steps": [step.as_dict() for step in self.path],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A neuron that a query found.
+
+    ``activation`` and ``importance`` are the largest over all its matches of positive clauses, None where
+    there is none; ``evidence`` holds a pattern for each positive clause that holds of it. ``similarity``
+    and ``size``, the number of path nodes or tokens shared, are those of the neuron that the query compares
+    with.
+    """
+
+    neuron: NeuronName
+    model: str
+    state: str
+    f1: float | None
+    precision: float | None
+    recall: float | None
+    activation: float | None
+    importance: float | None
+    similarity: float | None
+    size: int | None
+    evidence: tuple[Evidence, ...]
+    statistics: Mapping[str, object]
+
+    @property
+    def path(self) -> str:
+        """The strongest evidence as a person reads it; empty for a query that matches no pattern."""
+        return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold: the neuron, its statistics, its matches."""
+        return {
+            "neuron": str(self.neuron),
+            "model": self.model,
+            **self.statistics,
+            "activation": self.activation,
+            "importance": self.importance,
+            "similarity": self.similarity,
+            "size": self.size,
+            "path": self.path,
+            "evidence": [found.as_dict() for found in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A clause's strongest match in a neuron, and the largest importance of all of its matches there."""
+
+    clause: int
+    neuron: int
+    end: int
+    activation: float
+    importance: float | None
+    depths: frozenset[int]
+    largest_importance: float | None
+
+
+def hits_of(
+    session: Session, settled: Settled, neurons: Sequence[Mapping[str, Any]], sets: ClauseSets
+) -> list[Hit]:
+    """Return the hits of neurons that a query found, their evidence read in a few statements."""
+    matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
+    paths = paths_of(session, [(neuron, match.end) for neuron, found in matches.items() for match in found])
+    models = {model.number: model.name for model in session.models}
+    return [_hit(neuron, models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]
+
+
+def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[PathStep]]:
+    """Return the named steps down to each end, (Neuron.id, preorder index), by rising depth."""
+    wanted: dict[int, set[int]] = {}
+    for neuron, end in ends:
+        wanted.setdefault(neuron, set()).add(end)
+    if not wanted:
+        return {}
+    paths: dict[tuple[int, int], list[PathStep]] = {}
+    rows = session.run("read the paths", _compile_nodes(list(wanted)))
+    for neuron, pre, last, depth, token, text, importance in rows:
+        for end in wanted[neuron]:
+            if pre <= end <= last:
+                step = PathStep(depth or 0, token, text, importance)
+                paths.setdefault((neuron, end), []).append(step)
+    return paths
+
+
+def _matches(
+    session: Session, settled: Settled, neurons: Sequence[int], sets: ClauseSets
+) -> dict[int, list[_Match]]:
+    """Return the strongest match of each positive clause in each neuron, by neuron."""
+    found: dict[int, list[_Match]] = {}
+    for number, clause in enumerate(settled.positive):
+        match clause:
+            case Matching() | Mentioning():
+                strongest = _strongest(number, evidence_rows(session, settled, clause, neurons))
+            case FiringOn():
+                strongest = _strongest(number, _firing_rows(sets, clause, neurons))
+            case _:
+                continue
+        for neuron, match in strongest.items():
+            found.setdefault(neuron, []).append(match)
+    return found
+
+
+def evidence_rows(
+    session: Session, settled: Settled, clause: PatternClause, neurons: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield all matches of a clause in these neurons: rows of ``compile_evidence``."""
+    for compiled in compile_evidence(settled, clause, neurons):
+        yield from session.run("read the matches of these neurons", compiled)
+
+
+def _firing_rows(sets: ClauseSets, clause: FiringOn, neurons: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    for neuron in neurons:
+        for firing in sets.firings[clause].get(neuron, ()):
+            yield neuron, firing.end, firing.activation, None
+
+
+def _strongest(clause: int, rows: Iterable[tuple[Any, ...]]) -> dict[int, _Match]:
+    by_neuron: dict[int, list[tuple[Any, ...]]] = {}
+    for neuron, *match in rows:
+        by_neuron.setdefault(neuron, []).append(tuple(match))
+    strongest = {}
+    for neuron, matches in by_neuron.items():
+        end, activation, importance, *depths = max(matches, key=_strength)
+        largest = max((match[2] for match in matches if match[2] is not None), default=None)
+        strongest[neuron] = _Match(clause, neuron, end, activation, importance, frozenset(depths), largest)
+    return strongest
+
+
+def _strength(match: tuple[Any, ...]) -> tuple[object, ...]:
+    end, activation, importance, *depths = match
+    return (activation, -1.0 if importance is None else importance, -end, [-depth for depth in depths])
+
+
+def _compile_nodes(neurons: Sequence[int]) -> Compiled:
+    parameters = Parameters()
+    cypher = (
+        "MATCH (n:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(v:Token)\n"
+        f"WHERE n.id IN {parameters.bind(neurons)}\n"
+        "RETURN n.id, x.pre, x.last, x.depth, v.token, v.text, x.importance"
+    )
+    return Compiled(cypher, parameters.values)
+
+
+def _hit(
+    neuron: Mapping[str, Any],
+    models: Mapping[int, str],
+    matches: Sequence[_Match],
+    paths: Mapping[tuple[int, int], Sequence[PathStep]],
+    sets: ClauseSets,
+) -> Hit:
+    importances = [match.largest_importance for match in matches if match.largest_importance is not None]
+    similarity, size = sets.shown(neuron["id"])
+    return Hit(
+        NeuronName(neuron["layer"], neuron["index"]),
+        models[neuron["model"]],
+        neuron["state"],
+        neuron["f1"],
+        neuron["precision"],
+        neuron["recall"],
+        max((match.activation for match in matches), default=None),
+        max(importances, default=None),
+        similarity,
+        size,
+        tuple(_evidence(match, paths[match.neuron, match.end]) for match in matches),
+        {name: neuron[name] for name in ANSWER_COLUMNS[2:]},
+    )
+
+
+def _evidence(match: _Match, named: Sequence[PathStep]) -> Evidence:
+    return Evidence(match.clause, match.activation, match.importance, filled(named, match.depths))

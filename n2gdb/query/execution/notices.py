@@ -1,0 +1,74 @@
+"""What to say of a token that a query names and no model has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from n2gdb.core.tokens import display, normalise
+from n2gdb.query.execution.context import Rows, Session
+
+if TYPE_CHECKING:  # lark takes longer to load than most answers
+    from n2gdb.grammar.ast import TokenLiteral
+
+__all__ = ["unknown_tokens"]
+
+_SHOWN = 3
+_LENGTHS = 2  # characters that a near token may be longer or shorter
+
+
+def unknown_tokens(session: Session, literals: Iterable[TokenLiteral], *, suggest: bool) -> tuple[str, ...]:
+    """Return a sentence for each literal that no model has a single token for; ``suggest`` near tokens."""
+    wanted = sorted(set(literals), key=lambda literal: (literal.text, literal.exact))
+    session.vocabulary.learn(wanted)
+    unknown = [literal for literal in wanted if not session.vocabulary.reads(literal)]
+    names = " or ".join(model.name for model in session.models)
+    return tuple(_sentence(session, names, literal, suggest) for literal in unknown)
+
+
+def _sentence(session: Session, models: str, literal: TokenLiteral, suggest: bool) -> str:
+    none = f"no token of {models} reads {literal}"
+    cuts = session.vocabulary.cuts(literal)
+    if cuts:
+        shown = " ".join(display(session.vocabulary.text(token)) for token in cuts[0])
+        none += f", it is taken as {len(cuts[0])} tokens: {shown}"
+    if not suggest:
+        return none
+    near = _near(session.rows, literal)
+    if not near:
+        return none if cuts else f"{none}, and none is near"
+    counts = _neurons(session.rows, near, literal.exact)
+    shown = ", ".join(f"{replace(literal, text=text)} ({_plural(counts.get(text, 0))})" for text in near)
+    return f"{none}; near: {shown}"
+
+
+def _near(rows: Rows, literal: TokenLiteral) -> list[str]:
+    """Return the nearest texts, or normalised texts, of the models' tokens: nearest first."""
+    found = rows("MATCH (t:Token) WHERE NOT t.special RETURN t.norm, t.text", {})
+    wanted = normalise(literal.text)
+    known = {norm for norm, _ in found if norm.strip()}
+    alike = sorted(norm for norm in known - {wanted} if abs(len(norm) - len(wanted)) <= _LENGTHS)
+    beginnings = (wanted[:end] for end in range(len(wanted) - 1, 1, -1))  # as a tokenizer may cut the word
+    near = [wanted] if wanted in known else []
+    near += get_close_matches(wanted, alike, _SHOWN)
+    near += [beginning for beginning in beginnings if beginning in known]
+    if literal.exact:
+        near = [text for norm in near for text in sorted({row[1] for row in found if row[0] == norm})]
+    return list(dict.fromkeys(near))[:_SHOWN]
+
+
+def _neurons(rows: Rows, near: list[str], exact: bool) -> dict[str, int]:
+    """Count the neurons whose graphs name each near token, in either role."""
+    column = "text" if exact else "norm"
+    found = rows(
+        f"MATCH (t:Token)<-[:ACTIVATES_ON|CONTEXT]-(n:Neuron) WHERE t.{column} IN $near"
+        f" RETURN t.{column}, count(DISTINCT n.id)",
+        {"near": near},
+    )
+    return {text: int(count) for text, count in found}
+
+
+def _plural(count: int) -> str:
+    return "1 neuron" if count == 1 else f"{count} neurons"

@@ -1,0 +1,174 @@
+"""A clause finished in Python: walked along the paths of all tries at once, where joins would be too many.
+
+Two context tokens that may each be half of the vocabulary join, within a neuron, every token with every
+other: seconds for what are a few million steps from a node to its parent. Here the tries are read as columns
+and each anchor's candidates are kept that have a candidate of the next anchor above them on the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.grammar.ast import Clause, Link, Matching, Mentioning
+from n2gdb.query.cypher.compiler import Compiled, neuron_truths
+from n2gdb.query.execution.context import Session
+from n2gdb.query.semantics.binder import Settled
+from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.query.semantics.token_sets import is_keyed, is_listable, is_member, mask, members, reads
+from n2gdb.storage.parameters import Parameters
+
+__all__ = ["scan"]
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Neurons whose tries are read at once: about two million nodes.
+_TOGETHER = 32_768
+
+#: Neurons from the first Neuron.id up to and without the second.
+_Span = tuple[int, int]
+
+
+def scan(session: Session, settled: Settled, clause: Clause) -> set[int]:
+    """Return the ids of the neurons that a clause holds of."""
+    forms = settled.forms[cast(Matching | Mentioning, clause)]
+    return {
+        neuron
+        for form in forms
+        for span in _spans(session, settled)
+        for neuron in _scan(session, settled, form, span)
+    }
+
+
+def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
+    """Yield the spans of Neuron.id whose tries are read at once; None for all neurons, where they are few."""
+    models = [model for model in session.models if settled.model in (None, model.number)]
+    if sum(model.n_layers * model.d_mlp for model in session.models) <= _TOGETHER:
+        yield None
+        return
+    for model in models:
+        layers = max(1, _TOGETHER // max(1, model.d_mlp))
+        for layer in range(0, model.n_layers, layers):
+            low = model.number << 40 | layer << 24
+            yield low, model.number << 40 | min(layer + layers, model.n_layers) << 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """The context nodes that an anchor may stand on, by (neuron, preorder); every array is (nodes,).
+
+    ``above`` is the row of the nearest of them towards the activating token, -1 where there is none.
+    """
+
+    neuron: IntArray
+    token: IntArray  # row of Vocabulary.table
+    depth: IntArray
+    root: IntArray  # Token.id of the path's activating token
+    above: IntArray
+
+
+def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
+    vocabulary = session.vocabulary.table
+    nodes = _read(session, settled, form, span)
+    session.note("walk the paths of these tries")
+    context = form.context
+    holds = mask(context[-1].tokens, vocabulary)[nodes.token]
+    holds &= _within(nodes.depth, form.gaps[len(context) - 1])
+    if form.activating and form.activating.tokens is not None:
+        ids = vocabulary["id"].to_numpy()
+        order = np.argsort(ids)  # the engine loads in parallel, and may keep another order
+        rows = order[np.searchsorted(ids, nodes.root, sorter=order)]
+        holds &= mask(form.activating.tokens, vocabulary)[rows]
+    for place in range(len(context) - 2, -1, -1):
+        candidates = np.flatnonzero(mask(context[place].tokens, vocabulary)[nodes.token])
+        holds = _below(nodes, candidates, holds, form.gaps[place])
+    if form.reach:
+        holds &= _reaching(nodes, form.reach)
+    return cast("list[int]", np.unique(nodes.neuron[holds]).tolist())
+
+
+def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> _Nodes:
+    columns = session.read("read the nodes that may match", _nodes_of(settled, form, span))
+    neuron, token, depth, root, pre, last = (
+        columns[name].to_numpy() for name in ("neuron", "token", "depth", "root", "pre", "last")
+    )
+    width = int(last.max(initial=0)) + 1
+    key = neuron * width + pre
+    order = np.argsort(key, kind="stable")  # nearly in order as they come
+    above = _nearest_around(key[order], (neuron * width + last)[order])
+    return _Nodes(neuron[order], token[order], depth[order], root[order], above)
+
+
+def _nearest_around(start: IntArray, stop: IntArray) -> IntArray:
+    """Return, for nested intervals sorted by ``start``, the row of the smallest around each, or -1.
+
+    Each row tries the row before it; where that ends too early, what it tries itself, which reaches as far
+    back again: a few rounds do.
+    """
+    above = np.arange(len(start)) - 1
+    while True:
+        wrong = np.flatnonzero((above >= 0) & (stop[above] < start))
+        if not len(wrong):
+            return above
+        above[wrong] = above[above[wrong]]
+
+
+def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
+    """Return the statement that reads the context nodes that an anchor may stand on.
+
+    Only of neurons that hold the narrow anchors; a pattern that must reach further back needs every node.
+    """
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters)
+    if span is not None:
+        truths += [f"n.id >= {parameters.bind(span[0])}", f"n.id < {parameters.bind(span[1])}"]
+    for place, anchor in enumerate(form.context):
+        if anchor.tokens is not None and is_keyed(anchor.tokens):
+            condition = reads(f"u{place}", anchor.tokens, parameters)
+            truths.append(f"EXISTS {{ MATCH (n)-[:CONTEXT]->(u{place}:Token) WHERE {condition} }}")
+    activating = form.activating.tokens if form.activating else None
+    if (listed := None if activating is None else members(activating)) is not None:
+        truths.append(is_member("c.act_token", listed, parameters))
+    wanted = [anchor.tokens for anchor in form.context]
+    if not form.reach and all(each is not None and is_listable(each) for each in wanted):
+        truths.append(f"({' OR '.join(reads('t', each, parameters) for each in wanted if each is not None)})")
+    parts = [
+        "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token)",
+        *([f"WHERE {' AND '.join(truths)}"] if truths else []),
+        "HINT ((n JOIN c) JOIN t)",
+        "RETURN n.id AS neuron, offset(id(t)) AS token, c.depth AS depth, c.act_token AS root,"
+        " c.pre AS pre, c.last AS last",
+    ]
+    return Compiled("\n".join(parts), parameters.values)
+
+
+def _below(nodes: _Nodes, candidates: IntArray, holds: BoolArray, gap: Link) -> BoolArray:
+    """Return which candidates have a node above them, at the distance of ``gap``, that ``holds``."""
+    result = np.zeros(len(holds), np.bool_)
+    rows, above = candidates, nodes.above[candidates]
+    while len(rows := rows[above >= 0]):
+        above = above[above >= 0]
+        result[rows[holds[above] & _within(nodes.depth[rows] - nodes.depth[above], gap)]] = True
+        above = nodes.above[above]
+    return result
+
+
+def _reaching(nodes: _Nodes, reach: int) -> BoolArray:
+    """Return which nodes have a node ``reach`` or more positions further back below them."""
+    result = np.zeros(len(nodes.depth), np.bool_)
+    rows, above = np.arange(len(nodes.depth)), nodes.above
+    while len(rows := rows[above >= 0]):
+        above = above[above >= 0]
+        result[above[nodes.depth[rows] - nodes.depth[above] >= reach]] = True
+        above = nodes.above[above]
+    return result
+
+
+def _within(distance: IntArray, gap: Link) -> BoolArray:
+    near = np.ones(len(distance), np.bool_) if gap.most is None else distance <= gap.most
+    return near & (distance >= gap.least)

@@ -1,0 +1,113 @@
+"""How often each token has a role on the patterns that a query matches: activating, or context."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.query.cypher.compiler import Compiled, neuron_truths
+from n2gdb.query.cypher.where import split
+from n2gdb.query.execution.context import Session
+from n2gdb.query.execution.neurons import find_ids
+from n2gdb.query.execution.patterns import pattern_statements
+from n2gdb.query.semantics.binder import Settled
+from n2gdb.storage.parameters import MOST_LISTED, Parameters
+
+__all__ = ["count_in_role"]
+
+IntArray = npt.NDArray[np.int64]
+
+
+def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: bool) -> Counter[str]:
+    """Count, for each token's text, the neurons or the patterns that have it as a node of ``kind``.
+
+    ``kind`` is the relationship of the role.
+    """
+    if by_pattern or settled.matched or settled.fired or split(settled.query.where).match:
+        token, holder = _on_patterns(session, settled, kind, by_pattern=by_pattern)
+    else:  # every node lies on some pattern
+        token, holder = _on_any(session, settled, kind)
+    if not len(token):
+        return Counter()
+    texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
+    width = int(holder.max()) + 1
+    pair = np.unique(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
+    codes, counts = np.unique(pair // width, return_counts=True)
+    named = texts.dictionary.take(codes).to_pylist()
+    return Counter(dict(zip(named, counts.tolist(), strict=True)))
+
+
+def _on_any(session: Session, settled: Settled, kind: str) -> tuple[IntArray, IntArray]:
+    """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
+    kept, _ = find_ids(session, settled)
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters) if kept is None else []
+    where = f" WHERE {' AND '.join(truths)}" if truths else ""
+    nodes = session.read(
+        "read the tokens of the neurons",
+        Compiled(
+            f"MATCH (n:Neuron)-[g:{kind}]->(t:Token){where} RETURN n.id AS neuron, offset(id(t)) AS token",
+            parameters.values,
+        ),
+    )
+    owner, token = nodes["neuron"].to_numpy(), nodes["token"].to_numpy()
+    if kept is not None:
+        inside = np.isin(owner, list(kept))
+        owner, token = owner[inside], token[inside]
+    return token, np.unique(owner, return_inverse=True)[1]
+
+
+def _on_patterns(
+    session: Session, settled: Settled, kind: str, *, by_pattern: bool
+) -> tuple[IntArray, IntArray]:
+    """Return, for every node of a role on a pattern of a query, its token's row and what holds it.
+
+    That is the rank of the pattern, or of its neuron.
+    """
+    neuron, end = _patterns(session, settled)
+    nothing = np.zeros(0, np.int64)
+    if not len(neuron):
+        return nothing, nothing
+    nodes = session.read("read the tokens of the neurons", _nodes(kind, np.unique(neuron).tolist()))
+    owner, token, pre, last = (nodes[name].to_numpy() for name in ("neuron", "token", "pre", "last"))
+    width = int(max(last.max(initial=0), end.max())) + 1
+    key = neuron * width + end
+    first = np.searchsorted(key, owner * width + pre)
+    stop = np.searchsorted(key, owner * width + last, "right")
+    row = np.repeat(np.arange(len(owner)), stop - first)  # (node on a pattern,)
+    offset = np.arange(len(row)) - np.repeat(np.cumsum(stop - first) - (stop - first), stop - first)
+    return token[row], first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
+
+
+def _patterns(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
+    """Return Neuron.id and end of every pattern of a query, in that order: (patterns,) each."""
+    kept, sets = find_ids(session, settled)
+    among = None if kept is None or len(kept) > MOST_LISTED else sorted(kept)
+    columns = [session.read("find the patterns", compiled) for compiled in pattern_statements(settled, among)]
+    fired = [
+        (each.neuron, each.end) for found in sets.firings.values() for many in found.values() for each in many
+    ]
+    pairs = np.concatenate(
+        [
+            np.array(fired, np.int64).reshape(-1, 2),
+            *(
+                np.stack([table["neuron"].to_numpy(), table["pattern"].to_numpy()], axis=1)
+                for table in columns
+            ),
+        ]
+    )
+    if kept is not None:
+        pairs = pairs[np.isin(pairs[:, 0], list(kept))]
+    neuron, end = np.unique(pairs, axis=0).T
+    return neuron, end
+
+
+def _nodes(kind: str, neurons: list[int]) -> Compiled:
+    listed = len(neurons) <= MOST_LISTED
+    return Compiled(
+        f"MATCH (n:Neuron)-[g:{kind}]->(t:Token){' WHERE n.id IN $neurons' if listed else ''}"
+        " RETURN n.id AS neuron, offset(id(t)) AS token, g.pre AS pre, g.last AS last",
+        {"neurons": neurons} if listed else {},
+    )

@@ -1,0 +1,78 @@
+"""The answer to ``tokens ACTIVATING L3N45``: the tokens of one neuron's patterns in a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from n2gdb.grammar.ast import Role, TokenQuery
+from n2gdb.query.cypher.compiler import Compiled
+from n2gdb.query.execution.context import Session
+
+__all__ = ["TokenHit", "find_tokens"]
+
+_RELATIONSHIPS = {Role.ACTIVATING: "ACTIVATES_ON", Role.CONTEXT: "CONTEXT"}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHit:
+    """A token in a role of a neuron's patterns.
+
+    ``activation`` is the largest of the ``n_patterns`` patterns that have it in this role; ``importance`` the
+    largest that it has as context, None for an activating token.
+    """
+
+    token: str
+    activation: float
+    importance: float | None
+    n_patterns: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "token": self.token,
+            "activation": self.activation,
+            "importance": self.importance,
+            "n_patterns": self.n_patterns,
+        }
+
+
+def find_tokens(session: Session, query: TokenQuery) -> list[TokenHit]:
+    """Return the tokens of a neuron in a role, the most activating first, LIMIT and OFFSET aside."""
+    parameters = {"neuron": session.neuron(query.neuron, None)}
+    kind = _RELATIONSHIPS[query.role]
+    importance = "c.importance" if query.role is Role.CONTEXT else "NULL"
+    nodes = session.run_last(
+        "read the tokens",
+        Compiled(
+            f"MATCH (n:Neuron)-[c:{kind}]->(t:Token) WHERE n.id = $neuron"
+            f" RETURN t.text, c.pre, c.last, c.activation, {importance}",
+            dict(parameters),
+        ),
+    )
+    ends = session.run_last(
+        "read where patterns end",
+        Compiled(
+            "MATCH (n:Neuron)-[c:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE n.id = $neuron"
+            " WITH * WHERE c.`end` IS NOT NULL RETURN c.pre",
+            dict(parameters),
+        ),
+    )
+    by_text: dict[str, list[tuple[int, int, float, float | None]]] = {}
+    for text, *node in nodes:
+        by_text.setdefault(text, []).append(tuple(node))
+    found = [_token(text, places, [end for (end,) in ends]) for text, places in by_text.items()]
+    return sorted(found, key=lambda hit: (-hit.activation, hit.token))
+
+
+def _token(
+    text: str, places: Iterable[tuple[int, int, float, float | None]], ends: Iterable[int]
+) -> TokenHit:
+    placed = list(places)
+    importances = [importance for *_, importance in placed if importance is not None]
+    return TokenHit(
+        text,
+        max(activation for _, _, activation, _ in placed),
+        max(importances, default=None),
+        sum(any(pre <= end <= last for pre, last, *_ in placed) for end in ends),
+    )

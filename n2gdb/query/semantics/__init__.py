@@ -1,0 +1,1 @@
+"""What a parsed query means against one database: names, tokens, normal forms."""

@@ -1,0 +1,128 @@
+"""A query settled against a database: its clauses in normal form, its names resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import (
+    And,
+    Clause,
+    Condition,
+    FiringOn,
+    Formula,
+    Matching,
+    Mentioning,
+    Not,
+    Or,
+    Query,
+)
+from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
+from n2gdb.query.semantics.vocabulary import Vocabulary
+
+__all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "positive_clauses", "settle"]
+
+#: Conditions of one statement: the engine takes seconds to plan ten times as many.
+MOST_CONDITIONS = 256
+
+#: The clauses that are asked of single patterns, and compile to Cypher.
+PatternClause: TypeAlias = Matching | Mentioning
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``query`` with the normal forms of its clauses on patterns, and the number of the model it names."""
+
+    query: Query
+    forms: Mapping[PatternClause, tuple[Lowered, ...]]
+    model: int | None = None
+
+    @property
+    def positive(self) -> tuple[Clause, ...]:
+        """The clauses that a neuron is found by, not in spite of."""
+        return positive_clauses(self.query.clauses)
+
+    @property
+    def matched(self) -> tuple[PatternClause, ...]:
+        """The positive clauses that match patterns."""
+        return tuple(clause for clause in self.positive if isinstance(clause, Matching | Mentioning))
+
+    @property
+    def fired(self) -> tuple[FiringOn, ...]:
+        """The positive clauses that run the graphs on a text."""
+        return tuple(clause for clause in self.positive if isinstance(clause, FiringOn))
+
+
+def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Settled:
+    """Bring every clause into normal form, all its literals looked up at once.
+
+    Raises QueryError where a clause or WHERE holds too much, or an expression is none.
+    """
+    if (conditions := _count(query.where)) > MOST_CONDITIONS:
+        raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
+    clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning)]
+    vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
+    return Settled(query, {clause: lower(clause, vocabulary) for clause in clauses}, model)
+
+
+def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
+    """Return every clause of a formula, in the order it is written."""
+    return tuple(clause for clause, _ in _signed(clauses))
+
+
+def positive_clauses(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
+    """Return the clauses that a neuron is found by, not in spite of: those under no NOT, or under two."""
+    return tuple(clause for clause, positive in _signed(clauses) if positive)
+
+
+def conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
+    """Return the formulas that all have to hold."""
+    if isinstance(clauses, And):
+        return [each for operand in clauses.operands for each in conjuncts(operand)]
+    return [] if clauses is None else [clauses]
+
+
+def fold(
+    formula: Formula[Clause],
+    leaf: Callable[[Clause], Value],
+    both: Callable[[Sequence[Value]], Value],
+    either: Callable[[Sequence[Value]], Value],
+    opposite: Callable[[Value], Value],
+) -> Value:
+    """Return the value of a formula, put together from the values of its leaves."""
+    match formula:
+        case And(operands):
+            return both([fold(each, leaf, both, either, opposite) for each in operands])
+        case Or(operands):
+            return either([fold(each, leaf, both, either, opposite) for each in operands])
+        case Not(operand):
+            return opposite(fold(operand, leaf, both, either, opposite))
+        case _:
+            return leaf(formula)
+
+
+def _count(where: Formula[Condition] | None) -> int:
+    match where:
+        case And(operands) | Or(operands):
+            return sum(map(_count, operands))
+        case Not(operand):
+            return _count(operand)
+        case _:
+            return 0 if where is None else 1
+
+
+def _signed(clauses: Formula[Clause] | None, positive: bool = True) -> Iterator[tuple[Clause, bool]]:
+    match clauses:
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from _signed(operand, positive)
+        case Not(operand):
+            yield from _signed(operand, not positive)
+        case None:
+            return
+        case _:
+            yield clauses, positive

@@ -1,0 +1,210 @@
+"""From a clause as it was written to its normal forms: named tokens, and how far apart they lie.
+
+    'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
+
+One clause has several normal forms where a text is several tokens, or where two steps may change places;
+it holds where any of them does. Every meaning of the language's steps and links is decided here, once, for
+all that runs a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import TypeAlias
+
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import (
+    AnyToken,
+    Link,
+    Matching,
+    Mentioning,
+    OneOf,
+    Pattern,
+    Run,
+    Step,
+    TokenLiteral,
+    TokenTest,
+    Variable,
+)
+from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
+from n2gdb.query.semantics.vocabulary import Vocabulary
+
+__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "lower", "tests_of"]
+
+#: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
+MOST_ANCHORS = 12
+#: Normal forms of one clause: each is a subquery.
+MOST_FORMS = 64
+
+#: The distance of the activating token from itself.
+HERE = Link(0, 0)
+_NEXT = Link(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A named token of a pattern: one of ``tokens``, or any where that is None.
+
+    Anchors of one normal form that have the same ``variable`` stand on the same token.
+    """
+
+    tokens: TokenSet | None
+    variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A pattern's normal form.
+
+    ``anchors`` are the named tokens in text order; ``gaps[i]`` is the distance from anchor i to the
+    next, the last one's to the activating token, HERE when that is the last anchor itself.
+    ``reach`` is how many positions the stored pattern must go back beyond its first anchor, or beyond
+    the activating token when there is no anchor.
+    """
+
+    anchors: tuple[Anchor, ...]
+    gaps: tuple[Link, ...]
+    reach: int
+
+    @property
+    def context(self) -> tuple[Anchor, ...]:
+        """The anchors that stand before the activating token."""
+        return self.anchors[:-1] if self.activating else self.anchors
+
+    @property
+    def activating(self) -> Anchor | None:
+        """The anchor on the activating token, if it is named."""
+        return self.anchors[-1] if self.anchors and self.gaps[-1] == HERE else None
+
+
+#: A step that is settled: what stands on one position, or on a run of them.
+_Slot: TypeAlias = Anchor | AnyToken | Run
+
+
+def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
+    """Return the normal forms of a clause; none where it names a text that no model has tokens for.
+
+    Raises QueryError where it names too many tokens or has too many forms.
+    """
+    vocabulary.learn(tests_of(clause))
+    forms: dict[Lowered, None] = {}
+    for pattern in _patterns(clause):
+        for slots, links in _settled(pattern, vocabulary):
+            forms[_normal_form(slots, links)] = None
+            if len(forms) > MOST_FORMS:
+                raise QueryError(
+                    f"a clause can be read in more than {MOST_FORMS} ways: write fewer NEAR, or fewer texts"
+                    " of several tokens"
+                )
+    return tuple(forms)
+
+
+def tests_of(clause: Matching | Mentioning) -> tuple[TokenTest, ...]:
+    """Return what a clause asks of single tokens."""
+    steps: tuple[Step, ...] = (clause.test,) if isinstance(clause, Mentioning) else clause.pattern.steps
+    return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
+
+
+def _patterns(clause: Matching | Mentioning) -> Iterator[Pattern]:
+    if isinstance(clause, Mentioning):
+        yield Pattern((clause.test,))
+        yield Pattern((clause.test, Run()), (Link(),))
+    else:
+        yield from _orders(clause.pattern)
+
+
+def _orders(pattern: Pattern) -> Iterator[Pattern]:
+    """Yield the pattern in every order that NEAR leaves open; pairs of NEAR never overlap."""
+    pairs = [place for place, link in enumerate(pattern.links) if link.either]
+    if any(right == left + 1 for left, right in pairwise(pairs)):
+        raise QueryError("NEAR joins two tokens: write a chain of them as several clauses")
+    links = tuple(Link(link.least, link.most) for link in pattern.links)
+    for swapped in product((False, True), repeat=len(pairs)):
+        steps = list(pattern.steps)
+        for place, swap in zip(pairs, swapped, strict=True):
+            if swap:
+                steps[place], steps[place + 1] = steps[place + 1], steps[place]
+        yield Pattern(tuple(steps), links)
+
+
+def _settled(
+    pattern: Pattern, vocabulary: Vocabulary
+) -> Iterator[tuple[tuple[_Slot, ...], tuple[Link, ...]]]:
+    """Yield the pattern with every step settled, once for each way to read its texts as tokens."""
+    readings = [_readings(step, vocabulary) for step in pattern.steps]
+    for chosen in product(*readings):
+        slots = tuple(slot for reading in chosen for slot in reading)
+        links: list[Link] = []
+        for place, reading in enumerate(chosen):
+            links += [_NEXT] * (len(reading) - 1) + list(pattern.links[place : place + 1])
+        yield slots, tuple(links)
+
+
+def _readings(step: Step, vocabulary: Vocabulary) -> list[tuple[_Slot, ...]]:
+    """Return the ways to put a step on adjacent positions: on one, or a text's tokens on several."""
+    if isinstance(step, AnyToken | Run):
+        return [(step,)]
+    if isinstance(step, Variable):
+        return [(Anchor(None, step.name),)]
+    single, sequences = _read(step, vocabulary)
+    sequences = list(dict.fromkeys(sequences))
+    ones = tuple(tokens[0] for tokens in sequences if len(tokens) == 1)
+    sets = [*single, *([Among(tuple(sorted(ones)))] if ones else [])]
+    readings: list[tuple[_Slot, ...]] = []
+    if sets:
+        readings.append((Anchor(sets[0] if len(sets) == 1 else AnyOf(tuple(sets))),))
+    for tokens in sequences:
+        if len(tokens) > 1:
+            readings.append(tuple(Anchor(Among((token,))) for token in tokens))
+    return readings
+
+
+def _read(test: TokenTest, vocabulary: Vocabulary) -> tuple[list[TokenSet], list[tuple[int, ...]]]:
+    """Return the sets of single tokens that pass a test, and the sequences of tokens that read as it says."""
+    match test:
+        case TokenLiteral():
+            single = vocabulary.settle(test)
+            assert isinstance(single, Reads)
+            return [single] if single.tokens else [], list(vocabulary.cuts(test))
+        case OneOf(alternatives):
+            read = [_read(each, vocabulary) for each in alternatives]
+            return [each for sets, _ in read for each in sets], [each for _, cuts in read for each in cuts]
+        case _:
+            return [vocabulary.settle(test)], []
+
+
+def _normal_form(slots: tuple[_Slot, ...], links: tuple[Link, ...]) -> Lowered:
+    named = sum(isinstance(slot, Anchor) for slot in slots)
+    if named > MOST_ANCHORS:
+        raise QueryError(f"a pattern names {named} tokens: name at most {MOST_ANCHORS}")
+    anchors: list[Anchor] = []
+    gaps: list[Link] = []
+    reach = 0
+    gap = HERE  # from the last anchor, or from the first position of all, to the slot at hand
+    last = len(slots) - 1
+    for place, slot in enumerate(slots):
+        if place:
+            gap = _sum(gap, links[place - 1])
+        if isinstance(slot, Anchor):
+            if anchors:
+                gaps.append(gap)
+            else:
+                reach = gap.least
+            anchors.append(slot)
+            gap = HERE
+        elif place == last and anchors:
+            gaps.append(gap)
+        elif place == last:
+            reach = gap.least
+        elif isinstance(slot, Run):
+            gap = Link(gap.least, None)  # a run is as long as it likes
+    if isinstance(slots[-1], Anchor):
+        gaps.append(HERE)
+    return Lowered(tuple(anchors), tuple(gaps), reach)
+
+
+def _sum(first: Link, second: Link) -> Link:
+    unbounded = first.most is None or second.most is None
+    return Link(first.least + second.least, None if unbounded else (first.most or 0) + (second.most or 0))

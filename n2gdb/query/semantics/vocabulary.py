@@ -1,0 +1,204 @@
+"""The tokens of a database, as far as queries ask for them: what a literal, a class, an expression means.
+
+Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
+from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet
+from n2gdb.storage.parameters import Parameters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from n2gdb.core.tokenizer import Tokenizer
+
+__all__ = ["MOST_PIECES", "Vocabulary", "literal_key", "literals_of"]
+
+#: Literals that one statement looks up.
+_TOGETHER = 64
+_LARGEST_EXPRESSION = 1_000
+#: Tokens of a text that a pattern looks for.
+MOST_PIECES = 8
+
+#: A token as a look-up finds it: Token.id, text, norm_key, text_key.
+_Found = tuple[int, str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Token.ids by the keys that were looked up."""
+
+    norm: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    text: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def of(self, exact: bool) -> dict[int, tuple[int, ...]]:
+        return self.text if exact else self.norm
+
+
+class Vocabulary:
+    """Settles the tests of a query against the tokens of all models of a database."""
+
+    def __init__(
+        self,
+        rows: Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]],
+        table: Callable[[str, Mapping[str, object]], pa.Table],
+        tokenizers: Mapping[int, Callable[[], Tokenizer | None]],
+    ) -> None:
+        """Read tokens through ``rows`` and ``table``, cut text by the tokenizer of each model number."""
+        self._rows = rows
+        self._table = table
+        self._tokenizers = tokenizers
+        self._keys = _Keys()
+        self._texts: dict[int, str] = {}
+        self._cuts: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
+
+    def learn(self, tests: Iterable[TokenTest]) -> None:
+        """Look all literals of ``tests`` up at once, where they are not known yet."""
+        literals = [literal for test in tests for literal in literals_of(test)]
+        unknown = [each for each in literals if literal_key(each) not in self._keys.of(each.exact)]
+        for start in range(0, len(unknown), _TOGETHER):
+            self._look_up(unknown[start : start + _TOGETHER])
+
+    def settle(self, test: TokenTest) -> TokenSet:
+        """Return the single tokens that pass a test; raise QueryError for an expression that RE2 refuses."""
+        self.learn([test])
+        match test:
+            case TokenLiteral(_, exact):
+                key = literal_key(test)
+                return Reads(key, exact, self._keys.of(exact)[key])
+            case TokenExpression(source, ignore_case):
+                return Among(self._matched(source, ignore_case))
+            case TokenClass(kind):
+                return OfKind(1 << list(KINDS).index(kind.value))
+            case OneOf(alternatives):
+                return AnyOf(tuple(self.settle(each) for each in alternatives))
+            case Negated(inner):
+                return NotA(self.settle(inner))
+
+    def reads(self, literal: TokenLiteral) -> bool:
+        """Tell whether some model has a single token that the literal means."""
+        self.learn([literal])
+        return bool(self._keys.of(literal.exact)[literal_key(literal)])
+
+    def cuts(self, literal: TokenLiteral) -> tuple[tuple[int, ...], ...]:
+        """Return what the literal is cut into, as sequences of Token.id, by models without such a token.
+
+        A loose literal is cut in several spellings: with and without a leading space, and in each case. One
+        that falls into more than MOST_PIECES tokens, as a rare spelling does, counts only if all do.
+        """
+        if literal not in self._cuts:
+            self.learn([literal])
+            owners = {token >> 32 for token in self._keys.of(literal.exact)[literal_key(literal)]}
+            models = [model for model in self._tokenizers if model not in owners]
+            cuts = list(dict.fromkeys(cut for model in models for cut in self._cut(model, literal)))
+            short = [cut for cut in cuts if len(cut) <= MOST_PIECES]
+            self._cuts[literal] = tuple(short or cuts)
+        return self._cuts[literal]
+
+    def describe(self, literal: TokenLiteral) -> str:
+        """Say which tokens a literal stands for."""
+        self.learn([literal])
+        key = literal_key(literal)
+        texts = sorted({self._texts[token] for token in self._keys.of(literal.exact)[key]})
+        cuts = [" ".join(display(self.text(token)) for token in cut) for cut in self.cuts(literal)]
+        meant = [*map(display, texts), *cuts]
+        return f"{literal} reads {', '.join(meant) if meant else 'no token'} (key {key})"
+
+    def text(self, token: int) -> str:
+        """Return the text of a token by its Token.id."""
+        if token not in self._texts:
+            ((text,),) = self._rows("MATCH (t:Token) WHERE t.id = $token RETURN t.text", {"token": token})
+            self._texts[token] = text
+        return self._texts[token]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The whole vocabulary, row i the engine's token i: id, text, classes."""
+        return self._table(
+            "MATCH (t:Token) RETURN t.id AS id, t.text AS text, t.classes AS classes ORDER BY offset(id(t))",
+            {},
+        )
+
+    def _look_up(self, literals: Sequence[TokenLiteral]) -> None:
+        parameters = Parameters()
+        conditions = [
+            f"t.{'text_key' if each.exact else 'norm_key'} = {parameters.bind(literal_key(each))}"
+            for each in literals
+        ]
+        found: list[_Found] = self._rows(
+            f"MATCH (t:Token) WHERE {' OR '.join(conditions)} RETURN t.id, t.text, t.norm_key, t.text_key",
+            parameters.values,
+        )
+        self._texts.update((token, text) for token, text, _, _ in found)
+        for literal in literals:
+            key, column = literal_key(literal), 3 if literal.exact else 2
+            self._keys.of(literal.exact)[key] = tuple(sorted(row[0] for row in found if row[column] == key))
+
+    def _cut(self, model: int, literal: TokenLiteral) -> Iterator[tuple[int, ...]]:
+        tokenizer = self._tokenizers[model]()
+        if tokenizer is None:
+            return
+        for spelling in [literal.text] if literal.exact else _spellings(literal.text):
+            if cut := tokenizer.cut(spelling):
+                yield tuple(model << 32 | token for token in cut)
+
+    def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
+        """Match the whole vocabulary by RE2, whose time is bounded whatever the expression."""
+        import pyarrow as pa  # a quarter of a second: only for expressions
+        import pyarrow.compute as pc
+
+        if len(source) > _LARGEST_EXPRESSION:
+            raise QueryError(
+                f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"
+            )
+        try:
+            # By itself first: what is no expression might become one between brackets.
+            pc.match_substring_regex(pa.array([""]), source, ignore_case=ignore_case)
+            text = self.table["text"]
+            bare = pc.if_else(
+                pc.and_(pc.starts_with(text, " "), pc.greater(pc.utf8_length(text), 1)),
+                pc.utf8_slice_codeunits(text, 1),
+                text,
+            )
+            whole = rf"\A(?:{source})\z"
+            taken = pc.or_(
+                pc.match_substring_regex(text, whole, ignore_case=ignore_case),
+                pc.match_substring_regex(bare, whole, ignore_case=ignore_case),
+            )
+        except (pa.ArrowInvalid, UnicodeEncodeError) as error:
+            reason = str(error).removeprefix("Invalid regular expression: ")
+            raise QueryError(f"/{source}/ is no regular expression ({reason}); it is read by RE2") from error
+        return tuple(self.table["id"].filter(taken).to_pylist())
+
+
+def literal_key(token: TokenLiteral) -> int:
+    """Return the number that ``text_key`` of a token that a literal means, or else ``norm_key``, must be."""
+    return text_key(token.text if token.exact else normalise(token.text))
+
+
+def literals_of(test: TokenTest) -> Iterator[TokenLiteral]:
+    """Yield the literals that a test names."""
+    match test:
+        case TokenLiteral():
+            yield test
+        case OneOf(alternatives):
+            for each in alternatives:
+                yield from literals_of(each)
+        case Negated(inner):
+            yield from literals_of(inner)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    bare = without_space(text)
+    for spelling in dict.fromkeys((bare, bare.lower(), bare.upper(), bare.title())):
+        yield spelling
+        yield f" {spelling}"

@@ -1,0 +1,1 @@
+"""Similar units: search from one, and all pairs."""

@@ -1,0 +1,117 @@
+"""Similar neurons by name: one neuron's, and all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.core.ids import NeuronName
+from n2gdb.grammar.ast import Metric
+from n2gdb.similarity.search import Rows, Score, similar
+from n2gdb.storage.names import neuron_of
+from n2gdb.storage.parameters import MOST_LISTED
+
+if TYPE_CHECKING:
+    from n2gdb.similarity.pairs import Pairs
+
+__all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "read_metric", "similar_neurons"]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarNeuron:
+    """A neuron, how like another it is (0 to 1), and how much they share: paths, or tokens of both roles."""
+
+    neuron: NeuronName
+    model: str
+    f1: float | None
+    similarity: float
+    size: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            "neuron": str(self.neuron),
+            "model": self.model,
+            "f1": self.f1,
+            "similarity": self.similarity,
+            "size": self.size,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronPair:
+    """Two neurons that are alike; ``similarity`` and ``size`` as of SimilarNeuron."""
+
+    first: NeuronName
+    first_model: str
+    second: NeuronName
+    second_model: str
+    similarity: float
+    size: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            "first": str(self.first),
+            "first_model": self.first_model,
+            "second": str(self.second),
+            "second_model": self.second_model,
+            "similarity": self.similarity,
+            "size": self.size,
+        }
+
+
+def read_metric(name: str) -> Metric:
+    """Return a metric by its name; raise QueryError for another."""
+    from n2gdb.errors import QueryError
+
+    names = [metric.value for metric in Metric]
+    if name not in names:
+        raise QueryError(f"no metric {name!r}: there are {', '.join(names)}")
+    return Metric(name)
+
+
+def similar_neurons(
+    rows: Rows,
+    neuron: int,
+    metric: Metric,
+    models: Mapping[int, str],
+    *,
+    above: float,
+    within: int | None,
+    limit: int | None,
+) -> list[SimilarNeuron]:
+    """Return the neurons that share something with the one of this Neuron.id, the most similar first."""
+    scores = similar(rows, neuron, metric, above=above, model=within, limit=limit)
+    f1 = _f1(rows, scores)
+    found = []
+    for score in scores:
+        number, name = neuron_of(score.neuron)
+        found.append(SimilarNeuron(name, models[number], f1[score.neuron], score.score, score.size))
+    return found
+
+
+def named_pairs(pairs: Pairs, models: Mapping[int, str], start: int, stop: int) -> list[NeuronPair]:
+    """Return the pairs from ``start`` up to ``stop`` with their names."""
+    found = []
+    for place in range(start, stop):
+        first, second = neuron_of(int(pairs.left[place])), neuron_of(int(pairs.right[place]))
+        found.append(
+            NeuronPair(
+                first[1],
+                models[first[0]],
+                second[1],
+                models[second[0]],
+                float(pairs.score[place]),
+                int(pairs.size[place]),
+            )
+        )
+    return found
+
+
+def _f1(rows: Rows, scores: Sequence[Score]) -> dict[int, float | None]:
+    if len(scores) > MOST_LISTED:
+        return dict(rows("MATCH (n:Neuron) RETURN n.id, n.f1", {}))
+    listed = [score.neuron for score in scores]
+    return dict(rows("MATCH (n:Neuron) WHERE n.id IN $neurons RETURN n.id, n.f1", {"neurons": listed}))

@@ -1,0 +1,108 @@
+"""What a database holds: its models, and figures of their neurons by layer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from n2gdb.storage.connection import Connection
+from n2gdb.version import SCHEMA_VERSION
+
+__all__ = ["FIRE_THRESHOLD", "Inventory", "LayerFigures", "ModelInfo", "read_inventory", "read_models"]
+
+#: The paper's threshold.
+FIRE_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model of a database, its corpus and the configuration it was ingested with."""
+
+    number: int  # in the high bits of the keys of all that belongs to it
+    name: str
+    n_layers: int
+    d_mlp: int
+    d_vocab: int
+    n_ctx: int
+    activation_function: str
+    site: str
+    corpus: str
+    corpus_tokens: int
+    model_fingerprint: str
+    tokenizer_fingerprint: str
+    corpus_fingerprint: str
+    configuration: str  # JSON
+    code_version: str
+
+    @property
+    def fire_threshold(self) -> float:
+        """The normalised activation from which on a neuron fires; where no other was chosen, 0.5."""
+        return float(json.loads(self.configuration).get("fire_threshold", FIRE_THRESHOLD))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFigures:
+    """Figures of one layer of one model.
+
+    The means are over judged neurons: those whose test examples hold a firing. One whose graph predicts
+    none counts as 0; a dead one is counted apart.
+    """
+
+    model: str
+    layer: int
+    neurons: int
+    dead: int
+    unpredicted: int
+    patterns: int
+    judged: int
+    mean_precision: float | None
+    mean_recall: float | None
+    mean_f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All that ``n2gdb info`` says of a database; ``size`` in bytes."""
+
+    path: Path
+    size: int
+    schema_version: int
+    models: tuple[ModelInfo, ...]
+    layers: tuple[LayerFigures, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, the configurations as objects."""
+        plain = asdict(self) | {"path": str(self.path)}
+        for model in plain["models"]:
+            model["configuration"] = json.loads(model["configuration"])
+        return plain
+
+
+_MODEL_FIELDS = tuple(ModelInfo.__dataclass_fields__)[1:]
+
+
+def read_models(connection: Connection) -> tuple[ModelInfo, ...]:
+    """Read the models, by number."""
+    fields = ", ".join(f"m.{name}" for name in _MODEL_FIELDS)
+    rows = connection.rows(f"MATCH (m:Model) RETURN m.id, {fields} ORDER BY m.id")
+    return tuple(ModelInfo(*row) for row in rows)
+
+
+def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inventory:
+    """Read the figures by model and layer."""
+    rows = connection.rows(
+        "MATCH (n:Neuron) RETURN n.model, n.layer, count(n.id),"
+        " sum(CASE WHEN n.state = 'dead' THEN 1 ELSE 0 END),"
+        " sum(CASE WHEN n.state = 'unpredicted' THEN 1 ELSE 0 END),"
+        " sum(n.n_patterns), count(n.f1), avg(n.precision), avg(n.recall), avg(n.f1)"
+        " ORDER BY n.model, n.layer"
+    )
+    names = {model.number: model.name for model in models}
+    layers = tuple(
+        LayerFigures(names[number], layer, *(int(count) for count in counts), *means)
+        for number, layer, *counts, means in ((*row[:7], row[7:]) for row in rows)
+    )
+    size = connection.path.stat().st_size
+    return Inventory(connection.path, size, SCHEMA_VERSION, models, layers)

@@ -1,0 +1,46 @@
+"""The database's tables, as the statements that create them; stored columns come from the schema."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from n2gdb.storage import schema
+
+__all__ = ["DEFINITIONS"]
+
+_TYPES = {
+    pa.string(): "STRING",
+    pa.int32(): "INT32",
+    pa.int64(): "INT64",
+    pa.float32(): "FLOAT",
+    pa.bool_(): "BOOL",
+    pa.binary(): "BLOB",
+    pa.list_(pa.int32()): "INT32[]",
+}
+
+
+def _columns(table: pa.Schema, without: tuple[str, ...] = ()) -> str:
+    return ", ".join(f"`{field.name}` {_TYPES[field.type]}" for field in table if field.name not in without)
+
+
+_OWNER = ("layer", "index", "window")
+
+#: In order: nodes before the relationships between them. Columns are filled by position.
+DEFINITIONS = (
+    "CREATE NODE TABLE Meta(key STRING PRIMARY KEY, value STRING)",
+    f"CREATE NODE TABLE Model(id INT64 PRIMARY KEY, {_columns(schema.MODEL)})",
+    f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)},"
+    " text_key INT64, norm_key INT64, classes INT64)",
+    f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS)},"
+    " polysemy INT64, weight DOUBLE)",
+    f"CREATE NODE TABLE Score(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SCORES)})",
+    f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
+    "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
+    "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"
+    " pre INT32, last INT32, activation FLOAT, `end` FLOAT)",
+    "CREATE REL TABLE CONTEXT(FROM Neuron TO Token,"
+    " act_token INT64, depth INT32, importance FLOAT, pre INT32, last INT32, parent INT32, repeats BOOL,"
+    " activation FLOAT, `end` FLOAT)",
+    "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight FLOAT)",
+    f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
+)

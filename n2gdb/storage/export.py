@@ -1,0 +1,144 @@
+"""Many neurons with their graphs, read from a database in blocks: what an export writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.core.ids import NeuronName
+from n2gdb.query.cypher.compiler import ANSWER_COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from n2gdb.core.graph import NeuronGraph
+    from n2gdb.storage.connection import Connection
+
+__all__ = ["ExportedNeuron", "blocks_of", "read_blocks", "read_texts"]
+
+_TOGETHER = 2048  # neurons of a block: some ten thousand nodes, whatever the database's size
+
+_ROOTS = (
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id >= $first AND n.id <= $last"
+    " RETURN n.id AS neuron, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
+    " CAST(1.0, 'FLOAT') AS importance, a.`end` AS `end`"
+)
+_CONTEXT = (
+    "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.id >= $first AND n.id <= $last"
+    " RETURN n.id AS neuron, c.pre AS pre, t.token AS token, c.depth AS depth, c.parent AS parent,"
+    " c.importance AS importance, c.`end` AS `end`"
+)
+_NEURONS = (
+    "MATCH (n:Neuron) WHERE n.id >= $first AND n.id <= $last RETURN "
+    + ", ".join(f"n.`{name}`" for name in ANSWER_COLUMNS)
+    + " ORDER BY n.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedNeuron:
+    """A neuron with its graph; ``texts`` gives the text of each of its model's token ids."""
+
+    key: int
+    model: str
+    name: NeuronName
+    statistics: Mapping[str, Any]
+    graph: NeuronGraph
+    texts: Mapping[int, str]
+
+
+def blocks_of(connection: Connection, wanted: Sequence[int] | None) -> list[list[int]]:
+    """Return the Neuron.ids to read, in rising order and in blocks that lie together in the database.
+
+    ``wanted`` are those to keep, None for all; a block without any is left out.
+    """
+    keys = [key for (key,) in connection.rows("MATCH (n:Neuron) RETURN n.id ORDER BY n.id")]
+    chosen = set(keys if wanted is None else wanted)
+    blocks = (keys[start : start + _TOGETHER] for start in range(0, len(keys), _TOGETHER))
+    kept = ([key for key in block if key in chosen] for block in blocks)
+    return [block for block in kept if block]
+
+
+def read_texts(connection: Connection) -> dict[int, dict[int, str]]:
+    """Return the text of every token id, by the number of its model."""
+    texts: dict[int, dict[int, str]] = {}
+    for model, token, text in connection.rows("MATCH (t:Token) RETURN t.model, t.token, t.text"):
+        texts.setdefault(model, {})[token] = text
+    return texts
+
+
+def read_blocks(
+    connection: Connection,
+    blocks: Sequence[Sequence[int]],
+    models: Mapping[int, str],
+    texts: Mapping[int, Mapping[int, str]],
+) -> Iterator[list[ExportedNeuron]]:
+    """Yield the neurons of each block; ``models`` and ``texts`` are by the number of a model."""
+    for block in blocks:
+        ends = {"first": block[0], "last": block[-1]}
+        graphs = _graphs(connection, ends)
+        chosen = set(block)
+        yield [
+            ExportedNeuron(
+                row["id"],
+                models[row["model"]],
+                NeuronName(row["layer"], row["index"]),
+                {name: row[name] for name in ANSWER_COLUMNS[2:]},
+                graphs[row["id"]] if row["id"] in graphs else _empty(),
+                texts[row["model"]],
+            )
+            for row in (
+                dict(zip(ANSWER_COLUMNS, values, strict=True)) for values in connection.rows(_NEURONS, ends)
+            )
+            if row["id"] in chosen
+        ]
+
+
+def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
+    """Return the graphs of all neurons of a range that have one, by Neuron.id."""
+    import numpy as np
+    import pyarrow as pa
+
+    from n2gdb.core.graph import NeuronGraph
+
+    tables = [connection.table(cypher, ends) for cypher in (_ROOTS, _CONTEXT)]
+    columns = {
+        name: np.concatenate([_numbers(table[name], kind) for table in tables])
+        for name, kind in (
+            ("neuron", pa.int64()),
+            ("pre", pa.int64()),
+            ("token", pa.int32()),
+            ("depth", pa.int32()),
+            ("parent", pa.int32()),
+            ("importance", pa.float32()),
+            ("end", pa.float32()),
+        )
+    }
+    order = np.lexsort((columns["pre"], columns["neuron"]))
+    neuron = columns["neuron"][order]
+    starts = np.flatnonzero(np.append(True, neuron[1:] != neuron[:-1])) if len(neuron) else neuron
+    return {
+        int(neuron[rows.start]): NeuronGraph(
+            columns["token"][order[rows]],
+            columns["depth"][order[rows]],
+            columns["parent"][order[rows]],
+            columns["importance"][order[rows]],
+            columns["end"][order[rows]],
+        )
+        for rows in map(slice, starts, np.append(starts[1:], len(neuron)))
+    }
+
+
+def _numbers(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
+    """Return a column as numpy's, null as NaN."""
+    import numpy as np
+
+    values = column.cast(kind).to_numpy()
+    return np.asarray(values, kind.to_pandas_dtype())
+
+
+def _empty() -> NeuronGraph:
+    from n2gdb.core.graph import NeuronGraph
+
+    return NeuronGraph.empty()

@@ -1,0 +1,46 @@
+"""The graphs of a whole layer, read at once."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.ids import NeuronName
+from n2gdb.storage.connection import Connection
+from n2gdb.storage.shards import graphs_from
+
+__all__ = ["read_layer_graphs"]
+
+_COLUMNS = ("layer", "index", "pre", "token", "depth", "parent", "importance", "end")
+
+_ROOTS = (
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
+    " RETURN n.layer AS layer, n.`index` AS index, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
+    " 1.0 AS importance, a.`end` AS `end`"
+)
+_CONTEXT = (
+    "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
+    " RETURN n.layer AS layer, n.`index` AS index, c.pre AS pre, t.token AS token, c.depth AS depth,"
+    " c.parent AS parent, c.importance AS importance, c.`end` AS `end`"
+)
+_TYPES = {
+    "pre": pa.int32(),
+    "token": pa.int32(),
+    "depth": pa.int32(),
+    "parent": pa.int32(),
+    "importance": pa.float32(),
+    "end": pa.float32(),
+}
+
+
+def read_layer_graphs(connection: Connection, model: int, layer: int) -> dict[NeuronName, NeuronGraph]:
+    """Return the graph of every neuron of a layer of model number ``model`` that has one."""
+    given = {"model": model, "layer": layer}
+    parts = [_typed(connection.table(cypher, given)) for cypher in (_ROOTS, _CONTEXT)]
+    return graphs_from(pa.concat_tables(parts))
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    columns = {name: pc.cast(table[name], _TYPES.get(name, pa.int64())) for name in _COLUMNS}
+    return pa.table(columns)

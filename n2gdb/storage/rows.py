@@ -1,0 +1,182 @@
+"""From a run's shards to the rows of the database's tables, whole columns at a time.
+
+Keys hold the model's number in their high bits, so that several models share one database:
+a token's is ``model << 32 | token``, a window's ``model << 40 | window``, a neuron's
+``model << 40 | layer << 24 | index``. A path's is a hash of its tokens' texts, the same in every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from n2gdb.core.behaviours import linked_tries
+from n2gdb.core.tokens import kinds_of, text_key
+from n2gdb.core.tries import Tries
+from n2gdb.errors import DatabaseFormatError
+from n2gdb.storage.shards import RunFolder
+
+__all__ = ["ModelRows", "NeuronMeasures"]
+
+Int64Array = npt.NDArray[np.int64]
+
+_ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
+_CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
+_CONTEXT += ["activation", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronMeasures:
+    """What follows from neurons' graphs: keys of those that have one, in rising order; (neurons,) each.
+
+    ``weight`` (float64) is summed over a neuron's paths, ``polysemy`` (int64) counts its behaviours.
+    """
+
+    neuron: Int64Array
+    weight: npt.NDArray[np.float64]
+    polysemy: Int64Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[NeuronMeasures]) -> NeuronMeasures:
+        """Put measures of different neurons together."""
+        neuron = np.concatenate([np.zeros(0, np.int64), *(part.neuron for part in parts)])
+        weight = np.concatenate([np.zeros(0), *(part.weight for part in parts)])
+        polysemy = np.concatenate([np.zeros(0, np.int64), *(part.polysemy for part in parts)])
+        order = np.argsort(neuron)
+        return cls(neuron[order], weight[order], polysemy[order])
+
+    def of(self, neuron: Int64Array) -> tuple[npt.NDArray[np.float64], Int64Array]:
+        """Return weight and polysemy of these neurons; 0 for one without a graph: (neurons,) each."""
+        place = np.searchsorted(self.neuron, neuron)
+        weight, polysemy = np.zeros(len(neuron)), np.zeros(len(neuron), np.int64)
+        known = place < len(self.neuron)
+        known[known] = self.neuron[place[known]] == neuron[known]
+        weight[known], polysemy[known] = self.weight[place[known]], self.polysemy[place[known]]
+        return weight, polysemy
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRows:
+    """The rows of one run as model number ``number``; ``text_keys`` is of every token id: (tokens,)."""
+
+    run: RunFolder
+    number: int
+    text_keys: Int64Array
+
+    @classmethod
+    def of(cls, run: RunFolder, number: int) -> ModelRows:
+        """Read the vocabulary of a run; raise DatabaseFormatError where two texts have the same key."""
+        tokens = run.tokens()
+        token = tokens["token"].to_numpy()
+        text_keys = np.zeros(int(token.max(initial=-1)) + 1, np.int64)
+        text_keys[token] = _text_keys(tokens["text"]).to_numpy()
+        return cls(run, number, text_keys)
+
+    def entities(self, measures: NeuronMeasures) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (database table, its rows) of what relationships join."""
+        yield "Model", self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
+        yield "Token", self._tokens()
+        neurons = self.run.neurons()
+        key = self._neuron_key(neurons)
+        weight, polysemy = measures.of(key)
+        rows = self._keyed(neurons, key).append_column("polysemy", pa.array(polysemy))
+        yield "Neuron", rows.append_column("weight", pa.array(weight))
+        scores = self.run.scores()
+        yield "Score", self._keyed(scores, np.arange(len(scores), dtype=np.int64) | (self.number << 40))
+        windows = self.run.windows()
+        yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
+
+    def survey(self, shards: Sequence[Path]) -> tuple[Int64Array, NeuronMeasures]:
+        """Return the paths of the neurons of some shards, and what follows from their graphs."""
+        nodes = self.run.nodes(shards)
+        tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
+        paths = tries.path_weights(neuron, self.text_keys)
+        owner, place = np.unique(paths.neuron, return_inverse=True)
+        weight = np.bincount(place, paths.weight, len(owner)).astype(np.float64)
+        linked = np.unique(linked_tries(neuron, tries.token, tries.depth, tries.root))
+        polysemy = np.bincount(np.searchsorted(owner, neuron[linked]), minlength=len(owner))
+        return paths.path, NeuronMeasures(owner, weight, polysemy)
+
+    def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
+        nodes = self.run.nodes(shards)
+        tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
+        yield from self._trie_rows(nodes, tries, neuron)
+        paths = tries.path_weights(neuron, self.text_keys)
+        keep = _is_in(paths.path, shared)
+        yield (
+            "PASSES",
+            pa.table(
+                [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
+            ),
+        )
+        examples = self.run.examples(shards)
+        ends = {
+            "neuron": pa.array(self._neuron_key(examples)),
+            "window_key": pa.array(self._window_key(examples["window"].to_numpy())),
+        }
+        own = examples.drop_columns(["layer", "index", "window"])
+        yield "TOP_EXAMPLE", pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
+
+    def _trie_rows(self, nodes: pa.Table, tries: Tries, neuron: Int64Array) -> Iterator[tuple[str, pa.Table]]:
+        columns = {
+            "neuron": neuron,
+            "token_key": self._token_key(tries.token),
+            "act_token": self._token_key(tries.token[tries.root]),
+            "last": tries.last,
+            "repeats": tries.repeats,
+            "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
+        }
+        rows = pa.table(
+            columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
+        )
+        is_root = pa.array(tries.above < 0)
+        yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
+        yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
+
+    def _tokens(self) -> pa.Table:
+        tokens = self.run.tokens()
+        kinds = pa.array([kinds_of(text) for text in tokens["text"].to_pylist()], pa.int64())
+        keyed = self._keyed(tokens, self._token_key(tokens["token"].to_numpy()))
+        keyed = keyed.append_column("text_key", _text_keys(tokens["text"]))
+        return keyed.append_column("norm_key", _text_keys(tokens["norm"])).append_column("classes", kinds)
+
+    def _keyed(self, table: pa.Table, key: Int64Array, *, of_model: bool = True) -> pa.Table:
+        """Put the key, and the number of the model it belongs to, in front of a table's own columns."""
+        first = {"key": key}
+        if of_model:
+            first["owner"] = np.full(len(key), self.number, np.int64)
+        return pa.table([*map(pa.array, first.values()), *table.columns], [*first, *table.column_names])
+
+    def _token_key(self, token: Int64Array) -> Int64Array:
+        return token.astype(np.int64) | (self.number << 32)
+
+    def _window_key(self, window: Int64Array) -> Int64Array:
+        return window.astype(np.int64) | (self.number << 40)
+
+    def _neuron_key(self, table: pa.Table) -> Int64Array:
+        key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy() | (self.number << 40)
+        return key
+
+
+def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
+    """Number every text; equal numbers mean equal texts."""
+    keys = {text: text_key(text) for text in texts.unique().to_pylist()}
+    if len(set(keys.values())) < len(keys):
+        raise DatabaseFormatError("two tokens of the vocabulary have the same 63-bit key")
+    return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
+
+
+def _is_in(values: Int64Array, rising: Int64Array) -> npt.NDArray[np.bool_]:
+    """Tell which values are among ``rising``, which are sorted: (values,)."""
+    if not len(rising):
+        return np.zeros(len(values), np.bool_)
+    place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
+    found: npt.NDArray[np.bool_] = rising[place] == values
+    return found

@@ -1,0 +1,98 @@
+"""How well graphs and look-up tables predict neurons, by layer: the paper's table 1, of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from n2gdb.storage.connection import Connection
+
+__all__ = ["N2G", "LayerScores", "mean_over_layers", "read_layer_scores"]
+
+#: The predictor that is the stored graph itself; the others are ``schema.PREDICTORS``.
+N2G = "n2g"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerScores:
+    """Means over the judged neurons of a layer: those that fire on the text.
+
+    A predictor that predicts no firing of a neuron counts as 0 there. ``text`` is ``test``, the test half of
+    each neuron's top examples, or ``heldout``. ``base_rate`` is the share of tokens that a neuron fires on,
+    over all neurons of the layer, known of held-out text alone; ``nodes`` is None for what is no graph.
+    ``layer`` is None for the mean over all layers.
+    """
+
+    model: str
+    layer: int | None
+    predictor: str
+    text: str
+    neurons: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    nodes: float | None = None
+    base_rate: float | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+
+def read_layer_scores(connection: Connection, number: int, model: str) -> tuple[LayerScores, ...]:
+    """Read the scores on test examples of one model, by layer, then predictor: the graph's own first.
+
+    Source: N2G, arXiv 2305.19911, table 1.
+    """
+    own = connection.rows(
+        "MATCH (n:Neuron) WHERE n.model = $model RETURN n.layer, count(n.f1), avg(n.precision),"
+        " avg(n.recall), avg(n.f1), avg(CASE WHEN n.f1 IS NULL THEN NULL ELSE n.n_nodes END)",
+        {"model": number},
+    )
+    others = connection.rows(
+        "MATCH (s:Score) WHERE s.model = $model RETURN s.layer, s.predictor, count(s.f1), avg(s.precision),"
+        " avg(s.recall), avg(s.f1), avg(CASE WHEN s.f1 IS NULL THEN NULL ELSE s.n_nodes END)",
+        {"model": number},
+    )
+    rows = [(layer, N2G, *rest) for layer, *rest in own] + [tuple(row) for row in others]
+    found = [
+        LayerScores(model, layer, predictor, "test", int(neurons), precision, recall, f1, nodes)
+        for layer, predictor, neurons, precision, recall, f1, nodes in rows
+    ]
+    return tuple(sorted(found, key=_place))
+
+
+def mean_over_layers(scores: Sequence[LayerScores]) -> tuple[LayerScores, ...]:
+    """Return the means over all judged neurons of a model, for each predictor and text in ``scores``."""
+    kinds = dict.fromkeys((each.model, each.predictor, each.text) for each in scores)
+    return tuple(
+        _mean([each for each in scores if (each.model, each.predictor, each.text) == kind]) for kind in kinds
+    )
+
+
+_ORDER = (N2G, "plain", "lookup", "ngram")
+
+
+def _place(scores: LayerScores) -> tuple[int, int]:
+    return scores.layer or 0, _ORDER.index(scores.predictor)
+
+
+def _mean(layers: Sequence[LayerScores]) -> LayerScores:
+    neurons = sum(each.neurons for each in layers)
+
+    def mean(field: str) -> float | None:
+        known = [(value, each.neurons) for each in layers if (value := getattr(each, field)) is not None]
+        return sum(value * count for value, count in known) / neurons if known and neurons else None
+
+    first = layers[0]
+    return LayerScores(
+        first.model,
+        None,
+        first.predictor,
+        first.text,
+        neurons,
+        mean("precision"),
+        mean("recall"),
+        mean("f1"),
+        mean("nodes"),
+    )

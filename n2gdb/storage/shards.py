@@ -1,0 +1,286 @@
+"""The columnar shards of a run: the source of truth that every database is built from.
+
+    <database>.shards/<run>/model.parquet  tokens.parquet  windows.parquet
+    <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet
+
+A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
+what lies here. Whatever is half-written has a name that starts with a dot.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.ids import NeuronName
+from n2gdb.errors import StorageError
+from n2gdb.storage import schema
+
+__all__ = ["RunFolder", "graphs_from", "nodes_table", "run_folders", "shards_folder", "storing"]
+
+_SHARD_TABLES = {
+    "neurons": schema.NEURONS,
+    "nodes": schema.NODES,
+    "examples": schema.EXAMPLES,
+    "scores": schema.SCORES,
+}
+
+
+def shards_folder(database: Path) -> Path:
+    """Return the folder that holds the runs of a database: ``X.n2gdb.shards`` for ``X.n2gdb``."""
+    return database.with_name(database.name + ".shards")
+
+
+def run_folders(database: Path) -> list[RunFolder]:
+    """Return the runs of a database, by name; those without a model are not runs yet."""
+    folder = shards_folder(database)
+    if not folder.is_dir():
+        return []
+    return [RunFolder(path) for path in sorted(folder.iterdir()) if (path / "model.parquet").is_file()]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One model's run on disk; every write raises StorageError where there is no room or no permission."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make the folder, or open the one that is there."""
+        with storing(path):
+            (path / "neurons").mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    def write_model(self, table: pa.Table) -> None:
+        """Replace the model's row: ``schema.MODEL``."""
+        self._replace("model", table, schema.MODEL)
+
+    def write_tokens(self, table: pa.Table) -> None:
+        """Replace the vocabulary: ``schema.TOKENS``."""
+        self._replace("tokens", table, schema.TOKENS)
+
+    def write_windows(self, table: pa.Table) -> None:
+        """Replace the windows that top examples point to: ``schema.WINDOWS``."""
+        self._replace("windows", table, schema.WINDOWS)
+
+    def write_shard(
+        self,
+        name: str,
+        neurons: pa.Table,
+        nodes: pa.Table,
+        examples: pa.Table,
+        scores: pa.Table | None = None,
+    ) -> None:
+        """Write a shard of finished neurons, complete or not at all; a complete one is never replaced."""
+        if not name or name.startswith(".") or "/" in name:
+            raise ValueError(f"{name!r} cannot be a shard's name")
+        complete, partial = self.path / "neurons" / name, self.path / "neurons" / f".{name}"
+        if complete.exists():
+            raise StorageError(f"shard {complete} is complete already: remove it to compute it again")
+        scores = schema.SCORES.empty_table() if scores is None else scores
+        tables = {"neurons": neurons, "nodes": nodes, "examples": examples, "scores": scores}
+        checked = {key: _cast(tables[key], wanted, key) for key, wanted in _SHARD_TABLES.items()}
+        with storing(complete):
+            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                partial.mkdir(parents=True)
+                for key, table in checked.items():
+                    _write(partial / f"{key}.parquet", table)
+                _sync_folder(partial)
+                partial.rename(complete)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+            _sync_folder(complete.parent)
+
+    def shards(self) -> list[Path]:
+        """Return the folders of the complete shards, sorted by name."""
+        folder = self.path / "neurons"
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def done(self) -> set[tuple[int, int]]:
+        """Return (layer, index) of every neuron in a complete shard."""
+        pairs: set[tuple[int, int]] = set()
+        for shard in self.shards():
+            table = _read(shard / "neurons.parquet", columns=["layer", "index"])
+            pairs.update(zip(table["layer"].to_pylist(), table["index"].to_pylist(), strict=True))
+        return pairs
+
+    def clean(self) -> None:
+        """Remove what an interrupted run left half-written."""
+        for folder in (self.path, self.path / "neurons"):
+            for path in folder.glob(".*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def model(self) -> pa.Table:
+        """Read the model's row: ``schema.MODEL``."""
+        return _read(self.path / "model.parquet")
+
+    def tokens(self) -> pa.Table:
+        """Read the vocabulary: ``schema.TOKENS``."""
+        return _read(self.path / "tokens.parquet")
+
+    def windows(self) -> pa.Table:
+        """Read the windows: ``schema.WINDOWS``."""
+        return _read(self.path / "windows.parquet")
+
+    def count_nodes(self) -> int:
+        """Count the trie nodes of all shards, without reading them."""
+        return sum(_count(shard / "nodes.parquet") for shard in self.shards())
+
+    def batches(self, nodes: int) -> Iterator[list[Path]]:
+        """Part the complete shards, in order, into batches of at least ``nodes`` trie nodes, but the last."""
+        batch: list[Path] = []
+        held = 0
+        for shard in self.shards():
+            batch.append(shard)
+            held += _count(shard / "nodes.parquet")
+            if held >= nodes:
+                yield batch
+                batch, held = [], 0
+        if batch:
+            yield batch
+
+    def neurons(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the neurons of some shards, or of all, by (layer, index): ``schema.NEURONS``."""
+        return self._gather("neurons", ("layer", "index"), shards)
+
+    def nodes(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the trie nodes of some shards, or of all, by (layer, index, pre): ``schema.NODES``."""
+        return self._gather("nodes", ("layer", "index", "pre"), shards)
+
+    def examples(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the top examples of some shards, or of all, by (layer, index, rank): ``schema.EXAMPLES``."""
+        return self._gather("examples", ("layer", "index", "rank"), shards)
+
+    def scores(self) -> pa.Table:
+        """Read the scores of other predictors, by (layer, index, predictor): ``schema.SCORES``."""
+        return self._gather("scores", ("layer", "index", "predictor"), None)
+
+    def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
+        chosen = self.shards() if shards is None else shards
+        tables = [_read(shard / f"{key}.parquet") for shard in chosen]
+        table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
+        return table.sort_by([(column, "ascending") for column in order])
+
+    def _replace(self, key: str, table: pa.Table, wanted: pa.Schema) -> None:
+        path, partial = self.path / f"{key}.parquet", self.path / f".{key}.parquet"
+        checked = _cast(table, wanted, key)
+        with storing(path):
+            try:
+                _write(partial, checked)
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+            _sync_folder(self.path)
+
+
+def nodes_table(graphs: Sequence[tuple[NeuronName, NeuronGraph]]) -> pa.Table:
+    """Lay graphs out as rows of ``schema.NODES``; an empty graph has none."""
+    if not graphs:
+        return schema.NODES.empty_table()
+    sizes = [len(graph) for _, graph in graphs]
+    end = np.concatenate([graph.end for _, graph in graphs])
+    columns = [
+        np.repeat(np.array([name.layer for name, _ in graphs], np.int64), sizes),
+        np.repeat(np.array([name.index for name, _ in graphs], np.int64), sizes),
+        np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
+        np.concatenate([graph.token for _, graph in graphs]),
+        np.concatenate([graph.depth for _, graph in graphs]),
+        np.concatenate([graph.parent for _, graph in graphs]),
+        np.concatenate([graph.importance for _, graph in graphs]),
+        pa.array(end, pa.float32(), mask=np.isnan(end)),
+    ]
+    return pa.table([pa.array(column) for column in columns], schema=schema.NODES)
+
+
+def graphs_from(table: pa.Table) -> dict[NeuronName, NeuronGraph]:
+    """Rebuild graphs from rows of ``schema.NODES`` in any order; the inverse of ``nodes_table``."""
+    rows = table.sort_by([("layer", "ascending"), ("index", "ascending"), ("pre", "ascending")])
+    layer, index = rows["layer"].to_numpy(), rows["index"].to_numpy()
+    token, depth, parent, importance = (
+        rows[key].to_numpy() for key in ("token", "depth", "parent", "importance")
+    )
+    end = pc.fill_null(rows["end"], float("nan")).to_numpy()
+    first = np.flatnonzero(np.diff(layer, prepend=-1).astype(bool) | np.diff(index, prepend=-1).astype(bool))
+    stops = np.append(first, len(layer))[1:]
+    return {
+        NeuronName(int(layer[start]), int(index[start])): NeuronGraph(
+            token[start:stop],
+            depth[start:stop],
+            parent[start:stop],
+            importance[start:stop],
+            end[start:stop],
+        )
+        for start, stop in zip(first, stops, strict=True)
+    }
+
+
+def _cast(table: pa.Table, wanted: pa.Schema, name: str) -> pa.Table:
+    """Return ``table`` in the wanted types; raise ValueError where columns differ in name or order."""
+    if table.column_names != wanted.names:
+        raise ValueError(f"table {name} has columns {table.column_names}, not {wanted.names}")
+    return table.cast(wanted)
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
+def _count(path: Path) -> int:
+    """Return the number of rows, from the file's footer alone."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path} cannot be read ({error}): remove its folder and ingest again")
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with path.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename in the folder last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"no space left to write {path}: free some, then run again to go on"
+            ) from error
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error

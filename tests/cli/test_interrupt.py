@@ -1,0 +1,41 @@
+"""Ctrl-C during a long statement: the command ends at once, with one line and exit code 130."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SLOW = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * f.f1)"
+#: Says when the engine has begun, so that the signal does not come too early.
+CODE = """
+import sys, threading
+from n2gdb.storage import connection as store
+from n2gdb.cli.main import run
+answered = store._Lane.run
+def told(lane, cypher, parameters, read):
+    if "(f:Neuron)" in cypher:
+        threading.Timer(0.3, lambda: print("begun", file=sys.stderr, flush=True)).start()
+    return answered(lane, cypher, parameters, read)
+store._Lane.run = told
+run()
+"""
+
+
+def test_ctrl_c_answers_at_once(small_path: Path) -> None:
+    arguments = ["cypher", SLOW, "--db", str(small_path)]
+    running = subprocess.Popen(
+        [sys.executable, "-c", CODE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    assert running.stderr.readline() == "begun\n"
+    running.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    out, err = running.communicate(timeout=30)
+    assert time.monotonic() - sent < 5
+    assert (running.returncode, out, err) == (130, "", "interrupted\n")

@@ -1,0 +1,336 @@
+"""The explorer in a real browser: one test a flow, the console free of errors, nothing asked of elsewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from n2gdb.core.tokens import display
+from tests.support.browser_world import HOSTILE, build_browser_world
+from tests.support.chromium import Watched, needs_chromium, started_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = needs_chromium
+
+CLIPBOARD = "navigator.clipboard.readText()"
+COLOURS = """[document.documentElement, document.body].map((part) => getComputedStyle(part))
+  .map((style) => [style.backgroundColor, style.color])"""
+NO_STORAGE = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("denied", "SecurityError"); },
+});"""
+SERVE = "import sys; from n2gdb.cli.main import run; sys.argv = ['n2gdb', *sys.argv[1:]]; run()"
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server as a user starts it."""
+    path = build_browser_world(tmp_path_factory.mktemp("browser"))
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE, "serve", "--db", str(path), "--port", "0", "--no-open"],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
+    assert found is not None
+    yield found[0]
+    server.terminate()
+    assert server.wait(10) in (0, -15)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started_chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, origin: str) -> Iterator[Page]:
+    """A page of a fresh profile, watched until the test ends."""
+    context = browser.new_context(base_url=origin, viewport={"width": 1280, "height": 860})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(10_000)
+    opened = context.new_page()
+    watched = Watched(opened, origin)
+    yield opened
+    assert not watched.faults
+    assert opened.evaluate("window.hacked") is None
+    context.close()
+
+
+def ask(page: Page, query: str) -> None:
+    page.goto("/")
+    page.fill("#query", query)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("section.answer .summary, section.answer .stages")
+
+
+def neurons_of(page: Page) -> list[str]:
+    return page.locator("table.rows tbody a.neuron").all_inner_texts()
+
+
+def settled(page: Page) -> None:
+    page.locator("main h1").wait_for(state="attached")
+    page.wait_for_selector("[aria-busy]", state="detached")
+
+
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for something; the page's policy lets no test send it code to wait with."""
+    for _ in range(100):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come")
+
+
+def test_a_query_is_asked_and_its_address_holds_it(page: Page) -> None:
+    ask(page, "neurons MATCHING 'the' BEFORE 'end'")
+    assert sorted(neurons_of(page)) == ["L1N0", "L1N1"]
+    assert page.locator(".path mark").first.inner_text() == "·the"
+    assert "q=neurons+MATCHING" in page.url
+    page.reload()
+    page.wait_for_selector("section.answer .summary")
+    assert sorted(neurons_of(page)) == ["L1N0", "L1N1"]
+    assert page.locator("#query").input_value() == "neurons MATCHING 'the' BEFORE 'end'"
+    thumbnail = page.locator("img.thumbnail").first
+    until(page, lambda: thumbnail.evaluate("image => image.naturalWidth") > 0)
+
+
+def test_what_may_stand_at_the_caret_is_offered_and_taken_by_keys(page: Page) -> None:
+    page.goto("/")
+    page.locator("#query").press_sequentially("neurons MAT", delay=20)
+    page.wait_for_selector("#completions:not([hidden])")
+    assert page.locator("#completions [role=option]").first.inner_text().startswith("MATCHING")
+    page.keyboard.press("Tab")
+    page.locator("#query").press_sequentially(" 'oth", delay=20)
+    page.locator("#completions [role=option]", has_text="other").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#query").get_attribute("aria-activedescendant") == "completion-0"
+    page.keyboard.press("Escape")
+    assert page.locator("#completions").is_hidden()
+
+
+def test_a_mistake_stands_under_the_caret_as_one_types(page: Page) -> None:
+    page.goto("/")
+    page.locator("#query").press_sequentially("neurons WHERE f2 > 1", delay=5)
+    page.locator("#mistake", has_text="f1").wait_for()
+    assert page.locator("#query").get_attribute("aria-invalid") == "true"
+    caret, box = page.locator("#mistake .caret").bounding_box(), page.locator("#query").bounding_box()
+    assert caret is not None
+    assert box is not None
+    column = (caret["x"] + caret["width"] / 2 - box["x"]) / 8.43
+    assert 14 < column < 19, "the caret is not under f2"
+    page.locator("#query").fill("neurons WHERE f1 > 0")
+    until(page, lambda: page.locator("#query").get_attribute("aria-invalid") == "false")
+
+
+def test_rows_are_sorted_filtered_walked_and_opened_by_keys(page: Page) -> None:
+    ask(page, "neurons WHERE n_patterns > 0")
+    page.get_by_role("button", name="neuron").first.click()
+    names = neurons_of(page)
+    assert names == sorted(names)
+    page.get_by_role("button", name="neuron").first.click()
+    assert neurons_of(page) == names[::-1]
+    page.get_by_placeholder("Filter these rows").fill("L1")
+    assert neurons_of(page) == ["L1N2", "L1N1", "L1N0"]
+    page.locator("h1").evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.textContent") == "L1N2"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/neuron/L1N2")
+    page.go_back()
+    page.wait_for_selector("section.answer .summary")
+
+
+def test_questions_and_history_are_there_to_click(page: Page) -> None:
+    page.goto("/")
+    page.locator("ul.queries a").first.wait_for()
+    question = page.locator("ul.queries a").first.inner_text()
+    page.locator("ul.queries a").first.click()
+    page.wait_for_selector("section.answer .summary")
+    page.goto("/")
+    page.locator(".past").wait_for()
+    assert question in page.locator(".past").inner_text()
+    page.get_by_role("button", name="Forget").click()
+    assert page.locator(".past").count() == 0
+
+
+def test_a_browser_that_keeps_nothing_has_no_history(page: Page) -> None:
+    page.add_init_script(NO_STORAGE)
+    ask(page, "neurons MATCHING 'the'")
+    assert neurons_of(page)
+    assert page.locator(".past").count() == 0
+
+
+def test_a_damaged_history_is_passed_over(page: Page) -> None:
+    page.goto("/")
+    page.evaluate("localStorage.setItem('n2gdb.queries', '{damaged')")
+    ask(page, "neurons MATCHING 'the'")
+    assert neurons_of(page)
+
+
+def test_an_address_that_is_none_is_said_to_be_none(page: Page) -> None:
+    page.goto("/neuron/%E0")
+    page.locator("h1", has_text="Not shown").wait_for()
+
+
+def test_the_cypher_is_shown_on_demand(page: Page) -> None:
+    ask(page, "neurons MATCHING 'the'")
+    page.get_by_role("button", name="Cypher").click()
+    page.locator("ol.stages pre", has_text="MATCH (n:Neuron)").first.wait_for()
+    page.get_by_role("button", name="Cypher").click()
+    assert page.locator("ol.stages").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("COUNT neurons MATCHING 'end' BY layer", "table.counts"),
+        ("COUNT neurons", "p.single"),
+        ("patterns MATCHING 'the' BEFORE 'end'", "table.rows .path mark"),
+        ("tokens ACTIVATING L1N2", "table.rows .token"),
+        ("EXPLAIN neurons MATCHING 'the'", "ol.stages"),
+        ("neurons MATCHING 'nowhere to be found'", "p.nothing"),
+    ],
+)
+def test_every_kind_of_answer_has_its_form(page: Page, query: str, seen: str) -> None:
+    ask(page, query)
+    page.locator(f"section.answer {seen}").first.wait_for()
+
+
+def test_a_neuron_shows_its_graph_figures_examples_patterns_and_likes(page: Page) -> None:
+    page.goto("/neuron/L1N1")
+    page.wait_for_selector(".picture >> css=svg")
+    settled(page)
+    assert page.locator("h1").inner_text() == "L1N1"
+    assert "behaviours" in page.locator("dl.figures").inner_text()
+    assert page.locator(".measured").inner_text()
+    assert page.locator("ol.patterns li").count() == 2
+    assert page.locator("article.example").count() == 2
+    assert page.locator("article.example .pivot").count() >= 1
+    similar = page.locator("section", has=page.get_by_role("heading", name="Similar neurons"))
+    assert "L1N0" in similar.inner_text()
+    page.get_by_role("button", name="Part of another").click()
+    chosen = page.locator("[data-metric=subset]")
+    until(page, lambda: chosen.get_attribute("aria-pressed") == "true")
+    settled(page)
+    similar.get_by_role("link", name=re.compile("Compare L1N1")).first.click()
+    page.wait_for_url("**/compare/L1N1/**")
+    page.wait_for_selector(".picture >> css=svg")
+    assert page.locator(".picture >> css=rect.o").count() >= 4
+
+
+def test_one_goes_from_neuron_to_neuron_by_keys(page: Page) -> None:
+    page.goto("/neuron/L1N1")
+    page.locator("h1", has_text="L1N1").wait_for()
+    settled(page)
+    page.keyboard.press("j")
+    page.locator("h1", has_text="L1N2").wait_for()
+    settled(page)
+    page.keyboard.press("k")
+    page.locator("h1", has_text="L1N1").wait_for()
+    settled(page)
+
+
+def test_a_text_is_read_as_it_is_typed(page: Page) -> None:
+    page.goto("/neuron/L1N2")
+    settled(page)
+    page.locator("#try").press_sequentially("He sat on the other side", delay=5)
+    fires = page.locator(".prediction .fires-predicted")
+    fires.first.wait_for()
+    assert fires.all_inner_texts() == ["·other"]
+    fires.first.hover()
+    assert page.locator(".prediction .lit").all_inner_texts() == ["·on", "·the", "·other"]
+    assert "·on · ·the · ·other" in page.locator(".pattern-line").inner_text()
+
+
+def _copied(page: Page, begins: str) -> bool:
+    return bool(page.evaluate(CLIPBOARD).startswith(begins))
+
+
+def test_what_a_neuron_is_can_be_copied(page: Page) -> None:
+    page.goto("/neuron/L1N2")
+    settled(page)
+    for button, begins in (
+        ("Copy Python", "neuron = n2gdb.open("),
+        ("Copy JSON", '{"neuron": "L1N2"'),
+        ("Copy SVG", "<svg "),
+    ):
+        page.get_by_role("button", name=button).click()
+        page.get_by_role("button", name="Copied").first.wait_for()
+        until(page, partial(_copied, page, begins))
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save SVG").click()
+    assert saved.value.suggested_filename == "L1N2.svg"
+
+
+def test_a_large_graph_is_drawn_in_part_and_whole_on_demand(page: Page) -> None:
+    page.goto("/neuron/L2N1")
+    settled(page)
+    drawn = page.locator(".picture >> css=rect.a")
+    assert drawn.count() == 40
+    page.get_by_role("button", name="Draw all 130 patterns").click()
+    until(page, lambda: drawn.count() == 130)
+    settled(page)
+
+
+def test_layers_and_models_have_pages(page: Page) -> None:
+    page.goto("/layer/1")
+    settled(page)
+    assert page.locator("h1").inner_text() == "Layer 1"
+    assert page.locator("main svg").count() >= 2
+    page.locator("table.counts a").first.click()
+    page.wait_for_selector("section.answer .summary")
+    page.get_by_role("link", name="Model").click()
+    page.locator("table.paper").wait_for()
+    assert page.locator("table.paper tbody tr").count() == 4
+    page.get_by_role("link", name="Layer 2").first.click()
+    page.locator("h1", has_text="Layer 2").wait_for()
+    settled(page)
+
+
+def test_hostile_tokens_are_text(page: Page) -> None:
+    page.goto("/neuron/L2N0")
+    settled(page)
+    patterns = page.locator("ol.patterns").inner_text()
+    for text in HOSTILE:
+        assert display(text) in patterns
+    assert page.evaluate("document.querySelectorAll('main script, main img, main title').length") == 0
+    assert page.locator(".picture >> css=script, .picture >> css=image").count() == 0
+    ask(page, "tokens ACTIVATING L2N0")
+    shown = page.locator("table.rows tbody .token").all_inner_texts()
+    assert sorted(shown) == sorted(map(display, HOSTILE))
+    page.goto("/layer/2")
+    settled(page)
+    page.goto("/api/neuron/L2N0/graph.svg")
+
+
+def test_a_dead_neuron_is_said_to_be_dead(page: Page) -> None:
+    page.goto("/neuron/L2N2")
+    settled(page)
+    assert "never fires" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=neurons", "/neuron/L1N2", "/neuron/L2N0", "/layer/1", "/model"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_a_phone_in_light_and_dark(page: Page, path: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(path)
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    (paper, _), (_, ink) = page.evaluate(COLOURS)
+    bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (paper, ink)]
+    assert (bright[0] > bright[1]) == (scheme == "light")

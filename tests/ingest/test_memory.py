@@ -1,0 +1,85 @@
+"""Memory is bounded by what is allowed, whatever the model, and what is found does not depend on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import typer
+
+from n2gdb.cli.commands.ingest import parse_bytes
+from n2gdb.core.progress import silent
+from n2gdb.errors import IngestError
+from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.inference.memory import bytes_for, layer_groups, prompt_tokens, window_batch
+from n2gdb.ingest.models.subject import default_corpus
+from n2gdb.ingest.scan.layers import scan_layers
+from tests.support.demo import demo_model
+
+CONFIG = N2GConfig(tokens=12_000, window=64, top_k=4)
+
+
+def layer_bytes(d_mlp: int, width: int) -> int:
+    kept = CONFIG.top_k * CONFIG.candidates * (width + 3)
+    return 4 * d_mlp * (kept + 4 * window_batch("cpu", width) * width)
+
+
+def test_layers_are_scanned_as_many_at_a_time_as_fit() -> None:
+    one = layer_bytes(10, 64)
+    assert layer_groups([0, 2, 5], 10, 64, CONFIG, "cpu", 2 * one) == [(0, 2), (5,)]
+    assert layer_groups([0, 2, 5], 10, 64, CONFIG, "cpu", one) == [(0,), (2,), (5,)]
+    with pytest.raises(IngestError, match="allow it with --max-memory 1MB or more"):
+        layer_groups([0, 2, 5], 10, 64, CONFIG, "cpu", one - 1)
+
+
+def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:
+    corpus = CorpusStore.tokenise(
+        default_corpus("demo"), "text", demo_model(), CONFIG, tmp_path / "corpus", silent
+    )
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    seen: list[tuple[int, int | None]] = []
+    once = scan_layers(demo_model(), corpus, one, (0, 2), CONFIG, silent)
+    twice = scan_layers(
+        demo_model(),
+        corpus,
+        other,
+        (0, 2),
+        CONFIG,
+        lambda _, done, total: seen.append((done, total)),
+        layer_bytes(768, 64),
+    )
+    for layer in (0, 2):
+        mine, theirs = once[layer].load(), twice[layer].load()
+        for field in ("max_activation", "window", "pivot", "trace"):
+            assert np.array_equal(getattr(mine, field), getattr(theirs, field)), field
+    tokens = corpus.n_windows * corpus.width
+    assert seen[-1] == (2 * tokens, 2 * tokens)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_batches_of_prompts_shrink_with_memory() -> None:
+    model = demo_model()
+    assert prompt_tokens(model, 1 << 40) == 1024
+    assert 64 < prompt_tokens(model, 10_000_000) < 1024
+    assert prompt_tokens(replace(model, d_mlp=10**9), 10_000_000) == 64
+    assert bytes_for(torch.device("cpu"), 123) == 123
+    assert bytes_for(torch.device("cpu")) > 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GB", 2 * 10**9), ("1.5 gb", 15 * 10**8), ("300MB", 3 * 10**8), ("4GiB", 4 << 30)]
+)
+def test_sizes_are_read(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "2", "much", "-1GB", "0MB", "2 TBs"])
+def test_what_is_no_size_is_said(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="write it like 500MB or 8GB"):
+        parse_bytes(text)

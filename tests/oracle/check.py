@@ -1,0 +1,137 @@
+"""One statement, asked of a database and of the evaluator: the same rows, in order, on sound evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from n2gdb.core.graph import Pattern
+from n2gdb.core.paths import PathStep
+from n2gdb.database import Database
+from n2gdb.errors import QueryError, UnknownNameError
+from n2gdb.grammar.ast import Query, Statement
+from n2gdb.grammar.unparse import written
+from n2gdb.query.cypher.compiler import read_query
+from n2gdb.query.execution.hits import Evidence, Hit
+from n2gdb.query.execution.patterns import PatternHit
+from tests.oracle import evaluator as oracle
+from tests.oracle.evaluator import Found, Row
+from tests.oracle.match import Match
+from tests.oracle.world import Neuron, RefusedError, World
+
+__all__ = ["check"]
+
+#: What the language allows no more of, as its refusal says it.
+BOUNDS = ("name at most", "more than 64 ways", "more than 64 subqueries")
+
+
+def check(statement: Statement, database: Database, world: World) -> int | None:
+    """Hold the database to the evaluator; return the number of rows, None where both refuse the statement."""
+    text = written(statement)
+    assert read_query(text) == statement
+    try:
+        expected = oracle.answer(statement, world)
+    except RefusedError:
+        with pytest.raises((QueryError, UnknownNameError)):
+            list(database.query(text))
+        return None
+    try:
+        answer = database.query(text)
+    except QueryError as error:
+        assert any(bound in str(error) for bound in BOUNDS), f"refused: {error}"
+        return None
+    rows = list(answer)
+    _same(rows, oracle.limited(expected, statement), statement)
+    assert answer.total == len(expected), f"total {answer.total}, expected {len(expected)}"
+    if isinstance(statement, Query):
+        assert not statement.returns or answer.columns == statement.returns
+    return len(expected)
+
+
+def _same(rows: Sequence[Any], expected: Sequence[Any], statement: Statement) -> None:
+    said, wanted = [_said(row) for row in rows], [_said(row) for row in expected]
+    assert said == wanted, "\n".join(["other rows", *_side_by_side(said, wanted)])
+    for row, each in zip(rows, expected, strict=True):
+        if isinstance(row, Hit):
+            assert isinstance(statement, Query)
+            _check_hit(row, statement, each)
+        elif isinstance(row, PatternHit):
+            _check_pattern(row, each)
+
+
+def _said(row: Any) -> tuple[Any, ...]:
+    """Return what names a row, alike on both sides."""
+    match row:
+        case Hit():
+            return str(row.neuron), row.model
+        case Found(neuron):
+            return str(neuron.name), neuron.model.name
+        case PatternHit():
+            steps = [(step.depth, step.token) for step in row.steps[::-1] if step.token is not None]
+            return str(row.neuron), row.model, steps
+        case Row(neuron, end):
+            steps = [(step.depth, step.token) for step in neuron.patterns[end].steps]
+            return str(neuron.name), neuron.model.name, steps
+        case tuple():
+            return row
+        case oracle.Token():
+            return row.text, row.activation, row.importance, row.n_patterns
+        case _:
+            return tuple(row.as_dict().values())
+
+
+def _side_by_side(said: Sequence[Any], wanted: Sequence[Any]) -> list[str]:
+    most = max(len(said), len(wanted))
+    pairs = zip([*said, *["-"] * most], [*wanted, *["-"] * most], strict=False)
+    return [f"  {one}   expected {other}" for one, other in list(pairs)[:most] if one != other][:8]
+
+
+def _check_hit(hit: Hit, query: Query, found: Found) -> None:
+    neuron = found.neuron
+    assert hit.statistics == neuron.statistics
+    assert hit.similarity == pytest.approx(found.similarity, abs=1e-6)
+    assert hit.size == found.size, f"{neuron}: size {hit.size}, expected {found.size}"
+    matches = {
+        place: matches
+        for place, clause in enumerate(oracle.positive(query.clauses))
+        if oracle.is_pattern_clause(clause) and (matches := oracle.matches(clause, query, neuron))
+    }
+    assert [evidence.clause for evidence in hit.evidence] == list(matches), f"{neuron}: other clauses hold"
+    for field, value in (("activation", hit.activation), ("importance", hit.importance)):
+        assert value == oracle.best(field, query, neuron), f"{neuron}: {field} {value}"
+    for evidence in hit.evidence:
+        _check_evidence(evidence, matches[evidence.clause], neuron)
+
+
+def _check_evidence(evidence: Evidence, matches: Sequence[Match], neuron: Neuron) -> None:
+    """The pattern shown is one that matches, there, and none that matches activates more."""
+    assert evidence.activation == max(match.activation for match in matches)
+    end = _shown(evidence.path, neuron)
+    depths = tuple(step.depth for step in evidence.path if step.matched)
+    match = Match(end, depths, evidence.activation, evidence.importance)
+    assert match in matches, f"{neuron}: {match} is shown, matches are {matches}"
+
+
+def _check_pattern(hit: PatternHit, row: Row) -> None:
+    assert hit.statistics == row.neuron.statistics
+    assert (hit.activation, hit.importance) == (row.activation, row.importance)
+    assert _shown(hit.steps, row.neuron) == row.end
+
+
+def _shown(path: Sequence[PathStep], neuron: Neuron) -> int:
+    """Return the end of the pattern that a path in text order shows; gaps are any-tokens."""
+    assert [step.depth for step in path] == list(range(len(path) - 1, -1, -1))
+    named = [step for step in path[::-1] if step.token is not None]
+    (end,) = (end for end, pattern in neuron.patterns.items() if _reads(named, pattern, neuron))
+    return end
+
+
+def _reads(named: Sequence[PathStep], pattern: Pattern, neuron: Neuron) -> bool:
+    if [(step.depth, step.token) for step in named] != [(step.depth, step.token) for step in pattern.steps]:
+        return False
+    for shown, step in zip(named, pattern.steps, strict=True):
+        assert shown.text == neuron.model.texts[step.token]
+        assert shown.importance == (step.importance if step.depth else None)
+    return True

@@ -1,0 +1,145 @@
+"""Statements at random, every construct mixed with every other.
+
+One generator, which asks a ``random.Random`` for each of its choices: a seed's for long runs, Hypothesis's
+where a failure is to be made small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+
+from hypothesis import strategies as st
+
+from n2gdb.grammar.ast import (
+    Clause,
+    ContainedIn,
+    Contains,
+    Count,
+    FiringOn,
+    Grouping,
+    Key,
+    Matching,
+    Mentioning,
+    Metric,
+    NeuronRef,
+    Query,
+    RankBy,
+    Role,
+    SimilarTo,
+    Statement,
+    Subject,
+    TokenQuery,
+)
+from n2gdb.grammar.unparse import written
+from tests.oracle.evaluator import is_pattern_clause, positive
+from tests.oracle.random_conditions import OF_MATCH, REAL, WHOLE, random_condition, random_formula
+from tests.oracle.random_patterns import TokenPath, random_pattern, random_test, text_along
+from tests.oracle.world import World
+
+__all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "statements", "written"]
+
+#: Tokens as they are typed: known by text, by norm, under both kinds of quotes, and not at all.
+TYPED = (" the", "the", "THE", "end", " end", "of", "dog", " cat", "s", "\n", "xyzzy")
+
+_SHOWN = ("neuron", "model", "path", *OF_MATCH, *WHOLE, *REAL, "state")
+_ABOVE = (0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a statement can name: tokens, paths that are stored, neurons, models; and texts to run."""
+
+    texts: tuple[str, ...] = TYPED
+    paths: tuple[TokenPath, ...] = (((0, " end"), (1, " the"), (3, " the")), ((0, "s"), (2, " dog")))
+    neurons: tuple[NeuronRef, ...] = (NeuronRef(0, 1), NeuronRef(1, 2))
+    models: tuple[str, ...] = ("small",)
+    has_tokenizer: bool = True
+
+
+def known_of(world: World) -> Known:
+    """Return what statements about a world can name."""
+    paths = tuple(
+        tuple((step.depth, neuron.model.texts[step.token]) for step in pattern.steps)
+        for neuron in world.neurons
+        for pattern in neuron.patterns.values()
+    )
+    texts = tuple(dict.fromkeys(text for model in world.models for text in model.texts))
+    several = len(world.models) > 1
+    neurons = tuple(
+        NeuronRef(each.name.layer, each.name.index, each.model.name if several else None)
+        for each in world.neurons
+    )
+    cutting = any(model.tokenizer for model in world.models)
+    return Known((*texts, "xyzzy", "New York"), paths, neurons, tuple(m.name for m in world.models), cutting)
+
+
+def statements(known: Known) -> st.SearchStrategy[Statement]:
+    """Any statement of the language."""
+    return st.randoms(use_true_random=False).map(lambda random: random_statement(random, known))
+
+
+def queries() -> st.SearchStrategy[Query]:
+    """Any query that starts with neurons or patterns, over TYPED."""
+    return st.randoms(use_true_random=False).map(lambda random: random_query(random, Known()))
+
+
+def random_statement(random: Random, known: Known) -> Statement:
+    """Return a statement; one in fourteen asks for tokens."""
+    if random.random() < 0.07:
+        limit, offset = _cut(random), _cut(random)
+        return TokenQuery(random.choice(list(Role)), random.choice(known.neurons), limit, offset)
+    return random_query(random, known)
+
+
+def random_query(random: Random, known: Known) -> Query:
+    """Return a query for neurons, for patterns, or for a count of either."""
+    subject = Subject.PATTERNS if random.random() < 0.2 else Subject.NEURONS
+    model = random.choice(known.models) if random.random() < 0.15 else None
+    leaves = random.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3))
+    clauses = None
+    if random.random() < 0.9:
+        clauses = random_formula(random, lambda: _clause(random, known), leaves)
+    on_match = subject is Subject.PATTERNS or any(is_pattern_clause(each) for each in positive(clauses))
+    where = None
+    if random.random() < 0.5:
+        leaves = random.choice((1, 1, 1, 1, 2, 3))
+        where = random_formula(random, lambda: random_condition(random, on_match), leaves)
+    query = Query(clauses, where, (), _cut(random), _cut(random), subject, model)
+    return _ended(random, known, query, on_match)
+
+
+def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:
+    """Say how the rows of a query are counted, ranked or ordered, and what is shown of them."""
+    kind = random.random()
+    if kind < 0.22:
+        return replace(query, count=Count(random.choice((None, *Grouping))))
+    if kind < 0.32 and query.subject is Subject.NEURONS:
+        return replace(query, rank=RankBy(random.choice(known.neurons), random.choice(list(Metric))))
+    if kind < 0.6:
+        names = (*WHOLE, *REAL, "state", *(OF_MATCH * 4 if on_match else ()))
+        fields = random.sample(sorted(set(names), key=names.index), random.randint(1, 2))
+        query = replace(query, order=tuple(Key(name, random.random() < 0.5) for name in fields))
+    if random.random() < 0.1:
+        query = replace(query, returns=tuple(random.sample(_SHOWN, random.randint(1, 4))))
+    return query
+
+
+def _clause(random: Random, known: Known) -> Clause:
+    kind = random.random()
+    path = random.choice(known.paths)
+    if kind < 0.55:
+        return Matching(random_pattern(random, known.texts, path))
+    if kind < 0.68:
+        return Mentioning(random_test(random, known.texts, random.choice(path)[1]))
+    if kind < 0.8 and known.has_tokenizer:
+        at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
+        return FiringOn(text_along(random, known.texts, path), at)
+    neuron, above = random.choice(known.neurons), random.choice(_ABOVE)
+    if kind < 0.9:
+        return SimilarTo(neuron, random.choice(list(Metric)), above)
+    return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
+
+
+def _cut(random: Random) -> int | None:
+    return random.randint(0, 8) if random.random() < 0.2 else None

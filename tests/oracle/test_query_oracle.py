@@ -1,0 +1,98 @@
+"""The database answers as the evaluator does: the same rows in the same order, on the same evidence.
+
+A long run of the same is ``python -m tests.oracle.run``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+import n2gdb
+from n2gdb.database import Database
+from n2gdb.grammar.ast import NeuronRef, Query, RankBy
+from n2gdb.query.cypher.compiler import read_query
+from tests.oracle.check import check
+from tests.oracle.run import Tally, tallies
+from tests.oracle.world import World
+from tests.support.worlds import build_world
+
+#: Distinct (world, statement) pairs that are compared; a world takes longer to build than ten answers.
+PAIRS, WORLDS = 2500, 10
+
+#: What has to be asked for, and found, to say that everything was.
+CONSTRUCTS = {
+    *(
+        "AnyToken",
+        "BEFORE",
+        "BEFORE/k",
+        "Between",
+        "Comparison",
+        "Computed",
+        "ContainedIn",
+        "Contains",
+        "Count",
+    ),
+    *("FiringOn", "Grouping.ACTIVATING", "Grouping.CONTEXT", "Grouping.LAYER", "Grouping.MODEL"),
+    *("Grouping.STATE", "InList", "Matching", "Mentioning", "Metric.GRAPH", "Metric.SUBSET", "Metric.TOKENS"),
+    *("NEAR", "Negated", "Not", "OneOf", "Or", "RankBy", "Run", "SimilarTo", "Subject.PATTERNS", "THEN"),
+    *(
+        "TokenClass",
+        "TokenExpression",
+        "TokenQuery",
+        "Variable",
+        "exact literal",
+        "literal of several tokens",
+    ),
+    *("limit", "loose literal", "model", "offset", "order", "returns", "variable twice"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, World]]:
+    path, world = build_world(tmp_path_factory.mktemp("world"), seed=0)
+    assert len(world.models) == 3
+    with n2gdb.open(path) as database:
+        yield database, world
+
+
+def test_the_database_answers_as_the_evaluator_does() -> None:
+    total = Tally()
+    for tally in tallies(range(WORLDS), min(2, os.cpu_count() or 1), asked=PAIRS // WORLDS):
+        total.add(tally)
+    assert not total.differing, "\n\n".join(total.differences.values())
+    assert total.pairs >= PAIRS
+    assert total.found >= 0.4 * PAIRS
+    assert {name for name, found in total.had_and_found.items() if found} >= CONSTRUCTS
+
+
+def test_one_query_over_several_models_finds_neurons_of_all(world: tuple[Database, World]) -> None:
+    database, models = world
+    hits = database.query("neurons MATCHING ...")
+    assert {hit.model for hit in hits} == {model.name for model in models.models}
+
+
+def test_limit_and_offset_cut_the_same_order(world: tuple[Database, World]) -> None:
+    database, _ = world
+    query = read_query("neurons MATCHING ... ORDER BY activation DESC")
+    assert isinstance(query, Query)
+    whole = [hit.neuron for hit in database.query(query)]
+    part = database.query(replace(query, limit=5, offset=3))
+    assert [hit.neuron for hit in part] == whole[3:8]
+    assert part.total == len(whole) > 8
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(rank=RankBy(NeuronRef(0, 0))),
+        Query(rank=RankBy(NeuronRef(9, 0, "model-0"))),
+        Query(rank=RankBy(NeuronRef(0, 0, "model-9"))),
+        Query(model="model-9"),
+    ],
+)
+def test_both_refuse_names_that_are_not_clear(query: Query, world: tuple[Database, World]) -> None:
+    assert check(query, *world) is None

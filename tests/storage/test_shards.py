@@ -1,0 +1,145 @@
+"""Shards are complete or absent, and give back what was written."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.ids import NeuronName
+from n2gdb.errors import StorageError
+from n2gdb.storage import schema
+from n2gdb.storage.shards import RunFolder, graphs_from, nodes_table, run_folders, shards_folder
+from tests.support.small_run import model_table, random_graphs, write_run, write_shards
+
+GRAPHS = random_graphs(seed=1, layers=2, neurons=8)
+
+
+def disk_full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_nodes_table_and_back_give_the_same_graphs() -> None:
+    table = nodes_table(list(GRAPHS.items()))
+    assert table.schema == schema.NODES
+    assert table["end"].null_count == sum(len(graph) - graph.n_patterns for graph in GRAPHS.values())
+    assert graphs_from(table) == {name: graph for name, graph in GRAPHS.items() if len(graph)}
+
+
+def test_rows_may_come_in_any_order() -> None:
+    table = nodes_table(list(GRAPHS.items()))
+    assert graphs_from(table.sort_by([("token", "ascending")])) == graphs_from(table)
+
+
+def test_no_graphs_and_empty_graphs_are_no_rows() -> None:
+    assert len(nodes_table([])) == 0
+    assert len(nodes_table([(NeuronName(0, 0), NeuronGraph.empty())])) == 0
+    assert graphs_from(nodes_table([])) == {}
+
+
+def test_a_run_reads_back_sorted_whatever_the_order_of_its_shards(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    for name in sorted(GRAPHS, reverse=True):
+        neurons = pa.Table.from_pylist(
+            [{"layer": name.layer, "index": name.index, "state": "live"}], schema=schema.NEURONS
+        )
+        shard = f"{100 - name.layer * 10 - name.index}"
+        run.write_shard(shard, neurons, nodes_table([(name, GRAPHS[name])]), schema.EXAMPLES.empty_table())
+    assert run.done() == {(name.layer, name.index) for name in GRAPHS}
+    rows = run.neurons()
+    assert list(zip(rows["layer"].to_pylist(), rows["index"].to_pylist(), strict=True)) == sorted(run.done())
+    assert run.nodes() == nodes_table(sorted(GRAPHS.items(), key=lambda item: item[0]))
+
+
+def test_every_table_reads_back(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    assert run.model() == model_table("run", GRAPHS, 13)
+    assert run.tokens().schema == schema.TOKENS
+    assert run.windows().schema == schema.WINDOWS
+    assert run.examples().schema == schema.EXAMPLES
+    assert [path.name for path in run.shards()] == ["L0", "L1"]
+
+
+def test_a_run_without_shards_has_empty_tables(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    assert (run.shards(), run.done(), len(run.nodes()), len(run.examples())) == ([], set(), 0, 0)
+
+
+def test_runs_of_a_database_are_those_with_a_model(tmp_path: Path) -> None:
+    database = tmp_path / "x.n2gdb"
+    assert run_folders(database) == []
+    folder = shards_folder(database)
+    write_run(folder / "b", GRAPHS)
+    write_run(folder / "a", GRAPHS)
+    RunFolder.create(folder / "begun")
+    assert [run.path.name for run in run_folders(database)] == ["a", "b"]
+
+
+def test_a_table_of_another_shape_is_refused(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    with pytest.raises(ValueError, match="table windows has columns"):
+        run.write_windows(pa.table({"window": [1]}))
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b"])
+def test_a_shard_must_have_a_plain_name(tmp_path: Path, name: str) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    empty = (schema.NEURONS.empty_table(), schema.NODES.empty_table(), schema.EXAMPLES.empty_table())
+    with pytest.raises(ValueError, match="cannot be a shard's name"):
+        run.write_shard(name, *empty)
+
+
+def test_a_complete_shard_is_not_replaced(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    with pytest.raises(StorageError, match="complete already"):
+        write_shards(run, GRAPHS)
+
+
+def test_no_space_leaves_no_half_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    monkeypatch.setattr(pq, "write_table", disk_full)
+    with pytest.raises(StorageError, match=r"no space left to write .*L0"):
+        write_shards(run, GRAPHS)
+    assert files(run.path) == ["neurons"]
+
+
+def test_no_space_leaves_the_older_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    before = run.windows()
+    monkeypatch.setattr(pq, "write_table", disk_full)
+    with pytest.raises(StorageError, match="no space left"):
+        run.write_windows(before.slice(0, 0))
+    assert run.windows() == before
+    assert ".windows.parquet" not in files(run.path)
+
+
+def test_a_killed_write_is_neither_read_nor_kept(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    before = files(run.path)
+    (run.path / "neurons" / ".L7").mkdir()
+    (run.path / "neurons" / ".L7" / "neurons.parquet").write_bytes(b"half")
+    (run.path / ".tokens.parquet").write_bytes(b"half")
+    assert [path.name for path in run.shards()] == ["L0", "L1"]
+    run.clean()
+    assert files(run.path) == before
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match=r"file/run cannot be written: Not a directory"):
+        RunFolder.create(tmp_path / "file" / "run")
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    (run.shards()[0] / "nodes.parquet").write_bytes(b"damaged")
+    with pytest.raises(StorageError, match=r"L0/nodes.parquet cannot be read"):
+        run.nodes()

@@ -1,0 +1,71 @@
+"""A database for the browser: neurons that are plain, hostile, large and dead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from tokenizers import Tokenizer
+
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.core.ids import NeuronName
+from n2gdb.core.tokens import normalise
+from n2gdb.storage import schema
+from n2gdb.storage.connection import build_database
+from n2gdb.storage.shards import RunFolder
+from tests.support.small_run import WINDOW, model_table, write_shards
+
+__all__ = ["HOSTILE", "build_browser_world"]
+
+_STORED = (Path(__file__).parents[2] / "ingest" / "demo" / "tokenizer.json").read_text(encoding="utf-8")
+_TOKENIZER = Tokenizer.from_str(_STORED)
+
+#: Texts of tokens that a page could take for something else.
+HOSTILE = (
+    "<script>window.hacked = 1</script>",
+    '"><img src=x onerror="window.hacked=1">',
+    "</title></text></svg><script>window.hacked=1</script>",
+    "\u202eright\u05d0",
+    "\n\n\t",
+    "'&quot;\\",
+)
+
+
+def build_browser_world(folder: Path) -> Path:
+    """Build ``neurons.n2gdb`` in a folder; L2N0 fires on hostile tokens, L2N1 has 130 patterns."""
+    texts = [_TOKENIZER.decode([token], skip_special_tokens=False) for token in range(4096)]
+    first = len(texts) - len(HOSTILE)
+    texts[first:] = HOSTILE
+    place = {text: token for token, text in enumerate(texts)}
+    the, end, on, other = (place[text] for text in (" the", " end", " on", " other"))
+    hostile = range(first, len(texts))
+    behind = [*hostile[1:], the]
+    graphs = {
+        NeuronName(0, 0): _graph((0.75, the), (1.0, the, place[" of"])),
+        NeuronName(1, 0): _graph((1.0, end, the)),
+        NeuronName(1, 1): _graph((1.0, end, the), (0.6, end)),
+        NeuronName(1, 2): _graph((0.8, other, the, on), (0.6, other, place[" an"]), (0.7, place["ious"])),
+        NeuronName(2, 0): _graph(
+            *((0.9, token, before) for token, before in zip(hostile, behind, strict=True))
+        ),
+        NeuronName(2, 1): _graph(*((0.5 + token / 1000, 300 + token, the) for token in range(130))),
+        NeuronName(2, 2): NeuronGraph.empty(),
+    }
+    run = RunFolder.create(folder / "world")
+    (row,) = model_table("world", graphs, len(texts)).to_pylist()
+    run.write_model(pa.Table.from_pylist([row | {"tokenizer": _STORED}], schema=schema.MODEL))
+    columns = [range(len(texts)), texts, [normalise(text) for text in texts], [False] * len(texts)]
+    run.write_tokens(pa.table(columns, schema=schema.TOKENS))
+    window = [*WINDOW[:3], *hostile, the][: len(WINDOW)]
+    run.write_windows(pa.table([[0], [window]], schema=schema.WINDOWS))
+    write_shards(run, graphs)
+    build_database(folder / "neurons.n2gdb", [run])
+    return folder / "neurons.n2gdb"
+
+
+def _graph(*patterns: tuple[float, *tuple[int, ...]]) -> NeuronGraph:
+    """Return a graph of patterns: an activation, then tokens from the activating one back."""
+    return NeuronGraph.from_patterns(
+        Pattern(tuple(Step(depth, token, 0.875) for depth, token in enumerate(tokens)), activation)
+        for activation, *tokens in patterns
+    )

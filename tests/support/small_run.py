@@ -1,0 +1,134 @@
+"""Runs small enough to write in a test: graphs over a handful of words, and the shards around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pyarrow as pa
+
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.core.ids import NeuronName
+from n2gdb.core.tokens import normalise
+from n2gdb.storage import schema
+from n2gdb.storage.shards import RunFolder, nodes_table
+
+WORDS = ("<eos>", " the", "the", " The", " end", "end", " of", "of", " dog", " cat", "s", "\n", " except")
+WINDOW = (0, 1, 8, 6, 3, 9, 12, 1, 4, 5)  # <eos> the dog of The cat except the end end
+
+
+def random_graph(random: Random, words: int = len(WORDS), patterns: int = 6, depth: int = 6) -> NeuronGraph:
+    """Return a graph of up to ``patterns`` random patterns, sometimes empty."""
+    return NeuronGraph.from_patterns(
+        random_pattern(random, words, depth) for _ in range(random.randint(0, patterns))
+    )
+
+
+def random_pattern(random: Random, words: int, depth: int) -> Pattern:
+    """Return a pattern with gaps over token ids 1 and up; 0 is the special one."""
+    depths = [0, *sorted(random.sample(range(1, depth + 1), random.randint(0, min(4, depth))))]
+    steps = (Step(at, random.randrange(1, words), round(random.uniform(0.75, 1), 2)) for at in depths)
+    return Pattern(tuple(steps), round(random.uniform(0.5, 1), 2))
+
+
+def random_graphs(seed: int, layers: int = 3, neurons: int = 20) -> dict[NeuronName, NeuronGraph]:
+    """Return a random graph for each of ``layers`` x ``neurons``."""
+    random = Random(seed)
+    return {NeuronName(i, j): random_graph(random) for i in range(layers) for j in range(neurons)}
+
+
+def write_run(
+    folder: Path, graphs: Mapping[NeuronName, NeuronGraph], words: Sequence[str] = WORDS, seed: int = 0
+) -> RunFolder:
+    """Write one complete run named like its folder; scores are random, those of every fifth neuron absent."""
+    run = RunFolder.create(folder)
+    run.write_model(model_table(folder.name, graphs, len(words)))
+    run.write_tokens(
+        pa.table(
+            [
+                range(len(words)),
+                list(words),
+                [normalise(word) for word in words],
+                [i == 0 for i in range(len(words))],
+            ],
+            schema=schema.TOKENS,
+        )
+    )
+    run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
+    write_shards(run, graphs, seed)
+    return run
+
+
+def write_shards(run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed: int = 0) -> None:
+    """Write one shard a layer."""
+    random = Random(seed)
+    for layer in sorted({name.layer for name in graphs}):
+        here = [
+            (name, graph)
+            for name, graph in sorted(graphs.items(), key=lambda item: item[0])
+            if name.layer == layer
+        ]
+        neurons = pa.Table.from_pylist([_neuron(random, *item) for item in here], schema=schema.NEURONS)
+        examples = [_example(name, rank) for name, graph in here if len(graph) for rank in range(2)]
+        run.write_shard(
+            f"L{layer}", neurons, nodes_table(here), pa.Table.from_pylist(examples, schema=schema.EXAMPLES)
+        )
+
+
+def model_table(name: str, graphs: Mapping[NeuronName, NeuronGraph], words: int) -> pa.Table:
+    row = {
+        "name": name,
+        "n_layers": 1 + max(neuron.layer for neuron in graphs),
+        "d_mlp": 1 + max(neuron.index for neuron in graphs),
+        "d_vocab": words,
+        "n_ctx": len(WINDOW),
+        "activation_function": "solu",
+        "site": "blocks.{layer}.mlp.hook_post",
+        "corpus": "ten words",
+        "corpus_tokens": len(WINDOW),
+        "model_fingerprint": "0123456789abcdef",
+        "tokenizer_fingerprint": "123456789abcdef0",
+        "corpus_fingerprint": "23456789abcdef01",
+        "configuration": json.dumps({"top_k": 2}),
+        "code_version": "0.1.0",
+        "tokenizer": "",
+    }
+    return pa.Table.from_pylist([row], schema=schema.MODEL)
+
+
+def _neuron(random: Random, name: NeuronName, graph: NeuronGraph) -> dict[str, object]:
+    judged = len(graph) > 0 and name.index % 5 != 4
+    precision, recall = random.randint(1, 8) / 8, random.randint(1, 8) / 8
+    return {
+        "layer": name.layer,
+        "index": name.index,
+        "state": "live" if len(graph) else "dead",
+        "max_activation": round(random.uniform(1, 9), 2) if len(graph) else 0.0,
+        "precision": precision if judged else None,
+        "recall": recall if judged else None,
+        "f1": 2 * precision * recall / (precision + recall) if judged else None,
+        "true_firings": 8 if judged else 0,
+        "predicted_firings": 8 if judged else 0,
+        "n_patterns": graph.n_patterns,
+        "n_nodes": len(graph),
+        "n_activating": len(set(graph.token[graph.depth == 0].tolist())),
+        "n_context": len(set(graph.token[graph.depth > 0].tolist())),
+    }
+
+
+def _example(name: NeuronName, rank: int) -> dict[str, object]:
+    trace = np.linspace(0, 1, 5).astype(np.float16)
+    return {
+        "layer": name.layer,
+        "index": name.index,
+        "rank": rank,
+        "window": 0,
+        "pivot": 8,
+        "activation": 4.0 - rank,
+        "split": "train" if rank % 2 == 0 else "test",
+        "start": 4,
+        "trace": trace.tobytes(),
+    }

@@ -1,0 +1,226 @@
+"""Worlds at random: databases of several models, each with its own words and its own way to cut text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.core.ids import NeuronName
+from n2gdb.core.tokens import normalise
+from n2gdb.storage import schema
+from n2gdb.storage.connection import build_database
+from n2gdb.storage.shards import RunFolder
+from tests.oracle.behaviours import behaviours_of
+from tests.oracle.world import Model, Neuron, World
+from tests.support.small_run import WINDOW, model_table, write_shards
+
+__all__ = ["build_models", "build_world", "unigram"]
+
+#: Words that differ in case, space and class, that are parts of each other, and a few that are hard to write.
+ENGLISH = (
+    *("<eos>", " the", "the", " The", "THE", " end", "end", " of", "of", " dog", " cat", "cats", "s", "\n"),
+    *(" New", " York", "New", " new", " york", " NEW", "7", " 42", ",", " .", "!?", " ", "  ", "\t"),
+)
+#: Another model's: some of the same texts at other ids.
+FOREIGN = (
+    *("<unk>", "end", " end", " dog", "The", " the", "of", " of", "s", " é", "É", "ß", "ẞ", "日本", "語"),
+    *(" New", "York", "12", "3", "...", "\\", "'", '"', "/", " $x", "_", "\n\n", " العربية", "e\u0301"),
+)
+#: As byte-pair encoding leaves them: single letters, and a few merged.
+LETTERS = (
+    *("a", "b", "c", "d", "e", "n", "o", "t", "h", "w", " ", "th", "the", " t", " the", "an", "and", " a"),
+    *("ne", "new", "N", "Ne", "New", "Y", "1", "2", "12", "T", "Th", "The"),
+)
+MERGES = (
+    *(
+        "t h",
+        "th e",
+        "Ġ t",
+        "Ġ the",
+        "a n",
+        "an d",
+        "n e",
+        "ne w",
+        "N e",
+        "Ne w",
+        "1 2",
+        "T h",
+        "Th e",
+        "Ġ a",
+    ),
+)
+
+LAYERS, WIDTH = 3, 6
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A model to be made: its words, and the JSON of its tokenizer."""
+
+    words: tuple[str, ...]
+    tokenizer: str
+
+
+def build_world(folder: Path, seed: int) -> tuple[Path, World]:
+    """Build the database of a random world; return its path and what went into it."""
+    random = Random(seed)
+    chosen = random.sample(_kinds(), random.choice((1, 1, 2, 3)))
+    models = tuple(Model(at, f"model-{at}", kind.words, kind.tokenizer) for at, kind in enumerate(chosen))
+    return build_models(folder, models, random)
+
+
+def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tuple[Path, World]:
+    """Build a database of random neurons of these models; return its path and what went into it."""
+    runs: list[RunFolder] = []
+    neurons: list[Neuron] = []
+    for model in models:
+        graphs = dict(_graphs(random, model, neurons))
+        run = _write(folder / f"run{model.number}", model, graphs, random.randrange(1 << 30))
+        runs.append(run)
+        rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
+        for name in sorted(rows):
+            statistics = rows[name] | {"polysemy": len(behaviours_of(graphs[name]))}
+            neurons.append(Neuron(model, name, statistics, graphs[name]))
+    path = folder / "world.n2gdb"
+    build_database(path, runs)
+    return path, World(models, tuple(neurons))
+
+
+def _kinds() -> list[_Kind]:
+    return [
+        _Kind(ENGLISH, unigram(ENGLISH)),
+        _Kind(FOREIGN, unigram(FOREIGN)),
+        _Kind((ENGLISH[0], *reversed(ENGLISH[1:])), _whole_words((ENGLISH[0], *reversed(ENGLISH[1:])))),
+        _Kind(LETTERS, _byte_pairs()),
+        _Kind(FOREIGN, ""),
+    ]
+
+
+def _graphs(
+    random: Random, model: Model, others: Sequence[Neuron]
+) -> Iterator[tuple[NeuronName, NeuronGraph]]:
+    """Yield a graph a neuron: some empty, some much like one before, some of another model's texts."""
+    made: list[list[Pattern]] = []
+    for layer in range(LAYERS):
+        for index in range(WIDTH):
+            patterns = _patterns(random, model, made, others)
+            made.append(patterns)
+            yield NeuronName(layer, index), NeuronGraph.from_patterns(patterns)
+
+
+def _patterns(
+    random: Random, model: Model, made: Sequence[list[Pattern]], others: Sequence[Neuron]
+) -> list[Pattern]:
+    fate = random.random()
+    if fate < 0.08:
+        return []
+    fresh = [_pattern(random, len(model.texts)) for _ in range(random.randint(1, 4))]
+    if fate < 0.3 and made:
+        return [*random.choice(made), *fresh[:1]]
+    if fate < 0.4 and made:
+        return random.choice(made)[:3]
+    if fate < 0.55 and others:
+        return [*_translated(random.choice(others), model), *fresh[:2]]
+    return fresh
+
+
+def _translated(neuron: Neuron, model: Model) -> Iterator[Pattern]:
+    """Yield the patterns of another model's neuron that this model has all tokens for."""
+    for pattern in neuron.patterns.values():
+        texts = [neuron.model.texts[step.token] for step in pattern.steps]
+        if all(text in model.texts for text in texts):
+            steps = [
+                Step(step.depth, model.texts.index(text), step.importance)
+                for step, text in zip(pattern.steps, texts, strict=True)
+            ]
+            yield Pattern(tuple(steps), pattern.activation)
+
+
+def _pattern(random: Random, words: int) -> Pattern:
+    """Activations are eighths, so that sums of them are exact and ties are ties in any order of adding."""
+    spread = random.choice((1, 3, 6, 6))
+    depths = [0, *sorted(random.sample(range(1, spread + 1), random.randint(0, min(4, spread))))]
+    tokens = [random.randrange(words)]
+    for _ in depths[1:]:
+        tokens.append(random.choice(tokens) if random.random() < 0.2 else random.randrange(words))
+    steps = (
+        Step(depth, token, round(random.uniform(0.75, 1), 2))
+        for depth, token in zip(depths, tokens, strict=True)
+    )
+    return Pattern(tuple(steps), random.choice((0.375, 0.5, 0.625, 0.75, 0.875, 1.0)))
+
+
+def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], seed: int) -> RunFolder:
+    run = RunFolder.create(folder)
+    about = model_table(model.name, graphs, len(model.texts))
+    place = about.schema.get_field_index("tokenizer")
+    run.write_model(about.set_column(place, about.schema.field(place), pa.array([model.tokenizer])))
+    columns = [
+        range(len(model.texts)),
+        list(model.texts),
+        [normalise(text) for text in model.texts],
+        [token == 0 for token in range(len(model.texts))],
+    ]
+    run.write_tokens(pa.table(columns, schema=schema.TOKENS))
+    run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
+    write_shards(run, graphs, seed)
+    return run
+
+
+def unigram(words: Sequence[str]) -> str:
+    """Cut into the fewest pieces; what has none is the first word."""
+    vocabulary = [[word, -10.0 - at / 64] for at, word in enumerate(words)]
+    return _tokenizer({"type": "Unigram", "unk_id": 0, "vocab": vocabulary, "byte_fallback": False})
+
+
+def _whole_words(words: Sequence[str]) -> str:
+    """Cut at spaces and signs, each word with its space; what is no word is the first."""
+    model = {"type": "WordLevel", "vocab": {word: at for at, word in enumerate(words)}, "unk_token": words[0]}
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": r" ?\w+| ?[^\w\s]+|\s+"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    return _tokenizer(model, split)
+
+
+def _byte_pairs() -> str:
+    """Merge letters as GPT-2 does; what has no byte of its own is dropped."""
+    vocabulary = {text.replace(" ", "Ġ"): at for at, text in enumerate(LETTERS)}
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "vocab": vocabulary,
+        "merges": list(MERGES),
+    }
+    return _tokenizer(
+        model, {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    )
+
+
+def _tokenizer(model: Mapping[str, object], before: Mapping[str, object] | None = None) -> str:
+    return json.dumps(
+        {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": [],
+            "normalizer": None,
+            "pre_tokenizer": before,
+            "post_processor": None,
+            "decoder": None,
+            "model": model,
+        }
+    )
