@@ -24,9 +24,9 @@ import typer
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import silent
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import Windows, read_documents
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.evaluation.heldout import HeldoutText
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.stored import load_stored_model, stored_config

@@ -17,9 +17,9 @@ from n2gdb.core import tokens
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import Report
 from n2gdb.errors import SelectionError
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.subject import SubjectModel

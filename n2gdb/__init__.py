@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph, Pattern, Step
     from n2gdb.core.ids import NeuronName
     from n2gdb.core.paths import PathStep
+    from n2gdb.core.readings import Example, ReadToken
     from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.database import Database
     from n2gdb.database import open_database as open
     from n2gdb.errors import N2gdbError
-    from n2gdb.neuron import Example, Neuron, NeuronPattern
+    from n2gdb.neuron import Neuron, NeuronPattern
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
-    from n2gdb.prediction.reading import Reading, ReadToken
+    from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.query.builder.queries import (
         QueryBuilder,
@@ -131,10 +132,11 @@ _HOMES = {
     "n2gdb.core.ids": ("NeuronName",),
     "n2gdb.core.paths": ("PathStep",),
     "n2gdb.query.execution.patterns": ("PatternHit",),
-    "n2gdb.prediction.reading": ("ReadToken", "Reading"),
+    "n2gdb.prediction.reading": ("Reading",),
     "n2gdb.query.execution.context": ("Stage",),
     "n2gdb.similarity.neurons": ("NeuronPair", "SimilarNeuron"),
-    "n2gdb.neuron": ("Example", "Neuron", "NeuronPattern"),
+    "n2gdb.core.readings": ("Example", "ReadToken"),
+    "n2gdb.neuron": ("Neuron", "NeuronPattern"),
     "n2gdb.query.execution.tokens": ("TokenHit",),
     "n2gdb.core.tokenizer": ("Tokenizer",),
 }

@@ -311,7 +311,7 @@ class Database:
 
 def _read(query: AnyQuery) -> Statement:
     """Return the statement of any form of a query; one without a text is held to the rules of its text."""
-    from n2gdb.query.cypher.compiler import read_query
+    from n2gdb.query.parse import read_query
 
     if isinstance(query, str):
         return read_query(query)

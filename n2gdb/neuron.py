@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.readings import Example
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.neurons import load_examples, load_graph
 
 if TYPE_CHECKING:
     import networkx as nx
     import numpy as np
     import numpy.typing as npt
 
-    from n2gdb.core.graph import NeuronGraph
-    from n2gdb.database import Database
     from n2gdb.drawing import Picture
+    from n2gdb.drawing.stored_graph import StoredGraph
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
+    from n2gdb.storage.catalog import ModelInfo
 
-__all__ = ["Example", "Neuron", "NeuronPattern", "load_examples", "load_graph", "load_neuron"]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A window of the corpus in which the neuron is among its largest.
-
-    ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
-    value, not normalised. ``trace`` holds normalised activations from position ``start`` on.
-    """
-
-    rank: int
-    tokens: tuple[int, ...]
-    pivot: int
-    activation: float
-    split: str
-    start: int
-    trace: tuple[float, ...]
-
-    def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
-        """Return what JSON can hold; ``texts`` are of its tokens."""
-        return {
-            "rank": self.rank,
-            "activation": self.activation,
-            "split": self.split,
-            "pivot": self.pivot,
-            "tokens": self.tokens,
-            "texts": [texts[token] for token in self.tokens],
-            "start": self.start,
-            "trace": self.trace,
-        }
+__all__ = ["Neuron", "NeuronPattern", "NeuronSource", "load_neuron"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +37,33 @@ class NeuronPattern:
 
     def __str__(self) -> str:
         return written(self.path)
+
+
+class NeuronSource(Protocol):
+    """What a neuron asks of the database that it comes from; see ``n2gdb.database.Database``."""
+
+    connection: Connection
+
+    def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
+        """Return the texts of token ids."""
+
+    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
+        """Return the token ids of a text."""
+
+    def model(self, name: str | None = None) -> ModelInfo:
+        """Return what is known of a model."""
+
+    def similar(
+        self,
+        neuron: str | NeuronName,
+        k: int | None = 20,
+        metric: str = "graph",
+        *,
+        above: float = 0.0,
+        model: str | None = None,
+        within: str | None = None,
+    ) -> Answer[SimilarNeuron]:
+        """Return the most similar neurons."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +88,14 @@ class Neuron:
     n_context: int
     polysemy: int
     _key: int = field(repr=False)
-    _database: Database = field(repr=False, compare=False)
+    _database: NeuronSource = field(repr=False, compare=False)
 
     @cached_property
-    def graph(self) -> NeuronGraph:
+    def graph(self) -> StoredGraph:
         """The graph, exactly as it was stored."""
-        return replace(load_graph(self._database.connection, self._key), texts=self.texts)
+        from n2gdb.drawing.stored_graph import StoredGraph
+
+        return StoredGraph.of(load_graph(self._database.connection, self._key), self.texts)
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
@@ -213,53 +213,10 @@ class Neuron:
 _STATISTICS = tuple(name for name in Neuron.__dataclass_fields__ if not name.startswith("_"))[2:]
 
 
-def load_neuron(database: Database, key: int, name: NeuronName, model: str) -> Neuron | None:
+def load_neuron(database: NeuronSource, key: int, name: NeuronName, model: str) -> Neuron | None:
     """Read the statistics of the neuron with this key; None where there is none."""
     fields = ", ".join(f"n.{statistic}" for statistic in _STATISTICS)
     rows = database.connection.rows(f"MATCH (n:Neuron) WHERE n.id = $key RETURN {fields}", {"key": key})
     if not rows:
         return None
     return Neuron(name, model, **dict(zip(_STATISTICS, rows[0], strict=True)), _key=key, _database=database)
-
-
-def load_graph(connection: Connection, key: int) -> NeuronGraph:
-    """Rebuild the graph of the neuron with this key from its relationships."""
-    import numpy as np  # 0.1 s: only where a graph is asked for
-
-    from n2gdb.core.graph import NeuronGraph
-
-    roots = connection.rows(
-        "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id = $key RETURN a.pre, t.token, a.`end`",
-        {"key": key},
-    )
-    context = connection.rows(
-        "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.id = $key"
-        " RETURN c.pre, t.token, c.`end`, c.depth, c.parent, c.importance",
-        {"key": key},
-    )
-    rows = sorted([*((*root, 0, -1, 1.0) for root in roots), *context])
-    _, token, end, depth, parent, importance = zip(*rows, strict=True) if rows else ((),) * 6
-    return NeuronGraph(
-        np.array(token, np.int32),
-        np.array(depth, np.int32),
-        np.array(parent, np.int32),
-        np.array(importance, np.float32),
-        np.array([float("nan") if mark is None else mark for mark in end], np.float32),
-    )
-
-
-def load_examples(connection: Connection, key: int) -> tuple[Example, ...]:
-    """Read the top examples of the neuron with this key, strongest first."""
-    rows = connection.rows(
-        "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(w:Window) WHERE n.id = $key"
-        " RETURN e.rank, w.tokens, e.pivot, e.activation, e.split, e.start, e.trace ORDER BY e.rank",
-        {"key": key},
-    )
-    return tuple(
-        Example(rank, tuple(tokens), pivot, activation, split, start, _float16(trace))
-        for rank, tokens, pivot, activation, split, start, trace in rows
-    )
-
-
-def _float16(raw: bytes) -> tuple[float, ...]:
-    return struct.unpack(f"<{len(raw) // 2}e", raw)

@@ -79,7 +79,7 @@ def _one_of(word: str, allowed: list[str], option: str) -> str:
 def _found(database: Database, text: str) -> list[int]:
     """Return the Neuron.ids that a query finds."""
     from n2gdb.grammar.ast import Mode, Query, Subject
-    from n2gdb.query.cypher.compiler import read_query
+    from n2gdb.query.parse import read_query
     from n2gdb.storage.names import neuron_key
 
     asked = read_query(text)

@@ -13,9 +13,10 @@ from n2gdb.cli.output.terminal import make_console, print_csv, print_json, print
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
 if TYPE_CHECKING:
+    from n2gdb.core.readings import ReadToken
     from n2gdb.database import Database
     from n2gdb.neuron import Neuron
-    from n2gdb.prediction.reading import Reading, ReadToken
+    from n2gdb.prediction.reading import Reading
 
 __all__ = ["predict"]
 

@@ -40,7 +40,7 @@ def query(
     """
     from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
     from n2gdb.grammar.ast import Mode
-    from n2gdb.query.cypher.compiler import read_query
+    from n2gdb.query.parse import read_query
 
     asked = read_query(text)
     if explain and asked.mode is Mode.ANSWER:

@@ -9,22 +9,13 @@ import typer
 
 from n2gdb.cli.completion import complete_neurons
 from n2gdb.cli.options import DatabaseOption, ModelOption
+from n2gdb.cli.output.neurons import EXAMPLES, PATTERNS, print_neuron
 from n2gdb.cli.output.picture_files import Files
-from n2gdb.cli.output.terminal import make_console, print_json
 
 if TYPE_CHECKING:
-    from n2gdb.database import Database
-    from n2gdb.neuron import Neuron
+    pass
 
-__all__ = ["print_neuron", "show"]
-
-_PATTERNS, _EXAMPLES = 40, 10
-
-_STATES = {
-    "live": "",
-    "unpredicted": " · its graph predicts no firing",
-    "dead": " · dead: it never fires on the corpus",
-}
+__all__ = ["show"]
 
 
 def show(
@@ -40,8 +31,8 @@ def show(
     model: ModelOption = None,
     patterns: Annotated[
         int, typer.Option(min=0, help="Patterns drawn, the strongest; 0 for all.")
-    ] = _PATTERNS,
-    examples: Annotated[int, typer.Option(min=0, help="Top examples shown.")] = _EXAMPLES,
+    ] = PATTERNS,
+    examples: Annotated[int, typer.Option(min=0, help="Top examples shown.")] = EXAMPLES,
     svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
     png: Annotated[
         Path | None, typer.Option(help="The same as pixels; needs the extra n2gdb[figures].")
@@ -80,58 +71,3 @@ def show(
             return
         for name in neurons:
             print_neuron(database, name, model, patterns=most, examples=examples, as_json=as_json)
-
-
-def print_neuron(
-    database: Database,
-    name: str,
-    model: str | None = None,
-    *,
-    patterns: int | None = _PATTERNS,
-    examples: int = _EXAMPLES,
-    as_json: bool = False,
-) -> None:
-    """Print a neuron with its strongest patterns, None for all, and its first top examples."""
-    found = database.neuron(name, model)
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        _print(found, _texts(database, found), patterns, examples)
-
-
-def _texts(database: Database, neuron: Neuron) -> dict[int, str]:
-    """Read the text of every token of the graph and the examples in one look-up."""
-    tokens = set(neuron.graph.token.tolist())
-    tokens.update(token for example in neuron.examples for token in example.tokens)
-    return database.texts(tokens, neuron.model)
-
-
-def _print(neuron: Neuron, texts: dict[int, str], patterns: int | None, examples: int) -> None:
-    from n2gdb.cli.output.graph_tree import draw_example, draw_graph
-
-    console = make_console()
-    console.print(f"{neuron.name} of {neuron.model}{_STATES[neuron.state]}", style="bold")
-    console.print(_scores(neuron))
-    console.print(
-        f"largest activation {neuron.max_activation:.3g} · {neuron.n_patterns} patterns,"
-        f" {neuron.n_nodes} nodes, {neuron.n_activating} activating and {neuron.n_context} context tokens"
-    )
-    for tree in draw_graph(neuron.graph, texts, patterns):
-        console.print()
-        console.print(tree)
-    if patterns is not None and neuron.n_patterns > patterns:
-        console.print(f"\n… {neuron.n_patterns - patterns} weaker patterns: --patterns 0 draws all")
-    for example in neuron.examples[:examples]:
-        console.print(
-            f"\n{example.rank + 1}. activation {example.activation:.3g} · {example.split}", style="dim"
-        )
-        console.print(draw_example(example, texts), soft_wrap=True)
-
-
-def _scores(neuron: Neuron) -> str:
-    if neuron.f1 is None:
-        return "not judged: its test examples hold no firing"
-    return (
-        f"F1 {neuron.f1:.2f} · precision {neuron.precision:.2f} · recall {neuron.recall:.2f}"
-        f" on {neuron.true_firings} firings in its test examples"
-    )

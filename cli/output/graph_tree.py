@@ -14,7 +14,7 @@ from n2gdb.core.tokens import display
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph, Pattern
-    from n2gdb.neuron import Example
+    from n2gdb.core.readings import Example
 
 __all__ = ["draw_example", "draw_graph", "write_path"]
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
+from n2gdb.core.readings import token_lines
 from n2gdb.core.tokens import display
-from n2gdb.prediction.reading import token_lines
 
 if TYPE_CHECKING:
-    from n2gdb.prediction.reading import Reading, ReadToken
+    from n2gdb.core.readings import ReadToken
+    from n2gdb.prediction.reading import Reading
 
 __all__ = ["draw_reading"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from n2gdb.cli.commands.show import print_neuron
 from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
+from n2gdb.cli.output.neurons import print_neuron
 from n2gdb.cli.repl.text import HELP, META_COMMANDS
 from n2gdb.errors import N2gdbError, QueryError
 
@@ -73,7 +73,7 @@ class ShellSession:
 
     def _explain(self, text: str) -> None:
         from n2gdb.grammar.ast import Mode
-        from n2gdb.query.cypher.compiler import read_query
+        from n2gdb.query.parse import read_query
 
         if not text:
             raise QueryError(":explain takes a query, or explains the last: none was asked yet")
@@ -81,7 +81,7 @@ class ShellSession:
         print_answer(self._database.query(asked, timeout=self._timeout), as_json=self._as_json)
 
     def _query(self, text: str) -> None:
-        from n2gdb.query.cypher.compiler import read_query
+        from n2gdb.query.parse import read_query
 
         asked = read_query(text)
         shown, limited = limited_to(_LIMIT, asked)

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.errors import CorpusError
+from n2gdb.ingest.arrays import PAD
 
-__all__ = ["PAD", "Windows"]
+__all__ = ["Windows"]
 
 IntArray = npt.NDArray[np.int32]
-
-#: Stands behind the last token of a short window.
-PAD = -1
 
 #: Documents are encoded together, side by side, until they have this many characters: a few whole books.
 _CHARACTERS = 1 << 23

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from n2gdb.core.graph import IndexedText, NeuronGraph
 from n2gdb.core.progress import Report
 from n2gdb.database import Database
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.baselines import NgramTable, TextNgrams
 from n2gdb.ingest.n2g.judge import Verdict, verdict_of_counts

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.core.progress import Report, silent
+from n2gdb.core.readings import Example
 from n2gdb.core.trajectories import (
     EXAMPLES,
     LENGTHS,
@@ -23,13 +24,13 @@ from n2gdb.core.trajectories import (
 )
 from n2gdb.database import Database
 from n2gdb.errors import SelectionError
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Examples, Prompts, prune, reach_of
 from n2gdb.ingest.n2g.saliency import measure_saliency
-from n2gdb.neuron import Example, Neuron
+from n2gdb.neuron import Neuron
 
 __all__ = ["average", "follow_contexts", "layer_trajectories", "neuron_trajectories"]
 

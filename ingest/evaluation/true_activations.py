@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from n2gdb.core.progress import Report, silent
 from n2gdb.errors import SelectionError
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.neuron import Neuron
 

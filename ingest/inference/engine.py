@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.inference.passes import Passes, padded_batch, passes_of
 from n2gdb.ingest.inference.threads import on_cores

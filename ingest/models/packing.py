@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 
 __all__ = [
     "Packed",

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.errors import ModelError
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.hub import require_on_hub
 from n2gdb.ingest.models.packing import lengths_of

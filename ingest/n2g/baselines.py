@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 
 __all__ = ["NGRAM_LOOKUP", "TOKEN_LOOKUP", "NgramTable", "TextNgrams"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.core.graph import NeuronGraph
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.n2g.augment import Helper
 from n2gdb.ingest.n2g.baselines import NGRAM_LOOKUP, TOKEN_LOOKUP, NgramTable

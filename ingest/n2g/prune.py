@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import lengths_of
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.core.progress import Report
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.core.graph import IndexedText
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.n2g.candidates import Path
 
 __all__ = ["LaidText", "RandomText", "lay"]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import silent
 from n2gdb.errors import StorageError
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.corpus.windows import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import Helper

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -77,8 +77,6 @@ class NeuronGraph:
     parent: IntArray
     importance: FloatArray
     end: FloatArray
-    texts: Callable[[Iterable[int]], Mapping[int, str]] | None = field(default=None, repr=False)
-    """Looks the texts of tokens up, for a picture; None where the graph belongs to no database."""
 
     @classmethod
     def empty(cls) -> NeuronGraph:
@@ -226,12 +224,6 @@ class NeuronGraph:
             taken = candidates[better]
             longest[taken], strongest[taken], ends[taken] = rank, self.end[node], node
         return ends
-
-    def _repr_svg_(self) -> str:
-        """Draw it in a notebook; token ids stand for texts that are not known."""
-        from n2gdb.drawing import draw_graph
-
-        return draw_graph(self).svg()
 
 
 class IndexedText:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from n2gdb.drawing.svg import Panel, diagram_panel, document, heading_panel, leg
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
-    from n2gdb.neuron import Neuron
+    from n2gdb.core.neuron_view import NeuronView
 
 __all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "thumbnail"]
 
@@ -48,7 +48,7 @@ class Picture:
         return self.svg()
 
 
-def draw(neuron: Neuron, *, most: int | None = 40, bare: bool = False) -> Picture:
+def draw(neuron: NeuronView, *, most: int | None = 40, bare: bool = False) -> Picture:
     """Draw a neuron's graph: its ``most`` strongest patterns, all of them if None.
 
     A heading and a legend stand around it unless it is to be ``bare``.
@@ -61,16 +61,18 @@ def draw(neuron: Neuron, *, most: int | None = 40, bare: bool = False) -> Pictur
     return Picture(f"{neuron.name} of {neuron.model}", panel)
 
 
-def draw_graph(graph: NeuronGraph, *, most: int | None = 40) -> Picture:
-    """Draw a graph by itself, as ``draw`` does; token ids stand for texts that it does not know."""
-    tokens = set(graph.token.tolist())
-    texts = graph.texts(tokens) if graph.texts else {token: f"#{token}" for token in tokens}
+def draw_graph(
+    graph: NeuronGraph, texts: Mapping[int, str] | None = None, *, most: int | None = 40
+) -> Picture:
+    """Draw a graph by itself, as ``draw`` does; token ids stand for texts that are not given."""
+    if texts is None:
+        texts = {token: f"#{token}" for token in graph.token.tolist()}
     diagram = read_diagram(graph, texts, most)
     panels = [heading_panel("Neuron graph", _said(diagram, [])), _panel(diagram, _WIDTH)]
     return Picture("Neuron graph", _explained(panels, [diagram]))
 
 
-def sheet(neurons: Sequence[Neuron], *, most: int | None = 12, columns: int = 2) -> Picture:
+def sheet(neurons: Sequence[NeuronView], *, most: int | None = 12, columns: int = 2) -> Picture:
     """Draw many neurons on one sheet, row by row, ``most`` patterns of each."""
     diagrams = [_diagram(neuron, most) for neuron in neurons]
     cells = [
@@ -82,7 +84,7 @@ def sheet(neurons: Sequence[Neuron], *, most: int | None = 12, columns: int = 2)
     return Picture(title, _explained([grid], diagrams))
 
 
-def beside(first: Neuron, second: Neuron, *, most: int | None = 40) -> Picture:
+def beside(first: NeuronView, second: NeuronView, *, most: int | None = 40) -> Picture:
     """Draw two neurons side by side, a ring around what both have: a token at a depth, in the same role."""
     diagrams = [_diagram(first, most), _diagram(second, most)]
     names = [{(mark.text, mark.depth) for mark in diagram.marks} for diagram in diagrams]
@@ -96,25 +98,25 @@ def beside(first: Neuron, second: Neuron, *, most: int | None = 40) -> Picture:
     return Picture(f"{first.name} and {second.name}", _explained([grid], diagrams, shared=True))
 
 
-def thumbnail(neuron: Neuron) -> str:
+def thumbnail(neuron: NeuronView) -> str:
     """Return a small SVG of a neuron's two strongest patterns."""
     diagram = _diagram(neuron, 2)
     return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
 
 
-def draw_dot(neuron: Neuron, *, most: int | None = None) -> str:
+def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
     """Return what ``draw`` shows in plain DOT, for Graphviz."""
     from n2gdb.drawing.dot import diagram_dot
 
     return diagram_dot(_diagram(neuron, most), str(neuron.name))
 
 
-def _diagram(neuron: Neuron, most: int | None) -> Diagram:
+def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
     graph = neuron.graph
     return read_diagram(graph, neuron.texts(graph.token.tolist()), most)
 
 
-def _heading(neuron: Neuron, diagram: Diagram) -> Panel:
+def _heading(neuron: NeuronView, diagram: Diagram) -> Panel:
     score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
     lines = _said(diagram, [neuron.model, score])
     if not diagram.patterns:

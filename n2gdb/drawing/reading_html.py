@@ -8,9 +8,9 @@ from __future__ import annotations
 from html import escape
 from itertools import groupby
 
+from n2gdb.core.readings import ReadingRecord, ReadToken, token_lines
 from n2gdb.core.tokens import display
 from n2gdb.drawing.reading_style import READING_CLASS, reading_style
-from n2gdb.prediction.reading import Reading, ReadToken, token_lines
 
 __all__ = ["reading_fragment", "reading_page"]
 
@@ -24,7 +24,7 @@ _NEAR = 16
 _RUN = 3
 
 
-def reading_page(reading: Reading) -> str:
+def reading_page(reading: ReadingRecord) -> str:
     """Return a page of its own: whole, light or dark as the reader's system is, nothing fetched."""
     title = escape(f"{reading.neuron} of {reading.model}")
     return (
@@ -36,7 +36,7 @@ def reading_page(reading: Reading) -> str:
     )
 
 
-def reading_fragment(reading: Reading, most: int | None = None) -> str:
+def reading_fragment(reading: ReadingRecord, most: int | None = None) -> str:
     """Return one element that holds its own style, for a notebook's output or a place in a page.
 
     ``most`` tokens are shown, the first ones, and how many more there are; all of them if None.
@@ -53,7 +53,7 @@ def reading_fragment(reading: Reading, most: int | None = None) -> str:
     )
 
 
-def _worth_showing(reading: Reading) -> tuple[int, int]:
+def _worth_showing(reading: ReadingRecord) -> tuple[int, int]:
     """Return the range to show: all, or what lies near where the truth is known or a pattern matches."""
     worth = [token for token in reading.tokens if token.true is not None or token.pattern is not None]
     if not reading.has_truth:
@@ -66,7 +66,7 @@ def _left_out(count: int) -> str:
     return f'<span class="more">… {count:,} more token{"" if count == 1 else "s"}</span>' if count else ""
 
 
-def _head(reading: Reading) -> str:
+def _head(reading: ReadingRecord) -> str:
     title = f" · {escape(reading.title)}" if reading.title else ""
     rows = "".join(f"<span>{row}</span>" for row in _rows(reading))
     return (
@@ -78,7 +78,7 @@ def _head(reading: Reading) -> str:
     )
 
 
-def _rows(reading: Reading) -> list[str]:
+def _rows(reading: ReadingRecord) -> list[str]:
     """Say what the rows are, and what is faint."""
     if not reading.has_truth:
         return ["its graph’s prediction"]
@@ -88,7 +88,7 @@ def _rows(reading: Reading) -> list[str]:
     return rows
 
 
-def _token(token: ReadToken, reading: Reading) -> str:
+def _token(token: ReadToken, reading: ReadingRecord) -> str:
     """Write a token: its rows, a break where it ends a line, and what is said on hover."""
     two = reading.has_truth
     above = (token.true or 0.0) if two else token.predicted
@@ -128,7 +128,7 @@ def _shown(text: str) -> str:
     return "".join(parts)
 
 
-def _gloss(token: ReadToken, reading: Reading) -> str:
+def _gloss(token: ReadToken, reading: ReadingRecord) -> str:
     """Write what is said on hover: the pattern that matches, and both activations."""
     if token.pattern is None and not (token.true is not None and token.true >= _WORTH):
         return ""
@@ -139,7 +139,7 @@ def _gloss(token: ReadToken, reading: Reading) -> str:
     return f'<span class="gloss">{pattern}<em>{" · ".join(figures)}</em></span>'
 
 
-def _pattern(token: ReadToken, reading: Reading) -> str:
+def _pattern(token: ReadToken, reading: ReadingRecord) -> str:
     """Write the matching pattern in text order, a long run of any-tokens as their number."""
     parts: list[str] = []
     for before, at in zip((token.at[0] - 1, *token.at), token.at, strict=False):

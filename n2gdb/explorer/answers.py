@@ -69,7 +69,7 @@ def explain_query(database: Database, query: str, *, model: str | None, timeout:
 
 def _read(query: str, model: str | None) -> Statement:
     """Read a query, in one model where it names none itself."""
-    from n2gdb.query.cypher.compiler import read_query
+    from n2gdb.query.parse import read_query
 
     if len(query) > _LONGEST:
         raise QueryError(f"a query of {len(query):,} characters is too long: write {_LONGEST:,} or fewer")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.readings import Example, ReadingRecord, ReadToken, tokens_counted
 from n2gdb.errors import QueryError
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import Pattern
-    from n2gdb.neuron import Example, Neuron
+    from n2gdb.core.neuron_view import NeuronView
 
-__all__ = ["Agreement", "ReadToken", "Reading", "TokenLines", "read_example", "read_text", "token_lines"]
+__all__ = ["Reading", "read_example", "read_text"]
 
 
 #: Tokens that a notebook shows: more would swell its file.
@@ -22,77 +23,8 @@ _NOTEBOOK = 3000
 
 
 @dataclass(frozen=True, slots=True)
-class ReadToken:
-    """One token of a text, counted from 0; activations are normalised, 1 being the neuron's largest.
-
-    ``predicted`` is the graph's, 0 where no pattern matches; ``pattern`` is the one that does, in text order
-    (``·on · _ · ·other``), and ``at`` the positions of the tokens that it names, its own the last. ``true``
-    is the neuron's own activation, None where it is not known.
-    """
-
-    position: int
-    token: int
-    text: str
-    predicted: float
-    pattern: str | None
-    at: tuple[int, ...]
-    true: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How many firings of a text are foreseen, missed, and false alarms, on tokens of known activation."""
-
-    foreseen: int
-    missed: int
-    false_alarms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A text read by one neuron; a notebook shows it in colours.
-
-    ``threshold`` is the normalised activation from which on the neuron fires; ``title`` says what the text
-    is. With true activations they stand above, the prediction below.
-    """
-
-    neuron: str
-    model: str
-    threshold: float
-    tokens: tuple[ReadToken, ...]
-    title: str = ""
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether the true activation of any token is known."""
-        return any(token.true is not None for token in self.tokens)
-
-    @property
-    def agreement(self) -> Agreement:
-        """Count where graph and neuron fire together and where one of them does alone."""
-        known = [
-            (token.true >= self.threshold, token.predicted >= self.threshold)
-            for token in self.tokens
-            if token.true is not None
-        ]
-        return Agreement(known.count((True, True)), known.count((True, False)), known.count((False, True)))
-
-    @property
-    def summary(self) -> str:
-        """Say in one sentence where the graph fires, and whether the neuron does."""
-        if not self.has_truth:
-            fired = sum(token.predicted >= self.threshold for token in self.tokens)
-            return f"its graph fires on {fired:,} of {_tokens(len(self.tokens))}"
-        found = self.agreement
-        known = sum(token.true is not None for token in self.tokens)
-        return (
-            f"it fires on {found.foreseen + found.missed:,} of {_tokens(known)}; its graph foresees"
-            f" {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on {found.false_alarms:,}"
-        )
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the tokens as plain values for JSON."""
-        return [asdict(token) | {"at": list(token.at)} for token in self.tokens]
+class Reading(ReadingRecord):
+    """A text read by one neuron; a notebook shows it in colours."""
 
     def html(self) -> str:
         """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it."""
@@ -108,7 +40,7 @@ class Reading:
 
 
 def read_text(
-    neuron: Neuron,
+    neuron: NeuronView,
     text: str | Sequence[int],
     true: Sequence[float | None] | None = None,
     *,
@@ -122,8 +54,8 @@ def read_text(
     tokens = neuron.cut(text) if isinstance(text, str) else tuple(text)
     if true is not None and len(true) != len(tokens):
         raise QueryError(
-            f"{len(true)} true activations were given for {_tokens(len(tokens))}: give one for each, None"
-            " where it is not known"
+            f"{len(true)} true activations were given for {tokens_counted(len(tokens))}: give one for each,"
+            " None where it is not known"
         )
     known = [None] * len(tokens) if true is None else [_plain(value) for value in true]
     ends = neuron.graph.matched(tokens).tolist()
@@ -145,7 +77,7 @@ def read_text(
     return Reading(str(neuron.name), neuron.model, neuron.fire_threshold, tuple(read), title)
 
 
-def read_example(neuron: Neuron, example: Example) -> Reading:
+def read_example(neuron: NeuronView, example: Example) -> Reading:
     """Run a neuron's graph on one of its top examples, beside the true activations stored with it.
 
     They are kept around the pivot alone, as float16: ``true`` is None on tokens further off.
@@ -154,21 +86,6 @@ def read_example(neuron: Neuron, example: Example) -> Reading:
     after = len(example.tokens) - before - len(example.trace)
     true = [*[None] * before, *example.trace, *[None] * after]
     return read_text(neuron, example.tokens, true, title=f"top example {example.rank + 1}, {example.split}")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLines:
-    """A token's text, parted behind its last line break: what ends lines, how many, what begins the next."""
-
-    ending: str
-    breaks: int
-    beginning: str
-
-
-def token_lines(text: str) -> TokenLines:
-    """Part a token's text where the lines that it is shown on break; without a break all is a beginning."""
-    end = text.rfind("\n") + 1
-    return TokenLines(text[:end], text.count("\n"), text[end:])
 
 
 def _written(pattern: Pattern, texts: Mapping[int, str]) -> str:
@@ -183,7 +100,3 @@ def _named_at(position: int, pattern: Pattern) -> Iterator[int]:
 def _plain(value: float | None) -> float | None:
     """Return a plain float; JSON knows no NaN, which stands for what is not known."""
     return None if value is None or math.isnan(value) else float(value)
-
-
-def _tokens(count: int) -> str:
-    return f"{count:,} token{'' if count == 1 else 's'}"

@@ -8,8 +8,9 @@ import pytest
 from rich.cells import cell_len
 
 from n2gdb.cli.output.reading_lines import draw_reading
+from n2gdb.core.readings import ReadToken
 from n2gdb.core.tokens import display
-from n2gdb.prediction.reading import Reading, ReadToken
+from n2gdb.prediction.reading import Reading
 
 WORDS = ("He", " said", ",", "\n\n    ", "x", " 你好", "\u202e", "\t", "-" * 50, "\n", " end")
 

@@ -159,7 +159,7 @@ def test_a_neuron_is_drawn_in_every_form(database: n2gdb.Database) -> None:
     assert picture.png()[:8] == b"\x89PNG\r\n\x1a\n"
     assert neuron._repr_svg_() == neuron.picture().svg() == picture.svg()
     assert "·other" in neuron.graph._repr_svg_()
-    assert "#7" in NeuronGraph.from_patterns([pattern(1.0, (0, 7, 1.0))])._repr_svg_()
+    assert "#7" in draw_graph(NeuronGraph.from_patterns([pattern(1.0, (0, 7, 1.0))])).svg()
     assert neuron.to_dot() == draw_dot(neuron)
     assert "2 behaviours" in picture.svg()
 

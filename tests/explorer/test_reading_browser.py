@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from n2gdb.prediction.reading import Reading, ReadToken
+from n2gdb.core.readings import ReadToken
+from n2gdb.prediction.reading import Reading
 from tests.support.chromium import Watched, needs_chromium, started_chromium
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from n2gdb.errors import QuerySyntaxError
-from n2gdb.query.cypher.compiler import read_query
+from n2gdb.query.parse import read_query
 
 # A query with a ^ before the fault, and what is said.
 CASES = [

@@ -19,7 +19,7 @@ from n2gdb.grammar.fields import FIELDS, RETURNED
 from n2gdb.grammar.terminal_words import KEYWORDS
 from n2gdb.query.builder import queries as builder
 from n2gdb.query.builder.queries import QueryBuilder
-from n2gdb.query.cypher.compiler import read_query
+from n2gdb.query.parse import read_query
 from n2gdb.storage import schema
 from n2gdb.storage.connection import build_database
 from n2gdb.storage.schema import STATES

@@ -16,6 +16,7 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import silent
+from n2gdb.core.readings import Example
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.evaluation.trajectories import (
@@ -29,7 +30,7 @@ from n2gdb.ingest.models.stored import load_stored_model, stored_config
 from n2gdb.ingest.models.subject import load_model
 from n2gdb.ingest.n2g.prune import Examples
 from n2gdb.ingest.pipeline import Source, ingest
-from n2gdb.neuron import Example, Neuron
+from n2gdb.neuron import Neuron
 from n2gdb.storage.connection import build_database
 from tests.support.small_run import write_run
 from tests.support.tiny_models import NEURONS, compute_native, write_native

@@ -13,9 +13,9 @@ from n2gdb.database import Database
 from n2gdb.errors import QueryError, UnknownNameError
 from n2gdb.grammar.ast import Query, Statement
 from n2gdb.grammar.unparse import written
-from n2gdb.query.cypher.compiler import read_query
 from n2gdb.query.execution.hits import Evidence, Hit
 from n2gdb.query.execution.patterns import PatternHit
+from n2gdb.query.parse import read_query
 from tests.oracle import evaluator as oracle
 from tests.oracle.evaluator import Found, Row
 from tests.oracle.match import Match

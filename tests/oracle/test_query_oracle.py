@@ -14,7 +14,7 @@ import pytest
 import n2gdb
 from n2gdb.database import Database
 from n2gdb.grammar.ast import NeuronRef, Query, RankBy
-from n2gdb.query.cypher.compiler import read_query
+from n2gdb.query.parse import read_query
 from tests.oracle.check import check
 from tests.oracle.run import Tally, tallies
 from tests.oracle.world import World

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import n2gdb
+from n2gdb.core.readings import Agreement, token_lines
 from n2gdb.errors import QueryError
-from n2gdb.prediction.reading import Agreement, read_text, token_lines
+from n2gdb.prediction.reading import read_text
 from tests.support.cli_world import build_cli_world, text_of
 
 TEXT = "on the other side of an other end"

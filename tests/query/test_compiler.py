@@ -19,10 +19,10 @@ from n2gdb.query.cypher.compiler import (
     compile_query,
     compile_ranks,
     compile_rows,
-    read_query,
 )
 from n2gdb.query.cypher.match import match_clause
 from n2gdb.query.execution.breadth import is_scanned
+from n2gdb.query.parse import read_query
 from n2gdb.query.semantics.binder import positive_clauses, settle
 from n2gdb.query.semantics.normal_form import lower
 from n2gdb.storage.parameters import Parameters, as_stored

@@ -39,7 +39,7 @@ from n2gdb.grammar.ast import (
     TokenTest,
 )
 from n2gdb.grammar.unparse import written
-from n2gdb.query.cypher.compiler import read_query
+from n2gdb.query.parse import read_query
 from n2gdb.storage.connection import Connection
 from tests.oracle.check import check
 from tests.oracle.random_queries import known_of, random_statement

@@ -8,7 +8,7 @@ from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar import GrammarError, parse
 from n2gdb.grammar.ast import Clause, Comparison, Formula, Key, Matching, Not, Operator, Pattern, Query, Run
 from n2gdb.grammar.unparse import written
-from n2gdb.query.cypher.compiler import read_query
+from n2gdb.query.parse import read_query
 
 FIELDS = (
     "layer, index, f1, precision, recall, activation, importance, max_activation, true_firings, "

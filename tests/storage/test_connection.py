@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageError
-from n2gdb.neuron import load_graph
 from n2gdb.storage import checksum as seal
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
 from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.neurons import load_graph
 from tests.support.small_run import WORDS, random_graphs, write_run
 
 SLOW = "MATCH (a:Token), (b:Token), (c:Token), (d:Token), (e:Token), (f:Token), (g:Token), (h:Token)"

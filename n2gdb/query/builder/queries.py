@@ -316,7 +316,7 @@ class TokenQueryBuilder:
 
 def _read_back(tree: StatementT) -> StatementT:
     """Return what the text of a tree parses to: an equal tree, held to all the rules of text."""
-    from n2gdb.query.cypher.compiler import read_query
+    from n2gdb.query.parse import read_query
 
     try:
         text = written(tree)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, product
 
-from n2gdb.errors import QueryError, QuerySyntaxError
-from n2gdb.grammar import GrammarError, parse
-from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning, Statement
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.cypher.branches import Branch, part
 from n2gdb.query.cypher.match import match_clause
@@ -32,7 +31,6 @@ __all__ = [
     "found",
     "neuron_truths",
     "ranked_fields",
-    "read_query",
 ]
 
 #: The columns of an answer's rows: all that is known of a neuron.
@@ -71,16 +69,6 @@ class Compiled:
 
     cypher: str
     parameters: dict[str, object]
-
-
-def read_query(text: str) -> Statement:
-    """Read a statement; raise QuerySyntaxError, which shows where it fails and what was expected."""
-    try:
-        return parse(text)
-    except GrammarError as error:
-        raise QuerySyntaxError(
-            error.message, text=error.text, line=error.line, column=error.column
-        ) from error
 
 
 def compile_query(settled: Settled) -> Compiled:

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2gdb.errors import CorpusError
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.documents import read_documents
-from n2gdb.ingest.corpus.windows import PAD, Windows
+from n2gdb.ingest.corpus.windows import Windows
 
 TEXTS = ["the first\ndocument", "Zweites Dokument – über Bäume", "3"]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from n2gdb.errors import IngestError
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import IndexArray, Packed, lengths_of
 from n2gdb.ingest.models.trunk import FloatArray, Trunk

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2gdb.errors import ModelError
-from n2gdb.ingest.corpus.windows import PAD
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from n2gdb.ingest.models.subject import load_model
 from tests.support.tiny_models import (

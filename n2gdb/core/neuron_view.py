@@ -1,0 +1,46 @@
+"""What pictures and readings ask of a neuron: its name, its figures, its graph, and its tokens' texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from n2gdb.core.graph import NeuronGraph
+    from n2gdb.core.ids import NeuronName
+
+__all__ = ["NeuronView"]
+
+
+class NeuronView(Protocol):
+    """A neuron as it is drawn and read, wherever it comes from: a database, or a test's own making."""
+
+    @property
+    def name(self) -> NeuronName:
+        """Its name, ``L3N45``."""
+
+    @property
+    def model(self) -> str:
+        """Name of its model."""
+
+    @property
+    def state(self) -> str:
+        """Live, unpredicted or dead."""
+
+    @property
+    def f1(self) -> float | None:
+        """F1 of its graph on the test examples, None where it was not judged."""
+
+    @property
+    def graph(self) -> NeuronGraph:
+        """Its graph."""
+
+    @property
+    def fire_threshold(self) -> float:
+        """The normalised activation from which on it fires."""
+
+    def texts(self, tokens: Iterable[int]) -> Mapping[int, str]:
+        """Return the texts of token ids of its model."""
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a text."""

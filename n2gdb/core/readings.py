@@ -1,0 +1,141 @@
+"""Texts beside what a neuron does on them: its top examples, and readings token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = [
+    "Agreement",
+    "Example",
+    "ReadToken",
+    "ReadingRecord",
+    "TokenLines",
+    "token_lines",
+    "tokens_counted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A window of the corpus in which the neuron is among its largest.
+
+    ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
+    value, not normalised. ``trace`` holds normalised activations from position ``start`` on.
+    """
+
+    rank: int
+    tokens: tuple[int, ...]
+    pivot: int
+    activation: float
+    split: str
+    start: int
+    trace: tuple[float, ...]
+
+    def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
+        """Return what JSON can hold; ``texts`` are of its tokens."""
+        return {
+            "rank": self.rank,
+            "activation": self.activation,
+            "split": self.split,
+            "pivot": self.pivot,
+            "tokens": self.tokens,
+            "texts": [texts[token] for token in self.tokens],
+            "start": self.start,
+            "trace": self.trace,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """One token of a text, counted from 0; activations are normalised, 1 being the neuron's largest.
+
+    ``predicted`` is the graph's, 0 where no pattern matches; ``pattern`` is the one that does, in text order
+    (``·on · _ · ·other``), and ``at`` the positions of the tokens that it names, its own the last. ``true``
+    is the neuron's own activation, None where it is not known.
+    """
+
+    position: int
+    token: int
+    text: str
+    predicted: float
+    pattern: str | None
+    at: tuple[int, ...]
+    true: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How many firings of a text are foreseen, missed, and false alarms, on tokens of known activation."""
+
+    foreseen: int
+    missed: int
+    false_alarms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRecord:
+    """A text read by one neuron, token by token.
+
+    ``threshold`` is the normalised activation from which on the neuron fires; ``title`` says what the text
+    is. With true activations they stand above, the prediction below.
+    """
+
+    neuron: str
+    model: str
+    threshold: float
+    tokens: tuple[ReadToken, ...]
+    title: str = ""
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the true activation of any token is known."""
+        return any(token.true is not None for token in self.tokens)
+
+    @property
+    def agreement(self) -> Agreement:
+        """Count where graph and neuron fire together and where one of them does alone."""
+        known = [
+            (token.true >= self.threshold, token.predicted >= self.threshold)
+            for token in self.tokens
+            if token.true is not None
+        ]
+        return Agreement(known.count((True, True)), known.count((True, False)), known.count((False, True)))
+
+    @property
+    def summary(self) -> str:
+        """Say in one sentence where the graph fires, and whether the neuron does."""
+        if not self.has_truth:
+            fired = sum(token.predicted >= self.threshold for token in self.tokens)
+            return f"its graph fires on {fired:,} of {tokens_counted(len(self.tokens))}"
+        found = self.agreement
+        known = sum(token.true is not None for token in self.tokens)
+        return (
+            f"it fires on {found.foreseen + found.missed:,} of {tokens_counted(known)}; its graph foresees"
+            f" {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on {found.false_alarms:,}"
+        )
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return the tokens as plain values for JSON."""
+        return [asdict(token) | {"at": list(token.at)} for token in self.tokens]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLines:
+    """A token's text, parted behind its last line break: what ends lines, how many, what begins the next."""
+
+    ending: str
+    breaks: int
+    beginning: str
+
+
+def token_lines(text: str) -> TokenLines:
+    """Part a token's text where the lines that it is shown on break; without a break all is a beginning."""
+    end = text.rfind("\n") + 1
+    return TokenLines(text[:end], text.count("\n"), text[end:])
+
+
+def tokens_counted(count: int) -> str:
+    """Write a number of tokens: ``1 token``, ``1,024 tokens``."""
+    return f"{count:,} token{'' if count == 1 else 's'}"
