@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
-from n2gdb.storage.rows import ModelRows
+from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_duckdb", "set_text"]

@@ -20,7 +20,7 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.database import Database
-from n2gdb.storage.names import neuron_of
+from n2gdb.storage.read.names import neuron_of
 
 Weights = Mapping[tuple[tuple[int, int], ...], float]
 

@@ -13,10 +13,10 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
-from n2gdb.storage.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.names import find_model, missing_neuron, neuron_key, neuron_of
+from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
+from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Tokenizer

@@ -11,7 +11,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.neurons import load_examples, load_graph
+from n2gdb.storage.read.neurons import load_examples, load_graph
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
-    from n2gdb.storage.catalog import ModelInfo
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["Neuron", "NeuronPattern", "NeuronSource", "load_neuron"]
 

@@ -80,7 +80,7 @@ def _found(database: Database, text: str) -> list[int]:
     """Return the Neuron.ids that a query finds."""
     from n2gdb.grammar.ast import Mode, Query, Subject
     from n2gdb.query.parse import read_query
-    from n2gdb.storage.names import neuron_key
+    from n2gdb.storage.read.names import neuron_key
 
     asked = read_query(text)
     if (
@@ -100,8 +100,8 @@ def _write(
 ) -> int:
     """Write the neurons to a file beside ``out`` that takes its name in the end; return how many."""
     from n2gdb.cli.output.progress import stages
-    from n2gdb.storage.catalog import read_models
-    from n2gdb.storage.export import blocks_of, read_blocks, read_texts
+    from n2gdb.storage.read.catalog import read_models
+    from n2gdb.storage.read.export import blocks_of, read_blocks, read_texts
 
     models = {model.number: model.name for model in read_models(connection)}
     blocks = blocks_of(connection, wanted)

@@ -10,7 +10,7 @@ from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import print_json, print_table
 
 if TYPE_CHECKING:
-    from n2gdb.storage.catalog import Inventory, ModelInfo
+    from n2gdb.storage.read.catalog import Inventory, ModelInfo
 
 __all__ = ["info"]
 

@@ -15,7 +15,7 @@ from n2gdb.cli.options import DatabaseOption
 from n2gdb.database import default_path
 
 if TYPE_CHECKING:
-    from n2gdb.storage.catalog import Inventory
+    from n2gdb.storage.read.catalog import Inventory
 
 __all__ = ["ingest", "parse_bytes", "parse_ranges"]
 

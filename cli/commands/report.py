@@ -14,8 +14,8 @@ from n2gdb.cli.output.terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
-    from n2gdb.storage.catalog import LayerFigures
-    from n2gdb.storage.scores import LayerScores
+    from n2gdb.storage.read.catalog import LayerFigures
+    from n2gdb.storage.read.scores import LayerScores
 
 __all__ = ["report"]
 
@@ -57,7 +57,7 @@ def report(
     """
     import n2gdb
     from n2gdb.cli.output.progress import stages
-    from n2gdb.storage.scores import read_layer_scores
+    from n2gdb.storage.read.scores import read_layer_scores
 
     if figure is not None:
         from n2gdb.plotting import check_figure
@@ -120,7 +120,7 @@ def _labelled(scores: LayerScores) -> LayerScores:
 def _as_dict(
     model: str, scores: Sequence[LayerScores], layers: Sequence[LayerFigures], pairs: dict[str, int]
 ) -> dict[str, Any]:
-    from n2gdb.storage.scores import mean_over_layers
+    from n2gdb.storage.read.scores import mean_over_layers
 
     return {
         "model": model,
@@ -136,7 +136,7 @@ def _as_dict(
 
 
 def _print_scores(scores: Sequence[LayerScores]) -> None:
-    from n2gdb.storage.scores import mean_over_layers
+    from n2gdb.storage.read.scores import mean_over_layers
 
     for text in dict.fromkeys(each.text for each in scores):
         there = [each for each in scores if each.text == text]

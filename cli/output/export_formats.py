@@ -18,7 +18,7 @@ from n2gdb.query.cypher.compiler import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import Pattern
-    from n2gdb.storage.export import ExportedNeuron
+    from n2gdb.storage.read.export import ExportedNeuron
 
 __all__ = ["Format", "What", "Writer", "open_writer"]
 

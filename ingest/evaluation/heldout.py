@@ -22,9 +22,9 @@ from n2gdb.ingest.n2g.judge import Verdict, verdict_of_counts
 from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.n2g.text import lay
-from n2gdb.storage.catalog import ModelInfo
-from n2gdb.storage.graphs import read_layer_graphs
-from n2gdb.storage.scores import N2G, LayerScores
+from n2gdb.storage.read.catalog import ModelInfo
+from n2gdb.storage.read.graphs import read_layer_graphs
+from n2gdb.storage.read.scores import N2G, LayerScores
 
 __all__ = ["HeldoutText", "judge_heldout"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from n2gdb.errors import ModelError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models.subject import SubjectModel, load_model
-from n2gdb.storage.catalog import ModelInfo
+from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["load_stored_model", "stored_config"]
 

@@ -10,8 +10,8 @@ from typing import Any
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
-from n2gdb.storage.catalog import LayerFigures, ModelInfo
-from n2gdb.storage.scores import mean_over_layers, read_layer_scores
+from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
+from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 from n2gdb.version import __version__
 
 __all__ = ["describe_database", "describe_layer", "describe_model", "list_questions"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from n2gdb.core.ids import NeuronName
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import Rows, Score, similar
-from n2gdb.storage.names import neuron_of
 from n2gdb.storage.parameters import MOST_LISTED
+from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
     from n2gdb.similarity.pairs import Pairs

@@ -247,7 +247,7 @@ def build_database(
     before leaves an older database as it was. ``progress`` gets the name of each stage as it starts.
     Raises StorageError where there is no room or no permission.
     """
-    from n2gdb.storage.loading import load, memory_needed  # it loads pyarrow, which a query never needs
+    from n2gdb.storage.build.loading import load, memory_needed  # it loads pyarrow, which a query never needs
 
     building = path.with_name(path.name + ".building")
     try:

@@ -17,7 +17,7 @@ from n2gdb.cli.main import app
 from n2gdb.cli.output.export_formats import _xml
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
-from n2gdb.storage import export as export_rows
+from n2gdb.storage.read import export as export_rows
 from tests.support.cli_world import build_cli_world
 
 XML = "{http://graphml.graphdrawing.org/xmlns}"

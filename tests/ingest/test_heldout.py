@@ -18,8 +18,8 @@ from n2gdb.core.progress import silent
 from n2gdb.database import Database
 from n2gdb.ingest.evaluation.heldout import judge_heldout
 from n2gdb.neuron import Neuron
-from n2gdb.storage.graphs import read_layer_graphs
-from n2gdb.storage.scores import LayerScores, mean_over_layers, read_layer_scores
+from n2gdb.storage.read.graphs import read_layer_graphs
+from n2gdb.storage.read.scores import LayerScores, mean_over_layers, read_layer_scores
 from tests.support.demo import demo_model, demo_windows, ingest_demo, true_activations
 
 

@@ -26,7 +26,7 @@ from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageEr
 from n2gdb.storage import checksum as seal
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
 from n2gdb.storage.connection import Connection, build_database
-from n2gdb.storage.neurons import load_graph
+from n2gdb.storage.read.neurons import load_graph
 from tests.support.small_run import WORDS, random_graphs, write_run
 
 SLOW = "MATCH (a:Token), (b:Token), (c:Token), (d:Token), (e:Token), (f:Token), (g:Token), (h:Token)"

@@ -14,10 +14,10 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
-from n2gdb.storage import loading
+from n2gdb.storage.build import loading
+from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.connection import Connection, build_database
 from n2gdb.storage.shards import nodes_table
-from n2gdb.storage.spool import Spool
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]

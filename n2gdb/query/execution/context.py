@@ -11,13 +11,13 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.grammar.ast import NeuronRef
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.vocabulary import Vocabulary
-from n2gdb.storage.names import find_model, missing_neuron, neuron_key
+from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.tokenizer import Tokenizer
-    from n2gdb.storage.catalog import ModelInfo
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["Rows", "Session", "Stage", "Table"]
 

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from n2gdb.storage.ddl import DEFINITIONS
-from n2gdb.storage.rows import ModelRows, NeuronMeasures
+from n2gdb.storage.build.ddl import DEFINITIONS
+from n2gdb.storage.build.rows import ModelRows, NeuronMeasures
 from n2gdb.storage.shards import RunFolder
-from n2gdb.storage.spool import Spool
+from n2gdb.storage.build.spool import Spool
 from n2gdb.version import SCHEMA_VERSION, __version__
 
 __all__ = ["BATCH_NODES", "load", "memory_needed"]

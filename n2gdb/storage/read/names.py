@@ -10,7 +10,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from n2gdb.storage.catalog import ModelInfo
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["find_model", "missing_neuron", "neuron_key", "neuron_of"]
 

@@ -1,0 +1,1 @@
+"""What a database holds, read: models, neurons, graphs, examples, scores."""
