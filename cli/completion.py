@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from n2gdb.query.completion import Rows, neuron_names
+if TYPE_CHECKING:
+    from n2gdb.query.completion import Rows
+
 
 __all__ = ["complete_models", "complete_neurons"]
 
 
 def complete_neurons(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return names of neurons that begin so: first the layers, then the neurons of one."""
+    from n2gdb.query.completion import neuron_names  # it loads the parser
+
     return _asked(ctx, lambda rows: neuron_names(rows, incomplete))
 
 
 def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return names of models that begin so."""
-    return _asked(ctx, lambda rows: [name for name in _model_names(rows) if name.startswith(incomplete)])
+    from n2gdb.query.completion import model_names
 
-
-def _model_names(rows: Rows) -> list[str]:
-    return [name for (name,) in rows("MATCH (m:Model) RETURN m.name ORDER BY m.name", {})]
+    return _asked(ctx, lambda rows: [name for name in model_names(rows) if name.startswith(incomplete)])
 
 
 def _asked(ctx: typer.Context, ask: Callable[[Rows], list[str]]) -> list[str]:

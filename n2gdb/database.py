@@ -17,6 +17,8 @@ from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
+from n2gdb.storage.read.neurons import neuron_keys
+from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Tokenizer
@@ -188,12 +190,7 @@ class Database:
     def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
         """Yield every neuron of a model, or of one of its layers, in order."""
         owner = self.model(model)
-        kept = "" if layer is None else " AND n.layer = $layer"
-        given = {"model": owner.number} if layer is None else {"model": owner.number, "layer": layer}
-        rows = self.connection.rows(
-            f"MATCH (n:Neuron) WHERE n.model = $model{kept} RETURN n.id ORDER BY n.id", given
-        )
-        for (key,) in rows:
+        for key in neuron_keys(self.connection, owner.number, layer):
             found = load_neuron(self, key, neuron_of(key)[1], owner.name)
             assert found is not None, "the database is read-only"
             yield found
@@ -234,10 +231,8 @@ class Database:
         if number not in self._tokenizers:
             from n2gdb.core.tokenizer import Tokenizer
 
-            rows = self.connection.rows(
-                "MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": number}
-            )
-            self._tokenizers[number] = Tokenizer(rows[0][0]) if rows[0][0] else None
+            text = read_tokenizer(self.connection, number)
+            self._tokenizers[number] = None if text is None else Tokenizer(text)
         return self._tokenizers[number]
 
     def neuron(self, name: str | NeuronName, model: str | None = None) -> Neuron:
@@ -265,12 +260,8 @@ class Database:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
         keys = {token: owner.number << 32 | token for token in tokens}
-        missing = sorted(set(keys.values()) - self._texts.keys())
-        if missing:
-            rows = self.connection.rows(
-                "MATCH (t:Token) WHERE t.id IN $keys RETURN t.id, t.text", {"keys": missing}
-            )
-            self._texts.update((key, text) for key, text in rows)
+        if missing := set(keys.values()) - self._texts.keys():
+            self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
             if key not in self._texts:
                 raise UnknownNameError(

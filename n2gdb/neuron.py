@@ -11,7 +11,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.read.neurons import load_examples, load_graph
+from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -215,8 +215,7 @@ _STATISTICS = tuple(name for name in Neuron.__dataclass_fields__ if not name.sta
 
 def load_neuron(database: NeuronSource, key: int, name: NeuronName, model: str) -> Neuron | None:
     """Read the statistics of the neuron with this key; None where there is none."""
-    fields = ", ".join(f"n.{statistic}" for statistic in _STATISTICS)
-    rows = database.connection.rows(f"MATCH (n:Neuron) WHERE n.id = $key RETURN {fields}", {"key": key})
-    if not rows:
+    figures = read_figures(database.connection, key, _STATISTICS)
+    if figures is None:
         return None
-    return Neuron(name, model, **dict(zip(_STATISTICS, rows[0], strict=True)), _key=key, _database=database)
+    return Neuron(name, model, **dict(zip(_STATISTICS, figures, strict=True)), _key=key, _database=database)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["tokens"]
 
 _HEADERS = ("position", "token", "text", "classes", "activating", "context")
-
-#: By token: in how many neurons' graphs it is an activating token, and in how many a context token.
-_COUNTS = {
-    "activating": "MATCH (n:Neuron)-[x:ACTIVATES_ON]->(t:Token) WHERE t.id IN $keys"
-    " RETURN t.id, count(DISTINCT n.id)",
-    "context": "MATCH (n:Neuron)-[x:CONTEXT]->(t:Token) WHERE t.id IN $keys"
-    " RETURN t.id, count(DISTINCT n.id)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +68,23 @@ def tokens(
 
 
 def _known(connection: Connection, cut: tuple[int, ...], texts: dict[int, str], model: int) -> list[_Known]:
-    counts = {role: _neurons(connection, role, set(cut), model) for role in _COUNTS}
+    from n2gdb.core.ids import token_key
+    from n2gdb.storage.read.tokens import count_neurons
+
+    keys = {token: token_key(model, token) for token in cut}
+    activating = count_neurons(connection, "activating", keys.values())
+    context = count_neurons(connection, "context", keys.values())
     return [
         _Known(
             position,
             token,
             texts[token],
             _classes(texts[token]),
-            counts["activating"].get(token, 0),
-            counts["context"].get(token, 0),
+            activating.get(keys[token], 0),
+            context.get(keys[token], 0),
         )
         for position, token in enumerate(cut)
     ]
-
-
-def _neurons(connection: Connection, role: str, wanted: Collection[int], model: int) -> dict[int, int]:
-    keys = sorted(model << 32 | token for token in wanted)
-    rows = connection.rows(_COUNTS[role], {"keys": keys}) if keys else []
-    return {key & 0xFFFFFFFF: count for key, count in rows}
 
 
 def _classes(text: str) -> tuple[str, ...]:

@@ -23,6 +23,12 @@ from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.n2g.text import lay
 from n2gdb.storage.read.catalog import ModelInfo
+from n2gdb.storage.read.examples import (
+    deepest_context,
+    read_max_activations,
+    read_window_tokens,
+    training_windows,
+)
 from n2gdb.storage.read.graphs import read_layer_graphs
 from n2gdb.storage.read.scores import N2G, LayerScores
 
@@ -79,7 +85,7 @@ def judge_heldout(
     """
     largest = _max_activations(database, info)
     special = sorted(model.special)
-    gap = max(_GAP, _deepest(database, info))
+    gap = max(_GAP, deepest_context(database.connection, info.number))
     text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, special), gap)
     true = find_firings(model, windows, largest, threshold, report, "held-out text")
     examples = _training_windows(database, info)
@@ -132,22 +138,9 @@ def _mean(values: Iterable[float]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _deepest(database: Database, info: ModelInfo) -> int:
-    """How far back the deepest stored pattern reaches; 0 where none has context."""
-    ((depth,),) = database.connection.rows(
-        "MATCH (n:Neuron)-[c:CONTEXT]->(:Token) WHERE n.model = $model RETURN max(c.depth)",
-        {"model": info.number},
-    )
-    return depth or 0
-
-
 def _max_activations(database: Database, info: ModelInfo) -> dict[int, FloatArray]:
     """Stored max activations by layer, (neuron,); 0 for neurons that the database does not hold."""
-    rows = database.connection.table(
-        "MATCH (n:Neuron) WHERE n.model = $model RETURN n.layer AS layer, n.`index` AS index,"
-        " n.max_activation AS largest",
-        {"model": info.number},
-    )
+    rows = read_max_activations(database.connection, info.number)
     layer, index, largest = (rows[name].to_numpy() for name in ("layer", "index", "largest"))
     found = {}
     for number in np.unique(layer).tolist():
@@ -176,18 +169,10 @@ class _TrainingWindows:
 
 
 def _training_windows(database: Database, info: ModelInfo) -> _TrainingWindows:
-    rows = database.connection.rows(
-        "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->(w:Window) WHERE n.model = $model AND x.split = 'train'"
-        " RETURN n.layer, n.`index`, w.window",
-        {"model": info.number},
-    )
+    rows = training_windows(database.connection, info.number)
     wanted = sorted({window for _, _, window in rows})
     row_of = {window: row for row, window in enumerate(wanted)}
-    texts: dict[int, list[int]] = dict(
-        database.connection.rows(
-            "MATCH (w:Window) WHERE w.model = $model RETURN w.window, w.tokens", {"model": info.number}
-        )
-    )
+    texts = read_window_tokens(database.connection, info.number)
     width = max((len(texts[window]) for window in wanted), default=1)
     tokens = np.full((len(wanted), width), PAD, np.int32)
     for row, window in enumerate(wanted):

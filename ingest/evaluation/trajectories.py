@@ -31,6 +31,7 @@ from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Examples, Prompts, prune, reach_of
 from n2gdb.ingest.n2g.saliency import measure_saliency
 from n2gdb.neuron import Neuron
+from n2gdb.storage.read.examples import firing_neurons, strongest_examples
 
 __all__ = ["average", "follow_contexts", "layer_trajectories", "neuron_trajectories"]
 
@@ -102,12 +103,7 @@ def layer_trajectories(
 
 def _draw(database: Database, number: int, sample: int, seed: int) -> dict[int, list[int]]:
     """Draw keys of a model's neurons that fire, by layer."""
-    rows = database.connection.rows(
-        "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(:Window)"
-        " WHERE n.model = $model AND n.max_activation > 0 AND e.rank = 0"
-        " RETURN n.layer, n.id ORDER BY n.layer, n.id",
-        {"model": number},
-    )
+    rows = firing_neurons(database.connection, number)
     drawn = {}
     for layer, group in groupby(rows, key=lambda row: int(row[0])):
         keys = np.array([key for _, key in group])
@@ -119,11 +115,7 @@ def _draw(database: Database, number: int, sample: int, seed: int) -> dict[int, 
 
 def _read_examples(database: Database, keys: Sequence[int], most: int) -> Examples:
     """Read the strongest examples of neurons of one layer, by neuron and rank."""
-    rows = database.connection.rows(
-        "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(w:Window) WHERE n.id IN $keys AND e.rank < $most"
-        " RETURN n.index, w.tokens, e.pivot, e.activation, n.max_activation ORDER BY n.index, e.rank",
-        {"keys": list(keys), "most": most},
-    )
+    rows = strongest_examples(database.connection, keys, most)
     return _examples(*zip(*rows, strict=True))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from n2gdb.errors import UnknownNameError
 
-__all__ = ["NeuronName"]
+__all__ = ["NeuronName", "token_key"]
 
 _FORMS = re.compile(r"(?:L(\d+)N(\d+)|(\d+)/(\d+)|blocks\.(\d+)\.mlp/(\d+))", re.IGNORECASE)
 
@@ -30,3 +30,8 @@ class NeuronName:
 
     def __str__(self) -> str:
         return f"L{self.layer}N{self.index}"
+
+
+def token_key(model: int, token: int) -> int:
+    """Number a token of a model in a database."""
+    return model << 32 | token

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
 from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
+from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_f1
 from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 from n2gdb.version import __version__
 
@@ -71,7 +72,6 @@ def describe_layer(database: Database, layer: int, name: str | None) -> dict[str
             f"the database holds no layer {layer} of {model.name}: it holds {', '.join(map(str, held))}"
         )
     (found,) = figures
-    at = {"model": model.number, "layer": layer}
     dead, unpredicted = found.dead, found.unpredicted
     return {
         "model": model.name,
@@ -81,11 +81,14 @@ def describe_layer(database: Database, layer: int, name: str | None) -> dict[str
         "mean_f1": found.mean_f1,
         "mean_precision": found.mean_precision,
         "mean_recall": found.mean_recall,
-        "f1": _histogram(database, at),
-        "polysemy": _polysemy(database, at),
-        "tokens": _tokens(database, at, layer),
-        "best": _neurons(database, at, "n.f1"),
-        "polysemous": _neurons(database, at, "n.polysemy"),
+        "f1": _histogram(read_f1(database.connection, model.number, layer)),
+        "polysemy": [
+            {"behaviours": behaviours, "neurons": count}
+            for behaviours, count in count_behaviours(database.connection, model.number, layer)
+        ],
+        "tokens": _tokens(database, model.number, layer),
+        "best": _neurons(database, model.number, layer, "f1"),
+        "polysemous": _neurons(database, model.number, layer, "polysemy"),
     }
 
 
@@ -113,12 +116,10 @@ def _answers(database: Database, query: str, timeout: float) -> bool:
         return False
 
 
-def _histogram(database: Database, at: Mapping[str, int]) -> list[dict[str, Any]]:
+def _histogram(scores: Iterable[float]) -> list[dict[str, Any]]:
     """Count judged neurons by F1."""
     counts = [0] * _BINS
-    for (f1,) in database.connection.rows(
-        "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer AND n.f1 IS NOT NULL RETURN n.f1", at
-    ):
+    for f1 in scores:
         counts[min(int(f1 * _BINS), _BINS - 1)] += 1
     return [
         {"from": place / _BINS, "to": (place + 1) / _BINS, "neurons": count}
@@ -126,24 +127,10 @@ def _histogram(database: Database, at: Mapping[str, int]) -> list[dict[str, Any]
     ]
 
 
-def _polysemy(database: Database, at: Mapping[str, int]) -> list[dict[str, Any]]:
-    rows = database.connection.rows(
-        "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
-        " RETURN n.polysemy, count(*) ORDER BY n.polysemy",
-        at,
-    )
-    return [{"behaviours": behaviours, "neurons": count} for behaviours, count in rows]
-
-
-def _tokens(database: Database, at: Mapping[str, int], layer: int) -> list[dict[str, Any]]:
+def _tokens(database: Database, model: int, layer: int) -> list[dict[str, Any]]:
     """Return the tokens that most neurons of a layer fire on, each with the query for these."""
     from n2gdb.query.builder.queries import neurons, tok
 
-    rows = database.connection.rows(
-        "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
-        f" RETURN t.text, count(*) ORDER BY count(*) DESC, t.text LIMIT {_TOKENS}",
-        at,
-    )
     return [
         {
             "text": text,
@@ -151,19 +138,17 @@ def _tokens(database: Database, at: Mapping[str, int], layer: int) -> list[dict[
             "neurons": count,
             "query": str(neurons().matching(tok(text, exact=True)).where(layer=layer)),
         }
-        for text, count in rows
+        for text, count in frequent_tokens(database.connection, model, layer, _TOKENS)
     ]
 
 
-def _neurons(database: Database, at: Mapping[str, int], by: str) -> list[dict[str, Any]]:
-    """Return the neurons of a layer with the most of something; of equals those with more patterns."""
-    rows = database.connection.rows(
-        f"MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer AND {by} IS NOT NULL"
-        " AND n.n_patterns > 0 RETURN n.`index`, n.f1, n.n_patterns, n.polysemy"
-        f" ORDER BY {by} DESC, n.n_patterns DESC, n.`index` LIMIT {_NEURONS}",
-        at,
-    )
+def _neurons(
+    database: Database, model: int, layer: int, by: Literal["f1", "polysemy"]
+) -> list[dict[str, Any]]:
+    """Return the neurons of a layer with the most of something."""
     return [
-        {"neuron": f"L{at['layer']}N{index}", "f1": f1, "n_patterns": patterns, "polysemy": polysemy}
-        for index, f1, patterns, polysemy in rows
+        {"neuron": f"L{layer}N{index}", "f1": f1, "n_patterns": patterns, "polysemy": polysemy}
+        for index, f1, patterns, polysemy in outstanding_neurons(
+            database.connection, model, layer, by, _NEURONS
+        )
     ]

@@ -10,6 +10,7 @@ from n2gdb.errors import QueryError
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.prediction.reading import Reading
+from n2gdb.storage.read.layers import neighbouring_indices
 
 __all__ = [
     "describe_neuron",
@@ -90,15 +91,8 @@ def _tokens(reading: Reading) -> list[dict[str, Any]]:
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:
     """Return the names of the ingested neurons before and behind one in its layer."""
-    ((before, after),) = database.connection.rows(
-        "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
-        " RETURN max(CASE WHEN n.`index` < $index THEN n.`index` END),"
-        " min(CASE WHEN n.`index` > $index THEN n.`index` END)",
-        {
-            "model": database.model(neuron.model).number,
-            "layer": neuron.name.layer,
-            "index": neuron.name.index,
-        },
+    around = neighbouring_indices(
+        database.connection, database.model(neuron.model).number, neuron.name.layer, neuron.name.index
     )
-    named = [None if index is None else f"L{neuron.name.layer}N{index}" for index in (before, after)]
+    named = [None if index is None else f"L{neuron.name.layer}N{index}" for index in around]
     return named[0], named[1]

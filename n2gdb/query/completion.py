@@ -13,7 +13,7 @@ from n2gdb.grammar.expected import expected_terminals
 from n2gdb.grammar.fields import FIELDS, RETURNED
 from n2gdb.grammar.terminal_words import WORDS
 
-__all__ = ["Candidate", "Rows", "candidates", "neuron_names", "open_quote"]
+__all__ = ["Candidate", "Rows", "candidates", "model_names", "neuron_names", "open_quote"]
 
 #: Runs a statement with its parameters and returns its rows.
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
@@ -97,6 +97,11 @@ def open_quote(text: str) -> int | None:
     return None
 
 
+def model_names(rows: Rows) -> list[str]:
+    """Return the names of the models."""
+    return [name for (name,) in rows("MATCH (m:Model) RETURN m.name ORDER BY m.name", {})]
+
+
 def neuron_names(rows: Rows, begun: str) -> list[str]:
     """Return what the name of a neuron may go on to, ``L3N`` or ``L3N45``: a hundred at most."""
     found = _BEGUN.fullmatch(begun)
@@ -120,8 +125,7 @@ def _quoted(rows: Rows, before: str, quote: str, begun: str) -> Iterator[Candida
     if _TEXT_DUE.search(before):
         return
     if _MODEL_DUE.search(before):
-        found = rows("MATCH (m:Model) RETURN m.name ORDER BY m.name", {})
-        texts, kind = [name for (name,) in found if name.startswith(begun)], "model"
+        texts, kind = [name for name in model_names(rows) if name.startswith(begun)], "model"
     else:
         wanted = begun if quote == '"' else begun.casefold()
         found = rows(_EXACT if quote == '"' else _LOOSE, {"begun": wanted})

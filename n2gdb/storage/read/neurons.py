@@ -1,9 +1,10 @@
-"""One neuron's graph and top examples, read from the database."""
+"""Single neurons: their figures, graphs and top examples, read from the database."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.readings import Example
 from n2gdb.storage.connection import Connection
@@ -11,7 +12,22 @@ from n2gdb.storage.connection import Connection
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["load_examples", "load_graph"]
+__all__ = ["load_examples", "load_graph", "neuron_keys", "read_figures"]
+
+
+def neuron_keys(connection: Connection, model: int, layer: int | None = None) -> list[int]:
+    """Return the keys of a model's neurons, or of one layer's, in order."""
+    kept = "" if layer is None else " AND n.layer = $layer"
+    given = {"model": model} if layer is None else {"model": model, "layer": layer}
+    rows = connection.rows(f"MATCH (n:Neuron) WHERE n.model = $model{kept} RETURN n.id ORDER BY n.id", given)
+    return [key for (key,) in rows]
+
+
+def read_figures(connection: Connection, key: int, names: Sequence[str]) -> tuple[Any, ...] | None:
+    """Return the figures of the neuron with this key in the order of their column names; None without one."""
+    fields = ", ".join(f"n.{name}" for name in names)
+    rows = connection.rows(f"MATCH (n:Neuron) WHERE n.id = $key RETURN {fields}", {"key": key})
+    return tuple(rows[0]) if rows else None
 
 
 def load_graph(connection: Connection, key: int) -> NeuronGraph:

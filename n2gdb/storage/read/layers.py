@@ -1,0 +1,63 @@
+"""Figures of one layer of a model: scores, behaviours, frequent tokens, and the neurons that stand out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from n2gdb.storage.connection import Connection
+
+__all__ = ["count_behaviours", "frequent_tokens", "neighbouring_indices", "outstanding_neurons", "read_f1"]
+
+_LAYER = "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
+
+
+def read_f1(connection: Connection, model: int, layer: int) -> list[float]:
+    """Return F1 of every judged neuron of a layer."""
+    rows = connection.rows(f"{_LAYER} AND n.f1 IS NOT NULL RETURN n.f1", {"model": model, "layer": layer})
+    return [f1 for (f1,) in rows]
+
+
+def count_behaviours(connection: Connection, model: int, layer: int) -> list[tuple[int, int]]:
+    """Return pairs of a number of behaviours and how many neurons of a layer have as many."""
+    rows = connection.rows(
+        f"{_LAYER} RETURN n.polysemy, count(*) ORDER BY n.polysemy", {"model": model, "layer": layer}
+    )
+    return [(behaviours, count) for behaviours, count in rows]
+
+
+def frequent_tokens(connection: Connection, model: int, layer: int, most: int) -> list[tuple[str, int]]:
+    """Return the tokens that most neurons of a layer fire on, each with the number of these neurons."""
+    rows = connection.rows(
+        "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
+        " RETURN t.text, count(*) ORDER BY count(*) DESC, t.text LIMIT $most",
+        {"model": model, "layer": layer, "most": most},
+    )
+    return [(text, count) for text, count in rows]
+
+
+def outstanding_neurons(
+    connection: Connection, model: int, layer: int, by: Literal["f1", "polysemy"], most: int
+) -> list[tuple[int, float | None, int, int]]:
+    """Return index, F1, patterns and behaviours of the neurons with the most of something.
+
+    Of equals, those with more patterns come first.
+    """
+    rows = connection.rows(
+        f"{_LAYER} AND n.{by} IS NOT NULL AND n.n_patterns > 0"
+        " RETURN n.`index`, n.f1, n.n_patterns, n.polysemy"
+        f" ORDER BY n.{by} DESC, n.n_patterns DESC, n.`index` LIMIT $most",
+        {"model": model, "layer": layer, "most": most},
+    )
+    return [(index, f1, patterns, polysemy) for index, f1, patterns, polysemy in rows]
+
+
+def neighbouring_indices(
+    connection: Connection, model: int, layer: int, index: int
+) -> tuple[int | None, int | None]:
+    """Return the indices of the ingested neurons before and after one in its layer, None where none is."""
+    ((before, after),) = connection.rows(
+        f"{_LAYER} RETURN max(CASE WHEN n.`index` < $index THEN n.`index` END),"
+        " min(CASE WHEN n.`index` > $index THEN n.`index` END)",
+        {"model": model, "layer": layer, "index": index},
+    )
+    return before, after

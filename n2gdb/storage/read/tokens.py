@@ -1,0 +1,38 @@
+"""Tokens of a database: their texts, a model's tokenizer, and how many neurons know each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+from n2gdb.storage.connection import Connection
+
+__all__ = ["count_neurons", "read_texts", "read_tokenizer"]
+
+_RELATIONS = {"activating": "ACTIVATES_ON", "context": "CONTEXT"}
+
+
+def read_texts(connection: Connection, keys: Collection[int]) -> dict[int, str]:
+    """Return the texts of the tokens with these keys; a key that no token has is left out."""
+    rows = connection.rows("MATCH (t:Token) WHERE t.id IN $keys RETURN t.id, t.text", {"keys": sorted(keys)})
+    return dict(rows)
+
+
+def read_tokenizer(connection: Connection, model: int) -> str | None:
+    """Return a model's tokenizer as JSON, None where it came without one."""
+    ((text,),) = connection.rows("MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": model})
+    return text or None
+
+
+def count_neurons(
+    connection: Connection, role: Literal["activating", "context"], keys: Collection[int]
+) -> dict[int, int]:
+    """Count by token key the neurons whose graphs hold the token in a role; those of none are left out."""
+    if not keys:
+        return {}
+    rows = connection.rows(
+        f"MATCH (n:Neuron)-[x:{_RELATIONS[role]}]->(t:Token) WHERE t.id IN $keys"
+        " RETURN t.id, count(DISTINCT n.id)",
+        {"keys": sorted(keys)},
+    )
+    return dict(rows)

@@ -1,0 +1,232 @@
+"""The house: which room may import which, what is linked where, and what stays out of the text."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: Which of the package's rooms each room's files may import.
+BELOW = {
+    "grammar": {"grammar"},
+    "n2gdb": {"grammar", "n2gdb"},
+    "ingest": {"grammar", "n2gdb", "ingest"},
+    "cli": {"grammar", "n2gdb", "ingest", "cli"},
+}
+
+#: Third-party packages that only one room, or only one file, may import.
+HOMES = {
+    "torch": ("ingest/",),
+    "transformer_lens": ("ingest/",),
+    "transformers": ("ingest/",),
+    "safetensors": ("ingest/",),
+    "datasets": ("ingest/",),
+    "huggingface_hub": ("ingest/",),
+    "kuzu": ("n2gdb/storage/connection.py",),
+    "lark": ("grammar/",),
+    "typer": ("cli/",),
+    "matplotlib": ("n2gdb/figure", "n2gdb/drawing/png.py"),
+    "resvg_py": ("n2gdb/drawing/png.py",),
+    "starlette": ("n2gdb/explorer/",),
+    "uvicorn": ("cli/commands/serve.py",),
+}
+
+#: Folders of the room n2gdb, and which of them each may import; its other files import none of them but where
+#: they are used.
+FOLDERS = {"pictures": {"pictures"}, "explorer": {"pictures", "explorer"}}
+
+HEAVY = {"torch", "transformer_lens", "transformers"}
+
+
+def sources(room: str) -> list[Path]:
+    """Python files that belong to a room itself: n2gdb's without what is linked into it."""
+    own = ROOT / room
+    parts = [own, *(own / folder for folder in FOLDERS)] if room == "n2gdb" else [own]
+    found = sorted(
+        path for part in parts for path in (part.glob("*.py") if room == "n2gdb" else part.rglob("*.py"))
+    )
+    assert found, f"the room {room} is empty"
+    return found
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every module that a file imports, and whether that happens when the file is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    yield from _imports(tree, at_import=True)
+
+
+def _imports(node: ast.AST, *, at_import: bool) -> Iterator[tuple[str, bool]]:
+    for child in ast.iter_child_nodes(node):
+        inside = at_import and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, at_import) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, "imports are absolute"
+            yield from ((f"{child.module}.{alias.name}", at_import) for alias in child.names)
+        elif isinstance(child, ast.If) and _is_type_checking(child.test):
+            yield from _imports(ast.Module(child.body, []), at_import=False)
+            yield from _imports(ast.Module(child.orelse, []), at_import=at_import)
+        else:
+            yield from _imports(child, at_import=inside)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return "TYPE_CHECKING" in ast.unparse(test)
+
+
+def room_of(module: str) -> str:
+    """Room that a module of the package lies in."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in ("grammar", "ingest", "cli") else "n2gdb"
+
+
+def tracked() -> list[Path]:
+    """Text files of the repository, those not yet committed included."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:4096]]
+
+
+@pytest.mark.parametrize("room", BELOW)
+def test_arrows_point_down(room: str) -> None:
+    for path in sources(room):
+        for module, _ in imports(path):
+            if module.split(".")[0] == "n2gdb":
+                assert room_of(module) in BELOW[room], f"{path} imports {module}"
+
+
+def folder_of(module: str) -> str | None:
+    """Folder of the room n2gdb that a module lies in."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[0] == "n2gdb" and parts[1] in FOLDERS else None
+
+
+def test_arrows_between_folders_point_down() -> None:
+    for path in sources("n2gdb"):
+        own = path.parent.name if path.parent.name in FOLDERS else None
+        for module, at_import in imports(path):
+            folder = folder_of(module)
+            if folder is not None and (own is not None or at_import or folder == "explorer"):
+                assert own is not None and folder in FOLDERS[own], f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("room", BELOW)
+def test_packages_are_imported_in_their_home_alone(room: str) -> None:
+    for path in sources(room):
+        place = str(path.relative_to(ROOT))
+        for module, _ in imports(path):
+            homes = HOMES.get(module.split(".")[0])
+            assert homes is None or place.startswith(homes) or room == "cli", f"{path} imports {module}"
+            assert module.split(".")[0] != "kuzu" or place == "n2gdb/storage/connection.py", (
+                f"{path} imports {module}"
+            )
+
+
+def test_grammar_rests_on_lark_alone() -> None:
+    for path in sources("grammar"):
+        for module, _ in imports(path):
+            top = module.split(".")[0]
+            assert top in sys.stdlib_module_names | {"lark", "n2gdb"}, f"{path} imports {module}"
+
+
+def test_commands_load_torch_only_when_they_run() -> None:
+    for path in sources("cli"):
+        for module, at_import in imports(path):
+            heavy = module.split(".")[0] in HEAVY or room_of(module) == "ingest"
+            assert not (heavy and at_import), f"{path} imports {module} outside a function"
+
+
+@pytest.mark.parametrize("room", ["grammar", "ingest", "cli"])
+def test_rooms_are_linked_into_the_package(room: str) -> None:
+    link = ROOT / "n2gdb" / room
+    assert link.is_symlink()
+    assert str(link.readlink()) == f"../{room}"
+    assert link.resolve() == ROOT / room
+
+
+def test_every_package_is_named() -> None:
+    named = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    )
+    there = {"n2gdb", *(f"n2gdb.{folder}" for folder in FOLDERS)}
+    for room in ("grammar", "ingest", "cli"):
+        for init in (ROOT / room).rglob("__init__.py"):
+            there.add(".".join(["n2gdb", *init.parent.relative_to(ROOT).parts]))
+    assert named == there
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import n2gdb, n2gdb.database, n2gdb.storage.connection",
+        "import n2gdb.cli.main",
+        "from n2gdb.cli.main import run\n"
+        "import sys\n"
+        "sys.argv = ['n2gdb', 'query', 'neurons', '--db', {database!r}]\n"
+        "try:\n    run()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code",
+    ],
+    ids=["library", "commands", "query"],
+)
+def test_torch_is_loaded_for_ingest_alone(code: str, small_path: Path) -> None:
+    code = code.replace("{database!r}", repr(str(small_path)))
+    check = "\nimport sys\nprint('loaded:', *sorted({'torch', 'transformer_lens'} & sys.modules.keys()))"
+    run = subprocess.run(
+        [sys.executable, "-c", code + check], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_files_are_short() -> None:
+    rooms = [*BELOW, "tests", "benchmarks"]
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for room in rooms
+        for path in sources(room)
+        if (lines := path.read_text(encoding="utf-8").count("\n")) > 400
+    }
+    assert not long
+
+
+def test_the_text_speaks_of_the_project_alone() -> None:
+    # Spelt in parts, so that this file does not find itself.
+    outside = re.compile(
+        "|".join(["/" + "work/", "/" + "root/", "/" + "home/", "py" + "pi[.]org", "index-" + "url"])
+    )
+    found = {
+        f"{path.relative_to(ROOT)}:{number}": line.strip()
+        for path in tracked()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if path.suffix != ".gz" and outside.search(line)
+    }
+    assert not found
+
+
+def test_the_readme_and_ci_run_the_same_command() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    found = re.search(r"^ *(pip install .* && pytest.*)$", script, re.MULTILINE)
+    assert found, ".ci/run has no line that installs and tests"
+    assert found[1] in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_dependency_is_pinned_for_ci() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    names = {re.split(r"[<>=\[ ]", line)[0].lower().replace("-", "_") for line in wanted}
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0].lower().replace("-", "_") for line in pins if "==" in line}
+    assert names <= pinned
