@@ -1,4 +1,4 @@
-"""The fields that WHERE and ORDER BY know: a neuron's statistics, and two of a match."""
+"""The registry of columns: what is known of a neuron, and of a match."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 
 from n2gdb.grammar.errors import shortened
 
-__all__ = ["FIELDS", "RETURNED", "Field", "Kind", "nearest", "no_field"]
+__all__ = ["FIELDS", "RETURNED", "Field", "Kind", "Origin", "nearest", "no_field"]
 
 
 class Kind(Enum):
@@ -20,36 +20,51 @@ class Kind(Enum):
     CHOICE = "word"
 
 
+class Origin(Enum):
+    """Where the value of a field comes from."""
+
+    LEARNED = "known when a neuron is learned, and stored in its shard"
+    COUNTED = "counted from the graphs when a database is built"
+    MATCHED = "of one match, not of the neuron"
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A name, what values it takes, and whether it belongs to a match rather than to the neuron."""
+    """A name, what values it takes, and where they come from."""
 
     name: str
     kind: Kind
-    of_match: bool = False
+    origin: Origin = Origin.LEARNED
     choices: tuple[str, ...] = ()
 
+    @property
+    def of_match(self) -> bool:
+        """Whether it belongs to a match rather than to the neuron."""
+        return self.origin is Origin.MATCHED
 
-#: By name, in the order that a person is told of them.
+
+#: The one registry of columns, by name: the fields of WHERE and ORDER BY, what RETURN knows, the columns of
+#: the database, of answers and of exports, and the attributes of neurons and hits are all read off it.
 FIELDS: dict[str, Field] = {
     field.name: field
     for field in (
         Field("layer", Kind.WHOLE),
         Field("index", Kind.WHOLE),
-        Field("f1", Kind.REAL),
+        Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead")),
+        Field("max_activation", Kind.REAL),
         Field("precision", Kind.REAL),
         Field("recall", Kind.REAL),
-        Field("activation", Kind.REAL, of_match=True),
-        Field("importance", Kind.REAL, of_match=True),
-        Field("max_activation", Kind.REAL),
+        Field("f1", Kind.REAL),
         Field("true_firings", Kind.WHOLE),
         Field("predicted_firings", Kind.WHOLE),
         Field("n_patterns", Kind.WHOLE),
         Field("n_nodes", Kind.WHOLE),
         Field("n_activating", Kind.WHOLE),
         Field("n_context", Kind.WHOLE),
-        Field("polysemy", Kind.WHOLE),
-        Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead")),
+        Field("polysemy", Kind.WHOLE, Origin.COUNTED),
+        Field("max_depth", Kind.WHOLE, Origin.COUNTED),
+        Field("activation", Kind.REAL, Origin.MATCHED),
+        Field("importance", Kind.REAL, Origin.MATCHED),
     )
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example
+from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
 
@@ -68,27 +69,36 @@ class NeuronSource(Protocol):
 
 @dataclass(frozen=True)
 class Neuron:
-    """A stored neuron: ``state`` is live, unpredicted or dead; the scores are None where not judged.
+    """A stored neuron; ``statistics`` holds all its figures by name, and each is an attribute too.
 
     ``graph`` and ``examples`` are read when first asked for, while the database is open.
     """
 
     name: NeuronName
     model: str
-    state: str
-    max_activation: float
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    true_firings: int
-    predicted_firings: int
-    n_patterns: int
-    n_nodes: int
-    n_activating: int
-    n_context: int
-    polysemy: int
+    statistics: Mapping[str, Any] = field(hash=False)
     _key: int = field(repr=False)
     _database: NeuronSource = field(repr=False, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a stored figure by its name: every field of WHERE that is not of a match."""
+        if name != "statistics" and name in self.statistics:
+            return self.statistics[name]
+        raise AttributeError(f"a neuron has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.statistics})
+
+    @property
+    def state(self) -> str:
+        """Live, unpredicted or dead."""
+        return str(self.statistics["state"])
+
+    @property
+    def f1(self) -> float | None:
+        """F1 of the graph on the test half of the top examples; None where it was not judged."""
+        f1: float | None = self.statistics["f1"]
+        return f1
 
     @cached_property
     def graph(self) -> StoredGraph:
@@ -101,11 +111,6 @@ class Neuron:
     def examples(self) -> tuple[Example, ...]:
         """The top examples, strongest first."""
         return load_examples(self._database.connection, self._key)
-
-    @property
-    def statistics(self) -> dict[str, Any]:
-        """Every stored figure by name."""
-        return {name: getattr(self, name) for name in _STATISTICS}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the neuron, its graph and its examples as JSON can hold them.
@@ -210,12 +215,9 @@ class Neuron:
         return self._database.texts(self.graph.token.tolist(), self.model)
 
 
-_STATISTICS = tuple(name for name in Neuron.__dataclass_fields__ if not name.startswith("_"))[2:]
-
-
 def load_neuron(database: NeuronSource, key: int, name: NeuronName, model: str) -> Neuron | None:
     """Read the statistics of the neuron with this key; None where there is none."""
-    figures = read_figures(database.connection, key, _STATISTICS)
+    figures = read_figures(database.connection, key, FIGURES)
     if figures is None:
         return None
-    return Neuron(name, model, **dict(zip(_STATISTICS, figures, strict=True)), _key=key, _database=database)
+    return Neuron(name, model, dict(zip(FIGURES, figures, strict=True)), _key=key, _database=database)

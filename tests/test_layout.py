@@ -15,9 +15,9 @@ ALLOWED = {
     "n2gdb.grammar": {"n2gdb.grammar.mistakes"},
     "n2gdb.grammar.mistakes": {"n2gdb.grammar"},
     "n2gdb.core": {"n2gdb.errors"},
-    "n2gdb.storage": {"n2gdb.core", "n2gdb.errors", "n2gdb.version", "n2gdb.storage.build"},
+    "n2gdb.storage": {"n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version", "n2gdb.storage.build"},
     "n2gdb.storage.build": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors", "n2gdb.version"},
-    "n2gdb.storage.read": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors", "n2gdb.version"},
+    "n2gdb.storage.read": {"n2gdb.storage", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
     "n2gdb.drawing": {"n2gdb.core", "n2gdb.errors"},
     "n2gdb.plotting": {"n2gdb.core", "n2gdb.errors"},
     "n2gdb.similarity": {

@@ -14,7 +14,8 @@ from xml.sax.saxutils import escape
 
 from n2gdb.cli.output.graph_tree import write_path
 from n2gdb.core.tokens import display
-from n2gdb.query.cypher.compiler import ANSWER_COLUMNS
+from n2gdb.grammar.fields import Kind
+from n2gdb.storage.columns import STATISTICS, column_kind
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import Pattern
@@ -101,14 +102,21 @@ def _plain(pattern: Pattern, texts: Mapping[int, str]) -> dict[str, Any]:
 
 _NAMED = ("neuron", "model")
 _COLUMNS: dict[What, tuple[str, ...]] = {
-    What.NEURONS: (*_NAMED, *ANSWER_COLUMNS[2:]),
+    What.NEURONS: (*_NAMED, *STATISTICS),
     What.PATTERNS: (*_NAMED, "layer", "index", "f1", "activation", "depth", "n_tokens", "activating", "path"),
     What.NODES: (
         *(*_NAMED, "layer", "index", "pre", "parent", "depth", "token", "text", "importance", "end"),
     ),
 }
-_TEXT_COLUMNS = frozenset({"neuron", "model", "state", "activating", "path", "text"})
-_REAL_COLUMNS = frozenset({"max_activation", "precision", "recall", "f1", "activation", "importance", "end"})
+_TEXT_COLUMNS = frozenset({"neuron", "model", "activating", "path", "text"})
+_REAL_COLUMNS = frozenset({"end"})
+
+
+def _kind_of(column: str) -> Kind:
+    """What values a column of an export takes: a field's own, or those of what only exports have."""
+    if column in _TEXT_COLUMNS:
+        return Kind.CHOICE
+    return Kind.REAL if column in _REAL_COLUMNS else column_kind(column) or Kind.WHOLE
 
 
 def _neuron_rows(neuron: ExportedNeuron) -> Iterator[Row]:
@@ -192,9 +200,11 @@ class _Parquet(Writer):
 def _arrow_type(column: str) -> Any:
     import pyarrow as pa
 
-    if column in _TEXT_COLUMNS:
-        return pa.string()
-    return pa.float32() if column in _REAL_COLUMNS else pa.int64()
+    types = {Kind.WHOLE: pa.int64(), Kind.REAL: pa.float32(), Kind.CHOICE: pa.string()}
+    return types[_kind_of(column)]
+
+
+_XML_TYPES = {Kind.WHOLE: "long", Kind.REAL: "double", Kind.CHOICE: "string"}
 
 
 #: What GraphML must be told of each attribute before it is used: of what it is one, and its type.
@@ -202,10 +212,7 @@ _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "label": ("node", "string"),
     "kind": ("node", "string"),
     "model": ("node", "string"),
-    **{
-        name: ("node", "string" if name in _TEXT_COLUMNS else "double" if name in _REAL_COLUMNS else "long")
-        for name in ANSWER_COLUMNS[2:]
-    },
+    **{name: ("node", _XML_TYPES[_kind_of(name)]) for name in STATISTICS},
     "token": ("node", "long"),
     "text": ("node", "string"),
     "role": ("edge", "string"),

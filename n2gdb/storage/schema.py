@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.storage.columns import COUNTED, LEARNED
 from n2gdb.version import SCHEMA_VERSION
 
 __all__ = [
+    "COUNTS",
     "EXAMPLES",
     "MODEL",
     "NEURONS",
@@ -23,9 +26,9 @@ __all__ = [
     "WINDOWS",
 ]
 
-#: What is known of a neuron: it fires on its test examples (``live``) and its graph predicts a firing;
-#: its graph predicts none (``unpredicted``); it never fires on the whole corpus (``dead``).
-STATES = ("live", "unpredicted", "dead")
+#: A neuron fires on its test examples and its graph predicts a firing (``live``); its graph predicts none
+#: (``unpredicted``); it never fires on the whole corpus (``dead``).
+STATES = FIELDS["state"].choices
 
 #: What a neuron's graph is compared with: the graph before refinement, a token and an n-gram look-up.
 PREDICTORS = ("plain", "lookup", "ngram")
@@ -61,24 +64,14 @@ TOKENS = pa.schema(
     ]
 )
 
-#: One row a neuron, with every statistic; judged on the test half of its top examples.
-NEURONS = pa.schema(
-    [
-        ("layer", pa.int64()),
-        ("index", pa.int64()),
-        ("state", pa.string()),  # one of STATES
-        ("max_activation", pa.float32()),
-        ("precision", pa.float32()),  # null where the test half has no firing; 0 where nothing is predicted
-        ("recall", pa.float32()),
-        ("f1", pa.float32()),
-        ("true_firings", pa.int64()),
-        ("predicted_firings", pa.int64()),
-        ("n_patterns", pa.int64()),
-        ("n_nodes", pa.int64()),
-        ("n_activating", pa.int64()),  # distinct activating tokens
-        ("n_context", pa.int64()),  # distinct context tokens
-    ]
-)
+_NEURON_TYPES = {Kind.WHOLE: pa.int64(), Kind.REAL: pa.float32(), Kind.CHOICE: pa.string()}
+
+#: One row a neuron, with every figure that it is learned with; judged on the test half of its top examples:
+#: precision, recall and f1 are null where that half has no firing, and 0 where nothing is predicted.
+NEURONS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in LEARNED])
+
+#: What the load counts of every neuron.
+COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED])
 
 #: One row a neuron and another predictor of it, judged like its graph on the test half of its top examples.
 SCORES = pa.schema(

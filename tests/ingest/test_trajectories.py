@@ -196,7 +196,7 @@ def test_no_prompt_crosses_a_special_token(world: World) -> None:
 
 
 def test_a_dead_neuron_has_no_trajectories(world: World) -> None:
-    neuron = replace(world.living(0)[0], max_activation=0.0)
+    neuron = replace(world.living(0)[0], statistics={**world.living(0)[0].statistics, "max_activation": 0.0})
     with pytest.raises(SelectionError, match=f"{neuron.name} never fires"):
         neuron_trajectories(world.database, world.engine, neuron, CONFIG)
 

@@ -118,7 +118,9 @@ def test_a_neuron_that_never_fires_cannot_be_measured(neuron: Neuron) -> None:
     from dataclasses import replace
 
     with pytest.raises(SelectionError, match="L4N358 never fires on the corpus"):
-        true_activations(demo_engine(), replace(neuron, max_activation=0.0), [1, 2])
+        true_activations(
+            demo_engine(), replace(neuron, statistics={**neuron.statistics, "max_activation": 0.0}), [1, 2]
+        )
 
 
 def test_a_token_that_the_model_does_not_have_is_named(neuron: Neuron) -> None:

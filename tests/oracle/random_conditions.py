@@ -27,7 +27,17 @@ __all__ = ["OF_MATCH", "REAL", "STATES", "WHOLE", "random_condition", "random_fo
 
 Leaf = TypeVar("Leaf")
 
-WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context", "polysemy", "true_firings")
+WHOLE = (
+    "layer",
+    "index",
+    "n_patterns",
+    "n_nodes",
+    "n_activating",
+    "n_context",
+    "polysemy",
+    "max_depth",
+    "true_firings",
+)
 REAL = ("f1", "precision", "recall", "max_activation")
 OF_MATCH = ("activation", "importance")
 STATES = ("live", "unpredicted", "dead")

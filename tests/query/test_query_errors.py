@@ -11,8 +11,8 @@ from n2gdb.grammar.unparse import written
 from n2gdb.query.parse import read_query
 
 FIELDS = (
-    "layer, index, f1, precision, recall, activation, importance, max_activation, true_firings, "
-    "predicted_firings, n_patterns, n_nodes, n_activating, n_context, polysemy, state"
+    "layer, index, state, max_activation, precision, recall, f1, true_firings, predicted_firings, "
+    "n_patterns, n_nodes, n_activating, n_context, polysemy, max_depth, activation, importance"
 )
 
 # A query with a ^ before the fault, and what is said.

@@ -85,7 +85,10 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            statistics = rows[name] | {"polysemy": len(behaviours_of(graphs[name]))}
+            statistics = rows[name] | {
+                "polysemy": len(behaviours_of(graphs[name])),
+                "max_depth": max((pattern.depth for pattern in graphs[name].patterns()), default=0),
+            }
             neurons.append(Neuron(model, name, statistics, graphs[name]))
     path = folder / "world.n2gdb"
     build_database(path, runs)

@@ -14,10 +14,10 @@ from n2gdb.query.cypher.match import match_clause
 from n2gdb.query.cypher.where import column, condition_text, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
 from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
 
 __all__ = [
-    "ANSWER_COLUMNS",
     "DEFAULT_ORDER",
     "NO_NUMBER",
     "Compiled",
@@ -32,26 +32,6 @@ __all__ = [
     "neuron_truths",
     "ranked_fields",
 ]
-
-#: The columns of an answer's rows: all that is known of a neuron.
-ANSWER_COLUMNS = (
-    "id",
-    "model",
-    "layer",
-    "index",
-    "state",
-    "max_activation",
-    "precision",
-    "recall",
-    "f1",
-    "true_firings",
-    "predicted_firings",
-    "n_patterns",
-    "n_nodes",
-    "n_activating",
-    "n_context",
-    "polysemy",
-)
 
 DEFAULT_ORDER = (Key("f1", descending=True),)
 #: Subqueries of one statement: twice as many do not fit the engine's memory.

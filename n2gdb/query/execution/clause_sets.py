@@ -16,12 +16,13 @@ from n2gdb.grammar.ast import (
     RankBy,
     SimilarTo,
 )
-from n2gdb.query.cypher.compiler import ANSWER_COLUMNS, compile_rows
+from n2gdb.query.cypher.compiler import compile_rows
 from n2gdb.query.cypher.where import mentions_neuron, split
 from n2gdb.query.execution.breadth import is_scanned
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts
+from n2gdb.storage.columns import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing

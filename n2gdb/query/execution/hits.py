@@ -9,10 +9,11 @@ from typing import Any
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
-from n2gdb.query.cypher.compiler import ANSWER_COLUMNS, Compiled, compile_evidence
+from n2gdb.query.cypher.compiler import Compiled, compile_evidence
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import PatternClause, Settled
+from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
 
 __all__ = ["Evidence", "Hit", "evidence_rows", "hits_of", "paths_of"]
@@ -207,7 +208,7 @@ def _hit(
         similarity,
         size,
         tuple(_evidence(match, paths[match.neuron, match.end]) for match in matches),
-        {name: neuron[name] for name in ANSWER_COLUMNS[2:]},
+        {name: neuron[name] for name in STATISTICS},
     )
 
 

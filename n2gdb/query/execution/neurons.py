@@ -12,7 +12,6 @@ from typing import Any
 
 from n2gdb.grammar.ast import And, Clause, Formula, Key, Query
 from n2gdb.query.cypher.compiler import (
-    ANSWER_COLUMNS,
     DEFAULT_ORDER,
     compile_count,
     compile_neurons,
@@ -26,6 +25,7 @@ from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold
+from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
 
 __all__ = ["Found", "count_neurons", "find", "find_ids", "read_neurons"]

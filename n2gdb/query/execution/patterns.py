@@ -10,7 +10,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.compiler import ANSWER_COLUMNS, NO_NUMBER, Compiled, neuron_truths
+from n2gdb.query.cypher.compiler import NO_NUMBER, Compiled, neuron_truths
 from n2gdb.query.cypher.match import ClauseMatch, match_clause
 from n2gdb.query.cypher.where import column, split
 from n2gdb.query.execution.context import Session
@@ -18,6 +18,7 @@ from n2gdb.query.execution.hits import evidence_rows, paths_of
 from n2gdb.query.execution.neurons import Found, find, read_neurons
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
 __all__ = [
@@ -150,7 +151,7 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
             pattern.activation,
             pattern.importance,
             filled(paths[key], depths.get(key, frozenset())),
-            {name: pattern.neuron[name] for name in ANSWER_COLUMNS[2:]},
+            {name: pattern.neuron[name] for name in STATISTICS},
         )
         for pattern in patterns
         for key in [(pattern.neuron["id"], pattern.end)]

@@ -32,7 +32,7 @@ DEFINITIONS = (
     f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)},"
     " text_key INT64, norm_key INT64, classes INT64)",
     f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS)},"
-    " polysemy INT64, weight DOUBLE)",
+    f" {_columns(schema.COUNTS)}, weight DOUBLE)",
     f"CREATE NODE TABLE Score(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SCORES)})",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",

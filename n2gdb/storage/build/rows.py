@@ -16,49 +16,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.behaviours import linked_tries
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import Tries
 from n2gdb.errors import DatabaseFormatError
+from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.shards import RunFolder
 
-__all__ = ["ModelRows", "NeuronMeasures"]
+__all__ = ["ModelRows"]
 
 Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
 _CONTEXT += ["activation", "end"]
-
-
-@dataclass(frozen=True, slots=True)
-class NeuronMeasures:
-    """What follows from neurons' graphs: keys of those that have one, in rising order; (neurons,) each.
-
-    ``weight`` (float64) is summed over a neuron's paths, ``polysemy`` (int64) counts its behaviours.
-    """
-
-    neuron: Int64Array
-    weight: npt.NDArray[np.float64]
-    polysemy: Int64Array
-
-    @classmethod
-    def joined(cls, parts: Sequence[NeuronMeasures]) -> NeuronMeasures:
-        """Put measures of different neurons together."""
-        neuron = np.concatenate([np.zeros(0, np.int64), *(part.neuron for part in parts)])
-        weight = np.concatenate([np.zeros(0), *(part.weight for part in parts)])
-        polysemy = np.concatenate([np.zeros(0, np.int64), *(part.polysemy for part in parts)])
-        order = np.argsort(neuron)
-        return cls(neuron[order], weight[order], polysemy[order])
-
-    def of(self, neuron: Int64Array) -> tuple[npt.NDArray[np.float64], Int64Array]:
-        """Return weight and polysemy of these neurons; 0 for one without a graph: (neurons,) each."""
-        place = np.searchsorted(self.neuron, neuron)
-        weight, polysemy = np.zeros(len(neuron)), np.zeros(len(neuron), np.int64)
-        known = place < len(self.neuron)
-        known[known] = self.neuron[place[known]] == neuron[known]
-        weight[known], polysemy[known] = self.weight[place[known]], self.polysemy[place[known]]
-        return weight, polysemy
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +54,10 @@ class ModelRows:
         yield "Token", self._tokens()
         neurons = self.run.neurons()
         key = self._neuron_key(neurons)
-        weight, polysemy = measures.of(key)
-        rows = self._keyed(neurons, key).append_column("polysemy", pa.array(polysemy))
-        yield "Neuron", rows.append_column("weight", pa.array(weight))
+        rows = self._keyed(neurons, key)
+        for name, values in measures.of(key).items():
+            rows = rows.append_column(name, pa.array(values))
+        yield "Neuron", rows
         scores = self.run.scores()
         yield "Score", self._keyed(scores, np.arange(len(scores), dtype=np.int64) | (self.number << 40))
         windows = self.run.windows()
@@ -97,11 +68,7 @@ class ModelRows:
         nodes = self.run.nodes(shards)
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
         paths = tries.path_weights(neuron, self.text_keys)
-        owner, place = np.unique(paths.neuron, return_inverse=True)
-        weight = np.bincount(place, paths.weight, len(owner)).astype(np.float64)
-        linked = np.unique(linked_tries(neuron, tries.token, tries.depth, tries.root))
-        polysemy = np.bincount(np.searchsorted(owner, neuron[linked]), minlength=len(owner))
-        return paths.path, NeuronMeasures(owner, weight, polysemy)
+        return paths.path, NeuronMeasures.measured(tries, neuron, paths)
 
     def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""

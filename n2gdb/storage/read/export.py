@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.ids import NeuronName
-from n2gdb.query.cypher.compiler import ANSWER_COLUMNS
+from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,7 +84,7 @@ def read_blocks(
                 row["id"],
                 models[row["model"]],
                 NeuronName(row["layer"], row["index"]),
-                {name: row[name] for name in ANSWER_COLUMNS[2:]},
+                {name: row[name] for name in STATISTICS},
                 graphs[row["id"]] if row["id"] in graphs else _empty(),
                 texts[row["model"]],
             )

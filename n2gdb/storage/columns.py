@@ -1,0 +1,28 @@
+"""The columns of the neurons of a database, as the registry of fields has them."""
+
+from __future__ import annotations
+
+from n2gdb.grammar.fields import FIELDS, Kind, Origin
+
+__all__ = ["ANSWER_COLUMNS", "COUNTED", "FIGURES", "LEARNED", "STATISTICS", "column_kind"]
+
+#: What a shard says of a neuron, in the order of its columns.
+LEARNED = tuple(field.name for field in FIELDS.values() if field.origin is Origin.LEARNED)
+
+#: What the load counts from the graphs, in the order of the database's columns, which follow those above.
+COUNTED = tuple(field.name for field in FIELDS.values() if field.origin is Origin.COUNTED)
+
+#: Everything that is known of a neuron, its name among it.
+STATISTICS = (*LEARNED, *COUNTED)
+
+#: The same without layer and index, which its name says.
+FIGURES = tuple(name for name in STATISTICS if name not in ("layer", "index"))
+
+#: The columns of an answer's rows: how a neuron is keyed, whose it is, and all that is known of it.
+ANSWER_COLUMNS = ("id", "model", *STATISTICS)
+
+
+def column_kind(name: str) -> Kind | None:
+    """Return what values a column takes; None for one that is no field."""
+    field = FIELDS.get(name)
+    return None if field is None else field.kind
