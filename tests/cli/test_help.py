@@ -33,7 +33,7 @@ COMMANDS = group().list_commands(CONTEXT)
 
 def examples(command: str) -> Iterator[str]:
     """The lines of a command's docstring that run something."""
-    text = getattr(import_module(f"n2gdb.cli.{command}"), command).__doc__
+    text = getattr(import_module(f"n2gdb.cli.commands.{command}"), command).__doc__
     for line in text.splitlines():
         if re.match(r" {4,}(?:n2gdb|echo) ", line):
             yield line.strip()
@@ -137,4 +137,4 @@ def test_only_the_command_that_runs_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
-    assert {f"n2gdb.cli.{command}" for command in COMMANDS} & loaded == {"n2gdb.cli.commands.info"}
+    assert {f"n2gdb.cli.commands.{command}" for command in COMMANDS} & loaded == {"n2gdb.cli.commands.info"}
