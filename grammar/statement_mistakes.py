@@ -7,6 +7,7 @@ the fault is another one. The first that knows the fault is heard.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
 from n2gdb.grammar.fields import nearest
@@ -44,8 +45,8 @@ def _wants_neuron(fault: Fault) -> Said:
         return None
     if name := re.match(r"(['\"])(L\d+N\d+|\d+/\d+)\1", fault.rest, re.IGNORECASE):
         return f"a neuron's name stands without quotes: write {name[2]}"
-    if dotted := re.match(r"(\d+)[.:,-](\d+)", fault.rest):
-        return f"{dotted[0]} is not a neuron's name: write L{dotted[1]}N{dotted[2]}"
+    if parts := re.match(r"(?:l|layer)?\s*(\d+)[\s.:,-]*(?:n|neuron)?\s*(\d+)", fault.rest, re.IGNORECASE):
+        return f"{parts[0]} is not a neuron's name: write L{parts[1]}N{parts[2]}"
     keyword = " ".join(fault.before.upper().split()[-2 if fault.previous in ("TO", "OF") else -1 :])
     return f"{keyword} takes a neuron, as in {keyword} L3N45"
 
@@ -53,14 +54,31 @@ def _wants_neuron(fault: Fault) -> Said:
 def _similarity(fault: Fault) -> Said:
     if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
         return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
-    if "_ABOVE" in fault.accepted and re.match(r"[\d.]", fault.rest):
+    if fault.keyword in ("ASC", "DESC") and "_USING" in fault.accepted:
+        return f"the most similar come first: leave {fault.keyword} out"
+    ranked = re.search(r"\bsimilarity\s+to\s+\S+$", fault.before, re.IGNORECASE)
+    if ranked and (fault.keyword == "ABOVE" or fault.rest[:1] in ("<", ">", "=")):
+        return "RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 ABOVE 0.9"
+    if fault.keyword == "TO" and fault.previous == "SIMILARITY":
+        return "similarity is no field: write RANK BY SIMILARITY TO L3N45"
+    if "_ABOVE" not in fault.accepted:
+        return None
+    if re.match(r"[\d.]", fault.rest):
         return f"ABOVE is missing: write ABOVE {fault.shown}"
+    if bound := re.match(
+        r"(?:[<>=]+|over|below|under|(?:at\s+)?least|min\w*|threshold)\s*=?\s*([\d.]+)",
+        fault.rest,
+        re.IGNORECASE,
+    ):
+        return f"a similarity is bounded by ABOVE: write ABOVE {bound[1]}"
+    if fault.keyword == "USING":
+        return "USING is of SIMILAR TO and RANK BY: SUBSET OF and SUPERSET OF compare tokens, leave it out"
     return None
 
 
 def _semicolon(fault: Fault) -> Said:
-    if fault.rest.startswith(";"):
-        return "a query ends without a semicolon: leave it out"
+    if fault.rest.startswith(";") or fault.before.endswith(";"):
+        return "one query at a time: nothing stands behind a semicolon"
     if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:
         return "a comment starts with --"
     return None
@@ -92,11 +110,18 @@ def _beginning(fault: Fault) -> Said:
 def _token_query(fault: Fault) -> Said:
     if fault.accepted == {"_CONTEXT"}:
         return "write tokens IN CONTEXT OF, or tokens ACTIVATING, before the neuron"
-    if re.match(r"\s*(?:\w+\s+)?tokens\b", fault.text, re.IGNORECASE) and _is_tail(fault):
-        return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
+    if re.match(r"\s*(?:\w+\s+)?tokens\b", fault.text, re.IGNORECASE):
+        if _is_tail(fault):
+            return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
+        if re.match(r"(?:,|and\b|or\b)\s*L\d", fault.rest, re.IGNORECASE):
+            return "tokens are those of one neuron: ask for each by itself"
+    if fault.accepted == {"_OF"} and fault.previous == "CONTEXT":
+        return f"OF is missing after CONTEXT: write tokens IN CONTEXT OF {fault.shown.strip() or 'L3N45'}"
     if fault.previous != "TOKENS" or "ACTIVATING" not in fault.accepted or "MATCHING" in fault.accepted:
         return None
-    return "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45"
+    named = re.search(r"L\d+N\d+\b", fault.rest, re.IGNORECASE)
+    name = named[0] if named else "L3N45"
+    return f"tokens are those of a neuron: write tokens ACTIVATING {name} or tokens IN CONTEXT OF {name}"
 
 
 def _is_tail(fault: Fault) -> bool:
@@ -107,9 +132,43 @@ def _clause_missing(fault: Fault) -> Said:
     if "MATCHING" not in fault.accepted or not re.match(r"['\"$]|<\w+>|/[^/\s]+/|\.\.\.", fault.rest):
         return None
     step, joint = fault.shown, fault.previous
+    keyword = _clause_before(fault)
+    if joint in ("AND", "OR", "NOT") and keyword != "MATCHING":
+        also = f", or {keyword} (... | {step})" if joint == "OR" and keyword in _SINGLE else ""
+        negated = " NOT" if joint == "NOT" else ""
+        joint = "AND" if joint == "NOT" else joint
+        return f"{joint} joins clauses: write {joint}{negated} {keyword} {step}{also}"
     if joint in ("AND", "OR"):
         return f"{joint} joins clauses: write {joint} MATCHING {step}, or BEFORE {step} for the same pattern"
     return f"MATCHING is missing before {step}: write MATCHING {step}"
+
+
+#: The clauses of a single token.
+_SINGLE = ("MENTIONING", "ACTIVATING ON")
+
+
+def _clause_before(fault: Fault) -> str:
+    """Return the keyword of the last clause before the fault that takes a token or a text."""
+    found = re.findall(
+        r"\b(matching|mentioning|activating\s+on|firing\s+on)\b",
+        LITERAL.sub("''", fault.before),
+        re.IGNORECASE,
+    )
+    return " ".join(found[-1].upper().split()) if found else "MATCHING"
+
+
+def _joined_neuron(fault: Fault) -> Said:
+    """Find a neuron that follows another where a clause with it is meant."""
+    if not re.match(r"(?:,\s*)?L\d+N\d+\b", fault.rest, re.IGNORECASE):
+        return None
+    clause = re.findall(
+        r"\b(similar\s+to|subset\s+of|superset\s+of)\b", LITERAL.sub("''", fault.before), re.IGNORECASE
+    )
+    if not clause or not fault.accepted & {"MATCHING", "_OR"}:
+        return None
+    name = fault.rest.lstrip(", ").split()[0]
+    joint = fault.previous if fault.previous in ("AND", "OR") else "OR"
+    return f"a clause compares with one neuron: write {joint} {' '.join(clause[-1].upper().split())} {name}"
 
 
 def _late_clause(fault: Fault) -> Said:
@@ -129,7 +188,9 @@ def _second_word(fault: Fault) -> Said:
     second = _SECOND.get(fault.previous)
     if second is None or not fault.accepted & {second, f"_{second}"}:
         return None
-    follows = f" {fault.shown}" if fault.rest.strip() and fault.keyword not in KEYWORDS else ""
+    rest = re.sub(r"^(?:for|at|by|in|with|of|to|on|as|than)\s+", "", fault.rest, flags=re.IGNORECASE)
+    named = replace(fault, text=fault.text[: fault.offset] + rest)
+    follows = f" {named.shown}" if rest.strip() and named.keyword not in KEYWORDS else ""
     return f"{second} is missing after {fault.previous}: write {fault.previous} {second}{follows}"
 
 
@@ -167,6 +228,7 @@ def _bare_text(fault: Fault) -> Said:
 
 STATEMENT_MISTAKES: tuple[Mistake, ...] = (
     _empty,
+    _joined_neuron,
     _wants_neuron,
     _similarity,
     _semicolon,

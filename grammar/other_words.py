@@ -1,0 +1,236 @@
+"""Words of other languages and of plain English, and what stands for them here: one function a kind.
+
+A function returns what to say, with the offset of the caret where that is not the fault's own; None where
+the fault is another one. The first that knows the fault is heard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.fields import FIELDS
+
+__all__ = ["OTHER_WORDS"]
+
+#: What ends or orders an answer elsewhere, and the keyword here.
+_FIRST = ("FIRST", "TOP", "HEAD", "TAKE", "FETCH", "MAX")
+_SORT = ("SORT", "SORTED", "ORDERED", "ARRANGE")
+_SKIP = ("SKIP", "START", "FROM")
+_SHOWN = ("SHOW", "SHOWING", "SELECT", "DISPLAY", "PRINT", "OUTPUT", "COLUMNS", "YIELD")
+#: What stands between two tokens elsewhere, and what to write.
+_BETWEEN_TOKENS = {
+    "FOLLOWED": "BEFORE, or BEFORE/3 for at most 3 positions",
+    "FOLLOWS": "AFTER, or AFTER/3 for at most 3 positions",
+    "FOLLOWING": "AFTER, or AFTER/3 for at most 3 positions",
+    "WITHIN": "BEFORE, or BEFORE/3 for at most 3 positions",
+    "PRECEDES": "BEFORE, or BEFORE/3 for at most 3 positions",
+    "PRECEDING": "BEFORE, or BEFORE/3 for at most 3 positions",
+    "PRECEDED": "AFTER, or AFTER/3 for at most 3 positions",
+    "LATER": "BEFORE, or BEFORE/3 for at most 3 positions",
+    "NEXT": "THEN, the very next position",
+    "ADJACENT": "THEN, the very next position",
+    "IMMEDIATELY": "THEN, the very next position",
+    "DIRECTLY": "THEN, the very next position",
+    "CLOSE": "NEAR, or NEAR/3 for at most 3 positions",
+    "AROUND": "NEAR, or NEAR/3 for at most 3 positions",
+}
+_WITHOUT = ("BUT", "EXCEPT", "WITHOUT", "MINUS", "UNLESS", "EXCLUDING")
+_CONDITION = ("HAVING", "WITH", "THAT", "WHICH", "IF", "WHEN", "SUCH", "WHOSE", "FILTER")
+#: What compares two numbers in words, and its sign.
+_COMPARED = (
+    dict.fromkeys(("GREATER", "MORE", "LARGER", "BIGGER", "HIGHER", "ABOVE", "OVER", "EXCEEDS", "GT"), ">")
+    | dict.fromkeys(("LESS", "SMALLER", "LOWER", "BELOW", "UNDER", "FEWER", "LT"), "<")
+    | dict.fromkeys(("EQUALS", "EQUAL", "EQ"), "=")
+    | {"GE": ">=", "GTE": ">=", "LE": "<=", "LTE": "<=", "NE": "!="}
+)
+_NEURON = re.compile(r"L(\d+)N(\d+)\b", re.IGNORECASE)
+_CONDITION_TEXT = re.compile(r"[a-z_]\w*\s*(?:[<>=!]+\s*)[^\s)]+|[a-z_]\w*\s+in\s+\S+", re.IGNORECASE)
+
+
+def _condition_at(text: str) -> str:
+    """Return the condition that a text starts with, or one with its first word."""
+    if found := _CONDITION_TEXT.match(text):
+        return found[0]
+    word = re.match(r"\w+", text)
+    return f"{word[0] if word else 'f1'} = ..."
+
+
+def _field(fault: Fault) -> Said:
+    """Find a condition that stands where clauses do."""
+    if fault.word.lower() not in FIELDS or not fault.accepted & {"MATCHING", "_WHERE"}:
+        return None
+    if fault.previous == "OR":
+        return f"{fault.word} is a field: WHERE narrows what clauses find, so OR cannot join the two"
+    instead = f" in place of {fault.previous}" if fault.previous == "AND" else ""
+    return f"{fault.word} is a field: write WHERE {_condition_at(fault.rest)}{instead}"
+
+
+def _late_and(fault: Fault) -> Said:
+    """Find what is joined to the end of a query, where nothing can be joined."""
+    found = re.match(r"(and|or)\s+(?:not\s+)?(?=(\w+))", fault.rest, re.IGNORECASE)
+    if found is None or found[2].lower() not in FIELDS:
+        return None
+    if "_AND" in fault.accepted or "LIMIT" not in fault.accepted:
+        return None
+    said = _condition_at(fault.rest[found.end() :])
+    if "_WHERE" in fault.accepted:
+        return f"{found[2]} is a field: write WHERE {said} in place of {found[1].upper()}"
+    return f"conditions stand before ORDER BY, RANK BY, LIMIT and RETURN: write WHERE {said} there"
+
+
+def _ending(fault: Fault) -> Said:
+    if "LIMIT" not in fault.accepted:
+        return None
+    word, number = fault.keyword, re.match(r"\w+\s+(\d+)", fault.rest)
+    if word in _FIRST:
+        return f"no {word} here: write LIMIT {number[1] if number else 10}"
+    if word in _SKIP and number:
+        return f"no {word} here: write OFFSET {number[1]}"
+    if word == "LAST":
+        return f"no LAST here: turn the order round, as in ORDER BY f1 LIMIT {number[1] if number else 10}"
+    if fault.accepted.isdisjoint({"ORDER", "RETURN"}):
+        return None
+    if word in _SORT:
+        key = re.match(r"\w+\s+(?:by\s+)?(\w+)", fault.rest, re.IGNORECASE)
+        named = key[1] if key and key[1].upper() != "BY" else "f1"
+        return f"no {word} here: write ORDER BY {named}"
+    if word in _SHOWN:
+        return f"no {word} here: columns are named by RETURN, as in RETURN neuron, f1"
+    if word == "COUNT":
+        return "COUNT stands first, as in COUNT neurons MATCHING 'the'"
+    if word in ("DISTINCT", "UNIQUE"):
+        return f"no {word} here: every row of an answer is another one"
+    return None
+
+
+def _joining_tokens(fault: Fault) -> Said:
+    if "BEFORE" not in fault.accepted:
+        return None
+    if (written := _BETWEEN_TOKENS.get(fault.keyword)) is not None:
+        return f"no {fault.keyword} here: write {written}"
+    if fault.keyword in _WITHOUT:
+        step = re.match(r"\w+\s+(?:not\s+)?(\S+)", fault.rest, re.IGNORECASE)
+        unwanted = step[1] if step else "'dog'"
+        return f"no {fault.keyword} here: write AND NOT MATCHING {unwanted}"
+    return None
+
+
+def _without(fault: Fault) -> Said:
+    if fault.keyword in _WITHOUT and "_NOT" in fault.accepted and "MATCHING" in fault.accepted:
+        step = LITERAL.search(fault.rest)
+        unwanted = step[0] if step else "'dog'"
+        return f"no {fault.keyword} here: write NOT MATCHING {unwanted}"
+    return None
+
+
+def _like_neuron(fault: Fault) -> Said:
+    if fault.keyword != "LIKE" or "MATCHING" not in fault.accepted:
+        return None
+    name = re.match(r"like\s+(\w+)", fault.rest, re.IGNORECASE)
+    return f"no LIKE here: write SIMILAR TO {name[1]}" if name and _NEURON.match(name[1]) else None
+
+
+def _narrowing(fault: Fault) -> Said:
+    word = fault.keyword
+    if word == "WITH" and "_USING" in fault.accepted:
+        return "a metric is named by USING, as in USING tokens"
+    if word in _CONDITION and "EQUAL" not in fault.accepted:
+        return f"no {word} here: write WHERE for fields, MATCHING for patterns"
+    return None
+
+
+def _source(fault: Fault) -> Said:
+    """Find where neurons are from, in a word that this language has not."""
+    if "MATCHING" not in fault.accepted or "AND" in fault.before.upper().split()[-1:]:
+        return None
+    found = re.match(r"(from|of|for|in)\s+(?:the\s+)?(.*)", fault.rest, re.IGNORECASE | re.DOTALL)
+    if fault.keyword == "MODEL":
+        return "IN is missing before MODEL: write IN MODEL 'gpt2'"
+    return _origin(found[2]) if found else None
+
+
+def _origin(text: str) -> str | None:
+    if layer := re.match(r"layers?\s*(?:[=:]\s*)?(\d+)?", text, re.IGNORECASE):
+        return f"layers are picked by WHERE: write WHERE layer = {layer[1] or 3}"
+    if neuron := re.match(r"\W*L(\d+)N(\d+)\b", text, re.IGNORECASE):
+        return f"a neuron is picked by WHERE: write WHERE layer = {neuron[1]} AND index = {neuron[2]}"
+    if model := LITERAL.match(text):
+        return f"a model is picked by IN MODEL: write IN MODEL {model[0]}"
+    if model := re.match(r"(?:model\s+)?([\w./-]+)", text, re.IGNORECASE):
+        return f"a model is picked by IN MODEL, in quotes: write IN MODEL '{model[1]}'"
+    return None
+
+
+def _origin_after_in(fault: Fault) -> Said:
+    if fault.accepted != {"_MODEL"}:
+        return None
+    plain = re.match(r"layers?\b(?!\s*\d)|[\w.-]+\s*$", fault.rest, re.IGNORECASE)
+    return None if plain and not LITERAL.match(fault.rest) else _origin(fault.rest)
+
+
+def _compared(fault: Fault) -> Said:
+    if "EQUAL" not in fault.accepted:
+        return None
+    words = re.match(
+        r"(?:is\s+)?(at\s+least|at\s+most|\w+)(?:\s+(?:than|to))?(?:\s+([\d.]+|'\w+'))?",
+        fault.rest,
+        re.IGNORECASE,
+    )
+    if words is None:
+        return None
+    word = " ".join(words[1].upper().split())
+    sign = {"AT LEAST": ">=", "AT MOST": "<="}.get(word) or _COMPARED.get(word)
+    field = fault.previous.lower() if fault.previous.lower() in FIELDS else "f1"
+    return f"comparisons are signs: write {field} {sign} {words[2] or 0.5}" if sign else None
+
+
+def _function(fault: Fault) -> Said:
+    """Find a function: a name before a parenthesis where an expression stands."""
+    called = re.search(r"([a-z_]\w*)\s*$", fault.before, re.IGNORECASE)
+    if not fault.rest.startswith("(") or called is None or not fault.accepted & {"EQUAL", "PLUS", "COMMA"}:
+        return None
+    name, place = called[1], called.start(1)
+    if name.upper() in ("COUNT", "COLLECT"):
+        return "COUNT stands first, as in COUNT neurons MATCHING 'the'", place
+    if name.upper() in ("MAX", "MIN", "AVG", "SUM", "MEAN", "MEDIAN"):
+        return (
+            f"no {name}() here: order by the field and take the first, as in ORDER BY f1 DESC LIMIT 1",
+            place,
+        )
+    if name.upper() == "ABS":
+        return "no abs() here: write both signs, as in f1 - recall > 0.1 OR recall - f1 > 0.1", place
+    return f"no {name}() here: there are + - * and / on fields and numbers", place
+
+
+def _condition_position(fault: Fault) -> Said:
+    """Find COUNT asked for in words, and all that may stand before neurons elsewhere."""
+    if "NEURONS" not in fault.accepted:
+        return None
+    start = re.match(
+        r"(how\s+many|number\s+of|all|every|each|any|the|distinct|which|what)\b", fault.rest, re.IGNORECASE
+    )
+    if start is None or not re.match(
+        r"\s+(?:the\s+)?(neuron|pattern)s?\b", fault.rest[start.end() :], re.IGNORECASE
+    ):
+        return None
+    words = " ".join(start[1].split())
+    if words.upper() in ("HOW MANY", "NUMBER OF"):
+        return "a count starts with COUNT, as in COUNT neurons MATCHING 'the'"
+    return f"a query starts with neurons or patterns: leave {words} out"
+
+
+OTHER_WORDS: tuple[Mistake, ...] = (
+    _field,
+    _late_and,
+    _ending,
+    _joining_tokens,
+    _without,
+    _like_neuron,
+    _source,
+    _origin_after_in,
+    _compared,
+    _narrowing,
+    _function,
+    _condition_position,
+)
