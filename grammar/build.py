@@ -197,6 +197,16 @@ class Builder(PatternBuilder, ConditionBuilder):
         return keyword, "count", Count(Grouping(word))
 
 
+#: What is no column, and what to write.
+_COLUMNS = {
+    **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
+    **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),
+    "count": "COUNT stands first, as in COUNT neurons MATCHING 'the'",
+    **dict.fromkeys(("name", "id"), "write neuron"),
+    "distinct": "every row of an answer is another one",
+}
+
+
 def _token(token: Token) -> int:
     number = number_of(token)
     if not isinstance(number, int):
@@ -209,6 +219,7 @@ def _word(name: Token, what: str, known: tuple[str, ...]) -> str:
     if word not in known:
         near = nearest(name, known)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        hint = _COLUMNS.get(word, hint) if what == "column" else hint
         fail(f"no {what} {shortened(name)}: {hint}", position_of(name))
     return word
 

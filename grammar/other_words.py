@@ -11,13 +11,13 @@ import re
 from n2gdb.grammar.fault import LITERAL, Fault, Mistake, Said
 from n2gdb.grammar.fields import FIELDS
 
-__all__ = ["OTHER_WORDS"]
+__all__ = ["OPENINGS", "OTHER_WORDS"]
 
 #: What ends or orders an answer elsewhere, and the keyword here.
 _FIRST = ("FIRST", "TOP", "HEAD", "TAKE", "FETCH", "MAX")
 _SORT = ("SORT", "SORTED", "ORDERED", "ARRANGE")
 _SKIP = ("SKIP", "START", "FROM")
-_SHOWN = ("SHOW", "SHOWING", "SELECT", "DISPLAY", "PRINT", "OUTPUT", "COLUMNS", "YIELD")
+_SHOWN = ("SHOW", "SELECT", "DISPLAY", "PRINT", "OUTPUT", "COLUMNS", "YIELD")
 #: What stands between two tokens elsewhere, and what to write.
 _BETWEEN_TOKENS = {
     "FOLLOWED": "BEFORE, or BEFORE/3 for at most 3 positions",
@@ -52,8 +52,8 @@ def _condition_at(text: str) -> str:
     """Return the condition that a text starts with, or one with its first word."""
     if found := _CONDITION_TEXT.match(text):
         return found[0]
-    word = re.match(r"\w+", text)
-    return f"{word[0] if word else 'f1'} = ..."
+    word = re.match(r"(\w+)(?:\s+(\d+))?", text)
+    return f"{word[1]} = {word[2] or 3}" if word else "f1 > 0.5"
 
 
 def _field(fault: Fault) -> Said:
@@ -162,11 +162,11 @@ def _origin(text: str) -> str | None:
     return None
 
 
-def _origin_after_in(fault: Fault) -> Said:
+def _model(fault: Fault) -> Said:
     if fault.accepted != {"_MODEL"}:
         return None
-    plain = re.match(r"layers?\b(?!\s*\d)|[\w.-]+\s*$", fault.rest, re.IGNORECASE)
-    return None if plain and not LITERAL.match(fault.rest) else _origin(fault.rest)
+    said = None if re.match(r"[(\[]?\s*$|layers?\b(?!\s*[=:]?\s*\d)", fault.rest) else _origin(fault.rest)
+    return said or "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
 
 
 def _compared(fault: Fault) -> Said:
@@ -203,22 +203,59 @@ def _function(fault: Fault) -> Said:
     return f"no {name}() here: there are + - * and / on fields and numbers", place
 
 
-def _condition_position(fault: Fault) -> Said:
-    """Find COUNT asked for in words, and all that may stand before neurons elsewhere."""
+def _joined_neuron(fault: Fault) -> Said:
+    """Find a neuron that follows another where a clause with it is meant."""
+    if not re.match(r"(?:,\s*)?L\d+N\d+\b", fault.rest, re.IGNORECASE):
+        return None
+    clause = re.findall(
+        r"\b(similar\s+to|subset\s+of|superset\s+of)\b", LITERAL.sub("''", fault.before), re.IGNORECASE
+    )
+    if not clause or not fault.accepted & {"MATCHING", "_OR"}:
+        return None
+    name = fault.rest.lstrip(", ").split()[0]
+    joint = fault.previous if fault.previous in ("AND", "OR") else "OR"
+    return f"a clause compares with one neuron: write {joint} {' '.join(clause[-1].upper().split())} {name}"
+
+
+def _opening(fault: Fault) -> Said:
+    """Find what stands before neurons elsewhere, and what stands in their place."""
     if "NEURONS" not in fault.accepted:
         return None
     start = re.match(
-        r"(how\s+many|number\s+of|all|every|each|any|the|distinct|which|what)\b", fault.rest, re.IGNORECASE
+        r"(how\s+many|number\s+of|all|every|each|any|the|distinct|which|what)\s+(?:the\s+)?(neuron|pattern)s?\b",
+        fault.rest,
+        re.IGNORECASE,
     )
-    if start is None or not re.match(
-        r"\s+(?:the\s+)?(neuron|pattern)s?\b", fault.rest[start.end() :], re.IGNORECASE
-    ):
-        return None
-    words = " ".join(start[1].split())
-    if words.upper() in ("HOW MANY", "NUMBER OF"):
-        return "a count starts with COUNT, as in COUNT neurons MATCHING 'the'"
-    return f"a query starts with neurons or patterns: leave {words} out"
+    if start:
+        words = " ".join(start[1].split())
+        if words.upper() in ("HOW MANY", "NUMBER OF"):
+            return "a count starts with COUNT, as in COUNT neurons MATCHING 'the'"
+        return f"a query starts with neurons or patterns: leave {words} out"
+    if fault.keyword == "WHERE":
+        return "a query starts with what it asks for: write neurons WHERE"
+    if fault.word.lower() in FIELDS:
+        return f"a query starts with what it asks for: write neurons WHERE {_condition_at(fault.rest)}"
+    if LITERAL.match(fault.rest) or re.match(r"<\w+>|/[^/\s*]+/|\$\w|\.\.\.", fault.rest):
+        return f"a query starts with what it asks for: write neurons MATCHING {fault.shown}"
+    return None
 
+
+def _connected(fault: Fault) -> Said:
+    """Find a connector without the clause that it is part of, and AND without a clause before it."""
+    if "MATCHING" not in fault.accepted:
+        return None
+    if fault.keyword in ("BEFORE", "AFTER", "THEN", "NEAR") and fault.previous not in ("AND", "OR"):
+        any_token = "_" if fault.keyword == "THEN" else "..."
+        return f"MATCHING is missing before {fault.keyword}: write MATCHING {any_token} {fault.keyword}"
+    if fault.keyword == "AND" and re.search(r"\bin\s+model\s+\S+$", fault.before, re.IGNORECASE):
+        return "IN MODEL is joined to nothing: leave AND out"
+    if fault.keyword in ("STARTING", "BEGINNING", "ENDING", "STARTS", "ENDS"):
+        return f"no {fault.keyword} here: write an expression, as in MATCHING /un.*/ or MATCHING /.*ing/"
+    return None
+
+
+#: Heard before all others.
+OPENINGS: tuple[Mistake, ...] = (_joined_neuron, _opening)
 
 OTHER_WORDS: tuple[Mistake, ...] = (
     _field,
@@ -228,9 +265,9 @@ OTHER_WORDS: tuple[Mistake, ...] = (
     _without,
     _like_neuron,
     _source,
-    _origin_after_in,
+    _model,
     _compared,
     _narrowing,
     _function,
-    _condition_position,
+    _connected,
 )

@@ -108,16 +108,17 @@ def _beginning(fault: Fault) -> Said:
 
 
 def _token_query(fault: Fault) -> Said:
-    if fault.accepted == {"_CONTEXT"}:
-        return "write tokens IN CONTEXT OF, or tokens ACTIVATING, before the neuron"
-    if re.match(r"\s*(?:\w+\s+)?tokens\b", fault.text, re.IGNORECASE):
+    if fault.asks_tokens:
         if _is_tail(fault):
             return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
         if re.match(r"(?:,|and\b|or\b)\s*L\d", fault.rest, re.IGNORECASE):
             return "tokens are those of one neuron: ask for each by itself"
     if fault.accepted == {"_OF"} and fault.previous == "CONTEXT":
         return f"OF is missing after CONTEXT: write tokens IN CONTEXT OF {fault.shown.strip() or 'L3N45'}"
-    if fault.previous != "TOKENS" or "ACTIVATING" not in fault.accepted or "MATCHING" in fault.accepted:
+    unread = "ACTIVATING" in fault.accepted and "MATCHING" not in fault.accepted
+    if not (fault.previous == "TOKENS" and unread) and not (
+        fault.asks_tokens and fault.accepted == {"_CONTEXT"}
+    ):
         return None
     named = re.search(r"L\d+N\d+\b", fault.rest, re.IGNORECASE)
     name = named[0] if named else "L3N45"
@@ -157,20 +158,6 @@ def _clause_before(fault: Fault) -> str:
     return " ".join(found[-1].upper().split()) if found else "MATCHING"
 
 
-def _joined_neuron(fault: Fault) -> Said:
-    """Find a neuron that follows another where a clause with it is meant."""
-    if not re.match(r"(?:,\s*)?L\d+N\d+\b", fault.rest, re.IGNORECASE):
-        return None
-    clause = re.findall(
-        r"\b(similar\s+to|subset\s+of|superset\s+of)\b", LITERAL.sub("''", fault.before), re.IGNORECASE
-    )
-    if not clause or not fault.accepted & {"MATCHING", "_OR"}:
-        return None
-    name = fault.rest.lstrip(", ").split()[0]
-    joint = fault.previous if fault.previous in ("AND", "OR") else "OR"
-    return f"a clause compares with one neuron: write {joint} {' '.join(clause[-1].upper().split())} {name}"
-
-
 def _late_clause(fault: Fault) -> Said:
     word, place = fault.keyword, fault.offset
     if fault.previous in CLAUSES and "_IN" in fault.accepted:  # read as a field's name
@@ -200,12 +187,6 @@ def _rank(fault: Fault) -> Said:
     return None
 
 
-def _model(fault: Fault) -> Said:
-    if fault.accepted == {"_MODEL"}:
-        return "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
-    return None
-
-
 def _late_model(fault: Fault) -> Said:
     if "_IN" not in fault.accepted and re.match(r"in\s+model\b", fault.rest, re.IGNORECASE):
         return "IN MODEL stands right after neurons or patterns: move it there"
@@ -228,7 +209,6 @@ def _bare_text(fault: Fault) -> Said:
 
 STATEMENT_MISTAKES: tuple[Mistake, ...] = (
     _empty,
-    _joined_neuron,
     _wants_neuron,
     _similarity,
     _semicolon,
@@ -238,7 +218,6 @@ STATEMENT_MISTAKES: tuple[Mistake, ...] = (
     _late_clause,
     _second_word,
     _rank,
-    _model,
     _late_model,
     _joined_step,
     _bare_text,

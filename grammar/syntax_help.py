@@ -9,14 +9,14 @@ from lark.exceptions import UnexpectedInput
 from n2gdb.grammar.condition_mistakes import CONDITION_MISTAKES
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.fault import Fault
-from n2gdb.grammar.other_words import OTHER_WORDS
+from n2gdb.grammar.other_words import OPENINGS, OTHER_WORDS
 from n2gdb.grammar.pattern_mistakes import PATTERN_MISTAKES
 from n2gdb.grammar.statement_mistakes import STATEMENT_MISTAKES
 from n2gdb.grammar.terminal_words import expected, nearest_keyword
 
 __all__ = ["explain"]
 
-_MISTAKES = (*PATTERN_MISTAKES, *STATEMENT_MISTAKES, *OTHER_WORDS, *CONDITION_MISTAKES)
+_MISTAKES = (*OPENINGS, *PATTERN_MISTAKES, *STATEMENT_MISTAKES, *OTHER_WORDS, *CONDITION_MISTAKES)
 _LITERAL_OR_COMMENT = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|--[^\n]*""")
 
 
