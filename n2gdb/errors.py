@@ -52,7 +52,7 @@ def one_line(error: BaseException, limit: int = 200) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: two for a wide character, none for a mark on one."""
+    """Return how many columns of a terminal a text takes: a wide character two, an accent on another none."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

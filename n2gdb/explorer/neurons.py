@@ -7,7 +7,7 @@ from typing import Any
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer.plain import plain_path
-from n2gdb.pictures.reading import Reading
+from n2gdb.pictures.reading import Reading, shown_texts
 from n2gdb.stored_neuron import Neuron
 from n2gdb.tokens import display
 
@@ -85,7 +85,8 @@ def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
 
 
 def _tokens(reading: Reading) -> list[dict[str, Any]]:
-    return [{**token, "shown": display(token["text"])} for token in reading.as_dicts()]
+    shown = shown_texts(reading.tokens)
+    return [{**token, "shown": display(text)} for token, text in zip(reading.as_dicts(), shown, strict=True)]
 
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:

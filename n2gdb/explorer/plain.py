@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from n2gdb.errors import N2gdbError, QueryError, UnknownNameError
-from n2gdb.path import PathStep, written
+from n2gdb.path import PathStep, readable, written
 from n2gdb.tokens import display
 
 __all__ = ["plain_error", "plain_path", "plain_record"]
@@ -14,7 +14,7 @@ __all__ = ["plain_error", "plain_path", "plain_record"]
 
 def plain_path(steps: Iterable[PathStep]) -> dict[str, Any]:
     """Return a path, in text order."""
-    listed = list(steps)
+    listed = readable(list(steps))
     return {"text": written(listed), "steps": [_shown(step.as_dict()) for step in listed]}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from n2gdb.byte_tokens import together
 from n2gdb.errors import QueryError
 from n2gdb.path import PathStep, filled, written
 
@@ -14,8 +15,20 @@ if TYPE_CHECKING:
     from n2gdb.graph import Pattern
     from n2gdb.stored_neuron import Example, Neuron
 
-__all__ = ["Agreement", "ReadToken", "Reading", "TokenLines", "read_example", "read_text", "token_lines"]
+__all__ = [
+    "Agreement",
+    "ReadToken",
+    "Reading",
+    "TokenLines",
+    "read_example",
+    "read_text",
+    "shown_texts",
+    "token_lines",
+]
 
+
+#: Activations below are not shown on part of a character.
+_SEEN = 0.1
 
 #: Tokens that a notebook shows: more would swell its file.
 _NOTEBOOK = 3000
@@ -154,6 +167,23 @@ def read_example(neuron: Neuron, example: Example) -> Reading:
     after = len(example.tokens) - before - len(example.trace)
     true = [*[None] * before, *example.trace, *[None] * after]
     return read_text(neuron, example.tokens, true, title=f"top example {example.rank + 1}, {example.split}")
+
+
+def shown_texts(tokens: Sequence[ReadToken]) -> list[str]:
+    """Return what each token of a running text shows.
+
+    Tokens that only together make characters show them at the last; those before it show nothing, or their
+    bytes where they have an activation of their own to show.
+    """
+    joined = together([token.text for token in tokens])
+    return [
+        text or (token.text if _has_activation(token) else "")
+        for token, text in zip(tokens, joined, strict=True)
+    ]
+
+
+def _has_activation(token: ReadToken) -> bool:
+    return token.pattern is not None or (token.true or 0.0) >= _SEEN
 
 
 @dataclass(frozen=True, slots=True)
