@@ -54,6 +54,10 @@ def _unfinished(fault: Fault) -> Said:
         return said, len(fault.before) - len(bare[2])
     if fault.keyword == "IS":
         return "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison"
+    if span := re.match(r"(\d+)\s*(?:\.\.|-|to\b)\s*(\d+)", fault.rest, re.IGNORECASE):
+        return f"a range is tested by IN: write {fault.previous.lower()} IN {span[1]}..{span[2]}"
+    if any(fault.word.lower() in field.choices for field in FIELDS.values()):
+        return f"a comparison is missing: write {fault.previous.lower()} = '{fault.word}'"
     if re.match(r"[\d'\"]", fault.rest):
         return f"a comparison is missing: write {fault.previous.lower()} = {fault.shown}"
     return None
@@ -143,7 +147,7 @@ def _listed(fault: Fault) -> Said:
     """Find = where IN is meant, and brackets where they are not."""
     if re.match(r"\.\.", fault.rest) and fault.accepted & {"RSQB", "RPAR"} and "COMMA" in fault.accepted:
         return "a range stands without brackets, as in layer IN 1..3"
-    if fault.rest.startswith("{") and "LSQB" in fault.accepted:
+    if "LSQB" in fault.accepted and (fault.rest.startswith("{") or fault.word):
         return "a list stands in parentheses, as in (1, 2)"
     equal = re.search(r"(\w+)\s*==?\s*\(?[\w.' |,]*$", fault.before, re.IGNORECASE)
     if equal is None or fault.accepted & {"LSQB", "_MODEL"}:

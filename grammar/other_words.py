@@ -14,7 +14,7 @@ from n2gdb.grammar.fields import FIELDS
 __all__ = ["OPENINGS", "OTHER_WORDS"]
 
 #: What ends or orders an answer elsewhere, and the keyword here.
-_FIRST = ("FIRST", "TOP", "HEAD", "TAKE", "FETCH", "MAX")
+_FIRST = ("FIRST", "TOP", "HEAD", "TAKE", "FETCH", "MAX", "BEST")
 _SORT = ("SORT", "SORTED", "ORDERED", "ARRANGE")
 _SKIP = ("SKIP", "START", "FROM")
 _SHOWN = ("SHOW", "SELECT", "DISPLAY", "PRINT", "OUTPUT", "COLUMNS", "YIELD")
@@ -44,6 +44,9 @@ _COMPARED = (
     | dict.fromkeys(("EQUALS", "EQUAL", "EQ"), "=")
     | {"GE": ">=", "GTE": ">=", "LE": "<=", "LTE": "<=", "NE": "!="}
 )
+_GROUPED = re.compile(
+    r"(?:per|grouped\s+by|(?:in|for|of)\s+(?:each|every)|split\s+by|over)\s+(\w+)", re.IGNORECASE
+)
 _NEURON = re.compile(r"L(\d+)N(\d+)\b", re.IGNORECASE)
 _CONDITION_TEXT = re.compile(r"[a-z_]\w*\s*(?:[<>=!]+\s*)[^\s)]+|[a-z_]\w*\s+in\s+\S+", re.IGNORECASE)
 
@@ -62,8 +65,11 @@ def _field(fault: Fault) -> Said:
         return None
     if fault.previous == "OR":
         return f"{fault.word} is a field: WHERE narrows what clauses find, so OR cannot join the two"
-    instead = f" in place of {fault.previous}" if fault.previous == "AND" else ""
-    return f"{fault.word} is a field: write WHERE {_condition_at(fault.rest)}{instead}"
+    joined = re.search(r"(\band\b)?\s*(\bnot\b)?\s*\(*$", fault.before, re.IGNORECASE)
+    assert joined is not None  # it matches nothing at the end at least
+    negated = "NOT " if joined[2] else ""
+    instead = f" in place of AND{' NOT' if negated else ''}" if joined[1] else ""
+    return f"{fault.word} is a field: write WHERE {negated}{_condition_at(fault.rest)}{instead}"
 
 
 def _late_and(fault: Fault) -> Said:
@@ -82,7 +88,12 @@ def _late_and(fault: Fault) -> Said:
 def _ending(fault: Fault) -> Said:
     if "LIMIT" not in fault.accepted:
         return None
-    word, number = fault.keyword, re.match(r"\w+\s+(\d+)", fault.rest)
+    word, number = fault.keyword, re.match(r"\w+\s+(?:first\s+)?(\d+)", fault.rest, re.IGNORECASE)
+    if word in ("ROWS", "ROW", "RESULTS", "NULLS"):
+        why = "; rows without a value come last either way" if word == "NULLS" else ""
+        return f"leave {word} out{why}"
+    if fault.counts and (group := _GROUPED.match(fault.rest)):
+        return f"the groups of a count are said by BY: write BY {group[1]}"
     if word in _FIRST:
         return f"no {word} here: write LIMIT {number[1] if number else 10}"
     if word in _SKIP and number:
@@ -125,10 +136,13 @@ def _without(fault: Fault) -> Said:
 
 
 def _like_neuron(fault: Fault) -> Said:
-    if fault.keyword != "LIKE" or "MATCHING" not in fault.accepted:
+    named = re.match(
+        r"(like|unlike|different\s+from|close\s+to|resembling)\s+(L\d+N\d+)\b", fault.rest, re.IGNORECASE
+    )
+    if named is None or "MATCHING" not in fault.accepted:
         return None
-    name = re.match(r"like\s+(\w+)", fault.rest, re.IGNORECASE)
-    return f"no LIKE here: write SIMILAR TO {name[1]}" if name and _NEURON.match(name[1]) else None
+    negated = "NOT " if fault.keyword in ("UNLIKE", "DIFFERENT") else ""
+    return f"no {fault.keyword} here: write {negated}SIMILAR TO {named[2]}"
 
 
 def _narrowing(fault: Fault) -> Said:
@@ -155,9 +169,11 @@ def _origin(text: str) -> str | None:
         return f"layers are picked by WHERE: write WHERE layer = {layer[1] or 3}"
     if neuron := re.match(r"\W*L(\d+)N(\d+)\b", text, re.IGNORECASE):
         return f"a neuron is picked by WHERE: write WHERE layer = {neuron[1]} AND index = {neuron[2]}"
-    if model := LITERAL.match(text):
+    if model := LITERAL.match(re.sub(r"^\w+\s+", "", text)):
         return f"a model is picked by IN MODEL: write IN MODEL {model[0]}"
-    if model := re.match(r"(?:model\s+)?([\w./-]+)", text, re.IGNORECASE):
+    if re.match(r"(?:neuron|pattern|token|each|every|all)", text, re.IGNORECASE):
+        return None
+    if model := re.match(r"(?:models?\s+)?([\w./-]+)", text, re.IGNORECASE):
         return f"a model is picked by IN MODEL, in quotes: write IN MODEL '{model[1]}'"
     return None
 
@@ -247,6 +263,8 @@ def _connected(fault: Fault) -> Said:
     if fault.keyword in ("BEFORE", "AFTER", "THEN", "NEAR") and fault.previous not in ("AND", "OR"):
         any_token = "_" if fault.keyword == "THEN" else "..."
         return f"MATCHING is missing before {fault.keyword}: write MATCHING {any_token} {fault.keyword}"
+    if negated := re.match(r"!\s*([a-z]\w+)", fault.rest, re.IGNORECASE):
+        return f"NOT stands before a clause: write NOT {negated[1]}"
     if fault.keyword == "AND" and re.search(r"\bin\s+model\s+\S+$", fault.before, re.IGNORECASE):
         return "IN MODEL is joined to nothing: leave AND out"
     if fault.keyword in ("STARTING", "BEGINNING", "ENDING", "STARTS", "ENDS"):

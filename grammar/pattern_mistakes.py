@@ -91,6 +91,8 @@ def _distance(fault: Fault) -> Said:
     keyword = fault.previous.rpartition("/")[0] or fault.previous
     if keyword not in _CONNECTORS:
         return None
+    if re.match(r"/[a-z]", fault.rest) and fault.text[fault.offset - 1].isalpha() and keyword != "THEN":
+        return f"{keyword}/ takes a whole number of positions, written together, as in {keyword}/3"
     number = _NUMBER.match(fault.rest)
     if not re.match(r"/\s*(?:-?\d|['\"(]|$)", fault.rest) and not (number and fault.previous == keyword):
         return None
@@ -115,6 +117,11 @@ def _broken_step(fault: Fault) -> Said:
         return None
     if fault.rest.startswith("//"):
         return "an empty expression: write one between the slashes, or ... for any tokens"
+    if several := re.match(r"<([^<>\n]*)>", fault.rest):
+        names = [f"<{name}>" for name in re.split(r"\W+", several[1]) if name]
+        return (
+            f"one word between < and >: write {' or '.join(names[:2])}, alternatives as (<digit> | <punct>)"
+        )
     if sign in "-~^" and (step := re.match(r"[-~^]\s*(['\"<(/]\S*)", fault.rest)):
         return f"any other token is said by !: write !{step[1]}"
     if sign in "*?" or (sign == "." and not fault.rest.startswith("...")):
@@ -148,6 +155,8 @@ def _bare_word(fault: Fault) -> Said:
 
 def _alternatives(fault: Fault) -> Said:
     if not fault.rest.startswith("|") or fault.accepted & {"VBAR", "PLUS"}:
+        return None
+    if re.match(r"\|\|\s*[a-z]", fault.rest, re.IGNORECASE):
         return None
     left, right = _last_piece(fault.before), LITERAL.match(fault.rest[1:].lstrip())
     if not left or not right:
@@ -207,7 +216,9 @@ def _two_tokens(fault: Fault) -> Said:
     flagged = re.search(r"(['\"])([^'\"]*)\1$", fault.text[: fault.offset])
     if flagged and re.match(r"/i\b", fault.rest):
         return f"an expression stands between slashes: write /{flagged[2]}/i"
-    if LITERAL.match(fault.rest) or re.match(r"<|/[^/*\s]|\$", fault.rest):
+    if fault.keyword == "AT":
+        return "AT is of FIRING ON: the last step of a pattern is the token that the neuron fires on"
+    if LITERAL.match(fault.rest) or re.match(r"<|/[^/*\s]|\$\w", fault.rest):
         next_one = fault.shown
         return f"two tokens in a row: write BEFORE {next_one}, or THEN {next_one} for the very next position"
     return None
@@ -238,6 +249,8 @@ def _arrow(fault: Fault) -> Said:
     if "BEFORE" not in fault.accepted:
         return None
     if arrow := re.match(r"-+>|=>|>+|[+*~^.-]+|\{\d", fault.rest):
+        if re.match(r"[a-z]+\s", fault.rest[arrow.end() :].lstrip(), re.IGNORECASE):
+            return "clauses are joined by AND or OR"
         if arrow[0] == "..":
             return "a range of characters is an expression, as in /[a-z]/"
         if LITERAL.match(fault.rest[arrow.end() :].lstrip()):

@@ -70,6 +70,10 @@ def _similarity(fault: Fault) -> Said:
         fault.rest,
         re.IGNORECASE,
     ):
+        if re.match(r"<|below|under", bound[0], re.IGNORECASE):
+            clause = re.search(r"\w+\s+(?:to|of)\s+L\d+N\d+$", fault.before, re.IGNORECASE)
+            example = " ".join(clause[0].upper().split()) if clause else "SIMILAR TO L3N45"
+            return f"a similarity is bounded by ABOVE alone: write NOT {example} ABOVE {bound[1]}"
         return f"a similarity is bounded by ABOVE: write ABOVE {bound[1]}"
     if fault.keyword == "USING":
         return "USING is of SIMILAR TO and RANK BY: SUBSET OF and SUPERSET OF compare tokens, leave it out"
@@ -77,6 +81,8 @@ def _similarity(fault: Fault) -> Said:
 
 
 def _semicolon(fault: Fault) -> Said:
+    if fault.rest.startswith(";") and "COMMA" in fault.accepted:
+        return "what is listed is parted by commas: a semicolon ends a query"
     if fault.rest.startswith(";") or fault.before.endswith(";"):
         return "one query at a time: nothing stands behind a semicolon"
     if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:
