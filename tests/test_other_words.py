@@ -10,7 +10,10 @@ from n2gdb.compiler import read_query
 from n2gdb.errors import QuerySyntaxError
 
 #: Pairs of lines: a query, and below its fault a caret with what is said.
-LINES = (Path(__file__).parent / "fixtures" / "mistakes.txt").read_text("utf-8").splitlines()
+FILE = next(
+    file for folder in Path(__file__).parents if (file := folder / "fixtures" / "mistakes.txt").is_file()
+)
+LINES = FILE.read_text("utf-8").splitlines()
 CASES = list(zip(LINES[::2], LINES[1::2], strict=True))
 
 
