@@ -126,6 +126,7 @@ class NeuronRef:
     index: int
     model: str | None = None
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+    model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"L{self.layer}N{self.index}"
@@ -162,6 +163,7 @@ class FiringOn:
     text: str
     token: int | None = None
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+    token_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,9 @@ class Query:
     count: Count | None = None
     returns: tuple[str, ...] = ()
     mode: Mode = Mode.ANSWER
+    model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+    source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
+    """The text that positions are places of; empty where it was built without one."""
 
 
 class Role(Enum):
@@ -278,6 +283,8 @@ class TokenQuery:
     limit: int | None = None
     offset: int | None = None
     mode: Mode = Mode.ANSWER
+    source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
+    """As of a Query."""
 
 
 Statement: TypeAlias = Query | TokenQuery

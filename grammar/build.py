@@ -67,12 +67,14 @@ class Builder(PatternBuilder, ConditionBuilder):
     def query(
         self,
         subject: Subject,
-        model: str | None,
+        model: Token | None,
         clauses: Formula[Clause] | None,
         where: Formula[Condition] | None,
         *tails: _Tail,
     ) -> _Parted:
-        query = Query(clauses, where, subject=subject, model=model)
+        query = Query(clauses, where, subject=subject)
+        if model is not None:
+            query = replace(query, model=unescaped(model), model_at=position_of(model))
         given = _once(tails)
         for keyword, _, _ in tails:
             _check_together(keyword, given, subject)
@@ -98,8 +100,8 @@ class Builder(PatternBuilder, ConditionBuilder):
     def subject(self, keyword: Token) -> Subject:
         return Subject(keyword.lower())
 
-    def in_model(self, name: Token) -> str:
-        return unescaped(name)
+    def in_model(self, name: Token) -> Token:
+        return name
 
     def token_query(self, role: Role, neuron: NeuronRef, *slices: _Tail) -> TokenQuery:
         _once(slices)
@@ -132,10 +134,11 @@ class Builder(PatternBuilder, ConditionBuilder):
     def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
         return Matching(Pattern((test,)), at=position_of(keyword))
 
-    def firing_on(self, keyword: Token, text: Token, token: int | None) -> FiringOn:
+    def firing_on(self, keyword: Token, text: Token, token: Token | None) -> FiringOn:
         if not (read := unescaped(text)):
             fail("an empty text: write what the graphs are run on between the quotes", position_of(text))
-        return FiringOn(read, token, at=position_of(keyword))
+        clause = FiringOn(read, at=position_of(keyword))
+        return clause if token is None else replace(clause, token=_token(token), token_at=position_of(token))
 
     def similar_to(
         self, keyword: Token, neuron: NeuronRef, metric: Metric | None, above: float | None
@@ -151,13 +154,8 @@ class Builder(PatternBuilder, ConditionBuilder):
         clause = Contains(neuron, at=position_of(keyword))
         return clause if above is None else replace(clause, above=above)
 
-    def at(self, token: Token) -> int:
-        number = number_of(token)
-        if not isinstance(number, int):
-            fail(
-                f"AT takes a whole number, 0 the first token and -1 the last, not {token}", position_of(token)
-            )
-        return number
+    def at(self, token: Token) -> Token:
+        return token
 
     def using(self, name: Token) -> Metric:
         return Metric(_word(name, "metric", tuple(metric.value for metric in Metric)))
@@ -170,7 +168,8 @@ class Builder(PatternBuilder, ConditionBuilder):
 
     def neuron(self, name: Token, model: Token | None) -> NeuronRef:
         layer, index = (int(part) if len(part) < 19 else LARGEST for part in re.findall(r"\d+", name))
-        return NeuronRef(layer, index, None if model is None else unescaped(model), at=position_of(name))
+        ref = NeuronRef(layer, index, at=position_of(name))
+        return ref if model is None else replace(ref, model=unescaped(model), model_at=position_of(model))
 
     # -- what follows WHERE
 
@@ -198,11 +197,29 @@ class Builder(PatternBuilder, ConditionBuilder):
         return keyword, "count", Count(Grouping(word))
 
 
+#: What is no column, and what to write.
+_COLUMNS = {
+    **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
+    **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),
+    "count": "COUNT stands first, as in COUNT neurons MATCHING 'the'",
+    **dict.fromkeys(("name", "id"), "write neuron"),
+    "distinct": "every row of an answer is another one",
+}
+
+
+def _token(token: Token) -> int:
+    number = number_of(token)
+    if not isinstance(number, int):
+        fail(f"AT takes a whole number, 0 the first token and -1 the last, not {token}", position_of(token))
+    return number
+
+
 def _word(name: Token, what: str, known: tuple[str, ...]) -> str:
     word = name.lower()
     if word not in known:
         near = nearest(name, known)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        hint = _COLUMNS.get(word, hint) if what == "column" else hint
         fail(f"no {what} {shortened(name)}: {hint}", position_of(name))
     return word
 

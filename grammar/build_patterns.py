@@ -13,7 +13,7 @@ from lark import Token, Transformer, v_args
 
 from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.errors import shortened
-from n2gdb.grammar.fields import nearest
+from n2gdb.grammar.mistakes.class_words import meant_class
 from n2gdb.grammar.patterns import (
     AnyToken,
     Link,
@@ -77,10 +77,8 @@ class PatternBuilder(Transformer[Token, Statement]):
         word = written[1:-1].lower()
         names = tuple(kind.value for kind in TokenKind)
         if word not in names:
-            near = nearest(word, names)
-            hint = (
-                f"did you mean <{near}>?" if near else f"there are {', '.join(f'<{name}>' for name in names)}"
-            )
+            near = meant_class(word)
+            hint = near or f"there are {', '.join(f'<{name}>' for name in names)}"
             fail(f"no token class {shortened(written)}: {hint}", position_of(written))
         return TokenClass(TokenKind(word), at=position_of(written))
 

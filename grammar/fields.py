@@ -78,8 +78,23 @@ _ELSEWHERE = {
     "model": "pick one by IN MODEL 'name' after neurons",
     "neuron": "write layer = 3 AND index = 45",
     "path": "ask for it with RETURN path",
-    "token": "tokens are tested by MATCHING, as in MATCHING 'the'",
-    "tokens": "tokens are tested by MATCHING, as in MATCHING 'the'",
+    "id": "write layer = 3 AND index = 45",
+    "unit": "write layer = 3 AND index = 45",
+    "name": "write layer = 3 AND index = 45, or IN MODEL 'name' after neurons",
+    **dict.fromkeys(
+        ("token", "tokens", "text", "word", "words", "pattern", "context", "string"),
+        "tokens are tested by MATCHING, as in MATCHING 'the'",
+    ),
+    "patterns": "write n_patterns for how many there are, MATCHING for what they are",
+    "nodes": "write n_nodes for how many there are",
+    "firings": "write true_firings or predicted_firings",
+    "count": "write COUNT before neurons, or a field such as n_patterns",
+    "score": "write f1, precision or recall",
+    "accuracy": "write f1, precision or recall",
+    **dict.fromkeys(("asc", "desc"), "it stands behind a field, as in f1 DESC"),
+    "true": "every condition is a comparison, as in f1 >= 0.6",
+    "false": "every condition is a comparison, as in f1 >= 0.6",
+    **dict.fromkeys(("null", "none", "nan"), "a value that is missing meets no comparison"),
 }
 
 
@@ -90,6 +105,8 @@ def no_field(name: str) -> str:
         return f"{word} is no field: {_ELSEWHERE[word]}"
     if neuron := re.fullmatch(r"l(\d+)n(\d+)", word):
         return f"{shortened(name)} is no field: write layer = {neuron[1]} AND index = {neuron[2]}"
+    if layer := re.fullmatch(r"(l|n)(\d+)", word):
+        return f"{shortened(name)} is no field: write the number alone, {layer[2]}"
     for field in FIELDS.values():
         if word in field.choices:
             return f"{word} is a {field.name}, no field: write it in quotes, '{word}'"

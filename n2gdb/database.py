@@ -314,4 +314,5 @@ def _read(query: AnyQuery) -> Statement:
         text = written(statement)
     except ValueError as error:
         raise QueryError(f"a tree that no text gives: {error}") from error
-    return read_query(text)
+    again = read_query(text)
+    return statement if statement.source else again

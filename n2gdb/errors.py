@@ -1,8 +1,8 @@
 """Every error that n2gdb raises on purpose, under one root.
 
     N2gdbError
-    ├── QueryError            a query that cannot be read or answered
-    │   ├── QuerySyntaxError      it does not parse; carries line, column and a caret
+    ├── QueryError            a query that cannot be read or answered; shows where it stands, if anywhere
+    │   ├── QuerySyntaxError      it does not parse
     │   └── UnknownNameError      a field, neuron or model that does not exist; carries near names
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
@@ -22,6 +22,8 @@ query error adds two.
 
 from __future__ import annotations
 
+import unicodedata
+
 __all__ = [
     "CorpusError",
     "DatabaseError",
@@ -38,6 +40,7 @@ __all__ = [
     "SelectionError",
     "StorageError",
     "UnknownNameError",
+    "columns_of",
     "one_line",
 ]
 
@@ -48,32 +51,46 @@ def one_line(error: BaseException, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: a wide character two, an accent on another none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
 class N2gdbError(Exception):
     """The root of all errors that n2gdb raises on purpose."""
 
 
 class QueryError(N2gdbError):
-    """A query that cannot be read or answered."""
+    """A query that cannot be read or answered.
 
-
-class QuerySyntaxError(QueryError):
-    """A query that does not parse.
-
-    ``line`` and ``column`` count from 1; ``str()`` shows the line with a caret under the column.
+    ``line`` and ``column`` of the fault in ``text``, the query, count from 1; ``str()`` shows the line with a
+    caret under the column. Line 0 is no place: the fault is not of one part of the query.
     """
 
-    def __init__(self, message: str, *, text: str = "", line: int = 1, column: int = 1) -> None:
+    def __init__(self, message: str, *, text: str = "", line: int = 0, column: int = 0) -> None:
         self.message = message
         self.text = text
         self.line = line
         self.column = column
         super().__init__(message)
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether the fault stands at one place of a query."""
+        return 0 < self.line <= len(self.text.split("\n"))
+
     def __str__(self) -> str:
-        lines = self.text.splitlines()
-        if not 0 < self.line <= len(lines):
+        if not self.is_placed:
             return self.message
-        return f"{self.message}\n  {lines[self.line - 1]}\n  {' ' * (self.column - 1)}^"
+        shown = self.text.split("\n")[self.line - 1].rstrip("\r")
+        return f"{self.message}\n  {shown}\n  {' ' * columns_of(shown[: self.column - 1])}^"
+
+
+class QuerySyntaxError(QueryError):
+    """A query that does not parse."""
 
 
 class UnknownNameError(QueryError):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from n2gdb.cli.options import DatabaseOption
+from n2gdb.errors import QuerySyntaxError
+
+if TYPE_CHECKING:
+    from n2gdb.grammar.ast import Statement
 
 __all__ = ["query"]
 
 
 def query(
-    text: Annotated[str, typer.Argument(metavar="QUERY", help="The query, in quotes.")],
+    text: Annotated[list[str], typer.Argument(metavar="QUERY", help="The query, in quotes.")],
     db: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, with all evidence.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a row.")] = False,
@@ -40,9 +44,8 @@ def query(
     """
     from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
     from n2gdb.grammar.ast import Mode
-    from n2gdb.query.parse import read_query
 
-    asked = read_query(text)
+    asked = _read(text)
     if explain and asked.mode is Mode.ANSWER:
         asked = replace(asked, mode=Mode.EXPLAIN)
     shown, limited = limited_to(limit, asked)
@@ -56,3 +59,19 @@ def query(
             typer.echo(notice, err=True)
     if answer.notices and not len(answer):
         raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice
+
+
+def _read(words: list[str]) -> Statement:
+    """Read a query; of several words the shell has taken the quotes that were in it."""
+    from n2gdb.query.parse import read_query
+
+    text = " ".join(words)
+    try:
+        return read_query(text)
+    except QuerySyntaxError as error:
+        if len(words) == 1:
+            raise
+        hint = "the shell reads quotes and < > $ * itself: put the whole query in double quotes"
+        raise QuerySyntaxError(
+            f"{error.message}; {hint}", text=text, line=error.line, column=error.column
+        ) from error

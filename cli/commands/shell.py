@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from n2gdb.cli.options import DatabaseOption, TimeoutOption
-from n2gdb.errors import N2gdbError, QuerySyntaxError, StorageError
+from n2gdb.errors import N2gdbError, QueryError, StorageError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -123,7 +123,7 @@ def _point(typed: str, error: N2gdbError) -> None:
     """Put the caret under what was typed, where that stands in the line above."""
     from prompt_toolkit.utils import get_cwidth
 
-    if not isinstance(error, QuerySyntaxError) or error.text != typed or "\n" in typed:
+    if not isinstance(error, QueryError) or not error.is_placed or error.text != typed or "\n" in typed:
         typer.echo(f"error: {error}", err=True)
         return
     typer.echo(f"{' ' * (len(_PROMPT) + get_cwidth(typed[: error.column - 1]))}^", err=True)

@@ -10,6 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from n2gdb.cli.output.terminal import heat_style
+from n2gdb.core.byte_tokens import side_by_side
+from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.tokens import display
 
 if TYPE_CHECKING:
@@ -44,19 +46,24 @@ def draw_example(example: Example, texts: Mapping[int, str]) -> Text:
     """Write the text around an example's pivot, coloured by activation, the activating token in brackets."""
     first = max(0, example.pivot - _BEFORE)
     line = Text("" if first == 0 else "…")
-    for position in range(first, min(len(example.tokens), example.pivot + _AFTER + 1)):
-        shown = display(texts[example.tokens[position]])
-        at = position - example.start
-        value = example.trace[at] if 0 <= at < len(example.trace) else 0.0
+    last = min(len(example.tokens), example.pivot + _AFTER + 1)
+    for start, stop, text in side_by_side([texts[token] for token in example.tokens[first:last]]):
+        positions = range(first + start, first + stop)
+        shown = display(text or "")
+        value = max(_activation(example, position) for position in positions)
         style = heat_style(value, background=True) if value > 0 else ""
-        line.append(f"[{shown}]" if position == example.pivot else shown, style=style)
+        line.append(f"[{shown}]" if example.pivot in positions else shown, style=style)
     return line
+
+
+def _activation(example: Example, position: int) -> float:
+    at = position - example.start
+    return example.trace[at] if 0 <= at < len(example.trace) else 0.0
 
 
 def write_path(pattern: Pattern, texts: Mapping[int, str]) -> str:
     """Write a pattern in text order, ``·the · _ · ·end``; an any-token is ``_``."""
-    named = {step.depth: display(texts[step.token]) for step in pattern.steps}
-    return " · ".join(named.get(depth, "_") for depth in range(pattern.depth, -1, -1))
+    return written(filled([PathStep(step.depth, step.token, texts[step.token]) for step in pattern.steps]))
 
 
 def _nodes_of_strongest(graph: NeuronGraph, most: int | None) -> list[int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from n2gdb.core.readings import token_lines
+from n2gdb.core.readings import shown_texts, token_lines
 from n2gdb.core.tokens import display
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def _wrapped(reading: Reading, width: int) -> Iterator[list[_Cell]]:
 
 def _cells(reading: Reading, width: int) -> Iterator[tuple[_Cell, bool]]:
     """Yield text that fits a line, and whether the line ends behind it."""
-    for token in reading.tokens:
-        lines = token_lines(token.text)
+    for token, text in zip(reading.tokens, shown_texts(reading.tokens), strict=True):
+        lines = token_lines(text)
         for part, ends in ((lines.ending, True), (lines.beginning, False)):
             pieces = _pieces(part, width)
             for place, piece in enumerate(pieces, 1):

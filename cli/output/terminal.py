@@ -35,8 +35,13 @@ def heat_style(value: float, *, background: bool = False) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print a value as JSON, escaped as JSON has it where standard output has no such characters."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    print(text)
 
 
 def print_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

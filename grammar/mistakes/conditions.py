@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.fields import FIELDS, RETURNED
 from n2gdb.grammar.mistakes.error_context import LITERAL, Fault, Mistake, Said
 
 __all__ = ["CONDITION_MISTAKES"]
@@ -54,6 +54,10 @@ def _unfinished(fault: Fault) -> Said:
         return said, len(fault.before) - len(bare[2])
     if fault.keyword == "IS":
         return "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison"
+    if span := re.match(r"(\d+)\s*(?:\.\.|-|to\b)\s*(\d+)", fault.rest, re.IGNORECASE):
+        return f"a range is tested by IN: write {fault.previous.lower()} IN {span[1]}..{span[2]}"
+    if any(fault.word.lower() in field.choices for field in FIELDS.values()):
+        return f"a comparison is missing: write {fault.previous.lower()} = '{fault.word}'"
     if re.match(r"[\d'\"]", fault.rest):
         return f"a comparison is missing: write {fault.previous.lower()} = {fault.shown}"
     return None
@@ -61,13 +65,117 @@ def _unfinished(fault: Fault) -> Said:
 
 def _quoted_field(fault: Fault) -> Said:
     found = LITERAL.match(fault.rest)
-    if found and "_NOT" in fault.accepted and "NAME" in fault.accepted:
-        return f"a field stands without quotes: write {found[0][1:-1] or 'f1'}"
+    if not found or "NAME" not in fault.accepted or not (fault.name == "a field" or fault.wants_key):
+        return None
+    named = found[0][1:-1]
+    if "_NOT" in fault.accepted and named.lower() not in FIELDS:
+        return f"tokens are tested by MATCHING, before WHERE: write MATCHING {found[0]}"
+    return f"a field stands without quotes: write {named or 'f1'}"
+
+
+def _order_key(fault: Fault) -> Said:
+    """Find what ORDER BY and RETURN take and no name is."""
+    if fault.wants_key and (field := re.match(r"-\s*(\w+)", fault.rest)):
+        return f"the largest first is said by DESC: write {field[1]} DESC"
+    if fault.previous in ("ASC", "DESC") and fault.word.lower() in FIELDS:
+        return f"{fault.previous} stands behind its field: write {fault.word} {fault.previous}"
+    if "COMMA" not in fault.accepted or not fault.lists:
+        return None
+    if fault.previous in ("WHERE", "LIMIT", "RETURN", "ORDER", "MATCHING"):
+        place = len(fault.before) - len(fault.previous)
+        return f"a name is missing between the comma and {fault.previous}", place
+    if re.match(r"[+*/-]", fault.rest):
+        return f"{fault.lists} takes fields alone, no arithmetic"
+    if fault.keyword == "AS":
+        return "columns keep their names: leave AS out"
+    if fault.word.lower() in RETURNED:
+        return f"a comma is missing before {fault.word}: write , {fault.word}"
     return None
+
+
+def _named_in_parentheses(fault: Fault) -> Said:
+    if fault.rest.startswith("(") and fault.accepted == {"NAME"} and fault.lists:
+        return f"{fault.lists} takes names without parentheses, as in {fault.lists} f1"
+    return None
+
+
+def _number_sign(fault: Fault) -> Said:
+    """Find a comma inside a number."""
+    before = re.search(r"(\d+)$", fault.text[: fault.offset])
+    after = re.match(r",(\d+)", fault.rest)
+    if before is None or after is None or "COMMA" in fault.accepted or "PLUS" not in fault.accepted:
+        return None
+    thousands = len(after[1]) == 3 and before[1] != "0"
+    return f"a number holds no comma: write {before[1]}{'' if thousands else '.'}{after[1]}"
+
+
+def _no_number(fault: Fault) -> Said:
+    """Find letters on a number."""
+    before = re.search(r"[\d.]+$", fault.text[: fault.offset])
+    after = re.match(r"[a-z_]\w*", fault.rest, re.IGNORECASE)
+    if before is None or after is None:
+        return None
+    return f"{before[0]}{after[0]} is no number: write its digits, as in 0.5 or 1000", before.start()
+
+
+def _closed(fault: Fault) -> Said:
+    plain = LITERAL.sub("''", fault.before)
+    if fault.rest.startswith(")") and plain.count("(") <= plain.count(")"):
+        return "this ) closes nothing: leave it out"
+    return None
+
+
+def _nameless(fault: Fault) -> Said:
+    """Find a comparison without its field: ``AND <= 0.9``, ``layer NOT = 3``."""
+    sign = re.match(r"(?:[<>!]=?|==?)", fault.rest)
+    if sign is None:
+        return None
+    if fault.previous == "NOT":
+        return (
+            "write != for NOT =" if sign[0].startswith("=") else "write the opposite comparison, without NOT"
+        )
+    if fault.previous in ("AND", "OR") and "NAME" in fault.accepted:
+        named = [
+            each for each in re.findall(r"[a-z_]\w*", fault.before, re.IGNORECASE) if each.lower() in FIELDS
+        ]
+        example = f"{named[-1] if named else 'f1'} {sign[0]} {fault.rest[sign.end() :].split()[0]}"
+        return f"a condition names its field each time: write {fault.previous} {example}"
+    return None
+
+
+def _listed(fault: Fault) -> Said:
+    """Find = where IN is meant, and brackets where they are not."""
+    if re.match(r"\.\.", fault.rest) and fault.accepted & {"RSQB", "RPAR"} and "COMMA" in fault.accepted:
+        return "a range stands without brackets, as in layer IN 1..3"
+    if "LSQB" in fault.accepted and (fault.rest.startswith("{") or fault.word):
+        return "a list stands in parentheses, as in (1, 2)"
+    equal = re.search(r"(\w+)\s*==?\s*\(?[\w.' |,]*$", fault.before, re.IGNORECASE)
+    if equal is None or fault.accepted & {"LSQB", "_MODEL"}:
+        return None
+    if re.match(r"\.\.", fault.rest):
+        return f"a range is tested by IN: write {equal[1]} IN 0..3"
+    if re.match(r"[|]|,", fault.rest) and "COMMA" not in fault.accepted and "PLUS" in fault.accepted:
+        return f"several values are tested by IN: write {equal[1]} IN (1, 2)"
+    return None
+
+
+def _other_sign(fault: Fault) -> Said:
+    if "EQUAL" not in fault.accepted:
+        return None
+    if fault.rest.startswith(":"):
+        return "write = for :"
+    if fault.rest[:1] in ("~", "≈"):
+        return f"{fault.rest[0]} is no comparison: write a range, as in f1 IN 0.4..0.6"
+    if fault.rest.startswith(".") and (field := re.match(r"\.(\w+)", fault.rest)):
+        return f"fields stand by themselves: write {field[1]}"
+    joined = f"{fault.previous}_{fault.word}".lower()
+    return f"one name, joined: write {joined}" if joined in FIELDS else None
 
 
 def _sql(fault: Fault) -> Said:
     word = fault.keyword
+    if word in ("BETWEEN", "FROM") and "EQUAL" in fault.accepted:
+        return f"no {word} here: a range is written layer IN 0..3, both ends included"
     if word == "BETWEEN":
         return "no BETWEEN here: a range is written layer IN 0..3, both ends included"
     if word in ("LIKE", "CONTAINS", "REGEXP"):
@@ -77,7 +185,15 @@ def _sql(fault: Fault) -> Said:
     if word in ("HAVING", "WITH", "THAT", "WHICH"):
         return f"no {word} here: write WHERE for fields, MATCHING for patterns"
     if fault.rest.startswith("%"):
+        if re.match(r"%\s*\d", fault.rest):
+            return "no remainder here: list the values, as in layer IN (0, 2, 4)"
+        if re.search(r"\blimit\s+\S+$", fault.before, re.IGNORECASE):
+            return "LIMIT takes a number of rows, not a share of them"
         return "no percentages here: write 0.6 for 60%"
+    if re.match(r"\^|\*\*", fault.rest) and "EQUAL" in fault.accepted:
+        return "no powers here: write f1 * f1"
+    if fault.rest.startswith("×"):
+        return "write * for ×"
     return None
 
 
@@ -130,6 +246,14 @@ def _every_column(fault: Fault) -> Said:
 
 
 CONDITION_MISTAKES: tuple[Mistake, ...] = (
+    _number_sign,
+    _no_number,
+    _closed,
+    _nameless,
+    _listed,
+    _other_sign,
+    _order_key,
+    _named_in_parentheses,
     _operator,
     _chained,
     _missing_and,

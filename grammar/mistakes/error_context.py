@@ -71,6 +71,22 @@ class Fault:
         return {"RETURN": "a column", "USING": "a metric", "BY": "a group"}.get(keyword, "a field")
 
     @property
+    def lists(self) -> str:
+        """The keyword that the names at the fault are listed behind: ORDER BY, RETURN or none."""
+        found = re.search(r"\b(order\s+by|return)\b[\w\s,]*$", self.before, re.IGNORECASE)
+        return " ".join(found[1].upper().split()) if found else ""
+
+    @property
+    def wants_key(self) -> bool:
+        """Whether a field to order by should stand here."""
+        return self.accepted == {"NAME"} and self.lists == "ORDER BY"
+
+    @property
+    def asks_tokens(self) -> bool:
+        """Whether the query asks for tokens."""
+        return re.match(r"\s*(?:explain\s+|profile\s+)?tokens\b", self.text, re.IGNORECASE) is not None
+
+    @property
     def counts(self) -> bool:
         """Whether the query is a count."""
         return re.match(r"\s*(?:explain\s+|profile\s+)?count\b", self.text, re.IGNORECASE) is not None

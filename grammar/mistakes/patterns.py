@@ -32,6 +32,9 @@ _BROKEN = {
     "/": "this / is never closed: end the expression with / on the same line",
     "<": "this < is never closed: a class is written <digit>",
     "$": "a variable is a dollar sign and a name, as in $x",
+    "@": "a variable is a dollar sign and a name, as in $x",
+    "\\": "a regular expression stands between slashes, as in /\\d+/",
+    "^": "a regular expression stands between slashes, as in /^un/",
 }
 _CONNECTORS = ("BEFORE", "THEN", "AFTER", "NEAR")
 
@@ -70,17 +73,26 @@ def _neuron_name(fault: Fault) -> Said:
     if broken and broken.end() >= fault.offset:
         return f"{broken[0]} is not a neuron's name: write L{broken[1]}N{broken[2]}", start
     found = re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)
-    if found is None or fault.accepted & {"_TO", "_OF", "_ON"}:
+    if found is None or fault.accepted & {"_TO", "_OF", "_ON"} or fault.asks_tokens:
         return None
     if "NEURONS" in fault.accepted:
         return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"
-    return f"{found[0]} is a neuron, not a token: write WHERE layer = {found[1]} AND index = {found[2]}"
+    what = "a neuron, not a token" if fault.wants_step else "picked by its fields"
+    return f"{found[0]} is {what}: write WHERE layer = {found[1]} AND index = {found[2]}"
 
 
 def _distance(fault: Fault) -> Said:
+    if (joined := re.search(r"\b(before|after|near)\s*\($", fault.before, re.IGNORECASE)) and (
+        number := _NUMBER.match(fault.rest)
+    ):
+        return f"a distance is joined to its word by a slash: write {joined[1].upper()}/{number[0]}"
+    if re.search(r"/\d+$", fault.before) and (most := re.match(r"(?:\.\.|-|,)\s*(\d+)", fault.rest)):
+        return f"a distance is one number, the most: write /{most[1]}"
     keyword = fault.previous.rpartition("/")[0] or fault.previous
     if keyword not in _CONNECTORS:
         return None
+    if re.match(r"/[a-z]", fault.rest) and fault.text[fault.offset - 1].isalpha() and keyword != "THEN":
+        return f"{keyword}/ takes a whole number of positions, written together, as in {keyword}/3"
     number = _NUMBER.match(fault.rest)
     if not re.match(r"/\s*(?:-?\d|['\"(]|$)", fault.rest) and not (number and fault.previous == keyword):
         return None
@@ -103,6 +115,15 @@ def _broken_step(fault: Fault) -> Said:
     sign = fault.rest[:1]
     if not fault.wants_step or not sign:
         return None
+    if fault.rest.startswith("//"):
+        return "an empty expression: write one between the slashes, or ... for any tokens"
+    if several := re.match(r"<([^<>\n]*)>", fault.rest):
+        names = [f"<{name}>" for name in re.split(r"\W+", several[1]) if name]
+        return (
+            f"one word between < and >: write {' or '.join(names[:2])}, alternatives as (<digit> | <punct>)"
+        )
+    if sign in "-~^" and (step := re.match(r"[-~^]\s*(['\"<(/]\S*)", fault.rest)):
+        return f"any other token is said by !: write !{step[1]}"
     if sign in "*?" or (sign == "." and not fault.rest.startswith("...")):
         return f"unexpected {sign}: write ... for any tokens, _ for exactly one"
     return _BROKEN.get(sign)
@@ -124,6 +145,8 @@ def _bare_word(fault: Fault) -> Said:
         return None
     if fault.keyword == "NOT":
         return "NOT stands before a clause: write NOT MATCHING, or ! before the token for any other one"
+    if marked := re.match(r"[a-z]{1,2}(?=(['\"])(.*?)\1)", fault.rest, re.IGNORECASE):
+        return f"no {marked[0]} before a quote here: write '{marked[2]}', or /{marked[2]}/ for an expression"
     if fault.keyword in KEYWORDS or not (fault.word or _NUMBER.match(fault.rest)):
         return f"unexpected {fault.shown} after {fault.previous}: expected a token in quotes or ..."
     kind = f", or <{fault.word.lower()}> for the class" if fault.keyword in TokenKind.__members__ else ""
@@ -131,7 +154,9 @@ def _bare_word(fault: Fault) -> Said:
 
 
 def _alternatives(fault: Fault) -> Said:
-    if not fault.rest.startswith("|") or "VBAR" in fault.accepted:
+    if not fault.rest.startswith("|") or fault.accepted & {"VBAR", "PLUS"}:
+        return None
+    if re.match(r"\|\|\s*[a-z]", fault.rest, re.IGNORECASE):
         return None
     left, right = _last_piece(fault.before), LITERAL.match(fault.rest[1:].lstrip())
     if not left or not right:
@@ -149,23 +174,68 @@ def _grouped_pattern(fault: Fault) -> Said:
         return None
     if fault.keyword in _CONNECTORS:
         return f"parentheses hold the alternatives of one position: write {fault.keyword} outside of them"
-    if fault.keyword == "OR" or fault.rest.startswith(","):
+    if fault.keyword == "OR" or fault.rest.startswith((",", "/")) or LITERAL.match(fault.rest):
         return "alternatives are parted by |, as in ('dog' | 'cat')"
+    if fault.keyword == "AND" or fault.rest.startswith("&"):
+        return (
+            "one position holds one token: alternatives are parted by |, and two MATCHING are joined by AND"
+        )
     return None
 
 
 def _single_token(fault: Fault) -> Said:
     clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before[-200:], re.IGNORECASE)
-    if clause and fault.keyword in _CONNECTORS and not fault.wants_step:
-        keyword = " ".join(clause[1].upper().split())
+    if clause is None or fault.wants_step:
+        return None
+    keyword = " ".join(clause[1].upper().split())
+    if fault.keyword in _CONNECTORS:
         return f"{keyword} takes one token: write MATCHING for a pattern with {fault.keyword}"
+    if LITERAL.match(fault.rest) and fault.previous not in ("AND", "OR", "NOT"):
+        return f"{keyword} takes one token: write AND {keyword} {fault.shown}"
+    return None
+
+
+def _fired_text(fault: Fault) -> Said:
+    """Find what follows the text of FIRING ON and is no part of it."""
+    if "_AT" not in fault.accepted:
+        return None
+    if fault.keyword in _CONNECTORS:
+        return f"FIRING ON takes a text as it stands: write MATCHING for a pattern with {fault.keyword}"
+    if bound := re.match(r"(?:[<>=]+|above|over)\s*([\d.]+)", fault.rest, re.IGNORECASE):
+        return f"an activation is bounded by WHERE: write WHERE activation >= {bound[1]}"
+    if place := re.match(r"(?:position|token|pos|index)\s*(-?\d+)", fault.rest, re.IGNORECASE):
+        return f"a token of the text is named by AT: write AT {place[1]}"
+    if LITERAL.match(fault.rest):
+        return f"one text a clause: write OR FIRING ON {fault.shown}, or one text of both"
     return None
 
 
 def _two_tokens(fault: Fault) -> Said:
-    if "BEFORE" in fault.accepted and (LITERAL.match(fault.rest) or fault.rest.startswith(("<", "/", "$"))):
+    if "BEFORE" not in fault.accepted:
+        return None
+    flagged = re.search(r"(['\"])([^'\"]*)\1$", fault.text[: fault.offset])
+    if flagged and re.match(r"/i\b", fault.rest):
+        return f"an expression stands between slashes: write /{flagged[2]}/i"
+    if fault.keyword == "AT":
+        return "AT is of FIRING ON: the last step of a pattern is the token that the neuron fires on"
+    if LITERAL.match(fault.rest) or re.match(r"<|/[^/*\s]|\$\w", fault.rest):
         next_one = fault.shown
         return f"two tokens in a row: write BEFORE {next_one}, or THEN {next_one} for the very next position"
+    return None
+
+
+def _unjoined(fault: Fault) -> Said:
+    """Find ... or _ between tokens that nothing joins to it, and a flag that no expression has."""
+    if "BEFORE" not in fault.accepted:
+        return None
+    if re.match(r"\.\.\.|…", fault.rest):
+        return "tokens any distance apart are joined by BEFORE: write BEFORE in place of ..."
+    if re.match(r"_(?!\w)", fault.rest):
+        return "_ is a position of its own: write THEN _ THEN"
+    if fault.word and fault.text[fault.offset - 1 : fault.offset] == "/":
+        return "an expression has one flag, i for any case, as in /ing$/i"
+    if fault.rest.startswith(",") and re.match(r",\s*['\"</$]", fault.rest):
+        return "tokens are joined by BEFORE or THEN, alternatives by | in parentheses, as in ('dog' | 'cat')"
     return None
 
 
@@ -178,10 +248,15 @@ def _late_not(fault: Fault) -> Said:
 def _arrow(fault: Fault) -> Said:
     if "BEFORE" not in fault.accepted:
         return None
-    if arrow := re.match(r"-+>|=>|>", fault.rest):
-        return f"{arrow[0]} joins no tokens: write BEFORE, or THEN for the very next position"
-    if fault.keyword in ("WITHIN", "FOLLOWED", "FOLLOWS"):
-        return f"no {fault.keyword} here: write BEFORE, or BEFORE/3 for at most 3 positions"
+    if arrow := re.match(r"-+>|=>|>+|[+*~^.-]+|\{\d", fault.rest):
+        if re.match(r"[a-z]+\s", fault.rest[arrow.end() :].lstrip(), re.IGNORECASE):
+            return "clauses are joined by AND or OR"
+        if arrow[0] == "..":
+            return "a range of characters is an expression, as in /[a-z]/"
+        if LITERAL.match(fault.rest[arrow.end() :].lstrip()):
+            return f"{arrow[0]} joins no tokens: write BEFORE, or THEN for the very next position"
+        if arrow[0][0] in "+*{":
+            return "a step is one token: write it as often as it stands, as in 'a' THEN 'a'"
     return None
 
 
@@ -198,6 +273,8 @@ PATTERN_MISTAKES: tuple[Mistake, ...] = (
     _alternatives,
     _grouped_pattern,
     _single_token,
+    _fired_text,
+    _unjoined,
     _two_tokens,
     _late_not,
     _arrow,

@@ -7,6 +7,7 @@ the fault is another one. The first that knows the fault is heard.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from n2gdb.grammar.fields import nearest
 from n2gdb.grammar.mistakes.error_context import LITERAL, Fault, Mistake, Said
@@ -44,8 +45,8 @@ def _wants_neuron(fault: Fault) -> Said:
         return None
     if name := re.match(r"(['\"])(L\d+N\d+|\d+/\d+)\1", fault.rest, re.IGNORECASE):
         return f"a neuron's name stands without quotes: write {name[2]}"
-    if dotted := re.match(r"(\d+)[.:,-](\d+)", fault.rest):
-        return f"{dotted[0]} is not a neuron's name: write L{dotted[1]}N{dotted[2]}"
+    if parts := re.match(r"(?:l|layer)?\s*(\d+)[\s.:,-]*(?:n|neuron)?\s*(\d+)", fault.rest, re.IGNORECASE):
+        return f"{parts[0]} is not a neuron's name: write L{parts[1]}N{parts[2]}"
     keyword = " ".join(fault.before.upper().split()[-2 if fault.previous in ("TO", "OF") else -1 :])
     return f"{keyword} takes a neuron, as in {keyword} L3N45"
 
@@ -53,14 +54,37 @@ def _wants_neuron(fault: Fault) -> Said:
 def _similarity(fault: Fault) -> Said:
     if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
         return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
-    if "_ABOVE" in fault.accepted and re.match(r"[\d.]", fault.rest):
+    if fault.keyword in ("ASC", "DESC") and "_USING" in fault.accepted:
+        return f"the most similar come first: leave {fault.keyword} out"
+    ranked = re.search(r"\bsimilarity\s+to\s+\S+$", fault.before, re.IGNORECASE)
+    if ranked and (fault.keyword == "ABOVE" or fault.rest[:1] in ("<", ">", "=")):
+        return "RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 ABOVE 0.9"
+    if fault.keyword == "TO" and fault.previous == "SIMILARITY":
+        return "similarity is no field: write RANK BY SIMILARITY TO L3N45"
+    if "_ABOVE" not in fault.accepted:
+        return None
+    if re.match(r"[\d.]", fault.rest):
         return f"ABOVE is missing: write ABOVE {fault.shown}"
+    if bound := re.match(
+        r"(?:[<>=]+|over|below|under|(?:at\s+)?least|min\w*|threshold)\s*=?\s*([\d.]+)",
+        fault.rest,
+        re.IGNORECASE,
+    ):
+        if re.match(r"<|below|under", bound[0], re.IGNORECASE):
+            clause = re.search(r"\w+\s+(?:to|of)\s+L\d+N\d+$", fault.before, re.IGNORECASE)
+            example = " ".join(clause[0].upper().split()) if clause else "SIMILAR TO L3N45"
+            return f"a similarity is bounded by ABOVE alone: write NOT {example} ABOVE {bound[1]}"
+        return f"a similarity is bounded by ABOVE: write ABOVE {bound[1]}"
+    if fault.keyword == "USING":
+        return "USING is of SIMILAR TO and RANK BY: SUBSET OF and SUPERSET OF compare tokens, leave it out"
     return None
 
 
 def _semicolon(fault: Fault) -> Said:
-    if fault.rest.startswith(";"):
-        return "a query ends without a semicolon: leave it out"
+    if fault.rest.startswith(";") and "COMMA" in fault.accepted:
+        return "what is listed is parted by commas: a semicolon ends a query"
+    if fault.rest.startswith(";") or fault.before.endswith(";"):
+        return "one query at a time: nothing stands behind a semicolon"
     if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:
         return "a comment starts with --"
     return None
@@ -90,13 +114,21 @@ def _beginning(fault: Fault) -> Said:
 
 
 def _token_query(fault: Fault) -> Said:
-    if fault.accepted == {"_CONTEXT"}:
-        return "write tokens IN CONTEXT OF, or tokens ACTIVATING, before the neuron"
-    if re.match(r"\s*(?:\w+\s+)?tokens\b", fault.text, re.IGNORECASE) and _is_tail(fault):
-        return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
-    if fault.previous != "TOKENS" or "ACTIVATING" not in fault.accepted or "MATCHING" in fault.accepted:
+    if fault.asks_tokens:
+        if _is_tail(fault):
+            return "tokens come strongest first: only LIMIT and OFFSET may follow the neuron"
+        if re.match(r"(?:,|and\b|or\b)\s*L\d", fault.rest, re.IGNORECASE):
+            return "tokens are those of one neuron: ask for each by itself"
+    if fault.accepted == {"_OF"} and fault.previous == "CONTEXT":
+        return f"OF is missing after CONTEXT: write tokens IN CONTEXT OF {fault.shown.strip() or 'L3N45'}"
+    unread = "ACTIVATING" in fault.accepted and "MATCHING" not in fault.accepted
+    if not (fault.previous == "TOKENS" and unread) and not (
+        fault.asks_tokens and fault.accepted == {"_CONTEXT"}
+    ):
         return None
-    return "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45"
+    named = re.search(r"L\d+N\d+\b", fault.rest, re.IGNORECASE)
+    name = named[0] if named else "L3N45"
+    return f"tokens are those of a neuron: write tokens ACTIVATING {name} or tokens IN CONTEXT OF {name}"
 
 
 def _is_tail(fault: Fault) -> bool:
@@ -107,9 +139,29 @@ def _clause_missing(fault: Fault) -> Said:
     if "MATCHING" not in fault.accepted or not re.match(r"['\"$]|<\w+>|/[^/\s]+/|\.\.\.", fault.rest):
         return None
     step, joint = fault.shown, fault.previous
+    keyword = _clause_before(fault)
+    if joint in ("AND", "OR", "NOT") and keyword != "MATCHING":
+        also = f", or {keyword} (... | {step})" if joint == "OR" and keyword in _SINGLE else ""
+        negated = " NOT" if joint == "NOT" else ""
+        joint = "AND" if joint == "NOT" else joint
+        return f"{joint} joins clauses: write {joint}{negated} {keyword} {step}{also}"
     if joint in ("AND", "OR"):
         return f"{joint} joins clauses: write {joint} MATCHING {step}, or BEFORE {step} for the same pattern"
     return f"MATCHING is missing before {step}: write MATCHING {step}"
+
+
+#: The clauses of a single token.
+_SINGLE = ("MENTIONING", "ACTIVATING ON")
+
+
+def _clause_before(fault: Fault) -> str:
+    """Return the keyword of the last clause before the fault that takes a token or a text."""
+    found = re.findall(
+        r"\b(matching|mentioning|activating\s+on|firing\s+on)\b",
+        LITERAL.sub("''", fault.before),
+        re.IGNORECASE,
+    )
+    return " ".join(found[-1].upper().split()) if found else "MATCHING"
 
 
 def _late_clause(fault: Fault) -> Said:
@@ -129,19 +181,15 @@ def _second_word(fault: Fault) -> Said:
     second = _SECOND.get(fault.previous)
     if second is None or not fault.accepted & {second, f"_{second}"}:
         return None
-    follows = f" {fault.shown}" if fault.rest.strip() and fault.keyword not in KEYWORDS else ""
+    rest = re.sub(r"^(?:for|at|by|in|with|of|to|on|as|than)\s+", "", fault.rest, flags=re.IGNORECASE)
+    named = replace(fault, text=fault.text[: fault.offset] + rest)
+    follows = f" {named.shown}" if rest.strip() and named.keyword not in KEYWORDS else ""
     return f"{second} is missing after {fault.previous}: write {fault.previous} {second}{follows}"
 
 
 def _rank(fault: Fault) -> Said:
     if fault.accepted == {"_SIMILARITY"}:
         return "RANK BY ranks by similarity: write RANK BY SIMILARITY TO L3N45, or ORDER BY for fields"
-    return None
-
-
-def _model(fault: Fault) -> Said:
-    if fault.accepted == {"_MODEL"}:
-        return "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
     return None
 
 
@@ -176,7 +224,6 @@ STATEMENT_MISTAKES: tuple[Mistake, ...] = (
     _late_clause,
     _second_word,
     _rank,
-    _model,
     _late_model,
     _joined_step,
     _bare_text,

@@ -9,19 +9,22 @@ from lark.exceptions import UnexpectedInput
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.mistakes.conditions import CONDITION_MISTAKES
 from n2gdb.grammar.mistakes.error_context import Fault
+from n2gdb.grammar.mistakes.other_words import OPENINGS, OTHER_WORDS
 from n2gdb.grammar.mistakes.patterns import PATTERN_MISTAKES
 from n2gdb.grammar.mistakes.statements import STATEMENT_MISTAKES
 from n2gdb.grammar.terminal_words import expected, nearest_keyword
 
 __all__ = ["explain"]
 
-_MISTAKES = (*PATTERN_MISTAKES, *STATEMENT_MISTAKES, *CONDITION_MISTAKES)
+_MISTAKES = (*OPENINGS, *PATTERN_MISTAKES, *STATEMENT_MISTAKES, *OTHER_WORDS, *CONDITION_MISTAKES)
 _LITERAL_OR_COMMENT = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|--[^\n]*""")
 
 
 def explain(error: UnexpectedInput, text: str) -> GrammarError:
     """Turn the parser's complaint into one line that says what to do."""
     plain = _LITERAL_OR_COMMENT.sub(_without_comment, text)
+    if plain.rstrip().endswith(";"):  # the end of a query, wherever it is written
+        plain = plain.rstrip()[:-1]
     end = len(plain.rstrip())
     offset = error.pos_in_stream if error.pos_in_stream is not None else end
     offset = end if offset < 0 or _at_end(error) else offset

@@ -1,8 +1,9 @@
 """Behaviours: the disconnected parts of a neuron's graph, a count of which says how polysemantic it is.
 
 Two activating tokens belong to one behaviour where their contexts share a token at the same depth, or are
-linked by others that do: the parts that a picture of the graph falls into, in which any-tokens are left out
-and the same token at the same depth is drawn once. Source: N2G, arXiv 2305.19911, section 3 (pictures).
+linked by others that do: the parts that the paper's picture of the graph falls into, in which any-tokens are
+left out and the same token at the same depth is drawn once. Our pictures, in which such a token stands twice
+where patterns would cross, frame these parts. Source: N2G, arXiv 2305.19911, section 3 (pictures).
 """
 
 from __future__ import annotations

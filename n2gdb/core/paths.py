@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from n2gdb.core.byte_tokens import side_by_side
 from n2gdb.core.tokens import display
 
-__all__ = ["PathStep", "filled", "written"]
+__all__ = ["PathStep", "filled", "readable", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,22 @@ class PathStep:
 
 def written(path: Sequence[PathStep]) -> str:
     """Write a path on one line: ``·on · _ · ·other``."""
-    return " · ".join(str(step) for step in path)
+    return " · ".join(str(step) for step in readable(path))
+
+
+def readable(path: Sequence[PathStep]) -> tuple[PathStep, ...]:
+    """Return a path in which steps that only together make characters are one, the last of them."""
+    return tuple(
+        replace(
+            path[stop - 1],
+            text=text,
+            importance=max((each.importance or 0.0 for each in path[start:stop]), default=None),
+            matched=any(each.matched for each in path[start:stop]),
+        )
+        if stop - start > 1
+        else path[start]
+        for start, stop, text in side_by_side([step.text for step in path])
+    )
 
 
 def filled(named: Sequence[PathStep], matched: Collection[int] = ()) -> tuple[PathStep, ...]:

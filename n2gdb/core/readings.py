@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from n2gdb.core.byte_tokens import together
 
 __all__ = [
     "Agreement",
@@ -12,9 +14,14 @@ __all__ = [
     "ReadToken",
     "ReadingRecord",
     "TokenLines",
+    "shown_texts",
     "token_lines",
     "tokens_counted",
 ]
+
+
+#: Activations below are not shown on part of a character.
+_SEEN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,23 @@ def token_lines(text: str) -> TokenLines:
     """Part a token's text where the lines that it is shown on break; without a break all is a beginning."""
     end = text.rfind("\n") + 1
     return TokenLines(text[:end], text.count("\n"), text[end:])
+
+
+def shown_texts(tokens: Sequence[ReadToken]) -> list[str]:
+    """Return what each token of a running text shows.
+
+    Tokens that only together make characters show them at the last; those before it show nothing, or their
+    bytes where they have an activation of their own to show.
+    """
+    joined = together([token.text for token in tokens])
+    return [
+        text or (token.text if _has_activation(token) else "")
+        for token, text in zip(tokens, joined, strict=True)
+    ]
+
+
+def _has_activation(token: ReadToken) -> bool:
+    return token.pattern is not None or (token.true or 0.0) >= _SEEN
 
 
 def tokens_counted(count: int) -> str:

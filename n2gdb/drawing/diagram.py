@@ -1,37 +1,49 @@
-"""What a picture of a neuron's graph shows: its patterns as the paper draws them, before any layout.
+"""What a picture of a neuron's graph shows: its patterns, before any layout.
 
-Any-tokens are left out, and the same token at the same depth is drawn once, so that patterns share what they
-have in common. The price is the paper's too: a path through the picture need not be a pattern, where two
-patterns cross in a shared token.
-Source: N2G, arXiv 2305.19911, section 3 and figure 1.
+As in the paper, any-tokens are left out and patterns share what they have in common. Not as in the paper,
+they share no more than that: a path through the picture, from where a pattern may begin to an activating
+token, is a pattern, and every pattern is such a path. A picture is the smallest deterministic automaton that
+reads the patterns from the activating token back, with the tokens that lead from the same states into one
+state as the alternatives of one mark.
+Sources: N2G, arXiv 2305.19911, section 3 and figure 1; Daciuk et al. 2000 (minimal acyclic automata).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["Diagram", "Link", "Mark", "read_diagram"]
+__all__ = ["Diagram", "Link", "Mark", "Named", "read_diagram"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A token that is drawn once for all the patterns that name it ``depth`` positions before their last.
+class Named:
+    """One token of a mark.
 
-    ``importance`` is the largest there, None for an activating token. ``activation`` is that of the strongest
-    pattern through it, and ``begins`` that of the strongest pattern that begins there, None where none does.
-    ``behaviour`` counts from 0, the strongest.
+    ``importance`` is the largest there, None for an activating token; ``activation`` is that of the strongest
+    pattern through it.
     """
 
     token: int
     text: str
-    depth: int
     importance: float | None
     activation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Tokens that may stand ``depth`` positions before the activating one, with the same on both sides.
+
+    ``tokens`` are alternatives, the strongest first. ``begins`` is the activation of the strongest pattern
+    that begins there, None where none does. ``behaviour`` counts from 0, the strongest.
+    """
+
+    tokens: tuple[Named, ...]
+    depth: int
     begins: float | None
     behaviour: int
 
@@ -71,31 +83,91 @@ def read_diagram(graph: NeuronGraph, texts: Mapping[int, str], most: int | None 
     behaviour = behaviours(graph)
     nodes = sorted({node for end in strongest.tolist() for node in graph.path(end)})
     begins = {node: float(graph.end[node]) for node in strongest.tolist()}
-    alike: dict[tuple[int, int], list[int]] = {}
-    for node in sorted(nodes, key=lambda node: (behaviour[node], graph.depth[node], -graph.best[node])):
-        alike.setdefault((int(graph.token[node]), int(graph.depth[node])), []).append(node)
-    place = {node: number for number, group in enumerate(alike.values()) for node in group}
+    state = _states(graph, nodes, begins, behaviour.tolist())
+    groups = sorted(
+        _alternatives(graph, nodes, state).items(),
+        key=lambda group: (behaviour[group[1][0][0]], group[0].depth, -_best(graph, group[1])),
+    )
     marks = tuple(
         Mark(
-            token,
-            texts[token],
-            depth,
-            max(float(graph.importance[node]) for node in group) if depth else None,
-            max(float(graph.best[node]) for node in group),
-            max((begins[node] for node in group if node in begins), default=None),
-            int(behaviour[group[0]]),
+            tuple(_named(graph, same, texts) for same in tokens),
+            into.depth,
+            max((begins[node] for same in tokens for node in same if node in begins), default=None),
+            int(behaviour[tokens[0][0]]),
         )
-        for (token, depth), group in alike.items()
+        for into, tokens in groups
     )
-    links = {
-        (place[node], place[parent]): int(graph.depth[node] - graph.depth[parent]) - 1
-        for node in nodes
-        if (parent := int(graph.parent[node])) >= 0
-    }
+    places: dict[int, list[int]] = {}  # a state, and the marks that lead into it
+    for place, (into, _) in enumerate(groups):
+        places.setdefault(into.state, []).append(place)
+    links = (
+        Link(earlier, later, into.depth - groups[later][0].depth - 1)
+        for earlier, (into, _) in enumerate(groups)
+        for source in into.sources
+        for later in places.get(source, ())
+    )
     return Diagram(
         marks,
-        tuple(Link(earlier, later, between) for (earlier, later), between in sorted(links.items())),
+        tuple(sorted(links, key=lambda link: (link.earlier, link.later))),
         len(ends),
         len(ends) - len(strongest),
         int(behaviour.max(initial=-1)) + 1,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Into:
+    """How the tokens of one mark are read: at which depth, from which states, into which."""
+
+    state: int
+    depth: int
+    sources: frozenset[int]
+
+
+#: Of the automaton: no token has been read.
+_START = -1
+
+
+def _states(
+    graph: NeuronGraph, nodes: Sequence[int], begins: Mapping[int, float], behaviour: Sequence[int]
+) -> dict[int, int]:
+    """Number the nodes so that two have one number where the same goes on behind them, to the left.
+
+    ``nodes`` are those shown, in preorder, with the parents of each. Behaviours share no number.
+    """
+    below: dict[int, set[tuple[int, int, int]]] = {}  # a node's children: (depth, token, state)
+    known: dict[tuple[int, bool, frozenset[tuple[int, int, int]]], int] = {}
+    state: dict[int, int] = {}
+    for node in reversed(nodes):
+        rest = (behaviour[node], node in begins, frozenset(below.pop(node, ())))
+        state[node] = known.setdefault(rest, len(known))
+        child = (int(graph.depth[node]), int(graph.token[node]), state[node])
+        below.setdefault(int(graph.parent[node]), set()).add(child)
+    return state
+
+
+def _alternatives(
+    graph: NeuronGraph, nodes: Iterable[int], state: Mapping[int, int]
+) -> dict[_Into, list[list[int]]]:
+    """Group the nodes by mark, and within it by token, the strongest token first."""
+    alike: dict[tuple[int, int, int], list[int]] = {}  # what is drawn once: a token read into a state
+    for node in nodes:
+        key = (state[node], int(graph.depth[node]), int(graph.token[node]))
+        alike.setdefault(key, []).append(node)
+    groups: dict[_Into, list[list[int]]] = {}
+    for (into, depth, _), same in alike.items():
+        sources = frozenset(state.get(int(graph.parent[node]), _START) for node in same)
+        groups.setdefault(_Into(into, depth, sources), []).append(same)
+    for tokens in groups.values():
+        tokens.sort(key=lambda same: -_best(graph, [same]))
+    return groups
+
+
+def _best(graph: NeuronGraph, tokens: Iterable[Sequence[int]]) -> float:
+    return max(float(graph.best[node]) for same in tokens for node in same)
+
+
+def _named(graph: NeuronGraph, same: Sequence[int], texts: Mapping[int, str]) -> Named:
+    token = int(graph.token[same[0]])
+    importance = max(float(graph.importance[node]) for node in same) if graph.depth[same[0]] else None
+    return Named(token, texts[token], importance, _best(graph, [same]))

@@ -13,7 +13,8 @@ __all__ = ["diagram_dot"]
 def diagram_dot(diagram: Diagram, name: str) -> str:
     """Write a diagram as DOT: context on the left in blue, activating tokens on the right in red.
 
-    A bold rim marks where a pattern may begin; a dashed edge runs over as many any-tokens as it says.
+    Alternatives stand in one node, parted by ``|``. A bold rim marks where a pattern may begin; a dashed
+    edge runs over as many any-tokens as it says.
     """
     lines = [
         f"digraph {_quoted(name)} {{",
@@ -45,11 +46,14 @@ def _behaviours(diagram: Diagram) -> Iterator[str]:
 
 
 def _attributes(mark: Mark) -> str:
-    strength = (mark.activation - 0.5) * 2 if mark.importance is None else mark.importance
-    hue = 0.01 if mark.importance is None else 0.6
+    label = " | ".join(label_of(token.text) for token in mark.tokens)
+    if mark.depth:
+        hue, strength = 0.6, max(token.importance or 0.0 for token in mark.tokens)
+    else:
+        hue, strength = 0.01, (mark.tokens[0].activation - 0.5) * 2
     rim = ", penwidth=2.5" if mark.begins is not None else ""
     shade = 0.08 + 0.5 * min(max(strength, 0.0), 1.0)
-    return f'[label={_quoted(label_of(mark.text))}, fillcolor="{hue} {shade:.2f} 1.0"{rim}]'
+    return f'[label={_quoted(label)}, fillcolor="{hue} {shade:.2f} 1.0"{rim}]'
 
 
 def _quoted(text: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from n2gdb.core.tokens import display
+from n2gdb.errors import columns_of
 
 __all__ = ["HEIGHT", "label_of", "label_width", "text_width"]
 
@@ -29,8 +28,4 @@ def label_width(label: str) -> float:
 
 def text_width(text: str, character: float = _CHARACTER) -> float:
     """The width of a text in a font of one width, in pixels: a CJK character takes two."""
-    cells = sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
-    return cells * character
+    return columns_of(text) * character

@@ -7,12 +7,12 @@ straight. Every behaviour is laid out by itself; then they are packed into rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from n2gdb.drawing.diagram import Diagram, Link
-from n2gdb.drawing.labels import HEIGHT, label_of, label_width
+from n2gdb.drawing.cells import Cells, cells_of
+from n2gdb.drawing.diagram import Diagram, Link, Mark
 
 __all__ = ["Box", "Cluster", "Layout", "Route", "lay_out"]
 
@@ -23,12 +23,22 @@ _SWEEPS = 12
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a mark stands: its left upper corner and its width, in pixels."""
+    """Where a mark stands: its left upper corner, in pixels, and its tokens in it."""
 
     mark: int
     x: float
     y: float
-    width: float
+    cells: Cells
+
+    @property
+    def width(self) -> float:
+        """In pixels."""
+        return self.cells.width
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return self.cells.height
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +103,20 @@ class _Place:
 
     column: int
     mark: int | None
+    cells: Cells | None
     left: list[_Place]
     right: list[_Place]
     y: float = 0.0
 
     @property
     def height(self) -> float:
-        return HEIGHT if self.mark is not None else _PASSAGE
+        return _PASSAGE if self.cells is None else self.cells.height
 
 
 def _cluster(diagram: Diagram, marks: Sequence[int]) -> Cluster:
     depths = sorted({diagram.marks[mark].depth for mark in marks})
     column = {depth: number for number, depth in enumerate(depths)}  # 0 is the activating one, on the right
-    places = {mark: _Place(column[diagram.marks[mark].depth], mark, [], []) for mark in marks}
+    places = {mark: _place(diagram.marks[mark], mark, column) for mark in marks}
     columns: list[list[_Place]] = [[] for _ in depths]
     for place in places.values():
         columns[place.column].append(place)
@@ -119,9 +130,14 @@ def _cluster(diagram: Diagram, marks: Sequence[int]) -> Cluster:
     return _drawn(diagram, columns, chains)
 
 
+def _place(mark: Mark, number: int, column: Mapping[int, int]) -> _Place:
+    cells = cells_of([each.text for each in mark.tokens])
+    return _Place(column[mark.depth], number, cells, [], [])
+
+
 def _chain(earlier: _Place, later: _Place, columns: list[list[_Place]]) -> list[_Place]:
     """Join two places, with a passage in every column between them; return them in text order."""
-    passages = [_Place(column, None, [], []) for column in range(earlier.column - 1, later.column, -1)]
+    passages = [_Place(column, None, None, [], []) for column in range(earlier.column - 1, later.column, -1)]
     for passage in passages:
         columns[passage.column].append(passage)
     chain = [earlier, *passages, later]
@@ -185,10 +201,7 @@ def _stack(column: list[_Place], wanted: Sequence[float]) -> None:
 
 def _drawn(diagram: Diagram, columns: list[list[_Place]], chains: dict[Link, list[_Place]]) -> Cluster:
     """Turn places into boxes and routes, the frame's corner at (0, 0)."""
-    widths = [
-        max(label_width(label_of(diagram.marks[p.mark].text)) for p in column if p.mark is not None)
-        for column in columns
-    ]
+    widths = [max(place.cells.width for place in column if place.cells) for column in columns]
     total = sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1)
     lefts, right = [], total
     for width in widths:
@@ -198,15 +211,15 @@ def _drawn(diagram: Diagram, columns: list[list[_Place]], chains: dict[Link, lis
     bottom = max(place.y + place.height / 2 for column in columns for place in column)
     down = _PADDING - top
     boxes: list[Box] = []
-    edges: dict[int, tuple[float, float]] = {}  # a place's left and right
+    edges: dict[int, tuple[float, float, float]] = {}  # its column's left, a place's left and right
     for column, left, width in zip(columns, lefts, widths, strict=True):
         for place in column:
             x, own = left + _PADDING, width
-            if place.mark is not None:
-                own = label_width(label_of(diagram.marks[place.mark].text))
+            if place.mark is not None and place.cells is not None:
+                own = place.cells.width
                 x += width - own  # flush with the column's right, whence links go on
-                boxes.append(Box(place.mark, x, place.y + down - HEIGHT / 2, own))
-            edges[id(place)] = (x, x + own)
+                boxes.append(Box(place.mark, x, place.y + down - place.height / 2, place.cells))
+            edges[id(place)] = (left + _PADDING, x, x + own)
     routes = [Route(link, tuple(_points(chain, edges, down))) for link, chain in chains.items()]
     first = next(place.mark for place in columns[0] if place.mark is not None)
     return Cluster(
@@ -221,13 +234,15 @@ def _drawn(diagram: Diagram, columns: list[list[_Place]], chains: dict[Link, lis
 
 
 def _points(
-    chain: Sequence[_Place], edges: dict[int, tuple[float, float]], down: float
+    chain: Sequence[_Place], edges: dict[int, tuple[float, float, float]], down: float
 ) -> list[tuple[float, float]]:
-    points = [(edges[id(chain[0])][1], chain[0].y + down)]
+    """Return a link's points: within a column it runs level, clear of wider boxes above and below."""
+    points = [(edges[id(chain[0])][2], chain[0].y + down)]
     for passage in chain[1:-1]:
-        left, right = edges[id(passage)]
+        _, left, right = edges[id(passage)]
         points += [(left, passage.y + down), (right, passage.y + down)]
-    return [*points, (edges[id(chain[-1])][0], chain[-1].y + down)]
+    column, left, _ = edges[id(chain[-1])]
+    return [*points, (column, chain[-1].y + down), (left, chain[-1].y + down)]
 
 
 def _packed(clusters: Sequence[Cluster], width: float) -> Layout:

@@ -87,12 +87,13 @@ def sheet(neurons: Sequence[NeuronView], *, most: int | None = 12, columns: int 
 def beside(first: NeuronView, second: NeuronView, *, most: int | None = 40) -> Picture:
     """Draw two neurons side by side, a ring around what both have: a token at a depth, in the same role."""
     diagrams = [_diagram(first, most), _diagram(second, most)]
-    names = [{(mark.text, mark.depth) for mark in diagram.marks} for diagram in diagrams]
+    names = [
+        {(token.text, mark.depth) for mark in diagram.marks for token in mark.tokens} for diagram in diagrams
+    ]
     both = names[0] & names[1]
     cells = []
     for neuron, diagram in zip((first, second), diagrams, strict=True):
-        rings = {place for place, mark in enumerate(diagram.marks) if (mark.text, mark.depth) in both}
-        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), rings)
+        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), both)
         cells.append(stacked([_heading(neuron, diagram), drawn], 10.0))
     grid = _grid(cells, 2)
     return Picture(f"{first.name} and {second.name}", _explained([grid], diagrams, shared=True))
@@ -149,7 +150,8 @@ def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: 
     legend = legend_panel(
         max(_CELL, *(panel.width for panel in panels)),
         dashed=any(link.between for diagram in diagrams for link in diagram.links),
-        context=any(mark.importance is not None for diagram in diagrams for mark in diagram.marks),
+        context=any(mark.depth for diagram in diagrams for mark in diagram.marks),
+        several=any(len(mark.tokens) > 1 for diagram in diagrams for mark in diagram.marks),
         shared=shared,
     )
     return stacked([*panels, legend], 16.0)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from html import escape
 from itertools import groupby
 
-from n2gdb.core.readings import ReadingRecord, ReadToken, token_lines
+from n2gdb.core.byte_tokens import side_by_side
+from n2gdb.core.readings import ReadingRecord, ReadToken, shown_texts, token_lines
 from n2gdb.core.tokens import display
 from n2gdb.drawing.reading_style import READING_CLASS, reading_style
 
@@ -45,7 +46,8 @@ def reading_fragment(reading: ReadingRecord, most: int | None = None) -> str:
     shown = reading.tokens[first:last][:most]
     depths = {token.position - at for token in shown for at in token.at[:-1]}
     rows = " two" if reading.has_truth else ""
-    tokens = "".join(_token(token, reading) for token in shown)
+    texts = shown_texts(reading.tokens)
+    tokens = "".join(_token(token, texts[token.position], reading) for token in shown)
     before, after = _left_out(first), _left_out(len(reading.tokens) - first - len(shown))
     return (
         f'<div class="{READING_CLASS}"><style>{reading_style(depths)}</style>{_head(reading)}'
@@ -88,13 +90,13 @@ def _rows(reading: ReadingRecord) -> list[str]:
     return rows
 
 
-def _token(token: ReadToken, reading: ReadingRecord) -> str:
+def _token(token: ReadToken, text: str, reading: ReadingRecord) -> str:
     """Write a token: its rows, a break where it ends a line, and what is said on hover."""
     two = reading.has_truth
     above = (token.true or 0.0) if two else token.predicted
     upper = _colour(above, reading.threshold)
     lower = f"<s{_colour(token.predicted, reading.threshold)}></s>" if two else ""
-    lines = token_lines(token.text)
+    lines = token_lines(text)
     boxes = [
         f'<span class="w"><b{upper}>{_shown(part)}</b>{lower}</span>' if part else ""
         for part in (lines.ending, lines.beginning)
@@ -141,9 +143,13 @@ def _gloss(token: ReadToken, reading: ReadingRecord) -> str:
 
 def _pattern(token: ReadToken, reading: ReadingRecord) -> str:
     """Write the matching pattern in text order, a long run of any-tokens as their number."""
+    named = set(token.at)
+    span = range(token.at[0], token.at[-1] + 1)
+    texts = [reading.tokens[at].text if at in named else None for at in span]
     parts: list[str] = []
-    for before, at in zip((token.at[0] - 1, *token.at), token.at, strict=False):
-        gap = at - before - 1
-        parts += [f"<i>_ × {gap}</i>"] if gap > _RUN else ["<i>_</i>"] * gap
-        parts.append(_shown(reading.tokens[at].text))
+    for any_token, run in groupby(
+        (text for _, _, text in side_by_side(texts)), key=lambda text: text is None
+    ):
+        pieces = [_shown(text) if text is not None else "<i>_</i>" for text in run]
+        parts += [f"<i>_ × {len(pieces)}</i>"] if any_token and len(pieces) > _RUN else pieces
     return "<i> · </i>".join(parts)

@@ -7,12 +7,13 @@ agree; dark colours are an addition for who knows media queries. All text is esc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from n2gdb.core.tokens import display
-from n2gdb.drawing.diagram import Diagram, Mark
-from n2gdb.drawing.labels import HEIGHT, label_of, text_width
+from n2gdb.drawing.cells import GAP, Cell
+from n2gdb.drawing.diagram import Diagram, Mark, Named
+from n2gdb.drawing.labels import label_of, text_width
 from n2gdb.drawing.layout import Box, Cluster, Layout, Route
 
 __all__ = ["Panel", "diagram_panel", "document", "heading_panel", "legend_panel", "stacked"]
@@ -31,9 +32,11 @@ _STYLE = """
 .n2gdb-graph rect.b{stroke:#1f2328;stroke-width:2.2;stroke-opacity:1}
 .n2gdb-graph rect.f{fill:none;stroke:#d5dae0;stroke-width:1;stroke-opacity:1}
 .n2gdb-graph rect.q{stroke:none}
+.n2gdb-graph rect.m{fill:none}
 .n2gdb-graph rect.o{fill:none;stroke:#1a8f5a;stroke-width:2;stroke-opacity:1}
 .n2gdb-graph path{fill:none;stroke:#98a2ad;stroke-width:1.4}
 .n2gdb-graph path.d{stroke-dasharray:3 4}
+.n2gdb-graph path.v{stroke-width:1}
 @media (prefers-color-scheme:dark){
 .n2gdb-graph text,.n2gdb-graph text.h{fill:#e6e8eb}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#8b949e}
 .n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#e5534b;stroke:#e5534b}.n2gdb-graph .c{fill:#4184e4;stroke:#4184e4}
@@ -82,18 +85,23 @@ def heading_panel(title: str, lines: Sequence[str]) -> Panel:
     return Panel(f'<text class="s h" x="0" y="14">{_text(title)}</text>{below}', width, 20 + 17 * len(lines))
 
 
-def diagram_panel(diagram: Diagram, layout: Layout, shared: Collection[int] = ()) -> Panel:
-    """The marks and links of a diagram as they are laid out; marks in ``shared`` get a ring."""
+def diagram_panel(diagram: Diagram, layout: Layout, shared: Collection[tuple[str, int]] = ()) -> Panel:
+    """The marks and links of a diagram as they are laid out.
+
+    Tokens get a ring whose text and depth are in ``shared``.
+    """
     several = len(layout.clusters) > 1
     elements = "".join(_cluster(diagram, cluster, shared, framed=several) for cluster in layout.clusters)
     return Panel(elements, layout.width, layout.height)
 
 
-def legend_panel(width: float, *, dashed: bool, shared: bool, context: bool) -> Panel:
+def legend_panel(width: float, *, dashed: bool, shared: bool, context: bool, several: bool) -> Panel:
     """What colours, rims and dashes mean, in lines no wider than ``width``."""
     items = [(_scale("a", 0.5), "activation 0.5 to 1"), (_swatch("a b"), "a pattern may begin here")]
     if context:
         items.insert(1, (_scale("c", 0.0), "importance 0 to 1"))
+    if several:
+        items.append((_either(), "one of these tokens"))
     if dashed:
         items.append(('<path class="d" d="M0 9H30"/>', "any tokens between, and how many"))
     if shared:
@@ -111,7 +119,7 @@ def legend_panel(width: float, *, dashed: bool, shared: bool, context: bool) -> 
     return Panel("".join(elements), width, y + 18)
 
 
-def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[int], *, framed: bool) -> str:
+def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[tuple[str, int]], *, framed: bool) -> str:
     parts = []
     if framed:
         parts.append(
@@ -120,37 +128,67 @@ def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[int], *, fra
         )
     parts += [_route(route) for route in cluster.routes]
     parts += _betweens(cluster.routes)
-    parts += [_box(diagram.marks[box.mark], box, box.mark in shared) for box in cluster.boxes]
+    for box in cluster.boxes:
+        mark = diagram.marks[box.mark]
+        parts.append(_box(mark, box, {text for text, depth in shared if depth == mark.depth}))
     return "".join(parts)
 
 
-def _box(mark: Mark, box: Box, is_shared: bool) -> str:
-    strength = _red(mark.activation) if mark.importance is None else _blue(mark.importance)
-    kind = ("a" if mark.importance is None else "c") + (" b" if mark.begins is not None else "")
-    place = f'x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{HEIGHT:g}" rx="7"'
-    ring = (
-        f'<rect class="o" x="{box.x - 4:.1f}" y="{box.y - 4:.1f}" width="{box.width + 8:.1f}"'
-        f' height="{HEIGHT + 8:g}" rx="10"/>'
-        if is_shared
+def _box(mark: Mark, box: Box, shared: Collection[str]) -> str:
+    """Draw the tokens of a mark; several stand in a common rim, as alternatives."""
+    kind = "a" if mark.depth == 0 else "c"
+    rim = f"{kind} b" if mark.begins is not None else kind
+    several = len(mark.tokens) > 1
+    tokens = iter(mark.tokens)
+    parts = []
+    if several:
+        parts.append(
+            f'<rect class="{rim} m" x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}"'
+            f' height="{box.height:.1f}" rx="7"/>'
+        )
+    for row in box.cells.rows:
+        for cell in row:
+            token, x, y = next(tokens), box.x + cell.x, box.y + cell.y
+            style = f"{kind} q" if several else rim
+            ring = token.text in shared
+            parts.append(_cell(mark, token, replace(cell, x=x, y=y), style, ring=ring))
+            if cell is not row[-1]:
+                parts.append(_bar(x + cell.width + GAP / 2, y, cell.height))
+    return "".join(parts)
+
+
+def _cell(mark: Mark, token: Named, cell: Cell, style: str, *, ring: bool) -> str:
+    strength = _red(token.activation) if token.importance is None else _blue(token.importance)
+    around = (
+        f'<rect class="o" x="{cell.x - 4:.1f}" y="{cell.y - 4:.1f}" width="{cell.width + 8:.1f}"'
+        f' height="{cell.height + 8:g}" rx="10"/>'
+        if ring
         else ""
     )
     white = ' class="w"' if strength > 0.75 else ""
     return (
-        f'<g><title>{_text(_tooltip(mark))}</title>{ring}<rect class="{kind}" {place}'
-        f' fill-opacity="{strength:.2f}"/><text{white} x="{box.x + box.width / 2:.1f}"'
-        f' y="{box.y + HEIGHT / 2 + 4.5:.1f}" text-anchor="middle">{_text(label_of(mark.text))}</text></g>'
+        f'<g><title>{_text(_tooltip(mark, token))}</title>{around}<rect class="{style}" x="{cell.x:.1f}"'
+        f' y="{cell.y:.1f}" width="{cell.width:.1f}" height="{cell.height:g}" rx="7"'
+        f' fill-opacity="{strength:.2f}"/><text{white} x="{cell.x + cell.width / 2:.1f}"'
+        f' y="{cell.y + cell.height / 2 + 4.5:.1f}" text-anchor="middle">{_text(label_of(token.text))}</text>'
+        "</g>"
     )
 
 
-def _tooltip(mark: Mark) -> str:
-    said = [display(mark.text)]
-    if mark.importance is None:
-        said.append(f"it fires here, activation up to {mark.activation:.2f}")
+def _bar(x: float, y: float, height: float) -> str:
+    """Part two alternatives."""
+    return f'<path class="v" d="M{x:.1f} {y + 3:.1f}V{y + height - 3:.1f}"/>'
+
+
+def _tooltip(mark: Mark, token: Named) -> str:
+    said = [display(token.text)]
+    if token.importance is None:
+        said.append(f"it fires here, activation up to {token.activation:.2f}")
     else:
         before = "token" if mark.depth == 1 else "tokens"
-        said.append(f"{mark.depth} {before} before, importance {mark.importance:.2f}")
+        said.append(f"{mark.depth} {before} before, importance {token.importance:.2f}")
     if mark.begins is not None:
-        said.append(f"a pattern begins here, activation {mark.begins:.2f}")
+        said.append(f"a pattern begins here, activation {'up to ' * (len(mark.tokens) > 1)}{mark.begins:.2f}")
     return "\n".join(said)
 
 
@@ -158,7 +196,7 @@ def _route(route: Route) -> str:
     (x, y), *rest = route.points
     line = [f"M{x:.1f} {y:.1f}"]
     for number, (right, height) in enumerate(rest):
-        if number % 2:  # through a passage
+        if number % 2:  # level, through a column
             line.append(f"H{right:.1f}")
         else:
             bend = (right - x) / 2
@@ -170,14 +208,23 @@ def _route(route: Route) -> str:
 
 
 def _betweens(routes: Iterable[Route]) -> Iterator[str]:
-    """Say beside a mark how many any-tokens its links run over."""
-    counts: dict[tuple[float, float], set[int]] = {}
+    """Say how many any-tokens links run over: beside a mark where all its links agree, else on each link."""
+    starts: dict[tuple[float, float], list[Route]] = {}
     for route in routes:
-        if route.link.between:
-            counts.setdefault(route.points[0], set()).add(route.link.between)
-    for (x, y), several in counts.items():
-        said = ", ".join(map(str, sorted(several)))
-        yield f'<text class="s n" x="{x + 5:.1f}" y="{y - 5:.1f}">{said}</text>'
+        starts.setdefault(route.points[0], []).append(route)
+    for (x, y), several in starts.items():
+        counts = {route.link.between for route in several}
+        if len(counts) == 1:
+            yield from _between(x + 5, y - 5, counts.pop())
+        else:
+            for route in several:
+                (left, above), (right, below) = route.points[-3:-1]
+                yield from _between((left + right) / 2 - 3, (above + below) / 2 - 4, route.link.between)
+
+
+def _between(x: float, y: float, count: int) -> Iterator[str]:
+    if count:
+        yield f'<text class="s n" x="{x:.1f}" y="{y:.1f}">{count}</text>'
 
 
 def _scale(kind: str, low: float) -> str:
@@ -192,6 +239,13 @@ def _scale(kind: str, low: float) -> str:
 
 def _swatch(kind: str) -> str:
     return f'<rect class="{kind}" x="3" y="2" width="24" height="14" rx="4" fill-opacity="0.15"/>'
+
+
+def _either() -> str:
+    cells = "".join(
+        f'<rect class="c q" x="{x}" y="4" width="9" height="10" rx="3" fill-opacity="0.3"/>' for x in (5, 17)
+    )
+    return f'<rect class="c m" x="2" y="1" width="27" height="16" rx="4"/>{cells}{_bar(15.5, 1.0, 16.0)}'
 
 
 def _red(activation: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from n2gdb.core.readings import shown_texts
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
@@ -86,7 +87,8 @@ def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
 
 
 def _tokens(reading: Reading) -> list[dict[str, Any]]:
-    return [{**token, "shown": display(token["text"])} for token in reading.as_dicts()]
+    shown = shown_texts(reading.tokens)
+    return [{**token, "shown": display(text)} for token, text in zip(reading.as_dicts(), shown, strict=True)]
 
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from n2gdb.core.paths import PathStep, written
+from n2gdb.core.paths import PathStep, readable, written
 from n2gdb.core.tokens import display
-from n2gdb.errors import N2gdbError, QuerySyntaxError, UnknownNameError
+from n2gdb.errors import N2gdbError, QueryError, UnknownNameError
 
 __all__ = ["plain_error", "plain_path", "plain_record"]
 
 
 def plain_path(steps: Iterable[PathStep]) -> dict[str, Any]:
     """Return a path, in text order."""
-    listed = list(steps)
+    listed = readable(list(steps))
     return {"text": written(listed), "steps": [_shown(step.as_dict()) for step in listed]}
 
 
@@ -37,11 +37,14 @@ def plain_record(record: Any) -> dict[str, Any]:
 
 def plain_error(error: N2gdbError) -> dict[str, Any]:
     """Return what an error says, and where in a query it stands."""
-    if isinstance(error, QuerySyntaxError):
-        return {"message": error.message, "line": error.line, "column": error.column}
+    plain: dict[str, Any] = {"message": str(error)}
+    if isinstance(error, QueryError):
+        plain["message"] = error.message
+        if error.is_placed:
+            plain |= {"line": error.line, "column": error.column}
     if isinstance(error, UnknownNameError) and error.near:
-        return {"message": str(error), "hint": f"there is {', '.join(error.near)}"}
-    return {"message": str(error)}
+        plain["hint"] = f"there is {', '.join(error.near)}"
+    return plain
 
 
 def _shown(step: Mapping[str, Any]) -> dict[str, Any]:

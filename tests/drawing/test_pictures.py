@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,9 +20,10 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.drawing import beside, draw, draw_dot, draw_graph, sheet, thumbnail
 from n2gdb.drawing.diagram import Diagram, read_diagram
 from n2gdb.drawing.dot import diagram_dot
-from n2gdb.drawing.labels import HEIGHT, label_of
+from n2gdb.drawing.labels import label_of
 from n2gdb.drawing.layout import Layout, lay_out
 from n2gdb.drawing.svg import diagram_panel, document
+from n2gdb.storage.shards import RunFolder, graphs_from
 from tests.core.test_graph import patterns
 from tests.support.browser_world import HOSTILE, build_browser_world
 
@@ -45,7 +46,96 @@ def pattern(activation: float, *steps: tuple[int, int, float]) -> Pattern:
     return Pattern(tuple(Step(*step) for step in steps), activation)
 
 
-def test_the_same_token_at_the_same_depth_is_drawn_once() -> None:
+#: A pattern as it is traced: (depth, token) of what it names, from the activating token back.
+Traced = tuple[tuple[int, int], ...]
+
+
+def traced(diagram: Diagram) -> list[Traced]:
+    """Follow every path of a picture, from each bold rim to an activating token, by every alternative."""
+    following: dict[int, list[int]] = {}
+    for link in diagram.links:
+        marks = diagram.marks[link.earlier], diagram.marks[link.later]
+        assert link.between == marks[0].depth - marks[1].depth - 1 >= 0
+        following.setdefault(link.earlier, []).append(link.later)
+
+    def onwards(place: int) -> Iterator[Traced]:
+        mark = diagram.marks[place]
+        before = [trace for later in following.get(place, ()) for trace in onwards(later)]
+        assert bool(before) == bool(mark.depth), "a path ends short of an activating token, or behind it"
+        for trace in before or [()]:
+            yield from ((*trace, (mark.depth, token.token)) for token in mark.tokens)
+
+    begins = (place for place, mark in enumerate(diagram.marks) if mark.begins is not None)
+    return [trace for place in begins for trace in onwards(place)]
+
+
+def strongest(graph: NeuronGraph, most: int | None = None) -> list[Traced]:
+    """The patterns that a picture should show."""
+    found = sorted(graph.patterns(), key=lambda each: -each.activation)[:most]
+    return sorted(tuple((step.depth, step.token) for step in each.steps) for each in found)
+
+
+def assert_true(graph: NeuronGraph, texts: Mapping[int, str] = TEXTS, most: int | None = None) -> Diagram:
+    diagram = read_diagram(graph, texts, most)
+    assert sorted(traced(diagram)) == strongest(graph, most)
+    return diagram
+
+
+@st.composite
+def crossing(draw: st.DrawFn) -> NeuronGraph:
+    """Draw graphs of few tokens and depths, whose patterns share much."""
+    depths = st.lists(st.integers(1, 5), max_size=4, unique=True).map(sorted)
+    found = []
+    for number in range(draw(st.integers(1, 25))):
+        at = [0, *draw(depths)]
+        steps = [(depth, draw(st.integers(0, 3)), 0.8) for depth in at]
+        found.append(pattern(0.5 + number / 64, *steps))
+    return NeuronGraph.from_patterns(found)
+
+
+@given(crossing(), st.sampled_from([None, 1, 3, 8]))
+def test_a_drawn_path_is_a_pattern_and_a_pattern_a_drawn_path(graph: NeuronGraph, most: int | None) -> None:
+    assert_true(graph, most=most)
+
+
+@given(GRAPHS)
+def test_so_it_is_on_sparse_graphs(graph: NeuronGraph) -> None:
+    assert_true(graph)
+
+
+def test_so_it_is_on_every_neuron_of_a_real_model() -> None:
+    places = (folder / "shared" / "smollm2-l10" for folder in Path(__file__).parents)
+    shards = next((place for place in places if place.is_dir()), None)
+    if shards is None:
+        pytest.skip("the shards of a real model are not here")
+    (run,) = (folder for folder in shards.iterdir() if folder.is_dir())
+    graphs = graphs_from(RunFolder(run).nodes())
+    assert len(graphs) > 40
+    for graph in graphs.values():
+        texts = {token: str(token) for token in graph.token.tolist()}
+        for most in (None, 40, 12, 2):
+            assert_true(graph, texts, most)
+
+
+def test_what_goes_on_alike_is_drawn_once() -> None:
+    """``gave my``, ``gave her``, ``took my``, ``took her``, ``gave his``: two marks on either side."""
+    words = {"my": 1, "her": 2, "his": 3, "gave": 11, "took": 12}
+    pairs = [("gave", "my"), ("gave", "her"), ("took", "my"), ("took", "her"), ("gave", "his")]
+    graph = NeuronGraph.from_patterns(
+        pattern(0.9 - n / 50, (0, words[last], 1.0), (1, words[first], 0.8))
+        for n, (first, last) in enumerate(pairs)
+    )
+    found = assert_true(graph, {token: word for word, token in words.items()})
+    assert [[token.text for token in mark.tokens] for mark in found.marks] == [
+        ["my", "her"],
+        ["his"],
+        ["gave"],
+        ["took"],
+    ]
+    assert [(link.earlier, link.later) for link in found.links] == [(2, 0), (2, 1), (3, 0)]
+
+
+def test_the_same_token_is_drawn_twice_where_patterns_would_cross() -> None:
     graph = NeuronGraph.from_patterns(
         [
             pattern(0.6, (0, 1, 1.0), (1, 9, 0.8)),
@@ -53,22 +143,27 @@ def test_the_same_token_at_the_same_depth_is_drawn_once() -> None:
             pattern(0.7, (0, 3, 1.0), (2, 9, 0.8)),  # the same token, further back: a behaviour of its own
         ]
     )
-    found = read_diagram(graph, TEXTS)
+    found = assert_true(graph)
     assert (found.patterns, found.left_out, found.behaviours) == (3, 0, 2)
-    marks = [(mark.token, mark.depth, mark.importance, mark.activation, mark.begins) for mark in found.marks]
+    marks = [
+        (token.token, mark.depth, token.importance, token.activation, mark.begins)
+        for mark in found.marks
+        for token in mark.tokens
+    ]
     assert [tuple(round(v, 2) if v else v for v in mark) for mark in marks] == [
         (2, 0, None, 0.9, None),
         (1, 0, None, 0.6, None),
-        (9, 1, 0.9, 0.9, 0.6),
+        (9, 1, 0.9, 0.9, None),  # after 7 alone
+        (9, 1, 0.8, 0.6, 0.6),
         (7, 4, 0.7, 0.9, 0.9),
         (3, 0, None, 0.7, None),
         (9, 2, 0.8, 0.7, 0.7),
     ]
     assert [(link.earlier, link.later, link.between) for link in found.links] == [
         (2, 0, 0),
-        (2, 1, 0),
-        (3, 2, 2),
-        (5, 4, 1),
+        (3, 1, 0),
+        (4, 2, 2),
+        (6, 5, 1),
     ]
 
 
@@ -76,7 +171,7 @@ def test_a_large_graph_keeps_its_strongest_patterns() -> None:
     graph = NeuronGraph.from_patterns([pattern(0.5 + n / 400, (0, n, 1.0)) for n in range(150)])
     found = read_diagram(graph, TEXTS, 40)
     assert (len(found.marks), found.left_out, found.behaviours) == (40, 110, 150)
-    assert min(mark.token for mark in found.marks) == 110
+    assert min(token.token for mark in found.marks for token in mark.tokens) == 110
     assert "the 40 strongest patterns, and 110 more" in draw_graph(graph).svg()
 
 
@@ -88,7 +183,10 @@ def test_boxes_do_not_overlap_and_run_left_with_depth(graph: NeuronGraph) -> Non
     assert sorted(boxes) == list(range(len(diagram.marks)))
     for one, other in combinations(boxes.values(), 2):
         apart = (
-            one.x + one.width <= other.x or other.x + other.width <= one.x or abs(one.y - other.y) >= HEIGHT
+            one.x + one.width <= other.x
+            or other.x + other.width <= one.x
+            or one.y + one.height <= other.y
+            or other.y + other.height <= one.y
         )
         assert apart, "two boxes overlap"
     for link in diagram.links:
@@ -105,8 +203,11 @@ def assert_inside(layout: Layout) -> None:
         for box in cluster.boxes:
             assert cluster.x <= box.x
             assert box.x + box.width <= cluster.x + cluster.width
+            cells = [cell for row in box.cells.rows for cell in row]
+            assert all(cell.x >= 0 and cell.x + cell.width <= box.width for cell in cells)
+            assert all(cell.y >= 0 and cell.y + cell.height <= box.height for cell in cells)
             assert cluster.y <= box.y
-            assert box.y + HEIGHT <= cluster.y + cluster.height
+            assert box.y + box.height <= cluster.y + cluster.height
 
 
 @given(GRAPHS)
@@ -116,8 +217,8 @@ def test_links_lead_from_box_to_box(graph: NeuronGraph) -> None:
         boxes = {box.mark: box for box in cluster.boxes}
         for route in cluster.routes:
             first, last = boxes[route.link.earlier], boxes[route.link.later]
-            assert route.points[0] == pytest.approx((first.x + first.width, first.y + HEIGHT / 2))
-            assert route.points[-1] == pytest.approx((last.x, last.y + HEIGHT / 2))
+            assert route.points[0] == pytest.approx((first.x + first.width, first.y + first.height / 2))
+            assert route.points[-1] == pytest.approx((last.x, last.y + last.height / 2))
             assert [x for x, _ in route.points] == sorted(x for x, _ in route.points)
 
 

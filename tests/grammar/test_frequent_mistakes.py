@@ -113,10 +113,7 @@ CASES = [
     ),
     ("neurons ^BY layer", "BY groups a count: start the query with COUNT, or write ORDER BY"),
     ("neurons IN MODEL ^demo", "a model's name stands in quotes, as in IN MODEL 'gpt2'"),
-    (
-        "neurons IN ^layer 3",
-        "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3",
-    ),
+    ("neurons IN ^layer 3", "layers are picked by WHERE: write WHERE layer = 3"),
     ("neurons FIRING ON ^hello", 'the text stands in quotes, as in FIRING ON "Everyone except"'),
     ("neurons FIRING ^'hello'", "ON is missing after FIRING: write FIRING ON 'hello'"),
     ("neurons FIRING ON ^'hello", "this ' is never closed: end the text with ' on the same line"),
@@ -148,7 +145,7 @@ CASES = [
         "neurons WHERE f1 ^IS NULL",
         "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison",
     ),
-    ("neurons^;", "a query ends without a semicolon: leave it out"),
+    ("neurons; ^neurons", "one query at a time: nothing stands behind a semicolon"),
     ("neurons ^# all", "a comment starts with --"),
     (
         "neurons MATCHING ('a' ^BEFORE 'b')",
@@ -194,7 +191,10 @@ CASES = [
         "tokens ACTIVATING L3N45 ^ORDER BY f1",
         "tokens come strongest first: only LIMIT and OFFSET may follow the neuron",
     ),
-    ("tokens IN ^L3N45", "L3N45 is a neuron, not a token: write WHERE layer = 3 AND index = 45"),
+    (
+        "tokens IN ^L3N45",
+        "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45",
+    ),
     ("neurons RETURN ^nuron", "no column nuron: did you mean neuron?"),
     (
         "neurons ORDER BY ^similarity",
@@ -321,7 +321,7 @@ CASES = [
         "SHOW is not of this language: start with what you ask for, as in neurons RETURN neuron, f1",
     ),
     ("^L3N45", "start with what you ask for, as in tokens ACTIVATING L3N45"),
-    ("neurons ^L3N45", "L3N45 is a neuron, not a token: write WHERE layer = 3 AND index = 45"),
+    ("neurons ^L3N45", "L3N45 is picked by its fields: write WHERE layer = 3 AND index = 45"),
     ("neurons SIMILAR TO ^neuron L3N45", "SIMILAR TO takes a neuron, as in SIMILAR TO L3N45"),
     (
         "neurons MATCHING 'a' BEFORE^/ 3 'b'",
@@ -361,11 +361,11 @@ CASES = [
         "neurons WHERE layer IN 1^, 2",
         "a range is written with two dots, as in 0..3, and a list in parentheses, as in (1, 2)",
     ),
-    ("neurons WHERE layer IN ^L3N4", "L3N4 is a neuron, not a token: write WHERE layer = 3 AND index = 4"),
+    ("neurons WHERE layer IN ^L3N4", "L3N4 is picked by its fields: write WHERE layer = 3 AND index = 4"),
     ("tokens ACTIVATING ^'the'", "ACTIVATING takes a neuron, as in ACTIVATING L3N45"),
     (
         "tokens ^OF L3N4",
-        "tokens are those of a neuron: write tokens ACTIVATING L3N45 or tokens IN CONTEXT OF L3N45",
+        "tokens are those of a neuron: write tokens ACTIVATING L3N4 or tokens IN CONTEXT OF L3N4",
     ),
     ("^neuron", "unexpected neuron: did you mean neurons?"),
     ("neurons MATCHING ^digit", "the token digit needs quotes: write 'digit', or <digit> for the class"),
@@ -377,7 +377,11 @@ CASES = [
     ("neurons LIMIT ^1.5", "LIMIT takes a whole number from 0 up, not 1.5"),
     ("neurons OFFSET^", "OFFSET takes a whole number, as in OFFSET 20"),
     ("neurons MATCHING ^''", "an empty token: write the token between the quotes, or ... for any"),
-    ("neurons MATCHING 'a'^; DROP TABLE", "a query ends without a semicolon: leave it out"),
+    ("neurons MATCHING 'a'; ^DROP TABLE", "one query at a time: nothing stands behind a semicolon"),
+    (
+        "neurons MATCHING^;",
+        "MATCHING with nothing after it: a token in quotes or ... follows, as in MATCHING 'the'",
+    ),
     ("neurons MATCHING 'a' RANK BY SIMILARITY^", "TO is missing after SIMILARITY: write SIMILARITY TO"),
 ]
 

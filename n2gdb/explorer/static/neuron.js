@@ -92,5 +92,5 @@ function draw(place, neuron, at, most) {
     : null;
   fill(place, picture(address(`${at.api}/graph.svg`, { most, model: at.model }), label, at.signal),
     make("figcaption", {}, make("span", { class: "key fires" }, "fires on"), make("span", { class: "key context" }, "needs before it"),
-      make("span", {}, "text order, left to right; deeper colour is stronger; a bold rim is where a pattern may begin"), more));
+      make("span", {}, "text order, left to right; deeper colour is stronger; tokens in one box are alternatives; a bold rim is where a pattern may begin"), more));
 }

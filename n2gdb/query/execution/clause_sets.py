@@ -21,6 +21,7 @@ from n2gdb.query.cypher.where import mentions_neuron, split
 from n2gdb.query.execution.breadth import is_scanned
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
+from n2gdb.query.places import placed
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts
 from n2gdb.storage.columns import ANSWER_COLUMNS
 
@@ -72,19 +73,20 @@ def work_out(session: Session, settled: Settled) -> ClauseSets:
     firings: dict[FiringOn, Mapping[int, Sequence[Firing]]] = {}
     scores: dict[Clause, dict[int, Score]] = {}
     for clause in dict.fromkeys(clauses_of(query.clauses)):
-        match clause:
-            case FiringOn():
-                fired = _firings(session, settled, clause)
-                known[clause] = NeuronSet.of(fired)
-                if clause in settled.positive:
-                    firings[clause] = fired
-            case SimilarTo() | ContainedIn() | Contains():
-                scores[clause] = _scores(session, settled, clause)
-                known[clause] = NeuronSet.of(scores[clause])
-            case _ if is_scanned(settled, clause):
-                known[clause] = NeuronSet.of(_scanned(session, settled, clause))
-            case _:
-                pass
+        with placed(clause.at):
+            match clause:
+                case FiringOn():
+                    fired = _firings(session, settled, clause)
+                    known[clause] = NeuronSet.of(fired)
+                    if clause in settled.positive:
+                        firings[clause] = fired
+                case SimilarTo() | ContainedIn() | Contains():
+                    scores[clause] = _scores(session, settled, clause)
+                    known[clause] = NeuronSet.of(scores[clause])
+                case _ if is_scanned(settled, clause):
+                    known[clause] = NeuronSet.of(_scanned(session, settled, clause))
+                case _:
+                    pass
     if query.rank is not None:
         ranked, itself = _ranks(session, settled, query.rank)
         return ClauseSets(known, firings, ranked, True, frozenset({itself}))
@@ -143,7 +145,9 @@ def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, 
     }
     if at is not None and not reached:
         longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
-        raise QueryError(f"AT {at} lies outside the text: it has {longest} tokens, 0 to {longest - 1}")
+        tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
+        with placed(clause.token_at):
+            raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
     for number, cut in reached.items():
         read = session.stage_table("read the patterns that may match the text")
         positions = None if at is None else [at % len(cut)]

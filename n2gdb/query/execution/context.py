@@ -8,8 +8,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.ids import NeuronName
-from n2gdb.grammar.ast import NeuronRef
+from n2gdb.grammar.ast import NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
+from n2gdb.query.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 
@@ -106,18 +107,21 @@ class Session:
         """Keep what is done in Python."""
         self.stages.append(Stage(step))
 
-    def model_number(self, name: str | None) -> int | None:
-        """Return the number of a model by its name; raise UnknownNameError where there is none."""
-        return None if name is None else find_model(self.models, name).number
+    def model_of(self, query: Query) -> int | None:
+        """Return the number of the model that a query names; raise UnknownNameError where there is none."""
+        with placed(query.model_at):
+            return None if query.model is None else find_model(self.models, query.model).number
 
     def neuron(self, ref: NeuronRef, model: str | None) -> int:
         """Return the Neuron.id of a neuron that a query names, ``model`` being the query's own.
 
         Raises UnknownNameError where the database does not hold it, or not in one model alone.
         """
-        owner = find_model(self.models, ref.model or model)
+        with placed(ref.model_at if ref.model else ref.at):
+            owner = find_model(self.models, ref.model or model)
         name = NeuronName(ref.layer, ref.index)
         key = neuron_key(owner, name)
-        if key is None or not self.rows("MATCH (n:Neuron) WHERE n.id = $key RETURN n.id", {"key": key}):
-            raise missing_neuron(self.rows, owner, name)
+        with placed(ref.at):
+            if key is None or not self.rows("MATCH (n:Neuron) WHERE n.id = $key RETURN n.id", {"key": key}):
+                raise missing_neuron(self.rows, owner, name)
         return key

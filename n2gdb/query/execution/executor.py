@@ -26,6 +26,7 @@ from n2gdb.query.answer import Answer, R
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
+from n2gdb.query.places import shown_in
 from n2gdb.query.semantics.binder import Settled, clauses_of, settle
 from n2gdb.query.semantics.normal_form import tests_of
 from n2gdb.query.semantics.vocabulary import literals_of
@@ -43,6 +44,11 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
     Raises UnknownNameError where it names a neuron or a model that is not there, QueryError where it asks
     for what cannot be answered.
     """
+    with shown_in(statement.source):
+        return _answer(session, statement)
+
+
+def _answer(session: Session, statement: Statement) -> Answer[Any]:
     if statement.mode is not Mode.ANSWER:
         return _explained(session, statement)
     if isinstance(statement, TokenQuery):
@@ -51,7 +57,7 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
         return _sliced(
             find_tokens(session, statement), statement, ("token", "activation", "importance", "n_patterns")
         )
-    settled = settle(statement, session.vocabulary, session.model_number(statement.model))
+    settled = settle(statement, session.vocabulary, session.model_of(statement))
     if statement.count is not None:
         from n2gdb.query.execution.counts import count_groups
 
@@ -63,9 +69,14 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
 
 def count(session: Session, statement: Statement) -> int:
     """Count what a statement finds, LIMIT and OFFSET aside."""
+    with shown_in(statement.source):
+        return _count(session, statement)
+
+
+def _count(session: Session, statement: Statement) -> int:
     if isinstance(statement, TokenQuery) or statement.count is not None:
-        return answer(session, replace(statement, limit=None, offset=None)).total
-    settled = settle(statement, session.vocabulary, session.model_number(statement.model))
+        return _answer(session, replace(statement, limit=None, offset=None)).total
+    settled = settle(statement, session.vocabulary, session.model_of(statement))
     if statement.subject is Subject.PATTERNS:
         from n2gdb.query.execution.patterns import find_patterns
 
@@ -171,7 +182,7 @@ def _explained(session: Session, statement: Statement) -> Answer[Any]:
     plain: Statement = replace(statement, mode=Mode.ANSWER)
     if isinstance(plain, Query) and session.explaining:
         _note_tokens(session, plain)
-    answered = answer(session, plain)
+    answered = _answer(session, plain)
     if not session.explaining:
         next(iter(answered), None)
     elif isinstance(plain, Query) and plain.count is None:
@@ -188,6 +199,6 @@ def _explained(session: Session, statement: Statement) -> Answer[Any]:
 
 def _note_tokens(session: Session, query: Query) -> None:
     """Say what each literal stands for, as the statement holds only its key."""
-    settled = settle(query, session.vocabulary, session.model_number(query.model))
+    settled = settle(query, session.vocabulary, session.model_of(query))
     for literal in dict.fromkeys(_literals(settled)):
         session.note(session.vocabulary.describe(literal))

@@ -19,6 +19,7 @@ from n2gdb.grammar.ast import (
     Or,
     Query,
 )
+from n2gdb.query.places import placed
 from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
@@ -66,7 +67,11 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
     clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning)]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
-    return Settled(query, {clause: lower(clause, vocabulary) for clause in clauses}, model)
+    forms = {}
+    for clause in clauses:
+        with placed(clause.at):
+            forms[clause] = lower(clause, vocabulary)
+    return Settled(query, forms, model)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
+from n2gdb.query.places import placed
 from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet
 from n2gdb.storage.parameters import Parameters
 
@@ -76,7 +77,8 @@ class Vocabulary:
                 key = literal_key(test)
                 return Reads(key, exact, self._keys.of(exact)[key])
             case TokenExpression(source, ignore_case):
-                return Among(self._matched(source, ignore_case))
+                with placed(test.at):
+                    return Among(self._matched(source, ignore_case))
             case TokenClass(kind):
                 return OfKind(1 << list(KINDS).index(kind.value))
             case OneOf(alternatives):

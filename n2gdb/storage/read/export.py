@@ -10,6 +10,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from n2gdb.core.graph import NeuronGraph
@@ -98,7 +99,6 @@ def read_blocks(
 def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
     """Return the graphs of all neurons of a range that have one, by Neuron.id."""
     import numpy as np
-    import pyarrow as pa
 
     from n2gdb.core.graph import NeuronGraph
 
@@ -106,13 +106,13 @@ def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, Neuron
     columns = {
         name: np.concatenate([_numbers(table[name], kind) for table in tables])
         for name, kind in (
-            ("neuron", pa.int64()),
-            ("pre", pa.int64()),
-            ("token", pa.int32()),
-            ("depth", pa.int32()),
-            ("parent", pa.int32()),
-            ("importance", pa.float32()),
-            ("end", pa.float32()),
+            ("neuron", np.int64),
+            ("pre", np.int64),
+            ("token", np.int32),
+            ("depth", np.int32),
+            ("parent", np.int32),
+            ("importance", np.float32),
+            ("end", np.float32),
         )
     }
     order = np.lexsort((columns["pre"], columns["neuron"]))
@@ -130,12 +130,12 @@ def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, Neuron
     }
 
 
-def _numbers(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
-    """Return a column as numpy's, null as NaN."""
+def _numbers(column: pa.ChunkedArray, kind: type[np.generic]) -> Any:
+    """Return a column as numpy's, null as NaN; pandas, which pyarrow asks in places, need not be there."""
     import numpy as np
+    import pyarrow as pa
 
-    values = column.cast(kind).to_numpy()
-    return np.asarray(values, kind.to_pandas_dtype())
+    return np.asarray(column.cast(pa.from_numpy_dtype(kind)).to_numpy(), kind)
 
 
 def _empty() -> NeuronGraph:

@@ -1,0 +1,32 @@
+"""Where in a query an error stands: who raises it knows no text, who has the text knows no fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from n2gdb.errors import QueryError
+from n2gdb.grammar.patterns import Position
+
+__all__ = ["placed", "shown_in"]
+
+
+@contextmanager
+def placed(at: Position) -> Iterator[None]:
+    """Give a QueryError that is raised inside a place in its query, unless it has one already."""
+    try:
+        yield
+    except QueryError as error:
+        if not error.line:
+            error.line, error.column = at.line, at.column
+        raise
+
+
+@contextmanager
+def shown_in(text: str) -> Iterator[None]:
+    """Give a placed QueryError that is raised inside the text of its query, so that it shows a caret."""
+    try:
+        yield
+    except QueryError as error:
+        error.text = error.text or text
+        raise
