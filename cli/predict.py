@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, ModelOption, NeuronArgument
+from n2gdb.cli.options import CsvOption, DatabaseOption, ForceOption, JsonOption, ModelOption, NeuronArgument
 from n2gdb.cli.terminal import make_console, print_csv, print_json, print_table
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
@@ -39,6 +39,7 @@ def predict(
     device: Annotated[
         str | None, typer.Option(help="With --true: auto, cpu, cuda or mps.", show_default="auto")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -58,14 +59,20 @@ def predict(
     read in windows that overlap by half. The page shows the text in colours, patterns on hover.
     """
     import n2gdb
+    from n2gdb.cli.written_file import check_written, write_text_file
+    from n2gdb.database import default_path
 
+    reads = (db or default_path(), file)
+    check_written(html, force=force, reads=reads)
     asked = given_text(text, file)
     _check_options(true=true, device=device, html=html, machine=as_json or as_csv)
     with n2gdb.open(db) as database:
         found = database.neuron(neuron, model)
         reading = _read(database, found, asked, file, true=true, device=device or "auto")
     if html is not None:
-        _write(reading, html)
+        write_text_file(html, reading.html(), force=force, reads=reads)
+        if str(html) != "-":
+            typer.echo(f"wrote {html}", err=True)
     if as_json:
         print_json([_as_dict(each, true) for each in reading.tokens])
     elif as_csv:
@@ -111,14 +118,6 @@ def _truth(database: Database, neuron: Neuron, tokens: tuple[int, ...], device: 
         engine = Engine(load_stored_model(info, device))
         found: list[float] = true_activations(engine, neuron, tokens, report).tolist()
     return found
-
-
-def _write(reading: Reading, path: Path) -> None:
-    from n2gdb.cli.written_file import write_text_file
-
-    write_text_file(path, reading.html())
-    if str(path) != "-":
-        typer.echo(f"wrote {path}", err=True)
 
 
 def _headers(true: bool) -> tuple[str, ...]:
