@@ -117,8 +117,8 @@ def check_seal(database: Path) -> None:
     stat = database.stat()
     if records and not any(_agrees(database, stat, record) for record in records):
         raise DatabaseFormatError(
-            f"{database} is damaged or was written to, as it differs from the file that was built: build it again"
-            f" with `n2gdb ingest`, or remove {seal_path(database).name} to read it as it is"
+            f"{database} is damaged or was written to, as it differs from the file that was built: build it"
+            f" again with `n2gdb ingest`, or remove {seal_path(database).name} to read it as it is"
         )
 
 
