@@ -48,8 +48,9 @@ def query(
     shown, limited = limited_to(limit, asked)
     import n2gdb
     from n2gdb.answering import answer as answer_to
+    from n2gdb.deadline import within
 
-    with n2gdb.open(db) as database:
+    with n2gdb.open(db) as database, within(timeout):
         answer = answer_to(database.session(timeout), shown)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):

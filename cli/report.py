@@ -64,7 +64,7 @@ def report(
     if figure is not None:
         from n2gdb.figures import check_figure
 
-        check_figure(figure, force=force, reads=(db or default_path(), heldout and Path(heldout)))
+        check_figure(figure, force=force, reads=(db or default_path(), Path(heldout) if heldout else None))
     with n2gdb.open(db) as database:
         info = database.model(model)
         layers = [each for each in database.info().layers if each.model == info.name]

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from n2gdb.answer import Answer, answer_of
+from n2gdb.deadline import within
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.inventory import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.names import find_model, missing_neuron, neuron_key, neuron_of
@@ -73,17 +74,19 @@ class Database:
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
-        where a statement takes longer than ``timeout`` seconds.
+        where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
         """
         from n2gdb.answering import answer
 
-        return answer(self.session(timeout), _read(query))
+        with within(timeout):
+            return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
         from n2gdb.answering import count
 
-        return count(self.session(timeout), _read(query))
+        with within(timeout):
+            return count(self.session(timeout), _read(query))
 
     def similar(
         self,
@@ -212,7 +215,10 @@ class Database:
         return found
 
     def session(self, timeout: float | None = None) -> Session:
-        """Return what one question is answered with; ``timeout`` seconds end each of its statements."""
+        """Return what one question is answered with; ``timeout`` seconds end any of its statements.
+
+        What ends them all is a deadline around the question: ``n2gdb.deadline.within``.
+        """
         from n2gdb.session import Session
 
         return Session(

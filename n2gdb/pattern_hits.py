@@ -9,6 +9,7 @@ from typing import Any
 from n2gdb.clause import ClauseMatch, match_clause
 from n2gdb.compiler import ANSWER_COLUMNS, NO_NUMBER, Compiled, neuron_truths
 from n2gdb.conditions import column, split
+from n2gdb.deadline import check_time, timed
 from n2gdb.found import Found, find, read_neurons
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS
@@ -78,14 +79,14 @@ def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
     found = find(session, _unlimited(settled))
     neurons = {neuron["id"]: neuron for neuron in found.every()}
     best: dict[tuple[int, int], tuple[float, float | None]] = {}
-    for neuron, end, activation, importance in _pattern_rows(session, settled, found, list(neurons)):
+    for neuron, end, activation, importance in timed(_pattern_rows(session, settled, found, list(neurons))):
         known = best.get((neuron, end))
         if neuron in neurons and (known is None or (importance or -1.0) > (known[1] or -1.0)):
             best[neuron, end] = (activation, importance)
     session.note("order the patterns")
     patterns = [
         FoundPattern(neurons[neuron], end, activation, importance)
-        for (neuron, end), (activation, importance) in best.items()
+        for (neuron, end), (activation, importance) in timed(best.items())
     ]
     return _sorted(patterns, settled.query.order or (Key("activation", descending=True),))
 
@@ -216,8 +217,9 @@ def _depths(
 def _sorted(patterns: list[FoundPattern], order: Sequence[Key]) -> list[FoundPattern]:
     patterns.sort(key=lambda each: (each.neuron["layer"], each.neuron["index"], each.neuron["id"], each.end))
     for key in reversed(order):
+        check_time()
         value = _reader(key.field)
-        known = [each for each in patterns if value(each) is not None]
+        known = [each for each in timed(patterns) if value(each) is not None]
         known.sort(key=value, reverse=key.descending)
         patterns = [*known, *(each for each in patterns if value(each) is None)]
     return patterns

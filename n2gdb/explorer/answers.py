@@ -20,17 +20,17 @@ _LONGEST, _MOST_ROWS = 8_000, 200
 
 
 def answer_query(
-    database: Database, query: str, *, model: str | None, limit: int, offset: int, timeout: float
+    database: Database, query: str, *, model: str | None, limit: int, offset: int
 ) -> dict[str, Any]:
     """Return some rows of an answer, from ``offset`` on, and how many there are in all."""
     started = perf_counter()
     asked = _read(query, model)
     kind = _kind(asked)
     if kind in ("counts", "stages"):
-        found = database.query(asked, timeout=timeout)
+        found = database.query(asked)
         rows, total = list(found), len(found)
     else:
-        found, total = _part(database, asked, min(limit, _MOST_ROWS), offset, timeout)
+        found, total = _part(database, asked, min(limit, _MOST_ROWS), offset)
         rows = list(found)
     return {
         "kind": kind,
@@ -61,10 +61,10 @@ def complete_query(database: Database, query: str, at: int) -> dict[str, Any]:
     return {"from": start, "items": items}
 
 
-def explain_query(database: Database, query: str, *, model: str | None, timeout: float) -> dict[str, Any]:
+def explain_query(database: Database, query: str, *, model: str | None) -> dict[str, Any]:
     """Return the steps in which a query is answered, with the time of those that were run."""
     asked = replace(_read(query, model), mode=Mode.EXPLAIN)
-    return {"stages": [plain_record(stage) for stage in database.query(asked, timeout=timeout)]}
+    return {"stages": [plain_record(stage) for stage in database.query(asked)]}
 
 
 def _read(query: str, model: str | None) -> Statement:
@@ -89,12 +89,10 @@ def _kind(asked: Statement) -> str:
     return "counts" if asked.count is not None else asked.subject.value
 
 
-def _part(
-    database: Database, asked: Statement, limit: int, offset: int, timeout: float
-) -> tuple[Answer[Any], int]:
+def _part(database: Database, asked: Statement, limit: int, offset: int) -> tuple[Answer[Any], int]:
     """Ask for some rows alone, within the LIMIT and OFFSET of the query itself; return how many there are."""
     skipped, most = asked.offset or 0, asked.limit
     size = limit if most is None else max(0, min(limit, most - offset))
-    found = database.query(replace(asked, limit=size, offset=skipped + offset), timeout=timeout)
+    found = database.query(replace(asked, limit=size, offset=skipped + offset))
     left = max(0, found.total - skipped)
     return found, left if most is None else min(most, left)
