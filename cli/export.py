@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.options import DatabaseOption, ForceOption
+from n2gdb.cli.terminal import say
 from n2gdb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def export(
         wanted = None if query is None else _found(Database(connection), query)
         with written_file(out, force=force, reads=(source,)) as partial:
             count = _write(connection, wanted, open_writer(partial, chosen, rows))
-    typer.echo(f"{out}: {count:,} neurons", err=True)
+    say(f"{out}: {count:,} neurons", err=True)
 
 
 def _ending(out: Path) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.terminal import say
 from n2gdb.database import default_path
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _summarise(database: Path, seconds: float) -> None:
     with n2gdb.open(database) as opened:
         inventory = opened.info()
     for line in summary_lines(inventory, database, seconds):
-        typer.echo(line)
+        say(line)
 
 
 def summary_lines(inventory: Inventory, database: Path, seconds: float) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.options import CsvOption, DatabaseOption, ForceOption, JsonOption, ModelOption, NeuronArgument
-from n2gdb.cli.terminal import make_console, print_csv, print_json, print_table
+from n2gdb.cli.terminal import make_console, print_csv, print_json, print_table, say
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def predict(
     elif html is None:
         _print(found, reading, true)
     elif str(html) != "-":
-        print(f"{found.name} of {found.model}: {reading.summary}")
+        say(f"{found.name} of {found.model}: {reading.summary}")
     if not reading.tokens:
         typer.echo("the text has no tokens", err=True)
 
@@ -154,10 +154,11 @@ def _print(neuron: Neuron, reading: Reading, true: bool) -> None:
 
 def _draw(neuron: Neuron, reading: Reading) -> None:
     from n2gdb.cli.reading_lines import draw_reading
+    from n2gdb.tokens import visible
 
     console = make_console()
     score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
-    console.print(f"{neuron.name} of {neuron.model} · {score}", style="bold")
+    console.print(f"{neuron.name} of {visible(neuron.model)} · {score}", style="bold")
     console.print(reading.summary)
     console.print()
     for line in draw_reading(reading, console.width):

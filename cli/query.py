@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.terminal import say
 
 __all__ = ["query"]
 
@@ -54,6 +55,6 @@ def query(
         answer = answer_to(database.session(timeout), shown)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
-            typer.echo(notice, err=True)
+            say(notice, err=True)
     if answer.notices and not len(answer):
         raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice

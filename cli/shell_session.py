@@ -11,6 +11,7 @@ import typer
 from n2gdb.cli.answers import limited_to, notices_of, print_answer
 from n2gdb.cli.shell_text import HELP, META_COMMANDS
 from n2gdb.cli.show import print_neuron
+from n2gdb.cli.terminal import say
 from n2gdb.deadline import within
 from n2gdb.errors import N2gdbError, QueryError
 
@@ -90,8 +91,8 @@ class ShellSession:
         answer = self._database.query(shown)
         print_answer(answer, as_json=self._as_json)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
-            typer.echo(notice, err=True)
+            say(notice, err=True)
 
 
 def _print_error(error: N2gdbError) -> None:
-    typer.echo(f"error: {error}", err=True)
+    say(f"error: {error}", err=True)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from n2gdb.errors import QueryError
-from n2gdb.tokens import display
+from n2gdb.tokens import display, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +173,7 @@ def cell_text(column: str, value: object) -> str:
         return "-"
     if column in ("token", "group") and isinstance(value, str):
         return display(value)
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.2f}" if isinstance(value, float) else visible(str(value))
 
 
 def _optional(library: str) -> Any:

@@ -28,6 +28,7 @@ def _query(database: Database, asked: Asked) -> Any:
         model=asked.given("model"),
         limit=asked.whole("limit", _ROWS),
         offset=asked.whole("offset", 0),
+        order=asked.given("order"),
     )
 
 
