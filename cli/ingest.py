@@ -14,6 +14,7 @@ import typer
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.terminal import say
 from n2gdb.database import default_path
+from n2gdb.database_file import check_replaceable
 
 if TYPE_CHECKING:
     from n2gdb.inventory import Inventory
@@ -136,6 +137,7 @@ def ingest(
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
     database = default_path() if db is None else db
+    check_replaceable(database)  # the model may take minutes to load
     with _resumable(), stages() as report:
         report("load model", 0, None)
         from n2gdb.ingest.cluster import Cluster, require_ray

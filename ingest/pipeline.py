@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb import __version__, schema, tokens
+from n2gdb.database_file import check_replaceable
 from n2gdb.errors import SelectionError
 from n2gdb.ingest.augment import load_helpers
 from n2gdb.ingest.cluster import Cluster, connected
@@ -34,6 +35,8 @@ from n2gdb.store import build_database
 
 __all__ = ["Source", "ingest", "select_neurons"]
 
+
+_LEAST_NEURON = 2048  # bytes of a neuron in a database; models of all sizes take 4,000 or more
 
 #: Pieces for each process that learns, and neurons of the smallest: fewer would not fill a GPU's batches.
 _PIECES, _SMALLEST_PIECE = 8, 128
@@ -87,6 +90,7 @@ def ingest(
     be used.
     """
     chosen = select_neurons(model, selection, config.seed)
+    check_replaceable(database, _LEAST_NEURON * len(chosen))
     beside = processes_for(model, config) if processes is None else processes
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
