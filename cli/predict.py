@@ -47,7 +47,7 @@ def predict(
 
     n2gdb predict L4N358 "I saw him on the other side of the street"
 
-    n2gdb predict L4N358 "I saw him on the other side of the street" --html L4N358.html
+    n2gdb predict L4N358 "I saw him on the other side of the street" --html street.html
 
     n2gdb predict L4N358 "I saw him on the other side of the street" --true
 
