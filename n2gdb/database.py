@@ -55,6 +55,10 @@ class Database:
         self._texts: dict[int, str] = {}
         self._tokenizers: dict[int, Tokenizer | None] = {}
 
+    def __reduce__(self) -> tuple[Callable[[Path], Database], tuple[Path]]:
+        """Let another process open the same file where one is sent there."""
+        return open_database, (self.path,)
+
     @property
     def path(self) -> Path:
         """The file."""

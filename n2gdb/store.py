@@ -46,6 +46,8 @@ Row = tuple[Any, ...]
 _ASYNC_HALF = "kuzu.async_connection"
 _LEAST_ADDRESSES = 1 << 28
 _POOL = 1 << 30  # no more than a cap: a back-reference over 300,000 neurons takes half of it
+_THREADS = min(os.cpu_count() or 1, 4)  # of the engine, for one statement
+_AT_ONCE = 16  # statements with threads of their own: one beyond them would wait for a slow one to end
 _MOST_PREPARED = 128  # statements, by connection
 _ROWS = 1024  # rows between two looks at the clock
 _CHUNK = 100_000  # rows of an Arrow batch; small ones take half as long again
@@ -143,8 +145,9 @@ class Connection:
                 buffer_pool_size=memory,
                 max_db_size=_addresses(self.path, memory, read_only=read_only),
                 read_only=read_only,
+                max_num_threads=_AT_ONCE * _THREADS if read_only else 0,
             )
-            self._idle.append(_Lane(kuzu.Connection(self._database)))
+            self._idle.append(self._new_lane())
         except RuntimeError as error:
             raise opening_error(self.path, str(error)) from error
 
@@ -164,7 +167,7 @@ class Connection:
                 raise DatabaseError(f"{self.path} was closed: open it again")
             if self._database is None:
                 self._start_again()
-            lane = self._idle.pop() if self._idle else _Lane(_engine().Connection(self._database))
+            lane = self._idle.pop() if self._idle else self._new_lane()
             self._busy.append(lane)
         try:
             yield lane
@@ -173,6 +176,9 @@ class Connection:
                 self._busy.remove(lane)
                 self._idle.append(lane)
                 self._lanes.notify_all()
+
+    def _new_lane(self) -> _Lane:
+        return _Lane(_engine().Connection(self._database, _THREADS if self._means[0] else 0))
 
     def _start_again(self) -> None:
         """Open the file in a forked process, if it is the one that the connection was opened on."""

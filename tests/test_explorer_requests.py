@@ -173,17 +173,18 @@ def test_a_request_has_one_deadline(small_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_slow_requests_do_not_stop_the_others(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(
-        routes.ANSWERS, "/api/one", (lambda database, _: database.connection.rows(SLOW), False)
-    )
+    slowly = (lambda database, _: database.connection.rows(SLOW), False)
+    monkeypatch.setitem(routes.ANSWERS, "/api/query", slowly)
     with (
         n2gdb.open(small_path) as opened,
-        TestClient(make_app(opened, timeout=1.0), "http://localhost") as app,
+        TestClient(make_app(opened, timeout=10.0), "http://localhost") as app,
         ThreadPoolExecutor(16) as pool,
     ):
         started = time.monotonic()
-        slow = [pool.submit(app.get, "/api/one") for _ in range(8)]
-        time.sleep(0.2)
-        assert app.get("/api/query?q=neurons").status_code == 200
-        assert time.monotonic() - started < 8
+        slow = [pool.submit(app.get, "/api/query?q=neurons") for _ in range(8)]
+        time.sleep(0.3)
+        assert app.get("/api/neuron/L0N1").status_code == 200
+        assert app.get("/api/explain?q=neurons").status_code == 200
+        assert time.monotonic() - started < 9
+        assert not any(each.done() for each in slow)
         assert {each.result().status_code for each in slow} == {503}

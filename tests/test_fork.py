@@ -90,6 +90,16 @@ def test_a_pool_asks_an_open_database(small_path: Path) -> None:
         assert [database.count(query) for query in queries] == expected
 
 
+def ask(database: n2gdb.Database) -> int:
+    return database.count("neurons")
+
+
+def test_a_database_is_sent_to_other_processes(small: n2gdb.Database) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as executor:
+        assert executor.submit(ask, small).result(60) == 60
+
+
 def test_a_child_does_not_take_another_file_for_its_own(tmp_path: Path) -> None:
     path = tmp_path / "x.n2gdb"
     build_database(path, [write_run(tmp_path / "old", random_graphs(1, layers=1, neurons=5))])

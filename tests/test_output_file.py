@@ -9,8 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from n2gdb.cli.main import app
 from n2gdb.errors import FigureError, StorageError

@@ -31,8 +31,10 @@ _STATIC = Path(__file__).parent / "static"
 _PAGES = ("/", "/neuron/{name}", "/layer/{layer:int}", "/model", "/compare/{first}/{second}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-#: Threads that answer at once: a request beyond them waits for its turn.
-_THREADS = 8
+#: Threads that answer at once: a request beyond them waits for its turn. Questions have their own, as slow
+#: ones would keep every page waiting.
+_THREADS, _QUESTIONS = 4, 12
+_QUESTION_PATHS = frozenset({"/api/query", "/api/explain", "/api/questions"})
 
 #: Answers of each kind that are kept.
 _KEPT = 1000
@@ -62,6 +64,7 @@ class _Served:
     database: Database
     timeout: float
     threads: anyio.CapacityLimiter
+    questions: anyio.CapacityLimiter
     etag: str
     """Of the database file: a picture of it stays right as long as this does."""
 
@@ -74,7 +77,9 @@ def make_app(database: Database, *, timeout: float = 10.0, host: str | None = "1
     """
     stat = database.path.stat()
     etag = hashlib.sha256(f"{__version__} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:16]
-    served = _Served(database, timeout, anyio.CapacityLimiter(_THREADS), f'"{etag}"')
+    served = _Served(
+        database, timeout, anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_QUESTIONS), f'"{etag}"'
+    )
     routes = [
         *(Route(path, _page) for path in _PAGES),
         *(Route(path, _json(served, find, kept=kept)) for path, (find, kept) in ANSWERS.items()),
@@ -158,7 +163,10 @@ def _json(served: _Served, find: Find, *, kept: bool) -> Callable[[Request], Awa
 
     async def answer(request: Request) -> Response:
         asked = Asked.of(request)
-        return await _answered(served, lambda: Response(look_up(asked), media_type="application/json"))
+        limiter = served.questions if request.url.path in _QUESTION_PATHS else served.threads
+        return await _answered(
+            served, limiter, lambda: Response(look_up(asked), media_type="application/json")
+        )
 
     return answer
 
@@ -177,17 +185,21 @@ def _picture(served: _Served, draw: Draw) -> Callable[[Request], Awaitable[Respo
             return Response(status_code=304, headers=headers)
         asked = Asked.of(request)
         return await _answered(
-            served, lambda: Response(look_up(asked), media_type="image/svg+xml", headers=headers)
+            served,
+            served.threads,
+            lambda: Response(look_up(asked), media_type="image/svg+xml", headers=headers),
         )
 
     return answer
 
 
-async def _answered(served: _Served, work: Callable[[], Response]) -> Response:
+async def _answered(
+    served: _Served, limiter: anyio.CapacityLimiter, work: Callable[[], Response]
+) -> Response:
     """Answer in a thread; one that is given up ends by itself when its time is over."""
     try:
         with anyio.fail_after(served.timeout + _PATIENCE):
-            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=served.threads)
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
     except TimeoutError:
         return _refusal(QueryTimeoutError("the server took too long: narrow the question, or ask again"), 503)
     except QueryTimeoutError as error:
