@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from n2gdb.cli.output.terminal import say
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.version import __version__
 
@@ -37,7 +38,7 @@ class _Commands(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()  # a reader that has gone is met here, not at the interpreter's end
         except N2gdbError as error:
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             raise typer.Exit(_MISUSED if isinstance(error, QueryError) else _FAILED) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)

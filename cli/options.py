@@ -12,6 +12,7 @@ from n2gdb.cli.completion import complete_models, complete_neurons
 __all__ = [
     "CsvOption",
     "DatabaseOption",
+    "ForceOption",
     "JsonOption",
     "ModelOption",
     "NeuronArgument",
@@ -21,6 +22,7 @@ __all__ = [
 DatabaseOption = Annotated[
     Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")]
 ModelOption = Annotated[
     str | None,
     typer.Option(help="The model, where the database holds several.", autocompletion=complete_models),

@@ -174,6 +174,9 @@ class Builder(PatternBuilder, ConditionBuilder):
     # -- what follows WHERE
 
     def order(self, keyword: Token, _: Token, *keys: Key) -> _Tail:
+        for place, key in enumerate(keys):
+            if key.field in (earlier.field for earlier in keys[:place]):
+                fail(f"ORDER BY names {key.field} twice: once is enough", key.at)
         return keyword, "order", keys
 
     def key(self, name: Token, direction: Token | None) -> Key:

@@ -32,10 +32,13 @@ from n2gdb.ingest.workers.serial import Alone, Crew
 from n2gdb.ingest.workers.work import SHARD_NEURONS, Bench, pieces_of
 from n2gdb.storage import schema
 from n2gdb.storage.connection import build_database
+from n2gdb.storage.database_file import check_replaceable
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["Source", "ingest", "select_neurons"]
 
+
+_LEAST_NEURON = 2048  # bytes of a neuron in a database; models of all sizes take 4,000 or more
 
 #: Pieces for each process that learns, and neurons of the smallest: fewer would not fill a GPU's batches.
 _PIECES, _SMALLEST_PIECE = 8, 128
@@ -89,6 +92,7 @@ def ingest(
     be used.
     """
     chosen = select_neurons(model, selection, config.seed)
+    check_replaceable(database, _LEAST_NEURON * len(chosen))
     beside = processes_for(model, config) if processes is None else processes
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from n2gdb.core.deadline import within
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
@@ -56,6 +57,10 @@ class Database:
         self._texts: dict[int, str] = {}
         self._tokenizers: dict[int, Tokenizer | None] = {}
 
+    def __reduce__(self) -> tuple[Callable[[Path], Database], tuple[Path]]:
+        """Let another process open the same file where one is sent there."""
+        return open_database, (self.path,)
+
     @property
     def path(self) -> Path:
         """The file."""
@@ -75,17 +80,19 @@ class Database:
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
-        where a statement takes longer than ``timeout`` seconds.
+        where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
         """
         from n2gdb.query.execution.executor import answer
 
-        return answer(self.session(timeout), _read(query))
+        with within(timeout):
+            return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
         from n2gdb.query.execution.executor import count
 
-        return count(self.session(timeout), _read(query))
+        with within(timeout):
+            return count(self.session(timeout), _read(query))
 
     def similar(
         self,
@@ -209,7 +216,10 @@ class Database:
         return found
 
     def session(self, timeout: float | None = None) -> Session:
-        """Return what one question is answered with; ``timeout`` seconds end each of its statements."""
+        """Return what one question is answered with; ``timeout`` seconds end any of its statements.
+
+        What ends them all is a deadline around the question: ``n2gdb.core.deadline.within``.
+        """
         from n2gdb.query.execution.context import Session
 
         return Session(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import DatabaseOption
-from n2gdb.errors import QueryError, StorageError
+from n2gdb.cli.options import DatabaseOption, ForceOption
+from n2gdb.cli.output.terminal import say
+from n2gdb.errors import QueryError
 
 if TYPE_CHECKING:
     from n2gdb.cli.output.export_formats import Writer
@@ -25,7 +25,7 @@ _FORMATS = "jsonl, csv, parquet or graphml"
 
 
 def export(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; - is standard output.")],
     db: DatabaseOption = None,
     form: Annotated[
         str | None,
@@ -35,7 +35,7 @@ def export(
         str, typer.Option(help="Rows of a csv or parquet file: patterns, neurons or nodes.")
     ] = "patterns",
     query: Annotated[str | None, typer.Option(help="Only the neurons that this query finds.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Write neurons with their statistics and patterns to a file.
 
@@ -50,17 +50,19 @@ def export(
     an edge between them. The file appears when it is whole.
     """
     from n2gdb.cli.output.export_formats import Format, What, open_writer
+    from n2gdb.cli.output.written_file import check_written, written_file
     from n2gdb.database import Database, default_path
     from n2gdb.storage.connection import Connection
 
     chosen = Format(_one_of(form or _ending(out), [each.value for each in Format], "--format"))
     rows = What(_one_of(what, [each.value for each in What], "--what"))
-    if out.exists() and not force:
-        raise StorageError(f"{out} is there already: name another file, or overwrite it with --force")
-    with Connection.open(db or default_path()) as connection:
+    source = db or default_path()
+    check_written(out, force=force, reads=(source,))
+    with Connection.open(source) as connection:
         wanted = None if query is None else _found(Database(connection), query)
-        count = _write(connection, wanted, out, lambda path: open_writer(path, chosen, rows))
-    typer.echo(f"{out}: {count:,} neurons", err=True)
+        with written_file(out, force=force, reads=(source,)) as partial:
+            count = _write(connection, wanted, open_writer(partial, chosen, rows))
+    say(f"{out}: {count:,} neurons", err=True)
 
 
 def _ending(out: Path) -> str:
@@ -95,10 +97,8 @@ def _found(database: Database, text: str) -> list[int]:
     return [key for key in keys if key is not None]
 
 
-def _write(
-    connection: Connection, wanted: list[int] | None, out: Path, open_writer: Callable[[Path], Writer]
-) -> int:
-    """Write the neurons to a file beside ``out`` that takes its name in the end; return how many."""
+def _write(connection: Connection, wanted: list[int] | None, writer: Writer) -> int:
+    """Write the neurons, and end the file; return how many."""
     from n2gdb.cli.output.progress import stages
     from n2gdb.storage.read.catalog import read_models
     from n2gdb.storage.read.export import blocks_of, read_blocks, read_texts
@@ -106,24 +106,14 @@ def _write(
     models = {model.number: model.name for model in read_models(connection)}
     blocks = blocks_of(connection, wanted)
     total = sum(map(len, blocks))
-    writing = out.with_name(f".{out.name}.writing")
     begun, done = time.monotonic(), 0
-    try:
-        with stages() as report:
-            writer = open_writer(writing)
-            try:
-                for neurons in read_blocks(connection, blocks, models, read_texts(connection)):
-                    writer.write(neurons)
-                    done += len(neurons)
-                    if time.monotonic() - begun > _PATIENCE:
-                        report("export", done, total)
-            finally:
-                writer.close()
-        writing.replace(out)
-    except OSError as error:
-        raise StorageError(
-            f"{out} cannot be written ({error.strerror or error}): choose another place"
-        ) from error
-    finally:
-        writing.unlink(missing_ok=True)
+    with stages() as report:
+        try:
+            for neurons in read_blocks(connection, blocks, models, read_texts(connection)):
+                writer.write(neurons)
+                done += len(neurons)
+                if time.monotonic() - begun > _PATIENCE:
+                    report("export", done, total)
+        finally:
+            writer.close()
     return done

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.options import DatabaseOption
-from n2gdb.cli.output.terminal import print_json, print_table
+from n2gdb.cli.output.terminal import print_json, print_table, say
 
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import Inventory, ModelInfo
@@ -44,9 +44,9 @@ def info(
 
 def _print_summary(inventory: Inventory, verified: bool) -> None:
     size = f"{inventory.size / 1e6:.1f} MB"
-    print(f"{inventory.path}: {size}, schema version {inventory.schema_version}")
+    say(f"{inventory.path}: {size}, schema version {inventory.schema_version}")
     if verified:
-        print("verified: the file is as it was built")
+        say("verified: the file is as it was built")
 
 
 def _print_model(inventory: Inventory, model: ModelInfo) -> None:
@@ -54,11 +54,11 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
     neurons, dead = sum(layer.neurons for layer in layers), sum(layer.dead for layer in layers)
     patterns, all_neurons = sum(layer.patterns for layer in layers), model.n_layers * model.d_mlp
     shape = f"{model.n_layers} layers x {model.d_mlp} neurons"
-    print(f"\n{model.name}: {neurons:,} of {all_neurons:,} neurons, {dead:,} dead, {patterns:,} patterns")
-    print(f"  model         {shape}, {model.activation_function}, read at {model.site}")
-    print(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
-    print(f"  fingerprints  {_fingerprints(model)}")
-    print(f"  written by    n2gdb {model.code_version}\n")
+    say(f"\n{model.name}: {neurons:,} of {all_neurons:,} neurons, {dead:,} dead, {patterns:,} patterns")
+    say(f"  model         {shape}, {model.activation_function}, read at {model.site}")
+    say(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
+    say(f"  fingerprints  {_fingerprints(model)}")
+    say(f"  written by    n2gdb {model.code_version}\n")
     headers = ("layer", "neurons", "dead", "unpredicted", "patterns", "judged", "precision", "recall", "F1")
     rows = [
         (
@@ -75,9 +75,7 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
         for layer in layers
     ]
     print_table(headers, rows, right=headers)
-    print(
-        "means over judged neurons, those that fire on their test examples; a graph that predicts none is 0"
-    )
+    say("means over judged neurons, those that fire on their test examples; a graph that predicts none is 0")
 
 
 def _fingerprints(model: ModelInfo) -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.output.terminal import say
 from n2gdb.database import default_path
+from n2gdb.storage.database_file import check_replaceable
 
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import Inventory
@@ -135,6 +137,7 @@ def ingest(
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
     database = default_path() if db is None else db
+    check_replaceable(database)  # the model may take minutes to load
     with _resumable(), stages() as report:
         report("load model", 0, None)
         from n2gdb.ingest.config import N2GConfig, Selection
@@ -191,7 +194,7 @@ def _summarise(database: Path, seconds: float) -> None:
     with n2gdb.open(database) as opened:
         inventory = opened.info()
     for line in summary_lines(inventory, database, seconds):
-        typer.echo(line)
+        say(line)
 
 
 def summary_lines(inventory: Inventory, database: Path, seconds: float) -> list[str]:

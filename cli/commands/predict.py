@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, ModelOption, NeuronArgument
-from n2gdb.cli.output.terminal import make_console, print_csv, print_json, print_table
+from n2gdb.cli.options import CsvOption, DatabaseOption, ForceOption, JsonOption, ModelOption, NeuronArgument
+from n2gdb.cli.output.terminal import make_console, print_csv, print_json, print_table, say
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def predict(
     device: Annotated[
         str | None, typer.Option(help="With --true: auto, cpu, cuda or mps.", show_default="auto")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -47,7 +48,7 @@ def predict(
 
     n2gdb predict L4N358 "I saw him on the other side of the street"
 
-    n2gdb predict L4N358 "I saw him on the other side of the street" --html L4N358.html
+    n2gdb predict L4N358 "I saw him on the other side of the street" --html street.html
 
     n2gdb predict L4N358 "I saw him on the other side of the street" --true
 
@@ -59,14 +60,20 @@ def predict(
     read in windows that overlap by half. The page shows the text in colours, patterns on hover.
     """
     import n2gdb
+    from n2gdb.cli.output.written_file import check_written, write_text_file
+    from n2gdb.database import default_path
 
+    reads = (db or default_path(), file)
+    check_written(html, force=force, reads=reads)
     asked = given_text(text, file)
     _check_options(true=true, device=device, html=html, machine=as_json or as_csv)
     with n2gdb.open(db) as database:
         found = database.neuron(neuron, model)
         reading = _read(database, found, asked, file, true=true, device=device or "auto")
     if html is not None:
-        _write(reading, html)
+        write_text_file(html, reading.html(), force=force, reads=reads)
+        if str(html) != "-":
+            typer.echo(f"wrote {html}", err=True)
     if as_json:
         print_json([_as_dict(each, true) for each in reading.tokens])
     elif as_csv:
@@ -77,7 +84,7 @@ def predict(
     elif html is None:
         _print(found, reading, true)
     elif str(html) != "-":
-        print(f"{found.name} of {found.model}: {reading.summary}")
+        say(f"{found.name} of {found.model}: {reading.summary}")
     if not reading.tokens:
         typer.echo("the text has no tokens", err=True)
 
@@ -114,14 +121,6 @@ def _truth(database: Database, neuron: Neuron, tokens: tuple[int, ...], device: 
     return found
 
 
-def _write(reading: Reading, path: Path) -> None:
-    from n2gdb.cli.output.written_file import write_text_file
-
-    write_text_file(path, reading.html())
-    if str(path) != "-":
-        typer.echo(f"wrote {path}", err=True)
-
-
 def _headers(true: bool) -> tuple[str, ...]:
     return ("position", "token", *(("true",) if true else ()), "activation", "pattern")
 
@@ -156,10 +155,11 @@ def _print(neuron: Neuron, reading: Reading, true: bool) -> None:
 
 def _draw(neuron: Neuron, reading: Reading) -> None:
     from n2gdb.cli.output.reading_lines import draw_reading
+    from n2gdb.core.tokens import visible
 
     console = make_console()
     score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
-    console.print(f"{neuron.name} of {neuron.model} · {score}", style="bold")
+    console.print(f"{neuron.name} of {visible(neuron.model)} · {score}", style="bold")
     console.print(reading.summary)
     console.print()
     for line in draw_reading(reading, console.width):

@@ -12,6 +12,7 @@ from n2gdb.errors import QuerySyntaxError
 
 if TYPE_CHECKING:
     from n2gdb.grammar.ast import Statement
+from n2gdb.cli.output.terminal import say
 
 __all__ = ["query"]
 
@@ -50,13 +51,14 @@ def query(
         asked = replace(asked, mode=Mode.EXPLAIN)
     shown, limited = limited_to(limit, asked)
     import n2gdb
+    from n2gdb.core.deadline import within
     from n2gdb.query.execution.executor import answer as answer_to
 
-    with n2gdb.open(db) as database:
+    with n2gdb.open(db) as database, within(timeout):
         answer = answer_to(database.session(timeout), shown)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
-            typer.echo(notice, err=True)
+            say(notice, err=True)
     if answer.notices and not len(answer):
         raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from n2gdb.cli.options import DatabaseOption, JsonOption, ModelOption
+from n2gdb.cli.options import DatabaseOption, ForceOption, JsonOption, ModelOption
 from n2gdb.cli.output.terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def report(
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say how well graphs predict their neurons, by layer: precision, recall and F1.
@@ -57,12 +58,13 @@ def report(
     """
     import n2gdb
     from n2gdb.cli.output.progress import stages
+    from n2gdb.database import default_path
     from n2gdb.storage.read.scores import read_layer_scores
 
     if figure is not None:
         from n2gdb.plotting import check_figure
 
-        check_figure(figure)
+        check_figure(figure, force=force, reads=(db or default_path(), Path(heldout) if heldout else None))
     with n2gdb.open(db) as database:
         info = database.model(model)
         layers = [each for each in database.info().layers if each.model == info.name]
@@ -77,7 +79,7 @@ def report(
     if figure is not None:
         from n2gdb.plotting import draw_report
 
-        draw_report([_labelled(each) for each in scores], figure)
+        draw_report([_labelled(each) for each in scores], figure, force=force)
     if as_json:
         print_json(_as_dict(info.name, scores, layers, pairs))
         return

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.output.terminal import say
 from n2gdb.errors import N2gdbError, QueryError
 
 __all__ = ["serve"]
@@ -49,7 +50,7 @@ def serve(
         app = make_app(database, timeout=timeout, host=host if local else None)
         listening = _listen(host, port)
         address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
-        typer.echo(f"{database.path.name}: {address}")
+        say(f"{database.path.name}: {address}")
         if not local:
             typer.echo(f"whoever reaches {host} can read this database: there is no password", err=True)
         if check:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from n2gdb.cli.options import DatabaseOption, TimeoutOption
+from n2gdb.cli.output.terminal import say
 from n2gdb.errors import N2gdbError, QueryError, StorageError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def shell(db: DatabaseOption = None, timeout: TimeoutOption = None) -> None:
     with Connection.open(db or default_path()) as connection:
         session = ShellSession(Database(connection), timeout=timeout)
         if sys.stdin.isatty():
-            typer.echo(f"{connection.path}: :help tells what can be asked, Ctrl-D leaves", err=True)
+            say(f"{connection.path}: :help tells what can be asked, Ctrl-D leaves", err=True)
             talk(session, make_prompt(connection.rows, _history()))
         else:
             read_lines(session, sys.stdin)
@@ -124,10 +125,10 @@ def _point(typed: str, error: N2gdbError) -> None:
     from prompt_toolkit.utils import get_cwidth
 
     if not isinstance(error, QueryError) or not error.is_placed or error.text != typed or "\n" in typed:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return
     typer.echo(f"{' ' * (len(_PROMPT) + get_cwidth(typed[: error.column - 1]))}^", err=True)
-    typer.echo(f"error: {error.message}", err=True)
+    say(f"error: {error.message}", err=True)
 
 
 def _history() -> History:

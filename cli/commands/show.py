@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from n2gdb.cli.completion import complete_neurons
-from n2gdb.cli.options import DatabaseOption, ModelOption
+from n2gdb.cli.options import DatabaseOption, ForceOption, ModelOption
 from n2gdb.cli.output.neurons import EXAMPLES, PATTERNS, print_neuron
 from n2gdb.cli.output.picture_files import Files
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["show"]
 
@@ -42,6 +39,7 @@ def show(
     side_by_side: Annotated[
         bool, typer.Option("--beside", help="Draw two neurons side by side, what they share marked.")
     ] = False,
+    force: ForceOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, with all patterns and examples.")
     ] = False,
@@ -57,11 +55,13 @@ def show(
     n2gdb show L4N358 L4N137 --beside --svg both.svg
 
     A picture has activating tokens in red on the right, the context they need in blue to their left, a bold
-    rim where a pattern may begin. A file named - is standard output.
+    rim where a pattern may begin. A file named - is standard output; one that is there stays, unless --force
+    is given.
     """
     import n2gdb
+    from n2gdb.database import default_path
 
-    files = Files(svg, png, html, dot)
+    files = Files(svg, png, html, dot, force, db or default_path())
     files.check(len(neurons), side_by_side=side_by_side)
     with n2gdb.open(db) as database:
         most = patterns or None

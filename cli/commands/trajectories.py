@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.completion import complete_neurons
-from n2gdb.cli.options import DatabaseOption, JsonOption, ModelOption
+from n2gdb.cli.options import DatabaseOption, ForceOption, JsonOption, ModelOption
 from n2gdb.cli.output.terminal import print_json, print_table
 from n2gdb.core.trajectories import SAMPLE
 
@@ -41,6 +41,7 @@ def trajectories(
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
     ] = None,
+    force: ForceOption = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -54,20 +55,21 @@ def trajectories(
     is shown as it was pruned, important tokens in brackets.
     """
     import n2gdb
+    from n2gdb.database import default_path
 
     if neuron is not None and sample is not None:
         raise typer.BadParameter("--sample draws neurons of the layers: leave it out where one is named")
     if figure is not None:
         from n2gdb.plotting import check_figure
 
-        check_figure(figure)
+        check_figure(figure, force=force, reads=(db or default_path(),))
     with n2gdb.open(db) as database:
         if neuron is None:
             layers = _follow_layers(database, model, sample or SAMPLE, seed, device)
-            _show_layers(layers, figure, as_json)
+            _show_layers(layers, figure, as_json, force=force)
         else:
             found = _follow_neuron(database, neuron, model, device)
-            _show_neuron(found, figure, as_json)
+            _show_neuron(found, figure, as_json, force=force)
 
 
 def _follow_layers(
@@ -100,11 +102,13 @@ def _follow_neuron(database: Database, name: str, model: str | None, device: str
         return neuron_trajectories(database, engine, neuron, stored_config(info))
 
 
-def _show_layers(layers: Sequence[LayerTrajectory], figure: Path | None, as_json: bool) -> None:
+def _show_layers(
+    layers: Sequence[LayerTrajectory], figure: Path | None, as_json: bool, *, force: bool
+) -> None:
     if figure is not None:
         from n2gdb.plotting import draw_trajectories
 
-        draw_trajectories(layers, figure)
+        draw_trajectories(layers, figure, force=force)
     if as_json:
         print_json([each.as_dict() for each in layers])
         return
@@ -121,11 +125,11 @@ def _means(layer: LayerTrajectory) -> list[float]:
     return [mean for length, mean in zip(layer.lengths, layer.mean, strict=True) if length in _LENGTHS]
 
 
-def _show_neuron(found: NeuronTrajectories, figure: Path | None, as_json: bool) -> None:
+def _show_neuron(found: NeuronTrajectories, figure: Path | None, as_json: bool, *, force: bool) -> None:
     if figure is not None:
         from n2gdb.plotting import draw_neuron_trajectories
 
-        draw_neuron_trajectories(found, figure)
+        draw_neuron_trajectories(found, figure, force=force)
     if as_json:
         print_json(found.as_dict())
         return

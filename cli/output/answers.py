@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import typer
-
-from n2gdb.cli.output.terminal import make_console, print_json, print_table
+from n2gdb.cli.output.terminal import make_console, plain_json, print_exactly, print_json, print_table, say
 from n2gdb.query.answer import cell_text
 
 if TYPE_CHECKING:
@@ -34,7 +31,7 @@ def print_answer(answer: Answer[Any], *, as_json: bool = False, as_csv: bool = F
     if as_json:
         print_json(answer.to_dicts())
     elif as_csv:
-        sys.stdout.write(answer.to_csv())
+        print_exactly(answer.to_csv())
     elif len(answer) and isinstance(answer[0], Stage):
         _print_stages(answer)
     elif sys.stdout.isatty() and len(answer):
@@ -101,11 +98,11 @@ def _print_stages(stages: Answer[Stage]) -> None:
     """Print the steps of an answer, each statement with its parameters."""
     for number, stage in enumerate(stages, 1):
         taken = "" if stage.milliseconds is None else f"  ({stage.rows:,} rows, {stage.milliseconds:.1f} ms)"
-        typer.echo(f"{number}. {stage.step}{taken}")
+        say(f"{number}. {stage.step}{taken}")
         if stage.cypher is not None:
-            typer.echo("".join(f"   {line}\n" for line in stage.cypher.splitlines()), nl=False)
+            say("\n".join(f"   {line}" for line in stage.cypher.splitlines()))
         for name, value in (stage.parameters or {}).items():
-            typer.echo(f"   ${name} = {_shortened(json.dumps(value, ensure_ascii=False))}")
+            say(f"   ${name} = {_shortened(plain_json(value))}")
 
 
 def _shortened(text: str, most: int = 200) -> str:

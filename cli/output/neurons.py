@@ -48,9 +48,10 @@ def _texts(database: Database, neuron: Neuron) -> dict[int, str]:
 
 def _print(neuron: Neuron, texts: dict[int, str], patterns: int | None, examples: int) -> None:
     from n2gdb.cli.output.graph_tree import draw_example, draw_graph
+    from n2gdb.core.tokens import visible
 
     console = make_console()
-    console.print(f"{neuron.name} of {neuron.model}{_STATES[neuron.state]}", style="bold")
+    console.print(f"{neuron.name} of {visible(neuron.model)}{_STATES[neuron.state]}", style="bold")
     console.print(_scores(neuron))
     console.print(
         f"largest activation {neuron.max_activation:.3g} · {neuron.n_patterns} patterns,"

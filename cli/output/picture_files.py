@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2gdb.cli.output.written_file import write_file, write_text_file
+from n2gdb.cli.output.written_file import check_written, is_standard_output, write_file
 from n2gdb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ class Files:
     png: Path | None
     html: Path | None
     dot: Path | None
+    force: bool
+    """Whether a file that is there is overwritten."""
+    database: Path
+    """What the pictures are drawn from: no picture replaces it."""
 
     @property
     def any(self) -> bool:
@@ -32,27 +36,39 @@ class Files:
         return any((self.svg, self.png, self.html, self.dot))
 
     def check(self, neurons: int, *, side_by_side: bool) -> None:
-        """Raise QueryError for what cannot be drawn, before anything is read."""
+        """Raise QueryError for what cannot be drawn, StorageError for what cannot be written.
+
+        Nothing has been read by then.
+        """
         if side_by_side and neurons != 2:
             raise QueryError(f"--beside draws two neurons side by side: name two, not {neurons}")
         if side_by_side and not self.any:
             raise QueryError("--beside draws a picture: say where to, as in --svg both.svg")
         if self.dot and neurons > 1:
             raise QueryError("--dot draws one neuron: name one, or draw several with --svg")
+        named = [path for path in (self.svg, self.png, self.html, self.dot) if path is not None]
+        for path in named:
+            if [each.absolute() for each in named].count(path.absolute()) > 1:
+                what = "standard output" if is_standard_output(path) else path
+                raise QueryError(f"two pictures cannot both be written to {what}: name another file")
+            check_written(path, force=self.force, reads=(self.database,))
 
     def write(self, neurons: Sequence[Neuron], most: int | None, *, side_by_side: bool) -> None:
         """Draw neurons into the files, ``most`` patterns of each; raise FigureError and StorageError."""
         if self.dot:
-            write_text_file(self.dot, neurons[0].to_dot(most))
+            self._write(self.dot, neurons[0].to_dot(most).encode())
         if not (self.svg or self.png or self.html):
             return
         picture = _picture(neurons, most, side_by_side=side_by_side)
         if self.svg:
-            write_text_file(self.svg, picture.svg())
+            self._write(self.svg, picture.svg().encode())
         if self.html:
-            write_text_file(self.html, picture.html())
+            self._write(self.html, picture.html().encode())
         if self.png:
-            write_file(self.png, picture.png())
+            self._write(self.png, picture.png())
+
+    def _write(self, path: Path, content: bytes) -> None:
+        write_file(path, content, force=self.force, reads=(self.database,))
 
 
 def _picture(neurons: Sequence[Neuron], most: int | None, *, side_by_side: bool) -> Picture:

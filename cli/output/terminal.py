@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from n2gdb.core.tokens import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["heat_style", "make_console", "print_csv", "print_json", "print_table"]
+__all__ = [
+    "heat_style",
+    "make_console",
+    "plain_json",
+    "print_csv",
+    "print_exactly",
+    "print_json",
+    "print_table",
+    "say",
+]
+
+_NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
 _PIPED_WIDTH = 10_000  # never wrap what a program reads
 
@@ -36,7 +51,7 @@ def heat_style(value: float, *, background: bool = False) -> str:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON, escaped as JSON has it where standard output has no such characters."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = plain_json(value, indent=2)
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -44,18 +59,38 @@ def print_json(value: Any) -> None:
     print(text)
 
 
+def plain_json(value: Any, indent: int | None = None) -> str:
+    """Write a value as JSON in which nothing steers a terminal: such characters stand as their escapes."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _NOT_ASCII.sub(
+        lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
+    )
+
+
+def say(text: object = "", *, err: bool = False) -> None:
+    """Print lines that may hold names, paths or texts of whatever origin: they steer no terminal."""
+    print(visible(str(text), kept="\n"), file=sys.stderr if err else sys.stdout)
+
+
 def print_csv(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print CSV with a header; None is an empty cell."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(headers)
     writer.writerows(rows)
+    print_exactly(text.getvalue())
+
+
+def print_exactly(text: str) -> None:
+    """Print data as they are for a program; on a terminal they steer nothing."""
+    sys.stdout.write(visible(text, kept="\n\r\t") if sys.stdout.isatty() else text)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
     """Print a table on a terminal, tab-separated lines in a pipe; columns named in ``right`` align right."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        for line in [list(headers), *cells]:
+        for line in [list(map(visible, headers)), *cells]:
             print("\t".join(line))
         return
     from rich import box
@@ -63,7 +98,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], right:
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left", overflow="fold")
+        table.add_column(visible(header), justify="right" if header in right else "left", overflow="fold")
     for line in cells:
         table.add_row(*line)
     make_console().print(table)

@@ -10,7 +10,9 @@ import typer
 
 from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
 from n2gdb.cli.output.neurons import print_neuron
+from n2gdb.cli.output.terminal import say
 from n2gdb.cli.repl.text import HELP, META_COMMANDS
+from n2gdb.core.deadline import within
 from n2gdb.errors import N2gdbError, QueryError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class ShellSession:
     """
 
     def __init__(self, database: Database, *, timeout: float | None = None) -> None:
-        """Ask ``database``, each statement for ``timeout`` seconds at most."""
+        """Ask ``database``; a line is given ``timeout`` seconds."""
         self._database = database
         self._timeout = timeout
         self._as_json = False
@@ -42,11 +44,12 @@ class ShellSession:
         if not line:
             return
         try:
-            if line.startswith(":"):
-                self._command(*line.partition(" ")[::2])
-            else:
-                self.last = line
-                self._query(line)
+            with within(self._timeout):
+                if line.startswith(":"):
+                    self._command(*line.partition(" ")[::2])
+                else:
+                    self.last = line
+                    self._query(line)
         except N2gdbError as error:
             self.failed = True
             (show_error or _print_error)(error)
@@ -78,18 +81,18 @@ class ShellSession:
         if not text:
             raise QueryError(":explain takes a query, or explains the last: none was asked yet")
         asked = replace(read_query(text), mode=Mode.EXPLAIN)
-        print_answer(self._database.query(asked, timeout=self._timeout), as_json=self._as_json)
+        print_answer(self._database.query(asked), as_json=self._as_json)
 
     def _query(self, text: str) -> None:
         from n2gdb.query.parse import read_query
 
         asked = read_query(text)
         shown, limited = limited_to(_LIMIT, asked)
-        answer = self._database.query(shown, timeout=self._timeout)
+        answer = self._database.query(shown)
         print_answer(answer, as_json=self._as_json)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
-            typer.echo(notice, err=True)
+            say(notice, err=True)
 
 
 def _print_error(error: N2gdbError) -> None:
-    typer.echo(f"error: {error}", err=True)
+    say(f"error: {error}", err=True)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from hashlib import blake2b
 
-__all__ = ["KINDS", "display", "kinds_of", "normalise", "text_key", "text_of_bytes", "without_space"]
+__all__ = [
+    *("KINDS", "display", "kinds_of", "normalise", "text_key", "text_of_bytes", "visible", "without_space"),
+]
+
+#: Characters that need a closer look before they are printed.
+_PERHAPS_HIDDEN = re.compile("[^\x20-\x7e]")
 
 _SHOWN = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
@@ -59,3 +65,16 @@ def text_key(text: str) -> int:
 def display(text: str) -> str:
     """Make white space and control characters visible: ``·the``, ``⏎``, ``⇥``."""
     return "".join(_SHOWN.get(char, char if char.isprintable() else f"\\u{ord(char):04x}") for char in text)
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""Write a text of whatever origin for a terminal: what would steer it stands in hex, ``\u001b``.
+
+    White space other than the space is written so, too, but for the characters ``kept``.
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        char = found[0]
+        return char if char.isprintable() or char in kept else f"\\u{ord(char):04x}"
+
+    return _PERHAPS_HIDDEN.sub(shown, text)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from n2gdb.core.deadline import timed
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.explorer.plain import plain_error, plain_record
-from n2gdb.grammar.ast import Mode, Query, Statement, TokenQuery
+from n2gdb.grammar.ast import Key, Mode, Query, Statement, TokenQuery
+from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.answer import Answer
 from n2gdb.query.completion import candidates
 
@@ -18,23 +21,36 @@ __all__ = ["answer_query", "check_query", "complete_query", "explain_query"]
 #: Characters of a query, and rows of one answer.
 _LONGEST, _MOST_ROWS = 8_000, 200
 
+#: Columns by which the engine orders a whole answer.
+_SORTABLE = ("neuron", *FIELDS)
+
 
 def answer_query(
-    database: Database, query: str, *, model: str | None, limit: int, offset: int, timeout: float
+    database: Database, query: str, *, model: str | None, limit: int, offset: int, order: str | None = None
 ) -> dict[str, Any]:
-    """Return some rows of an answer, from ``offset`` on, and how many there are in all."""
+    """Return some rows of an answer, from ``offset`` on, and how many there are in all.
+
+    ``order`` is a column, behind it ``desc`` or nothing: the whole answer in that order instead of its own.
+    """
     started = perf_counter()
     asked = _read(query, model)
     kind = _kind(asked)
+    size = min(limit, _MOST_ROWS)
     if kind in ("counts", "stages"):
-        found = database.query(asked, timeout=timeout)
+        found = database.query(asked)
         rows, total = list(found), len(found)
+    elif order is not None and (isinstance(asked, TokenQuery) or asked.limit is not None or asked.offset):
+        found = database.query(asked)  # which rows there are follows from the query's own order
+        rows, total = _sorted(found, *_read_order(order))[offset : offset + size], len(found)
     else:
-        found, total = _part(database, asked, min(limit, _MOST_ROWS), offset, timeout)
+        if order is not None and isinstance(asked, Query):
+            asked = replace(asked, order=_keys(*_read_order(order)), rank=None)
+        found, total = _part(database, asked, size, offset)
         rows = list(found)
     return {
         "kind": kind,
         "columns": list(found.columns),
+        "sortable": [column for column in found.columns if column in _SORTABLE],
         "rows": [plain_record(row) for row in rows],
         "total": total,
         "notices": list(found.notices),
@@ -61,10 +77,10 @@ def complete_query(database: Database, query: str, at: int) -> dict[str, Any]:
     return {"from": start, "items": items}
 
 
-def explain_query(database: Database, query: str, *, model: str | None, timeout: float) -> dict[str, Any]:
+def explain_query(database: Database, query: str, *, model: str | None) -> dict[str, Any]:
     """Return the steps in which a query is answered, with the time of those that were run."""
     asked = replace(_read(query, model), mode=Mode.EXPLAIN)
-    return {"stages": [plain_record(stage) for stage in database.query(asked, timeout=timeout)]}
+    return {"stages": [plain_record(stage) for stage in database.query(asked)]}
 
 
 def _read(query: str, model: str | None) -> Statement:
@@ -89,12 +105,40 @@ def _kind(asked: Statement) -> str:
     return "counts" if asked.count is not None else asked.subject.value
 
 
-def _part(
-    database: Database, asked: Statement, limit: int, offset: int, timeout: float
-) -> tuple[Answer[Any], int]:
+def _part(database: Database, asked: Statement, limit: int, offset: int) -> tuple[Answer[Any], int]:
     """Ask for some rows alone, within the LIMIT and OFFSET of the query itself; return how many there are."""
     skipped, most = asked.offset or 0, asked.limit
     size = limit if most is None else max(0, min(limit, most - offset))
-    found = database.query(replace(asked, limit=size, offset=skipped + offset), timeout=timeout)
+    found = database.query(replace(asked, limit=size, offset=skipped + offset))
     left = max(0, found.total - skipped)
     return found, left if most is None else min(most, left)
+
+
+def _read_order(order: str) -> tuple[str, bool]:
+    """Return the column of an order, and whether it falls."""
+    column, _, direction = order.partition(" ")
+    if direction not in ("", "desc"):
+        raise QueryError(f"{direction[:40]!r} is no direction: write the column, and desc where it falls")
+    return column, direction == "desc"
+
+
+def _keys(column: str, descending: bool) -> tuple[Key, ...]:
+    """Return the keys that order an answer by a column."""
+    if column not in _SORTABLE:
+        raise QueryError(f"an answer has no order by {column[:40]}: there are {', '.join(_SORTABLE)}")
+    names = ("layer", "index") if column == "neuron" else (column,)
+    return tuple(Key(name, descending) for name in names)
+
+
+def _sorted(found: Answer[Any], column: str, descending: bool) -> list[Any]:
+    """Return all records of an answer by a column, those without a value last."""
+    rows = [(_place(record.as_dict().get(column)), record) for record in timed(found)]
+    known = sorted((row for row in rows if row[0] is not None), key=lambda row: row[0], reverse=descending)
+    return [record for _, record in (*known, *(row for row in rows if row[0] is None))]
+
+
+def _place(value: Any) -> Any:
+    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 behind L3N5."""
+    if isinstance(value, str):
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", value)]
+    return value

@@ -17,10 +17,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from n2gdb.core.deadline import within
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError, QueryTimeoutError, UnknownNameError
 from n2gdb.explorer.asked import Asked
-from n2gdb.explorer.plain import plain_error
+from n2gdb.explorer.plain import exact, plain_error
 from n2gdb.explorer.routes import ANSWERS, PICTURES, Draw, Find
 from n2gdb.version import __version__
 
@@ -30,14 +31,16 @@ _STATIC = Path(__file__).parent / "static"
 _PAGES = ("/", "/neuron/{name}", "/layer/{layer:int}", "/model", "/compare/{first}/{second}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-#: Threads that answer at once: a request beyond them waits for its turn.
-_THREADS = 8
+#: Threads that answer at once: a request beyond them waits for its turn. Questions have their own, as slow
+#: ones would keep every page waiting.
+_THREADS, _QUESTIONS = 4, 12
+_QUESTION_PATHS = frozenset({"/api/query", "/api/explain", "/api/questions"})
 
 #: Answers of each kind that are kept.
 _KEPT = 1000
 
-#: Seconds beyond the limit of one statement after which a request is given up.
-_PATIENCE = 5.0
+#: Seconds beyond a request's limit after which it is given up.
+_PATIENCE = 1.0
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -61,20 +64,22 @@ class _Served:
     database: Database
     timeout: float
     threads: anyio.CapacityLimiter
+    questions: anyio.CapacityLimiter
     etag: str
     """Of the database file: a picture of it stays right as long as this does."""
 
 
 def make_app(database: Database, *, timeout: float = 10.0, host: str | None = "127.0.0.1") -> ASGIApp:
-    """Make the application over an open database; ``timeout`` seconds end each statement.
+    """Make the application over an open database; ``timeout`` seconds end the answer to a request.
 
     Requests that name another host than ``host`` or this machine are refused, as those of a page that tricked
     a browser would; None refuses nobody.
     """
-    database.connection.timeout = timeout
     stat = database.path.stat()
     etag = hashlib.sha256(f"{__version__} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:16]
-    served = _Served(database, timeout, anyio.CapacityLimiter(_THREADS), f'"{etag}"')
+    served = _Served(
+        database, timeout, anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_QUESTIONS), f'"{etag}"'
+    )
     routes = [
         *(Route(path, _page) for path in _PAGES),
         *(Route(path, _json(served, find, kept=kept)) for path, (find, kept) in ANSWERS.items()),
@@ -115,7 +120,26 @@ class _Guard:
             refused = _refusal(QueryError(f"this server answers on this machine alone, not as {host!r}"), 421)
             await refused(scope, receive, send_guarded)
             return
+        if _is_foreign(scope):
+            refused = _refusal(
+                QueryError("this server answers its own pages alone, not those of another site"), 403
+            )
+            await refused(scope, receive, send_guarded)
+            return
         await self._app(scope, receive, send_guarded)
+
+
+def _is_foreign(scope: Scope) -> bool:
+    """Tell whether a page of another site asks: all that it may do is to link to a page here.
+
+    Browsers say so themselves; older ones that do not name the origin where a script asks.
+    """
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
+        origin = headers.get("origin")
+        return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not (is_link and not scope["path"].startswith(("/api/", "/static/")))
 
 
 def _without_port(host: str) -> str:
@@ -131,14 +155,18 @@ def _json(served: _Served, find: Find, *, kept: bool) -> Callable[[Request], Awa
     """Make an endpoint that answers with what ``find`` returns; the latest answers are ``kept``."""
 
     def found(asked: Asked) -> bytes:
-        plain = find(served.database, asked, served.timeout)
-        return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        with within(served.timeout):
+            plain = find(served.database, asked)
+            return json.dumps(exact(plain), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
     look_up = lru_cache(maxsize=_KEPT)(found) if kept else found
 
     async def answer(request: Request) -> Response:
         asked = Asked.of(request)
-        return await _answered(served, lambda: Response(look_up(asked), media_type="application/json"))
+        limiter = served.questions if request.url.path in _QUESTION_PATHS else served.threads
+        return await _answered(
+            served, limiter, lambda: Response(look_up(asked), media_type="application/json")
+        )
 
     return answer
 
@@ -146,24 +174,32 @@ def _json(served: _Served, find: Find, *, kept: bool) -> Callable[[Request], Awa
 def _picture(served: _Served, draw: Draw) -> Callable[[Request], Awaitable[Response]]:
     """Make an endpoint that answers with a picture, which a browser may keep while the database stays."""
     headers = {"ETag": served.etag, "Content-Security-Policy": _PICTURE_POLICY}
-    look_up = lru_cache(maxsize=_KEPT)(lambda asked: draw(served.database, asked, served.timeout))
+
+    @lru_cache(maxsize=_KEPT)
+    def look_up(asked: Asked) -> str:
+        with within(served.timeout):
+            return draw(served.database, asked)
 
     async def answer(request: Request) -> Response:
         if request.headers.get("if-none-match") == served.etag:
             return Response(status_code=304, headers=headers)
         asked = Asked.of(request)
         return await _answered(
-            served, lambda: Response(look_up(asked), media_type="image/svg+xml", headers=headers)
+            served,
+            served.threads,
+            lambda: Response(look_up(asked), media_type="image/svg+xml", headers=headers),
         )
 
     return answer
 
 
-async def _answered(served: _Served, work: Callable[[], Response]) -> Response:
-    """Answer in a thread; one that is given up ends by itself when its statement's time is over."""
+async def _answered(
+    served: _Served, limiter: anyio.CapacityLimiter, work: Callable[[], Response]
+) -> Response:
+    """Answer in a thread; one that is given up ends by itself when its time is over."""
     try:
         with anyio.fail_after(served.timeout + _PATIENCE):
-            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=served.threads)
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
     except TimeoutError:
         return _refusal(QueryTimeoutError("the server took too long: narrow the question, or ask again"), 503)
     except QueryTimeoutError as error:

@@ -45,9 +45,9 @@ def describe_database(database: Database) -> dict[str, Any]:
     return {"file": database.path.name, "version": __version__, "models": models}
 
 
-def list_questions(database: Database, *, timeout: float) -> dict[str, Any]:
+def list_questions(database: Database) -> dict[str, Any]:
     """Return questions that a database answers, to begin with."""
-    return {"examples": [query for query in _EXAMPLES if _answers(database, query, timeout)]}
+    return {"examples": [query for query in _EXAMPLES if _answers(database, query)]}
 
 
 def describe_model(database: Database, name: str | None) -> dict[str, Any]:
@@ -108,10 +108,10 @@ def _model(model: ModelInfo, layers: Sequence[LayerFigures]) -> dict[str, Any]:
     }
 
 
-def _answers(database: Database, query: str, timeout: float) -> bool:
+def _answers(database: Database, query: str) -> bool:
     """Tell whether an example finds something soon; one that this database cannot answer is no example."""
     try:
-        return database.count(query, timeout=timeout) > 0
+        return database.count(query) > 0
     except N2gdbError:
         return False
 

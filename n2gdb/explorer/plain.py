@@ -9,7 +9,7 @@ from n2gdb.core.paths import PathStep, readable, written
 from n2gdb.core.tokens import display
 from n2gdb.errors import N2gdbError, QueryError, UnknownNameError
 
-__all__ = ["plain_error", "plain_path", "plain_record"]
+__all__ = ["exact", "plain_error", "plain_path", "plain_record"]
 
 
 def plain_path(steps: Iterable[PathStep]) -> dict[str, Any]:
@@ -33,6 +33,28 @@ def plain_record(record: Any) -> dict[str, Any]:
         if isinstance(plain.get(name), str):
             plain["shown"] = display(plain[name])
     return plain
+
+
+#: The largest whole number up to which a browser tells each from the next.
+_EXACT = 2**53 - 1
+
+
+def exact(value: Any) -> Any:
+    """Return a value of JSON with its largest whole numbers as ``{"integer": "9007199254740993"}``.
+
+    A browser reads every number as a double, which rounds the 64 bits of a key.
+    """
+    match value:
+        case bool() | str() | float() | None:
+            return value
+        case int():
+            return value if abs(value) <= _EXACT else {"integer": str(value)}
+        case dict():
+            return {name: exact(each) for name, each in value.items()}
+        case list() | tuple():
+            return [exact(each) for each in value]
+        case _:
+            return value
 
 
 def plain_error(error: N2gdbError) -> dict[str, Any]:

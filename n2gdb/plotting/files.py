@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.tokens import display
-from n2gdb.errors import FigureError
+from n2gdb.errors import FigureError, StorageError
+from n2gdb.storage.output_file import check_output, output_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,10 +63,13 @@ _STYLE: dict[str, Any] = {
 _LONGEST_TOKEN = 16  # characters of a token's label
 
 
-def check_figure(path: Path) -> None:
+def check_figure(path: Path, *, force: bool = True, reads: Iterable[Path | None] = ()) -> None:
     """See that a figure can be drawn into this file, before anything is computed for it.
 
-    Raises FigureError where the suffix is not .svg, .png or .pdf, and where matplotlib is missing.
+    ``reads`` are files that it must not replace, ``force`` lets it replace any other.
+
+    Raises FigureError where the suffix is not .svg, .png or .pdf, where matplotlib is missing, and where the
+    file cannot be written or is there already.
     """
     if path.suffix.lower() not in _METADATA:
         raise FigureError(f"{path} is no figure's name: end it in {', '.join(_METADATA)}")
@@ -73,15 +77,19 @@ def check_figure(path: Path) -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise FigureError("figures need matplotlib: install n2gdb[figures]") from error
+    try:
+        check_output(path, force=force, reads=reads)
+    except StorageError as error:
+        raise FigureError(str(error)) from error
 
 
 @contextmanager
-def figure_file(path: Path, width: float, height: float) -> Iterator[Figure]:
+def figure_file(path: Path, width: float, height: float, *, force: bool = True) -> Iterator[Figure]:
     """Yield an empty figure, in inches, and write it to ``path`` at the end; the same figure, the same bytes.
 
-    Raises FigureError as ``check_figure`` does, and where the file cannot be written.
+    Without ``force`` a file that is there stays. Raises FigureError as ``check_figure`` does.
     """
-    check_figure(path)
+    check_figure(path, force=force)
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -91,9 +99,10 @@ def figure_file(path: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         try:
-            figure.savefig(path, format=suffix[1:], metadata=_METADATA[suffix])
-        except OSError as error:
-            raise FigureError(f"{path} cannot be written: {error.strerror or error}") from error
+            with output_file(path, force=force) as partial:
+                figure.savefig(partial, format=suffix[1:], metadata=_METADATA[suffix])
+        except StorageError as error:
+            raise FigureError(str(error)) from error
 
 
 def token_label(text: str, path: Path) -> str:

@@ -25,7 +25,7 @@ _AROUND = 0.85  # inches above and below the axis of activations
 _RATIO = 1.25  # width of the panel of all layers, to that of all others
 
 
-def draw_trajectories(layers: Sequence[LayerTrajectory], path: Path) -> None:
+def draw_trajectories(layers: Sequence[LayerTrajectory], path: Path, *, force: bool = True) -> None:
     """Draw the mean trajectory of every layer, and beside it each layer's with the quartiles of its neurons.
 
     Raises FigureError as ``check_figure`` does, and where there is no layer or layers are of two models.
@@ -40,7 +40,7 @@ def draw_trajectories(layers: Sequence[LayerTrajectory], path: Path) -> None:
     columns = min(len(named), 2 if len(named) <= 8 else 3)
     rows = ceil(len(named) / columns)
     height = max(3.4, 0.95 * rows + 0.6)
-    with figure_file(path, 7.2, height) as figure:
+    with figure_file(path, 7.2, height, force=force) as figure:
         left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[_RATIO, 1])[0]
         colours = dict(zip((each.layer for each in layers), _colours(len(layers)), strict=True))
         together = left.subplots()

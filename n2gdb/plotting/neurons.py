@@ -28,7 +28,9 @@ _LOWEST = -0.3  # an importance below is cut there: without a token an activatio
 _TOP, _ROW = 2.3, 0.95  # heights in inches
 
 
-def draw_neuron_trajectories(found: NeuronTrajectories, path: Path, examples: int = 5) -> None:
+def draw_neuron_trajectories(
+    found: NeuronTrajectories, path: Path, examples: int = 5, *, force: bool = True
+) -> None:
     """Draw the trajectories of all of a neuron's examples, and below the strongest token by token.
 
     There a bar is a token's importance, a dot the activation when the prompt begins at the token. Raises
@@ -39,7 +41,7 @@ def draw_neuron_trajectories(found: NeuronTrajectories, path: Path, examples: in
     if not found.examples:
         raise FigureError(f"{found.neuron} has no example to draw")
     shown = found.examples[: max(1, examples)]
-    with figure_file(path, 7.2, _TOP + _ROW * len(shown)) as figure:
+    with figure_file(path, 7.2, _TOP + _ROW * len(shown), force=force) as figure:
         top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[_TOP, _ROW * len(shown)])[:, 0]
         overview, legend = top.subplots(1, 2, width_ratios=[2.6, 1])
         _draw_overview(overview, found)

@@ -55,7 +55,7 @@ class ScoredLayer(Protocol):
     def base_rate(self) -> float | None: ...  # noqa: D102
 
 
-def draw_report(rows: Sequence[ScoredLayer], path: Path) -> None:
+def draw_report(rows: Sequence[ScoredLayer], path: Path, *, force: bool = True) -> None:
     """Draw F1, precision and recall of every predictor by layer; each text has a row of panels.
 
     Predictors and texts stand in the order of ``rows``. Raises FigureError as ``check_figure`` does, where
@@ -66,7 +66,8 @@ def draw_report(rows: Sequence[ScoredLayer], path: Path) -> None:
     predictors, texts = _distinct(rows, "predictor"), _distinct(rows, "text")
     _check(rows, predictors)
     layers = sorted({row.layer for row in rows if row.layer is not None})
-    with figure_file(path, min(12, max(7.2, 1.4 + 0.95 * len(layers))), 0.75 + 1.95 * len(texts)) as figure:
+    width, height = min(12, max(7.2, 1.4 + 0.95 * len(layers))), 0.75 + 1.95 * len(texts)
+    with figure_file(path, width, height, force=force) as figure:
         panels = figure.subplots(len(texts), len(_MEASURES), sharex=True, sharey=True, squeeze=False)
         for line, text in zip(panels, texts, strict=True):
             here = [row for row in rows if row.text == text]

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from n2gdb.core.tokens import display
+from n2gdb.core.tokens import display, visible
 from n2gdb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def cell_text(column: str, value: object) -> str:
         return "-"
     if column in ("token", "group") and isinstance(value, str):
         return display(value)
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.2f}" if isinstance(value, float) else visible(str(value))
 
 
 def _optional(library: str) -> Any:

@@ -11,29 +11,28 @@ taken for a new database; nearly every error is a RuntimeError; Ctrl-C alone wai
 
 from __future__ import annotations
 
+import atexit
 import errno
+import os
 import re
 import shutil
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
+from math import ceil
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from n2gdb.errors import (
-    DatabaseError,
-    DatabaseFormatError,
-    DatabaseLockedError,
-    DatabaseNotFoundError,
-    QueryError,
-    QueryTimeoutError,
-    StorageError,
-)
+from n2gdb.core.deadline import seconds_left, within
+from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, StorageError
+from n2gdb.storage.asking import Asking, Read
 from n2gdb.storage.checksum import move_sealed
-from n2gdb.version import SCHEMA_VERSION
+from n2gdb.storage.database_file import check_readable, check_replaceable, check_schema_version, opening_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,11 +43,13 @@ __all__ = ["Connection", "Row", "build_database"]
 
 Row = tuple[Any, ...]
 
-_MAGIC = b"KUZU"
 _ASYNC_HALF = "kuzu.async_connection"
-_MAX_DB_SIZE = 1 << 36  # virtual memory to reserve; the engine's default of 8 TiB is refused by ulimits
+_LEAST_ADDRESSES = 1 << 28
 _POOL = 1 << 30  # no more than a cap: a back-reference over 300,000 neurons takes half of it
+_THREADS = min(os.cpu_count() or 1, 4)  # of the engine, for one statement
+_AT_ONCE = 16  # statements with threads of their own: one beyond them would wait for a slow one to end
 _MOST_PREPARED = 128  # statements, by connection
+_ROWS = 1024  # rows between two looks at the clock
 _CHUNK = 100_000  # rows of an Arrow batch; small ones take half as long again
 _PARAMETER = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\$(\w+)", re.DOTALL)
 _LEFT_OVERS = ("", ".wal", ".shadow", ".tmp")
@@ -57,42 +58,39 @@ _LEFT_OVERS = ("", ".wal", ".shadow", ".tmp")
 class Connection:
     """A connection to a database file, read-only unless it builds one; a context manager.
 
-    Any number of threads may ask at once: each statement runs on an engine connection of its own.
+    Any number of threads may ask at once: each statement runs on an engine connection of its own. A forked
+    process opens the file anew when it first asks.
     """
 
-    __slots__ = ("_busy", "_closed", "_database", "_idle", "_lanes", "path", "timeout")
+    __slots__ = ("__weakref__", "_busy", "_closed", "_database", "_file", "_idle", "_lanes", "_means", "path")
 
     def __init__(self, path: Path, *, read_only: bool = True, memory: int = _POOL) -> None:
-        """Hand the file to the engine unchecked: ``Connection.open`` is the door for readers.
+        """Hand the file to the engine unchecked: ``Connection.open`` checks it for readers.
 
         ``memory`` is what the engine may take for pages, in bytes.
         """
-        kuzu = _engine()
         self.path = path
-        self.timeout: float | None = None  # seconds for statements that are given no limit of their own
+        self._means = (read_only, memory)
         self._closed = False
         self._idle: list[_Lane] = []
         self._busy: list[_Lane] = []
-        self._lanes = threading.Condition()  # guards the three above
-        try:
-            self._database = kuzu.Database(
-                path, buffer_pool_size=memory, max_db_size=_MAX_DB_SIZE, read_only=read_only
-            )
-            self._idle.append(_Lane(kuzu.Connection(self._database)))
-        except RuntimeError as error:
-            raise _opening_error(path, str(error)) from error
+        self._lanes = threading.Condition()  # guards the four around it
+        self._database: Any = None
+        self._start()
+        self._file = _identity(path)
+        _OPEN.add(self)
 
     @classmethod
     def open(cls, path: Path) -> Connection:
         """Open a database to read.
 
-        Raises DatabaseNotFoundError, DatabaseFormatError (empty, foreign, damaged, other schema version)
-        or DatabaseLockedError.
+        Raises DatabaseNotFoundError, DatabaseFormatError (empty, foreign, damaged, other schema version),
+        DatabaseLockedError, or DatabaseError where it cannot be opened for another reason.
         """
-        _check_file(path)
+        check_readable(path)
         connection = cls(path)
         try:
-            _check_schema_version(path, _schema_version(connection))
+            check_schema_version(path, _schema_version(connection))
         except BaseException:
             connection.close()
             raise
@@ -103,8 +101,9 @@ class Connection:
     ) -> list[Row]:
         """Run one statement and return its rows, as tuples in the order of RETURN.
 
-        Ctrl-C stops it at once. Raises QueryTimeoutError after ``timeout`` seconds, QueryError where
-        a ``$parameter`` is not bound or a bound one is not used, DatabaseError where the engine refuses.
+        Ctrl-C stops it at once. Raises QueryTimeoutError after ``timeout`` seconds or at an earlier deadline
+        (``n2gdb.core.deadline``), QueryError where a ``$parameter`` is not bound or a bound one is not used,
+        DatabaseError where the engine refuses.
         """
         rows: list[Row] = self._answered(cypher, dict(parameters or {}), timeout, _as_rows)
         return rows
@@ -125,7 +124,8 @@ class Connection:
                 self._lanes.wait(0.02)  # an interrupt before the engine has begun to run is lost
             while self._idle:
                 self._idle.pop().close()
-            self._database.close()
+            if self._database is not None:
+                self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -135,45 +135,39 @@ class Connection:
     ) -> None:
         self.close()
 
-    def _answered(
-        self, cypher: str, given: dict[str, Any], timeout: float | None, read: Callable[[Any], Any]
-    ) -> Any:
+    def _start(self) -> None:
+        """Have the engine open the file."""
+        read_only, memory = self._means
+        kuzu = _engine()
+        try:
+            self._database = kuzu.Database(
+                self.path,
+                buffer_pool_size=memory,
+                max_db_size=_addresses(self.path, memory, read_only=read_only),
+                read_only=read_only,
+                max_num_threads=_AT_ONCE * _THREADS if read_only else 0,
+            )
+            self._idle.append(self._new_lane())
+        except RuntimeError as error:
+            raise opening_error(self.path, str(error)) from error
+
+    def _answered(self, cypher: str, given: dict[str, Any], timeout: float | None, read: Read) -> Any:
         _check_parameters(cypher, given)
-        timeout = self.timeout if timeout is None else timeout
-        if timeout is not None and not timeout > 0:
-            raise QueryError(f"a timeout is a number of seconds above 0, not {timeout:g}")
-        with self._lent() as lane:
-            lane.engine.set_query_timeout(max(1, round(timeout * 1000)) if timeout else 0)
-            outcome: list[Any] = []
-            finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
-
-            def work() -> None:
-                try:
-                    outcome.append(lane.run(cypher, given, read))
-                except Exception as error:
-                    outcome.append(error)
-                finally:
-                    finished.set()
-
-            threading.Thread(target=work, name="n2gdb query", daemon=True).start()
+        with within(timeout):
             try:
-                finished.wait()
-            except BaseException:
-                while not finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
-                    lane.engine.interrupt()
-                raise
-        (result,) = outcome
-        if isinstance(result, Exception):
-            raise self._translated(result, timeout) from result
-        return result
+                return Asking(self._lent, cypher, given, read).answer()
+            except RuntimeError as error:
+                raise self._translated(error) from error
 
     @contextmanager
     def _lent(self) -> Iterator[_Lane]:
-        """Lend an engine connection that no other thread uses."""
+        """Lend an engine connection that no other thread uses, to the thread that runs a statement on it."""
         with self._lanes:
             if self._closed:
                 raise DatabaseError(f"{self.path} was closed: open it again")
-            lane = self._idle.pop() if self._idle else _Lane(_engine().Connection(self._database))
+            if self._database is None:
+                self._start_again()
+            lane = self._idle.pop() if self._idle else self._new_lane()
             self._busy.append(lane)
         try:
             yield lane
@@ -183,16 +177,53 @@ class Connection:
                 self._idle.append(lane)
                 self._lanes.notify_all()
 
-    def _translated(self, error: Exception, timeout: float | None) -> Exception:
+    def _new_lane(self) -> _Lane:
+        return _Lane(_engine().Connection(self._database, _THREADS if self._means[0] else 0))
+
+    def _start_again(self) -> None:
+        """Open the file in a forked process, if it is the one that the connection was opened on."""
+        if not self._means[0] or _identity(self.path) != self._file:
+            raise DatabaseError(f"{self.path} has changed since this process was forked: open it again")
+        self._start()
+
+    def leave_to_parent(self) -> None:
+        """Forget the engine in a forked process: its threads and locks are the parent's alone.
+
+        What is left is never freed, as freeing it would wait for threads that are not there.
+        """
+        import ctypes  # here, as it takes milliseconds that only a forked process needs
+
+        for part in (self._database, *self._idle, *self._busy):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(part))
+        self._database, self._idle, self._busy = None, [], []
+        self._lanes = threading.Condition()
+
+    def _translated(self, error: RuntimeError) -> Exception:
         """Return the error to raise for one that the engine raised."""
-        if not isinstance(error, RuntimeError):
-            return error
         message = str(error).strip()
-        if "Interrupted" in message and timeout:
-            return QueryTimeoutError(f"the query ran past its limit of {timeout:g} s: narrow it or raise it")
-        if "Cannot write to file" in message:  # the engine's own reason is unreliable after a partial write
+        # The engine's own reason is unreliable after a partial write: it fails to read what it did not write.
+        if "Cannot write to file" in message or ("Cannot read from file" in message and not self._means[0]):
             return StorageError(f"no space left to write {self.path}: make room, then run again to go on")
-        return DatabaseError(f"{self.path}: {message.splitlines()[0]}")
+        return DatabaseError(f"{self.path}: {message.splitlines()[0] if message else 'the engine failed'}")
+
+
+#: Connections of this process, to close before it ends and to leave alone in its children.
+_OPEN: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for connection in list(_OPEN):
+        connection.close()
+
+
+def _leave_all_to_parent() -> None:
+    for connection in list(_OPEN):
+        connection.leave_to_parent()
+
+
+atexit.register(_close_all)  # a thread that still asks would meet an engine that is being taken down
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
 
 
 class _Lane:
@@ -210,7 +241,10 @@ class _Lane:
 
     def run(self, cypher: str, parameters: dict[str, Any], read: Callable[[Any], Any]) -> Any:
         # Prepared even without parameters: else every statement of a text that holds several would run.
-        result = self.engine.execute(self._statement(cypher, parameters), parameters)
+        statement = self._statement(cypher, parameters)
+        left = seconds_left()
+        self.engine.set_query_timeout(0 if left is None else ceil(left * 1000) + 1)
+        result = self.engine.execute(statement, parameters)
         try:
             return read(result)
         finally:
@@ -230,12 +264,33 @@ class _Lane:
         return self._prepared[cypher]
 
 
-def _as_rows(result: Any) -> list[Row]:
-    return [tuple(row) for row in result.get_all()]
+def _as_rows(result: Any, check: Callable[[], None]) -> list[Row]:
+    rows: list[Row] = []
+    while part := list(islice(result, _ROWS)):
+        rows.extend(map(tuple, part))
+        check()
+    return rows
 
 
-def _as_table(result: Any) -> pa.Table:
-    return result.get_as_arrow(_CHUNK)
+def _as_table(result: Any, check: Callable[[], None]) -> pa.Table:
+    table = result.get_as_arrow(_CHUNK)
+    check()
+    return table
+
+
+def _identity(path: Path) -> tuple[int, int, int, int]:
+    """Return what tells one file from another that took its name."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _addresses(path: Path, memory: int, *, read_only: bool) -> int:
+    """Return the virtual memory to reserve for the pages of a file, which is to be a power of two.
+
+    The engine's default of 8 TiB is refused where ``ulimit -v`` sets a limit.
+    """
+    needed = 4 * path.stat().st_size if read_only else 8 * memory
+    return max(_LEAST_ADDRESSES, 1 << (needed - 1).bit_length() if needed else 0)
 
 
 def build_database(
@@ -249,6 +304,7 @@ def build_database(
     """
     from n2gdb.storage.build.loading import load, memory_needed  # it loads pyarrow, which a query never needs
 
+    check_replaceable(path)
     building = path.with_name(path.name + ".building")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -256,9 +312,12 @@ def build_database(
         try:
             memory = memory_needed(runs)
             with Connection(building, read_only=False, memory=memory) as connection:
+                # A checkpoint on closing would try for ever where the disk is full; the load ends with one.
+                connection.rows("CALL force_checkpoint_on_close=false")
                 folder = _spool_folder(building)
                 folder.mkdir()
                 load(connection.rows, runs, progress or _silent, folder)
+            check_replaceable(path)
             move_sealed(building, path)
         finally:
             _remove(building)
@@ -314,61 +373,13 @@ def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:
         raise QueryError(f"${name} is bound, but the statement does not ask for it")
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what the engine would misread: it takes an empty file for a new database."""
-    if path.is_dir():
-        raise DatabaseFormatError(f"{path} is a folder, not a database file: name the file itself")
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_MAGIC))
-    except FileNotFoundError as error:
-        raise DatabaseNotFoundError(
-            f"no database at {path}: make one with `n2gdb ingest demo --db {path}`, or name another with --db"
-        ) from error
-    except OSError as error:
-        raise DatabaseError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not start:
-        raise DatabaseFormatError(f"{path} is empty: build it with `n2gdb ingest`")
-    if start != _MAGIC:
-        raise DatabaseFormatError(f"{path} is not a database of n2gdb: its first bytes are foreign")
-
-
-def _opening_error(path: Path, message: str) -> DatabaseError | StorageError:
-    if "Could not set lock" in message:
-        return DatabaseLockedError(
-            f"{path} is held by another process, which writes to it: wait for it, or end it"
-        )
-    if "different version" in message:
-        return DatabaseFormatError(
-            f"{path} was written by another version of the storage engine: build it again with `n2gdb ingest`"
-        )
-    if "No space left" in message or "Permission denied" in message:
-        return StorageError(f"{path} cannot be written: {message.splitlines()[0]}")
-    return DatabaseFormatError(
-        f"{path} is damaged ({message.splitlines()[0]}): build it again with `n2gdb ingest`"
-    )
-
-
 def _schema_version(connection: Connection) -> int:
     try:
         rows = connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' RETURN m.value")
     except DatabaseError as error:
         if "Table Meta does not exist" not in str(error):
-            raise _opening_error(connection.path, str(error)) from error
+            raise opening_error(connection.path, str(error)) from error
         rows = []
     if len(rows) != 1 or not str(rows[0][0]).isdecimal():
         raise DatabaseFormatError(f"{connection.path} is a Kùzu database, but not one of n2gdb")
     return int(rows[0][0])
-
-
-def _check_schema_version(path: Path, found: int) -> None:
-    if found > SCHEMA_VERSION:
-        raise DatabaseFormatError(
-            f"{path} has schema version {found}, newer than this n2gdb reads ({SCHEMA_VERSION}):"
-            " upgrade n2gdb"
-        )
-    if found < SCHEMA_VERSION:
-        raise DatabaseFormatError(
-            f"{path} has schema version {found}, older than this n2gdb reads ({SCHEMA_VERSION}):"
-            " build it again with `n2gdb ingest`"
-        )

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 SLOW = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * f.f1)"
 #: Says when the engine has begun, so that the signal does not come too early.
 CODE = """
@@ -38,4 +40,39 @@ def test_ctrl_c_answers_at_once(small_path: Path) -> None:
     sent = time.monotonic()
     out, err = running.communicate(timeout=30)
     assert time.monotonic() - sent < 5
+    assert (running.returncode, out, err) == (130, "", "interrupted\n")
+
+
+#: Its joins take the engine a second to plan, and what it plans would take it hours.
+PLANNED = "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token), "
+PLANNED += ", ".join(f"(n)-[c{place}:CONTEXT]->(t{place}:Token)" for place in range(7))
+PLANNED += ", (m:Neuron), (o:Neuron), (p:Neuron), (q:Neuron), (r:Neuron), (s:Neuron)"
+PLANNED += " RETURN sum(n.f1 * m.f1 * o.f1 * p.f1 * q.f1 * r.f1 * s.f1)"
+#: Says when the statement is about to be handed over, in the thread that will wait for it.
+PLANNING = """
+import sys
+from n2gdb.cli.main import run
+from n2gdb.storage.connection import Connection
+table = Connection.table
+def told(*given):
+    print("begun", file=sys.stderr, flush=True)
+    return table(*given)
+Connection.table = told
+run()
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.2, 0.5])
+def test_ctrl_c_while_a_statement_is_planned(small_path: Path, delay: float) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-c", PLANNING, "cypher", PLANNED, "--db", str(small_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    assert running.stderr.readline() == "begun\n"
+    time.sleep(delay)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "interrupted\n")

@@ -15,10 +15,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import n2gdb
-from n2gdb.errors import QueryTimeoutError
 from n2gdb.explorer import layers, make_app
 from n2gdb.explorer.routes import ANSWERS, PICTURES
-from tests.storage.test_connection import SLOW
 from tests.support.cli_world import build_cli_world
 
 HOSTILE = [
@@ -299,13 +297,6 @@ def test_a_request_that_takes_too_long_is_given_up(small_path: Path, monkeypatch
         assert time.monotonic() - start < 5
         assert told(app, "/api/query", q="neurons")["total"] == 60
         waiting.set()
-
-
-def test_a_statement_that_takes_too_long_is_ended(small_path: Path) -> None:
-    with n2gdb.open(small_path) as opened:
-        make_app(opened, timeout=0.2)
-        with pytest.raises(QueryTimeoutError, match=r"limit of 0\.2 s"):
-            opened.connection.rows(SLOW)
 
 
 def test_many_may_ask_at_once(client: TestClient) -> None:

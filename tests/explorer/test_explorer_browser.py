@@ -141,7 +141,7 @@ def test_rows_are_sorted_filtered_walked_and_opened_by_keys(page: Page) -> None:
     assert names == sorted(names)
     page.get_by_role("button", name="neuron").first.click()
     assert neurons_of(page) == names[::-1]
-    page.get_by_placeholder("Filter these rows").fill("L1")
+    page.get_by_placeholder("Filter the rows shown").fill("L1")
     assert neurons_of(page) == ["L1N2", "L1N1", "L1N0"]
     page.locator("h1").evaluate("() => document.activeElement.blur()")
     page.keyboard.press("j")

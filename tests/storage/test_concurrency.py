@@ -14,7 +14,14 @@ import pytest
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import DatabaseError, DatabaseLockedError, QueryError, QueryTimeoutError
+from n2gdb.errors import (
+    DatabaseError,
+    DatabaseFormatError,
+    DatabaseLockedError,
+    QueryError,
+    QueryTimeoutError,
+)
+from n2gdb.storage.checksum import seal_path
 from n2gdb.storage.connection import Connection, build_database
 from tests.storage.test_connection import SLOW
 from tests.support.small_run import random_graphs, write_run
@@ -70,6 +77,9 @@ def test_a_reader_that_meets_a_writer_gets_one_line(
             n2gdb.open(path)
         assert "\n" not in str(caught.value)
         writer.stdin.close()
+    with pytest.raises(DatabaseFormatError, match="was written to"):
+        n2gdb.open(path)
+    seal_path(path).unlink()
     with n2gdb.open(path) as database:
         assert database.count("neurons") == 60
 

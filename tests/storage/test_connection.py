@@ -181,7 +181,12 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, small_graphs: 
 
 def test_the_checksum_is_of_the_file_as_built(small_path: Path) -> None:
     digest = hashlib.sha256(small_path.read_bytes()).hexdigest()
-    assert seal_path(small_path).read_text() == f"{digest}  {small_path.name}\n"
+    record, line = seal_path(small_path).read_text().splitlines()
+    assert line == f"{digest}  {small_path.name}"
+    assert record.startswith(f"# size {small_path.stat().st_size} written ")
+    check: list[str | Path] = ["sha256sum", "--check", "--strict", seal_path(small_path)]
+    checked = subprocess.run(check, cwd=small_path.parent, check=False)
+    assert checked.returncode == 0
 
 
 def crash(*_: object) -> None:

@@ -40,7 +40,18 @@ function parameters(values) {
   const named = Object.entries(values);
   if (!named.length) return null;
   return make("dl", { class: "parameters" }, named.map(([name, value]) =>
-    [make("dt", {}, `$${name}`), make("dd", {}, make("bdi", {}, shortened(JSON.stringify(value))))]));
+    [make("dt", {}, `$${name}`), make("dd", {}, make("bdi", {}, shortened(exact(value))))]));
+}
+
+// Whole numbers beyond 53 bits come as { integer: "..." }: written with all their digits, as `n2gdb cypher` reads them.
+function exact(value) {
+  if (Array.isArray(value)) return `[${value.map(exact).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const names = Object.keys(value);
+    if (names.length === 1 && typeof value.integer === "string") return value.integer;
+    return `{${names.map((name) => `${JSON.stringify(name)}:${exact(value[name])}`).join(",")}}`;
+  }
+  return JSON.stringify(value);
 }
 
 function shortened(text, most = 240) {

@@ -13,7 +13,7 @@ const TOGETHER = 50;
 export class Results {
   /** Show answers in a place; `manyModels` says that rows name their model. */
   constructor(place, { model, manyModels, signal }) {
-    Object.assign(this, { place, model, manyModels, signal, table: null, loaded: 0 });
+    Object.assign(this, { place, model, manyModels, signal, table: null, loaded: 0, order: null });
   }
 
   /** Ask and show the first rows; throw Refused where the query is not answered. */
@@ -21,10 +21,12 @@ export class Results {
     this.query = query;
     this.table = null;
     this.loaded = 0;
+    this.order = null;
     this.place.setAttribute("aria-busy", "true");
     try {
       const told = await this.fetch();
       this.loaded = told.rows.length;
+      this.total = told.total;
       fill(this.place, this.summary(told), told.notices.map((notice) => make("p", { class: "notice" }, notice)), this.body(told));
       announce(`${counted(told.total, noun(told.kind))}`);
     } finally {
@@ -33,7 +35,7 @@ export class Results {
   }
 
   fetch() {
-    return ask("/api/query", { q: this.query, limit: TOGETHER, offset: this.loaded, model: this.model }, this.signal);
+    return ask("/api/query", { q: this.query, limit: TOGETHER, offset: this.loaded, model: this.model, order: this.order }, this.signal);
   }
 
   summary(told) {
@@ -44,7 +46,7 @@ export class Results {
       make("span", { class: "faint" }, duration(told.milliseconds)),
       make("span", { class: "gap" }),
       filters ? make("label", { class: "filter" }, make("span", { class: "unseen" }, "Filter the rows shown"),
-        make("input", { type: "search", placeholder: "Filter these rows", oninput: (event) => this.table.filter(event.target.value) })) : null,
+        make("input", { type: "search", placeholder: "Filter the rows shown", oninput: (event) => this.table.filter(event.target.value) })) : null,
       told.kind === "stages" ? null : explanation(cypher, { query: this.query, model: this.model, signal: this.signal })), cypher];
   }
 
@@ -54,7 +56,36 @@ export class Results {
     if (told.kind === "counts") return countBars(told.rows, this.query);
     this.table = new Table(columnsOf(told, this.manyModels), "Answer to the query");
     this.table.add(told.rows);
-    return [this.table.element, this.more(told)];
+    this.rest = make("div");
+    fill(this.rest, this.more(told));
+    if (told.total > told.rows.length) {
+      const limited = told.kind === "tokens" || /\b(limit|offset)\b/i.test(this.query);
+      this.table.resort = (column, falls) => this.resort(column, falls, limited || told.sortable.includes(column.name));
+    }
+    return [this.table.element, this.rest];
+  }
+
+  // Rows that are not all loaded are in order only if the server orders the whole answer. Tells whether it did.
+  async resort(column, falls, possible) {
+    if (this.loaded >= this.total) return false;
+    if (!possible) {
+      fill(this.rest, make("p", { class: "notice", role: "status" },
+        `Only the rows shown are sorted by ${column.title}: ${grouped(this.loaded)} of ${grouped(this.total)}.`), this.more({ total: this.total }));
+      return false;
+    }
+    const before = [this.order, this.loaded];
+    [this.order, this.loaded] = [falls ? `${column.name} desc` : column.name, 0];
+    try {
+      const told = await this.fetch();
+      this.loaded = told.rows.length;
+      this.table.replace(told.rows);
+      fill(this.rest, this.more(told));
+      announce(`sorted by ${column.title}`);
+    } catch (error) {
+      [this.order, this.loaded] = before;
+      if (!isGivenUp(error)) fill(this.rest, make("p", { class: "refusal", role: "alert" }, error.message), this.more({ total: this.total }));
+    }
+    return true;
   }
 
   more(told) {

@@ -4,6 +4,8 @@ import { announce, fill, make } from "/static/dom.js";
 import { counted } from "/static/format.js";
 
 /**
+ * `resort(column, falls)`, where it is set, may have other rows shown in an order, and tells whether it did.
+ *
  * A table of columns { name, title, number, value(row), cell(row), text(row) }.
  * `value` is what a column sorts by, `text` what the filter looks in; a column without value does not sort.
  */
@@ -12,6 +14,7 @@ export class Table {
     this.columns = columns;
     this.rows = [];
     this.sorted = null;
+    this.resort = null;
     this.wanted = "";
     this.body = make("tbody");
     this.head = make("tr", {}, columns.map((column) => this.heading(column)));
@@ -22,6 +25,13 @@ export class Table {
   add(rows) {
     this.rows.push(...rows);
     this.show();
+  }
+
+  /** Show other rows, in their own order. */
+  replace(rows) {
+    this.rows = [];
+    this.asked = true;
+    this.add(rows);
   }
 
   filter(text) {
@@ -36,17 +46,19 @@ export class Table {
     return make("th", attributes, make("button", { type: "button", onclick: () => this.sortBy(column) }, column.title));
   }
 
-  sortBy(column) {
+  async sortBy(column) {
     const falls = this.sorted?.column === column ? !this.sorted.falls : Boolean(column.number);
     this.sorted = { column, falls };
     for (const heading of this.head.cells) heading.removeAttribute("aria-sort");
     this.head.cells[this.columns.indexOf(column)].setAttribute("aria-sort", falls ? "descending" : "ascending");
+    this.asked = false;
+    if (this.resort && await this.resort(column, falls)) return;
     this.show();
   }
 
   show() {
     const kept = this.wanted ? this.rows.filter((row) => this.says(row)) : [...this.rows];
-    if (this.sorted) kept.sort((first, second) => compared(this.sorted, first, second));
+    if (this.sorted && !this.asked) kept.sort((first, second) => compared(this.sorted, first, second));
     fill(this.body, kept.map((row) => this.line(row)));
   }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from n2gdb.core.deadline import timed
 from n2gdb.grammar.ast import Grouping, Subject
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import count_neurons, find
@@ -49,12 +51,13 @@ def _total(session: Session, settled: Settled) -> int:
 
 
 def _neuron_counts(session: Session, settled: Settled, grouping: Grouping) -> Counter[Any]:
+    neurons: Sequence[Mapping[str, Any]]
     if settled.query.subject is Subject.PATTERNS:
-        neurons = [dict(pattern.neuron) for pattern in find_patterns(session, settled)]
+        neurons = [pattern.neuron for pattern in find_patterns(session, settled)]
     else:
         neurons = find(session, settled).every()
     names = {model.number: model.name for model in session.models}
-    counts = Counter(neuron[grouping.value] for neuron in neurons)
+    counts = Counter(neuron[grouping.value] for neuron in timed(neurons))
     if grouping is Grouping.MODEL:
         return Counter({names[number]: count for number, count in counts.items()})
     return counts

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from n2gdb.core.deadline import timed
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
@@ -120,7 +121,7 @@ def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[in
         return {}
     paths: dict[tuple[int, int], list[PathStep]] = {}
     rows = session.run("read the paths", _compile_nodes(list(wanted)))
-    for neuron, pre, last, depth, token, text, importance in rows:
+    for neuron, pre, last, depth, token, text, importance in timed(rows):
         for end in wanted[neuron]:
             if pre <= end <= last:
                 step = PathStep(depth or 0, token, text, importance)
@@ -162,7 +163,7 @@ def _firing_rows(sets: ClauseSets, clause: FiringOn, neurons: Sequence[int]) -> 
 
 def _strongest(clause: int, rows: Iterable[tuple[Any, ...]]) -> dict[int, _Match]:
     by_neuron: dict[int, list[tuple[Any, ...]]] = {}
-    for neuron, *match in rows:
+    for neuron, *match in timed(rows):
         by_neuron.setdefault(neuron, []).append(tuple(match))
     strongest = {}
     for neuron, matches in by_neuron.items():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from n2gdb.core.deadline import check_time, timed
 from n2gdb.grammar.ast import And, Clause, Formula, Key, Query
 from n2gdb.query.cypher.compiler import (
     DEFAULT_ORDER,
@@ -87,7 +88,7 @@ def find_ids(session: Session, settled: Settled) -> tuple[set[int] | None, Claus
 def _by_statement(session: Session, settled: Settled, sets: ClauseSets) -> Found:
     query = settled.query
     rows = session.run_last("find and order the neurons", compile_query(settled))
-    neurons = [dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows]
+    neurons = [dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in timed(rows)]
     skipped = query.offset or 0
 
     def total() -> int:
@@ -116,7 +117,7 @@ def _finished(
     fields = tuple(name for name in fields if name not in ranks)
     listed = sorted(among.ids) if among and not among.without and len(among.ids) <= MOST_LISTED else None
     rows = session.run_last("find the neurons", compile_rows(settled, _all_of(stated), fields, listed))
-    neurons = [dict(zip(fields, row, strict=True)) for row in rows]
+    neurons = [dict(zip(fields, row, strict=True)) for row in timed(rows)]
     if ranks:
         _add_ranks(session, settled, neurons)
     if among is not None and listed is None:
@@ -189,6 +190,7 @@ def _sort(neurons: list[dict[str, Any]], order: Sequence[Key], sets: ClauseSets)
         neurons.sort(key=lambda neuron: sets.ordering_key(neuron["id"]))
         return
     for key in reversed(order or DEFAULT_ORDER):
+        check_time()
         values = [(_value(neuron, key.field, sets), neuron) for neuron in neurons]
         known = [each for each in values if each[0] is not None]
         known.sort(key=lambda each: each[0], reverse=key.descending)

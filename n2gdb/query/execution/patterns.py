@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.grammar.ast import Key
@@ -79,14 +80,14 @@ def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
     found = find(session, _unlimited(settled))
     neurons = {neuron["id"]: neuron for neuron in found.every()}
     best: dict[tuple[int, int], tuple[float, float | None]] = {}
-    for neuron, end, activation, importance in _pattern_rows(session, settled, found, list(neurons)):
+    for neuron, end, activation, importance in timed(_pattern_rows(session, settled, found, list(neurons))):
         known = best.get((neuron, end))
         if neuron in neurons and (known is None or (importance or -1.0) > (known[1] or -1.0)):
             best[neuron, end] = (activation, importance)
     session.note("order the patterns")
     patterns = [
         FoundPattern(neurons[neuron], end, activation, importance)
-        for (neuron, end), (activation, importance) in best.items()
+        for (neuron, end), (activation, importance) in timed(best.items())
     ]
     return _sorted(patterns, settled.query.order or (Key("activation", descending=True),))
 
@@ -217,8 +218,9 @@ def _depths(
 def _sorted(patterns: list[FoundPattern], order: Sequence[Key]) -> list[FoundPattern]:
     patterns.sort(key=lambda each: (each.neuron["layer"], each.neuron["index"], each.neuron["id"], each.end))
     for key in reversed(order):
+        check_time()
         value = _reader(key.field)
-        known = [each for each in patterns if value(each) is not None]
+        known = [each for each in timed(patterns) if value(each) is not None]
         known.sort(key=value, reverse=key.descending)
         patterns = [*known, *(each for each in patterns if value(each) is None)]
     return patterns

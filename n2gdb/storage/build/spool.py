@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,7 +44,9 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        # Where an error is on its way, a file that cannot be ended for the same reason must not hide it.
+        with suppress(OSError) if error else nullcontext():
+            self._close()
 
     def _path(self, table: str) -> Path:
         return self._folder / f"{table}.arrow"

@@ -1,0 +1,79 @@
+"""One deadline for a question: its statements, their planning, and the Python between them.
+
+Whoever answers a question opens ``within``; what takes long below it looks at the clock with ``check_time``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+from n2gdb.errors import QueryError, QueryTimeoutError
+
+__all__ = ["check_time", "seconds_left", "timed", "within"]
+
+T = TypeVar("T")
+
+_TOGETHER = 1024  # items between two looks at the clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """When a question must have ended, by the monotonic clock, and the seconds that it was given."""
+
+    end: float
+    limit: float
+
+    @property
+    def error(self) -> QueryTimeoutError:
+        return QueryTimeoutError(f"the query ran past its limit of {self.limit:g} s: narrow it or raise it")
+
+
+_DEADLINE: ContextVar[_Deadline | None] = ContextVar("n2gdb deadline", default=None)
+
+
+@contextmanager
+def within(seconds: float | None) -> Iterator[None]:
+    """Give all that the block does so many seconds; None sets no limit, and an earlier deadline stays.
+
+    Raises QueryError for a number that is not above 0. What is past its deadline raises QueryTimeoutError.
+    """
+    if seconds is not None and not seconds > 0:
+        raise QueryError(f"a timeout is a number of seconds above 0, not {seconds:g}")
+    around = _DEADLINE.get()
+    mine = None if seconds is None else _Deadline(time.monotonic() + seconds, seconds)
+    earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
+    token = _DEADLINE.set(earliest)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def seconds_left() -> float | None:
+    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError behind it."""
+    deadline = _DEADLINE.get()
+    if deadline is None:
+        return None
+    left = deadline.end - time.monotonic()
+    if left <= 0:
+        raise deadline.error
+    return left
+
+
+def check_time() -> None:
+    """Raise QueryTimeoutError if the deadline is over."""
+    seconds_left()
+
+
+def timed(items: Iterable[T]) -> Iterator[T]:
+    """Yield items, looking at the clock now and then: for long loops between statements."""
+    rest = iter(items)
+    while part := tuple(islice(rest, _TOGETHER)):
+        check_time()
+        yield from part

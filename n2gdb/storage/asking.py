@@ -1,0 +1,104 @@
+"""One statement, run so that whoever waits for it can stop waiting at any time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import copy_context
+from typing import Any, TypeAlias
+
+from n2gdb.core.deadline import check_time, seconds_left
+from n2gdb.errors import DatabaseError
+
+__all__ = ["Asking", "Read"]
+
+#: Reads a result of the engine, calling the second now and then, which raises when it is to stop.
+Read: TypeAlias = Callable[[Any, Callable[[], None]], Any]
+
+_GRACE = 0.1  # seconds for the engine to end a statement at its deadline by itself
+_PATIENCE = 5.0  # seconds for it to end one that is interrupted
+
+
+class Asking:
+    """One statement, run in a thread of its own so that Ctrl-C and the deadline reach whoever waits for it.
+
+    That thread alone takes the engine connection and gives it back: however the wait ends, the engine is
+    not freed while a statement runs.
+    """
+
+    __slots__ = (
+        *("_lend", "_text", "_given", "_read"),
+        *("_outcome", "_finished", "_lock", "_lane", "_given_up"),
+    )
+
+    def __init__(
+        self,
+        lend: Callable[[], AbstractContextManager[Any]],
+        text: str,
+        given: dict[str, Any],
+        read: Read,
+    ) -> None:
+        """Take ``lend``, which lends an engine connection for as long as a statement runs."""
+        self._lend, self._text, self._given, self._read = lend, text, given, read
+        self._outcome: list[Any] = []
+        self._finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
+        self._lock = threading.Lock()  # guards the next
+        self._lane: Any = None
+        self._given_up = False
+
+    def answer(self) -> Any:
+        """Run the statement and return what is read of its result; raise what it raises."""
+        left = seconds_left()
+        context = copy_context()  # the deadline holds in the thread, too
+        worker = threading.Thread(target=context.run, args=(self._work,), name="n2gdb query", daemon=True)
+        try:
+            worker.start()
+            if not self._finished.wait(None if left is None else left + _GRACE):
+                check_time()
+        except BaseException:
+            self._give_up()
+            raise
+        (result,) = self._outcome
+        if isinstance(result, BaseException):
+            if "Interrupted" in str(result):
+                check_time()
+            raise result
+        return result
+
+    def _work(self) -> None:
+        try:
+            with self._lend() as lane:
+                with self._lock:
+                    self._lane = lane
+                try:
+                    self._check()
+                    self._outcome.append(
+                        lane.run(self._text, self._given, lambda result: self._read(result, self._check))
+                    )
+                finally:
+                    with self._lock:
+                        self._lane = None
+        except BaseException as error:  # whoever waits raises it
+            self._outcome.append(error)
+        finally:
+            self._finished.set()
+
+    def _check(self) -> None:
+        """Raise where nobody waits for the answer any more."""
+        if self._given_up:
+            raise DatabaseError("nobody waits for this answer")
+        check_time()
+
+    def _give_up(self) -> None:
+        """Stop the statement; one that the engine still plans stops when it is planned."""
+        self._given_up = True
+        last = time.monotonic() + _PATIENCE
+        while time.monotonic() < last:
+            with self._lock:
+                if self._lane is None:
+                    return
+                self._lane.engine.interrupt()
+            if self._finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
+                return

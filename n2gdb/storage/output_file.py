@@ -1,0 +1,125 @@
+"""How every command writes a file: whole or not at all, and over nothing that is there unless forced."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from n2gdb.errors import StorageError
+from n2gdb.storage.checksum import MAGIC, database_files
+
+__all__ = ["check_output", "kind_of_file", "output_file"]
+
+_LONGEST_SUFFIX = 16  # of a partial file, which keeps the suffix: some writers go by it
+
+_KINDS = {
+    stat.S_ISLNK: "a link",
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISSOCK: "a socket",
+}
+
+
+def kind_of_file(path: Path) -> str | None:
+    """Say what stands at a path where it is no plain file: ``a link``, ``a folder``; else None.
+
+    Raises OSError where nothing can be told, FileNotFoundError where nothing is there.
+    """
+    mode = path.lstat().st_mode
+    return next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), None)
+
+
+def check_output(path: Path, *, force: bool = False, reads: Iterable[Path | None] = ()) -> None:
+    """See that a file can be written, before anything is computed for it.
+
+    ``reads`` are the files that the command reads, a database among them standing for all that belongs to
+    it: none of them is ever replaced. Without ``force`` nothing that is there is; with it only a plain file
+    that is no database. Raises StorageError.
+    """
+    try:
+        kind = kind_of_file(path)
+    except FileNotFoundError as error:
+        if not path.parent.is_dir():
+            raise StorageError(
+                f"{path} cannot be written (there is no folder {path.parent}): choose another place"
+            ) from error
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise StorageError(
+                f"{path} cannot be written (you may not write to {path.parent}): choose another place"
+            ) from error
+        return
+    except OSError as error:
+        raise _refused(path, error) from error
+    if kind is not None:
+        raise StorageError(f"{path} is {kind}, no plain file: name a file, or - for standard output")
+    if any(_is_read(path, each) for each in reads if each is not None):
+        raise StorageError(f"{path} is what the command reads: name another file to write")
+    if not force:
+        raise StorageError(f"{path} is there already: name another file, or overwrite it with --force")
+    if _is_database(path):
+        raise StorageError(f"{path} is a database, which no other file replaces: name another file")
+
+
+@contextmanager
+def output_file(path: Path, *, force: bool = False, reads: Iterable[Path | None] = ()) -> Iterator[Path]:
+    """Yield the path of a partial file beside ``path``, which takes its name when the block ends well.
+
+    The partial file has the suffix of ``path``, and is gone where the block fails. Raises StorageError as
+    ``check_output`` does, and where the disk refuses.
+    """
+    kept = tuple(reads)
+    check_output(path, force=force, reads=kept)
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
+    partial = path.with_name(f".n2gdb-{secrets.token_hex(8)}{suffix}")
+    try:
+        partial.open("xb").close()
+        try:
+            yield partial
+            _store(partial)
+            check_output(path, force=force, reads=kept)
+            _take_place(partial, path, force=force)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _store(partial: Path) -> None:
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _take_place(partial: Path, path: Path, *, force: bool) -> None:
+    """Give a partial file its name; a file that has come there in between stays, unless forced."""
+    if force:
+        partial.replace(path)
+        return
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        check_output(path)
+        raise
+    except OSError:  # a file system without hard links has no move that spares what is there
+        check_output(path)
+        partial.replace(path)
+
+
+def _is_read(path: Path, read: Path) -> bool:
+    return any(each.exists() and path.samefile(each) for each in database_files(read)) or (
+        read.with_name(f"{read.name}.shards").resolve() in path.resolve().parents
+    )
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path} cannot be written ({error.strerror or error}): choose another place")

@@ -1,0 +1,190 @@
+"""What the explorer owes to whoever asks: its own pages alone, in time, whole answers in order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import n2gdb
+from n2gdb.explorer import make_app, routes
+from n2gdb.explorer.plain import exact
+from tests.storage.test_connection import SLOW
+from tests.support.cli_world import build_cli_world
+
+FOREIGN = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"},
+    {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+    {"origin": "http://localhost:1234"},
+]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Database]:
+    with n2gdb.open(build_cli_world(tmp_path_factory.mktemp("explorer"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def client(database: n2gdb.Database) -> Iterator[TestClient]:
+    with TestClient(make_app(database), "http://localhost") as made:
+        yield made
+
+
+@pytest.fixture
+def sixty(small: n2gdb.Database) -> Iterator[TestClient]:
+    with TestClient(make_app(small), "http://localhost") as made:
+        yield made
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@pytest.mark.parametrize("path", ["/api/query?q=neurons", "/api/neuron/L4N358/graph.svg", "/static/app.js"])
+def test_requests_of_other_sites_are_refused(client: TestClient, headers: dict[str, str], path: str) -> None:
+    response = client.get(path, headers=headers)
+    assert response.status_code == 403
+    assert "not those of another site" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"sec-fetch-site": "none"}, {"sec-fetch-site": "same-origin"}, {"origin": "http://localhost"}],
+    ids=str,
+)
+def test_its_own_pages_and_programs_are_answered(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.get("/api/query?q=neurons", headers=headers).status_code == 200
+
+
+def test_another_site_may_link_to_a_page(client: TestClient) -> None:
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert client.get("/neuron/L4N358", headers=link).status_code == 200
+    framed = link | {"sec-fetch-dest": "iframe"}
+    assert client.get("/neuron/L4N358", headers=framed).status_code == 403
+
+
+def test_large_whole_numbers_are_exact() -> None:
+    largest = 2**63 - 1
+    plain = {"a": [1, largest, -largest, 2**53 - 1, 2**53], "b": {"c": True, "d": None, "e": 0.5, "f": "x"}}
+    assert exact(plain) == {
+        "a": [1, {"integer": str(largest)}, {"integer": str(-largest)}, 2**53 - 1, {"integer": str(2**53)}],
+        "b": {"c": True, "d": None, "e": 0.5, "f": "x"},
+    }
+
+
+def test_what_is_explained_runs_as_raw_cypher(client: TestClient, database: n2gdb.Database) -> None:
+    query = "neurons MATCHING 'the' BEFORE 'other'"
+    stages = client.get("/api/explain", params={"q": query}).json()["stages"]
+    (stage,) = [stage for stage in stages if stage["cypher"] and stage["rows"] is None]
+    tagged = [value for value in stage["parameters"].values() if isinstance(value, dict)]
+    assert tagged, "a key of 63 bits stands among the parameters"
+    shown = {
+        name: value["integer"] if isinstance(value, dict) else json.dumps(value)
+        for name, value in stage["parameters"].items()
+    }
+    arguments = [part for name, value in shown.items() for part in ("--param", f"{name}={value}")]
+    run = [sys.executable, "-c", "from n2gdb.cli.main import run; run()"]
+    done = subprocess.run(
+        [*run, "cypher", stage["cypher"], *arguments, "--json", "--db", str(database.path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(json.loads(done.stdout)) == database.count(query) == 3
+
+
+def ranked(client: TestClient, query: str, order: str, size: int = 50) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    while True:
+        told = client.get(
+            "/api/query", params={"q": query, "order": order, "limit": size, "offset": len(rows)}
+        ).json()
+        rows += told["rows"]
+        if not told["rows"] or len(rows) >= told["total"]:
+            return rows
+
+
+@pytest.mark.parametrize("order", ["f1", "f1 desc", "neuron", "neuron desc", "n_patterns desc", "state"])
+@pytest.mark.parametrize(
+    "query", ["neurons", "neurons ORDER BY recall", "patterns", "neurons LIMIT 55 OFFSET 3"]
+)
+def test_the_whole_answer_is_sorted(sixty: TestClient, query: str, order: str) -> None:
+    every = ranked(sixty, query, order)
+    assert len(every) > 50
+    column, _, falls = order.partition(" ")
+
+    def place(row: dict[str, Any]) -> Any:
+        return (row["layer"], row["index"]) if column == "neuron" else row[column]
+
+    values = [place(row) for row in every]
+    known = [value for value in values if value is not None]
+    assert values == [*sorted(known, reverse=bool(falls)), *[None] * (len(values) - len(known))]
+    unsorted = [
+        row["neuron"] for row in sixty.get("/api/query", params={"q": query, "limit": 200}).json()["rows"]
+    ]
+    if len(every) <= 200:
+        assert sorted(row["neuron"] for row in every) == sorted(unsorted)
+
+
+def test_an_order_that_there_is_not_is_refused(sixty: TestClient) -> None:
+    for order, said in (
+        ("path", "no order by path"),
+        ("f1 up", "no direction"),
+        ("f1; DROP", "no direction"),
+    ):
+        response = sixty.get("/api/query", params={"q": "neurons", "order": order})
+        assert response.status_code == 400
+        assert said in response.json()["error"]["message"]
+
+
+def test_a_request_has_one_deadline(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def statements(database: n2gdb.Database, _: object) -> object:
+        for _ in range(100):
+            database.connection.rows("MATCH (n:Neuron) RETURN n.id")
+            time.sleep(0.05)
+        return {}
+
+    def one(database: n2gdb.Database, _: object) -> object:
+        return database.connection.rows(SLOW)
+
+    monkeypatch.setitem(routes.ANSWERS, "/api/statements", (statements, False))
+    monkeypatch.setitem(routes.ANSWERS, "/api/one", (one, False))
+    with (
+        n2gdb.open(small_path) as opened,
+        TestClient(make_app(opened, timeout=0.5), "http://localhost") as app,
+    ):
+        for path in ("/api/statements", "/api/one"):
+            started = time.monotonic()
+            response = app.get(path)
+            assert response.status_code == 503
+            assert "limit of 0.5 s" in response.json()["error"]["message"]
+            assert time.monotonic() - started < 2.5
+
+
+def test_slow_requests_do_not_stop_the_others(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slowly = (lambda database, _: database.connection.rows(SLOW), False)
+    monkeypatch.setitem(routes.ANSWERS, "/api/query", slowly)
+    with (
+        n2gdb.open(small_path) as opened,
+        TestClient(make_app(opened, timeout=10.0), "http://localhost") as app,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        started = time.monotonic()
+        slow = [pool.submit(app.get, "/api/query?q=neurons") for _ in range(8)]
+        time.sleep(0.3)
+        assert app.get("/api/neuron/L0N1").status_code == 200
+        assert app.get("/api/explain?q=neurons").status_code == 200
+        assert time.monotonic() - started < 9
+        assert not any(each.done() for each in slow)
+        assert {each.result().status_code for each in slow} == {503}
