@@ -1,15 +1,15 @@
 """What a statement means: a plain evaluator over neuron graphs in memory. The compiler must agree with it.
 
 It shares the AST and the graphs with the compiler and nothing else. What holds where is decided in
-``oracle_match``, ``oracle_similarity`` and ``oracle_where``; here it becomes an answer.
+``oracle_match``, ``oracle_predict``, ``oracle_similarity`` and ``oracle_where``; here it becomes an answer.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from n2gdb.grammar.ast import (
     And,
@@ -20,8 +20,6 @@ from n2gdb.grammar.ast import (
     Formula,
     Grouping,
     Key,
-    Matching,
-    Mentioning,
     Not,
     Or,
     Query,
@@ -31,14 +29,14 @@ from n2gdb.grammar.ast import (
     Subject,
     TokenQuery,
 )
-from tests.oracle_match import Match, all_matches
+from tests.oracle_clauses import best, conjuncts, every_clause, matches
+from tests.oracle_patterns import Row, matching_rows, patterns_of
 from tests.oracle_similarity import Score, containment, similarity
-from tests.oracle_where import about_match, about_neuron, truth
+from tests.oracle_where import about_neuron, truth
 from tests.oracle_world import Neuron, RefusedError, World
 
-__all__ = ["Found", "Group", "Row", "Token", "answer", "best", "is_pattern_clause", "matches", "positive"]
+__all__ = ["Found", "Group", "Token", "answer", "limited"]
 
-PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 Group: TypeAlias = tuple[int | str | None, int]
 RowType = TypeVar("RowType")
 
@@ -50,16 +48,6 @@ class Found:
     neuron: Neuron
     similarity: float | None = None
     size: int | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A pattern of a neuron."""
-
-    neuron: Neuron
-    end: int
-    activation: float
-    importance: float | None
 
 
 @dataclass(frozen=True)
@@ -94,17 +82,20 @@ def neurons(query: Query, world: World) -> list[Found]:
     """Return the neurons of a query in order."""
     found = [_scored(query, neuron, world) for neuron in _holding(query, world)]
     found.sort(key=lambda each: (each.neuron.name, each.neuron.model.number))
-    if query.order or not (query.rank or _leading(query)):
+    if query.rank is not None and not query.order:
+        itself = world.neuron(query.rank.neuron, query.model)
+        found.sort(key=lambda each: (each.neuron is not itself, *_unlikeness(each)))
+    elif query.order or not _leading(query):
         for key in reversed(query.order or (Key("f1", descending=True),)):
-            found.sort(key=lambda each: _rank(key, _field(key.field, query, each.neuron)))
+            found.sort(key=lambda each: _rank(key, _field(key.field, query, each.neuron, world)))
     else:
-        found.sort(key=lambda each: (-(each.similarity or 0), -(each.size or 0)))
+        found.sort(key=_unlikeness)
     return found
 
 
 def patterns(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query in order."""
-    rows = [row for neuron in _holding(query, world) for row in _rows(query, neuron)]
+    rows = [row for neuron in _meeting(query, world) for row in patterns_of(query, neuron, world, _holds)]
     rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
@@ -145,50 +136,10 @@ def tokens(query: TokenQuery, world: World) -> list[Token]:
     return sorted(rows, key=lambda row: (-row.activation, row.text))
 
 
-def matches(clause: PatternClause, query: Query, neuron: Neuron) -> list[Match]:
-    """Return all matches of a clause that WHERE lets count."""
-    restrictions = about_match(query.where)
-    return [
-        match
-        for match in all_matches(clause, neuron)
-        if all(truth(each, {**neuron.statistics, **match.fields}) is True for each in restrictions)
-    ]
-
-
-def best(field: str, query: Query, neuron: Neuron) -> float | None:
-    """Return the largest activation or importance over the matches of clauses that are not negated."""
-    found = [
-        match.fields[field]
-        for clause in positive(query.clauses)
-        if is_pattern_clause(clause)
-        for match in matches(clause, query, neuron)
-    ]
-    return max((float(str(value)) for value in found if value is not None), default=None)
-
-
-def positive(clauses: Formula[Clause] | None, sign: bool = True) -> Iterator[Clause]:
-    """Yield the clauses that are not negated, or twice, as they are written."""
-    match clauses:
-        case And(operands) | Or(operands):
-            for each in operands:
-                yield from positive(each, sign)
-        case Not(each):
-            yield from positive(each, not sign)
-        case None:
-            return
-        case _ if sign:
-            yield clauses
-
-
-def is_pattern_clause(clause: Clause) -> TypeGuard[PatternClause]:
-    """Tell whether a clause holds of single patterns, not of the whole graph."""
-    return isinstance(clause, Matching | Mentioning | FiringOn)
-
-
 def _check(query: Query, world: World) -> None:
     """Refuse names that are not there, and texts that no model can cut or that are too short."""
     among = [model for model in world.models if query.model in (None, model.name)]
-    for clause in _leaves(query.clauses):
+    for clause in every_clause(query.clauses):
         match clause:
             case SimilarTo(ref) | ContainedIn(ref) | Contains(ref):
                 world.neuron(ref, query.model)
@@ -202,16 +153,20 @@ def _check(query: Query, world: World) -> None:
         world.neuron(query.rank.neuron, query.model)
 
 
-def _holding(query: Query, world: World) -> list[Neuron]:
+def _meeting(query: Query, world: World) -> list[Neuron]:
+    """Return the neurons of the model that meet WHERE, as far as that is about the neuron."""
     conditions = about_neuron(query.where)
-    left_out = world.neuron(query.rank.neuron, query.model) if query.rank else None
     return [
         neuron
         for neuron in world.among(query.model)
-        if neuron is not left_out
-        and all(truth(each, neuron.statistics) is True for each in conditions)
-        and (query.clauses is None or _holds(query.clauses, query, neuron, world))
+        if all(truth(each, neuron.numbers) is True for each in conditions)
     ]
+
+
+def _holding(query: Query, world: World) -> list[Neuron]:
+    """Return the neurons of a query, in no order."""
+    met = _meeting(query, world)
+    return met if query.clauses is None else [each for each in met if _holds(query.clauses, query, each, world)]
 
 
 def _holds(clauses: Formula[Clause], query: Query, neuron: Neuron, world: World) -> bool:
@@ -227,7 +182,7 @@ def _holds(clauses: Formula[Clause], query: Query, neuron: Neuron, world: World)
             score = _score(clauses, query, neuron, world).value
             return is_other and score > 0 and score >= above
         case _:
-            return bool(matches(clauses, query, neuron))
+            return neuron in matches(clauses, query, world)
 
 
 def _score(clause: Clause, query: Query, neuron: Neuron, world: World) -> Score:
@@ -251,39 +206,7 @@ def _scored(query: Query, neuron: Neuron, world: World) -> Found:
 
 def _leading(query: Query) -> Clause | None:
     """Return the first clause on similarity that every answer has to pass."""
-    every = _conjuncts(query.clauses)
-    return next((each for each in every if isinstance(each, SimilarTo | ContainedIn | Contains)), None)
-
-
-def _conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
-    if isinstance(clauses, And):
-        return [conjunct for each in clauses.operands for conjunct in _conjuncts(each)]
-    return [] if clauses is None else [clauses]
-
-
-def _leaves(clauses: Formula[Clause] | None) -> list[Clause]:
-    return [*positive(clauses), *positive(clauses, False)]
-
-
-def _rows(query: Query, neuron: Neuron) -> list[Row]:
-    """Return the patterns that match a positive clause; all of them where none is on patterns."""
-    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
-    if not clauses:
-        every = [Row(neuron, end, pattern.activation, None) for end, pattern in neuron.patterns.items()]
-        return [row for row in every if _counts(query, row)]
-    matched: dict[int, list[Match]] = defaultdict(list)
-    for clause in clauses:
-        for match in matches(clause, query, neuron):
-            matched[match.end].append(match)
-    return [
-        Row(neuron, end, neuron.patterns[end].activation, _largest(match.importance for match in found))
-        for end, found in matched.items()
-    ]
-
-
-def _counts(query: Query, row: Row) -> bool:
-    fields = {**row.neuron.statistics, "activation": row.activation, "importance": None}
-    return all(truth(each, fields) is True for each in about_match(query.where))
+    return next((each for each in conjuncts(query.clauses) if isinstance(each, SimilarTo | ContainedIn | Contains)), None)
 
 
 def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
@@ -293,17 +216,24 @@ def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
 def _by_token(query: Query, in_context: bool, world: World) -> list[Group]:
     """Count neurons, or patterns, by the texts of the tokens that their matching patterns have in a role."""
     holders: dict[str, set[Any]] = defaultdict(set)
-    for neuron in _holding(query, world):
-        for row in _rows(query, neuron):
-            for step in neuron.patterns[row.end].steps:
-                if (step.depth > 0) == in_context:
-                    holder = (neuron, row.end) if query.subject is Subject.PATTERNS else neuron
-                    holders[neuron.model.texts[step.token]].add(holder)
+    for row in _rows_counted(query, world):
+        for step in row.neuron.patterns[row.end].steps:
+            if (step.depth > 0) == in_context:
+                holder = (row.neuron, row.end) if query.subject is Subject.PATTERNS else row.neuron
+                holders[row.neuron.model.texts[step.token]].add(holder)
     return sorted(((text, len(found)) for text, found in holders.items()), key=lambda row: (-row[1], row[0]))
 
 
-def _field(name: str, query: Query, neuron: Neuron) -> object:
-    return best(name, query, neuron) if name in ("activation", "importance") else neuron.statistics[name]
+def _rows_counted(query: Query, world: World) -> list[Row]:
+    """Return the patterns of a query; for neurons, those by which a clause holds, or all where none is on them."""
+    if query.subject is Subject.PATTERNS:
+        return patterns(query, world)
+    return [row for neuron in _holding(query, world) for row in matching_rows(query, neuron, world)]
+
+
+def _field(name: str, query: Query, neuron: Neuron, world: World) -> object:
+    is_of_match = name in ("activation", "importance")
+    return best(name, query, neuron, world) if is_of_match else neuron.statistics[name]
 
 
 def _row_field(name: str, row: Row) -> object:
@@ -311,15 +241,15 @@ def _row_field(name: str, row: Row) -> object:
     return of_row[name] if name in of_row else row.neuron.statistics[name]
 
 
+def _unlikeness(found: Found) -> tuple[float, int]:
+    return -(found.similarity or 0), -(found.size or 0)
+
+
 def _rank(key: Key, value: object) -> tuple[bool, object]:
     """Sort nulls last either way."""
     if value is None or isinstance(value, str):
         return value is None, _Reversed(value or "") if key.descending else value or ""
     return False, -float(str(value)) if key.descending else float(str(value))
-
-
-def _largest(values: Iterable[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
 
 
 class _Reversed(str):

@@ -49,10 +49,9 @@ def _least(overlaps: Sequence[float], pairs: Sequence[tuple[Set[str], Set[str]]]
 
 
 def _overlap(x: Set[str], y: Set[str], larger: bool) -> float:
-    if not x and not y:
-        return 1.0
+    """Return which share of the texts of one role is common; a role without any holds in full."""
     size = max(len(x), len(y)) if larger else min(len(x), len(y))
-    return len(x & y) / size if size else 0.0
+    return len(x & y) / size if size else 1.0
 
 
 @lru_cache(maxsize=20_000)

@@ -1,4 +1,7 @@
-"""Whether WHERE holds of a neuron or a match: SQL's three truths."""
+"""Whether WHERE holds of a neuron or a match: SQL's three truths.
+
+Fields come as the numbers that queries compute with, ``oracle_numbers.number``.
+"""
 
 from __future__ import annotations
 
@@ -94,10 +97,9 @@ def fields_of(formula: Formula[Condition]) -> Iterator[str]:
             yield from _fields(right)
 
 
-def _compared(stored: object, sign: str, value: object) -> Truth:
-    """Real numbers are stored in 32 bits, and a query's are rounded alike."""
-    rounded = float(np.float32(str(value))) if isinstance(stored, float) else value
-    return None if stored is None else bool(COMPARE[sign](stored, rounded))
+def _compared(field: object, sign: str, value: object) -> Truth:
+    wanted = value if isinstance(value, str) else float(str(value))
+    return None if field is None else bool(COMPARE[sign](field, wanted))
 
 
 def _value(expression: Expression, fields: Fields) -> float | None:
@@ -105,15 +107,14 @@ def _value(expression: Expression, fields: Fields) -> float | None:
         case Number(value):
             return float(value)
         case FieldValue(name):
-            stored = fields[name]
-            return None if stored is None else float(str(stored))
+            field = fields[name]
+            return None if field is None else float(str(field))
         case Arithmetic(sign, left, right):
             first, second = _value(left, fields), _value(right, fields)
             if first is None or second is None or (sign == "/" and second == 0):
                 return None
-            with np.errstate(all="ignore"):
-                one, other = np.float64(first), np.float64(second)
-                return float(COMBINE[sign](one, other))
+            with np.errstate(all="ignore"):  # what is too large is infinite
+                return float(COMBINE[sign](np.float64(first), np.float64(second)))
 
 
 def _fields(expression: Expression) -> Iterator[str]:

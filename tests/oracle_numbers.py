@@ -1,0 +1,39 @@
+"""Numbers as queries compute with them: doubles, whatever width they are stored in.
+
+A real field is stored in 32 bits. It counts as the double that its shortest decimal reads as: what is
+stored for 0.9 is 0.9, not 0.89999998. So ``recall >= 0.9`` and ``1 - recall <= 0.1`` mean the same, and a
+literal equals a stored value where it reads like it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["alike", "decimal", "number"]
+
+Value = TypeVar("Value")
+
+
+def number(value: Value) -> Value | float:
+    """Return what a stored value counts as; whole numbers, texts and None are themselves."""
+    return _double(value) if isinstance(value, float) else value
+
+
+def decimal(value: float) -> str:
+    """Write a stored real number by the fewest digits that read as it."""
+    return str(np.float32(value))
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Tell whether two values, of which either may come in 32 bits, are the same."""
+    if isinstance(one, float) and isinstance(other, float):
+        return bool(np.float32(one) == np.float32(other))
+    return bool(one == other)
+
+
+@lru_cache(maxsize=1_000_000)
+def _double(stored: float) -> float:
+    return float(decimal(stored))
