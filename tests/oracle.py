@@ -12,16 +12,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from n2gdb.grammar.ast import (
-    And,
     Clause,
     ContainedIn,
     Contains,
     FiringOn,
-    Formula,
     Grouping,
     Key,
-    Not,
-    Or,
     Query,
     Role,
     SimilarTo,
@@ -29,7 +25,7 @@ from n2gdb.grammar.ast import (
     Subject,
     TokenQuery,
 )
-from tests.oracle_clauses import best, conjuncts, every_clause, matches
+from tests.oracle_clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
 from tests.oracle_patterns import Row, matching_rows, patterns_of
 from tests.oracle_similarity import Score, containment, similarity
 from tests.oracle_where import about_neuron, truth
@@ -95,7 +91,7 @@ def neurons(query: Query, world: World) -> list[Found]:
 
 def patterns(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query in order."""
-    rows = [row for neuron in _meeting(query, world) for row in patterns_of(query, neuron, world, _holds)]
+    rows = patterns_of(query, _meeting(query, world), world, lambda clause: _holders(clause, query, world))
     rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
@@ -166,47 +162,49 @@ def _meeting(query: Query, world: World) -> list[Neuron]:
 def _holding(query: Query, world: World) -> list[Neuron]:
     """Return the neurons of a query, in no order."""
     met = _meeting(query, world)
-    return met if query.clauses is None else [each for each in met if _holds(query.clauses, query, each, world)]
+    if query.clauses is None:
+        return met
+    holding = extent(query.clauses, lambda clause: _holders(clause, query, world), frozenset(world.neurons))
+    return [neuron for neuron in met if neuron in holding]
 
 
-def _holds(clauses: Formula[Clause], query: Query, neuron: Neuron, world: World) -> bool:
-    match clauses:
-        case And(operands):
-            return all(_holds(each, query, neuron, world) for each in operands)
-        case Or(operands):
-            return any(_holds(each, query, neuron, world) for each in operands)
-        case Not(each):
-            return not _holds(each, query, neuron, world)
-        case SimilarTo(ref, _, above) | ContainedIn(ref, above) | Contains(ref, above):
-            is_other = neuron is not world.neuron(ref, query.model)
-            score = _score(clauses, query, neuron, world).value
-            return is_other and score > 0 and score >= above
-        case _:
-            return neuron in matches(clauses, query, world)
+def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
+    """Return the neurons of any model that a clause holds of."""
+    if is_pattern_clause(clause):
+        return frozenset(matches(clause, query, world))
+    assert isinstance(clause, SimilarTo | ContainedIn | Contains)
+    named = world.neuron(clause.neuron, query.model)
+    scores = {each: _score(clause, each, named) for each in world.sharing(named) if each is not named}
+    return frozenset(each for each, score in scores.items() if 0 < score.value >= clause.above)
 
 
-def _score(clause: Clause, query: Query, neuron: Neuron, world: World) -> Score:
+def _score(clause: Clause, neuron: Neuron, named: Neuron) -> Score:
     match clause:
-        case SimilarTo(ref, metric):
-            return similarity(metric, neuron, world.neuron(ref, query.model))
-        case ContainedIn(ref):
-            return containment(neuron, world.neuron(ref, query.model))
-        case Contains(ref):
-            return containment(world.neuron(ref, query.model), neuron)
+        case SimilarTo(_, metric):
+            return similarity(metric, neuron, named)
+        case ContainedIn():
+            return containment(neuron, named)
+        case Contains():
+            return containment(named, neuron)
     raise AssertionError(clause)
 
 
 def _scored(query: Query, neuron: Neuron, world: World) -> Found:
     leading = _leading(query)
     if query.rank is not None:
-        score = similarity(query.rank.metric, neuron, world.neuron(query.rank.neuron, query.model))
-        return Found(neuron, *score)
-    return Found(neuron, *_score(leading, query, neuron, world)) if leading else Found(neuron)
+        named = world.neuron(query.rank.neuron, query.model)
+        return Found(neuron, *similarity(query.rank.metric, neuron, named))
+    if leading is None:
+        return Found(neuron)
+    return Found(neuron, *_score(leading, neuron, world.neuron(leading.neuron, query.model)))
 
 
-def _leading(query: Query) -> Clause | None:
+def _leading(query: Query) -> SimilarTo | ContainedIn | Contains | None:
     """Return the first clause on similarity that every answer has to pass."""
-    return next((each for each in conjuncts(query.clauses) if isinstance(each, SimilarTo | ContainedIn | Contains)), None)
+    return next(
+        (each for each in conjuncts(query.clauses) if isinstance(each, SimilarTo | ContainedIn | Contains)),
+        None,
+    )
 
 
 def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
@@ -225,7 +223,7 @@ def _by_token(query: Query, in_context: bool, world: World) -> list[Group]:
 
 
 def _rows_counted(query: Query, world: World) -> list[Row]:
-    """Return the patterns of a query; for neurons, those by which a clause holds, or all where none is on them."""
+    """Return the patterns of a query; for neurons, those by which its clauses on patterns hold."""
     if query.subject is Subject.PATTERNS:
         return patterns(query, world)
     return [row for neuron in _holding(query, world) for row in matching_rows(query, neuron, world)]

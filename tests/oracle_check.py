@@ -84,7 +84,9 @@ def _check_columns(plain: Mapping[str, Any], query: Query, row: Any, world: Worl
         "model": row.neuron.model.name,
     }
     for name, value in plain.items():
-        assert name not in known or alike(value, known[name]), f"{row.neuron}: {name} {value}, not {known[name]}"
+        assert name not in known or alike(value, known[name]), (
+            f"{row.neuron}: {name} {value}, not {known[name]}"
+        )
 
 
 def _said(row: Any) -> tuple[Any, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 from n2gdb.grammar.ast import And, Clause, Condition, FiringOn, Formula, Matching, Mentioning, Not, Or, Query
 from tests.oracle_match import Match, PatternClause, cuts_of, matches_of, takes
@@ -12,7 +12,19 @@ from tests.oracle_similarity import containment, similarity
 from tests.oracle_where import about_match, truth
 from tests.oracle_world import Neuron, World
 
-__all__ = ["best", "conjuncts", "every_clause", "forget", "is_pattern_clause", "matches", "positive", "positive_matches"]
+__all__ = [
+    "best",
+    "conjuncts",
+    "every_clause",
+    "extent",
+    "forget",
+    "is_pattern_clause",
+    "matches",
+    "positive",
+    "positive_matches",
+]
+
+Item = TypeVar("Item")
 
 
 def matches(clause: PatternClause, query: Query, world: World) -> Mapping[Neuron, Sequence[Match]]:
@@ -74,6 +86,21 @@ def positive(clauses: Formula[Clause] | None, sign: bool = True) -> Iterator[Cla
 def every_clause(clauses: Formula[Clause] | None) -> list[Clause]:
     """Return the clauses, negated or not."""
     return [*positive(clauses), *positive(clauses, False)]
+
+
+def extent(
+    clauses: Formula[Clause], of_clause: Callable[[Clause], frozenset[Item]], every: frozenset[Item]
+) -> frozenset[Item]:
+    """Return what a formula holds of, by what each of its clauses holds of, out of ``every``."""
+    match clauses:
+        case And(operands):
+            return frozenset.intersection(*(extent(each, of_clause, every) for each in operands))
+        case Or(operands):
+            return frozenset.union(*(extent(each, of_clause, every) for each in operands))
+        case Not(each):
+            return every - extent(each, of_clause, every)
+        case _:
+            return of_clause(clauses)
 
 
 def conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:

@@ -1,4 +1,4 @@
-"""Where a clause holds: every way to put its steps on the positions of every pattern that names its tokens."""
+"""Where a clause holds: every way to put its steps on the positions of the patterns that name its tokens."""
 
 from __future__ import annotations
 
@@ -138,7 +138,9 @@ def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern)
         if number == last:
             if isinstance(steps[number].step, Run) and start:
                 return frozenset()  # the activating token is one position
-            return frozenset(named for named, stop, _ in _stands(steps[number], start, tokens, bound) if stop == 0)
+            return frozenset(
+                named for named, stop, _ in _stands(steps[number], start, tokens, bound) if stop == 0
+            )
         found: set[tuple[int, ...]] = set()
         following: dict[tuple[tuple[int, ...], _Bound], set[int]] = defaultdict(set)
         for named, stop, taken in _stands(steps[number], start, tokens, bound):
@@ -217,4 +219,7 @@ def _firings(text: str, token: int | None, world: World) -> Iterator[tuple[Neuro
             continue
         for firing in firings(world.index[model], cut, None if token is None else token % len(cut)):
             stored = firing.stored
-            yield stored.neuron, Match(stored.end, (), stored.pattern.activation, importance_of(stored.pattern, ()))
+            yield (
+                stored.neuron,
+                Match(stored.end, (), stored.pattern.activation, importance_of(stored.pattern, ())),
+            )

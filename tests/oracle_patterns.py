@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from n2gdb.grammar.ast import And, Clause, Formula, Not, Or, Query
-from tests.oracle_clauses import is_pattern_clause, matches, positive, positive_matches
+from n2gdb.grammar.ast import Clause, Query
+from tests.oracle_clauses import extent, is_pattern_clause, matches, positive, positive_matches
 from tests.oracle_match import Match, importance_of
 from tests.oracle_numbers import number
 from tests.oracle_where import about_match, truth
@@ -16,8 +16,10 @@ from tests.oracle_world import Neuron, World
 
 __all__ = ["Row", "matching_rows", "patterns_of"]
 
-#: Whether a clause that is on the whole graph holds of a neuron.
-_OfNeuron: TypeAlias = Callable[[Formula[Clause], Query, Neuron, World], bool]
+#: A pattern of a neuron, by the preorder index of its end.
+_End: TypeAlias = tuple[Neuron, int]
+#: The neurons that a clause on the whole graph holds of.
+_OfNeurons: TypeAlias = Callable[[Clause], frozenset[Neuron]]
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,23 @@ class Row:
     importance: float | None
 
 
-def patterns_of(query: Query, neuron: Neuron, world: World, of_neuron: _OfNeuron) -> list[Row]:
-    """Return the patterns of a neuron that meet the clauses; one that no clause matches meets WHERE itself."""
-    matched = _matched(query, neuron, world)
-    rows = [_row(neuron, end, matched.get(end, ())) for end in neuron.patterns]
-    return [
-        row
-        for row in rows
-        if (query.clauses is None or _holds(query.clauses, query, row, world, of_neuron))
-        and (row.end in matched or _counts(query, row))
-    ]
+def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
+    """Return the patterns of neurons that meet the clauses; one that no clause matches meets WHERE itself."""
+    every = frozenset((neuron, end) for neuron in neurons for end in neuron.patterns)
+    holding = every
+    if query.clauses is not None:
+        holding = extent(
+            query.clauses, lambda clause: _holders(clause, query, world, of_neurons, every), every
+        )
+    rows = []
+    for neuron in neurons:
+        matched = _matched(query, neuron, world)
+        for end in neuron.patterns:
+            if (neuron, end) in holding:
+                row = _row(neuron, end, matched.get(end, ()))
+                if end in matched or _counts(query, row):
+                    rows.append(row)
+    return rows
 
 
 def matching_rows(query: Query, neuron: Neuron, world: World) -> list[Row]:
@@ -58,18 +67,15 @@ def _matched(query: Query, neuron: Neuron, world: World) -> dict[int, list[Match
     return dict(matched)
 
 
-def _holds(clauses: Formula[Clause], query: Query, row: Row, world: World, of_neuron: _OfNeuron) -> bool:
-    match clauses:
-        case And(operands):
-            return all(_holds(each, query, row, world, of_neuron) for each in operands)
-        case Or(operands):
-            return any(_holds(each, query, row, world, of_neuron) for each in operands)
-        case Not(each):
-            return not _holds(each, query, row, world, of_neuron)
-        case _ if is_pattern_clause(clauses):
-            return any(match.end == row.end for match in matches(clauses, query, world).get(row.neuron, ()))
-        case _:
-            return of_neuron(clauses, query, row.neuron, world)
+def _holders(
+    clause: Clause, query: Query, world: World, of_neurons: _OfNeurons, every: frozenset[_End]
+) -> frozenset[_End]:
+    """Return the patterns that a clause holds of: those that match, or those of neurons that are alike."""
+    if is_pattern_clause(clause):
+        found = matches(clause, query, world)
+        return frozenset((neuron, match.end) for neuron, each in found.items() for match in each)
+    neurons = of_neurons(clause)
+    return frozenset((neuron, end) for neuron, end in every if neuron in neurons)
 
 
 def _row(neuron: Neuron, end: int, found: Sequence[Match]) -> Row:

@@ -1,4 +1,4 @@
-"""What graphs predict on a text, straight from the definition: the longest pattern that stands there counts."""
+"""What graphs predict on a text, straight from the definition: the longest pattern that stands counts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def firings(index: PatternIndex, cut: Sequence[int], at: int | None = None) -> I
 
 def _stands(pattern: Pattern, cut: Sequence[int], position: int) -> bool:
     """Tell whether a pattern stands at a position; what it does not name may be any token of the text."""
-    return pattern.depth <= position and all(cut[position - step.depth] == step.token for step in pattern.steps)
+    return pattern.depth <= position and all(
+        cut[position - step.depth] == step.token for step in pattern.steps
+    )
 
 
 def _rank(stored: Stored) -> tuple[int, int, float, int]:

@@ -1,7 +1,7 @@
 """Texts on which graphs are run in every way there is: which neurons fire, where, and how strongly.
 
-A text is that of a stored pattern, as it stands or with one token changed. ``FIRING ON``, ``Database.firing``,
-``NeuronGraph.predict`` and the definition, ``oracle_predict``, must agree.
+A text is that of a stored pattern, as it stands or with one token changed. ``FIRING ON``,
+``Database.firing``, ``NeuronGraph.predict`` and the definition, ``oracle_predict``, must agree.
 """
 
 from __future__ import annotations
@@ -86,15 +86,16 @@ def _compare_api(
 ) -> None:
     tokens = database.firing(text, model.name)
     assert [(each.position, each.token) for each in tokens] == list(enumerate(cut))
-    said = {
-        (each.position, str(fired.neuron)): fired.activation for each in tokens for fired in each.neurons
-    }
+    said = {(each.position, str(fired.neuron)): fired.activation for each in tokens for fired in each.neurons}
     wanted = {
-        (firing.position, str(firing.stored.neuron.name)): firing.stored.pattern.activation for firing in found
+        (firing.position, str(firing.stored.neuron.name)): firing.stored.pattern.activation
+        for firing in found
     }
     assert said.keys() == wanted.keys(), f"Database.firing: {sorted(said.keys() ^ wanted.keys())[:8]} differ"
     for place, activation in wanted.items():
-        assert alike(said[place], activation), f"Database.firing: {place} {said[place]}, expected {activation}"
+        assert alike(said[place], activation), (
+            f"Database.firing: {place} {said[place]}, expected {activation}"
+        )
 
 
 def _compare_graphs(
@@ -109,7 +110,9 @@ def _compare_graphs(
     for each in found:
         firing.setdefault(each.stored.neuron, {})[each.position] = each.stored.pattern.activation
     by_token = world.index[model].activated_by
-    others = list({stored.neuron: 0 for token in cut for stored in by_token.get(token, ())}.keys() - firing.keys())
+    others = list(
+        {stored.neuron: 0 for token in cut for stored in by_token.get(token, ())}.keys() - firing.keys()
+    )
     others.sort(key=lambda neuron: neuron.name)
     chosen = [*list(firing)[:_FIRING], *random.sample(others, min(_OTHERS, len(others)))]
     for place, neuron in enumerate(chosen):
@@ -121,4 +124,6 @@ def _compare_graphs(
             said = {at: value for at, value in enumerate(predicted) if number(value) >= model.fire_threshold}
             wanted = firing.get(neuron, {})
             assert said.keys() == wanted.keys(), f"predict: {neuron} fires at {[*said]}, expected {[*wanted]}"
-            assert all(alike(said[at], wanted[at]) for at in wanted), f"predict: {neuron} {said}, not {wanted}"
+            assert all(alike(said[at], wanted[at]) for at in wanted), (
+                f"predict: {neuron} {said}, not {wanted}"
+            )

@@ -92,4 +92,5 @@ def _report(small: Statement, statement: Statement, world: Asked, job: Job) -> s
         check(small, world.database, world.world)
     except Exception as error:  # told in the report
         said = f"{type(error).__name__}: {error}"
-    return f"{job.kind} {job.seed}: {written(small)}\n{said[:1500]}\n(from {' '.join(written(statement).split())})"
+    whole = " ".join(written(statement).split())
+    return f"{job.kind} {job.seed}: {written(small)}\n{said[:1500]}\n(from {whole})"

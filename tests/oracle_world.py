@@ -135,6 +135,19 @@ class World:
             named[neuron.name.layer, neuron.name.index].append(neuron)
         return named
 
+    def sharing(self, neuron: Neuron) -> frozenset[Neuron]:
+        """Return the neurons that share an activating token's text with one: no others are like it at all."""
+        texts = {neuron.model.texts[pattern.steps[0].token] for pattern in neuron.patterns.values()}
+        return frozenset(each for text in texts for each in self._activated_by[text])
+
+    @cached_property
+    def _activated_by(self) -> Mapping[str, list[Neuron]]:
+        found: dict[str, list[Neuron]] = defaultdict(list)
+        for neuron in self.neurons:
+            for token in {pattern.steps[0].token for pattern in neuron.patterns.values()}:
+                found[neuron.model.texts[token]].append(neuron)
+        return found
+
     @cached_property
     def index(self) -> Mapping[Model, PatternIndex]:
         """The patterns of each model."""

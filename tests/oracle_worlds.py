@@ -1,4 +1,4 @@
-"""The worlds that the evaluator is compared on: small ones at random, a real vocabulary, long answers, databases."""
+"""The worlds that the evaluator is compared on: a few words, a real vocabulary, long answers, databases."""
 
 from __future__ import annotations
 

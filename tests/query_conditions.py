@@ -25,12 +25,12 @@ from n2gdb.grammar.ast import (
     Or,
 )
 
-__all__ = ["OF_MATCH", "REAL", "STATES", "WHOLE", "Values", "random_condition", "random_formula"]
+__all__ = ["NO_VALUES", "OF_MATCH", "REAL", "STATES", "WHOLE", "Values", "random_condition", "random_formula"]
 
 Leaf = TypeVar("Leaf")
 
 WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context", "polysemy")
-WHOLE += ("true_firings", "predicted_firings")
+FIRINGS = ("true_firings", "predicted_firings")
 REAL = ("f1", "precision", "recall", "max_activation")
 OF_MATCH = ("activation", "importance")
 STATES = ("live", "unpredicted", "dead")
@@ -66,7 +66,10 @@ class Values:
         return Decimal(random.randint(0, 9)) if name in WHOLE else random.choice(_NUMBERS)
 
 
-def random_condition(random: Random, on_match: bool, values: Values = Values()) -> Condition:
+NO_VALUES = Values()
+
+
+def random_condition(random: Random, on_match: bool, values: Values = NO_VALUES) -> Condition:
     """Return a condition; on the fields of a match too with ``on_match``."""
     kind = random.random()
     if kind < 0.1:
@@ -99,11 +102,10 @@ def _computed_at(random: Random, on_match: bool, values: Values) -> Computed:
     name = _field(random, on_match)
     value, other = values.draw(random, name), random.choice(_OPERANDS)
     sign = random.choice("+-*/")
-    pair = (FieldValue(name), Number(_literal(other)))
-    numbers = (value, other)
+    pair: tuple[Expression, Expression] = (FieldValue(name), Number(_literal(other)))
+    first, second = value, other
     if random.random() < 0.5 and (value or sign != "/"):
-        pair, numbers = pair[::-1], numbers[::-1]
-    first, second = numbers
+        pair, first, second = pair[::-1], other, value
     match sign:
         case "+":
             result = first + second

@@ -43,7 +43,7 @@ from n2gdb.grammar.written import written
 from tests.oracle_clauses import is_pattern_clause, positive
 from tests.oracle_numbers import number
 from tests.oracle_world import World
-from tests.query_conditions import OF_MATCH, REAL, WHOLE, Values, random_condition, random_formula
+from tests.query_conditions import NO_VALUES, OF_MATCH, REAL, WHOLE, Values, random_condition, random_formula
 from tests.query_patterns import TokenPath, random_pattern, random_test, text_along
 
 __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "statements", "written"]
@@ -68,7 +68,7 @@ class Known:
     models: tuple[str, ...] = ("small",)
     has_tokenizer: bool = True
     examples: tuple[str, ...] = ()
-    values: Values = Values()
+    values: Values = NO_VALUES
     rows: int = 20
 
 
@@ -163,13 +163,13 @@ def _ranked(random: Random, known: Known, query: Query) -> Query:
     """Rank by a neuron that WHERE may hold of, or leave out."""
     named = random.choice(known.neurons)
     if random.random() < 0.3:
-        own = And((_equal("layer", named.layer), _equal("index", named.index)))
+        own: Formula[Condition] = And((_equal("layer", named.layer), _equal("index", named.index)))
         itself: Formula[Condition] = Not(own) if random.random() < 0.5 else own
         query = replace(query, where=itself if query.where is None else And((query.where, itself)))
     return replace(query, rank=RankBy(named, random.choice(list(Metric))))
 
 
-def _equal(field: str, value: int) -> Comparison:
+def _equal(field: str, value: int) -> Condition:
     return Comparison(field, Operator.EQUAL, value)
 
 

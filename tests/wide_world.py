@@ -18,7 +18,9 @@ __all__ = ["wide_run"]
 _JUDGED = ("precision", "recall", "f1")
 
 
-def wide_run(folder: Path, layers: int = 6, neurons: int = 3_072, patterns: int = 2, seed: int = 0) -> RunFolder:
+def wide_run(
+    folder: Path, layers: int = 6, neurons: int = 3_072, patterns: int = 2, seed: int = 0
+) -> RunFolder:
     """Write a run of ``layers`` x ``neurons`` that differ in every field, and often share a value."""
     made = synthetic_run(folder / "made", layers, neurons, examples=1, patterns=patterns, seed=seed)
     run = RunFolder.create(folder / "wide")

@@ -1,0 +1,25 @@
+"""Whatever a statement says, and however it is ended, the engine survives it and answers the next one.
+
+A long run of the same is ``python -m tests.fuzz``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.fuzz import fuzzed
+from tests.oracle_statements import Job
+
+
+@pytest.mark.parametrize("kind", ["small", "wide"])
+def test_no_statement_ends_the_process(kind: str) -> None:
+    (outcomes,) = fuzzed([Job(kind, seed=3, number=400)], children=1)
+    wrong = [f"{outcome}\n{said}" for outcome, said in outcomes if said]
+    assert not wrong, "\n\n".join(wrong)
+    came_to = Counter(outcome for outcome, _ in outcomes)
+    assert came_to["answered"] > 100
+    assert came_to["refused"] > 50
+    assert came_to["timed out"]
+    assert came_to["interrupted"]
