@@ -1,4 +1,8 @@
-"""Which patterns of a neuron a query finds: a clause holds of the pattern itself."""
+"""Which patterns of a neuron a query finds: a clause holds of the pattern itself, and so does WHERE.
+
+A pattern's importance is the largest of its matches of clauses that are not negated, as a neuron's is; where
+there is none, that of all of its context.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from n2gdb.grammar.ast import Clause, Query
-from tests.oracle_clauses import extent, is_pattern_clause, matches, positive, positive_matches
-from tests.oracle_match import Match, importance_of
+from tests.oracle_clauses import extent, is_pattern_clause, positive, positive_matches
+from tests.oracle_match import Match, importance_of, matches_of
 from tests.oracle_numbers import number
 from tests.oracle_where import about_match, truth
 from tests.oracle_world import Neuron, World
@@ -33,22 +37,25 @@ class Row:
 
 
 def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
-    """Return the patterns of neurons that meet the clauses; one that no clause matches meets WHERE itself."""
+    """Return the patterns of neurons that meet the clauses, and of which WHERE holds."""
     every = frozenset((neuron, end) for neuron in neurons for end in neuron.patterns)
-    holding = every
-    if query.clauses is not None:
-        holding = extent(
-            query.clauses, lambda clause: _holders(clause, query, world, of_neurons, every), every
-        )
-    rows = []
-    for neuron in neurons:
-        matched = _matched(query, neuron, world)
-        for end in neuron.patterns:
-            if (neuron, end) in holding:
-                row = _row(neuron, end, matched.get(end, ()))
-                if end in matched or _counts(query, row):
-                    rows.append(row)
-    return rows
+
+    def holders(clause: Clause) -> frozenset[_End]:
+        if is_pattern_clause(clause):
+            found = matches_of(clause, world)
+            return frozenset((neuron, match.end) for neuron, each in found.items() for match in each)
+        alike = of_neurons(clause)
+        return frozenset((neuron, end) for neuron, end in every if neuron in alike)
+
+    holding = every if query.clauses is None else every & extent(query.clauses, holders, every)
+    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
+    matched: dict[_End, list[Match]] = defaultdict(list)
+    for clause in clauses:
+        for neuron, each in matches_of(clause, world).items():
+            for match in each:
+                matched[neuron, match.end].append(match)
+    rows = (_row(neuron, end, matched.get((neuron, end), ())) for neuron, end in holding)
+    return [row for row in rows if _counts(query, row)]
 
 
 def matching_rows(query: Query, neuron: Neuron, world: World) -> list[Row]:
@@ -65,17 +72,6 @@ def _matched(query: Query, neuron: Neuron, world: World) -> dict[int, list[Match
     for match in positive_matches(query, neuron, world):
         matched[match.end].append(match)
     return dict(matched)
-
-
-def _holders(
-    clause: Clause, query: Query, world: World, of_neurons: _OfNeurons, every: frozenset[_End]
-) -> frozenset[_End]:
-    """Return the patterns that a clause holds of: those that match, or those of neurons that are alike."""
-    if is_pattern_clause(clause):
-        found = matches(clause, query, world)
-        return frozenset((neuron, match.end) for neuron, each in found.items() for match in each)
-    neurons = of_neurons(clause)
-    return frozenset((neuron, end) for neuron, end in every if neuron in neurons)
 
 
 def _row(neuron: Neuron, end: int, found: Sequence[Match]) -> Row:

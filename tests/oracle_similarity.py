@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from n2gdb.grammar.ast import Metric
+from tests.oracle_numbers import number
 from tests.oracle_world import Neuron
 
 __all__ = ["Score", "containment", "similarity"]
@@ -24,7 +25,9 @@ NONE = Score(0.0, 0)
 
 @lru_cache(maxsize=200_000)
 def similarity(metric: Metric, one: Neuron, other: Neuron) -> Score:
-    """Return how alike two graphs are; tokens are the same where their texts are."""
+    """Return how alike two graphs are, 1 to itself; tokens are the same where their texts are."""
+    if one is other:
+        return Score(1.0, len(_paths(one)) if metric is Metric.GRAPH else sum(map(len, _roles(one))))
     if metric is Metric.GRAPH:
         first, second = _paths(one), _paths(other)
         united = sum(max(first.get(path, 0), second.get(path, 0)) for path in first | second)
@@ -72,5 +75,5 @@ def _paths(neuron: Neuron) -> dict[tuple[tuple[int, str], ...], float]:
     for pattern in neuron.patterns.values():
         path = tuple((step.depth, neuron.model.texts[step.token]) for step in pattern.steps)
         for length in range(1, len(path) + 1):
-            best[path[:length]] = max(best.get(path[:length], 0.0), pattern.activation)
+            best[path[:length]] = max(best.get(path[:length], 0.0), number(pattern.activation))
     return best

