@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from n2gdb.grammar.ast import (
@@ -29,10 +29,11 @@ from n2gdb.grammar.ast import (
     SimilarTo,
     Statement,
     Subject,
+    TokenLiteral,
     TokenQuery,
 )
-from tests.oracle_match import Match, all_matches
-from tests.oracle_similarity import Score, containment, similarity
+from tests.oracle_match import Match, all_matches, cuts_of, least, negated_literals, takes
+from tests.oracle_similarity import Score, containment, own_size, similarity
 from tests.oracle_where import about_match, about_neuron, truth
 from tests.oracle_world import Neuron, RefusedError, World
 
@@ -104,7 +105,7 @@ def neurons(query: Query, world: World) -> list[Found]:
 
 def patterns(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query in order."""
-    rows = [row for neuron in _holding(query, world) for row in _rows(query, neuron)]
+    rows = _pattern_rows(query, world)
     rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
@@ -189,6 +190,8 @@ def _check(query: Query, world: World) -> None:
     """Refuse names that are not there, and texts that no model can cut or that are too short."""
     among = [model for model in world.models if query.model in (None, model.name)]
     for clause in _leaves(query.clauses):
+        if any(_is_several(literal, world) for literal in negated_literals(clause)):
+            raise RefusedError("! before several tokens")
         match clause:
             case SimilarTo(ref) | ContainedIn(ref) | Contains(ref):
                 world.neuron(ref, query.model)
@@ -202,14 +205,19 @@ def _check(query: Query, world: World) -> None:
         world.neuron(query.rank.neuron, query.model)
 
 
+def _is_several(literal: TokenLiteral, world: World) -> bool:
+    """Tell whether every model that can cut a text cuts it in pieces."""
+    cuts = [cut for model in world.models for cut in cuts_of(literal, model)]
+    read = any(takes(literal, model) for model in world.models)
+    return bool(cuts) and not read and all(len(cut) > 1 for cut in cuts)
+
+
 def _holding(query: Query, world: World) -> list[Neuron]:
     conditions = about_neuron(query.where)
-    left_out = world.neuron(query.rank.neuron, query.model) if query.rank else None
     return [
         neuron
         for neuron in world.among(query.model)
-        if neuron is not left_out
-        and all(truth(each, neuron.statistics) is True for each in conditions)
+        if all(truth(each, neuron.statistics) is True for each in conditions)
         and (query.clauses is None or _holds(query.clauses, query, neuron, world))
     ]
 
@@ -244,8 +252,9 @@ def _score(clause: Clause, query: Query, neuron: Neuron, world: World) -> Score:
 def _scored(query: Query, neuron: Neuron, world: World) -> Found:
     leading = _leading(query)
     if query.rank is not None:
-        score = similarity(query.rank.metric, neuron, world.neuron(query.rank.neuron, query.model))
-        return Found(neuron, *score)
+        named = world.neuron(query.rank.neuron, query.model)
+        score = similarity(query.rank.metric, neuron, named)
+        return Found(neuron, *(Score(1.0, own_size(query.rank.metric, neuron)) if neuron is named else score))
     return Found(neuron, *_score(leading, query, neuron, world)) if leading else Found(neuron)
 
 
@@ -265,25 +274,63 @@ def _leaves(clauses: Formula[Clause] | None) -> list[Clause]:
     return [*positive(clauses), *positive(clauses, False)]
 
 
-def _rows(query: Query, neuron: Neuron) -> list[Row]:
-    """Return the patterns that match a positive clause; all of them where none is on patterns."""
-    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
-    if not clauses:
-        every = [Row(neuron, end, pattern.activation, None) for end, pattern in neuron.patterns.items()]
-        return [row for row in every if _counts(query, row)]
-    matched: dict[int, list[Match]] = defaultdict(list)
-    for clause in clauses:
-        for match in matches(clause, query, neuron):
-            matched[match.end].append(match)
-    return [
-        Row(neuron, end, neuron.patterns[end].activation, _largest(match.importance for match in found))
-        for end, found in matched.items()
+def _pattern_rows(query: Query, world: World) -> list[Row]:
+    """Return the patterns that clauses and WHERE hold of; all those of the neurons found with OF neurons."""
+    if query.of_neurons:
+        return [_own_row(neuron, end) for neuron in _holding(query, world) for end in neuron.patterns]
+    conditions = [*about_neuron(query.where), *about_match(query.where)]
+    bare = replace(query, where=None)
+    rows = []
+    for neuron in world.among(query.model):
+        for end in neuron.patterns:
+            if query.clauses is None or _holds_of(query.clauses, bare, neuron, end, world):
+                row = _row(bare, neuron, end)
+                fields = {**neuron.statistics, "activation": row.activation, "importance": row.importance}
+                if all(truth(each, fields) is True for each in conditions):
+                    rows.append(row)
+    return rows
+
+
+def _holds_of(clauses: Formula[Clause], query: Query, neuron: Neuron, end: int, world: World) -> bool:
+    match clauses:
+        case And(operands):
+            return all(_holds_of(each, query, neuron, end, world) for each in operands)
+        case Or(operands):
+            return any(_holds_of(each, query, neuron, end, world) for each in operands)
+        case Not(each):
+            return not _holds_of(each, query, neuron, end, world)
+        case Matching() | Mentioning() | FiringOn():
+            return any(match.end == end for match in matches(clauses, query, neuron))
+        case _:
+            return _holds(clauses, query, neuron, world)
+
+
+def _row(query: Query, neuron: Neuron, end: int) -> Row:
+    """Return a pattern with the largest importance of the matches of clauses that are not negated."""
+    found = [
+        match.importance
+        for clause in positive(query.clauses)
+        if is_pattern_clause(clause)
+        for match in matches(clause, query, neuron)
+        if match.end == end
     ]
+    own = _own_row(neuron, end)
+    return replace(own, importance=_largest(found)) if found else own
 
 
-def _counts(query: Query, row: Row) -> bool:
-    fields = {**row.neuron.statistics, "activation": row.activation, "importance": None}
-    return all(truth(each, fields) is True for each in about_match(query.where))
+def _own_row(neuron: Neuron, end: int) -> Row:
+    pattern = neuron.patterns[end]
+    return Row(neuron, end, pattern.activation, least(pattern))
+
+
+def _matching_rows(query: Query, world: World) -> list[Row]:
+    """Return the patterns that match a positive clause of a query for neurons; all where none can."""
+    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
+    rows = []
+    for neuron in _holding(query, world):
+        ends = {match.end for clause in clauses for match in matches(clause, query, neuron)}
+        rows += [_own_row(neuron, end) for end in (ends if clauses else neuron.patterns)]
+    return rows
 
 
 def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
@@ -293,12 +340,13 @@ def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
 def _by_token(query: Query, in_context: bool, world: World) -> list[Group]:
     """Count neurons, or patterns, by the texts of the tokens that their matching patterns have in a role."""
     holders: dict[str, set[Any]] = defaultdict(set)
-    for neuron in _holding(query, world):
-        for row in _rows(query, neuron):
-            for step in neuron.patterns[row.end].steps:
-                if (step.depth > 0) == in_context:
-                    holder = (neuron, row.end) if query.subject is Subject.PATTERNS else neuron
-                    holders[neuron.model.texts[step.token]].add(holder)
+    of_patterns = query.subject is Subject.PATTERNS
+    rows = _pattern_rows(query, world) if of_patterns else _matching_rows(query, world)
+    for row in rows:
+        for step in row.neuron.patterns[row.end].steps:
+            if (step.depth > 0) == in_context:
+                holder = (row.neuron, row.end) if of_patterns else row.neuron
+                holders[row.neuron.model.texts[step.token]].add(holder)
     return sorted(((text, len(found)) for text, found in holders.items()), key=lambda row: (-row[1], row[0]))
 
 

@@ -29,7 +29,7 @@ from n2gdb.graph import Pattern
 from n2gdb.tokens import KINDS, normalise, without_space
 from tests.oracle_world import Model, Neuron
 
-__all__ = ["Match", "all_matches", "cuts_of", "takes"]
+__all__ = ["Match", "all_matches", "cuts_of", "least", "negated_literals", "takes"]
 
 FIRES = 0.5
 
@@ -75,7 +75,29 @@ def _matches(clause: Clause, neuron: Neuron) -> Iterator[Match]:
     for end, pattern in neuron.patterns.items():
         for depths in {depths for order in orders for depths in _placements(*order, pattern)}:
             context = [step.importance for step in pattern.steps if step.depth and step.depth in depths]
-            yield Match(end, depths, pattern.activation, min(context, default=None))
+            yield Match(end, depths, pattern.activation, min(context, default=least(pattern)))
+
+
+def negated_literals(part: object, negated: bool = False) -> Iterator[TokenLiteral]:
+    """Yield the literals under a ``!`` in a clause."""
+    match part:
+        case Matching(pattern):
+            for step in pattern.steps:
+                yield from negated_literals(step)
+        case Mentioning(test):
+            yield from negated_literals(test)
+        case Negated(test):
+            yield from negated_literals(test, True)
+        case OneOf(alternatives):
+            for each in alternatives:
+                yield from negated_literals(each, negated)
+        case TokenLiteral() if negated:
+            yield part
+
+
+def least(pattern: Pattern) -> float | None:
+    """Return the least importance among the context tokens of a pattern; None without any."""
+    return min((step.importance for step in pattern.steps if step.depth), default=None)
 
 
 def _orders(clause: Clause) -> Iterator[Clause]:
@@ -182,7 +204,8 @@ def _firings(text: str, token: int | None, neuron: Neuron) -> Iterator[Match]:
     predicted = neuron.graph.predict(cut)
     for position in range(len(cut)) if token is None else [token % len(cut)]:
         if predicted[position] >= FIRES:
-            yield Match(_predictor(neuron, cut, position), (), float(predicted[position]), None)
+            end = _predictor(neuron, cut, position)
+            yield Match(end, (), neuron.patterns[end].activation, least(neuron.patterns[end]))
 
 
 def _predictor(neuron: Neuron, cut: tuple[int, ...], position: int) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from n2gdb.grammar.ast import Metric
 from tests.oracle_world import Neuron
 
-__all__ = ["Score", "containment", "similarity"]
+__all__ = ["Score", "containment", "own_size", "similarity"]
 
 
 class Score(NamedTuple):
@@ -42,6 +42,11 @@ def containment(inner: Neuron, outer: Neuron) -> Score:
     return _least([len(x & y) / len(x) if x else 1.0 for x, y in pairs], pairs)
 
 
+def own_size(metric: Metric, neuron: Neuron) -> int:
+    """Return what a neuron shares with itself: paths, or tokens of both roles."""
+    return len(_paths(neuron)) if metric is Metric.GRAPH else sum(map(len, _roles(neuron)))
+
+
 def _least(overlaps: Sequence[float], pairs: Sequence[tuple[Set[str], Set[str]]]) -> Score:
     """Return the smaller of the overlaps of both roles; an empty graph has nothing to share."""
     shared = sum(len(x & y) for x, y in pairs)
@@ -49,10 +54,8 @@ def _least(overlaps: Sequence[float], pairs: Sequence[tuple[Set[str], Set[str]]]
 
 
 def _overlap(x: Set[str], y: Set[str], larger: bool) -> float:
-    if not x and not y:
-        return 1.0
     size = max(len(x), len(y)) if larger else min(len(x), len(y))
-    return len(x & y) / size if size else 0.0
+    return len(x & y) / size if size else 1.0
 
 
 @lru_cache(maxsize=20_000)

@@ -19,10 +19,12 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Or,
 )
+from tests.oracle_world import decimal
 
 __all__ = ["about_match", "about_neuron", "fields_of", "truth"]
 
@@ -65,7 +67,18 @@ def truth(formula: Formula[Condition], fields: Fields) -> Truth:
         case InList(name, values):
             truths = [_compared(fields[name], "=", value) for value in values]
             return None if None in truths else True in truths
+        case Missing(name):
+            return fields[name] is None
         case Computed(left, sign, right):
+            for field, other, turned in ((left, right, False), (right, left, True)):
+                if isinstance(field, FieldValue) and not list(_fields(other)):
+                    constant = _value(other, {})  # rounded as the field is stored, like a number alone
+                    stored = fields[field.field]
+                    if constant is None or stored is None:
+                        return None
+                    rounded = _rounded(stored, constant)
+                    pair = (rounded, stored) if turned else (stored, rounded)
+                    return bool(COMPARE[sign.value](*pair))
             first, second = _value(left, fields), _value(right, fields)
             return None if first is None or second is None else COMPARE[sign.value](first, second)
 
@@ -87,7 +100,7 @@ def fields_of(formula: Formula[Condition]) -> Iterator[str]:
                 yield from fields_of(each)
         case Not(each):
             yield from fields_of(each)
-        case Comparison(name) | Between(name) | InList(name):
+        case Comparison(name) | Between(name) | InList(name) | Missing(name):
             yield name
         case Computed(left, _, right):
             yield from _fields(left)
@@ -95,9 +108,13 @@ def fields_of(formula: Formula[Condition]) -> Iterator[str]:
 
 
 def _compared(stored: object, sign: str, value: object) -> Truth:
-    """Real numbers are stored in 32 bits, and a query's are rounded alike."""
-    rounded = float(np.float32(str(value))) if isinstance(stored, float) else value
-    return None if stored is None else bool(COMPARE[sign](stored, rounded))
+    return None if stored is None else bool(COMPARE[sign](stored, _rounded(stored, value)))
+
+
+def _rounded(stored: object, value: Any) -> Any:
+    """Real numbers are the shortest decimals of what is kept in 32 bits, and a query's are rounded alike."""
+    with np.errstate(over="ignore"):
+        return decimal(value) if isinstance(stored, float) else value
 
 
 def _value(expression: Expression, fields: Fields) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from n2gdb.grammar.ast import NeuronRef
 from n2gdb.graph import NeuronGraph, Pattern
 from n2gdb.neuron import NeuronName
 
-__all__ = ["Model", "Neuron", "RefusedError", "World"]
+__all__ = ["Model", "Neuron", "RefusedError", "World", "decimal"]
 
 
 class RefusedError(Exception):
@@ -56,10 +56,20 @@ class Neuron:
     def patterns(self) -> dict[int, Pattern]:
         """Every pattern, by the preorder index of its end."""
         ends = np.flatnonzero(~np.isnan(self.graph.end)).tolist()
-        return {end: self.graph.pattern(end) for end in ends}
+        return {end: _decimal(self.graph.pattern(end)) for end in ends}
 
     def __str__(self) -> str:
         return f"{self.name} of {self.model.name}"
+
+
+def decimal(value: float) -> float:
+    """Return the shortest decimal of what is kept in 32 bits: as which a database holds it."""
+    return float(str(np.float32(value)))
+
+
+def _decimal(pattern: Pattern) -> Pattern:
+    steps = tuple(replace(step, importance=decimal(step.importance)) for step in pattern.steps)
+    return Pattern(steps, decimal(pattern.activation))
 
 
 @dataclass(frozen=True, eq=False)

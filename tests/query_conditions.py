@@ -17,6 +17,7 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
@@ -56,6 +57,8 @@ def random_condition(random: Random, on_match: bool) -> Condition:
     if kind < 0.3:
         return _computed(random, on_match)
     name = _field(random, on_match)
+    if kind < 0.34:
+        return Missing(name)
     if kind < 0.45:
         return InList(name, tuple(_number(random, name) for _ in range(random.randint(1, 4))))
     if kind < 0.65:

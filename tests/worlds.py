@@ -17,7 +17,7 @@ from n2gdb.shards import RunFolder
 from n2gdb.store import build_database
 from n2gdb.tokens import normalise
 from tests.oracle_behaviours import behaviours_of
-from tests.oracle_world import Model, Neuron, World
+from tests.oracle_world import Model, Neuron, World, decimal
 from tests.small_run import WINDOW, model_table, write_shards
 
 __all__ = ["build_models", "build_world", "unigram"]
@@ -85,7 +85,11 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            statistics = rows[name] | {"polysemy": len(behaviours_of(graphs[name]))}
+            own = {
+                key: decimal(value) if isinstance(value, float) else value
+                for key, value in rows[name].items()
+            }
+            statistics = own | {"polysemy": len(behaviours_of(graphs[name]))}
             neurons.append(Neuron(model, name, statistics, graphs[name]))
     path = folder / "world.n2gdb"
     build_database(path, runs)
