@@ -19,6 +19,7 @@ from n2gdb.grammar.conditions import (
     Expression,
     FieldValue,
     InList,
+    Missing,
     Number,
     Operator,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Matching",
     "Mentioning",
     "Metric",
+    "Missing",
     "Mode",
     "Negated",
     "NeuronRef",
@@ -260,6 +262,9 @@ class Query:
     count: Count | None = None
     returns: tuple[str, ...] = ()
     mode: Mode = Mode.ANSWER
+    of_neurons: bool = False  # all patterns of the neurons that the rest finds
+    #: The text that it was read from.
+    source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
 
 
 class Role(Enum):
@@ -278,6 +283,7 @@ class TokenQuery:
     limit: int | None = None
     offset: int | None = None
     mode: Mode = Mode.ANSWER
+    source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
 
 
 Statement: TypeAlias = Query | TokenQuery

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -31,7 +32,7 @@ def parse(text: str) -> Statement:
         raise explain(error, text) from None
     except MeaningError as fault:
         raise GrammarError(fault.message, text=text, line=fault.at.line, column=fault.at.column) from None
-    return statement
+    return replace(statement, source=text)
 
 
 def _check_characters(text: str) -> None:

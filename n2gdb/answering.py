@@ -5,11 +5,13 @@ What only some statements need is imported where it is used: a cold query should
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from n2gdb.answer import Answer, R
+from n2gdb.errors import QuerySyntaxError
 from n2gdb.found import count_neurons, find
 from n2gdb.grammar.ast import (
     And,
@@ -43,6 +45,22 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
     Raises UnknownNameError where it names a neuron or a model that is not there, QueryError where it asks
     for what cannot be answered.
     """
+    with _pointing_into(statement.source):
+        return _answered(session, statement)
+
+
+@contextmanager
+def _pointing_into(text: str) -> Iterator[None]:
+    """Show the place in a query of what only the database tells to be wrong."""
+    try:
+        yield
+    except QuerySyntaxError as error:
+        if error.text or not text:
+            raise
+        raise QuerySyntaxError(error.message, text=text, line=error.line, column=error.column) from error
+
+
+def _answered(session: Session, statement: Statement) -> Answer[Any]:
     if statement.mode is not Mode.ANSWER:
         return _explained(session, statement)
     if isinstance(statement, TokenQuery):
@@ -63,13 +81,18 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
 
 def count(session: Session, statement: Statement) -> int:
     """Count what a statement finds, LIMIT and OFFSET aside."""
+    with _pointing_into(statement.source):
+        return _counted(session, statement)
+
+
+def _counted(session: Session, statement: Statement) -> int:
     if isinstance(statement, TokenQuery) or statement.count is not None:
-        return answer(session, replace(statement, limit=None, offset=None)).total
+        return _answered(session, replace(statement, limit=None, offset=None)).total
     settled = settle(statement, session.vocabulary, session.model_number(statement.model))
     if statement.subject is Subject.PATTERNS:
-        from n2gdb.pattern_hits import find_patterns
+        from n2gdb.pattern_hits import count_patterns
 
-        return len(find_patterns(session, settled))
+        return count_patterns(session, settled).total()
     return count_neurons(session, settled)
 
 
@@ -171,7 +194,7 @@ def _explained(session: Session, statement: Statement) -> Answer[Any]:
     plain: Statement = replace(statement, mode=Mode.ANSWER)
     if isinstance(plain, Query) and session.explaining:
         _note_tokens(session, plain)
-    answered = answer(session, plain)
+    answered = _answered(session, plain)
     if not session.explaining:
         next(iter(answered), None)
     elif isinstance(plain, Query) and plain.count is None:

@@ -82,6 +82,7 @@ __all__ = [
     "neurons",
     "one_of",
     "patterns",
+    "patterns_of",
     "regex",
     "similar_to",
     "subset_of",
@@ -103,8 +104,13 @@ def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
 
 
 def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for the patterns, one a row, of neurons that meet all of ``clauses``."""
+    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
     return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
+
+
+def patterns_of(found: QueryBuilder) -> QueryBuilder:
+    """Return the query for every pattern of the neurons that another query finds."""
+    return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
@@ -226,8 +232,8 @@ class QueryBuilder:
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
         leaves its end out, as in Python), ``state="live"``; or a name and a comparison behind two
         underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
-        ``f1__between=(0.2, 0.5)`` (both included). What keywords cannot say, ``field`` can:
-        ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
+        ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. What keywords
+        cannot say, ``field`` can: ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
         Raises UnknownNameError for a field or a comparison that does not exist.
         """
         given = () if self.tree.where is None else (self.tree.where,)

@@ -20,6 +20,7 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
@@ -40,7 +41,7 @@ _SIGNS = {
     "gt": Operator.MORE,
     "ge": Operator.MORE_EQUAL,
 }
-_SUFFIXES = (*_SIGNS, "in", "not_in", "between")
+_SUFFIXES = (*_SIGNS, "in", "not_in", "between", "missing")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -135,6 +136,10 @@ class Term:
         """Hold from ``least`` to ``most``, both included."""
         return Truth(_between(self._bare(), (least, most)))
 
+    def is_missing(self) -> Truth[Condition]:
+        """Hold where the field has no value."""
+        return Truth(Missing(self._bare()))
+
     def _bare(self) -> str:
         if not isinstance(self.expression, FieldValue):
             raise QuerySyntaxError("a single field stands before IN, not arithmetic")
@@ -180,6 +185,10 @@ def _condition(name: str, suffix: str, value: Any) -> Condition | Not[Condition]
             return _within(name, value)
         case "not_in":
             return Not(_within(name, value))
+        case "missing":
+            if not isinstance(value, bool):
+                raise QuerySyntaxError(f"{name}__missing takes True or False, not {value!r}")
+            return Missing(name) if value else Not(Missing(name))
         case "between":
             return _between(name, value)
         case "" | "eq" | "ne" | "lt" | "le" | "gt" | "ge":

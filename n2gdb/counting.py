@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from n2gdb.found import count_neurons, find
+from n2gdb.found import count_neurons, find, read_neurons
 from n2gdb.grammar.ast import Grouping, Subject
-from n2gdb.pattern_hits import find_patterns
+from n2gdb.pattern_hits import count_patterns
 from n2gdb.session import Session
 from n2gdb.settled import Settled
 
@@ -44,17 +44,21 @@ def count_groups(session: Session, settled: Settled) -> list[GroupCount]:
 
 def _total(session: Session, settled: Settled) -> int:
     if settled.query.subject is Subject.PATTERNS:
-        return len(find_patterns(session, settled))
+        return count_patterns(session, settled).total()
     return count_neurons(session, settled)
 
 
 def _neuron_counts(session: Session, settled: Settled, grouping: Grouping) -> Counter[Any]:
     if settled.query.subject is Subject.PATTERNS:
-        neurons = [dict(pattern.neuron) for pattern in find_patterns(session, settled)]
+        each = count_patterns(session, settled)
+        neurons = read_neurons(session, sorted(each))
     else:
         neurons = find(session, settled).every()
+        each = Counter({neuron["id"]: 1 for neuron in neurons})
     names = {model.number: model.name for model in session.models}
-    counts = Counter(neuron[grouping.value] for neuron in neurons)
+    counts: Counter[Any] = Counter()
+    for neuron in neurons:
+        counts[neuron[grouping.value]] += each[neuron["id"]]
     if grouping is Grouping.MODEL:
         return Counter({names[number]: count for number, count in counts.items()})
     return counts

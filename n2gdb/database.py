@@ -169,13 +169,14 @@ class Database:
         """
         from n2gdb.fired_tokens import fired_tokens
 
-        tokens = self.cut(text, model)
+        owner, tokens = self.model(model), self.cut(text, model)
         if at is not None and not -len(tokens) <= at < len(tokens):
             raise QueryError(f"{at} lies outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
             self.connection.table,
             tokens,
-            self.model(model).number,
+            owner.number,
+            threshold=owner.fire_threshold,
             positions=None if at is None else [at % len(tokens)],
             layers=layers,
             min_f1=min_f1,
@@ -323,4 +324,5 @@ def _read(query: AnyQuery) -> Statement:
         text = written(statement)
     except ValueError as error:
         raise QueryError(f"a tree that no text gives: {error}") from error
-    return read_query(text)
+    read = read_query(text)
+    return statement if read == statement and statement.source else read

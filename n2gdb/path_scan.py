@@ -20,7 +20,8 @@ from n2gdb.lowering import Lowered
 from n2gdb.parameters import Parameters
 from n2gdb.session import Session
 from n2gdb.settled import Settled
-from n2gdb.token_set import is_keyed, is_listable, is_member, mask, members, reads
+from n2gdb.shapes import relationship_in
+from n2gdb.token_set import is_keyed, is_listable, mask, members, reads
 
 __all__ = ["scan"]
 
@@ -39,7 +40,8 @@ def scan(session: Session, settled: Settled, clause: Clause) -> set[int]:
     forms = settled.forms[cast(Matching | Mentioning, clause)]
     return {
         neuron
-        for form in forms
+        for folded in forms
+        for form in folded.unfolded()
         for span in _spans(session, settled)
         for neuron in _scan(session, settled, form, span)
     }
@@ -133,7 +135,7 @@ def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
             truths.append(f"EXISTS {{ MATCH (n)-[:CONTEXT]->(u{place}:Token) WHERE {condition} }}")
     activating = form.activating.tokens if form.activating else None
     if (listed := None if activating is None else members(activating)) is not None:
-        truths.append(is_member("c.act_token", listed, parameters))
+        truths.append(relationship_in("c.act_token", listed, parameters))
     wanted = [anchor.tokens for anchor in form.context]
     if not form.reach and all(each is not None and is_listable(each) for each in wanted):
         truths.append(f"({' OR '.join(reads('t', each, parameters) for each in wanted if each is not None)})")

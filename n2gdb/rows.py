@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from n2gdb.behaviours import linked_tries
 from n2gdb.errors import DatabaseFormatError
+from n2gdb.reals import decimals
 from n2gdb.shards import RunFolder
 from n2gdb.tokens import kinds_of, text_key
 from n2gdb.tries import Tries
@@ -28,7 +29,7 @@ Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
-_CONTEXT += ["activation", "end"]
+_CONTEXT += ["activation", "end", "least"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class ModelRows:
 
     def survey(self, shards: Sequence[Path]) -> tuple[Int64Array, NeuronMeasures]:
         """Return the paths of the neurons of some shards, and what follows from their graphs."""
-        nodes = self.run.nodes(shards)
+        nodes = decimals(self.run.nodes(shards).drop_columns(["importance"]))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
         paths = tries.path_weights(neuron, self.text_keys)
         owner, place = np.unique(paths.neuron, return_inverse=True)
@@ -105,7 +106,7 @@ class ModelRows:
 
     def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
-        nodes = self.run.nodes(shards)
+        nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
         yield from self._trie_rows(nodes, tries, neuron)
         paths = tries.path_weights(neuron, self.text_keys)
@@ -116,7 +117,7 @@ class ModelRows:
                 [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
             ),
         )
-        examples = self.run.examples(shards)
+        examples = decimals(self.run.examples(shards))
         ends = {
             "neuron": pa.array(self._neuron_key(examples)),
             "window_key": pa.array(self._window_key(examples["window"].to_numpy())),
@@ -132,6 +133,7 @@ class ModelRows:
             "last": tries.last,
             "repeats": tries.repeats,
             "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
+            "least": tries.smallest(nodes["importance"].to_numpy()),
         }
         rows = pa.table(
             columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
@@ -149,6 +151,7 @@ class ModelRows:
 
     def _keyed(self, table: pa.Table, key: Int64Array, *, of_model: bool = True) -> pa.Table:
         """Put the key, and the number of the model it belongs to, in front of a table's own columns."""
+        table = decimals(table)
         first = {"key": key}
         if of_model:
             first["owner"] = np.full(len(key), self.number, np.int64)

@@ -118,7 +118,7 @@ class Neuron:
             "neuron": str(self.name),
             "model": self.model,
             **self.statistics,
-            "patterns": [pattern.as_dict(texts) for pattern in self.graph.patterns()],
+            "patterns": [pattern.decimal().as_dict(texts) for pattern in self.graph.patterns()],
             "examples": [example.as_dict(texts) for example in self.examples],
         }
 
@@ -126,7 +126,7 @@ class Neuron:
         """Return the graph's patterns with the texts of their tokens, the strongest first."""
         texts = self._texts()
         found = []
-        for pattern in self.graph.patterns():
+        for pattern in (each.decimal() for each in self.graph.patterns()):
             steps = [
                 PathStep(step.depth, step.token, texts[step.token], step.importance if step.depth else None)
                 for step in pattern.steps

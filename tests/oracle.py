@@ -23,10 +23,12 @@ from n2gdb.grammar.ast import (
     SimilarTo,
     Statement,
     Subject,
+    TokenLiteral,
     TokenQuery,
 )
 from tests.oracle_clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
-from tests.oracle_patterns import Row, matching_rows, patterns_of
+from tests.oracle_match import cuts_of, negated_literals, takes
+from tests.oracle_patterns import Row, every_row, matching_rows, patterns_of
 from tests.oracle_similarity import Score, containment, similarity
 from tests.oracle_where import about_neuron, truth
 from tests.oracle_world import Neuron, RefusedError, World
@@ -91,7 +93,10 @@ def neurons(query: Query, world: World) -> list[Found]:
 
 def patterns(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query in order."""
-    rows = patterns_of(query, _meeting(query, world), world, lambda clause: _holders(clause, query, world))
+    if query.of_neurons:
+        rows = [row for neuron in _holding(query, world) for row in every_row(neuron)]
+    else:
+        rows = patterns_of(query, _meeting(query, world), world, lambda each: _holders(each, query, world))
     rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
@@ -136,6 +141,8 @@ def _check(query: Query, world: World) -> None:
     """Refuse names that are not there, and texts that no model can cut or that are too short."""
     among = [model for model in world.models if query.model in (None, model.name)]
     for clause in every_clause(query.clauses):
+        if any(_is_several(literal, world) for literal in negated_literals(clause)):
+            raise RefusedError("! before several tokens")
         match clause:
             case SimilarTo(ref) | ContainedIn(ref) | Contains(ref):
                 world.neuron(ref, query.model)
@@ -147,6 +154,13 @@ def _check(query: Query, world: World) -> None:
                     raise RefusedError("outside the text")
     if query.rank is not None:
         world.neuron(query.rank.neuron, query.model)
+
+
+def _is_several(literal: TokenLiteral, world: World) -> bool:
+    """Tell whether no model has a token that reads so, and every one that cuts the text cuts it in pieces."""
+    cuts = [cut for model in world.models for cut in cuts_of(literal, model)]
+    read = any(takes(literal, model) for model in world.models)
+    return bool(cuts) and not read and all(len(cut) > 1 for cut in cuts)
 
 
 def _meeting(query: Query, world: World) -> list[Neuron]:

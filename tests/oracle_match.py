@@ -33,7 +33,7 @@ from tests.oracle_numbers import number
 from tests.oracle_predict import firings
 from tests.oracle_world import Model, Neuron, World
 
-__all__ = ["Match", "PatternClause", "cuts_of", "importance_of", "matches_of", "takes"]
+__all__ = ["Match", "PatternClause", "cuts_of", "importance_of", "matches_of", "negated_literals", "takes"]
 
 PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 
@@ -102,6 +102,23 @@ def importance_of(pattern: Pattern, depths: Iterable[int]) -> float | None:
     context = {step.depth: step.importance for step in pattern.steps if step.depth}
     named = [context[depth] for depth in depths if depth in context]
     return min(named or context.values(), default=None)
+
+
+def negated_literals(part: object, negated: bool = False) -> Iterator[TokenLiteral]:
+    """Yield the literals behind a ``!`` in a clause, or in a part of one."""
+    match part:
+        case Matching(pattern):
+            for step in pattern.steps:
+                yield from negated_literals(step)
+        case Mentioning(test):
+            yield from negated_literals(test)
+        case Negated(test):
+            yield from negated_literals(test, True)
+        case OneOf(alternatives):
+            for each in alternatives:
+                yield from negated_literals(each, negated)
+        case TokenLiteral() if negated:
+            yield part
 
 
 def _orders(clause: Clause) -> Iterator[Clause]:

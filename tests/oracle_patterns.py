@@ -18,7 +18,7 @@ from tests.oracle_numbers import number
 from tests.oracle_where import about_match, truth
 from tests.oracle_world import Neuron, World
 
-__all__ = ["Row", "matching_rows", "patterns_of"]
+__all__ = ["Row", "every_row", "matching_rows", "patterns_of"]
 
 #: A pattern of a neuron, by the preorder index of its end.
 _End: TypeAlias = tuple[Neuron, int]
@@ -63,7 +63,12 @@ def matching_rows(query: Query, neuron: Neuron, world: World) -> list[Row]:
     if any(map(is_pattern_clause, positive(query.clauses))):
         matched = _matched(query, neuron, world)
         return [_row(neuron, end, found) for end, found in matched.items()]
-    return [row for end in neuron.patterns if _counts(query, row := _row(neuron, end, ()))]
+    return every_row(neuron)
+
+
+def every_row(neuron: Neuron) -> list[Row]:
+    """Return all patterns of a neuron."""
+    return [_row(neuron, end, ()) for end in neuron.patterns]
 
 
 def _matched(query: Query, neuron: Neuron, world: World) -> dict[int, list[Match]]:

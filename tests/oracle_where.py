@@ -22,6 +22,7 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Or,
@@ -70,6 +71,8 @@ def truth(formula: Formula[Condition], fields: Fields) -> Truth:
         case InList(name, values):
             truths = [_compared(fields[name], "=", value) for value in values]
             return None if None in truths else True in truths
+        case Missing(name):
+            return fields[name] is None
         case Computed(FieldValue(name), sign, constant) if not set(_fields(constant)):
             return _compared(fields[name], sign.value, _value(constant, fields))
         case Computed(constant, sign, FieldValue(name)) if not set(_fields(constant)):
@@ -96,7 +99,7 @@ def fields_of(formula: Formula[Condition]) -> Iterator[str]:
                 yield from fields_of(each)
         case Not(each):
             yield from fields_of(each)
-        case Comparison(name) | Between(name) | InList(name):
+        case Comparison(name) | Between(name) | InList(name) | Missing(name):
             yield name
         case Computed(left, _, right):
             yield from _fields(left)

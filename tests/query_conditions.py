@@ -19,6 +19,7 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
@@ -82,7 +83,9 @@ def random_condition(random: Random, on_match: bool, values: Values = NO_VALUES)
     if kind < 0.4:
         return _computed_at(random, on_match, values)
     name = _field(random, on_match)
-    if kind < 0.52:
+    if kind < 0.44:
+        return Missing(name)
+    if kind < 0.54:
         return InList(name, tuple(_literal(values.draw(random, name)) for _ in range(random.randint(1, 4))))
     if kind < 0.7:
         least, most = sorted((values.draw(random, name), values.draw(random, name)))

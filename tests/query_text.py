@@ -136,13 +136,24 @@ def random_query(random: Random, known: Known) -> Query:
     clauses = None
     if random.random() < 0.9:
         clauses = random_formula(random, lambda: _clause(random, known), leaves)
-    on_match = subject is Subject.PATTERNS or any(is_pattern_clause(each) for each in positive(clauses))
+    of_neurons = subject is Subject.PATTERNS and random.random() < 0.25
+    has_match = any(is_pattern_clause(each) for each in positive(clauses))
+    on_match = has_match or (subject is Subject.PATTERNS and not of_neurons)
     where = None
     if random.random() < 0.5:
         leaves = random.choice((1, 1, 1, 1, 2, 3))
         where = random_formula(random, lambda: random_condition(random, on_match, known.values), leaves)
-    query = Query(clauses, where, (), _cut(random, known.rows), _cut(random, known.rows), subject, model)
-    return _ended(random, known, query, on_match)
+    query = Query(
+        clauses,
+        where,
+        (),
+        _cut(random, known.rows),
+        _cut(random, known.rows),
+        subject,
+        model,
+        of_neurons=of_neurons,
+    )
+    return _ended(random, known, query, on_match or of_neurons)
 
 
 def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:

@@ -26,7 +26,7 @@ from tests.small_run import WORDS, model_table, random_graphs, write_run
 
 REFERENCE = (Path(__file__).parent.parent / "grammar" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = [found.replace(r"\|", "|") for found in re.findall(r"^\| `(.+?)` \|", REFERENCE, re.MULTILINE)]
-BUILT = re.findall(r"^neurons\(.*$", REFERENCE, re.MULTILINE)
+BUILT = re.findall(r"^(?:neurons|patterns_of)\(.*$", REFERENCE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def read_text(
         )
     known = [None] * len(tokens) if true is None else [_plain(value) for value in true]
     ends = neuron.graph.matched(tokens).tolist()
-    patterns = {end: neuron.graph.pattern(end) for end in set(ends) if end >= 0}
+    patterns = {end: neuron.graph.pattern(end).decimal() for end in set(ends) if end >= 0}
     texts = neuron.texts({*tokens, *(step.token for each in patterns.values() for step in each.steps)})
     paths = {end: _written(pattern, texts) for end, pattern in patterns.items()}
     read = (
