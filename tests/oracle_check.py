@@ -20,7 +20,7 @@ from tests import oracle
 from tests.oracle import Found
 from tests.oracle_clauses import best, is_pattern_clause, matches, positive
 from tests.oracle_match import Match
-from tests.oracle_numbers import alike
+from tests.oracle_numbers import alike, number
 from tests.oracle_patterns import Row
 from tests.oracle_world import Neuron, RefusedError, World
 
@@ -105,9 +105,9 @@ def _said(row: Any) -> tuple[Any, ...]:
         case tuple():
             return row
         case oracle.Token():
-            return row.text, row.activation, row.importance, row.n_patterns
+            return row.text, number(row.activation), number(row.importance), row.n_patterns
         case _:
-            return tuple(row.as_dict().values())
+            return tuple(number(value) for value in row.as_dict().values())
 
 
 def _side_by_side(said: Sequence[Any], wanted: Sequence[Any]) -> list[str]:
