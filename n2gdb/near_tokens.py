@@ -47,7 +47,7 @@ def _sentence(session: Session, models: str, literal: TokenLiteral, suggest: boo
 
 
 def _fired(session: Session, literal: TokenLiteral) -> str | None:
-    """Offer to run the graphs on a text that no graph names whole, where some fire on the last token of it."""
+    """Offer to run the graphs on a text that none names whole, where some fire on its last token."""
     from n2gdb.firing import read_firings  # numpy takes longer to load than most answers
     from n2gdb.grammar.written import quoted
 
