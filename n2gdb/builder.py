@@ -32,7 +32,7 @@ from n2gdb.builder_patterns import (
     tok,
     var,
 )
-from n2gdb.errors import QueryError, QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -113,7 +113,7 @@ def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
 def patterns_of(found: QueryBuilder) -> QueryBuilder:
     """Return the query for every pattern of the neurons that another query finds."""
     if not isinstance(found, QueryBuilder):
-        raise QueryError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
+        raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
     return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
@@ -156,19 +156,19 @@ def similar_to(
     neuron: str | NeuronName, *, metric: str = "graph", above: float = _ABOVE, model: str | None = None
 ) -> Truth[Clause]:
     """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset."""
-    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), arguments.share("above", above)))
+    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), arguments.number("above", above)))
 
 
 def subset_of(neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None) -> Truth[Clause]:
     """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too."""
-    return Truth(ContainedIn(_neuron(neuron, model), arguments.share("above", above)))
+    return Truth(ContainedIn(_neuron(neuron, model), arguments.number("above", above)))
 
 
 def superset_of(
     neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
 ) -> Truth[Clause]:
     """Hold of a neuron that has a share of ``above`` or more of the other's tokens."""
-    return Truth(Contains(_neuron(neuron, model), arguments.share("above", above)))
+    return Truth(Contains(_neuron(neuron, model), arguments.number("above", above)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -261,11 +261,11 @@ class QueryBuilder:
 
     def limit(self, count: int) -> QueryBuilder:
         """Return no more than ``count`` rows."""
-        return self._with(limit=arguments.whole("limit", count))
+        return self._with(limit=arguments.whole("limit", count, -_LARGEST))
 
     def offset(self, count: int) -> QueryBuilder:
         """Leave out the first ``count`` rows."""
-        return self._with(offset=arguments.whole("offset", count))
+        return self._with(offset=arguments.whole("offset", count, -_LARGEST))
 
     def returning(self, *names: str) -> QueryBuilder:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
@@ -308,11 +308,11 @@ class TokenQueryBuilder:
 
     def limit(self, count: int) -> TokenQueryBuilder:
         """Return no more than ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, limit=arguments.whole("limit", count)))
+        return TokenQueryBuilder(replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
 
     def offset(self, count: int) -> TokenQueryBuilder:
         """Leave out the first ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, offset=arguments.whole("offset", count)))
+        return TokenQueryBuilder(replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
 
     def explain(self) -> TokenQueryBuilder:
         """Show how the query would be answered."""
@@ -348,7 +348,7 @@ def _same_kind(statement: Statement, tree: Statement) -> Statement:
 def _check_truths(meant: str, given: tuple[object, ...]) -> None:
     for each in given:
         if not isinstance(each, Truth):
-            raise QueryError(f"{meant}, not {each!r}")
+            raise ArgumentError(f"{meant}, not {each!r}")
 
 
 def _neuron(name: str | NeuronName, model: str | None) -> NeuronRef:

@@ -7,7 +7,7 @@ from types import EllipsisType
 from typing import NoReturn, TypeAlias
 
 from n2gdb import arguments
-from n2gdb.errors import QueryError, QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     AnyToken,
     Link,
@@ -180,12 +180,12 @@ def _steps(given: Stepwise) -> Steps:
         return tok(given)
     if isinstance(given, EllipsisType):
         return Steps(Pattern((Run(),)))
-    raise QueryError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
+    raise ArgumentError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
 
 
 def _joined(left: Steps, link: Link, right: Steps) -> Steps:
-    if link.most is not None:
-        arguments.whole("within", link.most, 1)
+    if link.most is not None and arguments.whole("within", link.most, -(2**63)) < 1:
+        raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
     first, second = left.pattern, right.pattern
     return Steps(Pattern(first.steps + second.steps, (*first.links, link, *second.links)))
 
