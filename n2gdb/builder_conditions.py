@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
+from n2gdb import arguments
 from n2gdb.errors import QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     And,
@@ -157,7 +158,7 @@ def field(name: str) -> Term:
 
 def field_name(name: str) -> str:
     """Return a field's name in lower case; raise UnknownNameError, with the nearest, for none."""
-    if name.lower() in FIELDS:
+    if arguments.text("a field", name).lower() in FIELDS:
         return name.lower()
     near = nearest(name, tuple(FIELDS))
     raise UnknownNameError(no_field(name), (near,) if near else ())
@@ -212,6 +213,8 @@ def _within(name: str, values: range | Iterable[Any]) -> Between | InList:
 
 
 def _between(name: str, ends: Any) -> Between:
+    if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
+        raise QuerySyntaxError(f"{name} between {ends!r}: write both ends, as in (0.2, 0.5)")
     least, most = (_number(end) for end in ends)
     return Between(name, least, most)
 

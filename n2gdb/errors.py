@@ -3,6 +3,7 @@
     N2gdbError
     ├── QueryError            a query that cannot be read or answered
     │   ├── QuerySyntaxError      it does not parse; carries line, column and a caret
+    │   ├── ArgumentError         an argument of a kind that is not taken; a TypeError too
     │   └── UnknownNameError      a field, neuron or model that does not exist; carries near names
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
@@ -23,6 +24,7 @@ query error adds two.
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "CorpusError",
     "DatabaseError",
     "DatabaseFormatError",
@@ -74,6 +76,10 @@ class QuerySyntaxError(QueryError):
         if not 0 < self.line <= len(lines):
             return self.message
         return f"{self.message}\n  {lines[self.line - 1]}\n  {' ' * (self.column - 1)}^"
+
+
+class ArgumentError(QueryError, TypeError):
+    """An argument of the Python interface that is of no kind that it takes."""
 
 
 class UnknownNameError(QueryError):

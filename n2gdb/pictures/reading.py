@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from n2gdb import arguments
 from n2gdb.errors import QueryError
 from n2gdb.path import PathStep, filled, written
 
@@ -119,7 +120,9 @@ def read_text(
     ``true`` are the neuron's normalised activations, one a token, where they are known. Raises QueryError
     where there are more or fewer of them than tokens, and as ``Database.tokenizer`` does.
     """
-    tokens = neuron.cut(text) if isinstance(text, str) else tuple(text)
+    tokens = neuron.cut(text) if isinstance(text, str) else arguments.wholes("text", text)
+    if true is not None and not isinstance(true, Collection):
+        raise QueryError(f"true is one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):
         raise QueryError(
             f"{len(true)} true activations were given for {_tokens(len(tokens))}: give one for each, None"
