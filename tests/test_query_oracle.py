@@ -14,7 +14,7 @@ import pytest
 import n2gdb
 from n2gdb.compiler import read_query
 from n2gdb.database import Database
-from n2gdb.grammar.ast import NeuronRef, Query, RankBy
+from n2gdb.grammar.ast import Metric, NeuronRef, Query, RankBy
 from tests.oracle_check import check
 from tests.oracle_run import tallies
 from tests.oracle_statements import Job
@@ -105,6 +105,18 @@ def test_limit_and_offset_cut_the_same_order(world: tuple[Database, World]) -> N
     part = database.query(replace(query, limit=5, offset=3))
     assert [hit.neuron for hit in part] == whole[3:8]
     assert part.total == len(whole) > 8
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_every_neuron_comes_first_of_those_ranked_by_it(
+    metric: Metric, world: tuple[Database, World]
+) -> None:
+    database, held = world
+    for neuron in held.neurons:
+        ref = NeuronRef(neuron.name.layer, neuron.name.index, neuron.model.name)
+        check(Query(rank=RankBy(ref, metric)), database, held)
+        first = database.query(Query(rank=RankBy(ref, metric)))[0]
+        assert (first.neuron, first.model, first.similarity) == (neuron.name, neuron.model.name, 1)
 
 
 @pytest.mark.parametrize(
