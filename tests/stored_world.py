@@ -17,8 +17,9 @@ from tests.oracle_world import Model, Neuron, World
 
 __all__ = ["SMOLLM", "example_texts", "smollm_runs", "world_beside", "world_of"]
 
+_ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
 #: Shards of 48 neurons of a real model: 49,152 tokens, patterns up to 30 positions deep.
-SMOLLM = Path(__file__).parent.parent.parent / "shared" / "smollm2-l10"
+SMOLLM = _ROOT.parent / "shared" / "smollm2-l10"
 
 _COLUMNS = ("token", "depth", "parent", "importance", "end")
 
