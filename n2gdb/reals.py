@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["as_decimal", "as_stored", "decimals"]
 
-#: Significant digits that may be needed to tell two 32-bit numbers apart.
-_DIGITS = (6, 7, 8, 9)
+#: Significant digits: nine tell any two 32-bit numbers apart.
+_DIGITS = range(1, 10)
 
 
 def as_stored(value: int | float) -> float:
