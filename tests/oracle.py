@@ -79,7 +79,6 @@ def limited(rows: Sequence[RowType], statement: Statement) -> list[RowType]:
 def neurons(query: Query, world: World) -> list[Found]:
     """Return the neurons of a query in order."""
     found = [_scored(query, neuron, world) for neuron in _holding(query, world)]
-    found.sort(key=lambda each: (each.neuron.name, each.neuron.model.number))
     if query.rank is not None and not query.order:
         itself = world.neuron(query.rank.neuron, query.model)
         found.sort(key=lambda each: (each.neuron is not itself, *_unlikeness(each)))
@@ -97,7 +96,6 @@ def patterns(query: Query, world: World) -> list[Row]:
         rows = [row for neuron in _holding(query, world) for row in every_row(neuron)]
     else:
         rows = patterns_of(query, _meeting(query, world), world, lambda each: _holders(each, query, world))
-    rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
     return rows
@@ -174,7 +172,7 @@ def _meeting(query: Query, world: World) -> list[Neuron]:
 
 
 def _holding(query: Query, world: World) -> list[Neuron]:
-    """Return the neurons of a query, in no order."""
+    """Return the neurons of a query, by name and model."""
     met = _meeting(query, world)
     if query.clauses is None:
         return met
@@ -261,7 +259,8 @@ def _rank(key: Key, value: object) -> tuple[bool, object]:
     """Sort nulls last either way."""
     if value is None or isinstance(value, str):
         return value is None, _Reversed(value or "") if key.descending else value or ""
-    return False, -float(str(value)) if key.descending else float(str(value))
+    assert isinstance(value, int | float)
+    return False, -value if key.descending else value
 
 
 class _Reversed(str):

@@ -37,7 +37,7 @@ class Row:
 
 
 def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
-    """Return the patterns of neurons that meet the clauses, and of which WHERE holds."""
+    """Return the patterns of neurons that clauses and WHERE hold of, in the order of the neurons."""
     every = frozenset((neuron, end) for neuron in neurons for end in neuron.patterns)
 
     def holders(clause: Clause) -> frozenset[_End]:
@@ -54,7 +54,12 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
         for neuron, each in matches_of(clause, world).items():
             for match in each:
                 matched[neuron, match.end].append(match)
-    rows = (_row(neuron, end, matched.get((neuron, end), ())) for neuron, end in holding)
+    rows = (
+        _row(neuron, end, matched.get((neuron, end), ()))
+        for neuron in neurons
+        for end in neuron.patterns
+        if (neuron, end) in holding
+    )
     return [row for row in rows if _counts(query, row)]
 
 

@@ -113,10 +113,14 @@ class World:
     neurons: tuple[Neuron, ...]
 
     def among(self, model: str | None) -> list[Neuron]:
-        """Return the neurons of one model, or of all."""
+        """Return the neurons of one model, or of all, by name and model: what settles every tie."""
         if model is not None and model not in [each.name for each in self.models]:
             raise RefusedError(f"no model {model}")
-        return [neuron for neuron in self.neurons if model in (None, neuron.model.name)]
+        return [neuron for neuron in self._in_order if model in (None, neuron.model.name)]
+
+    @cached_property
+    def _in_order(self) -> list[Neuron]:
+        return sorted(self.neurons, key=lambda each: (each.name.layer, each.name.index, each.model.number))
 
     def neuron(self, ref: NeuronRef, model: str | None) -> Neuron:
         """Return the neuron that a statement names, ``model`` being the statement's own."""

@@ -24,9 +24,9 @@ from tests.oracle_worlds import missing
 from tests.worlds import build_world
 
 #: Worlds of each kind, and the statements that each is asked: most pairs are small, some answers are long.
-STATEMENTS = {"small": (6, 240), "smollm": (2, 200), "wide": (1, 200), "demo": (2, 160)}
+STATEMENTS = {"small": (6, 260), "smollm": (2, 200), "wide": (2, 70), "demo": (2, 100)}
 #: The same of texts that graphs are run on.
-TEXTS = {"small": (6, 170), "smollm": (2, 300), "wide": (1, 400), "demo": (2, 250)}
+TEXTS = {"small": (6, 200), "smollm": (2, 300), "wide": (2, 120), "demo": (2, 120)}
 
 #: What has to be asked for, and found, to say that everything was.
 CONSTRUCTS = {
