@@ -106,7 +106,7 @@ def test_each_normal_form_ranks_its_neurons() -> None:
         query_from("neurons MATCHING 'a' NEAR 'b' WHERE f1 > 0.5 ORDER BY activation"), few_words()
     )
     first, second = compile_ranks(settled)
-    assert first.cypher.splitlines()[-1] == "RETURN n.id, max(c0.activation), max(CAST(NULL, \"DOUBLE\"))"
+    assert first.cypher.splitlines()[-1] == 'RETURN n.id, max(c0.activation), max(CAST(NULL, "DOUBLE"))'
     assert first.cypher.splitlines()[1].startswith("WHERE (n.f1 > $p2) AND u0.norm_key = $p0")
     assert first != second
 

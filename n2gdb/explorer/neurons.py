@@ -85,7 +85,18 @@ def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
 
 
 def _tokens(reading: Reading) -> list[dict[str, Any]]:
-    return [{**token, "shown": display(token["text"])} for token in reading.as_dicts()]
+    """Return the tokens, each with whether the neuron fires there: truly, and as its graph predicts."""
+    return [
+        {
+            **token,
+            "shown": display(token["text"]),
+            "fires": {
+                "true": (token["true"] or 0.0) >= reading.threshold,
+                "predicted": token["predicted"] >= reading.threshold,
+            },
+        }
+        for token in reading.as_dicts()
+    ]
 
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:
