@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from benchmarks.synthetic_tries import nodes_of_neurons
+from benchmarks.synthetic_tries import PATTERNS, nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json, zipf
 from n2gdb.core.tokens import normalise
 from n2gdb.storage import schema
@@ -26,17 +26,25 @@ WINDOWS, WINDOW_LENGTH = 4_000, 128
 TRACE = 32  # float16 values an example
 
 
-def synthetic_run(folder: Path, layers: int, neurons: int, *, examples: int = 20, seed: int = 0) -> RunFolder:
-    """Write one complete run of ``layers`` x ``neurons``."""
+def synthetic_run(
+    folder: Path,
+    layers: int,
+    neurons: int,
+    *,
+    examples: int = 20,
+    patterns: int = PATTERNS,
+    seed: int = 0,
+) -> RunFolder:
+    """Write one complete run of ``layers`` x ``neurons`` with so many ``patterns`` each, on average."""
     run = RunFolder.create(folder)
     random = np.random.default_rng(seed)
     run.write_model(_model(folder.name, layers, neurons))
     run.write_tokens(_tokens())
     run.write_windows(_windows(random))
     for layer in range(layers):
-        nodes, patterns = nodes_of_neurons(layer, neurons, seed)
+        nodes, ending = nodes_of_neurons(layer, neurons, seed, patterns)
         table = _examples(random, layer, neurons, examples)
-        run.write_shard(f"L{layer:03d}", _neurons(random, layer, nodes, patterns), nodes, table)
+        run.write_shard(f"L{layer:03d}", _neurons(random, layer, nodes, ending), nodes, table)
     return run
 
 

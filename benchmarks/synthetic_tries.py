@@ -34,15 +34,20 @@ UNLIKE = 0.03  # share of a twin's patterns that are its own
 _TOKEN_BITS = 20
 
 
-def nodes_of_neurons(layer: int, neurons: int, seed: int = 0) -> tuple[pa.Table, Int64Array]:
-    """Return ``schema.NODES`` of one layer, and how many patterns end in each neuron: (neurons,)."""
-    owner, pattern = _patterns(layer, neurons, seed)
+def nodes_of_neurons(
+    layer: int, neurons: int, seed: int = 0, patterns: int = PATTERNS
+) -> tuple[pa.Table, Int64Array]:
+    """Return ``schema.NODES`` of one layer, and how many patterns end in each neuron: (neurons,).
+
+    ``patterns`` are drawn for a neuron, on average; those that are the same are one.
+    """
+    owner, pattern = _patterns(layer, neurons, seed, patterns)
     keys = _paths(owner, pattern)
     order = np.lexsort((*reversed(keys), owner[:, 0]))
     return _laid(layer, neurons, owner[order, 0].astype(np.int64), [key[order] for key in keys])
 
 
-def _patterns(layer: int, neurons: int, seed: int) -> tuple[Uint64Array, Uint64Array]:
+def _patterns(layer: int, neurons: int, seed: int, patterns: int) -> tuple[Uint64Array, Uint64Array]:
     """Return (index, seed) of the neuron that each pattern is drawn for, and the seed of the pattern."""
     index = np.arange(neurons, dtype=np.uint64)
     own = _hashed(index, np.uint64(layer + 1), np.uint64(seed + 1))
@@ -50,8 +55,8 @@ def _patterns(layer: int, neurons: int, seed: int) -> tuple[Uint64Array, Uint64A
     twin = _share(_hashed(own, np.uint64(2))) < TWINS
     group = _hashed(own, np.uint64(3)) % np.uint64(groups)
     character = np.where(twin, _hashed(group, np.uint64(4), np.uint64(seed + 1)), own)
-    count = np.random.default_rng(character[0]).poisson(PATTERNS, neurons)
-    count[twin] = PATTERNS
+    count = np.random.default_rng(character[0]).poisson(patterns, neurons)
+    count[twin] = patterns
     row = np.repeat(index, count)
     place = np.arange(len(row), dtype=np.uint64) - np.repeat(np.cumsum(count) - count, count).astype(
         np.uint64

@@ -19,6 +19,7 @@ from n2gdb.grammar.conditions import (
     Expression,
     FieldValue,
     InList,
+    Missing,
     Number,
     Operator,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Matching",
     "Mentioning",
     "Metric",
+    "Missing",
     "Mode",
     "Negated",
     "NeuronRef",
@@ -262,6 +264,7 @@ class Query:
     count: Count | None = None
     returns: tuple[str, ...] = ()
     mode: Mode = Mode.ANSWER
+    of_neurons: bool = False  # all patterns of the neurons that the rest finds
     model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
     source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """The text that positions are places of; empty where it was built without one."""

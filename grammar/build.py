@@ -66,18 +66,18 @@ class Builder(PatternBuilder, ConditionBuilder):
 
     def query(
         self,
-        subject: Subject,
+        subject: tuple[Subject, bool],
         model: Token | None,
         clauses: Formula[Clause] | None,
         where: Formula[Condition] | None,
         *tails: _Tail,
     ) -> _Parted:
-        query = Query(clauses, where, subject=subject)
+        query = Query(clauses, where, subject=subject[0], of_neurons=subject[1])
         if model is not None:
             query = replace(query, model=unescaped(model), model_at=position_of(model))
         given = _once(tails)
         for keyword, _, _ in tails:
-            _check_together(keyword, given, subject)
+            _check_together(keyword, given, subject[0])
         return replace(query, **{name: value for _, name, value in tails}), given  # type: ignore[arg-type]
 
     def listed(self, parted: _Parted) -> Query:
@@ -97,8 +97,8 @@ class Builder(PatternBuilder, ConditionBuilder):
                 fail(f"COUNT has nothing but its counts: leave {word} out", position_of(given[name]))
         return replace(query, count=query.count or Count())
 
-    def subject(self, keyword: Token) -> Subject:
-        return Subject(keyword.lower())
+    def subject(self, keyword: Token, of_neurons: Token | None = None) -> tuple[Subject, bool]:
+        return Subject(keyword.lower()), of_neurons is not None
 
     def in_model(self, name: Token) -> Token:
         return name

@@ -17,6 +17,7 @@ from n2gdb.grammar.conditions import (
     Expression,
     FieldValue,
     InList,
+    Missing,
     Number,
     Operator,
 )
@@ -93,6 +94,13 @@ class ConditionBuilder(Transformer[Token, Statement]):
     def not_in_list(self, left: Expression, values: tuple[Token, ...]) -> Not[Condition]:
         return Not(self.in_list(left, values))
 
+    def missing(self, left: Expression) -> Missing:
+        field, at = _bare(left)
+        return Missing(field.name, at=at)
+
+    def not_missing(self, left: Expression) -> Not[Condition]:
+        return Not(self.missing(left))
+
     def list(self, *values: Token) -> tuple[Token, ...]:
         return values
 
@@ -121,7 +129,10 @@ class ConditionBuilder(Transformer[Token, Statement]):
 def _bare(expression: Expression) -> tuple[Field, Position]:
     """Return the field that stands alone on the left of IN or of a word."""
     if not isinstance(expression, FieldValue):
-        fail("a single field stands before IN and before a word in quotes", _first_place(expression))
+        fail(
+            "a single field stands before IN, IS MISSING and a word in quotes",
+            _first_place(expression),
+        )
     return FIELDS[expression.field], expression.at
 
 

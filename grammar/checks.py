@@ -62,7 +62,7 @@ def _parts(node: object) -> Sequence[object]:
 
 def _check_match_fields(query: Query) -> None:
     """Refuse activation and importance where there is no match that they could be of."""
-    if query.subject is Subject.PATTERNS:
+    if query.subject is Subject.PATTERNS and not query.of_neurons:
         return
     signs = set(_signs_of_matches(query.clauses))
     if not signs:
@@ -70,7 +70,7 @@ def _check_match_fields(query: Query) -> None:
             for name in fields_in(condition):
                 if FIELDS[name].of_match:
                     fail(f"{name} {_OF_MATCH} a MATCHING clause", condition.at)
-    if True not in signs:
+    if True not in signs and query.subject is Subject.NEURONS:
         for key in query.order:
             if FIELDS[key.field].of_match:
                 fail(f"{key.field} {_OF_MATCH} a MATCHING clause that is not negated", key.at)

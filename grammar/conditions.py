@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -18,9 +19,12 @@ __all__ = [
     "Expression",
     "FieldValue",
     "InList",
+    "Missing",
     "Number",
     "Operator",
+    "calculated",
     "fields_in",
+    "simplified",
 ]
 
 
@@ -65,6 +69,14 @@ class InList:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A field that has no value, as the F1 of a dead neuron."""
+
+    field: str
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
     """A number in an expression."""
 
@@ -101,7 +113,7 @@ class Computed:
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
-Condition: TypeAlias = Comparison | Between | InList | Computed
+Condition: TypeAlias = Comparison | Between | InList | Missing | Computed
 
 
 def fields_in(condition: Condition) -> tuple[str, ...]:
@@ -109,6 +121,59 @@ def fields_in(condition: Condition) -> tuple[str, ...]:
     if isinstance(condition, Computed):
         return (*_fields_in(condition.left), *_fields_in(condition.right))
     return (condition.field,)
+
+
+def simplified(condition: Computed) -> Comparison | Computed:
+    """Return a comparison of a field alone with arithmetic on numbers alone as one with a number.
+
+    A number that a field alone is compared with is rounded as the field is stored: ``recall >= 5 / 6`` holds
+    of a recall of 5 / 6.
+    """
+    match condition:
+        case Computed(FieldValue(name), sign, other) | Computed(other, sign, FieldValue(name)):
+            value = _constant(other)
+            if value is None:
+                return condition
+            turned = isinstance(condition.right, FieldValue)
+            return Comparison(name, _TURNED.get(sign, sign) if turned else sign, value, at=condition.at)
+    return condition
+
+
+_TURNED = {
+    Operator.LESS: Operator.MORE,
+    Operator.LESS_EQUAL: Operator.MORE_EQUAL,
+    Operator.MORE: Operator.LESS,
+    Operator.MORE_EQUAL: Operator.LESS_EQUAL,
+}
+
+
+def _constant(expression: Expression) -> float | None:
+    """Return the value of arithmetic on numbers alone; None with a field in it, or divided by zero."""
+    match expression:
+        case Number(value):
+            return float(value)
+        case Arithmetic(sign, left, right):
+            first, second = _constant(left), _constant(right)
+            return None if first is None or second is None else calculated(sign, first, second)
+        case FieldValue():
+            return None
+
+
+def calculated(sign: str, first: float, second: float) -> float | None:
+    """Return a sum, difference, product or quotient in 64 bits; None for a division by zero."""
+    match sign:
+        case "+":
+            return first + second
+        case "-":
+            return first - second
+        case "*":
+            return first * second
+    if not second:
+        return None
+    try:
+        return first / second
+    except OverflowError:
+        return math.copysign(math.inf, first) * math.copysign(1, second)
 
 
 def _fields_in(expression: Expression) -> tuple[str, ...]:

@@ -57,6 +57,8 @@ WORDS = {
     "STAR": "arithmetic",
     "SLASH": "arithmetic",
     "_IN": "IN",
+    "_IS": "IS MISSING",
+    "_MISSING": "MISSING",
     "NUMBER": "a number",
     "SINGLE_QUOTED": "a word in quotes",
     "DOUBLE_QUOTED": "a word in quotes",

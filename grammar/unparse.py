@@ -28,6 +28,7 @@ from n2gdb.grammar.ast import (
     Matching,
     Mentioning,
     Metric,
+    Missing,
     Mode,
     Negated,
     NeuronRef,
@@ -78,6 +79,8 @@ def written_formula(formula: Formula[Clause] | Formula[Condition]) -> str:
             return " OR ".join(_within(each, Or) for each in operands)
         case Not(Between() | InList() as listed):
             return _listed(listed, "NOT IN")
+        case Not(Missing(field)):
+            return f"{field} IS NOT MISSING"
         case Not(operand):
             return f"NOT {_within(operand, And | Or)}"
         case Matching() | Mentioning() | FiringOn() | SimilarTo() | ContainedIn() | Contains():
@@ -134,7 +137,7 @@ def _query(query: Query) -> Iterator[str]:
 
 
 def _head(query: Query) -> str:
-    words = [query.subject.value]
+    words = [f"{query.subject.value} OF neurons" if query.of_neurons else query.subject.value]
     if query.count is not None:
         words.insert(0, "COUNT")
     if query.mode is not Mode.ANSWER:
@@ -222,6 +225,8 @@ def _condition(condition: Condition) -> str:
             return f"{field} {operator.value} {_value(value)}"
         case Between() | InList():
             return _listed(condition, "IN")
+        case Missing(field):
+            return f"{field} IS MISSING"
         case Computed(left, operator, right):
             return f"{_expression(left)} {operator.value} {_expression(right)}"
         case _:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder
 
 __all__ = ["Database", "default_path", "open_database"]
+
+_LARGEST = 2**63 - 1
+_LONGEST = 10_000_000  # seconds: a third of a year
 
 
 def default_path() -> Path:
@@ -117,9 +121,9 @@ class Database:
             self.neuron(neuron, model)._key,
             read_metric(metric),
             {each.number: each.name for each in self._models},
-            above=above,
+            above=arguments.share("above", above),
             within=None if within is None else self.model(within).number,
-            limit=k,
+            limit=None if k is None else arguments.whole("k", k),
         )
         return answer_of(found, ("neuron", *self._model_column("model"), "f1", "similarity", "size"))
 
@@ -146,10 +150,10 @@ class Database:
         found = similar_pairs(
             self.connection.table,
             read_metric(metric).value,
-            above=above,
+            above=arguments.number("above", above),
             model=number,
             across_layers=across_layers,
-            min_size=min_size,
+            min_size=arguments.whole("min_size", min_size),
             progress=progress,
         )
         names = {each.number: each.name for each in self._models}
@@ -178,25 +182,35 @@ class Database:
         """
         from n2gdb.prediction.fired_tokens import fired_tokens
 
-        tokens = self.cut(text, model)
-        if at is not None and not -len(tokens) <= at < len(tokens):
+        owner, tokens = self.model(model), self.cut(text, model)
+        if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
             raise QueryError(f"{at} lies outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
             self.connection.table,
             tokens,
-            self.model(model).number,
+            owner.number,
+            threshold=owner.fire_threshold,
             positions=None if at is None else [at % len(tokens)],
-            layers=layers,
-            min_f1=min_f1,
+            layers=arguments.wholes("layers", layers),
+            min_f1=None if min_f1 is None else arguments.number("min_f1", min_f1),
         )
 
     def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
         """Return the token ids of a text in a model, none of them special; raises as ``tokenizer`` does."""
-        return self.tokenizer(model).cut(text)
+        return self.tokenizer(model).cut(arguments.text("text", text))
 
     def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
-        """Yield every neuron of a model, or of one of its layers, in order."""
+        """Yield every neuron of a model, or of one of its layers, in order.
+
+        Raises UnknownNameError for a layer that the model does not have.
+        """
         owner = self.model(model)
+        wanted = None if layer is None else arguments.whole("layer", layer)
+        if wanted is not None and wanted >= owner.n_layers:
+            raise missing_neuron(self.connection.rows, owner, NeuronName(wanted, 0))
+        return self._neurons(owner, wanted)
+
+    def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
         for key in neuron_keys(self.connection, owner.number, layer):
             found = load_neuron(self, key, neuron_of(key)[1], owner.name)
             assert found is not None, "the database is read-only"
@@ -222,6 +236,8 @@ class Database:
         """
         from n2gdb.query.execution.context import Session
 
+        if timeout is not None and not 0 < arguments.number("timeout", timeout) <= _LONGEST:
+            raise QueryError(f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {timeout}")
         return Session(
             partial(self.connection.rows, timeout=timeout),
             partial(self.connection.table, timeout=timeout),
@@ -250,7 +266,7 @@ class Database:
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
         """
-        wanted = NeuronName.parse(name) if isinstance(name, str) else name
+        wanted = NeuronName.of(name)
         owner = self.model(model)
         key = neuron_key(owner, wanted)
         found = None if key is None else load_neuron(self, key, wanted, owner.name)
@@ -260,16 +276,16 @@ class Database:
 
     def model(self, name: str | None = None) -> ModelInfo:
         """Return a model by its name, or the only one; raise UnknownNameError where that is not clear."""
-        return find_model(self._models, name)
+        return find_model(self._models, None if name is None else arguments.text("model", name))
 
     def text(self, token: int, model: str | None = None) -> str:
         """Return the text of a token id; raise UnknownNameError for one that the model does not have."""
-        return self.texts([token], model)[token]
+        return self.texts([token], model)[int(token)]
 
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: owner.number << 32 | token for token in tokens}
+        keys = {token: owner.number << 32 | token for token in _ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
@@ -310,19 +326,31 @@ class Database:
         self.close()
 
 
+def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
+    """Return token ids; raise UnknownNameError for one that no model could have."""
+    ids = arguments.wholes("tokens", tokens, -_LARGEST)
+    for token in ids:
+        if not 0 <= token < 1 << 32:
+            raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
+    return ids
+
+
 def _read(query: AnyQuery) -> Statement:
     """Return the statement of any form of a query; one without a text is held to the rules of its text."""
     from n2gdb.query.parse import read_query
 
     if isinstance(query, str):
         return read_query(query)
+    from n2gdb.grammar.ast import Query, TokenQuery
     from n2gdb.grammar.unparse import written
     from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
 
     statement = query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
+    if not isinstance(statement, Query | TokenQuery):
+        raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
     try:
         text = written(statement)
     except ValueError as error:
         raise QueryError(f"a tree that no text gives: {error}") from error
-    again = read_query(text)
-    return statement if statement.source else again
+    read = read_query(text)
+    return statement if read == statement and statement.source else read

@@ -3,6 +3,7 @@
     N2gdbError
     ├── QueryError            a query that cannot be read or answered; shows where it stands, if anywhere
     │   ├── QuerySyntaxError      it does not parse
+    │   ├── ArgumentError         an argument of a kind that is not taken; a TypeError too
     │   └── UnknownNameError      a field, neuron or model that does not exist; carries near names
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
@@ -25,6 +26,7 @@ from __future__ import annotations
 import unicodedata
 
 __all__ = [
+    "ArgumentError",
     "CorpusError",
     "DatabaseError",
     "DatabaseFormatError",
@@ -91,6 +93,10 @@ class QueryError(N2gdbError):
 
 class QuerySyntaxError(QueryError):
     """A query that does not parse."""
+
+
+class ArgumentError(QueryError, TypeError):
+    """An argument of the Python interface that is of no kind that it takes."""
 
 
 class UnknownNameError(QueryError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example
@@ -123,7 +124,7 @@ class Neuron:
             "neuron": str(self.name),
             "model": self.model,
             **self.statistics,
-            "patterns": [pattern.as_dict(texts) for pattern in self.graph.patterns()],
+            "patterns": [pattern.decimal().as_dict(texts) for pattern in self.graph.patterns()],
             "examples": [example.as_dict(texts) for example in self.examples],
         }
 
@@ -131,7 +132,7 @@ class Neuron:
         """Return the graph's patterns with the texts of their tokens, the strongest first."""
         texts = self._texts()
         found = []
-        for pattern in self.graph.patterns():
+        for pattern in (each.decimal() for each in self.graph.patterns()):
             steps = [
                 PathStep(step.depth, step.token, texts[step.token], step.importance if step.depth else None)
                 for step in pattern.steps
@@ -145,7 +146,7 @@ class Neuron:
         The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
         """
-        return self.graph.predict(self.cut(text) if isinstance(text, str) else text)
+        return self.graph.predict(self.cut(text) if isinstance(text, str) else arguments.wholes("text", text))
 
     def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
         """Read a text token by token: the graph's prediction, the pattern behind it, and the truth if given.
@@ -176,7 +177,9 @@ class Neuron:
         """The normalised activation from which on the neuron fires, as it was when its graph was judged."""
         return self._database.model(self.model).fire_threshold
 
-    def similar(self, k: int = 20, metric: str = "graph", *, above: float = 0.0) -> Answer[SimilarNeuron]:
+    def similar(
+        self, k: int | None = 20, metric: str = "graph", *, above: float = 0.0
+    ) -> Answer[SimilarNeuron]:
         """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``."""
         return self._database.similar(self.name, k, metric, above=above, model=self.model)
 
@@ -200,13 +203,13 @@ class Neuron:
         """Return what ``picture`` shows in plain DOT, for Graphviz."""
         from n2gdb.drawing import draw_dot
 
-        return draw_dot(self, most=most)
+        return draw_dot(self, most=None if most is None else arguments.whole("most", most))
 
     def picture(self, most: int | None = 40) -> Picture:
         """Draw the graph, its ``most`` strongest patterns, all of them if None; see ``pictures.draw``."""
         from n2gdb.drawing import draw
 
-        return draw(self, most=most)
+        return draw(self, most=None if most is None else arguments.whole("most", most))
 
     def _repr_svg_(self) -> str:
         return self.picture().svg()

@@ -54,7 +54,8 @@ def predict(
 
     echo "I saw him on the other side of the street" | n2gdb predict L4N358 --file - --json
 
-    Activations are normalised: 1 is the neuron's largest, and from 0.5 on it fires. Behind each stands the
+    Activations are normalised: 1 is the neuron's largest, and it fires from the threshold on that the
+    model was ingested with, 0.5 unless another was chosen. Behind each stands the
     pattern of the graph that matches there, the longest if there are several. With --true the model is
     loaded, and what it does stands above what the graph predicts; a text longer than the model's context is
     read in windows that overlap by half. The page shows the text in colours, patterns on hover.

@@ -29,6 +29,15 @@ def _operator(fault: Fault) -> Said:
     return None
 
 
+def _after_is(fault: Fault) -> Said:
+    if fault.word.upper() in ("NULL", "NONE", "NA", "NAN", "EMPTY", "UNKNOWN"):
+        return "a value that is missing is asked for by IS MISSING, one that is not by IS NOT MISSING"
+    if before := re.search(r"\bis(\s+not)?\s*$", fault.before, re.IGNORECASE):
+        said = "no IS here: write =, and = 'dead' for a state; IS MISSING asks whether there is a value"
+        return said, before.start()
+    return None
+
+
 def _chained(fault: Fault) -> Said:
     if fault.rest[:1] in ("<", ">", "=") and _after_condition(fault):
         return "comparisons do not chain: join two by AND, as in 0 < f1 AND f1 < 1"
@@ -47,13 +56,13 @@ def _missing_and(fault: Fault) -> Said:
 
 def _unfinished(fault: Fault) -> Said:
     """Find what is wrong where an expression stands and its comparison is missing."""
+    if "_MISSING" in fault.accepted:
+        return _after_is(fault)
     if "EQUAL" not in fault.accepted:
         return None
     if bare := re.search(r"\b(and|or)\s+([\d.]+)$", fault.before, re.IGNORECASE):
         said = f"a condition names its field each time, as in {bare[1].upper()} layer = {bare[2]}"
         return said, len(fault.before) - len(bare[2])
-    if fault.keyword == "IS":
-        return "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison"
     if span := re.match(r"(\d+)\s*(?:\.\.|-|to\b)\s*(\d+)", fault.rest, re.IGNORECASE):
         return f"a range is tested by IN: write {fault.previous.lower()} IN {span[1]}..{span[2]}"
     if any(fault.word.lower() in field.choices for field in FIELDS.values()):

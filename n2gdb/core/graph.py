@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from n2gdb.core.reals import as_decimal
 
 __all__ = ["IndexedText", "NeuronGraph", "Pattern", "Step"]
 
@@ -40,6 +42,11 @@ class Pattern:
     def depth(self) -> int:
         """Positions before the activating token that the pattern spans."""
         return self.steps[-1].depth
+
+    def decimal(self) -> Pattern:
+        """Return the pattern with its reals as a database holds them: the shortest decimals (reals.py)."""
+        steps = (replace(step, importance=as_decimal(step.importance)) for step in self.steps)
+        return Pattern(tuple(steps), as_decimal(self.activation))
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, object]:
         """Return what JSON can hold; ``texts`` are of its tokens."""

@@ -20,6 +20,17 @@ class NeuronName:
     index: int
 
     @classmethod
+    def of(cls, name: str | NeuronName) -> NeuronName:
+        """Return a name that may be written; raise UnknownNameError for what is none."""
+        if isinstance(name, str):
+            return cls.parse(name)
+        if isinstance(name, NeuronName) and all(
+            isinstance(part, int) and 0 <= part < 1 << 62 for part in (name.layer, name.index)
+        ):
+            return name
+        raise UnknownNameError(f"{name!r} is not a neuron's name: write L3N45, 3/45 or blocks.3.mlp/45")
+
+    @classmethod
     def parse(cls, text: str) -> NeuronName:
         """Read ``L3N45``, ``3/45`` or ``blocks.3.mlp/45``; raise UnknownNameError for anything else."""
         found = _FORMS.fullmatch(text.strip())

@@ -25,7 +25,7 @@ class PathWeights:
 
     neuron: Int64Array  # whatever key the neurons were given
     path: Int64Array
-    weight: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Tries:
     levels: tuple[Int64Array, ...]  # rows by their number of ancestors
     root: Int64Array  # row of the path's activating token
     last: Int32Array  # preorder index of the last node below, as NeuronGraph.last
-    best: npt.NDArray[np.float32]  # as NeuronGraph.best
+    best: npt.NDArray[np.float64]  # as NeuronGraph.best
     repeats: npt.NDArray[np.bool_]  # the token occurs nearer to the activating end of its own path
 
     @classmethod
@@ -81,6 +81,16 @@ class Tries:
         first = np.ones(len(path), np.bool_)
         first[1:] = (neuron[1:] != neuron[:-1]) | (path[1:] != path[:-1])
         return PathWeights(neuron[first], path[first], weight[first])
+
+    def smallest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the smallest of ``values`` from each node up to its root, which is left out: (nodes,) each.
+
+        At a root itself its own value stands.
+        """
+        smallest = values.copy()
+        for children in self.levels[2:]:
+            smallest[children] = np.minimum(smallest[children], smallest[self.above[children]])
+        return smallest
 
     def _path_keys(self, text_keys: Uint64Array) -> Int64Array:
         """Chain a hash from the root down over depth and text: 63 bits, so that the engine's integers do."""

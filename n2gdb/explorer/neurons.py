@@ -87,8 +87,18 @@ def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
 
 
 def _tokens(reading: Reading) -> list[dict[str, Any]]:
-    shown = shown_texts(reading.tokens)
-    return [{**token, "shown": display(text)} for token, text in zip(reading.as_dicts(), shown, strict=True)]
+    """Return the tokens, each with whether the neuron fires there: truly, and as its graph predicts."""
+    return [
+        {
+            **token,
+            "shown": display(text),
+            "fires": {
+                "true": (token["true"] or 0.0) >= reading.threshold,
+                "predicted": token["predicted"] >= reading.threshold,
+            },
+        }
+        for token, text in zip(reading.as_dicts(), shown_texts(reading.tokens), strict=True)
+    ]
 
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:

@@ -46,6 +46,7 @@ def fired_tokens(
     tokens: Sequence[int],
     model: int,
     *,
+    threshold: float,
     positions: Sequence[int] | None = None,
     layers: Collection[int] = (),
     min_f1: float | None = None,
@@ -53,10 +54,11 @@ def fired_tokens(
     """Return the tokens of a text at ``positions`` (default: all), in order, with the neurons that fire.
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are ids of the model with
-    number ``model``. Only neurons of ``layers`` are kept, if any are named, and only those with an F1 of
-    ``min_f1`` or more. Raises IndexError for a position that the text does not have.
+    number ``model``, whose neurons fire from ``threshold`` on. Only neurons of ``layers`` are kept, if any
+    are named, and only those with an F1 of ``min_f1`` or more. Raises IndexError for a position that the text
+    does not have.
     """
-    firings = read_firings(read, tokens, model, positions=positions)
+    firings = read_firings(read, tokens, model, threshold=threshold, positions=positions)
     scores = _scores(read, {firing.neuron for firing in firings}, model)
     here: dict[int, list[FiredNeuron]] = {
         position: [] for position in (range(len(tokens)) if positions is None else sorted(set(positions)))

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING
+
+from n2gdb.query.semantics.token_sets import MOST_COMPARED
+from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,26 +22,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     Int64Array = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float32]
+    FloatArray = npt.NDArray[np.float64]
 
-__all__ = ["FIRE_THRESHOLD", "Firing", "firing_statements", "read_firings"]
-
-#: The normalised activation from which a neuron counts as firing.
-FIRE_THRESHOLD = 0.5
+__all__ = ["Firing", "firing_statements", "read_firings"]
 
 Statement = tuple[str, dict[str, object]]
 
 _ROOTS = (
-    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE t.id IN $activating"
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {activating}"
     " RETURN n.id AS neuron, a.pre AS pre, -1 AS parent, t.id AS activating, t.id AS token, 0 AS depth,"
-    " a.`end` AS mark"
+    f" a.`end` AS mark, {NO_NUMBER} AS least"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(u:Token)"
-    " WHERE u.id IN $context AND c.act_token IN $activating AND c.depth <= $reach"
+    " WHERE {context}{activating} AND c.depth <= {reach}"
     " HINT ((u JOIN c) JOIN n)"
     " RETURN n.id AS neuron, c.pre AS pre, c.parent AS parent, c.act_token AS activating, u.id AS token,"
-    " c.depth AS depth, c.`end` AS mark"
+    " c.depth AS depth, c.`end` AS mark, c.least AS least"
 )
 _COLUMNS = ("neuron", "pre", "parent", "activating", "token", "depth")
 _AT_ONCE = 64  # positions matched together: memory grows with them, not with the text
@@ -47,13 +49,15 @@ class Firing:
     """A neuron that fires at a position of a text.
 
     ``neuron`` is Neuron.id, ``activation`` the predicted normalised one, ``end`` the preorder index of
-    the node where the matching pattern ends.
+    the node where the matching pattern ends, ``importance`` the least among its context tokens, None
+    without any.
     """
 
     neuron: int
     position: int
     activation: float
     end: int
+    importance: float | None = None
 
 
 def read_firings(
@@ -61,14 +65,15 @@ def read_firings(
     tokens: Sequence[int],
     model: int,
     *,
+    threshold: float,
     positions: Sequence[int] | None = None,
-    threshold: float = FIRE_THRESHOLD,
 ) -> list[Firing]:
     """Return which neurons of a model fire on a text, and where, by (neuron, position).
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are the text's token ids,
-    ``positions`` those to look at (default: all, counted from 0); a predicted activation fires from
-    ``threshold`` on. Raises IndexError for a position that the text does not have.
+    ``positions`` those to look at (default: all, counted from 0). A predicted activation fires from
+    ``threshold`` on, the model's own: ``ModelInfo.fire_threshold``. Raises IndexError for a position that the
+    text does not have.
     """
     import numpy as np  # 0.1 s: only where it is needed
 
@@ -90,19 +95,25 @@ def firing_statements(
     """Return the statements that find the nodes that may match, with their parameters.
 
     Each gives ``neuron``, ``pre``, ``parent``, ``activating`` and ``token`` (both Token.id), ``depth``, and
-    ``mark``, the activation of the pattern that ends there or null. Raises IndexError as ``read_firings``.
+    ``mark``, the activation of the pattern that ends there or null, and ``least``, the smallest importance
+    from there up to the root, or null. Raises IndexError as ``read_firings``.
     """
     wanted = _checked(tokens, positions)
     if not wanted:
         return ()
     owner = model << 32
     activating = sorted({owner | int(tokens[position]) for position in wanted})
-    statements: list[Statement] = [(_ROOTS, {"activating": activating})]
-    reach = wanted[-1]
-    if reach:
-        context = sorted({owner | int(token) for token in tokens[:reach]})
-        given = {"context": context, "activating": activating, "reach": reach}
-        statements.append((_CONTEXT, given))
+    roots = Parameters()
+    statements = [(_ROOTS.format(activating=node_in("t.id", activating, roots)), roots.values)]
+    if reach := wanted[-1]:
+        given = Parameters()
+        few = len(activating) <= MOST_COMPARED  # more are told apart faster where the paths are matched
+        context = _CONTEXT.format(
+            context=node_in("u.id", sorted({owner | int(token) for token in tokens[:reach]}), given),
+            activating=f" AND {relationship_in('c.act_token', activating, given)}" if few else "",
+            reach=given.bind(reach),
+        )
+        statements.append((context, given.values))
     return tuple(statements)
 
 
@@ -127,6 +138,7 @@ class _Nodes:
     token: Int64Array
     depth: Int64Array
     end: FloatArray  # NaN where no pattern ends
+    least: FloatArray  # NaN at a root
 
     @classmethod
     def of(cls, tables: Sequence[pa.Table]) -> _Nodes:
@@ -143,9 +155,11 @@ class _Nodes:
         first[1:] = neuron[1:] != neuron[:-1]
         owner = np.cumsum(first) << 32
         above = _find(owner | pre, owner | np.where(parent < 0, pre, parent))
-        marks = [table["mark"].to_numpy() for table in tables]  # null comes as NaN
-        end = np.concatenate([np.zeros(0, np.float32), *marks]).astype(np.float32)[order]
-        return cls(neuron, pre, above, activating, token, depth, end)
+        end, least = (
+            np.concatenate([np.zeros(0), *(table[name].to_numpy() for table in tables)])[order]
+            for name in ("mark", "least")  # null comes as NaN
+        )
+        return cls(neuron, pre, above, activating, token, depth, end, least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +219,13 @@ def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firin
     first = np.ones(len(node), np.bool_)
     first[1:] = (neuron[1:] != neuron[:-1]) | (position[1:] != position[:-1])
     first &= end >= threshold
-    columns = (column[first].tolist() for column in (neuron, position, end, nodes.pre[node]))
-    return [Firing(*firing) for firing in zip(*columns, strict=True)]
+    columns = (
+        column[first].tolist() for column in (neuron, position, end, nodes.pre[node], nodes.least[node])
+    )
+    return [
+        Firing(neuron, position, activation, end, None if isnan(least) else least)
+        for neuron, position, activation, end, least in zip(*columns, strict=True)
+    ]
 
 
 def _find(rising: Int64Array, wanted: Int64Array) -> Int64Array:

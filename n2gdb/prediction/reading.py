@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from n2gdb.core import arguments
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example, ReadingRecord, ReadToken, tokens_counted
 from n2gdb.errors import QueryError
@@ -51,7 +52,9 @@ def read_text(
     ``true`` are the neuron's normalised activations, one a token, where they are known. Raises QueryError
     where there are more or fewer of them than tokens, and as ``Database.tokenizer`` does.
     """
-    tokens = neuron.cut(text) if isinstance(text, str) else tuple(text)
+    tokens = neuron.cut(text) if isinstance(text, str) else arguments.wholes("text", text)
+    if true is not None and not isinstance(true, Collection):
+        raise QueryError(f"true is one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):
         raise QueryError(
             f"{len(true)} true activations were given for {tokens_counted(len(tokens))}: give one for each,"
@@ -59,7 +62,7 @@ def read_text(
         )
     known = [None] * len(tokens) if true is None else [_plain(value) for value in true]
     ends = neuron.graph.matched(tokens).tolist()
-    patterns = {end: neuron.graph.pattern(end) for end in set(ends) if end >= 0}
+    patterns = {end: neuron.graph.pattern(end).decimal() for end in set(ends) if end >= 0}
     texts = neuron.texts({*tokens, *(step.token for each in patterns.values() for step in each.steps)})
     paths = {end: _written(pattern, texts) for end, pattern in patterns.items()}
     read = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import Rows, Score, similar
@@ -64,12 +65,7 @@ class NeuronPair:
 
 def read_metric(name: str) -> Metric:
     """Return a metric by its name; raise QueryError for another."""
-    from n2gdb.errors import QueryError
-
-    names = [metric.value for metric in Metric]
-    if name not in names:
-        raise QueryError(f"no metric {name!r}: there are {', '.join(names)}")
-    return Metric(name)
+    return Metric(arguments.kind("metric", name, [metric.value for metric in Metric]))
 
 
 def similar_neurons(

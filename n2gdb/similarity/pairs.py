@@ -155,8 +155,6 @@ def _by_subset(
     """Overlap over the smaller set, in both roles: a rare token of the smaller is in the larger."""
     for left, right in _joined(activating, above, report):
         near = allowed(left, right)
-        # A role in which one has no token and the other has some says nothing.
-        near &= (context.total[left] > 0) == (context.total[right] > 0)
         yield _scored(activating, context, left[near], right[near], np.minimum, above)
 
 
@@ -222,10 +220,8 @@ def _overlap(
     sets: SparseSets, left: IntArray, right: IntArray, divisor: Callable[[FloatArray, FloatArray], FloatArray]
 ) -> tuple[FloatArray, IntArray]:
     _, size = sets.shared(left, right)
-    larger = divisor(sets.total[left], sets.total[right])
-    both_empty = (sets.total[left] == 0) & (sets.total[right] == 0)
-    score = np.divide(size, larger, out=np.zeros(len(size)), where=larger > 0)
-    return np.where(both_empty, 1.0, score), size
+    total = divisor(sets.total[left], sets.total[right])
+    return np.divide(size, total, out=np.ones(len(size)), where=total > 0), size  # 0 / 0 is 1
 
 
 def _kept(left: IntArray, right: IntArray, score: FloatArray, size: IntArray, above: float) -> _Candidates:

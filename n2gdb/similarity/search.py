@@ -4,6 +4,8 @@
     tokens   the smaller, over both roles, of |X and Y| / max(|X|, |Y|): the paper's rule, similar from 0.9 on
     subset   the same over min(|X|, |Y|)
 
+0 / 0 is 1: where the neuron that is divided by has no context tokens, none of them is missing in the other.
+
 Tokens are the same where they read the same, so that neurons of different models can be compared. Two
 neurons that share nothing, two empty graphs among them, have no similarity.
 
@@ -19,7 +21,7 @@ from typing import Any
 from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
 
-__all__ = ["Score", "contained_in", "contains", "similar"]
+__all__ = ["Score", "contained_in", "contains", "itself", "similar"]
 
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 
@@ -31,7 +33,7 @@ _SHARED_PATHS = (
     "MATCH (a:Neuron)-[x:PASSES]->(p:Path)<-[y:PASSES]-(b:Neuron) WHERE a.id = $neuron"
     " HINT (((a JOIN x) JOIN p) JOIN y) JOIN b"
     " WITH b, a.weight AS own, count(*) AS size,"
-    ' sum(CAST(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END, "DOUBLE")) AS shared'
+    " sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS shared"
     " WHERE b.id <> $neuron{model}"
     " WITH b.id AS other, size, shared / (own + b.weight - shared) AS score WHERE score >= $above"
     " RETURN other, score, size ORDER BY score DESC, size DESC, other % $layers, other{limit}"
@@ -40,6 +42,10 @@ _ROLE_TEXTS = "MATCH (a:Neuron)-[:{role}]->(t:Token) WHERE a.id = $neuron RETURN
 _SHARED_TOKENS = (
     "MATCH (t:Token)<-[:{role}]-(b:Neuron) WHERE t.text_key IN $texts AND b.id <> $neuron{model}{among}"
     " RETURN b.id, count(DISTINCT t.text_key), b.n_activating, b.n_context"
+)
+_NODES = (
+    "MATCH (a:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE a.id = $neuron"
+    " RETURN x.pre, coalesce(x.parent, -1), coalesce(x.depth, 0), t.text_key"
 )
 #: A Neuron.id without its model: layer and index.
 _LAYERS = 1 << 40
@@ -72,10 +78,21 @@ def similar(
     divisor = max if metric is Metric.TOKENS else min
 
     def score(shared: int, own: int, other: int) -> float:
-        larger = divisor(own, other)
-        return shared / larger if larger else float(own == other)
+        size = divisor(own, other)
+        return shared / size if size else 1.0
 
     return _by_tokens(rows, neuron, score, above, model)[:limit]
+
+
+def itself(rows: Rows, neuron: int, metric: Metric) -> Score:
+    """Return the score of a neuron against itself: 1, above every other's, its size all that it has."""
+    if metric is Metric.GRAPH:
+        nodes = rows(_NODES, {"neuron": neuron})
+        paths: dict[int, tuple[Any, ...]] = {-1: ()}
+        for pre, parent, depth, text in sorted(nodes):
+            paths[pre] = (*paths[parent], (depth, text))
+        return Score(neuron, 1.0, len(set(paths.values()) - {()}))
+    return Score(neuron, 1.0, sum(len(_texts(rows, neuron, role)) for role in ("ACTIVATES_ON", "CONTEXT")))
 
 
 def contained_in(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-__all__ = ["MOST_LISTED", "Parameters", "as_stored"]
+__all__ = ["MOST_LISTED", "Parameters"]
 
 
 #: Neurons that a statement may list by id; a list is searched from end to end for every neuron.
@@ -18,16 +17,12 @@ Value: TypeAlias = int | float | str
 class Parameters:
     """Hands out ``$p0``, ``$p1``, ... and keeps what they stand for."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, object] = {}
+    def __init__(self, values: Mapping[str, object] | None = None) -> None:
+        """Go on from ``values``, those of a statement that becomes part of this one."""
+        self.values: dict[str, object] = dict(values or {})
 
     def bind(self, value: Value | Sequence[Value]) -> str:
         """Return the placeholder of ``value``; a sequence becomes a list, as the engine wants it."""
         name = f"p{len(self.values)}"
         self.values[name] = value if isinstance(value, int | float | str) else list(value)
         return f"${name}"
-
-
-def as_stored(value: int | float) -> float:
-    """Round to the float32 that real fields are stored in, so that ``f1 = 0.6`` finds a stored 0.6."""
-    return array("f", [value])[0]  # not numpy's float32: loading numpy would double the time of a query

@@ -159,6 +159,7 @@ def test_a_neuron_has_patterns_examples_and_likes(client: TestClient) -> None:
 def test_a_text_is_read_as_it_is_typed(client: TestClient) -> None:
     tokens = told(client, "/api/neuron/L4N358/predict", text="on the other")["tokens"]
     assert [(each["shown"], each["predicted"]) for each in tokens][-1] == ("·other", 1.0)
+    assert tokens[-1]["fires"] == {"true": False, "predicted": True}
     assert tokens[-1]["pattern"] == "·the · ·other"
     assert [tokens[at]["shown"] for at in tokens[-1]["at"]] == ["·the", "·other"]
 

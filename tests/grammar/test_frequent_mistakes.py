@@ -142,8 +142,12 @@ CASES = [
     ("neurons WHERE f1 > 0.5 ^&& f1 < 1", "write AND"),
     ("neurons WHERE f1 > 0.5^, f1 < 1", "clauses and conditions are joined by AND or OR, not by a comma"),
     (
-        "neurons WHERE f1 ^IS NULL",
-        "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison",
+        "neurons WHERE f1 IS ^NULL",
+        "a value that is missing is asked for by IS MISSING, one that is not by IS NOT MISSING",
+    ),
+    (
+        "neurons WHERE state ^IS 'dead'",
+        "no IS here: write =, and = 'dead' for a state; IS MISSING asks whether there is a value",
     ),
     ("neurons; ^neurons", "one query at a time: nothing stands behind a semicolon"),
     ("neurons ^# all", "a comment starts with --"),
@@ -286,7 +290,7 @@ CASES = [
     ("neurons ^HAVING f1 > 1", "no HAVING here: write WHERE for fields, MATCHING for patterns"),
     ("tokens ACTIVATING ^L3.45", "L3.45 is not a neuron's name: write L3N45"),
     ("neurons WHERE f1 + ^state > 1", "state is a word: there is no arithmetic on it"),
-    ("neurons WHERE ^f1 + 1 IN 0..3", "a single field stands before IN and before a word in quotes"),
+    ("neurons WHERE ^f1 + 1 IN 0..3", "a single field stands before IN, IS MISSING and a word in quotes"),
     (
         "neurons SIMILAR TO L3N4 ABOVE 0.9 ^USING tokens",
         "USING stands before ABOVE, as in USING tokens ABOVE 0.9",
@@ -304,7 +308,7 @@ CASES = [
     ("neurons WHERE 0 < f1 ^< 1", "comparisons do not chain: join two by AND, as in 0 < f1 AND f1 < 1"),
     (
         "neurons WHERE NOT f1^",
-        "the query ends too early: expected a comparison such as >=, arithmetic, IN or NOT",
+        "the query ends too early: expected a comparison such as >=, arithmetic, IN, IS MISSING or NOT",
     ),
     ("neurons ORDER BY f1 ^DESCENDING", "unexpected DESCENDING: did you mean DESC?"),
     ("neurons MATCHING 'a' AND ^WHERE f1 > 1", "AND joins clauses with clauses: leave it out before WHERE"),
@@ -355,7 +359,7 @@ CASES = [
     ("neurons WHERE layer ^3", "a comparison is missing: write layer = 3"),
     (
         "neurons WHERE layer ^is 3",
-        "no IS here: write =, and = 'dead' for a state; a missing value meets no comparison",
+        "no IS here: write =, and = 'dead' for a state; IS MISSING asks whether there is a value",
     ),
     (
         "neurons WHERE layer IN 1^, 2",

@@ -27,7 +27,7 @@ from tests.support.small_run import WORDS, model_table, random_graphs, write_run
 
 REFERENCE = (Path(__file__).parents[2] / "grammar" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = [found.replace(r"\|", "|") for found in re.findall(r"^\| `(.+?)` \|", REFERENCE, re.MULTILINE)]
-BUILT = re.findall(r"^neurons\(.*$", REFERENCE, re.MULTILINE)
+BUILT = re.findall(r"^(?:neurons|patterns_of)\(.*$", REFERENCE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

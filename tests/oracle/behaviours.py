@@ -10,12 +10,14 @@ __all__ = ["behaviours_of"]
 def behaviours_of(graph: NeuronGraph) -> list[set[int]]:
     """The sets of nodes that hang together, in preorder of their first."""
     token, depth, parent = graph.token.tolist(), graph.depth.tolist(), graph.parent.tolist()
-    parts: list[set[int]] = []
-    for node in range(len(graph)):
-        linked = [
-            part
-            for part in parts
-            if parent[node] in part or any((token[n], depth[n]) == (token[node], depth[node]) for n in part)
-        ]
-        parts = [part for part in parts if part not in linked] + [{node}.union(*linked)]
-    return sorted(parts, key=min)
+    part = [{node} for node in range(len(graph))]  # of each node
+    first: dict[tuple[int, int], int] = {}
+    for node, above in enumerate(parent):
+        drawn_as = first.setdefault((token[node], depth[node]), node)
+        for other in (drawn_as, above if above >= 0 else node):
+            small, large = sorted((part[node], part[other]), key=len)
+            if small is not large:
+                large |= small
+                for each in small:
+                    part[each] = large
+    return sorted({id(each): each for each in part}.values(), key=min)

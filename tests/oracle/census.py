@@ -49,7 +49,7 @@ def _names(node: Any, world: World) -> Iterator[str]:
     yield type(node).__name__
     for field in dataclasses.fields(node):
         value = getattr(node, field.name)
-        if isinstance(node, Query) and value not in (None, ()):
+        if isinstance(node, Query) and field.compare and value not in (None, (), False):
             yield field.name
         for each in value if isinstance(value, tuple) else (value,):
             if dataclasses.is_dataclass(each) or isinstance(each, Enum):

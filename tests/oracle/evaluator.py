@@ -1,44 +1,40 @@
 """What a statement means: a plain evaluator over neuron graphs in memory. The compiler must agree with it.
 
 It shares the AST and the graphs with the compiler and nothing else. What holds where is decided in
-``oracle_match``, ``oracle_similarity`` and ``oracle_where``; here it becomes an answer.
+``oracle_match``, ``oracle_predict``, ``oracle_similarity`` and ``oracle_where``; here it becomes an answer.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from n2gdb.grammar.ast import (
-    And,
     Clause,
     ContainedIn,
     Contains,
     FiringOn,
-    Formula,
     Grouping,
     Key,
-    Matching,
-    Mentioning,
-    Not,
-    Or,
     Query,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenLiteral,
     TokenQuery,
 )
-from tests.oracle.match import Match, all_matches
+from tests.oracle.clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
+from tests.oracle.match import cuts_of, negated_literals, takes
+from tests.oracle.patterns import Row, every_row, matching_rows, patterns_of
 from tests.oracle.similarity import Score, containment, similarity
-from tests.oracle.where import about_match, about_neuron, truth
+from tests.oracle.where import about_neuron, truth
 from tests.oracle.world import Neuron, RefusedError, World
 
-__all__ = ["Found", "Group", "Row", "Token", "answer", "best", "is_pattern_clause", "matches", "positive"]
+__all__ = ["Found", "Group", "Token", "answer", "limited"]
 
-PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 Group: TypeAlias = tuple[int | str | None, int]
 RowType = TypeVar("RowType")
 
@@ -50,16 +46,6 @@ class Found:
     neuron: Neuron
     similarity: float | None = None
     size: int | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """A pattern of a neuron."""
-
-    neuron: Neuron
-    end: int
-    activation: float
-    importance: float | None
 
 
 @dataclass(frozen=True)
@@ -93,19 +79,23 @@ def limited(rows: Sequence[RowType], statement: Statement) -> list[RowType]:
 def neurons(query: Query, world: World) -> list[Found]:
     """Return the neurons of a query in order."""
     found = [_scored(query, neuron, world) for neuron in _holding(query, world)]
-    found.sort(key=lambda each: (each.neuron.name, each.neuron.model.number))
-    if query.order or not (query.rank or _leading(query)):
+    if query.rank is not None and not query.order:
+        itself = world.neuron(query.rank.neuron, query.model)
+        found.sort(key=lambda each: (each.neuron is not itself, *_unlikeness(each)))
+    elif query.order or not _leading(query):
         for key in reversed(query.order or (Key("f1", descending=True),)):
-            found.sort(key=lambda each: _rank(key, _field(key.field, query, each.neuron)))
+            found.sort(key=lambda each: _rank(key, _field(key.field, query, each.neuron, world)))
     else:
-        found.sort(key=lambda each: (-(each.similarity or 0), -(each.size or 0)))
+        found.sort(key=_unlikeness)
     return found
 
 
 def patterns(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query in order."""
-    rows = [row for neuron in _holding(query, world) for row in _rows(query, neuron)]
-    rows.sort(key=lambda row: (row.neuron.name, row.neuron.model.number, row.end))
+    if query.of_neurons:
+        rows = [row for neuron in _holding(query, world) for row in every_row(neuron)]
+    else:
+        rows = patterns_of(query, _meeting(query, world), world, lambda each: _holders(each, query, world))
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
     return rows
@@ -145,50 +135,12 @@ def tokens(query: TokenQuery, world: World) -> list[Token]:
     return sorted(rows, key=lambda row: (-row.activation, row.text))
 
 
-def matches(clause: PatternClause, query: Query, neuron: Neuron) -> list[Match]:
-    """Return all matches of a clause that WHERE lets count."""
-    restrictions = about_match(query.where)
-    return [
-        match
-        for match in all_matches(clause, neuron)
-        if all(truth(each, {**neuron.statistics, **match.fields}) is True for each in restrictions)
-    ]
-
-
-def best(field: str, query: Query, neuron: Neuron) -> float | None:
-    """Return the largest activation or importance over the matches of clauses that are not negated."""
-    found = [
-        match.fields[field]
-        for clause in positive(query.clauses)
-        if is_pattern_clause(clause)
-        for match in matches(clause, query, neuron)
-    ]
-    return max((float(str(value)) for value in found if value is not None), default=None)
-
-
-def positive(clauses: Formula[Clause] | None, sign: bool = True) -> Iterator[Clause]:
-    """Yield the clauses that are not negated, or twice, as they are written."""
-    match clauses:
-        case And(operands) | Or(operands):
-            for each in operands:
-                yield from positive(each, sign)
-        case Not(each):
-            yield from positive(each, not sign)
-        case None:
-            return
-        case _ if sign:
-            yield clauses
-
-
-def is_pattern_clause(clause: Clause) -> TypeGuard[PatternClause]:
-    """Tell whether a clause holds of single patterns, not of the whole graph."""
-    return isinstance(clause, Matching | Mentioning | FiringOn)
-
-
 def _check(query: Query, world: World) -> None:
     """Refuse names that are not there, and texts that no model can cut or that are too short."""
     among = [model for model in world.models if query.model in (None, model.name)]
-    for clause in _leaves(query.clauses):
+    for clause in every_clause(query.clauses):
+        if any(_is_several(literal, world) for literal in negated_literals(clause)):
+            raise RefusedError("! before several tokens")
         match clause:
             case SimilarTo(ref) | ContainedIn(ref) | Contains(ref):
                 world.neuron(ref, query.model)
@@ -202,88 +154,69 @@ def _check(query: Query, world: World) -> None:
         world.neuron(query.rank.neuron, query.model)
 
 
-def _holding(query: Query, world: World) -> list[Neuron]:
+def _is_several(literal: TokenLiteral, world: World) -> bool:
+    """Tell whether no model has a token that reads so, and every one that cuts the text cuts it in pieces."""
+    cuts = [cut for model in world.models for cut in cuts_of(literal, model)]
+    read = any(takes(literal, model) for model in world.models)
+    return bool(cuts) and not read and all(len(cut) > 1 for cut in cuts)
+
+
+def _meeting(query: Query, world: World) -> list[Neuron]:
+    """Return the neurons of the model that meet WHERE, as far as that is about the neuron."""
     conditions = about_neuron(query.where)
-    left_out = world.neuron(query.rank.neuron, query.model) if query.rank else None
     return [
         neuron
         for neuron in world.among(query.model)
-        if neuron is not left_out
-        and all(truth(each, neuron.statistics) is True for each in conditions)
-        and (query.clauses is None or _holds(query.clauses, query, neuron, world))
+        if all(truth(each, neuron.numbers) is True for each in conditions)
     ]
 
 
-def _holds(clauses: Formula[Clause], query: Query, neuron: Neuron, world: World) -> bool:
-    match clauses:
-        case And(operands):
-            return all(_holds(each, query, neuron, world) for each in operands)
-        case Or(operands):
-            return any(_holds(each, query, neuron, world) for each in operands)
-        case Not(each):
-            return not _holds(each, query, neuron, world)
-        case SimilarTo(ref, _, above) | ContainedIn(ref, above) | Contains(ref, above):
-            is_other = neuron is not world.neuron(ref, query.model)
-            score = _score(clauses, query, neuron, world).value
-            return is_other and score > 0 and score >= above
-        case _:
-            return bool(matches(clauses, query, neuron))
+def _holding(query: Query, world: World) -> list[Neuron]:
+    """Return the neurons of a query, by name and model."""
+    met = _meeting(query, world)
+    if query.clauses is None:
+        return met
+    holding = extent(query.clauses, lambda clause: _holders(clause, query, world), frozenset(world.neurons))
+    return [neuron for neuron in met if neuron in holding]
 
 
-def _score(clause: Clause, query: Query, neuron: Neuron, world: World) -> Score:
+def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
+    """Return the neurons of any model that a clause holds of."""
+    if is_pattern_clause(clause):
+        return frozenset(matches(clause, query, world))
+    assert isinstance(clause, SimilarTo | ContainedIn | Contains)
+    named = world.neuron(clause.neuron, query.model)
+    scores = {each: _score(clause, each, named) for each in world.sharing(named) if each is not named}
+    return frozenset(each for each, score in scores.items() if 0 < score.value >= clause.above)
+
+
+def _score(clause: Clause, neuron: Neuron, named: Neuron) -> Score:
     match clause:
-        case SimilarTo(ref, metric):
-            return similarity(metric, neuron, world.neuron(ref, query.model))
-        case ContainedIn(ref):
-            return containment(neuron, world.neuron(ref, query.model))
-        case Contains(ref):
-            return containment(world.neuron(ref, query.model), neuron)
+        case SimilarTo(_, metric):
+            return similarity(metric, neuron, named)
+        case ContainedIn():
+            return containment(neuron, named)
+        case Contains():
+            return containment(named, neuron)
     raise AssertionError(clause)
 
 
 def _scored(query: Query, neuron: Neuron, world: World) -> Found:
     leading = _leading(query)
     if query.rank is not None:
-        score = similarity(query.rank.metric, neuron, world.neuron(query.rank.neuron, query.model))
-        return Found(neuron, *score)
-    return Found(neuron, *_score(leading, query, neuron, world)) if leading else Found(neuron)
+        named = world.neuron(query.rank.neuron, query.model)
+        return Found(neuron, *similarity(query.rank.metric, neuron, named))
+    if leading is None:
+        return Found(neuron)
+    return Found(neuron, *_score(leading, neuron, world.neuron(leading.neuron, query.model)))
 
 
-def _leading(query: Query) -> Clause | None:
+def _leading(query: Query) -> SimilarTo | ContainedIn | Contains | None:
     """Return the first clause on similarity that every answer has to pass."""
-    every = _conjuncts(query.clauses)
-    return next((each for each in every if isinstance(each, SimilarTo | ContainedIn | Contains)), None)
-
-
-def _conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
-    if isinstance(clauses, And):
-        return [conjunct for each in clauses.operands for conjunct in _conjuncts(each)]
-    return [] if clauses is None else [clauses]
-
-
-def _leaves(clauses: Formula[Clause] | None) -> list[Clause]:
-    return [*positive(clauses), *positive(clauses, False)]
-
-
-def _rows(query: Query, neuron: Neuron) -> list[Row]:
-    """Return the patterns that match a positive clause; all of them where none is on patterns."""
-    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
-    if not clauses:
-        every = [Row(neuron, end, pattern.activation, None) for end, pattern in neuron.patterns.items()]
-        return [row for row in every if _counts(query, row)]
-    matched: dict[int, list[Match]] = defaultdict(list)
-    for clause in clauses:
-        for match in matches(clause, query, neuron):
-            matched[match.end].append(match)
-    return [
-        Row(neuron, end, neuron.patterns[end].activation, _largest(match.importance for match in found))
-        for end, found in matched.items()
-    ]
-
-
-def _counts(query: Query, row: Row) -> bool:
-    fields = {**row.neuron.statistics, "activation": row.activation, "importance": None}
-    return all(truth(each, fields) is True for each in about_match(query.where))
+    return next(
+        (each for each in conjuncts(query.clauses) if isinstance(each, SimilarTo | ContainedIn | Contains)),
+        None,
+    )
 
 
 def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
@@ -293,17 +226,24 @@ def _subjects(query: Query, world: World) -> Sequence[Found] | Sequence[Row]:
 def _by_token(query: Query, in_context: bool, world: World) -> list[Group]:
     """Count neurons, or patterns, by the texts of the tokens that their matching patterns have in a role."""
     holders: dict[str, set[Any]] = defaultdict(set)
-    for neuron in _holding(query, world):
-        for row in _rows(query, neuron):
-            for step in neuron.patterns[row.end].steps:
-                if (step.depth > 0) == in_context:
-                    holder = (neuron, row.end) if query.subject is Subject.PATTERNS else neuron
-                    holders[neuron.model.texts[step.token]].add(holder)
+    for row in _rows_counted(query, world):
+        for step in row.neuron.patterns[row.end].steps:
+            if (step.depth > 0) == in_context:
+                holder = (row.neuron, row.end) if query.subject is Subject.PATTERNS else row.neuron
+                holders[row.neuron.model.texts[step.token]].add(holder)
     return sorted(((text, len(found)) for text, found in holders.items()), key=lambda row: (-row[1], row[0]))
 
 
-def _field(name: str, query: Query, neuron: Neuron) -> object:
-    return best(name, query, neuron) if name in ("activation", "importance") else neuron.statistics[name]
+def _rows_counted(query: Query, world: World) -> list[Row]:
+    """Return the patterns of a query; for neurons, those by which its clauses on patterns hold."""
+    if query.subject is Subject.PATTERNS:
+        return patterns(query, world)
+    return [row for neuron in _holding(query, world) for row in matching_rows(query, neuron, world)]
+
+
+def _field(name: str, query: Query, neuron: Neuron, world: World) -> object:
+    is_of_match = name in ("activation", "importance")
+    return best(name, query, neuron, world) if is_of_match else neuron.statistics[name]
 
 
 def _row_field(name: str, row: Row) -> object:
@@ -311,15 +251,16 @@ def _row_field(name: str, row: Row) -> object:
     return of_row[name] if name in of_row else row.neuron.statistics[name]
 
 
+def _unlikeness(found: Found) -> tuple[float, int]:
+    return -(found.similarity or 0), -(found.size or 0)
+
+
 def _rank(key: Key, value: object) -> tuple[bool, object]:
     """Sort nulls last either way."""
     if value is None or isinstance(value, str):
         return value is None, _Reversed(value or "") if key.descending else value or ""
-    return False, -float(str(value)) if key.descending else float(str(value))
-
-
-def _largest(values: Iterable[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
+    assert isinstance(value, int | float)
+    return False, -value if key.descending else value
 
 
 class _Reversed(str):

@@ -1,12 +1,14 @@
-"""Where a clause holds: every way to put its steps on the positions of every pattern, tried in turn."""
+"""Where a clause holds: every way to put its steps on the positions of the patterns that name its tokens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import product
+from typing import TypeAlias
 
 from n2gdb.core.graph import Pattern
 from n2gdb.core.tokens import KINDS, normalise, without_space
@@ -27,11 +29,13 @@ from n2gdb.grammar.ast import (
     Variable,
 )
 from n2gdb.grammar.ast import Pattern as Clause
-from tests.oracle.world import Model, Neuron
+from tests.oracle.numbers import number
+from tests.oracle.predict import firings
+from tests.oracle.world import Model, Neuron, World
 
-__all__ = ["Match", "all_matches", "cuts_of", "takes"]
+__all__ = ["Match", "PatternClause", "cuts_of", "importance_of", "matches_of", "negated_literals", "takes"]
 
-FIRES = 0.5
+PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 
 
 @dataclass(frozen=True)
@@ -45,20 +49,27 @@ class Match:
 
     @property
     def fields(self) -> dict[str, object]:
-        return {"activation": self.activation, "importance": self.importance}
+        return {"activation": number(self.activation), "importance": number(self.importance)}
 
 
-@lru_cache(maxsize=100_000)
-def all_matches(clause: Matching | Mentioning | FiringOn, neuron: Neuron) -> tuple[Match, ...]:
-    """Return every match of a clause in a neuron."""
+@lru_cache(maxsize=32)
+def matches_of(clause: PatternClause, world: World) -> Mapping[Neuron, Sequence[Match]]:
+    """Return every match of a clause, by neuron; neurons without one are not there."""
+    found: dict[Neuron, list[Match]] = defaultdict(list)
+    for neuron, match in _all_matches(clause, world):
+        found[neuron].append(match)
+    return found
+
+
+def _all_matches(clause: PatternClause, world: World) -> Iterator[tuple[Neuron, Match]]:
     match clause:
         case Matching(pattern):
-            return tuple(_matches(pattern, neuron))
+            yield from _matches(pattern, world)
         case Mentioning(test):
-            anywhere = Clause((test, Run()), (Link(),))
-            return (*_matches(Clause((test,)), neuron), *_matches(anywhere, neuron))
+            yield from _matches(Clause((test,)), world)
+            yield from _matches(Clause((test, Run()), (Link(),)), world)
         case FiringOn(text, token):
-            return tuple(_firings(text, token, neuron))
+            yield from _firings(text, token, world)
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,45 @@ class _Read:
     tokens: frozenset[int]
     cuts: frozenset[tuple[int, ...]]
 
+    @property
+    def named(self) -> frozenset[int]:
+        """The tokens of which a pattern names one, if the step stands on it."""
+        return self.tokens.union(cut[0] for cut in self.cuts)
 
-def _matches(clause: Clause, neuron: Neuron) -> Iterator[Match]:
-    orders = [([_read(step, neuron.model) for step in order.steps], order.links) for order in _orders(clause)]
-    for end, pattern in neuron.patterns.items():
-        for depths in {depths for order in orders for depths in _placements(*order, pattern)}:
-            context = [step.importance for step in pattern.steps if step.depth and step.depth in depths]
-            yield Match(end, depths, pattern.activation, min(context, default=None))
+
+def _matches(clause: Clause, world: World) -> Iterator[tuple[Neuron, Match]]:
+    for model in world.models:
+        orders = [([_read(step, model) for step in order.steps], order.links) for order in _orders(clause)]
+        named = [read.named for read in orders[0][0] if not isinstance(read.step, Variable | AnyToken | Run)]
+        for stored in world.index[model].naming(*named):
+            pattern = stored.pattern
+            for depths in {depths for order in orders for depths in _placements(*order, pattern)}:
+                importance = importance_of(pattern, depths)
+                yield stored.neuron, Match(stored.end, depths, pattern.activation, importance)
+
+
+def importance_of(pattern: Pattern, depths: Iterable[int]) -> float | None:
+    """Return the least importance among the context tokens at some depths, among all where none is there."""
+    context = {step.depth: step.importance for step in pattern.steps if step.depth}
+    named = [context[depth] for depth in depths if depth in context]
+    return min(named or context.values(), default=None)
+
+
+def negated_literals(part: object, negated: bool = False) -> Iterator[TokenLiteral]:
+    """Yield the literals behind a ``!`` in a clause, or in a part of one."""
+    match part:
+        case Matching(pattern):
+            for step in pattern.steps:
+                yield from negated_literals(step)
+        case Mentioning(test):
+            yield from negated_literals(test)
+        case Negated(test):
+            yield from negated_literals(test, True)
+        case OneOf(alternatives):
+            for each in alternatives:
+                yield from negated_literals(each, negated)
+        case TokenLiteral() if negated:
+            yield part
 
 
 def _orders(clause: Clause) -> Iterator[Clause]:
@@ -95,40 +138,52 @@ def _read(step: Step, model: Model) -> _Read:
     return _Read(step, takes(step, model), cuts_of(step, model))
 
 
-def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern) -> Iterator[tuple[int, ...]]:
-    """Yield the depths of the named tokens for every way to put steps on a pattern."""
+#: What variables stand for: (name, token) pairs.
+_Bound: TypeAlias = frozenset[tuple[str, int]]
+#: The depths that a step names, the depth of its last position, and what variables stand for behind it.
+_Stand: TypeAlias = tuple[tuple[int, ...], int, _Bound]
+
+
+def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern) -> set[tuple[int, ...]]:
+    """Return the depths of the named tokens for every way to put steps on a pattern."""
     tokens = {step.depth: step.token for step in pattern.steps}
+    last = len(steps) - 1
 
-    def place(number: int, starts: range, bound: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
-        is_last = number == len(steps) - 1
-        for start in starts:
-            for named, stop, taken in _stands(steps[number], start, tokens, is_last, bound):
-                if is_last:
-                    if stop == 0:
-                        yield named
-                    continue
-                link = links[number]
-                nearest = 0 if link.most is None else max(0, stop - link.most)
-                after = place(number + 1, range(nearest, stop - link.least + 1), taken)
-                yield from (named + rest for rest in after)
+    @cache
+    def place(number: int, start: int, bound: _Bound) -> frozenset[tuple[int, ...]]:
+        """Put the steps from ``number`` on, the first of them at ``start``."""
+        if number == last:
+            if isinstance(steps[number].step, Run) and start:
+                return frozenset()  # the activating token is one position
+            return frozenset(
+                named for named, stop, _ in _stands(steps[number], start, tokens, bound) if stop == 0
+            )
+        found: set[tuple[int, ...]] = set()
+        following: dict[tuple[tuple[int, ...], _Bound], set[int]] = defaultdict(set)
+        for named, stop, taken in _stands(steps[number], start, tokens, bound):
+            link = links[number]
+            nearest = 0 if link.most is None else max(0, stop - link.most)
+            following[named, taken].update(range(nearest, stop - link.least + 1))
+        for (named, taken), starts in following.items():
+            for each in starts:
+                found.update(named + rest for rest in place(number + 1, each, taken))
+        return frozenset(found)
 
-    yield from place(0, range(pattern.depth + 1), {})
+    return {depths for start in range(pattern.depth + 1) for depths in place(0, start, frozenset())}
 
 
-def _stands(
-    read: _Read, start: int, tokens: Mapping[int, int], is_last: bool, bound: Mapping[str, int]
-) -> Iterator[tuple[tuple[int, ...], int, Mapping[str, int]]]:
-    """Yield the depths that a step names from ``start`` on, the depth of its last position, and variables."""
+def _stands(read: _Read, start: int, tokens: Mapping[int, int], bound: _Bound) -> Iterator[_Stand]:
+    """Yield every way to put a step on positions from ``start`` on."""
     match read.step:
         case Run():
-            for stop in range(start + 1) if not is_last else [start]:
+            for stop in range(start + 1):
                 yield (), stop, bound
         case AnyToken():
             yield (), start, bound
         case Variable(name):
             token = tokens.get(start)
-            if token is not None and bound.get(name, token) == token:
-                yield (start,), start, {**bound, name: token}
+            if token is not None and dict(bound).get(name, token) == token:
+                yield (start,), start, bound | {(name, token)}
         case _:
             if tokens.get(start) in read.tokens:
                 yield (start,), start, bound
@@ -138,25 +193,24 @@ def _stands(
                     yield depths, depths[-1], bound
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=5_000)
 def takes(test: TokenTest, model: Model) -> frozenset[int]:
     """Return the tokens of a model that pass a test of one token."""
-    return frozenset(token for token, text in enumerate(model.texts) if _passes(test, text))
-
-
-def _passes(test: TokenTest, text: str) -> bool:
     match test:
         case TokenLiteral(wanted, exact):
-            return text == wanted if exact else normalise(text) == normalise(wanted)
+            known = model.reading if exact else model.reading_loosely
+            return known.get(wanted if exact else normalise(wanted), frozenset())
         case TokenExpression(source, ignore_case):
-            flags = re.ASCII | (re.IGNORECASE if ignore_case else 0)
-            return any(re.fullmatch(source, each, flags) for each in (text, without_space(text)))
+            whole = re.compile(source, re.ASCII | (re.IGNORECASE if ignore_case else 0)).fullmatch
+            both = enumerate(zip(model.texts, model.bare, strict=True))
+            return frozenset(token for token, (text, bare) in both if whole(text) or whole(bare))
         case TokenClass(kind):
-            return text != "" and KINDS[kind.value](without_space(text))
+            holds = KINDS[kind.value]
+            return frozenset(token for token, bare in enumerate(model.bare) if bare and holds(bare))
         case OneOf(alternatives):
-            return any(_passes(each, text) for each in alternatives)
+            return frozenset().union(*(takes(each, model) for each in alternatives))
         case Negated(inner):
-            return not _passes(inner, text)
+            return frozenset(range(len(model.texts))) - takes(inner, model)
 
 
 @lru_cache(maxsize=50_000)
@@ -174,23 +228,15 @@ def cuts_of(test: TokenTest, model: Model) -> frozenset[tuple[int, ...]]:
             return frozenset()
 
 
-def _firings(text: str, token: int | None, neuron: Neuron) -> Iterator[Match]:
-    """Yield one match for each position at which the graph predicts a firing."""
-    cut = neuron.model.cut(text) or ()
-    if token is not None and not -len(cut) <= token < len(cut):
-        return
-    predicted = neuron.graph.predict(cut)
-    for position in range(len(cut)) if token is None else [token % len(cut)]:
-        if predicted[position] >= FIRES:
-            yield Match(_predictor(neuron, cut, position), (), float(predicted[position]), None)
-
-
-def _predictor(neuron: Neuron, cut: tuple[int, ...], position: int) -> int:
-    """Return the end of the longest pattern there, then that which names most, activates most, is first."""
-    here = [
-        (-pattern.depth, -len(pattern.steps), -pattern.activation, end)
-        for end, pattern in neuron.patterns.items()
-        if pattern.depth <= position
-        and all(cut[position - step.depth] == step.token for step in pattern.steps)
-    ]
-    return min(here)[-1]
+def _firings(text: str, token: int | None, world: World) -> Iterator[tuple[Neuron, Match]]:
+    """Yield one match for each position at which a graph predicts a firing."""
+    for model in world.models:
+        cut = model.cut(text) or ()
+        if token is not None and not -len(cut) <= token < len(cut):
+            continue
+        for firing in firings(world.index[model], cut, None if token is None else token % len(cut)):
+            stored = firing.stored
+            yield (
+                stored.neuron,
+                Match(stored.end, (), stored.pattern.activation, importance_of(stored.pattern, ())),
+            )

@@ -1,8 +1,10 @@
-"""Conditions at random: comparisons, ranges, lists and arithmetic over every field."""
+"""Conditions at random: comparisons, ranges, lists and arithmetic over every field, at stored values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 from random import Random
 from typing import TypeVar
 
@@ -17,31 +19,26 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
     Or,
 )
 
-__all__ = ["OF_MATCH", "REAL", "STATES", "WHOLE", "random_condition", "random_formula"]
+__all__ = ["NO_VALUES", "OF_MATCH", "REAL", "STATES", "WHOLE", "Values", "random_condition", "random_formula"]
 
 Leaf = TypeVar("Leaf")
 
-WHOLE = (
-    "layer",
-    "index",
-    "n_patterns",
-    "n_nodes",
-    "n_activating",
-    "n_context",
-    "polysemy",
-    "max_depth",
-    "true_firings",
-)
+WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context", "polysemy", "max_depth")
+FIRINGS = ("true_firings", "predicted_firings")
 REAL = ("f1", "precision", "recall", "max_activation")
 OF_MATCH = ("activation", "importance")
 STATES = ("live", "unpredicted", "dead")
-_NUMBERS = (0.25, 0.5, 0.6, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 3.5)
+_NUMBERS = tuple(map(Decimal, ("0.25", "0.5", "0.6", "0.75", "0.8", "0.85", "0.9", "0.95", "1", "3.5")))
+_OPERANDS = tuple(map(Decimal, ("1", "2", "3", "10", "100", "0.1", "0.5", "0.01", "-1")))
+#: Steps to a number next to a real one, or to a whole one.
+_NEXT = (tuple(map(Decimal, ("1e-9", "-1e-9", "1e-7", "-1e-6"))), (Decimal(1), Decimal(-1)))
 
 
 def random_formula(random: Random, leaf: Callable[[], Leaf], leaves: int) -> Formula[Leaf]:
@@ -55,7 +52,25 @@ def random_formula(random: Random, leaf: Callable[[], Leaf], leaves: int) -> For
     return And(parts) if random.random() < 0.55 else Or(parts)
 
 
-def random_condition(random: Random, on_match: bool) -> Condition:
+@dataclass(frozen=True)
+class Values:
+    """What fields hold, for literals that equal it: by the field's name, each as the decimal it reads as."""
+
+    by_field: Mapping[str, Sequence[Decimal]] = field(default_factory=dict)
+
+    def draw(self, random: Random, name: str) -> Decimal:
+        """Return a value of a field: mostly one that is stored, or next to one; else any."""
+        stored = self.by_field.get(name)
+        if stored and random.random() < 0.6:
+            value = random.choice(stored)
+            return value if random.random() < 0.8 else value + random.choice(_NEXT[name in WHOLE])
+        return Decimal(random.randint(0, 9)) if name in WHOLE else random.choice(_NUMBERS)
+
+
+NO_VALUES = Values()
+
+
+def random_condition(random: Random, on_match: bool, values: Values = NO_VALUES) -> Condition:
     """Return a condition; on the fields of a match too with ``on_match``."""
     kind = random.random()
     if kind < 0.1:
@@ -63,15 +78,19 @@ def random_condition(random: Random, on_match: bool) -> Condition:
         return Comparison("state", operator, random.choice(STATES))
     if kind < 0.16:
         return InList("state", tuple(random.sample(STATES, random.randint(1, 2))))
-    if kind < 0.3:
+    if kind < 0.26:
         return _computed(random, on_match)
+    if kind < 0.4:
+        return _computed_at(random, on_match, values)
     name = _field(random, on_match)
-    if kind < 0.45:
-        return InList(name, tuple(_number(random, name) for _ in range(random.randint(1, 4))))
-    if kind < 0.65:
-        least, most = sorted((_number(random, name), _number(random, name)))
-        return Between(name, least, most)
-    return Comparison(name, random.choice(list(Operator)), _number(random, name))
+    if kind < 0.44:
+        return Missing(name)
+    if kind < 0.54:
+        return InList(name, tuple(_literal(values.draw(random, name)) for _ in range(random.randint(1, 4))))
+    if kind < 0.7:
+        least, most = sorted((values.draw(random, name), values.draw(random, name)))
+        return Between(name, _literal(least), _literal(most))
+    return Comparison(name, random.choice(list(Operator)), _literal(values.draw(random, name)))
 
 
 def _computed(random: Random, on_match: bool) -> Computed:
@@ -79,6 +98,30 @@ def _computed(random: Random, on_match: bool) -> Computed:
     if not isinstance(left, Arithmetic) and not isinstance(right, Arithmetic):
         left, right = (FieldValue(_field(random, on_match)) for _ in range(2))
     return Computed(left, random.choice(list(Operator)), right)
+
+
+def _computed_at(random: Random, on_match: bool, values: Values) -> Computed:
+    """Return arithmetic on a field that comes to the literal, as it is written, at a value of the field."""
+    name = _field(random, on_match)
+    value, other = values.draw(random, name), random.choice(_OPERANDS)
+    sign = random.choice("+-*/")
+    pair: tuple[Expression, Expression] = (FieldValue(name), Number(_literal(other)))
+    first, second = value, other
+    if random.random() < 0.5 and (value or sign != "/"):
+        pair, first, second = pair[::-1], other, value
+    match sign:
+        case "+":
+            result = first + second
+        case "-":
+            result = first - second
+        case "*":
+            result = first * second
+        case _:
+            result = first / second
+    computed: Expression = Arithmetic(sign, *pair)
+    literal = Number(float(round(result, 12)))
+    sides = (computed, literal) if random.random() < 0.7 else (literal, computed)
+    return Computed(sides[0], random.choice(list(Operator)), sides[1])
 
 
 def _expression(random: Random, on_match: bool, signs: int) -> Expression:
@@ -94,8 +137,8 @@ def _expression(random: Random, on_match: bool, signs: int) -> Expression:
 def _field(random: Random, on_match: bool) -> str:
     if on_match and random.random() < 0.5:
         return random.choice(OF_MATCH)
-    return random.choice(WHOLE + REAL)
+    return random.choice(WHOLE) if random.random() < 0.5 else random.choice(REAL)
 
 
-def _number(random: Random, name: str) -> int | float:
-    return random.randint(0, 9) if name in WHOLE else random.choice(_NUMBERS)
+def _literal(value: Decimal) -> int | float:
+    return int(value) if value == int(value) else float(value)

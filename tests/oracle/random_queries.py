@@ -6,23 +6,31 @@ where a failure is to be made small.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from random import Random
 
 from hypothesis import strategies as st
 
 from n2gdb.grammar.ast import (
+    And,
     Clause,
+    Comparison,
+    Condition,
     ContainedIn,
     Contains,
     Count,
     FiringOn,
+    Formula,
     Grouping,
     Key,
     Matching,
     Mentioning,
     Metric,
     NeuronRef,
+    Not,
+    Operator,
     Query,
     RankBy,
     Role,
@@ -32,8 +40,17 @@ from n2gdb.grammar.ast import (
     TokenQuery,
 )
 from n2gdb.grammar.unparse import written
-from tests.oracle.evaluator import is_pattern_clause, positive
-from tests.oracle.random_conditions import OF_MATCH, REAL, WHOLE, random_condition, random_formula
+from tests.oracle.clauses import is_pattern_clause, positive
+from tests.oracle.numbers import number
+from tests.oracle.random_conditions import (
+    NO_VALUES,
+    OF_MATCH,
+    REAL,
+    WHOLE,
+    Values,
+    random_condition,
+    random_formula,
+)
 from tests.oracle.random_patterns import TokenPath, random_pattern, random_test, text_along
 from tests.oracle.world import World
 
@@ -42,22 +59,28 @@ __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "stateme
 #: Tokens as they are typed: known by text, by norm, under both kinds of quotes, and not at all.
 TYPED = (" the", "the", "THE", "end", " end", "of", "dog", " cat", "s", "\n", "xyzzy")
 
-_SHOWN = ("neuron", "model", "path", *OF_MATCH, *WHOLE, *REAL, "state")
+_SHOWN = ("neuron", "model", "path", "similarity", "size", *OF_MATCH, *WHOLE, *REAL, "state")
 _ABOVE = (0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a statement can name: tokens, paths that are stored, neurons, models; and texts to run."""
+    """What a statement can name: tokens, paths that are stored, neurons, models; texts to run, and values.
+
+    ``examples`` are texts of the corpus, ``rows`` about as many as a long answer has.
+    """
 
     texts: tuple[str, ...] = TYPED
     paths: tuple[TokenPath, ...] = (((0, " end"), (1, " the"), (3, " the")), ((0, "s"), (2, " dog")))
     neurons: tuple[NeuronRef, ...] = (NeuronRef(0, 1), NeuronRef(1, 2))
     models: tuple[str, ...] = ("small",)
     has_tokenizer: bool = True
+    examples: tuple[str, ...] = ()
+    values: Values = NO_VALUES
+    rows: int = 20
 
 
-def known_of(world: World) -> Known:
+def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
     """Return what statements about a world can name."""
     paths = tuple(
         tuple((step.depth, neuron.model.texts[step.token]) for step in pattern.steps)
@@ -70,8 +93,29 @@ def known_of(world: World) -> Known:
         NeuronRef(each.name.layer, each.name.index, each.model.name if several else None)
         for each in world.neurons
     )
-    cutting = any(model.tokenizer for model in world.models)
-    return Known((*texts, "xyzzy", "New York"), paths, neurons, tuple(m.name for m in world.models), cutting)
+    return Known(
+        (*texts, "xyzzy", "New York"),
+        paths,
+        neurons,
+        tuple(model.name for model in world.models),
+        any(model.tokenizer for model in world.models),
+        examples,
+        _values_of(world),
+        len(neurons),
+    )
+
+
+def _values_of(world: World) -> Values:
+    """Return what the fields hold, each value as the decimal that it reads as."""
+    found: dict[str, set[Decimal]] = defaultdict(set)
+    for neuron in world.neurons:
+        for name in (*WHOLE, *REAL):
+            if (value := neuron.numbers[name]) is not None:
+                found[name].add(Decimal(repr(value)))
+        for pattern in neuron.patterns.values():
+            found["activation"].add(Decimal(repr(number(pattern.activation))))
+            found["importance"].update(Decimal(repr(number(step.importance))) for step in pattern.steps[1:])
+    return Values({name: sorted(values) for name, values in found.items()})
 
 
 def statements(known: Known) -> st.SearchStrategy[Statement]:
@@ -87,7 +131,7 @@ def queries() -> st.SearchStrategy[Query]:
 def random_statement(random: Random, known: Known) -> Statement:
     """Return a statement; one in fourteen asks for tokens."""
     if random.random() < 0.07:
-        limit, offset = _cut(random), _cut(random)
+        limit, offset = _cut(random, 20), _cut(random, 20)
         return TokenQuery(random.choice(list(Role)), random.choice(known.neurons), limit, offset)
     return random_query(random, known)
 
@@ -100,13 +144,24 @@ def random_query(random: Random, known: Known) -> Query:
     clauses = None
     if random.random() < 0.9:
         clauses = random_formula(random, lambda: _clause(random, known), leaves)
-    on_match = subject is Subject.PATTERNS or any(is_pattern_clause(each) for each in positive(clauses))
+    of_neurons = subject is Subject.PATTERNS and random.random() < 0.25
+    has_match = any(is_pattern_clause(each) for each in positive(clauses))
+    on_match = has_match or (subject is Subject.PATTERNS and not of_neurons)
     where = None
     if random.random() < 0.5:
         leaves = random.choice((1, 1, 1, 1, 2, 3))
-        where = random_formula(random, lambda: random_condition(random, on_match), leaves)
-    query = Query(clauses, where, (), _cut(random), _cut(random), subject, model)
-    return _ended(random, known, query, on_match)
+        where = random_formula(random, lambda: random_condition(random, on_match, known.values), leaves)
+    query = Query(
+        clauses,
+        where,
+        (),
+        _cut(random, known.rows),
+        _cut(random, known.rows),
+        subject,
+        model,
+        of_neurons=of_neurons,
+    )
+    return _ended(random, known, query, on_match or of_neurons)
 
 
 def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:
@@ -115,14 +170,44 @@ def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:
     if kind < 0.22:
         return replace(query, count=Count(random.choice((None, *Grouping))))
     if kind < 0.32 and query.subject is Subject.NEURONS:
-        return replace(query, rank=RankBy(random.choice(known.neurons), random.choice(list(Metric))))
+        return _ranked(random, known, query)
     if kind < 0.6:
-        names = (*WHOLE, *REAL, "state", *(OF_MATCH * 4 if on_match else ()))
-        fields = random.sample(sorted(set(names), key=names.index), random.randint(1, 2))
-        query = replace(query, order=tuple(Key(name, random.random() < 0.5) for name in fields))
+        query = replace(query, order=_order(random, on_match))
     if random.random() < 0.1:
         query = replace(query, returns=tuple(random.sample(_SHOWN, random.randint(1, 4))))
     return query
+
+
+def _ranked(random: Random, known: Known, query: Query) -> Query:
+    """Rank by a neuron that WHERE may hold of, or leave out."""
+    named = random.choice(known.neurons)
+    if random.random() < 0.3:
+        own: Formula[Condition] = And((_equal("layer", named.layer), _equal("index", named.index)))
+        itself: Formula[Condition] = Not(own) if random.random() < 0.5 else own
+        query = replace(query, where=itself if query.where is None else And((query.where, itself)))
+    return replace(query, rank=RankBy(named, random.choice(list(Metric))))
+
+
+def _equal(field: str, value: int) -> Condition:
+    return Comparison(field, Operator.EQUAL, value)
+
+
+def _order(random: Random, on_match: bool) -> tuple[Key, ...]:
+    """Return one to four keys, of every type: words, whole numbers, reals, and what may be missing."""
+    of_match = OF_MATCH if on_match else ()
+    kinds = [("state",), WHOLE, REAL, *((of_match,) * 2 if of_match else ())]
+    number = random.choice((1, 1, 1, 2, 2, 3, 4))
+    fields = dict.fromkeys(random.choice(random.choice(kinds)) for _ in range(number))
+    return tuple(Key(name, random.random() < 0.5) for name in fields)
+
+
+def _text(random: Random, known: Known, path: TokenPath) -> str:
+    """Return a text to run graphs on: along a stored path, or a piece of the corpus."""
+    if not known.examples or random.random() < 0.6:
+        return text_along(random, known.texts, path)
+    example = random.choice(known.examples)
+    start = random.randrange(max(1, len(example) - 20))
+    return example[start : start + random.randint(1, 120)]
 
 
 def _clause(random: Random, known: Known) -> Clause:
@@ -134,12 +219,18 @@ def _clause(random: Random, known: Known) -> Clause:
         return Mentioning(random_test(random, known.texts, random.choice(path)[1]))
     if kind < 0.8 and known.has_tokenizer:
         at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
-        return FiringOn(text_along(random, known.texts, path), at)
+        return FiringOn(_text(random, known, path), at)
     neuron, above = random.choice(known.neurons), random.choice(_ABOVE)
     if kind < 0.9:
         return SimilarTo(neuron, random.choice(list(Metric)), above)
     return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
 
 
-def _cut(random: Random) -> int | None:
-    return random.randint(0, 8) if random.random() < 0.2 else None
+def _cut(random: Random, rows: int) -> int | None:
+    """Return a LIMIT or an OFFSET: a few rows, as many as there may be, or more."""
+    kind = random.random()
+    if kind < 0.12:
+        return random.randint(0, 8)
+    if kind < 0.18:
+        return random.randint(0, rows)
+    return random.choice((4_001, 5_000, rows + 1, 10 * rows, 1_000_000)) if kind < 0.22 else None

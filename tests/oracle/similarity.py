@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from n2gdb.grammar.ast import Metric
+from tests.oracle.numbers import number
 from tests.oracle.world import Neuron
 
 __all__ = ["Score", "containment", "similarity"]
@@ -24,7 +25,9 @@ NONE = Score(0.0, 0)
 
 @lru_cache(maxsize=200_000)
 def similarity(metric: Metric, one: Neuron, other: Neuron) -> Score:
-    """Return how alike two graphs are; tokens are the same where their texts are."""
+    """Return how alike two graphs are, 1 to itself; tokens are the same where their texts are."""
+    if one is other:
+        return Score(1.0, len(_paths(one)) if metric is Metric.GRAPH else sum(map(len, _roles(one))))
     if metric is Metric.GRAPH:
         first, second = _paths(one), _paths(other)
         united = sum(max(first.get(path, 0), second.get(path, 0)) for path in first | second)
@@ -49,10 +52,9 @@ def _least(overlaps: Sequence[float], pairs: Sequence[tuple[Set[str], Set[str]]]
 
 
 def _overlap(x: Set[str], y: Set[str], larger: bool) -> float:
-    if not x and not y:
-        return 1.0
+    """Return which share of the texts of one role is common; a role without any holds in full."""
     size = max(len(x), len(y)) if larger else min(len(x), len(y))
-    return len(x & y) / size if size else 0.0
+    return len(x & y) / size if size else 1.0
 
 
 @lru_cache(maxsize=20_000)
@@ -73,5 +75,5 @@ def _paths(neuron: Neuron) -> dict[tuple[tuple[int, str], ...], float]:
     for pattern in neuron.patterns.values():
         path = tuple((step.depth, neuron.model.texts[step.token]) for step in pattern.steps)
         for length in range(1, len(path) + 1):
-            best[path[:length]] = max(best.get(path[:length], 0.0), pattern.activation)
+            best[path[:length]] = max(best.get(path[:length], 0.0), number(pattern.activation))
     return best

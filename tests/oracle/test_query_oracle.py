@@ -13,15 +13,20 @@ import pytest
 
 import n2gdb
 from n2gdb.database import Database
-from n2gdb.grammar.ast import NeuronRef, Query, RankBy
+from n2gdb.grammar.ast import Metric, NeuronRef, Query, RankBy
 from n2gdb.query.parse import read_query
+from tests.generators.statements import Job
+from tests.generators.worlds import missing
 from tests.oracle.check import check
-from tests.oracle.run import Tally, tallies
+from tests.oracle.run import tallies
+from tests.oracle.tally import total_of
 from tests.oracle.world import World
 from tests.support.worlds import build_world
 
-#: Distinct (world, statement) pairs that are compared; a world takes longer to build than ten answers.
-PAIRS, WORLDS = 2500, 10
+#: Worlds of each kind, and the statements that each is asked: most pairs are small, some answers are long.
+STATEMENTS = {"small": (6, 260), "smollm": (2, 200), "wide": (2, 70), "demo": (2, 100)}
+#: The same of texts that graphs are run on.
+TEXTS = {"small": (6, 200), "smollm": (2, 300), "wide": (2, 120), "demo": (2, 120)}
 
 #: What has to be asked for, and found, to say that everything was.
 CONSTRUCTS = {
@@ -59,14 +64,31 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, 
         yield database, world
 
 
-def test_the_database_answers_as_the_evaluator_does() -> None:
-    total = Tally()
-    for tally in tallies(range(WORLDS), min(2, os.cpu_count() or 1), asked=PAIRS // WORLDS):
-        total.add(tally)
-    assert not total.differing, "\n\n".join(total.differences.values())
-    assert total.pairs >= PAIRS
-    assert total.found >= 0.4 * PAIRS
-    assert {name for name, found in total.had_and_found.items() if found} >= CONSTRUCTS
+@pytest.mark.parametrize("kind", STATEMENTS)
+def test_the_database_answers_as_the_evaluator_does(kind: str) -> None:
+    total = total_of(tallies(_jobs(kind, STATEMENTS), _children()))
+    assert total.is_right, total.wrong()
+    assert total.found >= 0.4 * total.pairs
+    if kind == "small":
+        assert {name for name, found in total.had_and_found.items() if found} >= CONSTRUCTS
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_graphs_predict_the_same_in_every_way(kind: str) -> None:
+    total = total_of(tallies(_jobs(kind, TEXTS), _children(), predictions=True))
+    assert total.is_right, total.wrong()
+    assert total.found >= 0.4 * total.pairs
+
+
+def _jobs(kind: str, asked: dict[str, tuple[int, int]]) -> list[Job]:
+    if why := missing(kind):
+        pytest.skip(why)
+    worlds, number = asked[kind]
+    return [Job(kind, seed, number) for seed in range(worlds)]
+
+
+def _children() -> int:
+    return min(2, os.cpu_count() or 1)
 
 
 def test_one_query_over_several_models_finds_neurons_of_all(world: tuple[Database, World]) -> None:
@@ -83,6 +105,18 @@ def test_limit_and_offset_cut_the_same_order(world: tuple[Database, World]) -> N
     part = database.query(replace(query, limit=5, offset=3))
     assert [hit.neuron for hit in part] == whole[3:8]
     assert part.total == len(whole) > 8
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_every_neuron_comes_first_of_those_ranked_by_it(
+    metric: Metric, world: tuple[Database, World]
+) -> None:
+    database, held = world
+    for neuron in held.neurons:
+        ref = NeuronRef(neuron.name.layer, neuron.name.index, neuron.model.name)
+        check(Query(rank=RankBy(ref, metric)), database, held)
+        first = database.query(Query(rank=RankBy(ref, metric)))[0]
+        assert (first.neuron, first.model, first.similarity) == (neuron.name, neuron.model.name, 1)
 
 
 @pytest.mark.parametrize(

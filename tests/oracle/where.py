@@ -1,4 +1,7 @@
-"""Whether WHERE holds of a neuron or a match: SQL's three truths."""
+"""Whether WHERE holds of a neuron or a match: SQL's three truths.
+
+Fields come as the numbers that queries compute with, ``oracle_numbers.number``.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,12 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Or,
 )
+from tests.oracle.numbers import number, rounded
 
 __all__ = ["about_match", "about_neuron", "fields_of", "truth"]
 
@@ -43,6 +48,7 @@ COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "*": operator.mul,
     "/": operator.truediv,
 }
+TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 OF_MATCH = frozenset({"activation", "importance"})
 
 
@@ -65,6 +71,12 @@ def truth(formula: Formula[Condition], fields: Fields) -> Truth:
         case InList(name, values):
             truths = [_compared(fields[name], "=", value) for value in values]
             return None if None in truths else True in truths
+        case Missing(name):
+            return fields[name] is None
+        case Computed(FieldValue(name), sign, constant) if not set(_fields(constant)):
+            return _compared(fields[name], sign.value, _value(constant, fields))
+        case Computed(constant, sign, FieldValue(name)) if not set(_fields(constant)):
+            return _compared(fields[name], TURNED.get(sign.value, sign.value), _value(constant, fields))
         case Computed(left, sign, right):
             first, second = _value(left, fields), _value(right, fields)
             return None if first is None or second is None else COMPARE[sign.value](first, second)
@@ -87,17 +99,20 @@ def fields_of(formula: Formula[Condition]) -> Iterator[str]:
                 yield from fields_of(each)
         case Not(each):
             yield from fields_of(each)
-        case Comparison(name) | Between(name) | InList(name):
+        case Comparison(name) | Between(name) | InList(name) | Missing(name):
             yield name
         case Computed(left, _, right):
             yield from _fields(left)
             yield from _fields(right)
 
 
-def _compared(stored: object, sign: str, value: object) -> Truth:
-    """Real numbers are stored in 32 bits, and a query's are rounded alike."""
-    rounded = float(np.float32(str(value))) if isinstance(stored, float) else value
-    return None if stored is None else bool(COMPARE[sign](stored, rounded))
+def _compared(field: object, sign: str, value: int | float | str | None) -> Truth:
+    """Compare a field alone with a value; one that is compared with a real field is rounded like it."""
+    if field is None or value is None:
+        return None
+    if isinstance(value, str):
+        return bool(COMPARE[sign](field, value))
+    return bool(COMPARE[sign](field, number(rounded(value)) if isinstance(field, float) else float(value)))
 
 
 def _value(expression: Expression, fields: Fields) -> float | None:
@@ -105,15 +120,14 @@ def _value(expression: Expression, fields: Fields) -> float | None:
         case Number(value):
             return float(value)
         case FieldValue(name):
-            stored = fields[name]
-            return None if stored is None else float(str(stored))
+            field = fields[name]
+            return None if field is None else float(str(field))
         case Arithmetic(sign, left, right):
             first, second = _value(left, fields), _value(right, fields)
             if first is None or second is None or (sign == "/" and second == 0):
                 return None
-            with np.errstate(all="ignore"):
-                one, other = np.float64(first), np.float64(second)
-                return float(COMBINE[sign](one, other))
+            with np.errstate(all="ignore"):  # what is too large is infinite
+                return float(COMBINE[sign](np.float64(first), np.float64(second)))
 
 
 def _fields(expression: Expression) -> Iterator[str]:

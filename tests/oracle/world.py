@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,9 +10,11 @@ from functools import cached_property
 import numpy as np
 import tokenizers
 
-from n2gdb.core.graph import NeuronGraph, Pattern
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
+from n2gdb.core.tokens import normalise, without_space
 from n2gdb.grammar.ast import NeuronRef
+from tests.oracle.numbers import number
 
 __all__ = ["Model", "Neuron", "RefusedError", "World"]
 
@@ -28,7 +31,23 @@ class Model:
     name: str
     texts: tuple[str, ...]  # of its tokens, by id
     tokenizer: str = ""
+    fire_threshold: float = 0.5
     _cuts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def bare(self) -> tuple[str, ...]:
+        """The texts without their leading space, by token id."""
+        return tuple(without_space(text) for text in self.texts)
+
+    @cached_property
+    def reading(self) -> Mapping[str, frozenset[int]]:
+        """The tokens of each text, to the letter."""
+        return _tokens_of(self.texts)
+
+    @cached_property
+    def reading_loosely(self) -> Mapping[str, frozenset[int]]:
+        """The tokens of each text, case and leading space aside."""
+        return _tokens_of(tuple(normalise(text) for text in self.texts))
 
     @cached_property
     def _tokenizer(self) -> tokenizers.Tokenizer:
@@ -53,13 +72,37 @@ class Neuron:
     graph: NeuronGraph
 
     @cached_property
-    def patterns(self) -> dict[int, Pattern]:
+    def numbers(self) -> Mapping[str, object]:
+        """The statistics as queries compute with them."""
+        return {name: number(value) for name, value in self.statistics.items()}
+
+    @cached_property
+    def patterns(self) -> Mapping[int, Pattern]:
         """Every pattern, by the preorder index of its end."""
-        ends = np.flatnonzero(~np.isnan(self.graph.end)).tolist()
-        return {end: self.graph.pattern(end) for end in ends}
+        graph = self.graph
+        columns = (graph.depth, graph.token, graph.importance, graph.parent, graph.end)
+        paths: list[tuple[Step, ...]] = []
+        patterns = {}
+        for node, (depth, token, importance, parent, end) in enumerate(
+            zip(*(column.tolist() for column in columns), strict=True)
+        ):
+            above = paths[parent] if parent >= 0 else ()
+            paths.append((*above, Step(depth, token, importance)))
+            if end == end:
+                patterns[node] = Pattern(paths[node], end)
+        return patterns
 
     def __str__(self) -> str:
         return f"{self.name} of {self.model.name}"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A pattern of a neuron; ``end`` is the preorder index of its end."""
+
+    neuron: Neuron
+    end: int
+    pattern: Pattern
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +113,99 @@ class World:
     neurons: tuple[Neuron, ...]
 
     def among(self, model: str | None) -> list[Neuron]:
-        """Return the neurons of one model, or of all."""
+        """Return the neurons of one model, or of all, by name and model: what settles every tie."""
         if model is not None and model not in [each.name for each in self.models]:
             raise RefusedError(f"no model {model}")
-        return [neuron for neuron in self.neurons if model in (None, neuron.model.name)]
+        return [neuron for neuron in self._in_order if model in (None, neuron.model.name)]
+
+    @cached_property
+    def _in_order(self) -> list[Neuron]:
+        return sorted(self.neurons, key=lambda each: (each.name.layer, each.name.index, each.model.number))
 
     def neuron(self, ref: NeuronRef, model: str | None) -> Neuron:
         """Return the neuron that a statement names, ``model`` being the statement's own."""
-        name = NeuronName(ref.layer, ref.index)
-        found = [neuron for neuron in self.among(ref.model or model) if neuron.name == name]
+        self.among(model)
+        self.among(ref.model)
+        wanted = (ref.layer, ref.index)
+        found = [each for each in self._named[wanted] if (ref.model or model) in (None, each.model.name)]
         if len(found) != 1:
-            raise RefusedError(f"{len(found)} neurons are called {name}")
+            raise RefusedError(f"{len(found)} neurons are called {ref}")
         return found[0]
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[int, int], list[Neuron]]:
+        named: dict[tuple[int, int], list[Neuron]] = defaultdict(list)
+        for neuron in self.neurons:
+            named[neuron.name.layer, neuron.name.index].append(neuron)
+        return named
+
+    def sharing(self, neuron: Neuron) -> frozenset[Neuron]:
+        """Return the neurons that share an activating token's text with one: no others are like it at all."""
+        texts = {neuron.model.texts[pattern.steps[0].token] for pattern in neuron.patterns.values()}
+        return frozenset(each for text in texts for each in self._activated_by[text])
+
+    @cached_property
+    def _activated_by(self) -> Mapping[str, list[Neuron]]:
+        found: dict[str, list[Neuron]] = defaultdict(list)
+        for neuron in self.neurons:
+            for token in {pattern.steps[0].token for pattern in neuron.patterns.values()}:
+                found[neuron.model.texts[token]].append(neuron)
+        return found
+
+    @cached_property
+    def index(self) -> Mapping[Model, PatternIndex]:
+        """The patterns of each model."""
+        return {
+            model: PatternIndex(
+                model,
+                tuple(
+                    Stored(neuron, end, pattern)
+                    for neuron in self.neurons
+                    if neuron.model is model
+                    for end, pattern in neuron.patterns.items()
+                ),
+            )
+            for model in self.models
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class PatternIndex:
+    """The patterns of a model's neurons, found by the tokens that they name."""
+
+    model: Model
+    stored: tuple[Stored, ...]
+
+    def naming(self, *sets: frozenset[int]) -> list[Stored]:
+        """Return the patterns that name a token of each set; all of them where there is none."""
+        row, token = self._named
+        kept = np.ones(len(self.stored), np.bool_)
+        for tokens in sets:
+            wanted = np.zeros(len(self.model.texts), np.bool_)
+            wanted[list(tokens)] = True
+            naming = np.zeros(len(self.stored), np.bool_)
+            naming[row[wanted[token]]] = True
+            kept &= naming
+        return [self.stored[at] for at in np.flatnonzero(kept).tolist()]
+
+    @cached_property
+    def activated_by(self) -> Mapping[int, list[Stored]]:
+        """The patterns by their activating token."""
+        found: dict[int, list[Stored]] = defaultdict(list)
+        for each in self.stored:
+            found[each.pattern.steps[0].token].append(each)
+        return found
+
+    @cached_property
+    def _named(self) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
+        """The row of ``stored`` and the token of every named step: (steps,) int64 each."""
+        steps = [(row, step.token) for row, each in enumerate(self.stored) for step in each.pattern.steps]
+        both = np.array(steps, np.int64).reshape(-1, 2)
+        return both[:, 0], both[:, 1]
+
+
+def _tokens_of(texts: tuple[str, ...]) -> Mapping[str, frozenset[int]]:
+    found: dict[str, set[int]] = defaultdict(set)
+    for token, text in enumerate(texts):
+        found[text].add(token)
+    return {text: frozenset(tokens) for text, tokens in found.items()}

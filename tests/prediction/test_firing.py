@@ -10,7 +10,8 @@ import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
-from n2gdb.prediction.firing import FIRE_THRESHOLD, Firing, firing_statements, read_firings
+from n2gdb.core.reals import as_decimal
+from n2gdb.prediction.firing import Firing, firing_statements, read_firings
 from n2gdb.storage.connection import Connection, build_database
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 
@@ -24,10 +25,10 @@ def key(name: NeuronName, model: int = 0) -> int:
 def predicted(graphs: Graphs, text: list[int], model: int = 0) -> dict[tuple[int, int], float]:
     """Every firing by running each graph: (neuron, position) to activation."""
     return {
-        (key(name, model), position): float(activation)
+        (key(name, model), position): as_decimal(float(activation))
         for name, graph in graphs.items()
         for position, activation in enumerate(graph.predict(text))
-        if activation >= FIRE_THRESHOLD
+        if activation >= 0.5
     }
 
 
@@ -59,7 +60,7 @@ def test_firings_are_those_that_the_graphs_predict(two_models: Path, dense_graph
     with Connection.open(two_models) as connection:
         for length in (1, 2, 5, 13, 40, 150):
             text = [random.randrange(5) for _ in range(length)]
-            found = by_place(read_firings(connection.table, text, model=1))
+            found = by_place(read_firings(connection.table, text, model=1, threshold=0.5))
             assert found == predicted(dense_graphs, text, model=1)
             assert found or length < 5
 
@@ -68,7 +69,7 @@ def test_the_end_is_that_of_the_pattern_that_counts(two_models: Path, dense_grap
     graphs = {key(name, 1): graph for name, graph in dense_graphs.items()}
     text = [1, 2, 3, 1, 1, 4, 2, 1, 2, 3]
     with Connection.open(two_models) as connection:
-        for firing in read_firings(connection.table, text, model=1):
+        for firing in read_firings(connection.table, text, model=1, threshold=0.5):
             pattern = graphs[firing.neuron].pattern(firing.end)
             assert all(text[firing.position - step.depth] == step.token for step in pattern.steps)
             assert np.float32(pattern.activation) == np.float32(firing.activation)
@@ -81,7 +82,10 @@ def test_positions_may_be_chosen(two_models: Path, dense_graphs: Graphs, positio
         place: value for place, value in predicted(dense_graphs, text, 1).items() if place[1] in positions
     }
     with Connection.open(two_models) as connection:
-        assert by_place(read_firings(connection.table, text, model=1, positions=positions)) == expected
+        assert (
+            by_place(read_firings(connection.table, text, model=1, threshold=0.5, positions=positions))
+            == expected
+        )
 
 
 def test_the_longest_pattern_counts_even_where_it_is_too_weak(tmp_path: Path) -> None:
@@ -89,16 +93,18 @@ def test_the_longest_pattern_counts_even_where_it_is_too_weak(tmp_path: Path) ->
     graphs = {NeuronName(0, 0): NeuronGraph.from_patterns([strong, weak])}
     build_database(tmp_path / "x.n2gdb", [write_run(tmp_path / "run", graphs)])
     with Connection.open(tmp_path / "x.n2gdb") as connection:
-        assert by_place(read_firings(connection.table, [2, 3, 1], model=0)) == {(0, 2): pytest.approx(0.9)}
-        assert read_firings(connection.table, [3, 2, 1], model=0) == []
+        assert by_place(read_firings(connection.table, [2, 3, 1], model=0, threshold=0.5)) == {
+            (0, 2): pytest.approx(0.9)
+        }
+        assert read_firings(connection.table, [3, 2, 1], model=0, threshold=0.5) == []
         low = read_firings(connection.table, [3, 2, 1], model=0, threshold=0.3)
         assert by_place(low) == {(0, 2): pytest.approx(0.4)}
 
 
 def test_a_text_without_tokens_fires_nothing(two_models: Path) -> None:
     with Connection.open(two_models) as connection:
-        assert read_firings(connection.table, [], model=1) == []
-        assert read_firings(connection.table, [len(WORDS) + 5], model=1) == []
+        assert read_firings(connection.table, [], model=1, threshold=0.5) == []
+        assert read_firings(connection.table, [len(WORDS) + 5], model=1, threshold=0.5) == []
     assert firing_statements([], 1) == ()
 
 
@@ -108,12 +114,12 @@ def test_a_position_outside_the_text_is_an_error(two_models: Path, position: int
         Connection.open(two_models) as connection,
         pytest.raises(IndexError, match=f"has 2 tokens: no position {position}"),
     ):
-        read_firings(connection.table, [1, 2], model=1, positions=[position])
+        read_firings(connection.table, [1, 2], model=1, threshold=0.5, positions=[position])
 
 
 def test_statements_name_tokens_by_parameters_alone() -> None:
     (roots, of_roots), (context, of_context) = firing_statements([5, 7, 5], 1, [2])
-    assert of_roots == {"activating": [1 << 32 | 5]}
-    assert of_context == {"activating": [1 << 32 | 5], "context": [1 << 32 | 5, 1 << 32 | 7], "reach": 2}
+    assert list(of_roots.values()) == [[1 << 32 | 5]]
+    assert list(of_context.values()) == [[1 << 32 | 5, 1 << 32 | 7], 1 << 32 | 5, 2]
     assert all(f"${name}" in roots for name in of_roots)
     assert all(f"${name}" in context for name in of_context)

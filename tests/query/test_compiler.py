@@ -9,17 +9,25 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from n2gdb.core.reals import as_stored
 from n2gdb.core.tokens import text_key
-from n2gdb.grammar.ast import And, Condition, Formula, Link, Matching, Pattern, Query, TokenLiteral
-from n2gdb.query.cypher.branches import Branch, part
-from n2gdb.query.cypher.compiler import Compiled, compile_evidence, compile_query, compile_ranks, compile_rows
+from n2gdb.grammar.ast import Link, Matching, Pattern, Query, TokenLiteral
+from n2gdb.query.cypher.compiler import (
+    Compiled,
+    compile_evidence,
+    compile_joined,
+    compile_query,
+    compile_ranks,
+    compile_rows,
+)
 from n2gdb.query.cypher.match import match_clause
 from n2gdb.query.execution.breadth import is_scanned
+from n2gdb.query.execution.clause_sets import compares_match_with_neuron
 from n2gdb.query.parse import read_query
 from n2gdb.query.semantics.binder import positive_clauses, settle
 from n2gdb.query.semantics.normal_form import lower
 from n2gdb.storage.columns import ANSWER_COLUMNS
-from n2gdb.storage.parameters import Parameters, as_stored
+from n2gdb.storage.parameters import Parameters
 from tests.oracle.random_queries import queries
 from tests.support.few_words import few_words
 
@@ -37,8 +45,13 @@ def query_from(text: str) -> Query:
 
 
 def compiled_from(text: str) -> Compiled:
-    """Compile a query against the tokens of FEW_WORDS."""
-    return compile_query(settle(query_from(text), few_words()))
+    """Compile a query against the tokens of FEW_WORDS; its only clause where that is asked by a join."""
+    settled = settle(query_from(text), few_words())
+    if compares_match_with_neuron(settled):
+        (clause,) = settled.matched
+        (compiled,) = compile_joined(settled, clause)
+        return compiled
+    return compile_query(settled)
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=[path.stem for path in FIXTURES])
@@ -51,40 +64,6 @@ def test_a_query_compiles_to(fixture: Path) -> None:
 
 def test_there_are_fixtures() -> None:
     assert len(FIXTURES) >= 35
-
-
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
-        ("activation > 1", [("", "activation > 1")]),
-        ("activation > 1 OR f1 > 2", [("", "activation > 1"), ("f1 > 2", "")]),
-        ("NOT (activation > 1 OR f1 > 2)", [("NOT f1 > 2", "NOT activation > 1")]),
-        (
-            "(activation > 1 OR f1 > 2) AND (importance > 3 OR f1 > 2 OR layer = 4)",
-            [
-                ("", "activation > 1 AND importance > 3"),
-                ("f1 > 2", "activation > 1 OR importance > 3"),
-                ("layer = 4", "activation > 1"),
-                ("f1 > 2 AND f1 > 2", ""),
-                ("f1 > 2 AND layer = 4", ""),
-            ],
-        ),
-        (
-            "NOT (activation > 1 AND f1 > 2) OR importance > 3",
-            [("", "NOT activation > 1 OR importance > 3"), ("NOT f1 > 2", "")],
-        ),
-    ],
-)
-def test_conditions_on_neuron_and_match_are_parted(where: str, expected: list[tuple[str, str]]) -> None:
-    branches = part(conjuncts(where))
-    assert set(branches) == {Branch(conjuncts(neuron), conjuncts(match)) for neuron, match in expected}
-    assert len(branches) == len(expected)
-
-
-def conjuncts(text: str) -> tuple[Formula[Condition], ...]:
-    where = query_from(f"neurons MATCHING ... WHERE {text}").where if text else And(())
-    assert where is not None
-    return where.operands if isinstance(where, And) else (where,)
 
 
 def placeholders(cypher: str) -> set[str]:
@@ -130,14 +109,16 @@ def test_each_normal_form_ranks_its_neurons() -> None:
         query_from("neurons MATCHING 'a' NEAR 'b' WHERE f1 > 0.5 ORDER BY activation"), few_words()
     )
     first, second = compile_ranks(settled)
-    assert first.cypher.splitlines()[-1] == "RETURN n.id, max(c0.activation), max(c0.importance)"
+    assert first.cypher.splitlines()[-1] == 'RETURN n.id, max(c0.activation), max(CAST(NULL, "DOUBLE"))'
     assert first.cypher.splitlines()[1].startswith("WHERE (n.f1 > $p2) AND u0.norm_key = $p0")
     assert first != second
 
 
 def test_real_numbers_are_rounded_as_they_are_stored() -> None:
-    assert as_stored(0.6) == 0.6000000238418579
+    assert as_stored(0.6) == 0.6
+    assert as_stored(2 / 3) == 0.6666667
     assert as_stored(3) == 3.0
+    assert as_stored(-1e300) == float("-inf")
     assert as_stored(1e300) == float("inf")
     assert isinstance(as_stored(1), float)
 

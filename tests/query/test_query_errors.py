@@ -94,7 +94,7 @@ CASES = [
     ("neurons WHERE^", "the query ends too early: expected a field, a number, NOT or ("),
     (
         "neurons WHERE layer^",
-        "the query ends too early: expected a comparison such as >=, arithmetic, IN or NOT",
+        "the query ends too early: expected a comparison such as >=, arithmetic, IN, IS MISSING or NOT",
     ),
     ("neurons WHERE layer IN ^3..0", "the range 3..0 runs backwards: write 0..3"),
     (

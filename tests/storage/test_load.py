@@ -12,6 +12,7 @@ import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
+from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
 from n2gdb.storage.build import loading
@@ -64,7 +65,7 @@ def expected() -> dict[int, dict[WordPath, float]]:
     """Every neuron's paths by text."""
     models = ((random_graphs(1, layers=4, neurons=10), WORDS), (dense(2), TURNED), (dense(3), TWICE))
     return {
-        key(name, model): word_paths(graph, words)
+        key(name, model): {path: as_decimal(best) for path, best in word_paths(graph, words).items()}
         for model, (graphs, words) in enumerate(models)
         for name, graph in graphs.items()
     }

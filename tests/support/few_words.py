@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from n2gdb.core.tokens import kinds_of, normalise, text_key
+from n2gdb.grammar.ast import TokenLiteral
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
 __all__ = ["FEW_WORDS", "few_words"]
@@ -46,9 +47,16 @@ class _Cutter:
         return tuple(FEW_WORDS.index(word) for word in words) if known else ()
 
 
+class _AllHeld(Vocabulary):
+    """Without graphs to look into, every way to cut a text counts."""
+
+    def held(self, literal: TokenLiteral) -> tuple[tuple[int, ...], ...]:
+        return self.cuts(literal)
+
+
 def few_words() -> Vocabulary:
     """Return the vocabulary of one model, number 0, with a tokenizer."""
-    return Vocabulary(_rows, _table, {0: _Cutter})  # type: ignore[dict-item]
+    return _AllHeld(_rows, _table, {0: _Cutter})  # type: ignore[dict-item]
 
 
 def _rows(cypher: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:

@@ -57,6 +57,8 @@ MERGES = (
 )
 
 LAYERS, WIDTH = 3, 6
+#: What counts as firing: as ingested by default, and otherwise; patterns activate as much, less and more.
+_THRESHOLDS = (0.5, 0.5, 0.625, 0.75)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ def build_world(folder: Path, seed: int) -> tuple[Path, World]:
     """Build the database of a random world; return its path and what went into it."""
     random = Random(seed)
     chosen = random.sample(_kinds(), random.choice((1, 1, 2, 3)))
-    models = tuple(Model(at, f"model-{at}", kind.words, kind.tokenizer) for at, kind in enumerate(chosen))
+    models = tuple(
+        Model(at, f"model-{at}", kind.words, kind.tokenizer, random.choice(_THRESHOLDS))
+        for at, kind in enumerate(chosen)
+    )
     return build_models(folder, models, random)
 
 
@@ -162,8 +167,11 @@ def _pattern(random: Random, words: int) -> Pattern:
 def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], seed: int) -> RunFolder:
     run = RunFolder.create(folder)
     about = model_table(model.name, graphs, len(model.texts))
-    place = about.schema.get_field_index("tokenizer")
-    run.write_model(about.set_column(place, about.schema.field(place), pa.array([model.tokenizer])))
+    configuration = json.dumps({"top_k": 2, "fire_threshold": model.fire_threshold})
+    for name, value in (("tokenizer", model.tokenizer), ("configuration", configuration)):
+        place = about.schema.get_field_index(name)
+        about = about.set_column(place, about.schema.field(place), pa.array([value]))
+    run.write_model(about)
     columns = [
         range(len(model.texts)),
         list(model.texts),

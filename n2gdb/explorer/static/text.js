@@ -3,11 +3,10 @@
 import { make } from "/static/dom.js";
 import { score } from "/static/format.js";
 
-export const FIRES = 0.5;
 const LEAST = 0.05; // a bar below this would be a hair that says nothing
 
 /**
- * Show tokens { shown, text, true, predicted, pattern, at } as running text. `both` keeps room for the truth;
+ * Show tokens { shown, text, true, predicted, fires, pattern, at } as running text. `both` keeps room for the truth;
  * `pivot` marks the token of the largest activation; `onlook(token, element)` hears of the token looked at.
  */
 export function running(tokens, { both = true, pivot = null, onlook = null } = {}) {
@@ -25,7 +24,7 @@ function breaksAfter(tokens, place) {
 }
 
 function tokenOf(token, place, { both, pivot, looked }) {
-  const fires = { true: (token.true ?? 0) >= FIRES, predicted: token.predicted >= FIRES };
+  const { fires } = token;
   const names = ["tok", pivot ? "pivot" : "", fires.true ? "fires-true" : "", fires.predicted ? "fires-predicted" : ""];
   return make("span", { class: names.filter(Boolean).join(" "), "data-at": place, title: saying(token, both),
     tabindex: looked && token.predicted > 0 ? 0 : null,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
+from n2gdb.core import arguments
 from n2gdb.errors import QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     And,
@@ -20,6 +21,7 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
@@ -40,7 +42,7 @@ _SIGNS = {
     "gt": Operator.MORE,
     "ge": Operator.MORE_EQUAL,
 }
-_SUFFIXES = (*_SIGNS, "in", "not_in", "between")
+_SUFFIXES = (*_SIGNS, "in", "not_in", "between", "missing")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -135,6 +137,10 @@ class Term:
         """Hold from ``least`` to ``most``, both included."""
         return Truth(_between(self._bare(), (least, most)))
 
+    def is_missing(self) -> Truth[Condition]:
+        """Hold where the field has no value."""
+        return Truth(Missing(self._bare()))
+
     def _bare(self) -> str:
         if not isinstance(self.expression, FieldValue):
             raise QuerySyntaxError("a single field stands before IN, not arithmetic")
@@ -152,7 +158,7 @@ def field(name: str) -> Term:
 
 def field_name(name: str) -> str:
     """Return a field's name in lower case; raise UnknownNameError, with the nearest, for none."""
-    if name.lower() in FIELDS:
+    if arguments.text("a field", name).lower() in FIELDS:
         return name.lower()
     near = nearest(name, tuple(FIELDS))
     raise UnknownNameError(no_field(name), (near,) if near else ())
@@ -180,6 +186,10 @@ def _condition(name: str, suffix: str, value: Any) -> Condition | Not[Condition]
             return _within(name, value)
         case "not_in":
             return Not(_within(name, value))
+        case "missing":
+            if not isinstance(value, bool):
+                raise QuerySyntaxError(f"{name}__missing takes True or False, not {value!r}")
+            return Missing(name) if value else Not(Missing(name))
         case "between":
             return _between(name, value)
         case "" | "eq" | "ne" | "lt" | "le" | "gt" | "ge":
@@ -203,6 +213,8 @@ def _within(name: str, values: range | Iterable[Any]) -> Between | InList:
 
 
 def _between(name: str, ends: Any) -> Between:
+    if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
+        raise QuerySyntaxError(f"{name} between {ends!r}: write both ends, as in (0.2, 0.5)")
     least, most = (_number(end) for end in ends)
     return Between(name, least, most)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import NoReturn, TypeAlias
 
-from n2gdb.errors import QuerySyntaxError, UnknownNameError
+from n2gdb.core import arguments
+from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     AnyToken,
     Link,
@@ -113,12 +114,12 @@ Stepwise: TypeAlias = str | EllipsisType | Steps
 
 def tok(text: str, *, exact: bool = False) -> TokenStep:
     """Return the token that reads ``text``, case and leading space aside; to the letter where ``exact``."""
-    return _step(TokenLiteral(text, exact))
+    return _step(TokenLiteral(arguments.text("a token", text), bool(exact)))
 
 
 def regex(source: str, *, ignore_case: bool = False) -> TokenStep:
     """Return any token that a regular expression (RE2) matches whole, with or without its leading space."""
-    return _step(TokenExpression(source, ignore_case))
+    return _step(TokenExpression(arguments.text("an expression", source), bool(ignore_case)))
 
 
 def one_of(*alternatives: str | TokenStep) -> TokenStep:
@@ -138,7 +139,7 @@ def kind(name: str) -> TokenStep:
     Raises UnknownNameError for any other name.
     """
     names = tuple(each.value for each in TokenKind)
-    if name not in names:
+    if arguments.text("a token class", name) not in names:
         near = nearest(name, names)
         hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
         raise UnknownNameError(f"no token class {name}: {hint}", (near,) if near else ())
@@ -147,7 +148,7 @@ def kind(name: str) -> TokenStep:
 
 def var(name: str) -> Steps:
     """Return a token named ``name``: the same token wherever the name stands in the pattern."""
-    return Steps(Pattern((Variable(name.lower()),)))
+    return Steps(Pattern((Variable(arguments.text("a variable", name).lower()),)))
 
 
 #: Exactly one position, whatever stands there.
@@ -179,11 +180,11 @@ def _steps(given: Stepwise) -> Steps:
         return tok(given)
     if isinstance(given, EllipsisType):
         return Steps(Pattern((Run(),)))
-    raise TypeError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
+    raise ArgumentError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
 
 
 def _joined(left: Steps, link: Link, right: Steps) -> Steps:
-    if link.most is not None and (isinstance(link.most, bool) or link.most < 1):
+    if link.most is not None and arguments.whole("within", link.most, -(2**63)) < 1:
         raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
     first, second = left.pattern, right.pattern
     return Steps(Pattern(first.steps + second.steps, (*first.links, link, *second.links)))

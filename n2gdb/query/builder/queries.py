@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
+from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -82,6 +83,7 @@ __all__ = [
     "neurons",
     "one_of",
     "patterns",
+    "patterns_of",
     "regex",
     "similar_to",
     "subset_of",
@@ -93,6 +95,7 @@ __all__ = [
 ]
 
 _ABOVE = 0.9
+_LARGEST = 2**63 - 1
 
 StatementT = TypeVar("StatementT", Query, TokenQuery)
 
@@ -103,8 +106,15 @@ def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
 
 
 def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for the patterns, one a row, of neurons that meet all of ``clauses``."""
+    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
     return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
+
+
+def patterns_of(found: QueryBuilder) -> QueryBuilder:
+    """Return the query for every pattern of the neurons that another query finds."""
+    if not isinstance(found, QueryBuilder):
+        raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
+    return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
@@ -137,26 +147,28 @@ def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
 
     ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
     """
-    return Truth(FiringOn(text, at))
+    return Truth(
+        FiringOn(arguments.text("text", text), None if at is None else arguments.whole("at", at, -_LARGEST))
+    )
 
 
 def similar_to(
     neuron: str | NeuronName, *, metric: str = "graph", above: float = _ABOVE, model: str | None = None
 ) -> Truth[Clause]:
     """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset."""
-    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), above))
+    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), arguments.number("above", above)))
 
 
 def subset_of(neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None) -> Truth[Clause]:
     """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too."""
-    return Truth(ContainedIn(_neuron(neuron, model), above))
+    return Truth(ContainedIn(_neuron(neuron, model), arguments.number("above", above)))
 
 
 def superset_of(
     neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
 ) -> Truth[Clause]:
     """Hold of a neuron that has a share of ``above`` or more of the other's tokens."""
-    return Truth(Contains(_neuron(neuron, model), above))
+    return Truth(Contains(_neuron(neuron, model), arguments.number("above", above)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -172,12 +184,13 @@ class QueryBuilder:
 
     def in_model(self, name: str) -> QueryBuilder:
         """Leave the neurons of one model only."""
-        return self._with(model=name)
+        return self._with(model=arguments.text("model", name))
 
     def having(self, *clauses: Truth[Clause]) -> QueryBuilder:
         """Ask for all of ``clauses`` as well, each joined by ``&``, ``|`` and ``~`` as may be."""
         if not clauses:
             return self
+        _check_truths("a clause is what matching() and its like return", clauses)
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
@@ -226,10 +239,12 @@ class QueryBuilder:
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
         leaves its end out, as in Python), ``state="live"``; or a name and a comparison behind two
         underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
-        ``f1__between=(0.2, 0.5)`` (both included). What keywords cannot say, ``field`` can:
+        ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. What keywords
+        cannot say, ``field`` can:
         ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
         Raises UnknownNameError for a field or a comparison that does not exist.
         """
+        _check_truths("a condition is a keyword, as f1__ge=0.6, or a comparison of field()", conditions)
         given = () if self.tree.where is None else (self.tree.where,)
         more = (*(condition.formula for condition in conditions), *conditions_of(fields))
         return self._with(where=conjoined(*given, *more)) if more else self
@@ -246,11 +261,11 @@ class QueryBuilder:
 
     def limit(self, count: int) -> QueryBuilder:
         """Return no more than ``count`` rows."""
-        return self._with(limit=count)
+        return self._with(limit=arguments.whole("limit", count, -_LARGEST))
 
     def offset(self, count: int) -> QueryBuilder:
         """Leave out the first ``count`` rows."""
-        return self._with(offset=count)
+        return self._with(offset=arguments.whole("offset", count, -_LARGEST))
 
     def returning(self, *names: str) -> QueryBuilder:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
@@ -293,11 +308,11 @@ class TokenQueryBuilder:
 
     def limit(self, count: int) -> TokenQueryBuilder:
         """Return no more than ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, limit=count))
+        return TokenQueryBuilder(replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
 
     def offset(self, count: int) -> TokenQueryBuilder:
         """Leave out the first ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, offset=count))
+        return TokenQueryBuilder(replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
 
     def explain(self) -> TokenQueryBuilder:
         """Show how the query would be answered."""
@@ -330,9 +345,15 @@ def _same_kind(statement: Statement, tree: Statement) -> Statement:
     return statement
 
 
+def _check_truths(meant: str, given: tuple[object, ...]) -> None:
+    for each in given:
+        if not isinstance(each, Truth):
+            raise ArgumentError(f"{meant}, not {each!r}")
+
+
 def _neuron(name: str | NeuronName, model: str | None) -> NeuronRef:
-    found = name if isinstance(name, NeuronName) else NeuronName.parse(name)
-    return NeuronRef(found.layer, found.index, model)
+    found = NeuronName.of(name)
+    return NeuronRef(found.layer, found.index, None if model is None else arguments.text("model", model))
 
 
 def _metric(name: str) -> Metric:
@@ -341,7 +362,7 @@ def _metric(name: str) -> Metric:
 
 def _known(name: str, names: tuple[str, ...], what: str) -> str:
     """Return a name in lower case; raise UnknownNameError, with the nearest, where it is unknown."""
-    if (lower := name.lower()) in names:
+    if (lower := arguments.text(what, name).lower()) in names:
         return lower
     near = nearest(name, names)
     hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
@@ -349,5 +370,5 @@ def _known(name: str, names: tuple[str, ...], what: str) -> str:
 
 
 def _key(key: str) -> Key:
-    name = key.removeprefix("-")
+    name = arguments.text("a key", key).removeprefix("-")
     return Key(field_name(name), descending=name != key)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, product
+from itertools import count
 
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.branches import Branch, part
 from n2gdb.query.cypher.match import match_clause
-from n2gdb.query.cypher.where import column, condition_text, split
+from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import NO_NUMBER, Page, node_in, order_key
 
 __all__ = [
     "DEFAULT_ORDER",
-    "NO_NUMBER",
     "Compiled",
     "compile_count",
     "compile_evidence",
+    "compile_joined",
     "compile_neurons",
     "compile_page",
     "compile_query",
@@ -40,8 +40,6 @@ MOST_SUBQUERIES = 64
 #: What settles a tie, so that an order is always whole.
 _TIES = ("n.layer", "n.`index`", "n.id")
 
-NO_NUMBER = 'CAST(NULL, "FLOAT")'
-
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -54,18 +52,19 @@ class Compiled:
 def compile_query(settled: Settled) -> Compiled:
     """Return the statement that answers a query of Cypher's own: ANSWER_COLUMNS, in order and limited.
 
-    Its order is by the neurons' own fields.
+    Its order is by the neurons' own fields; the rows that OFFSET leaves out come too, see ``Page``.
     """
     parameters = Parameters()
     query = settled.query
     parts = [found(settled, query.clauses, parameters)]
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
-    parts.append("ORDER BY " + ", ".join([*(_key(key) for key in query.order or DEFAULT_ORDER), *_TIES]))
-    if query.offset is not None:
-        parts.append(f"SKIP {parameters.bind(query.offset)}")
-    if query.limit is not None:
-        parts.append(f"LIMIT {parameters.bind(query.limit)}")
-    return Compiled("\n".join(parts), parameters.values)
+    keys = [
+        order_key(column(key.field), FIELDS[key.field].choices, descending=key.descending)
+        for key in query.order or DEFAULT_ORDER
+    ]
+    parts.append(f"ORDER BY {', '.join([*keys, *_TIES])}")
+    parts.append(Page.of(query.offset, query.limit).clause(parameters))
+    return Compiled("\n".join(filter(None, parts)), parameters.values)
 
 
 def compile_rows(
@@ -88,13 +87,14 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
     """
     for form in (form for clause in settled.matched for form in settled.forms[clause]):
         parameters = Parameters()
-        rows = match_clause(form, "", split(settled.query.where).match, parameters)
+        ranked = "importance" in ranked_fields(settled.query.order)
+        rows = match_clause(form, "", split(settled.query.where).match, parameters, importance=ranked)
         truths = [*neuron_truths(settled, None, parameters), *rows.conditions, *rows.filters]
         parts = [
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
             *([f"WHERE {' AND '.join(truths)}"] if truths else []),
             *([rows.hint.strip()] if rows.hint else []),
-            f"RETURN n.id, max({rows.activation}), max({rows.importance or NO_NUMBER})",
+            f"RETURN n.id, max({rows.activation}), max({rows.importance if ranked else NO_NUMBER})",
         ]
         yield Compiled("\n".join(parts), parameters.values)
 
@@ -109,6 +109,26 @@ def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compil
     """Return the statement of the ids of all neurons that meet ``clauses``."""
     parameters = Parameters()
     return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
+
+
+def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled]:
+    """Yield, for each normal form of a clause, the statement of the ids of the neurons that it holds of.
+
+    It asks by a plain join, where WHERE compares a match with its neuron: a subquery could not.
+    """
+    restrictions = split(settled.query.where).match
+    for form in settled.forms[clause]:
+        parameters = Parameters()
+        rows = match_clause(form, "", restrictions, parameters)
+        truths = [*neuron_truths(settled, None, parameters), *rows.conditions]
+        parts = [
+            f"MATCH (n:Neuron), {', '.join(rows.paths)}",
+            *([f"WHERE {' AND '.join(truths)}"] if truths else []),
+            *([rows.hint.strip()] if rows.hint else []),
+            f"WITH * WHERE {' AND '.join(rows.filters)}",
+            "RETURN DISTINCT n.id",
+        ]
+        yield Compiled("\n".join(parts), parameters.values)
 
 
 def compile_count(settled: Settled) -> Compiled:
@@ -131,8 +151,8 @@ def _evidence(form: Lowered, settled: Settled, neurons: Sequence[int]) -> Compil
     parameters = Parameters()
     restrictions = split(settled.query.where).match
     rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=True)
-    conditions = (f"n.id IN {parameters.bind(neurons)}", *rows.conditions)
-    answer = ("n.id", rows.end, rows.activation, rows.importance or "NULL", *rows.depths)
+    conditions = (node_in("n.id", neurons, parameters), *rows.conditions)
+    answer = ("n.id", rows.end, rows.activation, rows.importance, *rows.depths)
     parts = [
         f"MATCH (n:Neuron), {', '.join(rows.paths)}",
         f"WHERE {' AND '.join(conditions)}{rows.hint}",
@@ -163,24 +183,25 @@ def neuron_truths(
     conditions = split(settled.query.where)
     truths = [] if settled.model is None else [f"n.model = {parameters.bind(settled.model)}"]
     if among is not None:
-        truths.append(f"n.id IN {parameters.bind(among)}")
+        truths.append(node_in("n.id", among, parameters))
     truths += [f"({condition_text(each, None, parameters)})" for each in conditions.neuron]
     if clauses is not None:
-        truths.append(_holds(settled, clauses, part(conditions.match), parameters))
+        truths.append(_holds(settled, clauses, parameters))
     return truths
 
 
-def _holds(
-    settled: Settled, clauses: Formula[Clause], branches: Sequence[Branch], parameters: Parameters
-) -> str:
+def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -> str:
+    restrictions = split(settled.query.where).match
+    if any(mentions_neuron(each) for each in restrictions):
+        raise QueryError("a match and its neuron are compared by a join, not in a subquery")
     names = count()
 
     def leaf(clause: Clause) -> str:
         if not isinstance(clause, Matching | Mentioning):
             raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
         ways = [
-            _exists(form, branch, _name(names), parameters)
-            for form, branch in product(settled.forms[clause], branches)
+            f"EXISTS {{ {match_clause(form, _name(names), restrictions, parameters).text} }}"
+            for form in settled.forms[clause]
         ]
         return _joined(" OR ")(ways)
 
@@ -191,8 +212,8 @@ def _name(names: Iterator[int]) -> str:
     number = next(names)
     if number == MOST_SUBQUERIES:
         raise QueryError(
-            f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR,"
-            " texts of several tokens and alternatives in WHERE"
+            f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR"
+            " and texts of several tokens"
         )
     return f"_{number}"
 
@@ -206,20 +227,6 @@ def _joined(word: str) -> Callable[[Sequence[str]], str]:
     return join
 
 
-def _exists(form: Lowered, branch: Branch, name: str, parameters: Parameters) -> str:
-    rows = match_clause(form, name, branch.match, parameters)
-    return _joined(" AND ")([*_guards(branch, parameters), f"EXISTS {{ {rows.text} }}"])
-
-
-def _guards(branch: Branch, parameters: Parameters) -> list[str]:
-    """Return what a branch asks of the neuron; unknown counts as false, so that NOT may stand before it."""
-    return [f"coalesce({condition_text(each, None, parameters)}, false)" for each in branch.neuron]
-
-
 def ranked_fields(order: Sequence[Key]) -> tuple[str, ...]:
     """Return the fields of a match that an order asks for."""
     return tuple(dict.fromkeys(key.field for key in order if FIELDS[key.field].of_match))
-
-
-def _key(key: Key) -> str:
-    return f"{column(key.field)} IS NULL, {column(key.field)}{' DESC' if key.descending else ''}"

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from n2gdb.grammar.ast import Condition, Formula, Link
-from n2gdb.query.cypher.where import MatchFields, condition_text, grows_with_activation, mentions_neuron
+from n2gdb.query.cypher.where import MatchFields, condition_text, grows_with_activation, mentions
 from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.query.semantics.token_sets import TokenSet, is_broad, is_keyed, is_member, members, reads
+from n2gdb.query.semantics.token_sets import TokenSet, is_broad, is_keyed, members, reads
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import NO_NUMBER, relationship_in
 
 __all__ = ["ClauseMatch", "match_clause"]
 
@@ -34,7 +35,7 @@ class ClauseMatch:
     filters: tuple[str, ...]
     hint: str
     activation: str
-    importance: str | None
+    importance: str
     end: str
     depths: tuple[str, ...]
 
@@ -53,19 +54,24 @@ def match_clause(
     *,
     exactly: bool = False,
     few_neurons: bool = False,
+    importance: bool = False,
 ) -> ClauseMatch:
     """Return one normal form of a clause in Cypher, its variables ending in ``name``.
 
-    ``restrictions`` are the conditions of WHERE on a match. With ``exactly`` each row is one pattern, and
-    the clause is no subquery; without, a row may stand for all the patterns below one node, where that finds
-    the same neurons. ``few_neurons`` tells that ``n`` is held to a list.
+    ``restrictions`` are the conditions of WHERE on a match; in a subquery none may look at the neuron. With
+    ``exactly`` each row is one pattern; without, a row may stand for all the patterns below one node, where
+    that finds the same neurons. ``few_neurons`` tells that ``n`` is held to a list, ``importance`` that the
+    importance is asked for, which a form without context has of its pattern alone.
     """
     rows = _Rows(form, name, few_neurons=few_neurons)
     rows.add_context(parameters)
     rows.add_activating(parameters)
-    rows.add_tail(exactly or not grows_with_activation(restrictions))
-    importance = _least([f"c{place}{name}.importance" for place in rows.context])
-    fields = MatchFields(rows.activation, importance, rows.add_owner(restrictions, subquery=not exactly))
+    rows.add_adjacent(parameters)
+    importance = importance or any(mentions(each, "importance") for each in restrictions)
+    of_pattern = importance and not form.context
+    rows.add_tail(exactly or of_pattern or not grows_with_activation(restrictions))
+    named = [f"c{place}{name}.importance" for place in rows.context]
+    fields = MatchFields(rows.activation, _least(named) if named else rows.least)
     rows.filters += [f"({condition_text(each, fields, parameters)})" for each in restrictions]
     return ClauseMatch(
         tuple(rows.paths),
@@ -94,6 +100,7 @@ class _Rows:
         self.has_tail = False
         self.has_value_join = False
         self.activation = ""
+        self.least = NO_NUMBER
         self.end = ""
 
     def add_context(self, parameters: Parameters) -> None:
@@ -143,7 +150,7 @@ class _Rows:
         known = f"c{self.context[-1]}{self.name}.act_token"
         listed = members(tokens)
         if listed is not None:
-            self.conditions.append(is_member(known, listed, parameters))
+            self.conditions.append(relationship_in(known, listed, parameters))
         else:
             node = f"t{self.name}"
             self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]
@@ -153,6 +160,24 @@ class _Rows:
             else:
                 self.paths.append(f"({node}:Token)")
                 self.has_value_join = True
+
+    def add_adjacent(self, parameters: Parameters) -> None:
+        """Hold the anchors of a text to the ways that it can be read as tokens."""
+        for run in self.form.runs:
+            if not run.is_free:
+                ways = (self._read_as(run.start, tokens, parameters) for tokens in run.sequences)
+                self.conditions.append(f"({' OR '.join(ways)})")
+
+    def _read_as(self, start: int, tokens: Sequence[int], parameters: Parameters) -> str:
+        read = []
+        for place, token in enumerate(tokens, start):
+            known = (
+                f"c{place - 1}{self.name}.act_token"
+                if place == len(self.context)
+                else f"u{place}{self.name}.id"
+            )
+            read.append(f"{known} = {parameters.bind(token)}")
+        return f"({' AND '.join(read)})"
 
     def add_tail(self, exactly: bool) -> None:
         """Add the end of the pattern, or take the deepest anchor for all the patterns through it."""
@@ -173,20 +198,8 @@ class _Rows:
         if exactly:
             self.filters.append(f"{tail}.`end` IS NOT NULL")
         self.activation = f"{tail}.`end`" if exactly else f"{tail}.activation"
+        self.least = f"{tail}.least"
         self.end = f"{tail}.pre"
-
-    def add_owner(self, restrictions: Sequence[Formula[Condition]], *, subquery: bool) -> str:
-        """Return the variable whose columns ``restrictions`` may compare with the match's.
-
-        A subquery that mentioned a column of ``n`` itself would lose the neurons where it is null.
-        """
-        if not subquery or not any(mentions_neuron(each) for each in restrictions):
-            return "n"
-        owner = f"m{self.name}"
-        self.paths.append(f"({owner}:Neuron)")
-        self.has_value_join = True
-        self.conditions.append(f"{owner}.id = n.id")
-        return owner
 
     def hint(self) -> str:
         """Return the order of joins where the engine would choose badly.
@@ -259,10 +272,8 @@ def _within(distance: str, gap: Link) -> list[str]:
     return least + ([f"{distance} <= {gap.most}"] if gap.most is not None else [])
 
 
-def _least(expressions: Sequence[str]) -> str | None:
-    """Return Cypher for the smallest of ``expressions``; None when there is none."""
-    if not expressions:
-        return None
+def _least(expressions: Sequence[str]) -> str:
+    """Return Cypher for the smallest of one or more ``expressions``."""
     first, *rest = expressions
     if not rest:
         return first

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from n2gdb.core.reals import as_stored
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     And,
@@ -17,14 +19,16 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
     Or,
 )
-from n2gdb.grammar.conditions import fields_in
+from n2gdb.grammar.conditions import fields_in, simplified
 from n2gdb.grammar.fields import FIELDS, Kind
-from n2gdb.storage.parameters import Parameters, as_stored
+from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import node_in, relationship_in
 
 __all__ = [
     "Conditions",
@@ -32,6 +36,7 @@ __all__ = [
     "column",
     "condition_text",
     "grows_with_activation",
+    "mentions",
     "mentions_match",
     "mentions_neuron",
     "split",
@@ -41,20 +46,15 @@ __all__ = [
 _RESERVED = frozenset({"index"})
 
 #: Neither true nor false: what any comparison with null is.
-_UNKNOWN = 'CAST(NULL, "BOOL")'
-_TRUTHS = {True: "true", False: "false", None: _UNKNOWN}
+_TRUTHS = {True: "true", False: "false", None: 'CAST(NULL, "BOOL")'}
 
 
 @dataclass(frozen=True, slots=True)
 class MatchFields:
-    """The Cypher expressions of a match's own fields; ``importance`` is None where it is always null.
-
-    ``owner`` is the variable of the neuron, for a condition that compares the two.
-    """
+    """The Cypher expressions of a match's own fields, columns of relationships."""
 
     activation: str
-    importance: str | None
-    owner: str = "n"
+    importance: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,14 @@ def mentions_match(formula: Formula[Condition]) -> bool:
     return any(FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
 
 
-def column(name: str, owner: str = "n") -> str:
-    """Return the Cypher expression of a column of the neuron at the variable ``owner``."""
-    return f"{owner}.`{name}`" if name in _RESERVED else f"{owner}.{name}"
+def column(name: str) -> str:
+    """Return the Cypher expression of a column of the neuron ``n``."""
+    return f"n.`{name}`" if name in _RESERVED else f"n.{name}"
+
+
+def mentions(formula: Formula[Condition], field: str) -> bool:
+    """Whether a condition looks at this field."""
+    return any(field in fields_in(leaf) for leaf in _leaves(formula))
 
 
 def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
@@ -108,19 +113,17 @@ def condition_text(formula: Formula[Condition], fields: MatchFields | None, para
         case Not(operand):
             return f"NOT ({condition_text(operand, fields, parameters)})"
         case Comparison(name, operator, value):
-            left = _expression(name, fields)
-            return _UNKNOWN if left is None else f"{left} {operator.value} {_bind(name, value, parameters)}"
+            return f"{_expression(name, fields)} {operator.value} {_bind(name, value, parameters)}"
         case Between(name, least, most):
             left = _expression(name, fields)
-            if left is None:
-                return _UNKNOWN
             return f"{left} >= {_bind(name, least, parameters)} AND {left} <= {_bind(name, most, parameters)}"
         case InList(name, values):
-            left = _expression(name, fields)
-            listed = [_stored(name, value) for value in values]
-            return _UNKNOWN if left is None else f"{left} IN {parameters.bind(listed)}"
-        case Computed() if any(_expression(name, fields) is None for name in fields_in(formula)):
-            return _UNKNOWN  # said by ourselves: the engine computes with a literal null
+            is_in = relationship_in if FIELDS[name].of_match else node_in
+            return is_in(_expression(name, fields), _listed(name, values), parameters)
+        case Missing(name):
+            return f"{_expression(name, fields)} IS NULL"
+        case Computed() if isinstance(compared := simplified(formula), Comparison):
+            return condition_text(compared, fields, parameters)
         case Computed(first, operator, second):
             left, right = (_computed(each, fields, parameters) for each in (first, second))
             return f"{left} {operator.value} {right}"
@@ -131,7 +134,8 @@ def _computed(expression: Expression, fields: MatchFields | None, parameters: Pa
         case Number(value):
             return parameters.bind(float(value))
         case FieldValue(name):
-            return f'CAST({_expression(name, fields)}, "DOUBLE")'
+            column = _expression(name, fields)
+            return f'CAST({column}, "DOUBLE")' if FIELDS[name].kind is Kind.WHOLE else column
         case Arithmetic("/", left, right):
             divisor = f"nullif({_computed(right, fields, parameters)}, 0.0)"
             return f"({_computed(left, fields, parameters)} / {divisor})"
@@ -145,9 +149,9 @@ def _joined(
     return word.join(f"({condition_text(operand, fields, parameters)})" for operand in operands)
 
 
-def _expression(name: str, fields: MatchFields | None) -> str | None:
+def _expression(name: str, fields: MatchFields | None) -> str:
     if not FIELDS[name].of_match:
-        return column(name, fields.owner if fields else "n")
+        return column(name)
     if fields is None:
         raise QueryError(f"{name} is a field of a match: it needs a MATCHING clause")
     return fields.activation if name == "activation" else fields.importance
@@ -159,6 +163,13 @@ def _bind(name: str, value: int | float | str, parameters: Parameters) -> str:
 
 def _stored(name: str, value: int | float | str) -> int | float | str:
     return as_stored(value) if FIELDS[name].kind is Kind.REAL and not isinstance(value, str) else value
+
+
+def _listed(name: str, values: Sequence[int | float | str]) -> Sequence[Any]:
+    """Return the values that a field can have: the engine's lists hold values of one kind."""
+    if FIELDS[name].kind is not Kind.WHOLE:
+        return [_stored(name, value) for value in values]
+    return [int(value) for value in values if not isinstance(value, str) and value == value // 1] or [-1]
 
 
 def _conjuncts(formula: Formula[Condition]) -> Iterator[Formula[Condition]]:

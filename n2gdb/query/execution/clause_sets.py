@@ -12,24 +12,26 @@ from n2gdb.grammar.ast import (
     ContainedIn,
     Contains,
     FiringOn,
+    Matching,
+    Mentioning,
     Query,
     RankBy,
     SimilarTo,
 )
-from n2gdb.query.cypher.compiler import compile_rows
+from n2gdb.query.cypher.compiler import compile_joined, compile_rows
 from n2gdb.query.cypher.where import mentions_neuron, split
 from n2gdb.query.execution.breadth import is_scanned
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.places import placed
-from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts
+from n2gdb.query.semantics.binder import PatternClause, Settled, clauses_of, conjuncts
 from n2gdb.storage.columns import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
     from n2gdb.similarity.search import Score
 
-__all__ = ["ClauseSets", "work_out"]
+__all__ = ["ClauseSets", "all_firings", "compares_match_with_neuron", "similarity_scores", "work_out"]
 
 _SimilarityClause = SimilarTo | ContainedIn | Contains
 
@@ -39,14 +41,14 @@ class ClauseSets:
     """What was worked out: the neurons of each such clause, firings by clause and neuron, scores by neuron.
 
     ``firings`` are those of positive clauses; ``scores`` are what the answer shows, ``ordering`` tells that
-    it is in their order too, and ``left_out`` is what would be compared with itself.
+    it is in their order too, with the neuron ``first`` at its head, whoever is as similar.
     """
 
     known: Mapping[Clause, NeuronSet]
     firings: Mapping[FiringOn, Mapping[int, Sequence[Firing]]] = field(default_factory=dict)
     scores: Mapping[int, Score] | None = None
     ordering: bool = False
-    left_out: frozenset[int] = frozenset()
+    first: int | None = None
 
     def activation(self, neuron: int) -> float | None:
         """Return the largest prediction on the texts of positive clauses."""
@@ -60,10 +62,10 @@ class ClauseSets:
         score = self.scores.get(neuron)
         return (score.score, score.size) if score else (0.0, 0)
 
-    def ordering_key(self, neuron: int) -> tuple[float, int]:
-        """Return what sorts the most similar neuron first."""
+    def ordering_key(self, neuron: int) -> tuple[bool, float, int]:
+        """Return what sorts the neuron itself first, then the most similar."""
         score, size = self.shown(neuron)
-        return -(score or 0.0), -(size or 0)
+        return neuron != self.first, -(score or 0.0), -(size or 0)
 
 
 def work_out(session: Session, settled: Settled) -> ClauseSets:
@@ -76,24 +78,36 @@ def work_out(session: Session, settled: Settled) -> ClauseSets:
         with placed(clause.at):
             match clause:
                 case FiringOn():
-                    fired = _firings(session, settled, clause)
+                    fired = _counting(session, settled, all_firings(session, settled, clause))
                     known[clause] = NeuronSet.of(fired)
                     if clause in settled.positive:
                         firings[clause] = fired
                 case SimilarTo() | ContainedIn() | Contains():
-                    scores[clause] = _scores(session, settled, clause)
+                    scores[clause] = similarity_scores(session, settled, clause)
                     known[clause] = NeuronSet.of(scores[clause])
+                case Matching() | Mentioning() if compares_match_with_neuron(settled):
+                    known[clause] = NeuronSet.of(_joined(session, settled, clause))
                 case _ if is_scanned(settled, clause):
                     known[clause] = NeuronSet.of(_scanned(session, settled, clause))
                 case _:
                     pass
     if query.rank is not None:
-        ranked, itself = _ranks(session, settled, query.rank)
-        return ClauseSets(known, firings, ranked, True, frozenset({itself}))
+        named = session.neuron(query.rank.neuron, query.model)
+        return ClauseSets(known, firings, _ranks(session, settled, query.rank, named), True, named)
     leading = next((each for each in conjuncts(query.clauses) if isinstance(each, _SimilarityClause)), None)
     if leading is None:
         return ClauseSets(known, firings)
     return ClauseSets(known, firings, scores[leading], not query.order)
+
+
+def compares_match_with_neuron(settled: Settled) -> bool:
+    """Tell whether a condition of WHERE looks at a match and at its neuron."""
+    return any(mentions_neuron(each) for each in split(settled.query.where).match)
+
+
+def _joined(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
+    rows = (session.run("compare matches with neurons", each) for each in compile_joined(settled, clause))
+    return {neuron for found in rows for (neuron,) in found}
 
 
 def _scanned(session: Session, settled: Settled, clause: Clause) -> set[int]:
@@ -102,7 +116,10 @@ def _scanned(session: Session, settled: Settled, clause: Clause) -> set[int]:
     return scan(session, settled, clause)
 
 
-def _scores(session: Session, settled: Settled, clause: _SimilarityClause) -> dict[int, Score]:
+def similarity_scores(
+    session: Session, settled: Settled, clause: SimilarTo | ContainedIn | Contains
+) -> dict[int, Score]:
+    """Return the scores of the neurons that a clause on similarity holds of."""
     from n2gdb.similarity.search import contained_in, contains, similar
 
     named = session.neuron(clause.neuron, settled.query.model)
@@ -117,22 +134,21 @@ def _scores(session: Session, settled: Settled, clause: _SimilarityClause) -> di
     return {score.neuron: score for score in found}
 
 
-def _ranks(session: Session, settled: Settled, rank: RankBy) -> tuple[dict[int, Score], int]:
-    from n2gdb.similarity.search import similar
+def _ranks(session: Session, settled: Settled, rank: RankBy, named: int) -> dict[int, Score]:
+    from n2gdb.similarity.search import itself, similar
 
-    named = session.neuron(rank.neuron, settled.query.model)
-    found = similar(
-        session.stage_rows(f"compare with {rank.neuron}"), named, rank.metric, model=settled.model
-    )
-    return {score.neuron: score for score in found}, named
+    rows = session.stage_rows(f"compare with {rank.neuron}")
+    found = similar(rows, named, rank.metric, model=settled.model)
+    return {score.neuron: score for score in (itself(rows, named, rank.metric), *found)}
 
 
-def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, list[Firing]]:
-    """Run the graphs on the text; keep the firings that the conditions on a match let count."""
+def all_firings(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
+    """Run the graphs of the models of a query on a text; return all firings, whatever WHERE says."""
     from n2gdb.prediction.firing import read_firings
 
     found: list[Firing] = []
     models = [model for model in session.models if settled.model in (None, model.number)]
+    thresholds = {model.number: model.fire_threshold for model in models}
     cuts = {model.number: session.cut(model.number, clause.text) for model in models}
     if not any(cut is not None for cut in cuts.values()):
         raise QueryError(
@@ -151,11 +167,12 @@ def _firings(session: Session, settled: Settled, clause: FiringOn) -> dict[int, 
     for number, cut in reached.items():
         read = session.stage_table("read the patterns that may match the text")
         positions = None if at is None else [at % len(cut)]
-        found += read_firings(read, cut, number, positions=positions)
-    return _counting(session, settled, found)
+        found += read_firings(read, cut, number, threshold=thresholds[number], positions=positions)
+    return found
 
 
 def _counting(session: Session, settled: Settled, found: Sequence[Firing]) -> dict[int, list[Firing]]:
+    """Keep the firings that the conditions on a match let count, by neuron."""
     from n2gdb.query.semantics.evaluate import holds  # only where there is a text to fire on
 
     restrictions = split(settled.query.where).match
@@ -169,7 +186,11 @@ def _counting(session: Session, settled: Settled, found: Sequence[Firing]) -> di
         neurons = {row[0]: dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows}
     kept: dict[int, list[Firing]] = {}
     for firing in found:
-        fields = {**neurons.get(firing.neuron, {}), "activation": firing.activation, "importance": None}
+        fields = {
+            **neurons.get(firing.neuron, {}),
+            "activation": firing.activation,
+            "importance": firing.importance,
+        }
         if all(holds(each, fields) is True for each in restrictions):
             kept.setdefault(firing.neuron, []).append(firing)
     return kept

@@ -10,8 +10,8 @@ from typing import Any
 from n2gdb.core.deadline import timed
 from n2gdb.grammar.ast import Grouping, Subject
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.neurons import count_neurons, find
-from n2gdb.query.execution.patterns import find_patterns
+from n2gdb.query.execution.neurons import count_neurons, find, read_neurons
+from n2gdb.query.execution.patterns import count_patterns
 from n2gdb.query.semantics.binder import Settled
 
 __all__ = ["GroupCount", "count_groups"]
@@ -46,18 +46,22 @@ def count_groups(session: Session, settled: Settled) -> list[GroupCount]:
 
 def _total(session: Session, settled: Settled) -> int:
     if settled.query.subject is Subject.PATTERNS:
-        return len(find_patterns(session, settled))
+        return count_patterns(session, settled).total()
     return count_neurons(session, settled)
 
 
 def _neuron_counts(session: Session, settled: Settled, grouping: Grouping) -> Counter[Any]:
     neurons: Sequence[Mapping[str, Any]]
     if settled.query.subject is Subject.PATTERNS:
-        neurons = [pattern.neuron for pattern in find_patterns(session, settled)]
+        each = count_patterns(session, settled)
+        neurons = read_neurons(session, sorted(each))
     else:
         neurons = find(session, settled).every()
+        each = Counter({neuron["id"]: 1 for neuron in neurons})
     names = {model.number: model.name for model in session.models}
-    counts = Counter(neuron[grouping.value] for neuron in timed(neurons))
+    counts: Counter[Any] = Counter()
+    for neuron in timed(neurons):
+        counts[neuron[grouping.value]] += each[neuron["id"]]
     if grouping is Grouping.MODEL:
         return Counter({names[number]: count for number, count in counts.items()})
     return counts

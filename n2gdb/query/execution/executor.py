@@ -78,9 +78,9 @@ def _count(session: Session, statement: Statement) -> int:
         return _answer(session, replace(statement, limit=None, offset=None)).total
     settled = settle(statement, session.vocabulary, session.model_of(statement))
     if statement.subject is Subject.PATTERNS:
-        from n2gdb.query.execution.patterns import find_patterns
+        from n2gdb.query.execution.patterns import count_patterns
 
-        return len(find_patterns(session, settled))
+        return count_patterns(session, settled).total()
     return count_neurons(session, settled)
 
 

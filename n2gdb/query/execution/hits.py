@@ -16,6 +16,7 @@ from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import node_in
 
 __all__ = ["Evidence", "Hit", "evidence_rows", "hits_of", "paths_of"]
 
@@ -158,7 +159,7 @@ def evidence_rows(
 def _firing_rows(sets: ClauseSets, clause: FiringOn, neurons: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     for neuron in neurons:
         for firing in sets.firings[clause].get(neuron, ()):
-            yield neuron, firing.end, firing.activation, None
+            yield neuron, firing.end, firing.activation, firing.importance
 
 
 def _strongest(clause: int, rows: Iterable[tuple[Any, ...]]) -> dict[int, _Match]:
@@ -182,7 +183,7 @@ def _compile_nodes(neurons: Sequence[int]) -> Compiled:
     parameters = Parameters()
     cypher = (
         "MATCH (n:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(v:Token)\n"
-        f"WHERE n.id IN {parameters.bind(neurons)}\n"
+        f"WHERE {node_in('n.id', neurons, parameters)}\n"
         "RETURN n.id, x.pre, x.last, x.depth, v.token, v.text, x.importance"
     )
     return Compiled(cypher, parameters.values)

@@ -28,6 +28,7 @@ from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
+from n2gdb.storage.shapes import Page
 
 __all__ = ["Found", "count_neurons", "find", "find_ids", "read_neurons"]
 
@@ -88,12 +89,12 @@ def find_ids(session: Session, settled: Settled) -> tuple[set[int] | None, Claus
 def _by_statement(session: Session, settled: Settled, sets: ClauseSets) -> Found:
     query = settled.query
     rows = session.run_last("find and order the neurons", compile_query(settled))
-    neurons = [dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in timed(rows)]
-    skipped = query.offset or 0
+    page = Page.of(query.offset, query.limit)
+    neurons = [dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in timed(page.cut(rows))]
 
     def total() -> int:
-        if (query.limit is None or len(neurons) < query.limit) and (neurons or not skipped):
-            return skipped + len(neurons)
+        if page.limit is None or len(rows) < page.offset + page.limit:
+            return len(rows)
         compiled = compile_count(settled)
         ((count,),) = session.rows(compiled.cypher, compiled.parameters)
         return int(count)
@@ -125,8 +126,7 @@ def _finished(
         neurons = [neuron for neuron in neurons if neuron["id"] in among]
     session.note("order the neurons")
     _sort(neurons, query.order, sets)
-    stop = None if query.limit is None else (query.offset or 0) + query.limit
-    ids = [neuron["id"] for neuron in neurons[query.offset or 0 : stop]]
+    ids = [neuron["id"] for neuron in Page.of(query.offset, query.limit).cut(neurons)]
     total = len(neurons)
     return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: total, sets)
 
@@ -163,8 +163,6 @@ def _narrowed(
     """Part the conjuncts of a query: those that a statement asks, and a set that the others come to."""
     stated: list[Formula[Clause]] = []
     narrowing: list[NeuronSet] = []
-    if sets.left_out:
-        narrowing.append(~NeuronSet(sets.left_out))
     for conjunct in conjuncts(settled.query.clauses):
         if any(clause in sets.known for clause in clauses_of(conjunct)):
             narrowing.append(_set_of(session, settled, conjunct, sets))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from n2gdb.core.tokens import display, normalise
+from n2gdb.core.tokens import display, normalise, without_space
 from n2gdb.query.execution.context import Rows, Session
 
 if TYPE_CHECKING:  # lark takes longer to load than most answers
@@ -30,18 +30,42 @@ def unknown_tokens(session: Session, literals: Iterable[TokenLiteral], *, sugges
 
 def _sentence(session: Session, models: str, literal: TokenLiteral, suggest: bool) -> str:
     none = f"no token of {models} reads {literal}"
-    cuts = session.vocabulary.cuts(literal)
+    cuts = session.vocabulary.held(literal) or session.vocabulary.cuts(literal)
     if cuts:
         shown = " ".join(display(session.vocabulary.text(token)) for token in cuts[0])
         none += f", it is taken as {len(cuts[0])} tokens: {shown}"
     if not suggest:
         return none
+    if cuts and (fired := _fired(session, literal)):
+        none += f"; {fired}"
     near = _near(session.rows, literal)
     if not near:
         return none if cuts else f"{none}, and none is near"
     counts = _neurons(session.rows, near, literal.exact)
     shown = ", ".join(f"{replace(literal, text=text)} ({_plural(counts.get(text, 0))})" for text in near)
     return f"{none}; near: {shown}"
+
+
+def _fired(session: Session, literal: TokenLiteral) -> str | None:
+    """Offer to run the graphs on a text that none names whole, where some fire on its last token."""
+    from n2gdb.grammar.unparse import quoted
+    from n2gdb.prediction.firing import read_firings  # numpy takes longer to load than most answers
+
+    bare = without_space(literal.text)
+    read = session.stage_table("read the patterns that may match the text")
+    for text in [literal.text] if literal.exact else [f" {bare}", bare]:
+        neurons = {
+            firing.neuron
+            for model in session.models
+            if (cut := session.cut(model.number, text))
+            for firing in read_firings(
+                read, cut, model.number, threshold=model.fire_threshold, positions=[len(cut) - 1]
+            )
+        }
+        if neurons:
+            found = _plural(len(neurons))
+            return f"{found} would fire at the end of it: FIRING ON {quoted(text, chr(34))} AT -1"
+    return None
 
 
 def _near(rows: Rows, literal: TokenLiteral) -> list[str]:

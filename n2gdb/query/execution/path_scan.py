@@ -19,8 +19,9 @@ from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.query.semantics.token_sets import is_keyed, is_listable, is_member, mask, members, reads
+from n2gdb.query.semantics.token_sets import is_keyed, is_listable, mask, members, reads
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import relationship_in
 
 __all__ = ["scan"]
 
@@ -39,7 +40,8 @@ def scan(session: Session, settled: Settled, clause: Clause) -> set[int]:
     forms = settled.forms[cast(Matching | Mentioning, clause)]
     return {
         neuron
-        for form in forms
+        for folded in forms
+        for form in folded.unfolded()
         for span in _spans(session, settled)
         for neuron in _scan(session, settled, form, span)
     }
@@ -133,7 +135,7 @@ def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
             truths.append(f"EXISTS {{ MATCH (n)-[:CONTEXT]->(u{place}:Token) WHERE {condition} }}")
     activating = form.activating.tokens if form.activating else None
     if (listed := None if activating is None else members(activating)) is not None:
-        truths.append(is_member("c.act_token", listed, parameters))
+        truths.append(relationship_in("c.act_token", listed, parameters))
     wanted = [anchor.tokens for anchor in form.context]
     if not form.reach and all(each is not None and is_listable(each) for each in wanted):
         truths.append(f"({' OR '.join(reads('t', each, parameters) for each in wanted if each is not None)})")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,28 +12,20 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.compiler import NO_NUMBER, Compiled, neuron_truths
-from n2gdb.query.cypher.match import ClauseMatch, match_clause
-from n2gdb.query.cypher.where import column, split
+from n2gdb.query.cypher.compiler import Compiled
+from n2gdb.query.cypher.where import column
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.hits import evidence_rows, paths_of
-from n2gdb.query.execution.neurons import Found, find, read_neurons
+from n2gdb.query.execution.neurons import read_neurons
+from n2gdb.query.execution.pattern_rows import PatternRow, find_rows, single_statement
 from n2gdb.query.semantics.binder import PatternClause, Settled
-from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.storage.columns import STATISTICS
-from n2gdb.storage.parameters import MOST_LISTED, Parameters
+from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import Page, order_key
 
-__all__ = [
-    "FoundPattern",
-    "PatternHit",
-    "find_page",
-    "find_patterns",
-    "pattern_hits_of",
-    "pattern_statements",
-]
+__all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern_hits_of"]
 
-#: Any pattern at all.
-_ANY = Lowered((), (), 0)
+DEFAULT_ORDER = (Key("activation", descending=True),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +53,8 @@ class PatternHit:
             **self.statistics,
             "activation": self.activation,
             "importance": self.importance,
+            "similarity": None,  # as of neurons that are compared with none
+            "size": None,
             "path": self.path,
             "steps": [step.as_dict() for step in self.steps],
         }
@@ -75,64 +70,61 @@ class FoundPattern:
     importance: float | None
 
 
-def find_patterns(session: Session, settled: Settled) -> list[FoundPattern]:
-    """Return the patterns of a query in order, LIMIT and OFFSET aside."""
-    found = find(session, _unlimited(settled))
-    neurons = {neuron["id"]: neuron for neuron in found.every()}
-    best: dict[tuple[int, int], tuple[float, float | None]] = {}
-    for neuron, end, activation, importance in timed(_pattern_rows(session, settled, found, list(neurons))):
-        known = best.get((neuron, end))
-        if neuron in neurons and (known is None or (importance or -1.0) > (known[1] or -1.0)):
-            best[neuron, end] = (activation, importance)
-    session.note("order the patterns")
-    patterns = [
-        FoundPattern(neurons[neuron], end, activation, importance)
-        for (neuron, end), (activation, importance) in timed(best.items())
-    ]
-    return _sorted(patterns, settled.query.order or (Key("activation", descending=True),))
-
-
 def find_page(session: Session, settled: Settled) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
     """Return the patterns of a query, LIMIT and OFFSET applied, and what counts them all.
 
     Where one statement finds them, it orders and cuts them too: there are hundreds a neuron.
     """
     query = settled.query
-    statements = list(pattern_statements(settled, None))
-    one_clause = query.clauses is None or settled.matched == (query.clauses,)
-    if len(statements) == 1 and one_clause and query.limit is not None:
-        return _ordered_page(session, settled, statements[0])
-    patterns = find_patterns(session, settled)
-    start = query.offset or 0
-    kept = patterns[start : None if query.limit is None else start + query.limit]
-    return kept, lambda: len(patterns)
+    statement = single_statement(settled)
+    if statement is not None and query.limit is not None:
+        return _ordered_page(session, settled, statement)
+    rows = find_rows(session, settled)
+    session.note("order the patterns")
+    patterns = _sorted(_with_neurons(session, rows), query.order or DEFAULT_ORDER)
+    return Page.of(query.offset, query.limit).cut(patterns), lambda: len(rows)
+
+
+def count_patterns(session: Session, settled: Settled) -> Counter[int]:
+    """Count the patterns of a query, LIMIT and OFFSET aside, by Neuron.id."""
+    statement = single_statement(settled)
+    if statement is None:
+        return Counter(row.neuron for row in find_rows(session, settled))
+    if session.explaining:
+        session.run_last("count the patterns", statement)
+        return Counter()
+    counted = session.read("count the patterns", statement)["neuron"].value_counts()
+    return Counter({each["values"]: each["counts"] for each in counted.to_pylist()})
 
 
 def _ordered_page(
     session: Session, settled: Settled, statement: Compiled
 ) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
     query = settled.query
-    order = query.order or (Key("activation", descending=True),)
+    order = query.order or DEFAULT_ORDER
     fields = [key.field for key in order if not FIELDS[key.field].of_match]
     named = dict.fromkeys(["layer", "index", "id", *fields])
     keys = [
-        f"{_column(key.field)} IS NULL, {_column(key.field)}{' DESC' if key.descending else ''}"
-        for key in order
+        order_key(_column(key.field), FIELDS[key.field].choices, descending=key.descending) for key in order
     ]
+    parameters, page = Parameters(statement.parameters), Page.of(query.offset, query.limit)
     parts = [
         f"{statement.cypher}, {', '.join(f'{column(name)} AS by_{name}' for name in named)}",
         f"ORDER BY {', '.join([*keys, 'by_layer', 'by_index', 'by_id', 'pattern'])}",
-        "SKIP $skipped LIMIT $limit",
+        page.clause(parameters),
     ]
-    given = {**statement.parameters, "skipped": query.offset or 0, "limit": query.limit}
-    rows = session.run_last("find and order the patterns", Compiled("\n".join(parts), given))
-    neurons = {neuron["id"]: neuron for neuron in read_neurons(session, sorted({row[0] for row in rows}))}
-    found = [FoundPattern(neurons[row[0]], *row[1:4]) for row in rows]
+    rows = session.run_last("find and order the patterns", Compiled("\n".join(parts), parameters.values))
+    kept = [PatternRow(*row[:4]) for row in page.cut(rows)]
 
     def total() -> int:
-        return len(session.table(statement.cypher, statement.parameters))
+        return count_patterns(session, settled).total()
 
-    return found, total
+    return _with_neurons(session, kept), total
+
+
+def _with_neurons(session: Session, rows: Sequence[PatternRow]) -> list[FoundPattern]:
+    neurons = {each["id"]: each for each in read_neurons(session, sorted({row.neuron for row in rows}))}
+    return [FoundPattern(neurons[row.neuron], row.end, row.activation, row.importance) for row in rows]
 
 
 def _column(field: str) -> str:
@@ -159,58 +151,15 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
     ]
 
 
-def pattern_statements(settled: Settled, among: Sequence[int] | None) -> Iterator[Compiled]:
-    """Yield what finds the patterns of a query, also in neurons that other clauses rule out.
-
-    Columns: neuron (its id), pattern (preorder index of its end), activation, importance. A pattern comes
-    once from each normal form that it matches; ``among`` are the ids of neurons to look in.
-    """
-    forms = [form for clause in settled.matched for form in settled.forms[clause]]
-    if settled.fired and not settled.matched:
-        return
-    for form in forms if settled.matched else [_ANY]:
-        parameters = Parameters()
-        truths = neuron_truths(settled, None, parameters, among)
-        restrictions = split(settled.query.where).match
-        few = among is not None
-        rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=few)
-        importance = f"max({rows.importance})" if rows.importance else NO_NUMBER
-        parts = [
-            f"MATCH (n:Neuron), {', '.join(rows.paths)}",
-            *_where([*truths, *rows.conditions], rows),
-            f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.activation} AS activation,"
-            f" {importance} AS importance",
-        ]
-        yield Compiled("\n".join(parts), parameters.values)
-
-
-def _where(truths: Sequence[str], rows: ClauseMatch) -> list[str]:
-    """Return WHERE; what filters the ends comes after it where no hint keeps the engine from starting so."""
-    if rows.hint:
-        return [f"WHERE {' AND '.join([*truths, *rows.filters])}{rows.hint}"]
-    first = [f"WHERE {' AND '.join(truths)}"] if truths else []
-    return [*first, f"WITH * WHERE {' AND '.join(rows.filters)}"]
-
-
-def _pattern_rows(
-    session: Session, settled: Settled, found: Found, neurons: Sequence[int]
-) -> Iterator[tuple[int, int, float, float | None]]:
-    """Yield (Neuron.id, end, activation, importance) of the patterns of a query, of other neurons too."""
-    for fired in found.sets.firings.values():
-        for neuron, firings in fired.items():
-            yield from ((neuron, firing.end, firing.activation, None) for firing in firings)
-    for compiled in pattern_statements(settled, neurons if len(neurons) <= MOST_LISTED else None):
-        yield from session.run_last("find the patterns", compiled)
-
-
 def _depths(
     session: Session, settled: Settled, neurons: Sequence[int]
 ) -> dict[tuple[int, int], frozenset[int]]:
     """Return where the steps of the query stand on each pattern that they match, by (Neuron.id, end)."""
     depths: dict[tuple[int, int], frozenset[int]] = {}
+    freely = replace(settled, query=replace(settled.query, where=None))  # WHERE is of rows, not of matches
     clause: PatternClause
     for clause in settled.matched if neurons else ():
-        for neuron, end, _, _, *named in evidence_rows(session, settled, clause, neurons):
+        for neuron, end, _, _, *named in evidence_rows(session, freely, clause, neurons):
             depths[neuron, end] = depths.get((neuron, end), frozenset()) | frozenset(named)
     return depths
 
@@ -234,8 +183,3 @@ def _reader(field: str) -> Callable[[FoundPattern], Any]:
             return lambda pattern: pattern.importance
         case _:
             return lambda pattern: pattern.neuron[field]
-
-
-def _unlimited(settled: Settled) -> Settled:
-    """Return the query for the neurons alone: all of them, in any order."""
-    return replace(settled, query=replace(settled.query, order=(), limit=None, offset=None))

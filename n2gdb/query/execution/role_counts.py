@@ -11,7 +11,7 @@ from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.where import split
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import find_ids
-from n2gdb.query.execution.patterns import pattern_statements
+from n2gdb.query.execution.pattern_rows import ANY, find_rows, pattern_statement, single_statement
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
@@ -66,7 +66,7 @@ def _on_patterns(
 
     That is the rank of the pattern, or of its neuron.
     """
-    neuron, end = _patterns(session, settled)
+    neuron, end = _found(session, settled) if by_pattern else _matched(session, settled)
     nothing = np.zeros(0, np.int64)
     if not len(neuron):
         return nothing, nothing
@@ -81,11 +81,34 @@ def _on_patterns(
     return token[row], first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
 
 
-def _patterns(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
-    """Return Neuron.id and end of every pattern of a query, in that order: (patterns,) each."""
+def _found(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
+    """Return Neuron.id and end of every pattern that a query for patterns finds: as ``_matched``."""
+    statement = single_statement(settled)
+    if statement is None:
+        rows = [(row.neuron, row.end) for row in find_rows(session, settled)]
+        pairs = np.array(sorted(rows), np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+    table = session.read("find the patterns", statement)
+    neuron, end = table["neuron"].to_numpy(), table["pattern"].to_numpy().astype(np.int64)
+    order = np.lexsort((end, neuron))
+    return neuron[order], end[order]
+
+
+def _matched(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
+    """Return Neuron.id and end of every pattern that matches, in the neurons of a query: (patterns,) each.
+
+    By rising neuron and end. Of a query without positive clauses on patterns these are all patterns.
+    """
     kept, sets = find_ids(session, settled)
     among = None if kept is None or len(kept) > MOST_LISTED else sorted(kept)
-    columns = [session.read("find the patterns", compiled) for compiled in pattern_statements(settled, among)]
+    forms = [form for clause in settled.matched for form in settled.forms[clause]]
+    if not settled.matched and not settled.fired:
+        forms = [ANY]
+    restrictions = split(settled.query.where).match
+    columns = [
+        session.read("find the patterns", pattern_statement(settled, form, restrictions, among))
+        for form in forms
+    ]
     fired = [
         (each.neuron, each.end) for found in sets.firings.values() for many in found.values() for each in many
     ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from n2gdb.core.reals import as_stored
 from n2gdb.grammar.ast import (
     And,
     Arithmetic,
@@ -18,12 +18,13 @@ from n2gdb.grammar.ast import (
     FieldValue,
     Formula,
     InList,
+    Missing,
     Not,
     Number,
     Operator,
     Or,
 )
-from n2gdb.storage.parameters import as_stored
+from n2gdb.grammar.conditions import calculated, simplified
 
 __all__ = ["holds"]
 
@@ -36,11 +37,6 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
     Operator.LESS_EQUAL: operator.le,
     Operator.MORE: operator.gt,
     Operator.MORE_EQUAL: operator.ge,
-}
-_COMBINE: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
 }
 
 
@@ -64,6 +60,10 @@ def holds(formula: Formula[Condition], fields: _Fields) -> bool | None:
         case InList(name, values):
             stored = fields[name]
             return None if stored is None else stored in [_as(stored, value) for value in values]
+        case Missing(name):
+            return fields[name] is None
+        case Computed() if isinstance(compared := simplified(formula), Comparison):
+            return holds(compared, fields)
         case Computed(left, sign, right):
             first, second = _value(left, fields), _value(right, fields)
             return None if first is None or second is None else _COMPARE[sign](first, second)
@@ -86,15 +86,4 @@ def _value(expression: Expression, fields: _Fields) -> float | None:
             return None if fields[name] is None else float(fields[name])
         case Arithmetic(sign, left, right):
             first, second = _value(left, fields), _value(right, fields)
-            if first is None or second is None:
-                return None
-            if sign == "/":
-                return None if second == 0 else _divided(first, second)
-            return _COMBINE[sign](first, second)
-
-
-def _divided(first: float, second: float) -> float:
-    try:
-        return first / second
-    except OverflowError:
-        return math.copysign(math.inf, first) * math.copysign(1, second)
+            return None if first is None or second is None else calculated(sign, first, second)

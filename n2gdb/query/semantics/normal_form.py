@@ -9,17 +9,19 @@ all that runs a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import prod
 from typing import TypeAlias
 
-from n2gdb.errors import QueryError
+from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
     AnyToken,
     Link,
     Matching,
     Mentioning,
+    Negated,
     OneOf,
     Pattern,
     Run,
@@ -29,9 +31,9 @@ from n2gdb.grammar.ast import (
     Variable,
 )
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
-from n2gdb.query.semantics.vocabulary import Vocabulary
+from n2gdb.query.semantics.vocabulary import Vocabulary, literals_of
 
-__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "lower", "tests_of"]
+__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "TokenRun", "lower", "tests_of"]
 
 #: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
 MOST_ANCHORS = 12
@@ -55,18 +57,35 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRun:
+    """Anchors side by side that a text of several tokens stands on, from number ``start`` on.
+
+    ``sequences`` are the ways to read it as tokens (Token.ids), all of one length.
+    """
+
+    start: int
+    sequences: tuple[tuple[int, ...], ...]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the tokens of each anchor say it all: any may stand beside any."""
+        return prod(len(set(column)) for column in zip(*self.sequences, strict=True)) == len(self.sequences)
+
+
+@dataclass(frozen=True, slots=True)
 class Lowered:
     """A pattern's normal form.
 
     ``anchors`` are the named tokens in text order; ``gaps[i]`` is the distance from anchor i to the
     next, the last one's to the activating token, HERE when that is the last anchor itself.
     ``reach`` is how many positions the stored pattern must go back beyond its first anchor, or beyond
-    the activating token when there is no anchor.
+    the activating token when there is no anchor. ``runs`` are texts that stand on several anchors.
     """
 
     anchors: tuple[Anchor, ...]
     gaps: tuple[Link, ...]
     reach: int
+    runs: tuple[TokenRun, ...] = ()
 
     @property
     def context(self) -> tuple[Anchor, ...]:
@@ -78,9 +97,19 @@ class Lowered:
         """The anchor on the activating token, if it is named."""
         return self.anchors[-1] if self.anchors and self.gaps[-1] == HERE else None
 
+    def unfolded(self) -> Iterator[Lowered]:
+        """Yield one form for each way to read the texts, where anchors alone do not say which go together."""
+        bound = [run for run in self.runs if not run.is_free]
+        for chosen in product(*(run.sequences for run in bound)):
+            anchors = list(self.anchors)
+            for run, tokens in zip(bound, chosen, strict=True):
+                anchors[run.start : run.start + len(tokens)] = [Anchor(Among((token,))) for token in tokens]
+            yield Lowered(tuple(anchors), self.gaps, self.reach)
 
-#: A step that is settled: what stands on one position, or on a run of them.
+
+#: A step that is settled: what stands on one position, or on a run of them, or a text on several.
 _Slot: TypeAlias = Anchor | AnyToken | Run
+_Reading: TypeAlias = _Slot | TokenRun
 
 
 def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
@@ -91,12 +120,12 @@ def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowere
     vocabulary.learn(tests_of(clause))
     forms: dict[Lowered, None] = {}
     for pattern in _patterns(clause):
-        for slots, links in _settled(pattern, vocabulary):
-            forms[_normal_form(slots, links)] = None
+        for readings, links in _settled(pattern, vocabulary):
+            forms[_normal_form(readings, links)] = None
             if len(forms) > MOST_FORMS:
                 raise QueryError(
                     f"a clause can be read in more than {MOST_FORMS} ways: write fewer NEAR, or fewer texts"
-                    " of several tokens"
+                    " that may be cut into more or fewer tokens"
                 )
     return tuple(forms)
 
@@ -131,33 +160,28 @@ def _orders(pattern: Pattern) -> Iterator[Pattern]:
 
 def _settled(
     pattern: Pattern, vocabulary: Vocabulary
-) -> Iterator[tuple[tuple[_Slot, ...], tuple[Link, ...]]]:
-    """Yield the pattern with every step settled, once for each way to read its texts as tokens."""
-    readings = [_readings(step, vocabulary) for step in pattern.steps]
-    for chosen in product(*readings):
-        slots = tuple(slot for reading in chosen for slot in reading)
-        links: list[Link] = []
-        for place, reading in enumerate(chosen):
-            links += [_NEXT] * (len(reading) - 1) + list(pattern.links[place : place + 1])
-        yield slots, tuple(links)
+) -> Iterator[tuple[tuple[_Reading, ...], tuple[Link, ...]]]:
+    """Yield the pattern with every step settled, once for each choice of how many tokens its texts are."""
+    for chosen in product(*[_readings(step, vocabulary) for step in pattern.steps]):
+        yield chosen, pattern.links
 
 
-def _readings(step: Step, vocabulary: Vocabulary) -> list[tuple[_Slot, ...]]:
-    """Return the ways to put a step on adjacent positions: on one, or a text's tokens on several."""
+def _readings(step: Step, vocabulary: Vocabulary) -> list[_Reading]:
+    """Return what a step may stand on: one position, or a text's tokens on so many side by side."""
     if isinstance(step, AnyToken | Run):
-        return [(step,)]
+        return [step]
     if isinstance(step, Variable):
-        return [(Anchor(None, step.name),)]
+        return [Anchor(None, step.name)]
     single, sequences = _read(step, vocabulary)
-    sequences = list(dict.fromkeys(sequences))
-    ones = tuple(tokens[0] for tokens in sequences if len(tokens) == 1)
-    sets = [*single, *([Among(tuple(sorted(ones)))] if ones else [])]
-    readings: list[tuple[_Slot, ...]] = []
+    by_length: dict[int, list[tuple[int, ...]]] = {}
+    for tokens in dict.fromkeys(sequences):
+        by_length.setdefault(len(tokens), []).append(tokens)
+    ones = tuple(sorted(token for (token,) in by_length.pop(1, [])))
+    sets = [*single, *([Among(ones)] if ones else [])]
+    readings: list[_Reading] = []
     if sets:
-        readings.append((Anchor(sets[0] if len(sets) == 1 else AnyOf(tuple(sets))),))
-    for tokens in sequences:
-        if len(tokens) > 1:
-            readings.append(tuple(Anchor(Among((token,))) for token in tokens))
+        readings.append(Anchor(sets[0] if len(sets) == 1 else AnyOf(tuple(sets))))
+    readings += [TokenRun(0, tuple(sorted(by_length[length]))) for length in sorted(by_length)]
     return readings
 
 
@@ -167,18 +191,35 @@ def _read(test: TokenTest, vocabulary: Vocabulary) -> tuple[list[TokenSet], list
         case TokenLiteral():
             single = vocabulary.settle(test)
             assert isinstance(single, Reads)
-            return [single] if single.tokens else [], list(vocabulary.cuts(test))
+            return [single] if single.tokens else [], list(vocabulary.held(test))
         case OneOf(alternatives):
             read = [_read(each, vocabulary) for each in alternatives]
             return [each for sets, _ in read for each in sets], [each for _, cuts in read for each in cuts]
+        case Negated(inner):
+            _check_single(inner, vocabulary)
+            return [vocabulary.settle(test)], []
         case _:
             return [vocabulary.settle(test)], []
 
 
-def _normal_form(slots: tuple[_Slot, ...], links: tuple[Link, ...]) -> Lowered:
+def _check_single(test: TokenTest, vocabulary: Vocabulary) -> None:
+    """Refuse a text of several tokens where one is meant."""
+    for literal in literals_of(test):
+        cuts = vocabulary.cuts(literal)
+        if cuts and not vocabulary.reads(literal) and not any(len(cut) == 1 for cut in cuts):
+            raise QuerySyntaxError(
+                f"! takes one token, and {literal} is {len(cuts[0])} for the model: write ! before one of"
+                " them, or NOT MATCHING for the whole text",
+                line=literal.at.line,
+                column=literal.at.column,
+            )
+
+
+def _normal_form(readings: Sequence[_Reading], links: Sequence[Link]) -> Lowered:
+    slots, links, runs = _laid(readings, links)
     named = sum(isinstance(slot, Anchor) for slot in slots)
     if named > MOST_ANCHORS:
-        raise QueryError(f"a pattern names {named} tokens: name at most {MOST_ANCHORS}")
+        raise QueryError(_too_many(readings, named))
     anchors: list[Anchor] = []
     gaps: list[Link] = []
     reach = 0
@@ -202,7 +243,34 @@ def _normal_form(slots: tuple[_Slot, ...], links: tuple[Link, ...]) -> Lowered:
             gap = Link(gap.least, None)  # a run is as long as it likes
     if isinstance(slots[-1], Anchor):
         gaps.append(HERE)
-    return Lowered(tuple(anchors), tuple(gaps), reach)
+    return Lowered(tuple(anchors), tuple(gaps), reach, runs)
+
+
+def _laid(
+    readings: Sequence[_Reading], links: Sequence[Link]
+) -> tuple[list[_Slot], list[Link], tuple[TokenRun, ...]]:
+    """Lay readings on single positions; return these, the links between them, and which are of one text."""
+    slots: list[_Slot] = []
+    between: list[Link] = []
+    runs: list[TokenRun] = []
+    for place, reading in enumerate(readings):
+        if isinstance(reading, TokenRun):
+            start = sum(isinstance(slot, Anchor) for slot in slots)
+            columns = list(zip(*reading.sequences, strict=True))
+            slots += [Anchor(Among(tuple(sorted(set(column))))) for column in columns]
+            between += [_NEXT] * (len(columns) - 1)
+            if len(reading.sequences) > 1:
+                runs.append(TokenRun(start, reading.sequences))
+        else:
+            slots.append(reading)
+        between += links[place : place + 1]
+    return slots, between, tuple(runs)
+
+
+def _too_many(readings: Sequence[_Reading], named: int) -> str:
+    texts = [len(reading.sequences[0]) for reading in readings if isinstance(reading, TokenRun)]
+    cut = f", {' and '.join(map(str, texts))} of them in texts that the model cuts in pieces" if texts else ""
+    return f"a pattern names {named} tokens{cut}: name at most {MOST_ANCHORS}"
 
 
 def _sum(first: Link, second: Link) -> Link:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.shapes import node_in
 
 if TYPE_CHECKING:  # both take longer to load than most answers
     import numpy as np
@@ -23,7 +24,6 @@ __all__ = [
     "is_broad",
     "is_keyed",
     "is_listable",
-    "is_member",
     "mask",
     "members",
     "reads",
@@ -85,7 +85,7 @@ def reads(node: str, tokens: TokenSet, parameters: Parameters) -> str:
         case Among((token,)):
             return f"{node}.id = {parameters.bind(token)}"
         case Among(many):
-            return f"{node}.id IN {parameters.bind(many)}"
+            return node_in(f"{node}.id", many, parameters)
         case OfKind(bits):
             return f"bitwise_and({node}.classes, {parameters.bind(bits)}) <> 0"
         case AnyOf(sets):
@@ -98,15 +98,6 @@ def members(tokens: TokenSet) -> tuple[int, ...] | None:
     """Return the tokens one by one, by Token.id, where they are few enough to be compared so; else None."""
     listed = _listed(tokens)
     return None if listed is None or len(listed) > MOST_COMPARED else tuple(sorted(listed))
-
-
-def is_member(column: str, tokens: Sequence[int], parameters: Parameters) -> str:
-    """Return Cypher for: a column of a relationship is one of ``tokens``.
-
-    Not by IN, which loses rows when it filters a relationship that another filter has seen.
-    """
-    truths = " OR ".join(f"{column} = {parameters.bind(token)}" for token in tokens)
-    return f"({truths})" if len(tokens) > 1 else truths or "false"
 
 
 def is_keyed(tokens: TokenSet) -> bool:

@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 
     from n2gdb.core.tokenizer import Tokenizer
 
-__all__ = ["MOST_PIECES", "Vocabulary", "literal_key", "literals_of"]
+__all__ = ["Vocabulary", "literal_key", "literals_of"]
 
 #: Literals that one statement looks up.
 _TOGETHER = 64
 _LARGEST_EXPRESSION = 1_000
-#: Tokens of a text that a pattern looks for.
-MOST_PIECES = 8
 
 #: A token as a look-up finds it: Token.id, text, norm_key, text_key.
 _Found = tuple[int, str, int, int]
@@ -61,6 +59,7 @@ class Vocabulary:
         self._keys = _Keys()
         self._texts: dict[int, str] = {}
         self._cuts: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
+        self._held: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
 
     def learn(self, tests: Iterable[TokenTest]) -> None:
         """Look all literals of ``tests`` up at once, where they are not known yet."""
@@ -94,24 +93,34 @@ class Vocabulary:
     def cuts(self, literal: TokenLiteral) -> tuple[tuple[int, ...], ...]:
         """Return what the literal is cut into, as sequences of Token.id, by models without such a token.
 
-        A loose literal is cut in several spellings: with and without a leading space, and in each case. One
-        that falls into more than MOST_PIECES tokens, as a rare spelling does, counts only if all do.
+        A loose literal is cut in several spellings: with and without a leading space, and in each case.
         """
         if literal not in self._cuts:
             self.learn([literal])
             owners = {token >> 32 for token in self._keys.of(literal.exact)[literal_key(literal)]}
             models = [model for model in self._tokenizers if model not in owners]
             cuts = list(dict.fromkeys(cut for model in models for cut in self._cut(model, literal)))
-            short = [cut for cut in cuts if len(cut) <= MOST_PIECES]
-            self._cuts[literal] = tuple(short or cuts)
+            self._cuts[literal] = tuple(cuts)
         return self._cuts[literal]
+
+    def held(self, literal: TokenLiteral) -> tuple[tuple[int, ...], ...]:
+        """Return those of ``cuts`` that some graph has side by side; a cut that is one token stays."""
+        if literal not in self._held:
+            cuts = self.cuts(literal)
+            several = [cut for cut in cuts if len(cut) > 1]
+            if several:
+                from n2gdb.query.semantics.held import held
+
+                several = list(held(self._table, several))
+            self._held[literal] = tuple(cut for cut in cuts if len(cut) == 1 or cut in several)
+        return self._held[literal]
 
     def describe(self, literal: TokenLiteral) -> str:
         """Say which tokens a literal stands for."""
         self.learn([literal])
         key = literal_key(literal)
         texts = sorted({self._texts[token] for token in self._keys.of(literal.exact)[key]})
-        cuts = [" ".join(display(self.text(token)) for token in cut) for cut in self.cuts(literal)]
+        cuts = [" ".join(display(self.text(token)) for token in cut) for cut in self.held(literal)]
         meant = [*map(display, texts), *cuts]
         return f"{literal} reads {', '.join(meant) if meant else 'no token'} (key {key})"
 

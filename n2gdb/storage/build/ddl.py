@@ -12,7 +12,7 @@ _TYPES = {
     pa.string(): "STRING",
     pa.int32(): "INT32",
     pa.int64(): "INT64",
-    pa.float32(): "FLOAT",
+    pa.float32(): "DOUBLE",  # as decimals: see reals.py. The engine holds no 32-bit reals
     pa.bool_(): "BOOL",
     pa.binary(): "BLOB",
     pa.list_(pa.int32()): "INT32[]",
@@ -37,10 +37,10 @@ DEFINITIONS = (
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
     "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"
-    " pre INT32, last INT32, activation FLOAT, `end` FLOAT)",
+    " pre INT32, last INT32, activation DOUBLE, `end` DOUBLE)",
     "CREATE REL TABLE CONTEXT(FROM Neuron TO Token,"
-    " act_token INT64, depth INT32, importance FLOAT, pre INT32, last INT32, parent INT32, repeats BOOL,"
-    " activation FLOAT, `end` FLOAT)",
-    "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight FLOAT)",
+    " act_token INT64, depth INT32, importance DOUBLE, pre INT32, last INT32, parent INT32, repeats BOOL,"
+    " activation DOUBLE, `end` DOUBLE, least DOUBLE)",
+    "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight DOUBLE)",
     f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
 )

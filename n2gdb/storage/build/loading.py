@@ -31,7 +31,7 @@ Int64Array = npt.NDArray[np.int64]
 Write = Callable[[str, Mapping[str, Any]], object]
 
 _LEAST_MEMORY = 512 << 20
-_NODE_MEMORY = 140  # measured, with the least: 26 million nodes load with 154 bytes each and fail with 121
+_NODE_MEMORY = 190  # measured, with the least: 2.6 times what a row of CONTEXT takes
 
 #: Trie nodes read at a time, or a shard where it holds more.
 BATCH_NODES = 1_000_000

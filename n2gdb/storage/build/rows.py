@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import Tries
 from n2gdb.errors import DatabaseFormatError
@@ -28,7 +29,7 @@ Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
-_CONTEXT += ["activation", "end"]
+_CONTEXT += ["activation", "end", "least"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,14 @@ class ModelRows:
 
     def survey(self, shards: Sequence[Path]) -> tuple[Int64Array, NeuronMeasures]:
         """Return the paths of the neurons of some shards, and what follows from their graphs."""
-        nodes = self.run.nodes(shards)
+        nodes = decimals(self.run.nodes(shards).drop_columns(["importance"]))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
         paths = tries.path_weights(neuron, self.text_keys)
         return paths.path, NeuronMeasures.measured(tries, neuron, paths)
 
     def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
-        nodes = self.run.nodes(shards)
+        nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
         yield from self._trie_rows(nodes, tries, neuron)
         paths = tries.path_weights(neuron, self.text_keys)
@@ -83,7 +84,7 @@ class ModelRows:
                 [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
             ),
         )
-        examples = self.run.examples(shards)
+        examples = decimals(self.run.examples(shards))
         ends = {
             "neuron": pa.array(self._neuron_key(examples)),
             "window_key": pa.array(self._window_key(examples["window"].to_numpy())),
@@ -99,6 +100,7 @@ class ModelRows:
             "last": tries.last,
             "repeats": tries.repeats,
             "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
+            "least": tries.smallest(nodes["importance"].to_numpy()),
         }
         rows = pa.table(
             columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
@@ -116,6 +118,7 @@ class ModelRows:
 
     def _keyed(self, table: pa.Table, key: Int64Array, *, of_model: bool = True) -> pa.Table:
         """Put the key, and the number of the model it belongs to, in front of a table's own columns."""
+        table = decimals(table)
         first = {"key": key}
         if of_model:
             first["owner"] = np.full(len(key), self.number, np.int64)

@@ -23,7 +23,7 @@ _TOGETHER = 2048  # neurons of a block: some ten thousand nodes, whatever the da
 _ROOTS = (
     "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id >= $first AND n.id <= $last"
     " RETURN n.id AS neuron, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
-    " CAST(1.0, 'FLOAT') AS importance, a.`end` AS `end`"
+    " 1.0 AS importance, a.`end` AS `end`"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.id >= $first AND n.id <= $last"

@@ -1,0 +1,83 @@
+"""Shapes of Cypher that this engine answers wrongly, and the only functions that write what comes near one.
+
+Each was found on kuzu 0.11.3 and is pinned by a test against the engine alone, in
+tests/storage/test_engine_traps.py:
+
+    IN on a relationship    ``c.act_token IN $list`` filters wrongly where another filter has seen ``c``: it
+                            reads other relationships' properties. So ``relationship_in`` writes equalities.
+    string sort key         ``ORDER BY n.state, n.f1`` gives sorted runs that are not merged. So ``order_key``
+                            sorts a word by its place among those that the field can be.
+    SKIP                    ``ORDER BY ... SKIP s LIMIT k``, s past the last block of rows, kills the process.
+                            So ``Page`` asks for the first s + k rows and leaves the s out itself.
+    EXISTS over two parts   ``EXISTS { MATCH (n)-[c]->(), (m:Neuron) WHERE m.id = n.id }`` is a cross product,
+                            which fills the memory; one that mentions a column of ``n`` loses the rows where
+                            that is null. So no subquery mentions one: a plain join asks instead.
+    32-bit reals            0.9 in 32 bits is less than 0.9. So there are none: reals.py.
+    unbound parameter       It is null without a word. So ``Connection`` compares the names.
+    literal null            Arithmetic on it gives numbers. So what is always null is a typed null.
+    filter without column   ``WHERE false`` behind a join is forgotten in some plans. It is worked out before.
+    COPY                    Columns are filled by position, not by name. tables.py and rows.py keep one order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from n2gdb.storage.parameters import Parameters
+
+__all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in"]
+
+#: What is never known: a literal null has no type.
+NO_NUMBER = 'CAST(NULL, "DOUBLE")'
+
+Row = TypeVar("Row")
+
+
+def node_in(column: str, values: Sequence[int] | Sequence[float] | Sequence[str], given: Parameters) -> str:
+    """Return Cypher for: a column of a node is one of ``values``."""
+    return f"{column} IN {given.bind(values)}"
+
+
+def relationship_in(column: str, values: Sequence[int] | Sequence[float], given: Parameters) -> str:
+    """Return Cypher for: a column of a relationship is one of ``values``."""
+    truths = " OR ".join(f"{column} = {given.bind(value)}" for value in values)
+    return f"({truths})" if len(values) > 1 else truths or "false"
+
+
+def order_key(expression: str, choices: Sequence[str] = (), *, descending: bool) -> str:
+    """Return the keys of ORDER BY for one field, rows without a value last.
+
+    ``choices`` are the words that it can be, where it is one.
+    """
+    value = expression
+    if choices:
+        places = "".join(f" WHEN '{word}' THEN {place}" for place, word in enumerate(sorted(choices)))
+        value = f"CASE {expression}{places} END"
+    return f"{expression} IS NULL, {value}{' DESC' if descending else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows to keep of those in order: ``limit`` of them, all where None, after leaving out ``offset``."""
+
+    offset: int
+    limit: int | None
+
+    @classmethod
+    def of(cls, offset: int | None, limit: int | None) -> Page:
+        """Take OFFSET and LIMIT of a query."""
+        return cls(offset or 0, limit)
+
+    def clause(self, given: Parameters) -> str:
+        """Return the end of a statement that is asked for these rows and for those before them."""
+        return "" if self.limit is None else f"LIMIT {given.bind(min(self.offset + self.limit, _MOST_ROWS))}"
+
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return these rows of all rows in order, or of those that ``clause`` gave."""
+        return rows[self.offset : None if self.limit is None else self.offset + self.limit]
+
+
+#: The engine's integers have 64 bits.
+_MOST_ROWS = 2**62

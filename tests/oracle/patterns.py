@@ -1,0 +1,99 @@
+"""Which patterns of a neuron a query finds: a clause holds of the pattern itself, and so does WHERE.
+
+A pattern's importance is the largest of its matches of clauses that are not negated, as a neuron's is; where
+there is none, that of all of its context.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from n2gdb.grammar.ast import Clause, Query
+from tests.oracle.clauses import extent, is_pattern_clause, positive, positive_matches
+from tests.oracle.match import Match, importance_of, matches_of
+from tests.oracle.numbers import number
+from tests.oracle.where import about_match, truth
+from tests.oracle.world import Neuron, World
+
+__all__ = ["Row", "every_row", "matching_rows", "patterns_of"]
+
+#: A pattern of a neuron, by the preorder index of its end.
+_End: TypeAlias = tuple[Neuron, int]
+#: The neurons that a clause on the whole graph holds of.
+_OfNeurons: TypeAlias = Callable[[Clause], frozenset[Neuron]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pattern of a neuron."""
+
+    neuron: Neuron
+    end: int
+    activation: float
+    importance: float | None
+
+
+def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
+    """Return the patterns of neurons that clauses and WHERE hold of, in the order of the neurons."""
+    every = frozenset((neuron, end) for neuron in neurons for end in neuron.patterns)
+
+    def holders(clause: Clause) -> frozenset[_End]:
+        if is_pattern_clause(clause):
+            found = matches_of(clause, world)
+            return frozenset((neuron, match.end) for neuron, each in found.items() for match in each)
+        alike = of_neurons(clause)
+        return frozenset((neuron, end) for neuron, end in every if neuron in alike)
+
+    holding = every if query.clauses is None else every & extent(query.clauses, holders, every)
+    clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
+    matched: dict[_End, list[Match]] = defaultdict(list)
+    for clause in clauses:
+        for neuron, each in matches_of(clause, world).items():
+            for match in each:
+                matched[neuron, match.end].append(match)
+    rows = (
+        _row(neuron, end, matched.get((neuron, end), ()))
+        for neuron in neurons
+        for end in neuron.patterns
+        if (neuron, end) in holding
+    )
+    return [row for row in rows if _counts(query, row)]
+
+
+def matching_rows(query: Query, neuron: Neuron, world: World) -> list[Row]:
+    """Return the patterns of a neuron by which a clause holds of it; all where no clause is on patterns."""
+    if any(map(is_pattern_clause, positive(query.clauses))):
+        matched = _matched(query, neuron, world)
+        return [_row(neuron, end, found) for end, found in matched.items()]
+    return every_row(neuron)
+
+
+def every_row(neuron: Neuron) -> list[Row]:
+    """Return all patterns of a neuron."""
+    return [_row(neuron, end, ()) for end in neuron.patterns]
+
+
+def _matched(query: Query, neuron: Neuron, world: World) -> dict[int, list[Match]]:
+    """Return the matches that count, of clauses that are not negated, by the pattern."""
+    matched: dict[int, list[Match]] = defaultdict(list)
+    for match in positive_matches(query, neuron, world):
+        matched[match.end].append(match)
+    return dict(matched)
+
+
+def _row(neuron: Neuron, end: int, found: Sequence[Match]) -> Row:
+    pattern = neuron.patterns[end]
+    importance = _largest(match.importance for match in found) if found else importance_of(pattern, ())
+    return Row(neuron, end, pattern.activation, importance)
+
+
+def _counts(query: Query, row: Row) -> bool:
+    own = {"activation": number(row.activation), "importance": number(row.importance)}
+    return all(truth(each, {**row.neuron.numbers, **own}) is True for each in about_match(query.where))
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
