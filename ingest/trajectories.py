@@ -16,7 +16,7 @@ from n2gdb.errors import SelectionError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.engine import Engine
 from n2gdb.ingest.packing import lengths_of
-from n2gdb.ingest.prune import Examples, Prompts, prune, reach_of
+from n2gdb.ingest.prune import Examples, Prompts, prune, reach_of, shortest_of
 from n2gdb.ingest.report import Report, silent
 from n2gdb.ingest.saliency import measure_saliency
 from n2gdb.ingest.windows import PAD
@@ -41,10 +41,12 @@ FloatArray = npt.NDArray[np.float32]
 def follow_contexts(engine: Engine, layer: int, examples: Examples, lengths: Sequence[int]) -> FloatArray:
     """Normalised activation of each pivot in prompts of at most so many tokens, behind a BOS.
 
-    A prompt ends on the pivot and begins no earlier than its window or the last special token before it.
+    A prompt ends on the pivot and begins no earlier than its window or the last special token before it; without
+    a BOS one more token stands before a lone pivot.
     Returns (example, length) float32.
     """
-    length = np.minimum(np.array(lengths), _reaches(engine, examples, max(lengths))[:, None])
+    asked = np.maximum(np.array(lengths), shortest_of(engine))
+    length = np.minimum(asked, _reaches(engine, examples, max(lengths))[:, None])
     row = np.repeat(np.arange(len(length)), len(lengths))
     tokens = _suffixes(engine.model.bos, examples, row, length.ravel())
     found = engine.activations(layer, tokens, examples.neuron[row])
