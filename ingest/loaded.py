@@ -12,10 +12,16 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.fingerprint import bridge_configuration, model_fingerprint
 from n2gdb.ingest.tokenizer import ModelTokenizer
 
-__all__ = ["Loaded", "loaded", "require_finite"]
+__all__ = ["Loaded", "close", "loaded", "probe_tokens", "require_finite"]
 
 #: Weights that a message names.
 _NAMED = 3
+
+#: Tokens of the prompt that a loaded model is tried on.
+_PROBED = 48
+
+#: How far apart, as a share of the largest number, rounding takes two ways to run one model.
+_ROUNDING = 3e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,15 +34,27 @@ class Loaded:
 
 
 def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
-    """Check and name a model that its bridge alone knows; raises ModelError for weights that are not finite."""
+    """Check and name a model that its bridge alone knows; raises ModelError for NaN among its weights."""
     weights = bridge.state_dict()
     require_finite(weights)
     return Loaded(bridge, tokenizer, model_fingerprint(bridge_configuration(bridge.cfg), weights))
 
 
+def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:
+    """Two prompts that a loaded model is tried on, alike in their first half: (2, position)."""
+    some = torch.arange(1, 1 + min(_PROBED, n_ctx)) % d_vocab
+    half = len(some) // 2
+    return torch.stack([some, torch.cat([some[:half], some[half:].flip(0)])])
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether two tensors of one shape are the same but for rounding; NaN is like nothing."""
+    return bool((found - expected).abs().max() <= _ROUNDING * expected.abs().max())
+
+
 def require_finite(weights: Mapping[str, torch.Tensor]) -> None:
     """Raise ModelError naming the weights that hold a NaN or an infinity: all that follows would be NaN."""
-    # A sum is not finite where a part of it is not, and needs no tensor of its own; float64 does not overflow.
+    # A sum is not finite where a part of it is not, and takes no memory; float64 does not overflow.
     wrong = [
         name
         for name, tensor in weights.items()

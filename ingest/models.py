@@ -81,7 +81,7 @@ class SubjectModel:
 
     @property
     def first_counts(self) -> bool:
-        """Whether a window's first position can count: without a BOS, attention rests on whatever is there."""
+        """Whether a window's first position can count: without a BOS attention rests on what is there."""
         return self.bos is not None
 
     def counted(self, windows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

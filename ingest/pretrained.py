@@ -15,7 +15,8 @@ import torch
 
 from n2gdb.errors import ModelError, one_line
 from n2gdb.ingest.fingerprint import model_fingerprint, pretrained_configuration
-from n2gdb.ingest.loaded import Loaded, require_finite
+from n2gdb.ingest.loaded import Loaded, close, require_finite
+from n2gdb.ingest.text_part import text_part, tried
 from n2gdb.ingest.tokenizer import ModelTokenizer
 
 __all__ = ["load_pretrained"]
@@ -36,7 +37,7 @@ def load_pretrained(source: str, failure: str, device: str) -> Loaded:
     try:
         config = _configuration(source, options)
         identity = pretrained_configuration(config)
-        model = _text_part(_with_all_weights(_model_class(config), source, config, options))
+        model = text_part(_with_all_weights(_model_class(config), source, config, options))
         weights = model.state_dict()
         require_finite(weights)
         fingerprint = model_fingerprint(identity, weights)
@@ -93,7 +94,6 @@ def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, An
         source,
         config=config,
         dtype=torch.float32,
-        attn_implementation="eager",  # what bridges hook
         ignore_mismatched_sizes=True,  # reported below, by name
         output_loading_info=True,
         **options,
@@ -117,41 +117,31 @@ def _some(keys: Iterable[str]) -> str:
     return ", ".join(first) + (", ..." if rest[0] else "")
 
 
-def _text_part(model: Any) -> Any:
-    """The causal language model inside an image-text model, sharing its weights; any other model itself.
-
-    Where transformers has no class for the text part alone, the whole model is left to be read.
-    """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    config = getattr(model.config, "text_config", None)
-    inner = getattr(model.base_model, "language_model", None)
-    if config is None or inner is None or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        return model
-    with torch.device("meta"):
-        text = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]._from_config(config, attn_implementation="eager")
-    if type(text.base_model) is not type(inner):
-        return model
-    setattr(text, text.base_model_prefix, inner)
-    text.set_output_embeddings(model.get_output_embeddings())
-    return text.eval()
-
-
 def _bridged(model: Any, source: str) -> Any:
     from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
     from transformer_lens.model_bridge.sources import build_bridge_from_module
 
     architecture = type(model).__name__
     if architecture not in SUPPORTED_ARCHITECTURES:
-        raise ModelError(f"transformer-lens does not know {architecture} models")
+        raise ModelError(f"transformer-lens does not support {architecture} models")
+    tokens, expected = tried(model)
     try:
-        return build_bridge_from_module(
+        bridge = build_bridge_from_module(
             model, architecture, hf_config=model.config, dtype=torch.float32, model_name=source
         )
-    except (AttributeError, AssertionError, KeyError, TypeError) as error:
+        with torch.inference_mode():
+            found = bridge.forward(tokens, return_type="logits")
+    except Exception as error:  # configurations that its authors did not meet
         raise ModelError(
-            f"transformer-lens cannot run this {architecture}: {type(error).__name__}: {one_line(error)}"
+            f"transformer-lens does not support this configuration of {architecture}"
+            f" ({type(error).__name__}: {one_line(error)})"
         ) from error
+    if not close(found, expected):
+        raise ModelError(
+            f"transformer-lens does not support this configuration of {architecture}: what it computes is not"
+            " what transformers does"
+        )
+    return bridge
 
 
 def _tokenizer(source: str, options: dict[str, Any]) -> Any:

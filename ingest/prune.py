@@ -61,9 +61,9 @@ class Prompts:
 def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> Prompts:
     """Cut each example to its shortest suffix with ``prune_ratio`` of the pivot's activation.
 
-    If none reaches the ratio, the longest stays. None crosses a special token, but that without a BOS one token
-    at least stands before the pivot, whatever it is. Examples whose pruned prompt
-    does not activate at all are dropped, as nothing can be scaled.
+    If none reaches the ratio, the longest stays. None crosses a special token, but that without a BOS one
+    token at least stands before the pivot, whatever it is. Examples whose pruned prompt does not activate at
+    all are dropped, as nothing can be scaled.
 
     Source: N2G, arXiv 2305.19911, section 3.1.
     """

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from n2gdb.errors import ModelError, one_line
+from n2gdb.ingest.loaded import close, probe_tokens
 
 __all__ = ["Sites", "find_sites"]
 
@@ -16,10 +17,6 @@ _POST = "blocks.{layer}.mlp.hook_post"
 
 #: In solu_ln MLPs a LayerNorm mixes the neurons before that projection: read in front of it.
 _BEFORE_NORM = "blocks.{layer}.mlp.ln.hook_in"
-
-
-#: Tokens of the prompts that tell whether a model can be read, and how far apart rounding alone takes them.
-_PROBED, _ROUNDING = 8, 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,37 +30,32 @@ class Sites:
 
 
 def find_sites(bridge: Any, name: str) -> Sites:
-    """Find the hook point of every layer's neurons, and see by two passes that they can be read there.
+    """Find the hook point of every layer's neurons, and see by a pass that they can be read there.
 
     Raises ModelError, which calls the model ``name``: for MLPs that cannot be read, as mixtures of experts,
     for a layer that a pass does not reach once, and for a model whose positions read what stands behind.
     """
     template = _POST if bridge.get_hook_point(_BEFORE_NORM.format(layer=0)) is None else _BEFORE_NORM
     points = tuple(_point(bridge, name, template, layer) for layer in range(bridge.cfg.n_layers))
-    some = torch.arange(1, 1 + _PROBED) % bridge.cfg.d_vocab
-    other = torch.cat([some[: _PROBED // 2], some.flip(0)[: _PROBED // 2]])
-    first, second = (_pass(bridge, name, points, tokens) for tokens in (some, other))
-    widths = [[value.shape[-1] for value in seen] for seen in first]
+    tokens = probe_tokens(bridge.cfg.d_vocab, bridge.cfg.n_ctx)
+    passed = _pass(bridge, name, points, tokens.to(bridge.W_E.device))
+    widths = [[value.shape[-1] for value in seen] for seen in passed]
     if any(seen != widths[0][:1] for seen in widths):
         raise ModelError(
             f"{name}: layers carry {widths} neurons at {template}; "
             "only models with equally wide layers, each run once, can be read"
         )
-    for (before,), (after,) in zip(first, second, strict=True):
-        if not torch.isfinite(before).all():
-            raise ModelError(f"{name}: its activations are NaN or infinite; in float32 they should not be")
-        alike = (part.view(_PROBED, -1)[: _PROBED // 2] for part in (before, after))
-        _require_causal(name, *alike)
+    for (values,) in passed:
+        if not torch.isfinite(values).all():
+            raise ModelError(f"{name}: its activations are NaN or infinite: its weights are damaged")
+        # The prompts differ behind their first half: what stands there must not reach back.
+        one, other = values.view(*tokens.shape, -1)[:, : tokens.shape[1] // 2]
+        if not close(other, one):
+            raise ModelError(
+                f"{name} is not causal, its tokens read what stands behind them: only causal language models"
+                " can be read"
+            )
     return Sites(template, points, widths[0][0])
-
-
-def _require_causal(name: str, first: torch.Tensor, second: torch.Tensor) -> None:
-    """Compare the activations of positions that two prompts have in common: (position, neuron) each."""
-    if (first - second).abs().max() > _ROUNDING * first.abs().max():
-        raise ModelError(
-            f"{name} is not causal, its tokens read what stands behind them: only causal language models can"
-            " be read"
-        )
 
 
 def _point(bridge: Any, name: str, template: str, layer: int) -> torch.nn.Module:
@@ -82,7 +74,7 @@ def _point(bridge: Any, name: str, template: str, layer: int) -> torch.nn.Module
 def _pass(
     bridge: Any, name: str, points: tuple[torch.nn.Module, ...], tokens: torch.Tensor
 ) -> list[list[torch.Tensor]]:
-    """Run a prompt and note all that passes each point."""
+    """Run prompts and note all that passes each point."""
     seen: list[list[torch.Tensor]] = [[] for _ in points]
     handles = [
         point.register_forward_hook(lambda _m, _i, value, values=values: values.append(value.clone()))
@@ -90,7 +82,7 @@ def _pass(
     ]
     try:
         with torch.inference_mode():
-            bridge.forward(tokens[None].to(bridge.W_E.device), return_type=None)
+            bridge.forward(tokens, return_type=None)
     except Exception as error:  # what a bridge takes for a model, and cannot run
         raise ModelError(
             f"{name}: transformer-lens cannot run it: {type(error).__name__}: {one_line(error)}"

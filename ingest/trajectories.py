@@ -41,9 +41,8 @@ FloatArray = npt.NDArray[np.float32]
 def follow_contexts(engine: Engine, layer: int, examples: Examples, lengths: Sequence[int]) -> FloatArray:
     """Normalised activation of each pivot in prompts of at most so many tokens, behind a BOS.
 
-    A prompt ends on the pivot and begins no earlier than its window or the last special token before it; without
-    a BOS one more token stands before a lone pivot.
-    Returns (example, length) float32.
+    A prompt ends on the pivot and begins no earlier than its window or the last special token before it;
+    without a BOS one more token stands before a lone pivot. Returns (example, length) float32.
     """
     asked = np.maximum(np.array(lengths), shortest_of(engine))
     length = np.minimum(asked, _reaches(engine, examples, max(lengths))[:, None])

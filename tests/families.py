@@ -1,0 +1,186 @@
+"""Tiny models of every family that transformers can make without a hub, and where their neurons are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import transformers
+
+from tests.tiny_models import VOCABULARY
+
+__all__ = ["FAMILIES", "Family"]
+
+#: What nearly all configurations call their sizes.
+_SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+    "vocab_size": VOCABULARY,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": None,
+}
+_GROUPED = {**_SIZES, "num_key_value_heads": 2}
+_GPT = {
+    "n_embd": 32,
+    "n_layer": 3,
+    "n_head": 4,
+    "n_positions": 64,
+    "vocab_size": VOCABULARY,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+_GEMMA = {**_GROUPED, "head_dim": 8, "query_pre_attn_scalar": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A configuration, and the ending of the modules whose input are the neurons."""
+
+    config: Callable[[], Any]
+    projection: str
+
+
+def _rope(**parameters: Any) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_theta": 10000.0, **parameters}}
+
+
+def _llama(**changed: Any) -> Family:
+    return Family(lambda: transformers.LlamaConfig(**{**_GROUPED, **changed}), "mlp.down_proj")
+
+
+def _of(name: str, projection: str, sizes: dict[str, Any] = _GROUPED, **changed: Any) -> Family:
+    return Family(lambda: getattr(transformers, name)(**{**sizes, **changed}), projection)
+
+
+FAMILIES: dict[str, Family] = {
+    "gpt2": _of("GPT2Config", "mlp.c_proj", _GPT),
+    "gpt2-relu": _of("GPT2Config", "mlp.c_proj", _GPT, activation_function="relu"),
+    "gpt2-inverse": _of("GPT2Config", "mlp.c_proj", _GPT, scale_attn_by_inverse_layer_idx=True),
+    "gpt2-unscaled": _of("GPT2Config", "mlp.c_proj", _GPT, scale_attn_weights=False),
+    "gpt2-untied": _of("GPT2Config", "mlp.c_proj", _GPT, tie_word_embeddings=False),
+    "openai-gpt": _of("OpenAIGPTConfig", "mlp.c_proj", _GPT),
+    "gpt_neo": _of(
+        "GPTNeoConfig",
+        "mlp.c_proj",
+        _SIZES,
+        num_layers=3,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1], [["global"], 1]],
+        window_size=4,
+    ),
+    "gpt_neox": _of("GPTNeoXConfig", "mlp.dense_4h_to_h", _SIZES),
+    "gpt_neox-serial": _of("GPTNeoXConfig", "mlp.dense_4h_to_h", _SIZES, use_parallel_residual=False),
+    "gpt_neox-partial": _of(
+        "GPTNeoXConfig",
+        "mlp.dense_4h_to_h",
+        _SIZES,
+        **_rope(rope_type="default", partial_rotary_factor=1.0),
+    ),
+    "gpt_neox-relu": _of("GPTNeoXConfig", "mlp.dense_4h_to_h", _SIZES, hidden_act="relu"),
+    "gptj": _of("GPTJConfig", "mlp.fc_out", _GPT, rotary_dim=4),
+    "codegen": _of("CodeGenConfig", "mlp.fc_out", _GPT, rotary_dim=4),
+    "llama": _llama(),
+    "llama-tied": _llama(tie_word_embeddings=True),
+    "llama-bias": _llama(attention_bias=True, mlp_bias=True),
+    "llama-gelu": _llama(hidden_act="gelu_pytorch_tanh"),
+    "llama-eps": _llama(rms_norm_eps=0.1),
+    "llama-wide": _llama(head_dim=16),
+    "llama-one-key": _llama(num_key_value_heads=1),
+    "llama-theta": _llama(**_rope(rope_type="default", rope_theta=100.0)),
+    "llama-linear": _llama(**_rope(rope_type="linear", factor=4.0)),
+    "llama-dynamic": _llama(**_rope(rope_type="dynamic", factor=4.0), max_position_embeddings=16),
+    "llama-yarn": _llama(
+        **_rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=16),
+    ),
+    "llama-llama3": _llama(
+        **_rope(
+            rope_type="llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=16,
+        )
+    ),
+    "llama-longrope": _llama(
+        **_rope(
+            rope_type="longrope",
+            short_factor=[1.0] * 4,
+            long_factor=[3.0] * 4,
+            original_max_position_embeddings=16,
+            factor=4.0,
+        )
+    ),
+    "mistral": _of("MistralConfig", "mlp.down_proj", sliding_window=None),
+    "mistral-sliding": _of("MistralConfig", "mlp.down_proj", sliding_window=4),
+    "qwen2": _of("Qwen2Config", "mlp.down_proj"),
+    "qwen2-sliding": _of(
+        "Qwen2Config", "mlp.down_proj", use_sliding_window=True, sliding_window=4, max_window_layers=1
+    ),
+    "qwen3": _of("Qwen3Config", "mlp.down_proj", head_dim=8),
+    "gemma": _of("GemmaConfig", "mlp.down_proj", head_dim=8),
+    "gemma2": _of("Gemma2Config", "mlp.down_proj", _GEMMA, sliding_window=4),
+    "gemma2-softcap": _of("Gemma2Config", "mlp.down_proj", _GEMMA, attn_logit_softcapping=0.5),
+    "gemma3": _of("Gemma3TextConfig", "mlp.down_proj", _GEMMA, sliding_window=4),
+    "vaultgemma": _of("VaultGemmaConfig", "mlp.down_proj", _GEMMA, sliding_window=4),
+    "phi": _of("PhiConfig", "mlp.fc2", _SIZES),
+    "phi3": _of("Phi3Config", "mlp.down_proj"),
+    "stablelm": _of("StableLmConfig", "mlp.down_proj"),
+    "stablelm-parallel": _of(
+        "StableLmConfig", "mlp.down_proj", _GROUPED, use_parallel_residual=True, qk_layernorm=True
+    ),
+    "opt": _of("OPTConfig", "fc2", _SIZES, ffn_dim=48, word_embed_proj_dim=32, pad_token_id=1),
+    "opt-after": _of(
+        "OPTConfig",
+        "fc2",
+        _SIZES,
+        ffn_dim=48,
+        word_embed_proj_dim=16,
+        do_layer_norm_before=False,
+        pad_token_id=1,
+    ),
+    "bloom": _of("BloomConfig", "mlp.dense_4h_to_h", n_layer=3, n_head=4, hidden_size=32),
+    "falcon": _of("FalconConfig", "mlp.dense_4h_to_h", _SIZES),
+    "falcon-new": _of(
+        "FalconConfig", "mlp.dense_4h_to_h", _SIZES, new_decoder_architecture=True, num_kv_heads=2
+    ),
+    "falcon-alibi": _of("FalconConfig", "mlp.dense_4h_to_h", _SIZES, alibi=True),
+    "mpt": _of("MptConfig", "ffn.down_proj", d_model=32, n_heads=4, n_layers=3, max_seq_len=64),
+    "olmo": _of("OlmoConfig", "mlp.down_proj", clip_qkv=0.5),
+    "olmo2": _of("Olmo2Config", "mlp.down_proj"),
+    "olmo3": _of("Olmo3Config", "mlp.down_proj", sliding_window=4),
+    "cohere": _of("CohereConfig", "mlp.down_proj"),
+    "cohere2": _of("Cohere2Config", "mlp.down_proj", sliding_window=4),
+    "starcoder2": _of("Starcoder2Config", "mlp.c_proj"),
+    "gpt_bigcode": _of("GPTBigCodeConfig", "mlp.c_proj", _GPT),
+    "granite": _of(
+        "GraniteConfig",
+        "mlp.down_proj",
+        embedding_multiplier=3.0,
+        residual_multiplier=0.5,
+        attention_multiplier=0.2,
+        logits_scaling=2.0,
+    ),
+    "smollm3": _of("SmolLM3Config", "mlp.down_proj", no_rope_layers=[1, 0, 1]),
+    "nemotron": _of("NemotronConfig", "mlp.down_proj"),
+    "glm": _of("GlmConfig", "mlp.down_proj", head_dim=8),
+    "glm4": _of("Glm4Config", "mlp.down_proj", head_dim=8),
+    "exaone4": _of("Exaone4Config", "mlp.down_proj", sliding_window=4, sliding_window_pattern=2),
+    "ernie4_5": _of("Ernie4_5Config", "mlp.down_proj", head_dim=8),
+    "seed_oss": _of("SeedOssConfig", "mlp.down_proj", head_dim=8),
+    "arcee": _of("ArceeConfig", "mlp.down_proj"),
+    "apertus": _of("ApertusConfig", "mlp.down_proj"),
+    "helium": _of("HeliumConfig", "mlp.down_proj", head_dim=8),
+    "xglm": _of(
+        "XGLMConfig", "fc2", _SIZES, d_model=32, ffn_dim=48, num_layers=3, attention_heads=4, pad_token_id=1
+    ),
+    "biogpt": _of("BioGptConfig", "fc2", _SIZES, pad_token_id=1),
+    "ministral3": _of("Ministral3Config", "mlp.down_proj", head_dim=8),
+    "hunyuan": _of("HunYuanDenseV1Config", "mlp.down_proj", head_dim=8),
+    "nanochat": _of("NanoChatConfig", "mlp.fc2"),
+    "modernbert-decoder": _of("ModernBertDecoderConfig", "mlp.Wo", _SIZES, pad_token_id=1),
+}
