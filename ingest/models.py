@@ -100,6 +100,11 @@ class SubjectModel:
         return self.tokenizer.mask
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What is unusual about how its text is read, a sentence each."""
+        return self.tokenizer.notices
+
+    @property
     def tokenizer_json(self) -> str:
         """The tokenizer as the tokenizers library writes it."""
         return self.tokenizer.json

@@ -148,7 +148,7 @@ class Vocabulary:
         if tokenizer is None:
             return
         for spelling in [literal.text] if literal.exact else _spellings(literal.text):
-            if cut := tokenizer.cut(spelling):
+            if cut := tokenizer.cut_inside(spelling):
                 yield tuple(model << 32 | token for token in cut)
 
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
