@@ -20,7 +20,7 @@ def load_stored_model(info: ModelInfo, device: str = "auto") -> SubjectModel:
     Raises ModelError where it cannot be loaded, or where its weights or its tokenizer are not those that
     the database was made of.
     """
-    model = load_model(info.source, device, name=info.name)
+    model = dataclasses.replace(load_model(info.source, device), name=info.name)
     parts = {
         "weights": (model.fingerprint, info.model_fingerprint),
         "tokenizer": (model.tokenizer_fingerprint, info.tokenizer_fingerprint),

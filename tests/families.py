@@ -10,7 +10,7 @@ import transformers
 
 from tests.tiny_models import VOCABULARY
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["FAMILIES", "IMAGE_TEXT", "REFUSED", "UNREADABLE_IMAGE_TEXT", "Family"]
 
 #: What nearly all configurations call their sizes.
 _SIZES = {
@@ -61,7 +61,6 @@ FAMILIES: dict[str, Family] = {
     "gpt2": _of("GPT2Config", "mlp.c_proj", _GPT),
     "gpt2-relu": _of("GPT2Config", "mlp.c_proj", _GPT, activation_function="relu"),
     "gpt2-inverse": _of("GPT2Config", "mlp.c_proj", _GPT, scale_attn_by_inverse_layer_idx=True),
-    "gpt2-unscaled": _of("GPT2Config", "mlp.c_proj", _GPT, scale_attn_weights=False),
     "gpt2-untied": _of("GPT2Config", "mlp.c_proj", _GPT, tie_word_embeddings=False),
     "openai-gpt": _of("OpenAIGPTConfig", "mlp.c_proj", _GPT),
     "gpt_neo": _of(
@@ -145,10 +144,6 @@ FAMILIES: dict[str, Family] = {
     ),
     "bloom": _of("BloomConfig", "mlp.dense_4h_to_h", n_layer=3, n_head=4, hidden_size=32),
     "falcon": _of("FalconConfig", "mlp.dense_4h_to_h", _SIZES),
-    "falcon-new": _of(
-        "FalconConfig", "mlp.dense_4h_to_h", _SIZES, new_decoder_architecture=True, num_kv_heads=2
-    ),
-    "falcon-alibi": _of("FalconConfig", "mlp.dense_4h_to_h", _SIZES, alibi=True),
     "mpt": _of("MptConfig", "ffn.down_proj", d_model=32, n_heads=4, n_layers=3, max_seq_len=64),
     "olmo": _of("OlmoConfig", "mlp.down_proj", clip_qkv=0.5),
     "olmo2": _of("Olmo2Config", "mlp.down_proj"),
@@ -174,13 +169,136 @@ FAMILIES: dict[str, Family] = {
     "seed_oss": _of("SeedOssConfig", "mlp.down_proj", head_dim=8),
     "arcee": _of("ArceeConfig", "mlp.down_proj"),
     "apertus": _of("ApertusConfig", "mlp.down_proj"),
-    "helium": _of("HeliumConfig", "mlp.down_proj", head_dim=8),
     "xglm": _of(
         "XGLMConfig", "fc2", _SIZES, d_model=32, ffn_dim=48, num_layers=3, attention_heads=4, pad_token_id=1
     ),
-    "biogpt": _of("BioGptConfig", "fc2", _SIZES, pad_token_id=1),
     "ministral3": _of("Ministral3Config", "mlp.down_proj", head_dim=8),
     "hunyuan": _of("HunYuanDenseV1Config", "mlp.down_proj", head_dim=8),
     "nanochat": _of("NanoChatConfig", "mlp.fc2"),
     "modernbert-decoder": _of("ModernBertDecoderConfig", "mlp.Wo", _SIZES, pad_token_id=1),
+}
+
+
+_CAUSAL, _MASKED, _SEQUENCES = "AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSeq2SeqLM"
+_BOTH_WAYS, _EXPERTS = "is not causal, its tokens read what stands behind", "has no dense MLP to read at"
+_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "vocab_size": VOCABULARY}
+_BART = {
+    **_SIZES,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "pad_token_id": 1,
+}
+_PADDED = {**_SIZES, "pad_token_id": 1}
+
+
+def _refused(
+    name: str, message: str, kind: str = _CAUSAL, sizes: dict[str, Any] = _GROUPED, **changed: Any
+) -> tuple[str, Callable[[], Any], str]:
+    return kind, _of(name, "", sizes, **changed).config, message
+
+
+#: What cannot be read: the class that writes it, its configuration, and what is said.
+REFUSED: dict[str, tuple[str, Callable[[], Any], str]] = {
+    "bert": _refused("BertConfig", _BOTH_WAYS, _MASKED, _PADDED),
+    "roberta": _refused("RobertaConfig", _BOTH_WAYS, _MASKED, _PADDED),
+    "distilbert": _refused(
+        "DistilBertConfig", _BOTH_WAYS, _MASKED, _PADDED, dim=32, hidden_dim=48, n_heads=4, n_layers=2
+    ),
+    "albert": _refused("AlbertConfig", _BOTH_WAYS, _MASKED, _PADDED, embedding_size=16),
+    "electra": _refused("ElectraConfig", _BOTH_WAYS, _MASKED, _PADDED, embedding_size=16),
+    "modernbert": _refused("ModernBertConfig", _BOTH_WAYS, _MASKED, _PADDED),
+    "t5": _refused("T5Config", "is an encoder-decoder model", _SEQUENCES, _T5),
+    "bart": _refused("BartConfig", "is an encoder-decoder model", _SEQUENCES, _BART),
+    "mixtral": _refused("MixtralConfig", _EXPERTS, num_local_experts=2),
+    "qwen2_moe": _refused("Qwen2MoeConfig", _EXPERTS, num_experts=2, num_experts_per_tok=1),
+    "mamba": _refused("MambaConfig", _EXPERTS, sizes=_SIZES, state_size=4),
+    "gpt_neox-unbiased": _refused(
+        "GPTNeoXConfig", "does not support this configuration", sizes=_SIZES, attention_bias=False
+    ),
+    "gpt2-unscaled": _refused(
+        "GPT2Config", "does not support this configuration", sizes=_GPT, scale_attn_weights=False
+    ),
+    "falcon-new": _refused(
+        "FalconConfig",
+        "does not support this configuration",
+        sizes=_SIZES,
+        new_decoder_architecture=True,
+        num_kv_heads=2,
+    ),
+    "falcon-alibi": _refused("FalconConfig", "does not support this configuration", sizes=_SIZES, alibi=True),
+    "helium": _refused("HeliumConfig", "does not support HeliumForCausalLM", head_dim=8),
+    "biogpt": _refused("BioGptConfig", "does not support BioGptForCausalLM", sizes=_PADDED),
+}
+
+_VISION = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 8,
+    "patch_size": 4,
+}
+_IMAGE = VOCABULARY - 1
+
+
+def _seeing(name: str, text: str, vision: str, sizes: dict[str, Any] = _GROUPED) -> Callable[[], Any]:
+    return lambda: getattr(transformers, name)(
+        text_config=getattr(transformers, text)(**sizes),
+        vision_config=getattr(transformers, vision)(**_VISION),
+        image_token_index=_IMAGE,
+    )
+
+
+def _qwen(name: str, section: list[int], vision: dict[str, Any]) -> Callable[[], Any]:
+    rotation = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": section}
+    return lambda: getattr(transformers, name)(
+        text_config={**_GROUPED, "head_dim": 8, "rope_parameters": rotation},
+        vision_config={"depth": 1, "num_heads": 2, "patch_size": 4, **vision},
+        image_token_id=_IMAGE,
+        video_token_id=_IMAGE - 1,
+        vision_start_token_id=_IMAGE - 2,
+        vision_end_token_id=_IMAGE - 3,
+    )
+
+
+_WINDOWED = {"hidden_size": 16, "out_hidden_size": 32, "intermediate_size": 24}
+
+#: Models of images and text, whose text part is a causal language model.
+IMAGE_TEXT: dict[str, Callable[[], Any]] = {
+    "gemma3": lambda: transformers.Gemma3Config(
+        text_config=transformers.Gemma3TextConfig(**_GEMMA, sliding_window=4),
+        vision_config=transformers.SiglipVisionConfig(**_VISION),
+        mm_tokens_per_image=4,
+        image_token_index=_IMAGE,
+        boi_token_index=_IMAGE - 1,
+        eoi_token_index=_IMAGE - 2,
+    ),
+    "llava": _seeing("LlavaConfig", "LlamaConfig", "CLIPVisionConfig"),
+    "llava_next": _seeing("LlavaNextConfig", "LlamaConfig", "CLIPVisionConfig"),
+    "llava_onevision": _seeing("LlavaOnevisionConfig", "Qwen2Config", "SiglipVisionConfig"),
+    "mistral3": _seeing("Mistral3Config", "MistralConfig", "PixtralVisionConfig"),
+    "idefics3": lambda: transformers.Idefics3Config(
+        text_config=transformers.LlamaConfig(**_GROUPED),
+        vision_config=dict(_VISION),
+        image_token_id=_IMAGE,
+        scale_factor=2,
+    ),
+    "qwen2_vl": _qwen("Qwen2VLConfig", [1, 1, 2], {"embed_dim": 16, "hidden_size": 32}),
+    "qwen2_5_vl": _qwen("Qwen2_5_VLConfig", [1, 1, 2], {**_WINDOWED, "fullatt_block_indexes": [0]}),
+    "qwen3_vl": _qwen("Qwen3VLConfig", [2, 1, 1], {**_WINDOWED, "deepstack_visual_indexes": [0]}),
+}
+
+#: Those whose text part is none: prompts are read both ways.
+UNREADABLE_IMAGE_TEXT: dict[str, Callable[[], Any]] = {
+    "paligemma": lambda: transformers.PaliGemmaConfig(
+        text_config=transformers.GemmaConfig(**_GROUPED, head_dim=8),
+        vision_config=transformers.SiglipVisionConfig(**_VISION),
+        image_token_index=_IMAGE,
+        projection_dim=32,
+    )
 }
