@@ -61,7 +61,12 @@ def load_pretrained(source: str, failure: str, device: str) -> Loaded:
 def _configuration(source: str, options: dict[str, Any]) -> Any:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(source, **options)
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ModelError("it needs code of its own, which n2gdb does not run") from error
     if getattr(config, "quantization_config", None):
         raise ModelError("its weights are quantised: save them in float32, float16 or bfloat16 first")
     return config
