@@ -6,7 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 
 from n2gdb.errors import ModelError
 from n2gdb.ingest.fuse import fuse_norms
-from n2gdb.ingest.loaded import Loaded
+from n2gdb.ingest.loaded import Loaded, close, probe_tokens
 from n2gdb.ingest.native import boot_native, demo_directory, is_native
 from n2gdb.ingest.sites import find_sites
 from n2gdb.ingest.tokenizer import ModelTokenizer
@@ -251,7 +251,7 @@ def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, ha
     trunk = trunk_of(bridge, half=half)
     fuse_norms(bridge)
     sites = find_sites(bridge, name)
-    return SubjectModel(
+    model = SubjectModel(
         name=name,
         source=source,
         n_layers=bridge.cfg.n_layers,
@@ -268,6 +268,17 @@ def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, ha
         points=sites.points,
         trunk=trunk,
     )
+    # A configuration may know more than the trunk does: then the bridge runs all passes.
+    return model if half or _trunk_agrees(model) else replace(model, trunk=None)
+
+
+def _trunk_agrees(model: SubjectModel) -> bool:
+    """Whether a model's trunk computes what its bridge does, on the prompts that models are tried on."""
+    if model.trunk is None:
+        return True
+    tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
+    pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
+    return all(close(found, expected) for found, expected in pairs)
 
 
 def _device(name: str) -> torch.device:

@@ -51,6 +51,8 @@ def load_pretrained(source: str, failure: str, device: str) -> Loaded:
         raise ModelError(f"{failure}: {error}") from error
     except (OSError, ValueError, RuntimeError) as error:  # files, formats and the network
         raise ModelError(f"{failure}: {one_line(error)}") from error
+    except KeyError as error:  # a kind of activation or rotation that there is no class for
+        raise ModelError(f"{failure}: transformers does not know {error}, which config.json names") from error
     except Exception as error:  # transformers and transformer-lens let any error through
         raise ModelError(f"{failure}: {type(error).__name__}: {one_line(error)}") from error
     # Keys and values of a cache that nobody reads would double the memory of a batch.
@@ -152,4 +154,9 @@ def _bridged(model: Any, source: str) -> Any:
 def _tokenizer(source: str, options: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source, **options)
+    try:
+        return AutoTokenizer.from_pretrained(source, **options)
+    except Exception as error:  # two libraries read it, and neither says which errors it raises
+        raise ModelError(
+            f"its tokenizer cannot be loaded, a tokenizer.json is needed: {one_line(error)}"
+        ) from error

@@ -68,7 +68,7 @@ TOKENS = torch.randint(2, 256, (2, 24), generator=torch.Generator().manual_seed(
 
 
 def edited(config: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
-    changed = json.loads(json.dumps(config))
+    changed: dict[str, Any] = json.loads(json.dumps(config))
     for name, value in edit.items():
         *path, last = name.split(".")
         inner = changed

@@ -272,3 +272,40 @@ def test_a_decoder_of_berts_kind_is_causal(tmp_path: Path) -> None:
     )
     write_transformers(tmp_path, config)
     assert load_model(tmp_path, "cpu").n_layers == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model_type": "mine"}, "model type `mine`"),
+        ({"rope_parameters": {"rope_type": "mine", "rope_theta": 1e4}}, "does not know 'mine', which config"),
+        ({"hidden_act": "mine"}, "does not know 'mine', which config"),
+        ({"hidden_size": "wide"}, "'hidden_size' expected int"),
+        ({"num_attention_heads": 5}, r"not a multiple of the number of attention heads \(5\)"),
+        ({"num_hidden_layers": 4}, r"9 are missing \(model\.layers\.3\."),
+        ({"num_hidden_layers": 2}, r"9 are not of this model \(model\.layers\.2\."),
+        ({"vocab_size": 200}, r"2 have another shape \(lm_head\.weight"),
+        ({"quantization_config": {"quant_method": "awq"}}, "quantised"),
+        ({"is_encoder_decoder": True}, "is an encoder-decoder model"),
+    ],
+)
+def test_a_configuration_that_is_not_understood_is_said(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(tmp_path, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_a_tokenizer_that_cannot_be_read_is_said(content: str | None, tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    if content is None:
+        (tmp_path / "tokenizer.json").unlink()
+    else:
+        (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ModelError, match="its tokenizer cannot be loaded, a tokenizer"):
+        load_model(tmp_path, "cpu")
