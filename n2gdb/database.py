@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from n2gdb.grammar.ast import Statement
     from n2gdb.session import Session
     from n2gdb.similar_neurons import NeuronPair, SimilarNeuron
-    from n2gdb.tokenizer import Tokenizer
+    from n2gdb.tokenizer import Cutter, Tokenizer
     from n2gdb.vocabulary import Vocabulary
 
     AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder
@@ -227,8 +227,13 @@ class Database:
     def _vocabulary(self) -> Vocabulary:
         from n2gdb.vocabulary import Vocabulary
 
-        cutters = {model.number: partial(self._tokenizer, model.number) for model in self._models}
+        cutters = {model.number: partial(self._cutter, model.number) for model in self._models}
         return Vocabulary(self.connection.rows, self.connection.table, cutters)
+
+    def _cutter(self, number: int) -> Cutter | None:
+        """What cuts the texts of patterns, which stand inside other text."""
+        tokenizer = self._tokenizer(number)
+        return None if tokenizer is None else tokenizer.inside
 
     def _tokenizer(self, number: int) -> Tokenizer | None:
         if number not in self._tokenizers:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from n2gdb.errors import DatabaseFormatError, QueryError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Engine
 
-__all__ = ["Tokenizer"]
+__all__ = ["Cutter", "Tokenizer"]
 
 #: Stages that cut a text at white space and drop it.
 _DROP_SPACES = {"WhitespaceSplit", "Whitespace", "BertPreTokenizer"}
+
+
+class Cutter(Protocol):
+    """Cuts texts into tokens."""
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of ``text``: (tokens,)."""
+        ...
 
 
 class Tokenizer:
@@ -52,6 +61,11 @@ class Tokenizer:
         word, space, rest = text.partition(" ")
         return self._cut(inside, word) + (self._cut(self._engine, rest) if space else ())
 
+    @property
+    def inside(self) -> Cutter:
+        """What cuts parts of texts, as ``cut_inside`` does."""
+        return _Inside(self)
+
     @cached_property
     def _inside(self) -> tuple[Engine, bool]:
         """The same without what puts a space in front, and whether it then loses spaces."""
@@ -73,6 +87,16 @@ class Tokenizer:
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise QueryError("the text holds half a character, which no token can read: write it in UTF-8")
         return tuple(engine.encode(text, add_special_tokens=False).ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Cuts parts of texts by a tokenizer."""
+
+    tokenizer: Tokenizer
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        return self.tokenizer.cut_inside(text)
 
 
 def _parts(stage: Any) -> Iterator[dict[str, Any]]:

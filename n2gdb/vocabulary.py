@@ -19,7 +19,7 @@ from n2gdb.tokens import KINDS, display, normalise, text_key, without_space
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from n2gdb.tokenizer import Tokenizer
+    from n2gdb.tokenizer import Cutter
 
 __all__ = ["MOST_PIECES", "Vocabulary", "literal_key", "literals_of"]
 
@@ -51,7 +51,7 @@ class Vocabulary:
         self,
         rows: Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]],
         table: Callable[[str, Mapping[str, object]], pa.Table],
-        tokenizers: Mapping[int, Callable[[], Tokenizer | None]],
+        tokenizers: Mapping[int, Callable[[], Cutter | None]],
     ) -> None:
         """Read tokens through ``rows`` and ``table``, cut text by the tokenizer of each model number."""
         self._rows = rows
@@ -148,7 +148,7 @@ class Vocabulary:
         if tokenizer is None:
             return
         for spelling in [literal.text] if literal.exact else _spellings(literal.text):
-            if cut := tokenizer.cut_inside(spelling):
+            if cut := tokenizer.cut(spelling):
                 yield tuple(model << 32 | token for token in cut)
 
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
