@@ -234,7 +234,7 @@ def read_block(model: SubjectModel, data: Any, layer: int, rows: np.ndarray[Any,
             neuron, place = np.nonzero(examples == number)
             trace[neuron, place] = activations[:, neuron].T
     tokens = windows[examples]
-    trace[np.isin(tokens, list(model.special))] = -np.inf
+    trace[~model.counted(tokens)] = -np.inf
     return Block(layer, index, data["max_activation"][rows], tokens, trace.argmax(axis=2), trace)
 
 

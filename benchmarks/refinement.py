@@ -90,7 +90,7 @@ def main(
     windows = np.concatenate(
         list(Windows.of(read_documents(heldout), model, length=width, max_tokens=heldout_tokens))
     )
-    text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, sorted(model.special)))
+    text = HeldoutText(windows, model.counted(windows))
     chosen = [int(layer) for layer in layers.split(",") if layer] or list(range(model.n_layers))
     largest = {layer: layer_scan(run.path, layer).load().max_activation for layer in chosen}
     true = find_firings(model, windows, largest, config.fire_threshold, silent)

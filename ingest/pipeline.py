@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,7 +17,7 @@ from n2gdb import __version__
 from n2gdb.core import tokens
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import Report
-from n2gdb.errors import SelectionError
+from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
@@ -96,6 +97,7 @@ def ingest(
     beside = processes_for(model, config) if processes is None else processes
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
+        _require_same_model(model, database)
         run = _write_run(model, source, shards_folder(database), config, chosen, means, report)
         others = _latest(other for other in run_folders(database) if _model_name(other) != model.name)
         build_database(database, [*others, run], lambda stage: report(f"load {stage}", 0, None))
@@ -253,7 +255,7 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
         "model_fingerprint": model.fingerprint,
         "tokenizer_fingerprint": model.tokenizer_fingerprint,
         "corpus_fingerprint": corpus.fingerprint,
-        "configuration": config.to_json(),
+        "configuration": json.dumps({**json.loads(config.to_json()), "source": model.source}),
         "code_version": __version__,
         "tokenizer": model.tokenizer_json,
     }
@@ -264,6 +266,22 @@ def _latest(runs: Iterable[RunFolder]) -> list[RunFolder]:
     """Of the runs of each model the one that was ingested last: a model is in the database once."""
     by_age = sorted(runs, key=lambda run: (run.path / "model.parquet").stat().st_mtime_ns)
     return sorted({_model_name(run): run for run in by_age}.values(), key=lambda run: run.path)
+
+
+def _require_same_model(model: SubjectModel, database: Path) -> None:
+    """Raise ModelError where the database holds another model, from another place, by the same name."""
+    for run in run_folders(database):
+        stored = run.model().to_pylist()[0]
+        source = json.loads(stored["configuration"]).get("source", model.source)
+        if (
+            stored["name"] == model.name
+            and source != model.source
+            and stored["model_fingerprint"] != model.fingerprint
+        ):
+            raise ModelError(
+                f"{database} holds another model called {model.name}, from {source}: give this one another"
+                " name (--name)"
+            )
 
 
 def _model_name(run: RunFolder) -> str:

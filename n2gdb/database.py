@@ -23,7 +23,7 @@ from n2gdb.storage.read.neurons import neuron_keys
 from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
-    from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.core.tokenizer import Cutter, Tokenizer
     from n2gdb.grammar.ast import Statement
     from n2gdb.prediction.fired_tokens import FiredToken
     from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
@@ -250,8 +250,13 @@ class Database:
     def _vocabulary(self) -> Vocabulary:
         from n2gdb.query.semantics.vocabulary import Vocabulary
 
-        cutters = {model.number: partial(self._tokenizer, model.number) for model in self._models}
+        cutters = {model.number: partial(self._cutter, model.number) for model in self._models}
         return Vocabulary(self.connection.rows, self.connection.table, cutters)
+
+    def _cutter(self, number: int) -> Cutter | None:
+        """What cuts the texts of patterns, which stand inside other text."""
+        tokenizer = self._tokenizer(number)
+        return None if tokenizer is None else tokenizer.inside
 
     def _tokenizer(self, number: int) -> Tokenizer | None:
         if number not in self._tokenizers:

@@ -56,6 +56,8 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
     shape = f"{model.n_layers} layers x {model.d_mlp} neurons"
     say(f"\n{model.name}: {neurons:,} of {all_neurons:,} neurons, {dead:,} dead, {patterns:,} patterns")
     say(f"  model         {shape}, {model.activation_function}, read at {model.site}")
+    if model.source != model.name:
+        say(f"  loaded from   {model.source}")
     say(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
     say(f"  fingerprints  {_fingerprints(model)}")
     say(f"  written by    n2gdb {model.code_version}\n")

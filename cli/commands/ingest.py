@@ -63,6 +63,10 @@ def ingest(
     ] = None,
     field: Annotated[str, typer.Option(help="Field or column of the corpus that holds the text.")] = "text",
     db: DatabaseOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What the database calls the model. Default: a directory's last part, or MODEL."),
+    ] = None,
     layers: Annotated[str | None, typer.Option(help="Layers, such as 0-2,5. Default: all.")] = None,
     neurons: Annotated[
         str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")
@@ -158,10 +162,12 @@ def ingest(
         if ray is None:
             if processes != 0:
                 start_ahead(device)
-            subject = load_model(model, device, precision)
+            subject = load_model(model, device, precision, name)
         else:
             require_ray()
-            subject = load_model(model, "cpu")  # the cluster's devices are its workers'
+            subject = load_model(model, "cpu", name=name)  # the cluster's devices are its workers'
+        for notice in subject.notices:
+            typer.echo(f"note: {notice}", err=True)
         run(
             subject,
             Source(corpus or default_corpus(model), field),

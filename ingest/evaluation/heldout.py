@@ -48,7 +48,7 @@ class HeldoutText:
     """Windows of held-out text, ready for any number of graphs and tables to be run on."""
 
     windows: IntArray  # (window, position)
-    counted: BoolArray  # (window, position) neither padding nor special
+    counted: BoolArray  # (window, position) see SubjectModel.counted
     gap: int = _GAP  # padding between windows, as deep as the deepest graph or deeper
     laid: IndexedText = field(init=False)
     ngrams: TextNgrams = field(init=False)
@@ -84,11 +84,11 @@ def judge_heldout(
     are everywhere. Two passes of the model: over this text, and over the training examples, for the tables.
     """
     largest = _max_activations(database, info)
-    special = sorted(model.special)
     gap = max(_GAP, deepest_context(database.connection, info.number))
-    text = HeldoutText(windows, (windows != PAD) & ~np.isin(windows, special), gap)
+    text = HeldoutText(windows, model.counted(windows), gap)
     true = find_firings(model, windows, largest, threshold, report, "held-out text")
     examples = _training_windows(database, info)
+    counted = model.counted(examples.tokens)
     seen = find_firings(model, examples.tokens, largest, threshold, report, "training examples")
     scores: list[LayerScores] = []
     done, total = 0, sum(map(len, examples.of.values()))
@@ -103,7 +103,7 @@ def judge_heldout(
             graph = graphs.get(neuron, NeuronGraph.empty())
             nodes += [len(graph)] * bool(len(where))
             verdicts.setdefault(N2G, []).append(text.verdict(text.predicted(graph, threshold), where))
-            known, fires = examples.known(numbers, learned.get(neuron, np.zeros(0, np.intp)), special)
+            known, fires = examples.known(numbers, learned.get(neuron, np.zeros(0, np.intp)), counted)
             for name, n in BASELINES.items():
                 table = NgramTable.learn(n, known, fires)
                 verdicts.setdefault(name, []).append(text.verdict(text.ngrams.fires(table, threshold), where))
@@ -157,14 +157,17 @@ class _TrainingWindows:
     of: Mapping[int, Mapping[int, IndexArray]]  # layer -> neuron -> rows of ``tokens``
 
     def known(
-        self, numbers: IndexArray, firings: IndexArray, special: list[int]
+        self, numbers: IndexArray, firings: IndexArray, counted: BoolArray
     ) -> tuple[IntArray, FloatArray]:
-        """A neuron's windows, and 1 where it fires, 0 elsewhere, -inf where none counts."""
+        """A neuron's windows, and 1 where it fires, 0 elsewhere, -inf where none counts.
+
+        counted (window, position) says that of all the windows.
+        """
         tokens, width = self.tokens[numbers], self.tokens.shape[1]
         fires = np.zeros(len(self.tokens) * width, np.float32)
         fires[firings] = 1
         activation = fires.reshape(-1, width)[numbers]
-        activation[np.isin(tokens, [PAD, *special])] = -np.inf
+        activation[~counted[numbers]] = -np.inf
         return tokens, activation
 
 

@@ -28,7 +28,7 @@ from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import lengths_of
-from n2gdb.ingest.n2g.prune import Examples, Prompts, prune, reach_of
+from n2gdb.ingest.n2g.prune import Examples, Prompts, prune, reach_of, shortest_of
 from n2gdb.ingest.n2g.saliency import measure_saliency
 from n2gdb.neuron import Neuron
 from n2gdb.storage.read.examples import firing_neurons, strongest_examples
@@ -43,10 +43,11 @@ FloatArray = npt.NDArray[np.float32]
 def follow_contexts(engine: Engine, layer: int, examples: Examples, lengths: Sequence[int]) -> FloatArray:
     """Normalised activation of each pivot in prompts of at most so many tokens, behind a BOS.
 
-    A prompt ends on the pivot and begins no earlier than its window or the last special token before it.
-    Returns (example, length) float32.
+    A prompt ends on the pivot and begins no earlier than its window or the last special token before it;
+    without a BOS one more token stands before a lone pivot. Returns (example, length) float32.
     """
-    length = np.minimum(np.array(lengths), _reaches(engine, examples, max(lengths))[:, None])
+    asked = np.maximum(np.array(lengths), shortest_of(engine))
+    length = np.minimum(asked, _reaches(engine, examples, max(lengths))[:, None])
     row = np.repeat(np.arange(len(length)), len(lengths))
     tokens = _suffixes(engine.model.bos, examples, row, length.ravel())
     found = engine.activations(layer, tokens, examples.neuron[row])

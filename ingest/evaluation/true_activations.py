@@ -28,10 +28,10 @@ def true_activations(
     """Run the model on a text's token ids: a neuron's normalised activation on each, (tokens,) float32.
 
     As in ingest, a BOS stands in front where the model was trained with one, unless the text begins with
-    it, and special tokens count as 0. A text longer than the model's context is read in windows that overlap
-    by half: every token behind the first window has half a context before it. ``engine`` runs the neuron's
-    model. Raises SelectionError for a neuron that never fires on its corpus, and UnknownNameError for a
-    token id that the model does not have.
+    it, and special tokens count as 0, as does the first token for a model without BOS. A text longer than
+    the model's context is read in windows that overlap by half: every token behind the first window has half
+    a context before it. ``engine`` runs the neuron's model. Raises SelectionError for a neuron that never
+    fires on its corpus, and UnknownNameError for a token id that the model does not have.
     """
     if not neuron.max_activation > 0:
         raise SelectionError(
@@ -52,6 +52,8 @@ def true_activations(
         )
     activation = np.concatenate(found)
     activation[np.isin(text, sorted(engine.model.special))] = 0
+    if not engine.model.first_counts:
+        activation[0] = 0
     normalised: FloatArray = activation / np.float32(neuron.max_activation)
     return normalised
 

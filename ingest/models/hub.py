@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from n2gdb.errors import ModelError, one_line
+from n2gdb.ingest.models.loaded import Loaded, loaded
+from n2gdb.ingest.models.pretrained import load_pretrained
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
 __all__ = ["boot_directory", "boot_hub", "require_on_hub"]
@@ -14,12 +15,12 @@ __all__ = ["boot_directory", "boot_hub", "require_on_hub"]
 _PATIENCE = 4.0
 
 
-def boot_directory(directory: Path, name: str, device: str) -> tuple[Any, ModelTokenizer]:
-    """Load a bridge and its tokenizer from a local directory; raise ModelError naming it."""
-    return _boot_transformers(str(directory), f"{name} cannot be loaded", device)
+def boot_directory(directory: Path, name: str, device: str) -> Loaded:
+    """Load a model from a local directory, without a network; raise ModelError naming it."""
+    return load_pretrained(str(directory), f"{name} cannot be loaded", device)
 
 
-def boot_hub(name: str, device: str) -> tuple[Any, ModelTokenizer]:
+def boot_hub(name: str, device: str) -> Loaded:
     """Load a model by its name on the hub; SoLU and GELU models also by their usual names.
 
     A model in the local cache loads without the hub. Raises ModelError if there is none and the hub
@@ -33,7 +34,7 @@ def boot_hub(name: str, device: str) -> tuple[Any, ModelTokenizer]:
     failure = f"{name}: {repository} cannot be loaded from the Hugging Face hub"
     if repository.startswith(TL_LEGACY_PREFIXES):
         return _boot_legacy(repository, failure, device)
-    return _boot_transformers(repository, failure, device)
+    return load_pretrained(repository, failure, device)
 
 
 def require_on_hub(repository: str, name: str) -> None:
@@ -54,31 +55,17 @@ def require_on_hub(repository: str, name: str) -> None:
             raise ModelError(f"{shown}: the Hugging Face hub cannot be reached; {hint}") from error
 
 
-def _boot_legacy(repository: str, failure: str, device: str) -> tuple[Any, ModelTokenizer]:
+def _boot_legacy(repository: str, failure: str, device: str) -> Loaded:
     from transformer_lens.model_bridge.sources.tl_legacy import boot
 
     try:
         bridge = boot(repository, device=device)
     except Exception as error:  # network, file and format errors of three libraries
         raise ModelError(f"{failure}: {one_line(error)}") from error
-    return bridge, _tokenizer_of(bridge, failure)
-
-
-def _boot_transformers(source: str, failure: str, device: str) -> tuple[Any, ModelTokenizer]:
-    import torch
-    from transformer_lens.model_bridge.sources.transformers import boot
-
-    try:
-        bridge = boot(source, device=device, dtype=torch.float32)
-    except Exception as error:  # network, file and format errors of three libraries
-        raise ModelError(f"{failure}: {one_line(error)}") from error
-    # Keys and values of a cache that nobody reads would double the memory of a batch.
-    bridge.original_model.config.use_cache = False
-    return bridge, _tokenizer_of(bridge, failure)
-
-
-def _tokenizer_of(bridge: Any, failure: str) -> ModelTokenizer:
     if bridge.tokenizer is None:
         raise ModelError(f"{failure}: it has no tokenizer")
     prepend_bos = bool(getattr(bridge.cfg, "default_prepend_bos", True))
-    return ModelTokenizer.from_transformers(bridge.tokenizer, bridge.cfg.d_vocab, prepend_bos=prepend_bos)
+    tokenizer = ModelTokenizer.from_transformers(
+        bridge.tokenizer, bridge.cfg.d_vocab, prepend_bos=prepend_bos
+    )
+    return loaded(bridge, tokenizer)

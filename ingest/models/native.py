@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from n2gdb.errors import ModelError, one_line
+from n2gdb.ingest.models.loaded import Loaded, loaded
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
 __all__ = ["boot_native", "demo_directory", "is_native"]
@@ -30,8 +31,8 @@ def is_native(directory: Path) -> bool:
     return "model_type" not in config and "architectures" not in config
 
 
-def boot_native(directory: Path, name: str, device: str) -> tuple[Any, ModelTokenizer]:
-    """Load a bridge and its tokenizer from a directory in the native format.
+def boot_native(directory: Path, name: str, device: str) -> Loaded:
+    """Load a model from a directory in the native format.
 
     config.json holds fields of TransformerBridgeConfig, model.safetensors the weights under
     TransformerLens property names, in any float type. Raises ModelError naming the file at fault.
@@ -58,7 +59,7 @@ def boot_native(directory: Path, name: str, device: str) -> tuple[Any, ModelToke
     tokenizer = ModelTokenizer.from_file(
         directory / "tokenizer.json", bridge.cfg.d_vocab, prepend_bos=prepend_bos
     )
-    return bridge, tokenizer
+    return loaded(bridge, tokenizer)
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

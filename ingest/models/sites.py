@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from n2gdb.errors import ModelError
+from n2gdb.errors import ModelError, one_line
+from n2gdb.ingest.models.loaded import close, probe_tokens
 
 __all__ = ["Sites", "find_sites"]
 
@@ -28,45 +29,64 @@ class Sites:
     d_mlp: int
 
 
-def find_sites(bridge: Any) -> Sites:
-    """Find the hook point of every layer's neurons, and see that a pass reaches each once.
+def find_sites(bridge: Any, name: str) -> Sites:
+    """Find the hook point of every layer's neurons, and see by a pass that they can be read there.
 
-    Raises ModelError for a model whose MLPs cannot be read, as mixtures of experts.
+    Raises ModelError, which calls the model ``name``: for MLPs that cannot be read, as mixtures of experts,
+    for a layer that a pass does not reach once, and for a model whose positions read what stands behind.
     """
     template = _POST if bridge.get_hook_point(_BEFORE_NORM.format(layer=0)) is None else _BEFORE_NORM
-    points = tuple(_point(bridge, template, layer) for layer in range(bridge.cfg.n_layers))
-    widths = _widths(bridge, points)
+    points = tuple(_point(bridge, name, template, layer) for layer in range(bridge.cfg.n_layers))
+    tokens = probe_tokens(bridge.cfg.d_vocab, bridge.cfg.n_ctx)
+    passed = _pass(bridge, name, points, tokens.to(bridge.W_E.device))
+    widths = [[value.shape[-1] for value in seen] for seen in passed]
     if any(seen != widths[0][:1] for seen in widths):
         raise ModelError(
-            f"{bridge.cfg.model_name}: layers carry {widths} neurons at {template}; "
+            f"{name}: layers carry {widths} neurons at {template}; "
             "only models with equally wide layers, each run once, can be read"
         )
+    for (values,) in passed:
+        if not torch.isfinite(values).all():
+            raise ModelError(f"{name}: its activations are NaN or infinite: its weights are damaged")
+        # The prompts differ behind their first half: what stands there must not reach back.
+        one, other = values.view(*tokens.shape, -1)[:, : tokens.shape[1] // 2]
+        if not close(other, one):
+            raise ModelError(
+                f"{name} is not causal, its tokens read what stands behind them: only causal language models"
+                " can be read"
+            )
     return Sites(template, points, widths[0][0])
 
 
-def _point(bridge: Any, template: str, layer: int) -> torch.nn.Module:
-    name = template.format(layer=layer)
-    point: torch.nn.Module | None = bridge.get_hook_point(name)
+def _point(bridge: Any, name: str, template: str, layer: int) -> torch.nn.Module:
+    site = template.format(layer=layer)
+    point: torch.nn.Module | None = bridge.get_hook_point(site)
     # Experts answer to hook_post too, with their mixed output: what enters one projection is meant.
     projection = getattr(getattr(bridge.blocks[layer], "mlp", None), "out", None)
     if point is None or (template == _POST and point is not getattr(projection, "hook_in", None)):
         raise ModelError(
-            f"{bridge.cfg.model_name}: layer {layer} has no dense MLP to read at {name}; "
+            f"{name}: layer {layer} has no dense MLP to read at {site}; "
             "mixtures of experts and layers without an MLP are not supported"
         )
     return point
 
 
-def _widths(bridge: Any, points: tuple[torch.nn.Module, ...]) -> list[list[int]]:
-    """Run two tokens and note the width of all that passes each point."""
-    seen: list[list[int]] = [[] for _ in points]
+def _pass(
+    bridge: Any, name: str, points: tuple[torch.nn.Module, ...], tokens: torch.Tensor
+) -> list[list[torch.Tensor]]:
+    """Run prompts and note all that passes each point."""
+    seen: list[list[torch.Tensor]] = [[] for _ in points]
     handles = [
-        point.register_forward_hook(lambda _m, _i, value, widths=widths: widths.append(value.shape[-1]))
-        for point, widths in zip(points, seen, strict=True)
+        point.register_forward_hook(lambda _m, _i, value, values=values: values.append(value.clone()))
+        for point, values in zip(points, seen, strict=True)
     ]
     try:
         with torch.inference_mode():
-            bridge.forward(torch.zeros((1, 2), dtype=torch.int64, device=bridge.W_E.device), return_type=None)
+            bridge.forward(tokens, return_type=None)
+    except Exception as error:  # what a bridge takes for a model, and cannot run
+        raise ModelError(
+            f"{name}: transformer-lens cannot run it: {type(error).__name__}: {one_line(error)}"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()

@@ -15,12 +15,12 @@ __all__ = ["load_stored_model", "stored_config"]
 
 
 def load_stored_model(info: ModelInfo, device: str = "auto") -> SubjectModel:
-    """Load the model of a database by its name, on auto, cpu, cuda or mps.
+    """Load the model of a database from where it was, on auto, cpu, cuda or mps.
 
     Raises ModelError where it cannot be loaded, or where its weights or its tokenizer are not those that
     the database was made of.
     """
-    model = load_model(info.name, device)
+    model = dataclasses.replace(load_model(info.source, device), name=info.name)
     parts = {
         "weights": (model.fingerprint, info.model_fingerprint),
         "tokenizer": (model.tokenizer_fingerprint, info.tokenizer_fingerprint),

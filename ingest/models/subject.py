@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
-import json
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from n2gdb.errors import ModelError
+from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
+from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
 from n2gdb.ingest.models.native import boot_native, demo_directory, is_native
 from n2gdb.ingest.models.sites import find_sites
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
@@ -30,28 +32,6 @@ DEMO = "demo"
 #: How matrices can be multiplied.
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
-#: Fields of the configuration that say what a model computes.
-_IDENTITY = (
-    "n_layers",
-    "d_model",
-    "n_heads",
-    "d_head",
-    "d_mlp",
-    "n_ctx",
-    "d_vocab",
-    "act_fn",
-    "eps",
-    "gated_mlp",
-    "normalization_type",
-    "final_rms",
-    "positional_embedding_type",
-    "rotary_base",
-    "rotary_dim",
-    "n_key_value_heads",
-    "attention_dir",
-    "attn_scale",
-)
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SubjectModel:
@@ -63,6 +43,9 @@ class SubjectModel:
     """
 
     name: str
+    """What the database calls it."""
+    source: str
+    """What ``load_model`` loads it from, wherever the process runs: an absolute path, or a name."""
     n_layers: int
     d_model: int
     d_mlp: int
@@ -97,9 +80,29 @@ class SubjectModel:
         return self.tokenizer.special
 
     @property
+    def first_counts(self) -> bool:
+        """Whether a window's first position can count: without a BOS attention rests on what is there."""
+        return self.bos is not None
+
+    def counted(self, windows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Whether each position of windows, or of prompts, counts: (window, position).
+
+        Padding and special tokens never do, nor, in a model without BOS, does the first position: what
+        stands there, whatever token it is, has activations beyond any other position's.
+        """
+        counts: npt.NDArray[np.bool_] = (windows != PAD) & ~np.isin(windows, list(self.special))
+        counts[:, :1] &= self.first_counts
+        return counts
+
+    @property
     def mask(self) -> int:
         """Token that stands in for another whose importance is measured."""
         return self.tokenizer.mask
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is unusual about how its text is read, a sentence each."""
+        return self.tokenizer.notices
 
     @property
     def tokenizer_json(self) -> str:
@@ -170,23 +173,37 @@ class SubjectModel:
         return weight.detach()
 
 
-def load_model(name: str | Path, device: str = "auto", precision: str = "float32") -> SubjectModel:
+def load_model(
+    source: str | Path, device: str = "auto", precision: str = "float32", name: str | None = None
+) -> SubjectModel:
     """Load a model: ``demo``, a local directory, or a name on the Hugging Face hub.
 
     A directory holds the native format (config.json, model.safetensors, tokenizer.json) or Hugging
-    Face's. ``device`` is auto, cpu, cuda or mps. ``precision`` is one of PRECISIONS: matrices are multiplied
-    in float32, in tf32, which NVIDIA GPUs have, or in bfloat16. Raises ModelError, in one line.
+    Face's. ``name`` is what the model is called: a directory's last part if None, else what it was asked by.
+    ``device`` is auto, cpu, cuda or mps; auto is what transformer-lens would choose. ``precision`` is one of
+    PRECISIONS: matrices are multiplied in float32, in tf32, which NVIDIA GPUs have, or in bfloat16.
+    Loading installs nothing, and a directory is loaded without a network. Raises ModelError, in one line.
     """
+    from transformer_lens.utilities import warn_if_mps
+
     chosen = _device(device)
+    warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     _set_precision(precision, chosen)
+    asked = str(source)
+    directory = _directory(asked)
     with _quiet():
-        bridge, tokenizer = _boot(str(name), str(chosen))
-        bridge.eval()
-        fingerprint = _fingerprint(bridge)
-        model = _subject(str(name), bridge, tokenizer, fingerprint, chosen, half=precision == "bfloat16")
+        loaded = _boot(asked, directory, str(chosen))
+        loaded.bridge.eval()
+        model = _subject(
+            name or (asked if directory is None or asked == DEMO else directory.name),
+            asked if directory is None or asked == DEMO else str(directory),
+            loaded,
+            chosen,
+            half=precision == "bfloat16",
+        )
     if precision == "bfloat16" and model.trunk is None:
         raise ModelError(
-            f"{name} can be run in float32 alone: its layers have parts that n2gdb does not know"
+            f"{model.name} can be run in float32 alone: its layers have parts that n2gdb does not know"
         )
     return model
 
@@ -208,28 +225,35 @@ def default_corpus(name: str | Path) -> str:
     return "NeelNanda/c4-code-20k" if trained_on_code else "NeelNanda/pile-10k"
 
 
-def _boot(name: str, device: str) -> tuple[Any, ModelTokenizer]:
+def _directory(source: str) -> Path | None:
+    """The directory that a model is loaded from, whole and without links; None for a name on the hub."""
+    path = demo_directory() if source == DEMO else Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if path.exists():
+        raise ModelError(f"{source} is a file; a model is a directory with a config.json")
+    if source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise ModelError(f"{source}: there is no such directory")
+    return None
+
+
+def _boot(asked: str, directory: Path | None, device: str) -> Loaded:
     from n2gdb.ingest.models.hub import boot_directory, boot_hub
 
-    directory = demo_directory() if name == DEMO else Path(name).expanduser()
-    if directory.is_dir():
-        boot = boot_native if is_native(directory) else boot_directory
-        return boot(directory, name, device)
-    if directory.exists():
-        raise ModelError(f"{name} is a file; a model is a directory with a config.json")
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ModelError(f"{name}: there is no such directory")
-    return boot_hub(name, device)
+    if directory is None:
+        return boot_hub(asked, device)
+    boot = boot_native if is_native(directory) else boot_directory
+    return boot(directory, asked, device)
 
 
-def _subject(
-    name: str, bridge: Any, tokenizer: ModelTokenizer, fingerprint: str, device: torch.device, *, half: bool
-) -> SubjectModel:
+def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool) -> SubjectModel:
+    bridge = loaded.bridge
     trunk = trunk_of(bridge, half=half)
     fuse_norms(bridge)
-    sites = find_sites(bridge)
-    return SubjectModel(
+    sites = find_sites(bridge, name)
+    model = SubjectModel(
         name=name,
+        source=source,
         n_layers=bridge.cfg.n_layers,
         d_model=bridge.cfg.d_model,
         d_mlp=sites.d_mlp,
@@ -237,19 +261,32 @@ def _subject(
         n_ctx=bridge.cfg.n_ctx,
         activation_function=str(bridge.cfg.act_fn),
         site=sites.template,
-        fingerprint=fingerprint,
+        fingerprint=loaded.fingerprint,
         device=device,
-        tokenizer=tokenizer,
+        tokenizer=loaded.tokenizer,
         bridge=bridge,
         points=sites.points,
         trunk=trunk,
     )
+    # A configuration may know more than the trunk does: then the bridge runs all passes.
+    return model if half or _trunk_agrees(model) else replace(model, trunk=None)
+
+
+def _trunk_agrees(model: SubjectModel) -> bool:
+    """Whether a model's trunk computes what its bridge does, on the prompts that models are tried on."""
+    if model.trunk is None:
+        return True
+    tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
+    pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
+    return all(close(found, expected) for found, expected in pairs)
 
 
 def _device(name: str) -> torch.device:
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    from transformer_lens.utilities import get_device
+
     if name == "auto":
-        name = next(kind for kind, there in available.items() if there)
+        return torch.device(get_device())
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name not in available:
         raise ModelError(f"no device is called {name!r}: choose auto, cpu, cuda or mps")
     if not available[name]:
@@ -264,16 +301,6 @@ def _set_precision(precision: str, device: torch.device) -> None:
     if precision == "tf32" and device.type != "cuda":
         raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-
-
-def _fingerprint(bridge: Any) -> str:
-    """Hash what the model computes: its configuration, and every weight in float32."""
-    identity = {field: getattr(bridge.cfg, field, None) for field in _IDENTITY}
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(bridge.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any, Self
 
 from tokenizers import Tokenizer
 
-from n2gdb.core.tokens import text_of_bytes
 from n2gdb.errors import ModelError, one_line
+from n2gdb.ingest.models.token_spelling import Spelling
 
 __all__ = ["ModelTokenizer"]
 
@@ -22,7 +21,8 @@ _BEGIN = ("<|BOS|>", "<|begin_of_text|>", "<s>", "<bos>", "[BOS]", "<|endoftext|
 _END = ("<|EOS|>", "<|end_of_text|>", "</s>", "<eos>", "[EOS]", "<|endoftext|>")
 _PADDING = ("<|PAD|>", "<|pad|>", "<|padding|>", "<pad>", "[PAD]")
 
-_BYTE_FALLBACK = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+#: What stands in for a masked token where no special token can, the likeliest to mean nothing first.
+_NEUTRAL = (".", ",", " ", "\n")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -30,7 +30,8 @@ class ModelTokenizer:
     """The tokenizer of one model.
 
     ``bos`` stands in front of every window, None when the model was trained without; ``separator``
-    between documents; ``mask`` in place of a token whose importance is measured. ``special`` holds all
+    between documents, None if it has none; ``mask`` in place of a token whose importance is measured. A token
+    for what the vocabulary lacks, ``[UNK]``, is never one of them. ``special`` holds all
     ids that never count: special tokens, and ids of the model that have no token.
     """
 
@@ -40,6 +41,8 @@ class ModelTokenizer:
     separator: int | None
     mask: int
     special: frozenset[int]
+    notices: tuple[str, ...] = ()
+    """What is unusual about it, a sentence each."""
 
     @classmethod
     def from_file(cls, path: Path, d_vocab: int, *, prepend_bos: bool = True) -> Self:
@@ -53,14 +56,9 @@ class ModelTokenizer:
             raise ModelError(f"{path} cannot be read: {error.strerror}") from error
         except Exception as error:  # the library raises bare Exception, and ValueError for bad UTF-8
             raise ModelError(f"{path} is damaged: {one_line(error)}") from error
-        special = {
-            token.content: index
-            for index, token in backend.get_added_tokens_decoder().items()
-            if token.special
-        }
+        special = {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
         bos, eos, padding = (
-            next((special[name] for name in names if name in special), None)
-            for names in (_BEGIN, _END, _PADDING)
+            next((name for name in names if name in special), None) for names in (_BEGIN, _END, _PADDING)
         )
         return cls._assemble(
             backend, d_vocab, bos=bos if prepend_bos else None, eos=eos, padding=padding, special=()
@@ -79,10 +77,10 @@ class ModelTokenizer:
         return cls._assemble(
             private,
             d_vocab,
-            bos=tokenizer.bos_token_id if prepend_bos else None,
-            eos=tokenizer.eos_token_id,
-            padding=tokenizer.pad_token_id,
-            special=tokenizer.all_special_ids,
+            bos=tokenizer.bos_token if prepend_bos else None,
+            eos=tokenizer.eos_token,
+            padding=tokenizer.pad_token,
+            special=tokenizer.all_special_tokens,
         )
 
     @classmethod
@@ -91,32 +89,44 @@ class ModelTokenizer:
         backend: Any,
         d_vocab: int,
         *,
-        bos: int | None,
-        eos: int | None,
-        padding: int | None,
-        special: Iterable[int],
+        bos: str | None,
+        eos: str | None,
+        padding: str | None,
+        special: Iterable[str],
     ) -> Self:
         backend.no_truncation()
         backend.no_padding()
         beyond = sum(index >= d_vocab for index in backend.get_vocab(with_added_tokens=False).values())
         if beyond:
             raise ModelError(f"the tokenizer has {beyond} tokens more than the model's {d_vocab}")
-        bos, eos, padding = (
-            None if index is None or index >= d_vocab else int(index) for index in (bos, eos, padding)
+        # By their text: asked for the id of a token that it lacks, a tokenizer gives that of [UNK].
+        vocabulary = {name: index for name, index in backend.get_vocab().items() if index < d_vocab}
+        begin, end, pad = (
+            None if name is None or "unk" in name.lower() else vocabulary.get(name)
+            for name in (bos, eos, padding)
         )
-        own_padding = None if padding in (bos, eos) else padding
-        mask = next((index for index in (own_padding, eos, bos) if index is not None), None)
+        own_padding = None if pad in (begin, end) else pad
+        mask = next((index for index in (own_padding, end, begin) if index is not None), None)
+        notices = []
         if mask is None:
-            raise ModelError("the tokenizer has no padding, end or begin token to mask others with")
+            text, mask = _neutral(backend, d_vocab)
+            notices.append(
+                f"the tokenizer has no padding, end or begin token: {text!r} stands in for masked tokens"
+            )
+        if end is None and begin is None:
+            notices.append("the tokenizer has no end token: no window spans two documents")
+        if begin is None:
+            notices.append("no begin token stands in front of windows: their first position never counts")
         named = set(backend.get_vocab().values())
         added = backend.get_added_tokens_decoder()
         return cls(
             backend=backend,
             d_vocab=d_vocab,
-            bos=bos,
-            separator=bos if eos is None else eos,
+            bos=begin,
+            separator=begin if end is None else end,
             mask=mask,
-            special=frozenset(index for index in special if index < d_vocab)
+            notices=tuple(notices),
+            special=frozenset(vocabulary[name] for name in special if name in vocabulary)
             | {index for index, token in added.items() if token.special and index < d_vocab}
             | (set(range(d_vocab)) - named),
         )
@@ -134,14 +144,14 @@ class ModelTokenizer:
     def token_texts(self) -> list[str]:
         """Text of every id of the model: (d_vocab,); bytes that are no whole character in hex."""
         added = {index: token.content for index, token in self.backend.get_added_tokens_decoder().items()}
-        text_of = _byte_level_text if self._is_byte_level() else _sentencepiece_text
+        spelling = Spelling.of(json.loads(self.json))
         texts = []
         for index in range(self.d_vocab):
             token = self.backend.id_to_token(index)
             if token is None:
                 texts.append(f"[unused {index}]")
             else:
-                texts.append(added.get(index) or text_of(token))
+                texts.append(added.get(index) or spelling.text(token))
         return texts
 
     @property
@@ -154,35 +164,12 @@ class ModelTokenizer:
         """SHA-256 of the tokenizer's JSON, in hexadecimal."""
         return hashlib.sha256(self.json.encode()).hexdigest()
 
-    def _is_byte_level(self) -> bool:
-        """Whether tokens are written in GPT-2's alphabet of bytes."""
-        stages = json.loads(self.json)
-        parts = [stages.get("pre_tokenizer"), stages.get("decoder")]
-        for part in parts:
-            parts += (part or {}).get("pretokenizers", []) + (part or {}).get("decoders", [])
-        return any(part and part["type"] == "ByteLevel" for part in parts)
 
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable character of every byte, as a map from character to byte."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in printable]
-    alphabet = {chr(byte): byte for byte in printable}
-    alphabet.update({chr(256 + place): byte for place, byte in enumerate(hidden)})
-    return alphabet
-
-
-_ALPHABET = _byte_alphabet()
-
-
-def _byte_level_text(token: str) -> str:
-    """Text of a byte-level token: ``Ġthe`` is `` the``."""
-    if any(char not in _ALPHABET for char in token):
-        return token
-    return text_of_bytes(bytes(_ALPHABET[char] for char in token))
-
-
-def _sentencepiece_text(token: str) -> str:
-    """Text of a SentencePiece token: ``▁the`` is `` the``, ``<0xE2>`` one byte."""
-    byte = _BYTE_FALLBACK.fullmatch(token)
-    return text_of_bytes(bytes([int(byte[1], 16)])) if byte else token.replace("▁", " ")
+def _neutral(backend: Any, d_vocab: int) -> tuple[str, int]:
+    """A token that means little, and its text; raises ModelError where there is none."""
+    for text in _NEUTRAL:
+        ids = backend.encode(text, add_special_tokens=False).ids
+        unknown = backend.token_to_id(getattr(backend.model, "unk_token", None) or "")
+        if len(ids) == 1 and ids[0] < d_vocab and ids[0] != unknown:
+            return text, ids[0]
+    raise ModelError("the tokenizer has no padding, end or begin token to mask others with")

@@ -33,16 +33,22 @@ class Firing:
 
 
 def read_firings(
-    measured: Measured, place: npt.NDArray[np.intp], special: Collection[int], config: N2GConfig
+    measured: Measured,
+    place: npt.NDArray[np.intp],
+    special: Collection[int],
+    config: N2GConfig,
+    *,
+    first_counts: bool = True,
 ) -> list[Firing]:
     """Read every firing off prompts, with context down to the least of the thresholds.
 
     place (example,) says which of its neuron's examples each one is. A firing on a special token, as the BOS
-    in front, is none.
+    in front, is none; nor is one on a prompt's first token unless ``first_counts``.
     """
     prompts, least = measured.prompts, min(config.thresholds)
     normalised = prompts.normalised
     fires = (normalised > config.activation_threshold) & ~np.isin(prompts.tokens, list(special))
+    fires[:, :1] &= first_counts
     row, position = np.nonzero(fires & (measured.slot > least)[:, None])  # (firing,)
     weight = measured.importance[measured.inherits[row], :, position]  # (firing, masked position)
     firing, before = np.nonzero(weight > least)

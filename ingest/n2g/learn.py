@@ -117,7 +117,9 @@ def learn(
         block.max_activation[row],
     )
     measured = measure(engine, block.layer, examples, helpers, config)
-    firings = read_firings(measured, place, engine.model.special, config)
+    firings = read_firings(
+        measured, place, engine.model.special, config, first_counts=engine.model.first_counts
+    )
     return Learned(build_graphs(firings, block.neuron.tolist(), config.importance_threshold), firings)
 
 

@@ -12,7 +12,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import lengths_of
 
-__all__ = ["Examples", "Prompts", "prune", "reach_of"]
+__all__ = ["Examples", "Prompts", "prune", "reach_of", "shortest_of"]
 
 IntArray = npt.NDArray[np.int32]
 IndexArray = npt.NDArray[np.intp]
@@ -61,8 +61,9 @@ class Prompts:
 def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> Prompts:
     """Cut each example to its shortest suffix with ``prune_ratio`` of the pivot's activation.
 
-    If none reaches the ratio, the longest stays. None crosses a special token. Examples whose pruned prompt
-    does not activate at all are dropped, as nothing can be scaled.
+    If none reaches the ratio, the longest stays. None crosses a special token, but that without a BOS one
+    token at least stands before the pivot, whatever it is. Examples whose pruned prompt does not activate at
+    all are dropped, as nothing can be scaled.
 
     Source: N2G, arXiv 2305.19911, section 3.1.
     """
@@ -78,12 +79,20 @@ def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> 
 
 
 def reach_of(engine: Engine, examples: Examples, limit: int) -> IndexArray:
-    """Return each example's longest suffix, up to the limit, the window's start or a special token."""
+    """Return each example's longest suffix, up to the limit, the window's start or a special token.
+
+    It has no less than ``shortest_of`` tokens, where the window has that many.
+    """
     position = np.arange(examples.tokens.shape[1])
     special = np.isin(examples.tokens, list(engine.model.special)) | (examples.tokens == PAD)
     before = np.where(special & (position < examples.pivot[:, None]), position, -1).max(axis=1)
     reach: IndexArray = np.minimum(examples.pivot - before, limit)
-    return reach
+    return np.maximum(reach, np.minimum(shortest_of(engine), examples.pivot + 1))
+
+
+def shortest_of(engine: Engine) -> int:
+    """Tokens of the shortest suffix: without a BOS one that stands before the pivot, which would be first."""
+    return 1 if engine.model.first_counts else 2
 
 
 def _shortest(
@@ -95,7 +104,7 @@ def _shortest(
     between the last that fails and the first that does not is halved: should a suffix in a gap that was leapt
     keep more than a longer one, it is overlooked.
     """
-    fails = np.zeros_like(reach)
+    fails = np.minimum(shortest_of(engine), reach) - 1  # shorter ones are not tried
     keeps = np.full_like(reach, config.prune_limit + 1)
     kept = np.zeros(len(reach), np.float32)
     while True:

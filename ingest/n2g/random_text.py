@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 
 from n2gdb.core.progress import Report
-from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import window_batch
@@ -55,7 +54,7 @@ def random_text(
         for layer in missing:
             neuron, position = found[layer]
             save_arrays(files[layer], neuron=neuron, position=position)
-    return {layer: _read(file, number, windows, config) for layer, file in files.items()}
+    return {layer: _read(file, number, windows, config, model.first_counts) for layer, file in files.items()}
 
 
 def find_firings(
@@ -72,15 +71,15 @@ def find_firings(
     activate do not fire.
     """
     layers = sorted(largest)
-    special = torch.tensor(sorted(model.special), device=model.device)
     least = {layer: _least(largest[layer], threshold).to(model.device) for layer in layers}
     found: dict[int, list[npt.NDArray[np.int64]]] = {layer: [] for layer in layers}
     size = window_batch(model.device.type, windows.shape[1])
 
     @torch.inference_mode()
     def run(start: int) -> list[npt.NDArray[np.int64]]:
-        tokens = torch.from_numpy(windows[start : start + size].astype(np.int64)).to(model.device)
-        counted = (tokens != PAD) & ~torch.isin(tokens, special)  # (window, position)
+        some = windows[start : start + size]
+        tokens = torch.from_numpy(some.astype(np.int64)).to(model.device)
+        counted = torch.from_numpy(model.counted(some)).to(model.device)  # (window, position)
         pairs = []
         for layer, site in zip(layers, model.all_activations(tokens.clamp(min=0), layers), strict=True):
             fires = (site >= least[layer]) & counted[..., None]  # (window, position, neuron)
@@ -107,10 +106,13 @@ def _by_neuron(pairs: Iterable[npt.NDArray[np.int64]]) -> tuple[IndexArray, Inde
     return neuron[order].astype(np.intp), position[order].astype(np.intp)
 
 
-def _read(file: Path, number: npt.NDArray[np.int64], windows: IntArray, config: N2GConfig) -> RandomText:
+def _read(
+    file: Path, number: npt.NDArray[np.int64], windows: IntArray, config: N2GConfig, first_counts: bool
+) -> RandomText:
     with np.load(file) as arrays:
         neuron, position = arrays["neuron"], arrays["position"]
-    return RandomText(number, windows, config.prune_limit, split_firings(neuron, position))
+    firings = split_firings(neuron, position)
+    return RandomText(number, windows, config.prune_limit, firings, first_counts)
 
 
 def split_firings(neuron: IndexArray, position: IndexArray) -> dict[int, IndexArray]:

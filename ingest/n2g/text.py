@@ -83,6 +83,7 @@ class RandomText:
     windows: IntArray  # (window, position)
     gap: int
     firings: Mapping[int, IndexArray]  # neuron -> flat positions in ``windows``, rising
+    first_counts: bool = True  # whether a window's first position does
 
     @cached_property
     def text(self) -> IndexedText:
@@ -98,5 +99,10 @@ class RandomText:
         return found
 
     def hidden(self, windows: npt.NDArray[np.int64]) -> BoolArray:
-        """Whether each position of the laid text lies in one of these windows of the corpus: (position,)."""
-        return np.repeat(np.isin(self.number, windows), self.windows.shape[1] + self.gap)
+        """Whether each position of the laid text is not to be weighed: (position,).
+
+        Those in one of these windows of the corpus are not, nor first positions where they do not count.
+        """
+        hidden = np.repeat(np.isin(self.number, windows)[:, None], self.windows.shape[1] + self.gap, axis=1)
+        hidden[:, self.gap] |= not self.first_counts
+        return hidden.ravel()

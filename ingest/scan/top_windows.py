@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.memory import window_batch
@@ -34,7 +35,6 @@ class Scan:
     def __init__(self, model: SubjectModel, layers: Sequence[int], width: int, config: N2GConfig) -> None:
         self._model = model
         self._layers = tuple(layers)
-        self._special = torch.tensor(sorted(model.special), device=model.device)
         neurons, kept = len(self._layers) * model.d_mlp, config.top_k * config.candidates
         self.batch_windows = window_batch(model.device.type, width)
         self.next_window = 0
@@ -53,12 +53,15 @@ class Scan:
         (window, position, neuron) and (neuron, window) for each layer.
         """
         tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
-        skip = (tokens == PAD) | torch.isin(tokens, self._special)  # (window, position)
         sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
-        place = torch.nonzero(skip.flatten()).squeeze(1)
+        skip = np.flatnonzero(~self._model.counted(windows))
+        place = torch.from_numpy(skip).to(tokens.device)
         for trace in sites:
             trace.flatten(0, 1).index_fill_(0, place, -torch.inf)
-        return [(trace, trace.amax(dim=1).T.contiguous()) for trace in sites]
+        largest = [trace.amax(dim=1).T.contiguous() for trace in sites]
+        for layer, found in zip(self._layers, largest, strict=True):
+            _require_numbers(self._model, layer, found)
+        return list(zip(sites, largest, strict=True))
 
     @torch.inference_mode()
     def keep(self, sites: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
@@ -137,6 +140,17 @@ class Scan:
             neuron, example = np.nonzero(bare & np.isin(found.window, some))
             window = np.searchsorted(some, found.window[neuron, example])
             found.trace[neuron, example] = trace[window, :, neuron]
+
+
+def _require_numbers(model: SubjectModel, layer: int, largest: torch.Tensor) -> None:
+    """Raise ModelError where a neuron's largest activation, (neuron, window), is NaN or infinite."""
+    wrong = (largest.isnan() | (largest == torch.inf)).any(dim=1)
+    if wrong.any():
+        raise ModelError(
+            f"{model.name}: {int(wrong.sum())} neurons of layer {layer}, the first of them"
+            f" L{layer}N{int(wrong.nonzero()[0])}, have activations that are NaN or infinite: the weights are"
+            " damaged, or too large for float32"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def cluster_crew(
     path = run.path.resolve()
     workers = Workers(device)
     job = Job(
-        model=_place(model.name),
+        model=model.source,
         fingerprint=model.fingerprint,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
         scan_key=scan_key(model, config),
@@ -131,7 +131,7 @@ class ClusterCrew:
 
 
 def _place(name: str) -> str:
-    """A model's name as it is found from any folder: a worker may stand in another."""
+    """A helper model's name as it is found from any folder: a worker may stand in another."""
     path = Path(name).expanduser()
     return str(path.resolve()) if name != DEMO and path.is_dir() else name
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from n2gdb.errors import DatabaseFormatError, QueryError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Engine
 
-__all__ = ["Tokenizer"]
+__all__ = ["Cutter", "Tokenizer"]
+
+#: Stages that cut a text at white space and drop it.
+_DROP_SPACES = {"WhitespaceSplit", "Whitespace", "BertPreTokenizer"}
+
+
+class Cutter(Protocol):
+    """Cuts texts into tokens."""
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of ``text``: (tokens,)."""
+        ...
 
 
 class Tokenizer:
@@ -19,6 +34,7 @@ class Tokenizer:
         """Read the JSON of the tokenizers library; raise DatabaseFormatError where it is none."""
         from tokenizers import Tokenizer as Reader  # a twentieth of a second: only where a text is cut
 
+        self._stored = stored
         try:
             self._engine: Engine = Reader.from_str(stored)
         except Exception as error:  # the library raises Exception itself
@@ -27,10 +43,76 @@ class Tokenizer:
             ) from error
 
     def cut(self, text: str) -> tuple[int, ...]:
-        """Return the token ids of ``text``, none of them special: (tokens,).
+        """Return the token ids of a whole ``text``, none of them special: (tokens,).
 
+        Some tokenizers put a space in front of a text that has none, as they did when the model was trained.
         Raises QueryError where the text holds half a character, as bytes that are not UTF-8 give.
         """
+        return self._cut(self._engine, text)
+
+    def cut_inside(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a part of a text, which other text stands before: no space is added."""
+        inside, drops_spaces = self._inside
+        if not drops_spaces:
+            return self._cut(inside, text)
+        # Where words are cut apart first, a space is known by what is put in front of the word behind it.
+        if text[:1].isspace():
+            return self._cut(self._engine, text)
+        word, space, rest = text.partition(" ")
+        return self._cut(inside, word) + (self._cut(self._engine, rest) if space else ())
+
+    @property
+    def inside(self) -> Cutter:
+        """What cuts parts of texts, as ``cut_inside`` does."""
+        return _Inside(self)
+
+    @cached_property
+    def _inside(self) -> tuple[Engine, bool]:
+        """The same without what puts a space in front, and whether it then loses spaces."""
+        stages = json.loads(self._stored)
+        parts = list(_parts(stages.get("pre_tokenizer")))
+        prepends = [part for part in parts if part["type"] == "Metaspace"]
+        for part in prepends:
+            part["prepend_scheme"] = "never"
+            part.pop("add_prefix_space", None)
+        for part in parts:
+            if part["type"] == "ByteLevel":
+                part["add_prefix_space"] = False
+        stages["normalizer"] = _without_prepend(stages.get("normalizer"))
+        drops_spaces = bool(prepends) and any(part["type"] in _DROP_SPACES for part in parts)
+        return type(self._engine).from_str(json.dumps(stages)), drops_spaces
+
+    @staticmethod
+    def _cut(engine: Engine, text: str) -> tuple[int, ...]:
         if any("\ud800" <= char <= "\udfff" for char in text):
             raise QueryError("the text holds half a character, which no token can read: write it in UTF-8")
-        return tuple(self._engine.encode(text, add_special_tokens=False).ids)
+        return tuple(engine.encode(text, add_special_tokens=False).ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Cuts parts of texts by a tokenizer."""
+
+    tokenizer: Tokenizer
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        return self.tokenizer.cut_inside(text)
+
+
+def _parts(stage: Any) -> Iterator[dict[str, Any]]:
+    """Yield a stage, and those that it is a sequence of."""
+    if stage is None:
+        return
+    yield stage
+    for part in stage.get("pretokenizers", stage.get("normalizers", ())):
+        yield from _parts(part)
+
+
+def _without_prepend(normalizer: Any) -> Any:
+    """A normalizer without the step that puts a space in front."""
+    if normalizer is None or normalizer["type"] == "Prepend":
+        return None
+    if normalizer["type"] != "Sequence":
+        return normalizer
+    kept = [_without_prepend(part) for part in normalizer["normalizers"]]
+    return {**normalizer, "normalizers": [part for part in kept if part is not None]}

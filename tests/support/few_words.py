@@ -56,7 +56,7 @@ class _AllHeld(Vocabulary):
 
 def few_words() -> Vocabulary:
     """Return the vocabulary of one model, number 0, with a tokenizer."""
-    return _AllHeld(_rows, _table, {0: _Cutter})  # type: ignore[dict-item]
+    return _AllHeld(_rows, _table, {0: _Cutter})
 
 
 def _rows(cypher: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:

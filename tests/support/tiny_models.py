@@ -125,15 +125,19 @@ def _attend(read: torch.Tensor, weights: dict[str, torch.Tensor], name: str) -> 
     return torch.einsum("bhpd,hdm->bpm", mixed, weights[f"{name}W_O"]) + weights[f"{name}b_O"]
 
 
-def write_transformers(directory: Path, config: Any) -> Any:
+def write_transformers(directory: Path, config: Any, kind: str = "AutoModelForCausalLM") -> Any:
     """Write a Hugging Face model with random weights, and return it."""
     torch.manual_seed(0)
-    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    model = getattr(transformers, kind).from_config(config).eval()
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     model.save_pretrained(directory)
-    tokenizer = tiny_tokenizer("<s>", "</s>")
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
-    ).save_pretrained(directory)
+    write_tokenizer(directory)
     return model
+
+
+def write_tokenizer(directory: Path) -> None:
+    """Write a Hugging Face tokenizer with a begin and an end token beside a model."""
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer("<s>", "</s>"), bos_token="<s>", eos_token="</s>"
+    ).save_pretrained(directory)

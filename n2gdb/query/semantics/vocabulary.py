@@ -20,7 +20,7 @@ from n2gdb.storage.parameters import Parameters
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.core.tokenizer import Cutter
 
 __all__ = ["Vocabulary", "literal_key", "literals_of"]
 
@@ -50,7 +50,7 @@ class Vocabulary:
         self,
         rows: Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]],
         table: Callable[[str, Mapping[str, object]], pa.Table],
-        tokenizers: Mapping[int, Callable[[], Tokenizer | None]],
+        tokenizers: Mapping[int, Callable[[], Cutter | None]],
     ) -> None:
         """Read tokens through ``rows`` and ``table``, cut text by the tokenizer of each model number."""
         self._rows = rows

@@ -37,6 +37,11 @@ class ModelInfo:
     code_version: str
 
     @property
+    def source(self) -> str:
+        """Where the model was loaded from: the absolute path of its directory, or a name."""
+        return str(json.loads(self.configuration).get("source", self.name))
+
+    @property
     def fire_threshold(self) -> float:
         """The normalised activation from which on a neuron fires; where no other was chosen, 0.5."""
         return float(json.loads(self.configuration).get("fire_threshold", FIRE_THRESHOLD))

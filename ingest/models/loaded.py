@@ -1,0 +1,65 @@
+"""A model as it comes off the disk: its bridge, its tokenizer, and what it computes as one hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from n2gdb.errors import ModelError
+from n2gdb.ingest.models.fingerprint import bridge_configuration, model_fingerprint
+from n2gdb.ingest.models.tokenizer import ModelTokenizer
+
+__all__ = ["Loaded", "close", "loaded", "probe_tokens", "require_finite"]
+
+#: Weights that a message names.
+_NAMED = 3
+
+#: Tokens of the prompt that a loaded model is tried on.
+_PROBED = 48
+
+#: How far apart, as a share of the largest number, rounding takes two ways to run one model.
+_ROUNDING = 3e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A model that is loaded and checked."""
+
+    bridge: Any
+    tokenizer: ModelTokenizer
+    fingerprint: str  # SHA-256 of configuration and weights, in hexadecimal
+
+
+def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
+    """Check and name a model that its bridge alone knows; raises ModelError for NaN among its weights."""
+    weights = bridge.state_dict()
+    require_finite(weights)
+    return Loaded(bridge, tokenizer, model_fingerprint(bridge_configuration(bridge.cfg), weights))
+
+
+def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:
+    """Two prompts that a loaded model is tried on, alike in their first half: (2, position)."""
+    some = torch.arange(1, 1 + min(_PROBED, n_ctx)) % d_vocab
+    half = len(some) // 2
+    return torch.stack([some, torch.cat([some[:half], some[half:].flip(0)])])
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether two tensors of one shape are the same but for rounding; NaN is like nothing."""
+    return bool((found - expected).abs().max() <= _ROUNDING * expected.abs().max())
+
+
+def require_finite(weights: Mapping[str, torch.Tensor]) -> None:
+    """Raise ModelError naming the weights that hold a NaN or an infinity: all that follows would be NaN."""
+    # A sum is not finite where a part of it is not, and takes no memory; float64 does not overflow.
+    wrong = [
+        name
+        for name, tensor in weights.items()
+        if tensor.is_floating_point() and not torch.isfinite(tensor.sum(dtype=torch.float64))
+    ]
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise ModelError(f"its weights hold NaN or infinite numbers: {', '.join(wrong[:_NAMED])}{more}")
