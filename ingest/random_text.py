@@ -13,7 +13,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.cores import on_cores
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.laid import RandomText
-from n2gdb.ingest.layer_scan import LayerScan, save_arrays
+from n2gdb.ingest.layer_scan import LayerScan, load_arrays, save_arrays
 from n2gdb.ingest.memory import window_batch
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
@@ -27,6 +27,9 @@ IndexArray = npt.NDArray[np.intp]
 
 #: Seeds the draw, together with the configuration's seed.
 _DRAW = 0x52414E44
+
+#: Arrays on disk of a layer's firings.
+_FIRINGS = ("neuron", "position")
 
 
 def draw_windows(n_windows: int, config: N2GConfig) -> npt.NDArray[np.int64]:
@@ -48,14 +51,22 @@ def random_text(
     number = draw_windows(corpus.n_windows, config)
     windows = corpus.tokens_of(number)
     files = {layer: folder / "scan" / f"random-{layer:03d}.npz" for layer in scanned}
-    missing = [layer for layer, file in files.items() if not file.exists()]
+    stored = {layer: load_arrays(file, _FIRINGS) for layer, file in files.items()}
+    missing = [layer for layer, arrays in stored.items() if arrays is None]
     if missing:
         largest = {layer: scanned[layer].load().max_activation for layer in missing}
         found = find_firings(model, windows, largest, config.fire_threshold, report)
         for layer in missing:
             neuron, position = found[layer]
+            stored[layer] = {"neuron": neuron, "position": position}
             save_arrays(files[layer], neuron=neuron, position=position)
-    return {layer: _read(file, number, windows, config) for layer, file in files.items()}
+    return {
+        layer: RandomText(
+            number, windows, config.prune_limit, split_firings(*(arrays[key] for key in _FIRINGS))
+        )
+        for layer, arrays in stored.items()
+        if arrays is not None
+    }
 
 
 def find_firings(
@@ -105,12 +116,6 @@ def _by_neuron(pairs: Iterable[npt.NDArray[np.int64]]) -> tuple[IndexArray, Inde
     neuron, position = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
     order = np.argsort(neuron, kind="stable")
     return neuron[order].astype(np.intp), position[order].astype(np.intp)
-
-
-def _read(file: Path, number: npt.NDArray[np.int64], windows: IntArray, config: N2GConfig) -> RandomText:
-    with np.load(file) as arrays:
-        neuron, position = arrays["neuron"], arrays["position"]
-    return RandomText(number, windows, config.prune_limit, split_firings(neuron, position))
 
 
 def split_firings(neuron: IndexArray, position: IndexArray) -> dict[int, IndexArray]:
