@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.checksums import digest_of, is_as_written, record
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus import Windows, read_documents
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
-from n2gdb.shards import storing
+from n2gdb.shards import RunFolder, storing
 
 __all__ = ["CorpusStore"]
+
+#: Name of the file in a run's folder.
+_FILE = "corpus.windows"
 
 IntArray = npt.NDArray[np.int32]
 
@@ -61,10 +66,21 @@ class CorpusStore:
 
     def move_into(self, folder: Path) -> CorpusStore:
         """Give the file its final name in a run's folder."""
-        path = folder / "corpus.windows"
+        path = folder / _FILE
         with storing(path):
+            record(folder, [(path.name, digest_of(self.path))])
             self.path.replace(path)
         return replace(self, path=path)
+
+    @classmethod
+    def of_run(cls, run: RunFolder) -> CorpusStore | None:
+        """Return the corpus that a run was learned from; None where it is not there any more as it was."""
+        path, row = run.path / _FILE, run.model().to_pylist()[0]
+        width = min(json.loads(row["configuration"])["window"], row["n_ctx"])
+        if not path.is_file() or not is_as_written(path) or path.stat().st_size % (4 * width):
+            return None
+        n_windows = path.stat().st_size // (4 * width)
+        return cls(path, n_windows, width, row["corpus_tokens"], row["corpus_fingerprint"])
 
     def tokens_of(self, number: npt.NDArray[np.integer]) -> IntArray:
         """Read windows by number: (window,) -> (window, position)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,9 +27,9 @@ from n2gdb.ingest.pieces import SHARD_NEURONS, Bench, pieces_of
 from n2gdb.ingest.process_crew import process_crew, processes_for
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
-from n2gdb.ingest.windows import PAD
+from n2gdb.ingest.standing import Identity, require_target, runs_to_keep, windows_of
 from n2gdb.neuron import NeuronName
-from n2gdb.shards import RunFolder, run_folders, shards_folder
+from n2gdb.shards import RunFolder, shards_folder
 from n2gdb.store import build_database
 
 __all__ = ["Source", "ingest", "select_neurons"]
@@ -84,14 +84,15 @@ def ingest(
     where passes run on a GPU, else none.
 
     Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
-    be used.
+    be used. A database that holds what no shard beside it holds is refused with StorageError, before anything
+    is learned.
     """
     chosen = select_neurons(model, selection, config.seed)
     beside = processes_for(model, config) if processes is None else processes
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
-        run = _write_run(model, source, shards_folder(database), config, chosen, means, report)
-        others = _latest(other for other in run_folders(database) if _model_name(other) != model.name)
+        require_target(database)
+        run, others = _write_run(model, source, database, config, chosen, means, report)
         build_database(database, [*others, run], lambda stage: report(f"load {stage}", 0, None))
     return run
 
@@ -99,21 +100,26 @@ def ingest(
 def _write_run(
     model: SubjectModel,
     source: Source,
-    shards: Path,
+    database: Path,
     config: N2GConfig,
     chosen: Sequence[NeuronName],
     means: _Means,
     report: Report,
-) -> RunFolder:
+) -> tuple[RunFolder, list[RunFolder]]:
+    """Have a run learned; return it, and the runs of other models that stay in the database."""
+    shards = shards_folder(database)
     corpus = CorpusStore.tokenise(source.name, source.field, model, config, shards, report)
     run = RunFolder.create(shards / _run_name(model, corpus, config))
     run.clean()
+    row = _model_row(model, source, corpus, config)
+    coming = ((name.layer, name.index) for name in chosen)
+    others = runs_to_keep(database, run, Identity.of(row), coming)
     corpus = corpus.move_into(run.path)
     run.write_tokens(_vocabulary(model))
     _learn(model, corpus, run, config, chosen, means, report)
-    run.write_windows(_windows(run, corpus))
-    run.write_model(_model_row(model, source, corpus, config))
-    return run
+    run.write_windows(windows_of(run.example_windows(), corpus))
+    run.write_model(row)
+    return run, others
 
 
 def _learn(
@@ -212,16 +218,6 @@ def _run_name(model: SubjectModel, corpus: CorpusStore, config: N2GConfig) -> st
     return f"{slug}-{'-'.join(part[:8] for part in parts)}"
 
 
-def _windows(run: RunFolder, corpus: CorpusStore) -> pa.Table:
-    """The windows that some top example points to: ``schema.WINDOWS``."""
-    number = np.unique(run.examples()["window"].to_numpy())
-    text = corpus.tokens_of(number)
-    real = text != PAD
-    offsets = np.concatenate([[0], np.cumsum(real.sum(axis=1))]).astype(np.int32)
-    rows = pa.ListArray.from_arrays(pa.array(offsets), pa.array(text[real]))
-    return pa.table([pa.array(number), rows], schema=schema.WINDOWS)
-
-
 def _vocabulary(model: SubjectModel) -> pa.Table:
     texts = model.token_texts()
     columns = {
@@ -252,14 +248,3 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
         "tokenizer": model.tokenizer_json,
     }
     return pa.Table.from_pylist([row], schema.MODEL)
-
-
-def _latest(runs: Iterable[RunFolder]) -> list[RunFolder]:
-    """Of the runs of each model the one that was ingested last: a model is in the database once."""
-    by_age = sorted(runs, key=lambda run: (run.path / "model.parquet").stat().st_mtime_ns)
-    return sorted({_model_name(run): run for run in by_age}.values(), key=lambda run: run.path)
-
-
-def _model_name(run: RunFolder) -> str:
-    name: str = run.model()["name"][0].as_py()
-    return name

@@ -117,17 +117,17 @@ class RunFolder:
             return []
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
-    def done(self) -> set[tuple[int, int]]:
-        """Return (layer, index) of every neuron in a complete shard."""
+    def done(self, shards: Sequence[Path] | None = None) -> set[tuple[int, int]]:
+        """Return (layer, index) of every neuron of some shards, or of all that are complete."""
         pairs: set[tuple[int, int]] = set()
-        for shard in self.shards():
+        for shard in self.shards() if shards is None else shards:
             table = _read(shard / "neurons.parquet", columns=["layer", "index"])
             pairs.update(zip(table["layer"].to_pylist(), table["index"].to_pylist(), strict=True))
         return pairs
 
     def damaged(self) -> list[Path]:
         """Return the complete shards that are not as they were written, or that cannot be read."""
-        return [shard for shard in self.shards() if not all(map(_is_whole, _files(shard)))]
+        return [shard for shard in self.shards() if not _is_whole(shard)]
 
     def clean(self) -> None:
         """Remove what an interrupted run left half-written, and shards that are damaged."""
@@ -275,16 +275,13 @@ def _count(path: Path) -> int:
         raise _damaged(path, one_line(error)) from error
 
 
-def _files(shard: Path) -> list[tuple[Path, pa.Schema]]:
-    return [(shard / f"{key}.parquet", wanted) for key, wanted in _SHARD_TABLES.items()]
-
-
-def _is_whole(file: tuple[Path, pa.Schema]) -> bool:
-    path, wanted = file
+def _is_whole(shard: Path) -> bool:
     try:
-        return bool(_read(path).schema.equals(wanted))
+        for key in _SHARD_TABLES:
+            _read(shard / f"{key}.parquet")
     except StorageError:
         return False
+    return True
 
 
 def _damaged(path: Path, reason: str) -> StorageError:
