@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from n2gdb.checksums import digest_of, is_as_written, record
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus import Windows, read_documents
+from n2gdb.ingest.corpus import PassedOver, Windows, is_data_set, read_documents
+from n2gdb.ingest.drawing import Draw
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.report import Report
 from n2gdb.shards import RunFolder, storing
@@ -41,12 +42,21 @@ class CorpusStore:
     ) -> CorpusStore:
         """Cut a corpus into windows and write them into a temporary file of ``folder``.
 
-        Raises CorpusError for a corpus that cannot be read, StorageError where there is no room.
+        A bound on the tokens draws them from all over the corpus. Raises CorpusError for a corpus that cannot
+        be read, StorageError where there is no room.
         """
         width = min(config.window, model.n_ctx)
         path = folder / ".corpus"
+        passed, endless = PassedOver(), is_data_set(source)
+        drawn = None if config.tokens is None or not endless else config.seed
+        draw = Draw(config.seed, folder, endless, lambda passages: report("draw passages", passages, None))
         windows = Windows.of(
-            read_documents(source, field), model, length=width, max_tokens=config.tokens, source=source
+            read_documents(source, field, passed, drawn),
+            model,
+            length=width,
+            max_tokens=config.tokens,
+            source=source,
+            draw=draw,
         )
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +72,10 @@ class CorpusStore:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        if passed.empty:
+            report("rows without text, passed over", passed.empty, None)
+        if passed.long:
+            report("lines of more than 32 MB, passed over", passed.long, None)
         return cls(path, n_windows, width, windows.n_tokens, windows.fingerprint)
 
     def move_into(self, folder: Path) -> CorpusStore:
