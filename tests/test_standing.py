@@ -139,7 +139,9 @@ def test_neurons_added_before_a_kill_come_with_another_model(database: Path) -> 
     learn(database, model=other_model())
     assert held(database) == {"demo": 5, "other": 3}
     with n2gdb.open(database) as opened:
-        assert all(neuron.examples for neuron in map(opened.neuron, ("demo:L0N0", "demo:L3N0")))
+        neurons = [opened.neuron(name, "demo") for name in ("L0N0", "L3N0")]
+        assert all(example.tokens for neuron in neurons for example in neuron.examples)
+        assert all(neuron.examples for neuron in neurons)
 
 
 def test_windows_that_are_damaged_come_from_the_corpus_beside_them(database: Path) -> None:
@@ -179,6 +181,23 @@ def test_a_damaged_database_is_built_again_from_its_shards(database: Path) -> No
     database.write_bytes(database.read_bytes()[:5_000])
     learn(database, model=other_model())
     assert held(database) == {"demo": 3, "other": 3}
+
+
+@pytest.mark.parametrize("call", ["write_bytes", "unlink"])
+def test_a_folder_that_cannot_be_written_is_said_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    shards_folder(tmp_path / "x.n2gdb").mkdir()  # its shards may lie where it can be written
+    write = getattr(Path, call)
+
+    def refuse(path: Path, *rest: object) -> object:
+        if path.parent == tmp_path:
+            raise PermissionError(13, "Permission denied")
+        return write(path, *rest)
+
+    monkeypatch.setattr(Path, call, refuse)
+    with pytest.raises(StorageError, match=r"x.n2gdb cannot be written \(Permission denied\): choose"):
+        learn(tmp_path / "x.n2gdb", report=learned_nothing)
 
 
 def test_a_run_that_was_begun_and_has_no_model_yet_is_left_alone(database: Path) -> None:
