@@ -21,13 +21,14 @@ from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus_store import CorpusStore
 from n2gdb.ingest.crew import Alone, Crew
 from n2gdb.ingest.engine import Engine
+from n2gdb.ingest.layer_scan import layer_scan
 from n2gdb.ingest.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models import SubjectModel
 from n2gdb.ingest.pieces import SHARD_NEURONS, Bench, pieces_of
 from n2gdb.ingest.process_crew import process_crew, processes_for
 from n2gdb.ingest.report import Report
 from n2gdb.ingest.run_lock import sole_writer
-from n2gdb.ingest.standing import Identity, require_target, runs_to_keep, windows_of
+from n2gdb.ingest.standing import Identity, require_room, require_target, runs_to_keep, windows_of
 from n2gdb.neuron import NeuronName
 from n2gdb.shards import RunFolder, shards_folder
 from n2gdb.store import build_database
@@ -114,12 +115,22 @@ def _write_run(
     row = _model_row(model, source, corpus, config)
     coming = ((name.layer, name.index) for name in chosen)
     others = runs_to_keep(database, run, Identity.of(row), coming)
+    require_room(database, _scan_bytes(model, corpus, run, config, chosen))
     corpus = corpus.move_into(run.path)
     run.write_tokens(_vocabulary(model))
     _learn(model, corpus, run, config, chosen, means, report)
     run.write_windows(windows_of(run.example_windows(), corpus))
     run.write_model(row)
     return run, others
+
+
+def _scan_bytes(
+    model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, chosen: Sequence[NeuronName]
+) -> int:
+    """Bytes at least that the scans of layers that are not there yet will take on disk."""
+    layers = {name.layer for name in chosen}
+    missing = sum(not layer_scan(run.path, layer).path.exists() for layer in layers)
+    return 4 * missing * model.d_mlp * config.top_k * corpus.width
 
 
 def _learn(

@@ -6,6 +6,7 @@ learned: a file that was passed on without its shards, or whose shards were remo
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from n2gdb.inventory import read_models
 from n2gdb.shards import RunFolder, run_folders, shards_folder
 from n2gdb.store import Connection
 
-__all__ = ["Identity", "require_target", "runs_to_keep", "windows_of"]
+__all__ = ["Identity", "require_room", "require_target", "runs_to_keep", "windows_of"]
 
 #: Layer and index of neurons.
 Neurons = set[tuple[int, int]]
@@ -58,6 +59,22 @@ def require_target(database: Path) -> None:
         raise StorageError(
             f"{database} cannot be written ({reason}): choose another place with --db"
         ) from error
+
+
+def require_room(database: Path, scan: int) -> None:
+    """Raise StorageError where there is surely no room, before hours are spent.
+
+    ``scan`` bytes go to the shards, and the new database stands beside the old one until it is whole. The
+    rest cannot be known before it is learned.
+    """
+    old = database.stat().st_size if database.exists() else 0
+    for folder, needed in ((shards_folder(database), scan), (database.parent, old)):
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise StorageError(
+                f"{folder} has room for {free / 1e6:,.0f} MB, and at least {needed / 1e6:,.0f} MB will be"
+                " written there: make room, ask for fewer layers, or choose another --db"
+            )
 
 
 def runs_to_keep(

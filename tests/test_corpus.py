@@ -195,6 +195,21 @@ def test_a_data_set_is_streamed(
     assert "row 0: there is no field 'text'" in fault(name)
 
 
+def test_the_files_of_a_data_set_come_in_a_seeded_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    from huggingface_hub import HfApi
+
+    def rows(parts: list[int]) -> Iterator[dict[str, str]]:
+        return ({"text": f"part {part}, row {row}"} for part in parts for row in range(20))
+
+    stream = datasets.IterableDataset.from_generator(rows, gen_kwargs={"parts": list(range(30))})
+    monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: stream)
+    first = [next(read_documents("some/texts", shuffle=seed)) for seed in range(6)]
+    assert len(set(first)) > 2 and next(read_documents("some/texts", shuffle=0)) == first[0]
+    assert sorted(read_documents("some/texts", shuffle=1)) == sorted(read_documents("some/texts"))
+
+
 def test_a_data_set_badly_named_is_said(tmp_path: Path) -> None:
     assert "is written NAME" in fault("wikitext:")
     assert "no such file" in fault("some/where/else.txt:x") and "no such file" in fault(tmp_path / "x@y")

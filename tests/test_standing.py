@@ -200,6 +200,22 @@ def test_a_folder_that_cannot_be_written_is_said_first(
         learn(tmp_path / "x.n2gdb", report=learned_nothing)
 
 
+@pytest.mark.parametrize(("free", "what"), [(3_000_000, "x.n2gdb.shards"), (100_000_000, "")])
+def test_a_disk_that_is_too_small_is_said_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, what: str
+) -> None:
+    database = tmp_path / "x.n2gdb"
+    found = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: found._replace(free=free))
+    if what:
+        with pytest.raises(
+            StorageError, match=r"shards has room for 3 MB, and at least 5 MB will be written"
+        ):
+            learn(database, Selection(neurons=(0,)), report=learned_nothing)
+    else:
+        learn(database)
+
+
 def test_a_run_that_was_begun_and_has_no_model_yet_is_left_alone(database: Path) -> None:
     RunFolder.create(shards_folder(database) / "begun")
     learn(database, model=other_model())
