@@ -90,8 +90,11 @@ class CorpusStore:
     def of_run(cls, run: RunFolder) -> CorpusStore | None:
         """Return the corpus that a run was learned from; None where it is not there any more as it was."""
         path, row = run.path / _FILE, run.model().to_pylist()[0]
-        width = min(json.loads(row["configuration"])["window"], row["n_ctx"])
-        if not path.is_file() or not is_as_written(path) or path.stat().st_size % (4 * width):
+        window = json.loads(row["configuration"]).get("window")
+        if window is None or not path.is_file() or not is_as_written(path):
+            return None
+        width = min(window, row["n_ctx"])
+        if path.stat().st_size % (4 * width):
             return None
         n_windows = path.stat().st_size // (4 * width)
         return cls(path, n_windows, width, row["corpus_tokens"], row["corpus_fingerprint"])

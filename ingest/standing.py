@@ -50,6 +50,8 @@ class Identity:
 
 def require_target(database: Path) -> None:
     """Raise StorageError where a database cannot be written, before hours are spent on what it is to hold."""
+    if database.exists() and not (database.is_file() or database.is_dir()):
+        raise StorageError(f"{database} is no file: name one with --db")
     probe = database.with_name(f".{database.name}.probe")
     try:
         probe.write_bytes(b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -175,6 +176,13 @@ def test_a_file_that_is_no_database_is_refused_before_anything_is_learned(tmp_pa
     with pytest.raises(DatabaseFormatError, match="not a database"):
         learn(path, report=learned_nothing)
     assert path.read_bytes() == b"%PDF-1.7 years of work"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.n2gdb")
+    with pytest.raises(StorageError, match="is no file"):
+        learn(tmp_path / "x.n2gdb", report=learned_nothing)
+    assert (tmp_path / "x.n2gdb").is_fifo()
 
 
 def test_a_damaged_database_is_built_again_from_its_shards(database: Path) -> None:
