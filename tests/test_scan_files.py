@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from n2gdb.errors import StorageError
@@ -20,7 +22,10 @@ from n2gdb.ingest.scan_store import scan_layers
 from tests.demo import demo_model
 
 CONFIG = N2GConfig(tokens=3_000, window=64, top_k=4, refine_windows=8)
-ARRAYS = {"window": np.arange(40).reshape(8, 5), "trace": np.linspace(0, 1, 30, dtype=np.float32)}
+ARRAYS: dict[str, npt.NDArray[Any]] = {
+    "window": np.arange(40).reshape(8, 5),
+    "trace": np.linspace(0, 1, 30, dtype=np.float32),
+}
 
 
 def test_arrays_read_back(tmp_path: Path) -> None:
