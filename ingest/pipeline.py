@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,6 @@ from n2gdb.core import tokens
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import Report
 from n2gdb.errors import ModelError, SelectionError
-from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
@@ -26,6 +25,8 @@ from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.run_lock import sole_writer
+from n2gdb.ingest.scan.layer_file import layer_scan
+from n2gdb.ingest.standing import Identity, require_room, runs_to_keep, windows_of
 from n2gdb.ingest.workers.processes import process_crew, processes_for
 from n2gdb.ingest.workers.ray_cluster import Cluster, connected
 from n2gdb.ingest.workers.ray_executor import cluster_crew
@@ -90,7 +91,8 @@ def ingest(
     where passes run on a GPU, else none.
 
     Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
-    be used.
+    be used. A database that holds what no shard beside it holds is refused with StorageError, before anything
+    is learned.
     """
     chosen = select_neurons(model, selection, config.seed)
     check_replaceable(database, _LEAST_NEURON * len(chosen))
@@ -98,8 +100,7 @@ def ingest(
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
         _require_same_model(model, database)
-        run = _write_run(model, source, shards_folder(database), config, chosen, means, report)
-        others = _latest(other for other in run_folders(database) if _model_name(other) != model.name)
+        run, others = _write_run(model, source, database, config, chosen, means, report)
         build_database(database, [*others, run], lambda stage: report(f"load {stage}", 0, None))
     return run
 
@@ -107,21 +108,36 @@ def ingest(
 def _write_run(
     model: SubjectModel,
     source: Source,
-    shards: Path,
+    database: Path,
     config: N2GConfig,
     chosen: Sequence[NeuronName],
     means: _Means,
     report: Report,
-) -> RunFolder:
+) -> tuple[RunFolder, list[RunFolder]]:
+    """Have a run learned; return it, and the runs of other models that stay in the database."""
+    shards = shards_folder(database)
     corpus = CorpusStore.tokenise(source.name, source.field, model, config, shards, report)
     run = RunFolder.create(shards / _run_name(model, corpus, config))
     run.clean()
+    row = _model_row(model, source, corpus, config)
+    coming = ((name.layer, name.index) for name in chosen)
+    others = runs_to_keep(database, run, Identity.of(row), coming)
+    require_room(database, _scan_bytes(model, corpus, run, config, chosen))
     corpus = corpus.move_into(run.path)
     run.write_tokens(_vocabulary(model))
     _learn(model, corpus, run, config, chosen, means, report)
-    run.write_windows(_windows(run, corpus))
-    run.write_model(_model_row(model, source, corpus, config))
-    return run
+    run.write_windows(windows_of(run.example_windows(), corpus))
+    run.write_model(row)
+    return run, others
+
+
+def _scan_bytes(
+    model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, chosen: Sequence[NeuronName]
+) -> int:
+    """Bytes at least that the scans of layers that are not there yet will take on disk."""
+    layers = {name.layer for name in chosen}
+    missing = sum(not layer_scan(run.path, layer).path.exists() for layer in layers)
+    return 4 * missing * model.d_mlp * config.top_k * corpus.width
 
 
 def _learn(
@@ -220,16 +236,6 @@ def _run_name(model: SubjectModel, corpus: CorpusStore, config: N2GConfig) -> st
     return f"{slug}-{'-'.join(part[:8] for part in parts)}"
 
 
-def _windows(run: RunFolder, corpus: CorpusStore) -> pa.Table:
-    """The windows that some top example points to: ``schema.WINDOWS``."""
-    number = np.unique(run.examples()["window"].to_numpy())
-    text = corpus.tokens_of(number)
-    real = text != PAD
-    offsets = np.concatenate([[0], np.cumsum(real.sum(axis=1))]).astype(np.int32)
-    rows = pa.ListArray.from_arrays(pa.array(offsets), pa.array(text[real]))
-    return pa.table([pa.array(number), rows], schema=schema.WINDOWS)
-
-
 def _vocabulary(model: SubjectModel) -> pa.Table:
     texts = model.token_texts()
     columns = {
@@ -262,12 +268,6 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
     return pa.Table.from_pylist([row], schema.MODEL)
 
 
-def _latest(runs: Iterable[RunFolder]) -> list[RunFolder]:
-    """Of the runs of each model the one that was ingested last: a model is in the database once."""
-    by_age = sorted(runs, key=lambda run: (run.path / "model.parquet").stat().st_mtime_ns)
-    return sorted({_model_name(run): run for run in by_age}.values(), key=lambda run: run.path)
-
-
 def _require_same_model(model: SubjectModel, database: Path) -> None:
     """Raise ModelError where the database holds another model, from another place, by the same name."""
     for run in run_folders(database):
@@ -282,8 +282,3 @@ def _require_same_model(model: SubjectModel, database: Path) -> None:
                 f"{database} holds another model called {model.name}, from {source}: give this one another"
                 " name (--name)"
             )
-
-
-def _model_name(run: RunFolder) -> str:
-    name: str = run.model()["name"][0].as_py()
-    return name

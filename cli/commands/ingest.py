@@ -57,8 +57,9 @@ def ingest(
     corpus: Annotated[
         str | None,
         typer.Option(
-            help="Text to scan: .txt, .jsonl (each also .gz), .parquet, a directory of these, or a "
-            "Hugging Face data set. Default: the model's own."
+            help="Text to scan: .txt, .jsonl, .ndjson, .json (each also .gz, .zst, .bz2, .xz), .parquet, a "
+            "directory of these, - for standard input, or a Hugging Face data set, NAME[:CONFIGURATION]"
+            "[@REVISION]. Default: the model's own."
         ),
     ] = None,
     field: Annotated[str, typer.Option(help="Field or column of the corpus that holds the text.")] = "text",
@@ -72,11 +73,13 @@ def ingest(
         str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")
     ] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Draw this many of the chosen neurons.")] = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Scan no more tokens than this.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Scan no more tokens than this, drawn from all over the corpus.")
+    ] = None,
     top_k: Annotated[
         int, typer.Option(min=2, help="Top examples a neuron: half to learn from, half to judge by.")
     ] = 20,
-    seed: Annotated[int, typer.Option(help="Seed of the split and of --sample.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split, of --sample and of --tokens.")] = 0,
     augment: Annotated[
         str,
         typer.Option(
@@ -129,6 +132,10 @@ def ingest(
         n2gdb ingest demo
 
         n2gdb ingest gpt2 --corpus NeelNanda/pile-10k --tokens 2000000 --layers 0-2,5 --sample 500
+
+        n2gdb ingest gpt2 --corpus wikitext:wikitext-103-raw-v1 --tokens 2000000
+
+        zstdcat pile/*.jsonl.zst | n2gdb ingest ./my-model --corpus - --tokens 20000000
 
         n2gdb ingest ./my-model --ray auto --db shared/my-model.n2gdb
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,9 @@ def report(
         typer.Option(help="Judge on this text as well, where firings are rare: a corpus as of ingest."),
     ] = None,
     field: Annotated[str, typer.Option(help="Field or column of that text.")] = "text",
-    tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of it, at most.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of it, at most, drawn from all over it.")
+    ] = None,
     device: Annotated[str, typer.Option(help="For --heldout: auto, cpu, cuda or mps.")] = "auto",
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
@@ -97,7 +100,8 @@ def _judge_heldout(
         progress("load model", 0, None)
         import numpy as np
 
-        from n2gdb.ingest.corpus.documents import Windows, read_documents
+        from n2gdb.ingest.corpus.documents import Windows, is_data_set, read_documents
+        from n2gdb.ingest.corpus.sampling import Draw
         from n2gdb.ingest.evaluation.heldout import judge_heldout
         from n2gdb.ingest.models.stored import load_stored_model, stored_config
 
@@ -109,6 +113,7 @@ def _judge_heldout(
             length=min(config.window, subject.n_ctx),
             max_tokens=tokens,
             source=path,
+            draw=Draw(config.seed, Path(tempfile.gettempdir()), is_data_set(path)),
         )
         text = np.concatenate(list(windows))
         return judge_heldout(database, info, subject, text, config.fire_threshold, progress)

@@ -1,164 +1,135 @@
-"""The corpus: documents out of files or a data set, one after the other, never all at once."""
+"""The corpus: documents out of files, standard input or a data set, one by one, never all at once."""
 
 from __future__ import annotations
 
-import gzip
-import json
+import re
+import sys
 from collections.abc import Iterator
-from io import BufferedIOBase
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 from n2gdb.errors import CorpusError, one_line
+from n2gdb.ingest.corpus.files import FORMS, kind_of, read_file, read_stream
+from n2gdb.ingest.corpus.rows import PassedOver, documents_of
 from n2gdb.ingest.corpus.windows import Windows
 from n2gdb.ingest.models.native import demo_directory
 
-__all__ = ["Windows", "read_documents"]
+__all__ = ["PassedOver", "Windows", "is_data_set", "read_documents"]
 
-_KINDS = (".txt", ".jsonl", ".parquet")
-_FORMS = ".txt, .jsonl (each also .gz) or .parquet"
+#: Names standard input.
+_STANDARD_INPUT = "-"
 
 #: Seconds that the hub has to answer before it counts as out of reach.
 _PATIENCE = 4.0
 
-#: Rows of a parquet file that are in memory at a time.
-_ROWS = 1024
+_DATA_SET = re.compile(r"(?P<name>[^:@]+)(:(?P<configuration>[^@]+))?(@(?P<revision>.+))?")
 
 
-def read_documents(source: str | Path, field: str = "text") -> Iterator[str]:
-    """Yield the documents of a corpus.
+def read_documents(
+    source: str | Path, field: str = "text", passed: PassedOver | None = None, shuffle: int | None = None
+) -> Iterator[str]:
+    """Yield the documents of a corpus; one of more than a million characters comes as several.
 
-    ``source`` is ``demo``; a .txt file, which is one document; a .jsonl or .parquet file, one document a
-    row, under ``field``; a directory of such files; or the name of a Hugging Face data set. Text and
-    JSON may be gzipped. Raises CorpusError, which names the place, when it cannot be read.
+    ``source`` is ``demo``; a .txt file, which is one document; a .jsonl, .ndjson, .json or .parquet file, one
+    document a row, under ``field``; a directory of such files; ``-``, standard input; or a data set of the
+    Hugging Face hub, ``NAME[:CONFIGURATION][@REVISION]``. Text and JSON may be compressed: .gz, .zst, .bz2,
+    .xz. Rows without text are passed over, and counted in ``passed``. ``shuffle`` seeds the order of a data
+    set's files. Raises CorpusError, which names the place, when it cannot be read.
     """
     text, path = str(source), Path(source).expanduser()
+    passed = PassedOver() if passed is None else passed
     if text == "demo":
-        yield from _read_file(demo_directory() / "corpus.jsonl.gz", field)
+        yield from read_file(demo_directory() / "corpus.jsonl.gz", field, passed)
+    elif text == _STANDARD_INPUT:
+        yield from read_stream(_standard_input(), "standard input", field, passed)
     elif path.is_dir():
-        yield from _read_directory(path, field)
+        yield from _read_directory(path, field, passed)
     elif path.exists():
-        yield from _read_file(path, field)
-    elif _kind(path) or text.startswith((".", "/", "~")) or text.count("/") > 1:
+        yield from read_file(path, field, passed)
+    elif not is_data_set(text):
         raise CorpusError(f"{text}: there is no such file or directory")
     else:
-        yield from _read_data_set(text, field)
+        yield from _read_data_set(_DataSet.named(text), field, passed, shuffle)
 
 
-def _kind(path: Path) -> str:
-    """Suffix that says how to read a file, without .gz; empty for any other."""
-    name = path.name.lower()
-    return next((kind for kind in _KINDS if name.removesuffix(".gz").endswith(kind)), "")
+def is_data_set(source: str) -> bool:
+    """Whether a corpus can only be a data set of the hub: neither here, nor written like a file's path."""
+    path = Path(source).expanduser()
+    if source in ("demo", _STANDARD_INPUT) or path.exists() or path.is_symlink():
+        return False
+    name = re.split("[:@]", source, maxsplit=1)[0]
+    return not (kind_of(path) or source.startswith((".", "/", "~")) or name.count("/") > 1)
 
 
-def _read_directory(directory: Path, field: str) -> Iterator[str]:
-    paths = sorted(path for path in directory.rglob("*") if path.is_file() and _kind(path))
+def _standard_input() -> BufferedReader:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise CorpusError("--corpus - reads standard input: pipe a text or JSON lines into it")
+    return cast(BufferedReader, sys.stdin.buffer)
+
+
+def _read_directory(directory: Path, field: str, passed: PassedOver) -> Iterator[str]:
+    paths = sorted(path for path in directory.rglob("*") if path.is_file() and kind_of(path))
     if not paths:
-        raise CorpusError(f"{directory} holds no {_FORMS} files")
+        raise CorpusError(f"{directory} holds no {FORMS} files")
     for path in paths:
-        yield from _read_file(path, field)
+        yield from read_file(path, field, passed)
 
 
-def _read_file(path: Path, field: str) -> Iterator[str]:
-    kind = _kind(path)
+@dataclass(frozen=True, slots=True)
+class _DataSet:
+    """A data set of the hub; None where the hub's own choice is taken."""
+
+    name: str
+    configuration: str | None
+    revision: str | None
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        found = _DATA_SET.fullmatch(text)
+        if found is None:
+            raise CorpusError(f"{text}: a data set is written NAME, NAME:CONFIGURATION or NAME@REVISION")
+        return cls(found["name"], found["configuration"], found["revision"])
+
+
+def _read_data_set(of: _DataSet, field: str, passed: PassedOver, shuffle: int | None) -> Iterator[str]:
+    _require_data_set(of)
     try:
-        if kind == ".parquet":
-            yield from _read_parquet(path, field)
-        elif kind:
-            with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-                yield from _read_lines(file, path, field) if kind == ".jsonl" else _read_text(file, path)
-        else:
-            raise CorpusError(f"{path}: unknown kind of file; a corpus is {_FORMS}")
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise CorpusError(f"{path} is damaged: {one_line(error)}") from error
-    except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror or one_line(error)}") from error
-
-
-def _read_text(file: BufferedIOBase, path: Path) -> Iterator[str]:
-    raw = file.read()
+        import datasets
+    except ImportError as error:
+        raise CorpusError(f"{of.name}: to read from the hub takes a package: pip install datasets") from error
     try:
-        yield raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise CorpusError(f"{path}, line {line}: not UTF-8, at byte {error.start}") from error
-
-
-def _read_lines(file: BufferedIOBase, path: Path, field: str) -> Iterator[str]:
-    for number, raw in enumerate(file, 1):
-        if not raw.strip():
-            continue
-        place = f"{path}, line {number}"
-        try:
-            row = json.loads(raw.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise CorpusError(f"{place}: not UTF-8, at byte {error.start} of the line") from error
-        except ValueError as error:
-            raise CorpusError(f"{place}: no JSON: {one_line(error)}") from error
-        if not isinstance(row, dict):
-            raise CorpusError(f"{place}: a JSON object was expected, as {{{json.dumps(field)}: …}}")
-        yield _text_of(row, field, place)
-
-
-def _read_parquet(path: Path, field: str) -> Iterator[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise CorpusError(f"{path} is no parquet file: {one_line(error)}") from error
-    with file:
-        if field not in file.schema_arrow.names:
-            raise _missing(field, file.schema_arrow.names, str(path))
-        first = 0
-        for batch in file.iter_batches(_ROWS, columns=[field]):
-            for place, value in enumerate(batch.column(0).to_pylist()):
-                yield _text_of({field: value}, field, f"{path}, row {first + place}")
-            first += len(batch)
-
-
-def _read_data_set(name: str, field: str) -> Iterator[str]:
-    _require_data_set(name)
-    import datasets
-
-    try:
-        rows = iter(datasets.load_dataset(name, split="train", streaming=True))
+        named = (of.name,) if of.configuration is None else (of.name, of.configuration)
+        at = {} if of.revision is None else {"revision": of.revision}
+        rows: Any = datasets.load_dataset(*named, split="train", streaming=True, **at)
+        if shuffle is not None:
+            rows = rows.shuffle(seed=shuffle, buffer_size=1)  # the order of its files; the rest is the draw's
         for number, row in enumerate(rows):
-            yield _text_of(row, field, f"{name}, row {number}")
+            yield from documents_of(row, field, f"{of.name}, row {number}", passed)
     except CorpusError:
         raise
     except Exception as error:  # network and format errors of several libraries
-        raise CorpusError(f"{name} cannot be read from the Hugging Face hub: {one_line(error)}") from error
+        hint = "; name a configuration as NAME:CONFIGURATION" if "onfig" in str(error) else ""
+        reason = one_line(error)
+        raise CorpusError(f"{of.name} cannot be read from the Hugging Face hub: {reason}{hint}") from error
 
 
-def _require_data_set(name: str) -> None:
+def _require_data_set(of: _DataSet) -> None:
     """Ask the hub once for the data set, so that a missing one costs seconds and not a chain of retries."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     hint = "a local file works too: --corpus FILE"
     try:
-        HfApi().dataset_info(name, timeout=_PATIENCE)
+        HfApi().dataset_info(of.name, revision=of.revision, timeout=_PATIENCE)
+    except RevisionNotFoundError as error:
+        raise CorpusError(f"{of.name}: the hub has this data set, but no revision {of.revision}") from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise CorpusError(
-            f"{name}: no such file, and the Hugging Face hub has no such data set; {hint}"
+            f"{of.name}: no such file, and the Hugging Face hub has no such data set; {hint}"
         ) from error
     except Exception as error:  # whatever the transport raises, the hub is out of reach
         raise CorpusError(
-            f"{name}: no such file, and the Hugging Face hub cannot be reached; {hint}"
+            f"{of.name}: no such file, and the Hugging Face hub cannot be reached; {hint}"
         ) from error
-
-
-def _text_of(row: dict[str, Any], field: str, place: str) -> str:
-    if field not in row:
-        raise _missing(field, list(row), place)
-    text = row[field]
-    if not isinstance(text, str):
-        raise CorpusError(f"{place}: field {field!r} holds {type(text).__name__}, not text")
-    return text
-
-
-def _missing(field: str, fields: list[str], place: str) -> CorpusError:
-    there = ", ".join(fields) or "none"
-    return CorpusError(f"{place}: there is no field {field!r}; choose with --field among: {there}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,16 @@ import numpy.typing as npt
 
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.documents import Windows, read_documents
+from n2gdb.ingest.corpus.documents import PassedOver, Windows, is_data_set, read_documents
+from n2gdb.ingest.corpus.sampling import Draw
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.storage.shards import storing
+from n2gdb.storage.checksums import digest_of, is_as_written, record
+from n2gdb.storage.shards import RunFolder, storing
 
 __all__ = ["CorpusStore"]
+
+#: Name of the file in a run's folder.
+_FILE = "corpus.windows"
 
 IntArray = npt.NDArray[np.int32]
 
@@ -36,12 +42,21 @@ class CorpusStore:
     ) -> CorpusStore:
         """Cut a corpus into windows and write them into a temporary file of ``folder``.
 
-        Raises CorpusError for a corpus that cannot be read, StorageError where there is no room.
+        A bound on the tokens draws them from all over the corpus. Raises CorpusError for a corpus that cannot
+        be read, StorageError where there is no room.
         """
         width = min(config.window, model.n_ctx)
         path = folder / ".corpus"
+        passed, endless = PassedOver(), is_data_set(source)
+        drawn = None if config.tokens is None or not endless else config.seed
+        draw = Draw(config.seed, folder, endless, lambda passages: report("draw passages", passages, None))
         windows = Windows.of(
-            read_documents(source, field), model, length=width, max_tokens=config.tokens, source=source
+            read_documents(source, field, passed, drawn),
+            model,
+            length=width,
+            max_tokens=config.tokens,
+            source=source,
+            draw=draw,
         )
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -57,14 +72,32 @@ class CorpusStore:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        if passed.empty:
+            report("rows without text, passed over", passed.empty, None)
+        if passed.long:
+            report("lines of more than 32 MB, passed over", passed.long, None)
         return cls(path, n_windows, width, windows.n_tokens, windows.fingerprint)
 
     def move_into(self, folder: Path) -> CorpusStore:
         """Give the file its final name in a run's folder."""
-        path = folder / "corpus.windows"
+        path = folder / _FILE
         with storing(path):
+            record(folder, [(path.name, digest_of(self.path))])
             self.path.replace(path)
         return replace(self, path=path)
+
+    @classmethod
+    def of_run(cls, run: RunFolder) -> CorpusStore | None:
+        """Return the corpus that a run was learned from; None where it is not there any more as it was."""
+        path, row = run.path / _FILE, run.model().to_pylist()[0]
+        window = json.loads(row["configuration"]).get("window")
+        if window is None or not path.is_file() or not is_as_written(path):
+            return None
+        width = min(window, row["n_ctx"])
+        if path.stat().st_size % (4 * width):
+            return None
+        n_windows = path.stat().st_size // (4 * width)
+        return cls(path, n_windows, width, row["corpus_tokens"], row["corpus_fingerprint"])
 
     def tokens_of(self, number: npt.NDArray[np.integer]) -> IntArray:
         """Read windows by number: (window,) -> (window, position)."""

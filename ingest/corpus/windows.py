@@ -11,13 +11,22 @@ import numpy.typing as npt
 
 from n2gdb.errors import CorpusError
 from n2gdb.ingest.arrays import PAD
+from n2gdb.ingest.corpus.cutting import cut_text
+from n2gdb.ingest.corpus.sampling import Draw
 
 __all__ = ["Windows"]
 
 IntArray = npt.NDArray[np.int32]
 
-#: Documents are encoded together, side by side, until they have this many characters: a few whole books.
-_CHARACTERS = 1 << 23
+#: Texts are encoded together, side by side, until they have this many characters: a token takes hundreds of
+#: bytes while it is encoded.
+_CHARACTERS = 1 << 17
+
+#: Characters of a text that is encoded at once; a longer one is cut.
+_AT_ONCE = 1 << 15
+
+#: Characters worth encoding for a token that is wanted.
+_OF_TOKEN = 4
 
 
 class _Reader(Protocol):
@@ -37,7 +46,8 @@ class Windows:
     when the model has one, as models are trained. Without a separator no window spans two documents.
     A window cut short by the end is padded with PAD.
 
-    ``max_tokens`` bounds the tokens, BOS not counted. ``n_tokens``, ``n_documents`` and ``fingerprint``
+    ``max_tokens`` bounds the tokens, BOS not counted: the first ones, or with ``draw`` some that are drawn
+    from all over the corpus. ``n_tokens``, ``n_documents`` and ``fingerprint``
     speak of what has been yielded so far. Raises CorpusError at the end of a corpus without any token,
     which it calls ``source``.
     """
@@ -53,6 +63,7 @@ class Windows:
         max_tokens: int | None = None,
         batch: int = 64,
         source: str = "the corpus",
+        draw: Draw | None = None,
     ) -> None:
         self._body = length - (bos is not None)
         if self._body < 1:
@@ -60,7 +71,8 @@ class Windows:
         self._documents = iter(documents)
         self._encode_batch = encode_batch
         self._bos, self._separator = bos, separator
-        self._max_tokens, self._batch, self._source = max_tokens, batch, source
+        self._max_tokens, self._batch, self._source, self._draw = max_tokens, batch, source, draw
+        self._left = np.inf if max_tokens is None else max_tokens
         self._digest = hashlib.sha256(f"{length} {bos} {separator}".encode())
         self._started = False
         self.n_tokens = 0
@@ -76,6 +88,7 @@ class Windows:
         max_tokens: int | None = None,
         batch: int = 64,
         source: str = "the corpus",
+        draw: Draw | None = None,
     ) -> Self:
         """Cut windows as ``model`` reads them."""
         return cls(
@@ -87,6 +100,7 @@ class Windows:
             max_tokens=max_tokens,
             batch=batch,
             source=source,
+            draw=draw,
         )
 
     @property
@@ -126,45 +140,59 @@ class Windows:
 
     def _bodies(self) -> Iterator[IntArray]:
         """Yield windows without their BOS, some at a time: (window, body) int32."""
-        left = np.inf if self._max_tokens is None else self._max_tokens
         stream = np.empty(0, np.int32)
-        for tokens in self._pieces():
-            tokens = tokens[: int(min(left, len(tokens)))]
-            left -= len(tokens)
-            if self._separator is None:
-                yield self._cut(tokens)
+        for tokens, begins in self._pieces():
+            if begins and self._separator is None:
+                yield self._cut(stream)
                 stream = stream[:0]
-            else:
-                stream = np.concatenate([stream, tokens])
-                whole = len(stream) - len(stream) % self._body
-                yield self._cut(stream[:whole])
-                stream = stream[whole:]
-            if left <= 0:
+            tokens = tokens[: int(min(self._left, len(tokens)))]
+            self._left -= len(tokens)
+            stream = np.concatenate([stream, tokens])
+            whole = len(stream) - len(stream) % self._body
+            yield self._cut(stream[:whole])
+            stream = stream[whole:]
+            if self._left <= 0:
                 break
         yield self._cut(stream)
 
-    def _pieces(self) -> Iterator[IntArray]:
-        """Yield the tokens of each document, behind a separator from the second on: (token,) int32."""
-        for texts in self._together():
-            for ids in self._encode_batch(texts):
-                if not ids:
-                    continue
-                joined = self._separator is not None and self.n_documents > 0
-                self.n_documents += 1
-                yield np.array([self._separator, *ids] if joined else ids, np.int32)
+    def _pieces(self) -> Iterator[tuple[IntArray, bool]]:
+        """Yield the tokens of documents, (token,) int32, and whether one begins with them.
 
-    def _together(self) -> Iterator[list[str]]:
-        """Collect documents that are encoded together."""
+        From the second on each begins with a separator, if there is one.
+        """
+        begun = False
+        for ids, begins in self._drawn() if self._draw and self._max_tokens else self._encoded():
+            begun = begun or begins
+            if not len(ids):
+                continue
+            joined = begun and self._separator is not None and self.n_documents > 0
+            self.n_documents += begun
+            yield np.concatenate([[self._separator], ids]).astype(np.int32) if joined else ids, begun
+            begun = False
+
+    def _drawn(self) -> Iterator[tuple[IntArray, bool]]:
+        assert self._draw is not None and self._max_tokens is not None
+        for ids in self._draw.texts(self._documents, self._encode_batch, self._max_tokens):
+            yield ids, True
+
+    def _encoded(self) -> Iterator[tuple[IntArray, bool]]:
+        """Encode documents, some together and no more than are needed; a long one in several parts."""
         texts: list[str] = []
+        begins: list[bool] = []
         characters = 0
-        for text in self._documents:
-            texts.append(text)
-            characters += len(text)
-            if characters >= _CHARACTERS:
-                yield texts
-                texts, characters = [], 0
+        for document in self._documents:
+            for number, text in enumerate(cut_text([document], _AT_ONCE)):
+                texts.append(text)
+                begins.append(not number)
+                characters += len(text)
+                if characters >= min(_CHARACTERS, _OF_TOKEN * self._left):
+                    yield from zip(self._encode(texts), begins, strict=True)
+                    texts, begins, characters = [], [], 0
         if texts:
-            yield texts
+            yield from zip(self._encode(texts), begins, strict=True)
+
+    def _encode(self, texts: Sequence[str]) -> Iterator[IntArray]:
+        return (np.array(ids, np.int32) for ids in self._encode_batch(texts))
 
     def _cut(self, tokens: IntArray) -> IntArray:
         """Cut tokens into rows, the last one padded: (token,) -> (window, body)."""

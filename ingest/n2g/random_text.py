@@ -16,7 +16,7 @@ from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.text import RandomText
-from n2gdb.ingest.scan.layer_file import LayerScan, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan, load_arrays, save_arrays
 
 __all__ = ["draw_windows", "find_firings", "random_text", "split_firings"]
 
@@ -26,6 +26,9 @@ IndexArray = npt.NDArray[np.intp]
 
 #: Seeds the draw, together with the configuration's seed.
 _DRAW = 0x52414E44
+
+#: Arrays on disk of a layer's firings.
+_FIRINGS = ("neuron", "position")
 
 
 def draw_windows(n_windows: int, config: N2GConfig) -> npt.NDArray[np.int64]:
@@ -47,14 +50,26 @@ def random_text(
     number = draw_windows(corpus.n_windows, config)
     windows = corpus.tokens_of(number)
     files = {layer: folder / "scan" / f"random-{layer:03d}.npz" for layer in scanned}
-    missing = [layer for layer, file in files.items() if not file.exists()]
+    stored = {layer: load_arrays(file, _FIRINGS) for layer, file in files.items()}
+    missing = [layer for layer, arrays in stored.items() if arrays is None]
     if missing:
         largest = {layer: scanned[layer].load().max_activation for layer in missing}
         found = find_firings(model, windows, largest, config.fire_threshold, report)
         for layer in missing:
             neuron, position = found[layer]
+            stored[layer] = {"neuron": neuron, "position": position}
             save_arrays(files[layer], neuron=neuron, position=position)
-    return {layer: _read(file, number, windows, config, model.first_counts) for layer, file in files.items()}
+    return {
+        layer: RandomText(
+            number,
+            windows,
+            config.prune_limit,
+            split_firings(*(arrays[key] for key in _FIRINGS)),
+            model.first_counts,
+        )
+        for layer, arrays in stored.items()
+        if arrays is not None
+    }
 
 
 def find_firings(
@@ -104,15 +119,6 @@ def _by_neuron(pairs: Iterable[npt.NDArray[np.int64]]) -> tuple[IndexArray, Inde
     neuron, position = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
     order = np.argsort(neuron, kind="stable")
     return neuron[order].astype(np.intp), position[order].astype(np.intp)
-
-
-def _read(
-    file: Path, number: npt.NDArray[np.int64], windows: IntArray, config: N2GConfig, first_counts: bool
-) -> RandomText:
-    with np.load(file) as arrays:
-        neuron, position = arrays["neuron"], arrays["position"]
-    firings = split_firings(neuron, position)
-    return RandomText(number, windows, config.prune_limit, firings, first_counts)
 
 
 def split_firings(neuron: IndexArray, position: IndexArray) -> dict[int, IndexArray]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +14,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.scan.top_windows import Kept, TopExamples
 from n2gdb.storage.shards import storing
 
-__all__ = ["LayerScan", "layer_scan", "save_arrays", "scan_key"]
+__all__ = ["LayerScan", "layer_scan", "load_arrays", "save_arrays", "scan_key"]
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+#: Arrays without which a layer's scan cannot be used.
+_OF_LAYER = ("max_activation", "window", "pivot", "trace", "kept_activation", "kept_window", "kept_pivot")
+
+#: What numpy and zipfile raise for a file that is cut or changed.
+_DAMAGE = (
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def scan_key(model: SubjectModel, config: N2GConfig) -> str:
@@ -28,22 +53,33 @@ class LayerScan:
 
     path: Path
 
+    def is_whole(self) -> bool:
+        """Whether the scan is there as it was written: what is damaged counts as absent."""
+        return self._arrays() is not None
+
     def load(self) -> TopExamples:
         """Read the top examples."""
-        with np.load(self.path) as arrays:
-            return TopExamples(arrays["max_activation"], arrays["window"], arrays["pivot"], arrays["trace"])
+        arrays = self._read()
+        return TopExamples(arrays["max_activation"], arrays["window"], arrays["pivot"], arrays["trace"])
 
     def key(self) -> str | None:
-        """Read the ``scan_key`` that it was made with; None where there is no scan, or one that has none."""
-        if not self.path.exists():
-            return None
-        with np.load(self.path) as arrays:
-            return str(arrays["key"]) if "key" in arrays else None
+        """Read the ``scan_key`` that it was made with; None where there is no whole scan, or one without."""
+        arrays = self._arrays()
+        return None if arrays is None or "key" not in arrays else str(arrays["key"])
 
     def load_kept(self) -> Kept:
         """Read the windows that were kept."""
-        with np.load(self.path) as arrays:
-            return Kept(arrays["kept_activation"], arrays["kept_window"], arrays["kept_pivot"])
+        arrays = self._read()
+        return Kept(arrays["kept_activation"], arrays["kept_window"], arrays["kept_pivot"])
+
+    def _arrays(self) -> Arrays | None:
+        return load_arrays(self.path, _OF_LAYER)
+
+    def _read(self) -> Arrays:
+        arrays = self._arrays()
+        if arrays is None:
+            raise StorageError(f"{self.path} has gone or is damaged: run again to go on, which scans it anew")
+        return arrays
 
     def save(self, found: TopExamples, kept: Kept, key: str) -> None:
         """Write them: complete or absent."""
@@ -66,10 +102,36 @@ def layer_scan(folder: Path, layer: int) -> LayerScan:
 
 
 def save_arrays(path: Path, **arrays: npt.NDArray[Any]) -> None:
-    """Write arrays to a file that is complete or absent."""
+    """Write arrays to a file that is complete or absent, even if the power fails."""
     partial = path.with_name(f".{path.name}")
     with storing(path):
         path.parent.mkdir(exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def load_arrays(path: Path, names: tuple[str, ...]) -> Arrays | None:
+    """Read what ``save_arrays`` wrote; None where there is nothing, or not what was written.
+
+    Each array is compared with its checksum. All of ``names`` must be there. Raises StorageError where the
+    disk refuses.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        return None
+    except _DAMAGE:
+        return None
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # a place before the file's beginning
+            return None
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    return found if found.keys() >= set(names) else None

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import bytes_for, layer_groups
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, save_arrays, scan_key
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, load_arrays, save_arrays, scan_key
 from n2gdb.ingest.scan.reuse import EarlierScans
-from n2gdb.ingest.scan.top_windows import Scan
+from n2gdb.ingest.scan.top_windows import STATE, Scan
 
 __all__ = ["scan_layers"]
 
@@ -42,7 +40,7 @@ def scan_layers(
     than ``max_memory`` bytes hold what is kept are scanned in one pass.
     """
     files = {layer: layer_scan(folder, layer) for layer in sorted(layers)}
-    missing = [layer for layer, file in files.items() if not file.path.exists()]
+    missing = [layer for layer, file in files.items() if not file.is_whole()]
     if missing:
         earlier = EarlierScans.of(model, corpus, folder, config)
         groups = list(_groups(missing, earlier, model, corpus, config, bytes_for(model.device, max_memory)))
@@ -96,9 +94,8 @@ def _scan(
 ) -> Scan:
     scan = Scan(model, layers, corpus.width, config)
     state = _state_path(folder, layers)
-    if state.exists():
-        with np.load(state) as arrays:
-            scan.resume(dict(arrays))
+    if (begun := load_arrays(state, STATE)) is not None:
+        scan.resume(begun)
     elif earlier.start(layers[0]):
         scan.resume(earlier.state(layers, corpus.width))
     saved = time.monotonic()

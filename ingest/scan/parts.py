@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan, load_arrays, save_arrays
 from n2gdb.ingest.scan.top_windows import Scan, select_examples
 
 __all__ = ["ScanParts", "merge_parts", "scan_part"]
@@ -71,7 +72,7 @@ def scan_part(
 ) -> None:
     """Scan a range of windows for those of ``layers`` that have no state of it yet."""
     start, stop = span
-    missing = [layer for layer in layers if not parts.file(start, stop, layer).exists()]
+    missing = [layer for layer in layers if load_arrays(parts.file(start, stop, layer), _STATE) is None]
     if not missing:
         return
     scan = Scan(model, missing, corpus.width, config)
@@ -89,7 +90,7 @@ def merge_parts(
     corpus: CorpusStore, parts: ScanParts, layer: int, into: LayerScan, config: N2GConfig, key: str
 ) -> None:
     """Merge a layer's states of all ranges into its top examples; ``key`` is the ``scan_key``."""
-    if into.path.exists():
+    if into.is_whole():
         return
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
     state = reduce(_merge, states)
@@ -106,8 +107,10 @@ def merge_parts(
 
 
 def _load(path: Path) -> State:
-    with np.load(path) as arrays:
-        return {name: arrays[name] for name in _STATE}
+    arrays = load_arrays(path, _STATE)
+    if arrays is None:
+        raise StorageError(f"{path} has gone or is damaged: run again to go on, which scans it anew")
+    return arrays
 
 
 def _merge(first: State, second: State) -> State:

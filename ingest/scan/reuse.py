@@ -5,8 +5,8 @@ So more corpus costs only the text that is new, and other parameters of what fol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class EarlierScans:
 
     runs: tuple[tuple[int, Path], ...]
     key: str
+    _chosen: dict[int, tuple[int, LayerScan] | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: SubjectModel, corpus: CorpusStore, folder: Path, config: N2GConfig) -> EarlierScans:
@@ -50,28 +51,32 @@ class EarlierScans:
 
     def start(self, layer: int) -> int:
         """The window from which on a layer is to be scanned: 0 where no run has scanned it."""
-        return next((start for start, scanned in self._of(layer) if scanned.key() == self.key), 0)
+        chosen = self._best(layer)
+        return 0 if chosen is None else chosen[0]
 
     def state(self, layers: Sequence[int], width: int) -> dict[str, npt.NDArray[np.generic]]:
         """The state of a scan of ``layers`` before the window that they all are to be scanned from.
 
         Of windows that were kept but gave no example the activation at the pivot alone is known.
         """
-        scans = [
-            next(scanned for _, scanned in self._of(layer) if scanned.key() == self.key) for layer in layers
-        ]
+        scans = [chosen[1] for layer in layers if (chosen := self._best(layer)) is not None]
         start = self.start(layers[0])
         parts = [_state(scanned, start, width) for scanned in scans]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return {"next_window": np.array(start), **joined}
 
-    def _of(self, layer: int) -> Iterator[tuple[int, LayerScan]]:
-        return ((start, layer_scan(folder, layer)) for start, folder in self.runs)
+    def _best(self, layer: int) -> tuple[int, LayerScan] | None:
+        """Where to go on from, and the scan until there; looked for once, as a scan is read whole for it."""
+        if layer not in self._chosen:
+            scans = ((start, layer_scan(folder, layer)) for start, folder in self.runs)
+            self._chosen[layer] = next((found for found in scans if found[1].key() == self.key), None)
+        return self._chosen[layer]
 
 
 def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
     """How many windows of a corpus are those of another, which it continues; 0 where it does not."""
-    if not path.exists() or path.stat().st_size % (4 * corpus.width):  # none, or windows of another length
+    size = path.stat().st_size if path.exists() else 0
+    if not size or size % (4 * corpus.width):  # none, or windows of another length
         return 0
     theirs = np.memmap(path, np.int32, mode="r").reshape(-1, corpus.width)
     last = len(theirs) - 1

@@ -15,11 +15,14 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["Kept", "Scan", "TopExamples", "select_examples"]
+__all__ = ["STATE", "Kept", "Scan", "TopExamples", "select_examples"]
 
 IntArray = npt.NDArray[np.int32]
 
-_STATE = ("activation", "window", "trace")
+_TENSORS = ("activation", "window", "trace")
+
+#: Names of what ``Scan.state`` gives.
+STATE = ("next_window", *_TENSORS)
 
 
 class Scan:
@@ -94,13 +97,13 @@ class Scan:
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """Everything that a scan needs to go on later."""
-        tensors = {name: getattr(self, name).cpu().numpy() for name in _STATE}
+        tensors = {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
         return {"next_window": np.array(self.next_window), **tensors}
 
     def resume(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Take up what ``state`` gave."""
         self.next_window = int(state["next_window"])
-        for name in _STATE:
+        for name in _TENSORS:
             getattr(self, name).copy_(torch.from_numpy(state[name]))
 
     def examples(

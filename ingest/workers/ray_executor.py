@@ -77,7 +77,7 @@ class ClusterCrew:
     def prepare(self, layers: Iterable[int], report: Report) -> None:
         """See Crew."""
         files = {layer: layer_scan(self._job.run.path, layer) for layer in sorted(layers)}
-        missing = {layer: file for layer, file in files.items() if not file.path.exists()}
+        missing = {layer: file for layer, file in files.items() if not file.is_whole()}
         if missing:
             self._scan(missing, report)
         if self._job.config.refine_rounds:

@@ -1,10 +1,11 @@
 """The columnar shards of a run: the source of truth that every database is built from.
 
-    <database>.shards/<run>/model.parquet  tokens.parquet  windows.parquet
-    <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet
+    <database>.shards/<run>/model.parquet  tokens.parquet  windows.parquet  checksums.sha256
+    <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet  checksums.sha256
 
 A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
-what lies here. Whatever is half-written has a name that starts with a dot.
+what lies here. Whatever is half-written has a name that starts with a dot. What is read is compared with
+its checksum, so that a damaged file is never taken for what was written.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import StorageError
+from n2gdb.errors import StorageError, one_line
 from n2gdb.storage import schema
+from n2gdb.storage.checksums import digest_of, is_as_written, record
 
 __all__ = ["RunFolder", "graphs_from", "nodes_table", "run_folders", "shards_folder", "storing"]
 
@@ -98,6 +101,8 @@ class RunFolder:
                 partial.mkdir(parents=True)
                 for key, table in checked.items():
                     _write(partial / f"{key}.parquet", table)
+                written = (f"{key}.parquet" for key in checked)
+                record(partial, [(name, digest_of(partial / name)) for name in written])
                 _sync_folder(partial)
                 partial.rename(complete)
             except BaseException:
@@ -112,19 +117,33 @@ class RunFolder:
             return []
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
-    def done(self) -> set[tuple[int, int]]:
-        """Return (layer, index) of every neuron in a complete shard."""
+    def done(self, shards: Sequence[Path] | None = None) -> set[tuple[int, int]]:
+        """Return (layer, index) of every neuron of some shards, or of all that are complete."""
         pairs: set[tuple[int, int]] = set()
-        for shard in self.shards():
+        for shard in self.shards() if shards is None else shards:
             table = _read(shard / "neurons.parquet", columns=["layer", "index"])
             pairs.update(zip(table["layer"].to_pylist(), table["index"].to_pylist(), strict=True))
         return pairs
 
+    def damaged(self) -> list[Path]:
+        """Return the complete shards that are not as they were written, or that cannot be read."""
+        return [shard for shard in self.shards() if not _is_whole(shard)]
+
     def clean(self) -> None:
-        """Remove what an interrupted run left half-written."""
-        for folder in (self.path, self.path / "neurons"):
-            for path in folder.glob(".*"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        """Remove what an interrupted run left half-written, and shards that are damaged."""
+        with storing(self.path):
+            for shard in self.damaged():
+                shard.rename(shard.with_name(f".{shard.name}"))
+            for folder in (self.path, self.path / "neurons", self.path / "scan"):
+                for path in folder.glob(".*"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def example_windows(self) -> npt.NDArray[np.int64]:
+        """Return the windows that some top example points to, rising."""
+        found = [
+            _read(shard / "examples.parquet", ["window"])["window"].to_numpy() for shard in self.shards()
+        ]
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
 
     def model(self) -> pa.Table:
         """Read the model's row: ``schema.MODEL``."""
@@ -183,6 +202,7 @@ class RunFolder:
         with storing(path):
             try:
                 _write(partial, checked)
+                record(self.path, [(path.name, digest_of(partial))])
                 partial.replace(path)
             except BaseException:
                 partial.unlink(missing_ok=True)
@@ -240,26 +260,39 @@ def _cast(table: pa.Table, wanted: pa.Schema, name: str) -> pa.Table:
 
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+        if not is_as_written(path):
+            raise _damaged(path, "its checksum differs")
+        return pq.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, one_line(error)) from error
 
 
 def _count(path: Path) -> int:
     """Return the number of rows, from the file's footer alone."""
     try:
         return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, one_line(error)) from error
 
 
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"{path} cannot be read ({error}): remove its folder and ingest again")
+def _is_whole(shard: Path) -> bool:
+    try:
+        for key in _SHARD_TABLES:
+            _read(shard / f"{key}.parquet")
+    except StorageError:
+        return False
+    return True
+
+
+def _damaged(path: Path, reason: str) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read ({reason}): ingest its model again, which learns anew what is damaged"
+    )
 
 
 def _write(path: Path, table: pa.Table) -> None:
     with path.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
         file.flush()
         os.fsync(file.fileno())
 

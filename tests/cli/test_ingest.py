@@ -11,10 +11,12 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import typer
 from filelock import FileLock
 
+import n2gdb
 from n2gdb.cli.commands.ingest import parse_ranges
 from n2gdb.storage.shards import shards_folder
 
@@ -79,6 +81,33 @@ def test_a_corpus_without_the_field_names_those_it_has(tmp_path: Path) -> None:
         file.write(json.dumps({"body": "some text"}) + "\n")
     line = one_error(run("ingest", "demo", "--corpus", str(corpus), "--db", str(tmp_path / "x.n2gdb")))
     assert "text" in line and "body" in line and "--field" in line
+
+
+def test_text_that_is_no_text_is_one_line_with_its_place(tmp_path: Path) -> None:
+    corpus = tmp_path / "pile.jsonl.zst"
+    lines = b'{"text": "fine"}\n{"text": null}\n{"text": "half \\ud83d"}\n'
+    corpus.write_bytes(pa.compress(lines, codec="zstd", asbytes=True))
+    line = one_error(run("ingest", "demo", "--corpus", str(corpus), "--db", str(tmp_path / "x.n2gdb")))
+    assert f"{corpus}, line 3: field 'text' holds half a character, \\ud83d" in line
+
+
+def test_standard_input_is_a_corpus(tmp_path: Path) -> None:
+    text = "".join(json.dumps({"text": f"Story {number}, of the sea."}) + "\n" for number in range(400))
+    text += '{"text": null}\n{"text": " "}\n'
+    database = tmp_path / "x.n2gdb"
+    options = ("--corpus", "-", "--tokens", "900", "--layers", "0", "--neurons", "0-2", "--no-refine")
+    done = subprocess.run(
+        command("ingest", "demo", "--db", str(database), *options),
+        cwd=ROOT,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "rows without text, passed over: 2" in done.stderr
+    with n2gdb.open(database) as opened:
+        assert opened.models()[0].corpus_tokens == 900
 
 
 def test_an_empty_corpus_is_said(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import StorageError
 from n2gdb.storage import schema
+from n2gdb.storage.checksums import CHECKSUMS
 from n2gdb.storage.shards import RunFolder, graphs_from, nodes_table, run_folders, shards_folder
 from tests.support.small_run import model_table, random_graphs, write_run, write_shards
 
@@ -143,3 +145,65 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     (run.shards()[0] / "nodes.parquet").write_bytes(b"damaged")
     with pytest.raises(StorageError, match=r"L0/nodes.parquet cannot be read"):
         run.nodes()
+
+
+def tables_of(run: RunFolder) -> list[pa.Table]:
+    return [
+        run.neurons(),
+        run.nodes(),
+        run.examples(),
+        run.scores(),
+        run.model(),
+        run.tokens(),
+        run.windows(),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "table",
+    ["neurons", "nodes", "examples", "scores", "model", "tokens", "windows"],
+)
+def test_a_flipped_bit_or_a_lost_end_is_never_read(tmp_path: Path, table: str, seed: int) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    in_shard = table in ("neurons", "nodes", "examples", "scores")
+    path = (run.shards()[0] if in_shard else run.path) / f"{table}.parquet"
+    random = Random(seed)
+    raw = bytearray(path.read_bytes())
+    if seed % 4:
+        raw[random.randrange(len(raw))] ^= 1 << random.randrange(8)
+    else:
+        del raw[random.randrange(len(raw)) :]
+    path.write_bytes(raw)
+    with pytest.raises(StorageError, match=f"{table}.parquet cannot be read"):
+        tables_of(run)
+    assert [shard.name for shard in run.damaged()] == (["L0"] if in_shard else [])
+
+
+def test_damaged_shards_are_removed_and_the_others_stay(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    (run.shards()[0] / "scores.parquet").unlink()
+    run.clean()
+    assert [shard.name for shard in run.shards()] == ["L1"]
+    assert {layer for layer, _ in run.done()} == {1}
+    assert ".L0" not in files(run.path)
+
+
+def test_shards_from_before_there_were_checksums_are_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    before = tables_of(run)
+    for folder in (run.path, *run.shards()):
+        (folder / CHECKSUMS).unlink()
+    assert tables_of(run) == before and not run.damaged()
+    (run.shards()[1] / "nodes.parquet").write_bytes(b"damaged")
+    assert [shard.name for shard in run.damaged()] == ["L1"]
+
+
+def test_a_table_that_is_replaced_is_known_before_and_after(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", GRAPHS)
+    old = (run.path / "windows.parquet").read_bytes()
+    run.write_windows(run.windows().slice(0, 0))
+    assert len(run.windows()) == 0
+    (run.path / "windows.parquet").write_bytes(old)  # as a crash between the two writes leaves it
+    assert len(run.windows()) == 1
+    assert "windows.parquet" in (run.path / CHECKSUMS).read_text()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from n2gdb.errors import CorpusError
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.corpus.documents import read_documents
+from n2gdb.ingest.corpus.documents import PassedOver, read_documents
 from n2gdb.ingest.corpus.windows import Windows
 
 TEXTS = ["the first\ndocument", "Zweites Dokument – über Bäume", "3"]
@@ -138,13 +138,6 @@ def test_a_missing_field_is_named_with_those_there(tmp_path: Path) -> None:
     assert "no field 'text'; choose with --field among: id, body" in fault(tmp_path / "other.parquet")
 
 
-def test_a_field_without_text_is_placed(tmp_path: Path) -> None:
-    write_lines(tmp_path / "null.jsonl", [{"text": "x"}, {"text": None}])
-    assert "line 2: field 'text' holds NoneType, not text" in fault(tmp_path / "null.jsonl")
-    pq.write_table(pa.table({"text": ["x", None]}), tmp_path / "null.parquet")
-    assert "row 1: field 'text' holds NoneType" in fault(tmp_path / "null.parquet")
-
-
 def test_other_encodings_are_placed(tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes("one\ntwo\nüber".encode("latin-1"))
     assert "line 3: not UTF-8, at byte 8" in fault(tmp_path / "latin.txt")
@@ -175,18 +168,52 @@ def test_a_data_set_out_of_reach_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "hub cannot be reached; a local file works too" in message
 
 
-def test_a_data_set_is_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "asked", "revision"),
+    [
+        ("someone/some-texts", ("someone/some-texts",), None),
+        ("wikitext:wikitext-103-raw-v1", ("wikitext", "wikitext-103-raw-v1"), None),
+        ("wikitext:wikitext-103-raw-v1@v1.0", ("wikitext", "wikitext-103-raw-v1"), "v1.0"),
+        ("allenai/c4@refs/pr/1", ("allenai/c4",), "refs/pr/1"),
+    ],
+)
+def test_a_data_set_is_streamed(
+    monkeypatch: pytest.MonkeyPatch, name: str, asked: tuple[str, ...], revision: str | None
+) -> None:
     import datasets
     from huggingface_hub import HfApi
 
-    def load(name: str, *, split: str, streaming: bool) -> Iterator[dict[str, str]]:
-        assert (name, split, streaming) == ("someone/some-texts", "train", True)
-        return iter([{"body": text} for text in TEXTS])
+    def load(*names: str, split: str, streaming: bool, revision: str | None = None) -> Iterator[object]:
+        loaded.append((names, split, streaming, revision))
+        return iter([{"body": text} for text in TEXTS] + [{"body": None}])
 
+    loaded: list[object] = []
     monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
     monkeypatch.setattr(datasets, "load_dataset", load)
-    assert list(read_documents("someone/some-texts", "body")) == TEXTS
-    assert "row 0: there is no field 'text'" in fault("someone/some-texts")
+    passed = PassedOver()
+    assert list(read_documents(name, "body", passed)) == TEXTS
+    assert loaded == [(asked, "train", True, revision)] and passed.empty == 1
+    assert "row 0: there is no field 'text'" in fault(name)
+
+
+def test_the_files_of_a_data_set_come_in_a_seeded_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    from huggingface_hub import HfApi
+
+    def rows(parts: list[int]) -> Iterator[dict[str, str]]:
+        return ({"text": f"part {part}, row {row}"} for part in parts for row in range(20))
+
+    stream = datasets.IterableDataset.from_generator(rows, gen_kwargs={"parts": list(range(30))})
+    monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: stream)
+    first = [next(read_documents("some/texts", shuffle=seed)) for seed in range(6)]
+    assert len(set(first)) > 2 and next(read_documents("some/texts", shuffle=0)) == first[0]
+    assert sorted(read_documents("some/texts", shuffle=1)) == sorted(read_documents("some/texts"))
+
+
+def test_a_data_set_badly_named_is_said(tmp_path: Path) -> None:
+    assert "is written NAME" in fault("wikitext:")
+    assert "no such file" in fault("some/where/else.txt:x") and "no such file" in fault(tmp_path / "x@y")
 
 
 def test_an_empty_corpus_is_said(tmp_path: Path) -> None:
