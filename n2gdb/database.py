@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Database", "default_path", "open_database"]
 
 _LARGEST = 2**63 - 1
-_LONGEST = 10_000_000  # seconds: a third of a year
 
 
 def default_path() -> Path:
@@ -236,8 +235,6 @@ class Database:
         """
         from n2gdb.query.execution.context import Session
 
-        if timeout is not None and not 0 < arguments.number("timeout", timeout) <= _LONGEST:
-            raise QueryError(f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {timeout}")
         return Session(
             partial(self.connection.rows, timeout=timeout),
             partial(self.connection.table, timeout=timeout),

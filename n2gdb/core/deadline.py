@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from n2gdb.core import arguments
 from n2gdb.errors import QueryError, QueryTimeoutError
 
 __all__ = ["check_time", "seconds_left", "timed", "within"]
@@ -34,6 +35,9 @@ class _Deadline:
         return QueryTimeoutError(f"the query ran past its limit of {self.limit:g} s: narrow it or raise it")
 
 
+#: A third of a year: clocks take no more.
+_LONGEST = 10_000_000
+
 _DEADLINE: ContextVar[_Deadline | None] = ContextVar("n2gdb deadline", default=None)
 
 
@@ -43,8 +47,8 @@ def within(seconds: float | None) -> Iterator[None]:
 
     Raises QueryError for a number that is not above 0. What is past its deadline raises QueryTimeoutError.
     """
-    if seconds is not None and not seconds > 0:
-        raise QueryError(f"a timeout is a number of seconds above 0, not {seconds:g}")
+    if seconds is not None and not 0 < arguments.number("timeout", seconds) <= _LONGEST:
+        raise QueryError(f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {seconds}")
     around = _DEADLINE.get()
     mine = None if seconds is None else _Deadline(time.monotonic() + seconds, seconds)
     earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
