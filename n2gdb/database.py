@@ -48,12 +48,20 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     """Open a database to read; ``n2gdb.open`` is this function.
 
     Raises DatabaseNotFoundError, DatabaseFormatError or DatabaseLockedError.
+
+    >>> with n2gdb.open("neurons.n2gdb") as opened:
+    ...     print(opened.count("neurons"))
+    7
     """
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
 class Database:
-    """A database opened to read; a context manager, for any number of threads."""
+    """A database opened to read; a context manager, for any number of threads.
+
+    >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
+    ['L3N45', 'L4N12']
+    """
 
     def __init__(self, connection: Connection) -> None:
         """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
@@ -85,6 +93,12 @@ class Database:
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
         where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
+
+        >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
+        ...     print(hit.neuron, hit.activation, hit.path)
+        L4N358 0.75 ·an · ·other
+        >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
+        {'group': 5, 'count': 1}
         """
         from n2gdb.query.execution.executor import answer
 
@@ -92,7 +106,11 @@ class Database:
             return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
-        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
+        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
+
+        >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
+        4
+        """
         from n2gdb.query.execution.executor import count
 
         with within(timeout):
@@ -113,6 +131,9 @@ class Database:
         ``metric`` is graph (weighted overlap of the two tries), tokens (the paper's rule) or subset,
         ``above`` the least similarity; ``model`` is the neuron's where several have one of its name,
         ``within`` the model to search, all of them by default. Raises UnknownNameError and QueryError.
+
+        >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
+        [('L4N137', 0.62), ('L4N12', 0.44)]
         """
         from n2gdb.similarity.neurons import read_metric, similar_neurons
 
@@ -142,6 +163,9 @@ class Database:
         By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
         leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
         how much of it is done, and how much there is. Raises QueryError.
+
+        >>> print(db.pairs("subset", across_layers=True, min_size=2).to_csv().splitlines()[1])
+        L3N45,L4N12,1.0,2
         """
         from n2gdb.similarity.neurons import named_pairs, read_metric
         from n2gdb.similarity.pairs import similar_pairs
@@ -179,6 +203,11 @@ class Database:
 
         ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
         Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
+
+        >>> for token in db.firing(" the other"):
+        ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
+         the ['L0N12']
+         other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
         """
         from n2gdb.prediction.fired_tokens import fired_tokens
 
@@ -196,7 +225,11 @@ class Database:
         )
 
     def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does."""
+        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does.
+
+        >>> [db.text(token) for token in db.tokenize("the other side")]
+        ['the', ' other', ' side']
+        """
         return self.tokenizer(model).cut(arguments.text("text", text))
 
     def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
@@ -273,6 +306,9 @@ class Database:
         """Return a neuron by its name; ``model`` is needed where the database holds several.
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
+
+        >>> db.neuron("L4N358").n_patterns
+        3
         """
         wanted = NeuronName.of(name)
         owner = self.model(model)

@@ -102,35 +102,65 @@ StatementT = TypeVar("StatementT", Query, TokenQuery)
 
 
 def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none."""
+    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none.
+
+    >>> query = neurons(matching(tok("the").before("other")))
+    >>> query
+    <QueryBuilder neurons MATCHING 'the' BEFORE 'other'>
+    >>> [str(hit.neuron) for hit in db.query(query)]
+    ['L4N358', 'L4N12', 'L4N137']
+    """
     return QueryBuilder(Query()).having(*clauses)
 
 
 def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
+    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves.
+
+    >>> db.query(patterns(matching(tok("the").before("end"))).order_by("-activation").limit(1))[0].path
+    '·the · ·end'
+    """
     return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
 def patterns_of(found: QueryBuilder) -> QueryBuilder:
-    """Return the query for every pattern of the neurons that another query finds."""
+    """Return the query for every pattern of the neurons that another query finds.
+
+    >>> len(db.query(patterns_of(neurons().activating_on("end"))))
+    4
+    """
     if not isinstance(found, QueryBuilder):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
     return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron fires on, strongest first."""
+    """Return the query for the tokens that a neuron fires on, strongest first.
+
+    >>> [hit.token for hit in db.query(tokens_activating("L4N12"))]
+    [' other', ' end']
+    """
     return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, neuron_ref(neuron, model)))
 
 
 def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron's patterns name as context, strongest first."""
+    """Return the query for the tokens that a neuron's patterns name as context, strongest first.
+
+    >>> [(hit.token, hit.n_patterns) for hit in db.query(tokens_in_context_of("L4N358"))]
+    [(' the', 1), (' an', 1), (' on', 1)]
+    """
     return TokenQueryBuilder(TokenQuery(Role.CONTEXT, neuron_ref(neuron, model)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QueryBuilder:
-    """A query for neurons or patterns; every method returns another query."""
+    """A query for neurons or patterns; every method returns another query.
+
+    >>> query = neurons().matching("end").where(layer=range(3, 5), n_nodes__ge=2)
+    >>> print(query.limit(5))
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2 LIMIT 5
+    >>> print(query)
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2
+    """
 
     tree: Query
 
@@ -254,7 +284,11 @@ class QueryBuilder:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenQueryBuilder:
-    """A query for the tokens of one neuron; every method returns another query."""
+    """A query for the tokens of one neuron; every method returns another query.
+
+    >>> tokens_activating("L4N358").limit(5).explain()
+    <TokenQueryBuilder EXPLAIN tokens ACTIVATING L4N358 LIMIT 5>
+    """
 
     tree: TokenQuery
 
