@@ -64,8 +64,13 @@ class CorpusText:
         return found
 
     @cached_property
+    def hash(self) -> HashArray:
+        """The hash that records draw positions by: (position,)."""
+        return position_hash(np.arange(len(self.tokens)))
+
+    @cached_property
     def reading(self) -> HashArray:
-        """A key of the last tokens up to each position: (position,) uint64, the same where they read alike."""
+        """A key of the last tokens up to each position, the same where they read alike: (position,)."""
         position = np.arange(len(self.tokens))
         key = np.zeros(len(position), np.uint64)
         for depth in range(_ALIKE):

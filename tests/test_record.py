@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ def activations(n: int = 30_000, seed: int = 0) -> npt.NDArray[np.float32]:
 
 def recorded(all_of_them: npt.NDArray[np.float32], bounds: Sequence[int], first: int = 0) -> Recorder:
     recorder = Recorder(UNITS)
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         recorder.add(torch.from_numpy(all_of_them[start:stop]), first + start)
     return recorder
 

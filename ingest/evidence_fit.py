@@ -1,0 +1,222 @@
+"""Fit evidence: for many units at once, the few signed weights that tell best where each fires."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.evidence import Evidence
+from n2gdb.ingest.additive import Block, Rows, fit, sigmoid
+from n2gdb.ingest.corpus_text import CorpusText
+from n2gdb.ingest.evidence_rows import UnitRows
+from n2gdb.ingest.record import position_hash
+
+__all__ = ["EvidenceConfig", "learn_evidence"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Log odds of what is predicted never to fire.
+_NEVER = -30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceConfig:
+    """Parameters of evidence."""
+
+    depth: int = 6
+    """Positions back from the activating token that weights reach."""
+    weights: int = 32
+    """Weights of a unit, at most."""
+    rounds: tuple[int, ...] = (96,)
+    """Weights that are kept on the way there; the rest is dropped, and these are fitted anew."""
+    width: float = 0.08
+    """How softly labels pass from 0 to 1 around the fire threshold, in shares of the maximum."""
+    least: float = 0.25
+    """Share of the maximum below which a label is 0."""
+    penalty: float = 1.0
+    """Penalty on squared weights of context."""
+    own_penalty: float = 0.3
+    """The same, of activating tokens."""
+    base_penalty: float = 0.01
+    sweeps: int = 20
+    refits: int = 8
+    top_worth: float = 3.0
+    """How much the F1 on training windows counts, beside that on the corpus, where the threshold is chosen."""
+    folds: int = 3
+    free_own: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Rows of some units laid one after another."""
+
+    unit: npt.NDArray[np.int32]  # (row,) place among the units
+    position: IntArray
+    rows: Rows
+    fires: BoolArray
+    top: BoolArray  # (row,) lies in a training window
+    fold: IntArray
+    blocks: tuple[Block, ...]  # base, then a block a depth
+    names: tuple[tuple[IntArray, IntArray], ...]  # of each depth's values: unit and token
+
+
+def learn_evidence(
+    text: CorpusText,
+    rows: Sequence[UnitRows],
+    train: Sequence[IntArray],
+    threshold: float,
+    config: EvidenceConfig,
+) -> list[Evidence]:
+    """Learn the evidence of some units from their rows; ``train`` are the windows of their examples."""
+    batch = _lay(text, rows, train, threshold, config)
+    blocks, total = fit(batch.rows, batch.blocks, config.sweeps)
+    whole = batch.rows
+    for most in (*config.rounds, config.weights):
+        blocks, total = _narrowed(batch, blocks, total, whole, most, config)
+        if most == config.rounds[0]:
+            wide = blocks
+    crossed = _cross_fitted(batch, wide, len(rows), config)
+    bounds = np.searchsorted(batch.unit, np.arange(len(rows) + 1))
+    found = []
+    parts = _parts(blocks, batch, len(rows))
+    for number, (unit_rows, weights) in enumerate(zip(rows, parts, strict=True)):
+        some = slice(bounds[number], bounds[number + 1])
+        level = _threshold(
+            crossed[some],
+            batch.fires[some],
+            whole.importance[some],
+            batch.top[some],
+            unit_rows.elsewhere,
+            config.top_worth,
+        )
+        found.append(Evidence(float(blocks[0].weight[number]), level, *weights))
+    return found
+
+
+def _lay(
+    text: CorpusText,
+    rows: Sequence[UnitRows],
+    train: Sequence[IntArray],
+    threshold: float,
+    config: EvidenceConfig,
+) -> _Batch:
+    sizes = [len(each) for each in rows]
+    unit = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
+    position = np.concatenate([each.position for each in rows])
+    activation = np.concatenate([each.activation for each in rows])
+    soft = sigmoid((activation - threshold) / np.float32(config.width))
+    label = np.where(activation < config.least, np.float32(0), soft)
+    importance = np.concatenate([each.importance for each in rows])
+    window = position // text.width
+    top = np.concatenate(
+        [np.isin(each.position // text.width, windows) for each, windows in zip(rows, train, strict=True)]
+    )
+    # Seeded by the window alone, apart from the draw of positions.
+    fold = (position_hash(~window) % np.uint64(config.folds)).astype(np.int64)
+    weight = np.bincount(unit, importance, len(rows))
+    mean = np.bincount(unit, importance * label, len(rows)) / weight
+    base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
+    blocks = [Block(slice(None), unit, base, config.base_penalty)]
+    names = []
+    span = int(text.tokens.max()) + 2
+    for depth in range(config.depth + 1):
+        key = unit.astype(np.int64) * span + text.before(position, depth) + 1
+        known, value = np.unique(key, return_inverse=True)
+        penalty = config.penalty if depth else config.own_penalty
+        blocks.append(Block(slice(None), value.astype(np.int32), np.zeros(len(known), np.float32), penalty))
+        names.append((known // span, known % span - 1))
+    return _Batch(
+        unit,
+        position,
+        Rows(label, importance),
+        activation >= threshold,
+        top,
+        fold,
+        tuple(blocks),
+        tuple(names),
+    )
+
+
+def _narrowed(
+    batch: _Batch, blocks: Sequence[Block], total: FloatArray, rows: Rows, most: int, config: EvidenceConfig
+) -> tuple[list[Block], FloatArray]:
+    """Keep of each unit the ``most`` weights that move most rows most, and fit these anew."""
+    probability = sigmoid(total)
+    doubt = rows.importance * probability * (1 - probability)
+    scores = [
+        np.abs(block.weight) * np.sqrt(np.bincount(block.value, doubt[block.row], len(block.weight)))
+        for block in blocks[1:]
+    ]
+    owner = np.concatenate([unit for unit, _ in batch.names])
+    token = np.concatenate([token for _, token in batch.names])
+    score = np.where(token >= 0, np.concatenate(scores), 0)
+    if config.free_own:
+        score[: len(scores[0])] = np.inf
+        most = np.bincount(batch.names[0][0])[owner] + most
+    order = np.lexsort((-score, owner))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.searchsorted(owner[order], owner[order])
+    stays = np.split((rank < most) & (score > 0), np.cumsum([len(each) for each in scores])[:-1])
+    narrow = [blocks[0], *(block.restricted(kept) for block, kept in zip(blocks[1:], stays, strict=True))]
+    if not config.free_own:
+        own = stays[0][batch.blocks[1].value]
+        rows = Rows(rows.label, np.where(own, rows.importance, np.float32(0)))
+    return fit(rows, narrow, config.refits)
+
+
+def _cross_fitted(batch: _Batch, wide: Sequence[Block], units: int, config: EvidenceConfig) -> FloatArray:
+    """Log odds of every row by weights that were fitted without its fold of windows."""
+    found = np.zeros(len(batch.unit), np.float32)
+    for fold in range(config.folds):
+        out = batch.fold == fold
+        rows = Rows(batch.rows.label, np.where(out, np.float32(0), batch.rows.importance))
+        blocks, total = fit(rows, wide, config.refits)
+        for most in (*config.rounds[1:], config.weights):
+            blocks, total = _narrowed(batch, blocks, total, rows, most, config)
+        own = blocks[1].weight[batch.blocks[1].value] != 0
+        fired = np.bincount(batch.blocks[1].value, batch.fires & ~out, len(batch.blocks[1].weight)) > 0
+        found[out] = np.where(own & fired[batch.blocks[1].value], total, _NEVER)[out]
+    return found
+
+
+def _threshold(
+    odds: FloatArray, fires: BoolArray, importance: FloatArray, top: BoolArray, elsewhere: float, worth: float
+) -> float:
+    """The log odds from which F1 on the corpus, and ``worth`` times that on training windows, is largest."""
+    order = np.argsort(-odds, kind="stable")
+    odds, fires, importance, top = odds[order], fires[order], importance[order], top[order]
+    hits, said = np.cumsum(importance * fires), np.cumsum(importance)
+    score = 2 * hits / (said + hits[-1] + elsewhere)
+    top_hits, top_said = np.cumsum(fires & top), np.cumsum(top)
+    score += worth * 2 * top_hits / np.maximum(top_said + top_hits[-1], 1)
+    score[:-1][odds[1:] == odds[:-1]] = -1
+    best = int(np.argmax(score))
+    if best + 1 == len(odds):
+        return float(odds[best] - 1)
+    return float((odds[best] + odds[best + 1]) / 2)
+
+
+def _parts(
+    blocks: Sequence[Block], batch: _Batch, units: int
+) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], FloatArray]]:
+    """Depth, token and weight of each unit."""
+    kept = [np.flatnonzero(block.weight) for block in blocks[1:]]
+    depth = np.concatenate([np.full(len(k), d) for d, k in enumerate(kept)]).astype(np.int32)
+    unit = np.concatenate([names[0][k] for names, k in zip(batch.names, kept, strict=True)])
+    token = np.concatenate([names[1][k] for names, k in zip(batch.names, kept, strict=True)])
+    weight = np.concatenate([block.weight[k] for block, k in zip(blocks[1:], kept, strict=True)])
+    order = np.lexsort((token, depth, unit))
+    bounds = np.searchsorted(unit[order], np.arange(units + 1))
+    return [
+        (
+            depth[order[start:stop]],
+            token[order[start:stop]].astype(np.int32),
+            weight[order[start:stop]],
+        )
+        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
