@@ -63,6 +63,7 @@ class _Batch:
     fold: IntArray
     blocks: tuple[Block, ...]  # base, then a block a depth
     names: tuple[tuple[IntArray, IntArray], ...]  # of each depth's values: unit and token
+    depths: tuple[int, ...]
 
 
 def learn_evidence(
@@ -71,9 +72,10 @@ def learn_evidence(
     train: Sequence[IntArray],
     threshold: float,
     config: EvidenceConfig,
+    classes: Sequence[IntArray] = (),
 ) -> list[Evidence]:
     """Learn the evidence of some units from their rows; ``train`` are the windows of their examples."""
-    batch = _lay(text, rows, train, threshold, config)
+    batch = _lay(text, rows, train, threshold, config, classes)
     blocks, total = fit(batch.rows, batch.blocks, config.sweeps)
     whole = batch.rows
     for most in (*config.rounds, config.weights):
@@ -104,6 +106,7 @@ def _lay(
     train: Sequence[IntArray],
     threshold: float,
     config: EvidenceConfig,
+    classes: Sequence[IntArray],
 ) -> _Batch:
     sizes = [len(each) for each in rows]
     unit = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
@@ -123,13 +126,20 @@ def _lay(
     base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
     blocks = [Block(slice(None), unit, base, config.base_penalty)]
     names = []
-    span = int(text.tokens.max()) + 2
-    for depth in range(config.depth + 1):
-        key = unit.astype(np.int64) * span + text.before(position, depth) + 1
+    depths = []
+    span = max([int(text.tokens.max()), *(int(each.max()) for each in classes)]) + 2
+    kinds = [(depth, None) for depth in range(config.depth + 1)]
+    kinds += [(depth, each) for each in classes for depth in range(1, config.depth + 1)]
+    for depth, each in kinds:
+        there = text.before(position, depth).astype(np.int64)
+        if each is not None:
+            there = np.where(there >= 0, each[there], -1)
+        key = unit.astype(np.int64) * span + there + 1
         known, value = np.unique(key, return_inverse=True)
         penalty = config.penalty if depth else config.own_penalty
         blocks.append(Block(slice(None), value.astype(np.int32), np.zeros(len(known), np.float32), penalty))
         names.append((known // span, known % span - 1))
+        depths.append(depth)
     return _Batch(
         unit,
         position,
@@ -139,6 +149,7 @@ def _lay(
         fold,
         tuple(blocks),
         tuple(names),
+        tuple(depths),
     )
 
 
@@ -206,7 +217,7 @@ def _parts(
 ) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], FloatArray]]:
     """Depth, token and weight of each unit."""
     kept = [np.flatnonzero(block.weight) for block in blocks[1:]]
-    depth = np.concatenate([np.full(len(k), d) for d, k in enumerate(kept)]).astype(np.int32)
+    depth = np.concatenate([np.full(len(k), d) for d, k in zip(batch.depths, kept, strict=True)]).astype(np.int32)
     unit = np.concatenate([names[0][k] for names, k in zip(batch.names, kept, strict=True)])
     token = np.concatenate([names[1][k] for names, k in zip(batch.names, kept, strict=True)])
     weight = np.concatenate([block.weight[k] for block, k in zip(blocks[1:], kept, strict=True)])

@@ -15,7 +15,7 @@ from n2gdb.ingest.evidence_rows import RowSource, UnitRows
 from n2gdb.ingest.pattern_support import count_patterns
 from n2gdb.ingest.record import Record, Recorder
 
-WIDTH, WINDOWS, VOCABULARY = 64, 1500, 40
+WIDTH, WINDOWS, VOCABULARY = 64, 1500, 16
 BOS = 0
 
 
