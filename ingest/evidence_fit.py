@@ -28,11 +28,17 @@ _NEVER = -30.0
 class EvidenceConfig:
     """Parameters of evidence."""
 
+    firings: int = 2
+    """Recorded firings that a unit needs, at least."""
+    tokens: int = 64
+    """Activating tokens of a unit, at most: those with the most firings."""
+    drawn: int = 1500
+    """Occurrences below the record that are drawn for a unit, about."""
     depth: int = 6
     """Positions back from the activating token that weights reach."""
-    weights: int = 32
+    weights: int = 64
     """Weights of a unit, at most."""
-    rounds: tuple[int, ...] = (96,)
+    rounds: tuple[int, ...] = (160,)
     """Weights that are kept on the way there; the rest is dropped, and these are fitted anew."""
     width: float = 0.08
     """How softly labels pass from 0 to 1 around the fire threshold, in shares of the maximum."""
@@ -49,6 +55,7 @@ class EvidenceConfig:
     """How much the F1 on training windows counts, beside that on the corpus, where the threshold is chosen."""
     folds: int = 3
     free_own: bool = True
+    fold_by: str = "window"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +126,11 @@ def _lay(
     top = np.concatenate(
         [np.isin(each.position // text.width, windows) for each, windows in zip(rows, train, strict=True)]
     )
-    # Seeded by the window alone, apart from the draw of positions.
-    fold = (position_hash(~window) % np.uint64(config.folds)).astype(np.int64)
+    if config.fold_by == "window":
+        key = position_hash(~window)
+    elif config.fold_by == "reading":
+        key = position_hash(~text.reading[position])
+    fold = (key % np.uint64(config.folds)).astype(np.int64)
     weight = np.bincount(unit, importance, len(rows))
     mean = np.bincount(unit, importance * label, len(rows)) / weight
     base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
@@ -217,7 +227,9 @@ def _parts(
 ) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], FloatArray]]:
     """Depth, token and weight of each unit."""
     kept = [np.flatnonzero(block.weight) for block in blocks[1:]]
-    depth = np.concatenate([np.full(len(k), d) for d, k in zip(batch.depths, kept, strict=True)]).astype(np.int32)
+    depth = np.concatenate([np.full(len(k), d) for d, k in zip(batch.depths, kept, strict=True)]).astype(
+        np.int32
+    )
     unit = np.concatenate([names[0][k] for names, k in zip(batch.names, kept, strict=True)])
     token = np.concatenate([names[1][k] for names, k in zip(batch.names, kept, strict=True)])
     weight = np.concatenate([block.weight[k] for block, k in zip(blocks[1:], kept, strict=True)])
