@@ -1,10 +1,10 @@
-"""How well refined tries, evidence and token look-ups tell where neurons fire, on ordinary text and top examples.
+"""How well refined tries, evidence and look-ups tell where neurons fire, on ordinary text and top examples.
 
     python -m benchmarks.evidence DATABASE HELDOUT [--neurons 30] [--seed 0] [--layers 0,3] [--cache FOLDER]
 
-DATABASE is one that `ingest` made, its shards beside it; HELDOUT is text that was never scanned. The record of
-the scanned corpus is made anew, or read from the cache. A mean is over the neurons that fire on that text; the
-gain over the trie is paired, with twice its standard error.
+DATABASE is one that `ingest` made, its shards beside it; HELDOUT is text that was never scanned. The record
+of the scanned corpus is made anew, or read from the cache. A mean is over the neurons that fire on that
+text; the gain over the trie is paired, with twice its standard error.
 """
 
 from __future__ import annotations
@@ -134,19 +134,18 @@ class _Bench:
                 on_test[name].append(judge(predicted, normalised[test], threshold))
         for name in PREDICTORS:
             taken = f"{milliseconds:6.1f}" if name == "evidence" else ""
-            print(
-                f"{layer:>5}  {name:<9} {_line(on_text[name], on_text['trie'])} {_f1(on_test[name], on_test['trie'])}"
-                f" {taken}",
-                flush=True,
-            )
+            figures = f"{_line(on_text[name], on_text['trie'])} {_f1(on_test[name], on_test['trie'])}"
+            print(f"{layer:>5}  {name:<9} {figures} {taken}", flush=True)
 
     def _learn(
         self, record: Record, units: Sequence[int], examples: Mapping[int, Any], config: EvidenceConfig
     ) -> dict[int, Evidence]:
-        source = RowSource(self.text, record, self.config.fire_threshold, config.tokens, config.drawn)
+        source = RowSource(
+            self.text, record, self.config.fire_threshold, config.tokens, config.near, config.drawn
+        )
         found: dict[int, Evidence] = {}
         for start in range(0, len(units), TOGETHER):
-            some = {unit: source.rows(unit, examples[unit][1]) for unit in units[start : start + TOGETHER]}
+            some = {unit: source.rows(unit, *examples[unit]) for unit in units[start : start + TOGETHER]}
             rows = {
                 unit: each
                 for unit, each in some.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,9 +21,6 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-#: Log odds of what is predicted never to fire.
-_NEVER = -30.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceConfig:
@@ -31,13 +29,15 @@ class EvidenceConfig:
     firings: int = 2
     """Recorded firings that a unit needs, at least."""
     tokens: int = 64
-    """Activating tokens of a unit, at most: those with the most firings."""
+    """Activating tokens of a unit, at most: those with the most firings; each has a weight."""
+    near: float = 0.3
+    """Share of the maximum from which a token is activating."""
     drawn: int = 1500
     """Occurrences below the record that are drawn for a unit, about."""
     depth: int = 6
     """Positions back from the activating token that weights reach."""
     weights: int = 64
-    """Weights of a unit, at most."""
+    """Weights of context, at most."""
     rounds: tuple[int, ...] = (160,)
     """Weights that are kept on the way there; the rest is dropped, and these are fitted anew."""
     width: float = 0.08
@@ -52,10 +52,8 @@ class EvidenceConfig:
     sweeps: int = 20
     refits: int = 8
     top_worth: float = 3.0
-    """How much the F1 on training windows counts, beside that on the corpus, where the threshold is chosen."""
+    """How much F1 on training windows counts beside that on the corpus, for the threshold."""
     folds: int = 3
-    free_own: bool = True
-    fold_by: str = "window"
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +124,8 @@ def _lay(
     top = np.concatenate(
         [np.isin(each.position // text.width, windows) for each, windows in zip(rows, train, strict=True)]
     )
-    if config.fold_by == "window":
-        key = position_hash(~window)
-    elif config.fold_by == "reading":
-        key = position_hash(~text.reading[position])
-    fold = (key % np.uint64(config.folds)).astype(np.int64)
+    # Seeded by the window alone, apart from the draw of positions.
+    fold = (position_hash(~window) % np.uint64(config.folds)).astype(np.int64)
     weight = np.bincount(unit, importance, len(rows))
     mean = np.bincount(unit, importance * label, len(rows)) / weight
     base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
@@ -176,17 +171,14 @@ def _narrowed(
     owner = np.concatenate([unit for unit, _ in batch.names])
     token = np.concatenate([token for _, token in batch.names])
     score = np.where(token >= 0, np.concatenate(scores), 0)
-    if config.free_own:
-        score[: len(scores[0])] = np.inf
-        most = np.bincount(batch.names[0][0])[owner] + most
+    # Activating tokens all stay, and are not counted.
+    score[: len(scores[0])] = np.inf
+    allowed = np.bincount(batch.names[0][0])[owner] + most
     order = np.lexsort((-score, owner))
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order)) - np.searchsorted(owner[order], owner[order])
-    stays = np.split((rank < most) & (score > 0), np.cumsum([len(each) for each in scores])[:-1])
+    stays = np.split((rank < allowed) & (score > 0), np.cumsum([len(each) for each in scores])[:-1])
     narrow = [blocks[0], *(block.restricted(kept) for block, kept in zip(blocks[1:], stays, strict=True))]
-    if not config.free_own:
-        own = stays[0][batch.blocks[1].value]
-        rows = Rows(rows.label, np.where(own, rows.importance, np.float32(0)))
     return fit(rows, narrow, config.refits)
 
 
@@ -199,9 +191,7 @@ def _cross_fitted(batch: _Batch, wide: Sequence[Block], units: int, config: Evid
         blocks, total = fit(rows, wide, config.refits)
         for most in (*config.rounds[1:], config.weights):
             blocks, total = _narrowed(batch, blocks, total, rows, most, config)
-        own = blocks[1].weight[batch.blocks[1].value] != 0
-        fired = np.bincount(batch.blocks[1].value, batch.fires & ~out, len(batch.blocks[1].weight)) > 0
-        found[out] = np.where(own & fired[batch.blocks[1].value], total, _NEVER)[out]
+        found[out] = total[out]
     return found
 
 
@@ -241,5 +231,5 @@ def _parts(
             token[order[start:stop]].astype(np.int32),
             weight[order[start:stop]],
         )
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+        for start, stop in itertools.pairwise(bounds)
     ]

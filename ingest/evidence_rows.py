@@ -50,13 +50,16 @@ class RowSource:
     """Share of the maximum from which a unit fires."""
     most_tokens: int
     """Activating tokens of a unit, at most: those with the most firings."""
+    near: float
+    """Share of the maximum from which a token is activating."""
     drawn: int
     """Occurrences below the record that are drawn for a unit, about."""
 
-    def rows(self, unit: int, hidden: PositionArray) -> UnitRows | None:
+    def rows(self, unit: int, shown: PositionArray, hidden: PositionArray) -> UnitRows | None:
         """Draw the rows of a unit; None where it fires nowhere outside of ``hidden`` windows.
 
-        Positions that read like any in a hidden window are left out too.
+        Positions that read like any in a hidden window are left out too. Of the windows ``shown`` every
+        occurrence is a row, as they are what the unit is known by.
         """
         text, record = self.text, self.record
         entries = record.of(unit)
@@ -68,14 +71,16 @@ class RowSource:
         position, activation, importance = position[seen], activation[seen], importance[seen]
         token = text.tokens[position]
         fires = activation >= self.threshold
-        activating = self._activating(token[fires], importance[fires])
-        if not len(activating):
+        if not fires.any():
             return None
+        close = activation >= self.near
+        worth = importance * np.where(fires, 1, (activation / self.threshold) ** 8)
+        activating = self._activating(token[close], worth[close])
         known = np.isin(token, activating)
         elsewhere = float(importance[fires & ~known].sum())
         position, activation, importance = position[known], activation[known], importance[known]
         recorded = np.bincount(np.searchsorted(activating, token[known]), importance, len(activating))
-        others, stands_for = self._others(unit, activating, recorded, np.sort(position))
+        others, stands_for = self._others(unit, activating, recorded, np.sort(position), np.sort(shown))
         seen = unseen(others)
         return UnitRows(
             np.concatenate([position, others[seen]]),
@@ -100,7 +105,12 @@ class RowSource:
         return chosen
 
     def _others(
-        self, unit: int, activating: Int32Array, recorded: npt.NDArray[np.float64], known: PositionArray
+        self,
+        unit: int,
+        activating: Int32Array,
+        recorded: npt.NDArray[np.float64],
+        known: PositionArray,
+        shown: PositionArray,
     ) -> tuple[PositionArray, FloatArray]:
         """Draw occurrences that are not in the record, and how many each stands for.
 
@@ -113,6 +123,12 @@ class RowSource:
         for token, of_these in zip(activating.tolist(), recorded.tolist(), strict=True):
             there = self.text.occurrences(token)
             n_others = len(there) - of_these
+            here = there[_among(there // self.text.width, shown)]
+            here = here[~_among(here, known)]
+            drawn.append(here)
+            stands_for.append(np.ones(len(here), np.float32))
+            n_others -= len(here)
+            there = there[~_among(there // self.text.width, shown)]
             if limit != _ALL:
                 there = there[self.text.hash[there] <= limit]
             there = there[~_among(there, known)]

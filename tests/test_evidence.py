@@ -51,7 +51,7 @@ NONE = np.zeros(0, np.int64)
 
 
 def rows_of(unit: int, hidden: npt.NDArray[np.int64] = NONE) -> UnitRows:
-    found = RowSource(TEXT, RECORD, 0.5, 64, 1500).rows(unit, hidden)
+    found = RowSource(TEXT, RECORD, 0.5, 64, 0.3, 1500).rows(unit, NONE, hidden)
     assert found is not None
     return found
 
@@ -104,7 +104,7 @@ def test_no_row_lies_in_a_hidden_window_or_reads_like_one() -> None:
     recorder = Recorder(1)
     fires = (text.counted & (text.tokens == 5)).astype(np.float32)
     recorder.add(torch.from_numpy(fires)[:, None], 0)
-    found = RowSource(text, recorder.record(), 0.5, 64, 10_000).rows(0, np.array([700]))
+    found = RowSource(text, recorder.record(), 0.5, 64, 0.3, 10_000).rows(0, NONE, np.array([700]))
     assert found is not None
     assert not np.isin(found.position // WIDTH, [700]).any()
     alike = (found.position // WIDTH == 3) & (found.position % WIDTH >= 12)
