@@ -36,7 +36,7 @@ class Block:
         """The same feature without some of its values: ``stays`` (values,); their weights become 0."""
         kept = stays[self.value]
         row = np.flatnonzero(kept) if isinstance(self.row, slice) else self.row[kept]
-        return Block(row, self.value[kept], np.where(stays, self.weight, np.float32(0)), self.penalty)
+        return Block(row, self.value[kept], np.where(stays, self.weight, 0).astype(np.float32), self.penalty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Rows:
 
 def sigmoid(x: FloatArray) -> FloatArray:
     """The logistic function."""
-    found: FloatArray = 1 / (1 + np.exp(-x))
+    found: FloatArray = np.reciprocal(1 + np.exp(-x))
     return found
 
 

@@ -87,7 +87,7 @@ def learn_evidence(
         blocks, total = _narrowed(batch, blocks, total, whole, most, config)
         if most == config.rounds[0]:
             wide = blocks
-    crossed = _cross_fitted(batch, wide, len(rows), config)
+    crossed = _cross_fitted(batch, wide, config)
     bounds = np.searchsorted(batch.unit, np.arange(len(rows) + 1))
     found = []
     parts = _parts(blocks, batch, len(rows))
@@ -117,7 +117,7 @@ def _lay(
     unit = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
     position = np.concatenate([each.position for each in rows])
     activation = np.concatenate([each.activation for each in rows])
-    soft = sigmoid((activation - threshold) / np.float32(config.width))
+    soft = sigmoid(((activation - threshold) / config.width).astype(np.float32))
     label = np.where(activation < config.least, np.float32(0), soft)
     importance = np.concatenate([each.importance for each in rows])
     window = position // text.width
@@ -133,7 +133,7 @@ def _lay(
     names = []
     depths = []
     span = max([int(text.tokens.max()), *(int(each.max()) for each in classes)]) + 2
-    kinds = [(depth, None) for depth in range(config.depth + 1)]
+    kinds: list[tuple[int, IntArray | None]] = [(depth, None) for depth in range(config.depth + 1)]
     kinds += [(depth, each) for each in classes for depth in range(1, config.depth + 1)]
     for depth, each in kinds:
         there = text.before(position, depth).astype(np.int64)
@@ -182,7 +182,7 @@ def _narrowed(
     return fit(rows, narrow, config.refits)
 
 
-def _cross_fitted(batch: _Batch, wide: Sequence[Block], units: int, config: EvidenceConfig) -> FloatArray:
+def _cross_fitted(batch: _Batch, wide: Sequence[Block], config: EvidenceConfig) -> FloatArray:
     """Log odds of every row by weights that were fitted without its fold of windows."""
     found = np.zeros(len(batch.unit), np.float32)
     for fold in range(config.folds):

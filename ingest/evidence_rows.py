@@ -79,7 +79,8 @@ class RowSource:
         known = np.isin(token, activating)
         elsewhere = float(importance[fires & ~known].sum())
         position, activation, importance = position[known], activation[known], importance[known]
-        recorded = np.bincount(np.searchsorted(activating, token[known]), importance, len(activating))
+        place = np.searchsorted(activating, token[known])
+        recorded = np.bincount(place, importance, len(activating)).astype(np.float64)
         others, stands_for = self._others(unit, activating, recorded, np.sort(position), np.sort(shown))
         seen = unseen(others)
         return UnitRows(
@@ -156,6 +157,6 @@ def _among(values: npt.NDArray[np.generic], rising: npt.NDArray[np.generic]) -> 
     """Whether each value is one of some others, which rise."""
     if not len(rising):
         return np.zeros(len(values), np.bool_)
-    place = np.searchsorted(rising, values)  # type: ignore[call-overload]
+    place = np.searchsorted(rising, values)
     found: BoolArray = rising[np.minimum(place, len(rising) - 1)] == values
     return found

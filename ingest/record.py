@@ -248,7 +248,7 @@ def _edges(maximum: FloatArray) -> FloatArray:
     number = _first_bin(maximum)[:, None] + np.arange(BINS)
     # The smallest float above zero, where bins would reach below it.
     bits = np.maximum(number << _SHIFT, 1).astype(np.int32)
-    edges = bits.view(np.float32)
+    edges: FloatArray = bits.view(np.float32)
     edges[maximum <= 0] = np.inf
     return edges
 

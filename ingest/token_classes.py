@@ -62,4 +62,5 @@ def cluster_tokens(embedding: FloatArray, clusters: int, seed: int = 0) -> IntAr
         length = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(length > 0, sums / (length + 1e-9), centres)
         nearest = (direction @ centres.T).argmax(axis=1)
-    return nearest.astype(np.int64)
+    found: IntArray = nearest.astype(np.int64)
+    return found
