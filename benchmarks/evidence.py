@@ -27,7 +27,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus import Windows, read_documents
 from n2gdb.ingest.corpus_text import CorpusText
 from n2gdb.ingest.evidence_fit import EvidenceConfig, learn_evidence
-from n2gdb.ingest.evidence_rows import RowSource
+from n2gdb.ingest.evidence_rows import RowSource, TopWindows
 from n2gdb.ingest.heldout import HeldoutText
 from n2gdb.ingest.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.layer_scan import layer_scan, save_arrays
@@ -55,7 +55,6 @@ def main(
     layers: Annotated[str, typer.Option(help="Layers, such as 0,3.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Folder of records and held-out firings.")] = None,
     but: Annotated[int, typer.Option(help="Leave out so many neurons drawn of each layer.")] = 0,
-    top_worth: float = EvidenceConfig().top_worth,
 ) -> None:
     with n2gdb.open(database) as opened:
         info = opened.model()
@@ -65,7 +64,7 @@ def main(
         "layer  predictor   n   held-out P     R    F1    gain, paired      n   test F1  gain, paired     ms"
     )
     for layer in chosen:
-        bench.print_layer(layer, neurons, but, seed, EvidenceConfig(top_worth=top_worth))
+        bench.print_layer(layer, neurons, but, seed, EvidenceConfig())
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +107,16 @@ class _Bench:
         firings = self._firings(layer, scan.max_activation)
         graphs = graphs_from(self.run.nodes())
         examples = self._examples(layer)
+        graphs_of = {
+            unit: graphs.get(NeuronName(layer, unit), NeuronGraph.empty()) for unit in units.tolist()
+        }
         start = time.process_time()
-        evidence = self._learn(record, units.tolist(), examples, config)
+        evidence = self._learn(record, units.tolist(), examples, graphs_of, config)
         milliseconds = 1000 * (time.process_time() - start) / len(units)
         on_text: dict[str, list[Verdict]] = {name: [] for name in PREDICTORS}
         on_test: dict[str, list[Verdict]] = {name: [] for name in PREDICTORS}
         for unit in units.tolist():
-            graph = graphs.get(NeuronName(layer, unit), NeuronGraph.empty())
+            graph = graphs_of[unit]
             where = firings.get(unit, np.zeros(0, np.intp))
             own, threshold = evidence.get(unit), self.config.fire_threshold
             kept = scan.window[unit] >= 0
@@ -138,24 +140,35 @@ class _Bench:
             print(f"{layer:>5}  {name:<9} {figures} {taken}", flush=True)
 
     def _learn(
-        self, record: Record, units: Sequence[int], examples: Mapping[int, Any], config: EvidenceConfig
-    ) -> dict[int, Evidence]:
-        source = RowSource(
-            self.text, record, self.config.fire_threshold, config.tokens, config.near, config.drawn
-        )
-        found: dict[int, Evidence] = {}
+        self,
+        record: Record,
+        units: Sequence[int],
+        examples: Mapping[int, Any],
+        graphs: Mapping[int, NeuronGraph],
+        config: EvidenceConfig,
+    ) -> dict[int, Evidence | None]:
+        threshold = self.config.fire_threshold
+        source = RowSource(self.text, record, threshold, config.tokens, config.near, config.drawn)
+        found: dict[int, Evidence | None] = {}
         for start in range(0, len(units), TOGETHER):
-            some = {unit: source.rows(unit, *examples[unit]) for unit in units[start : start + TOGETHER]}
-            rows = {
-                unit: each
-                for unit, each in some.items()
-                if each is not None
-                and np.count_nonzero(each.activation >= self.config.fire_threshold) >= config.firings
-            }
+            windows, rows = {}, {}
+            for unit in units[start : start + TOGETHER]:
+                train, test = examples[unit]
+                others = source.other_windows(unit, np.concatenate([train, test]), config.windows)
+                own = TopWindows(train, test, others)
+                each = source.rows(unit, own)
+                if each is not None and np.count_nonzero(each.activation >= threshold) >= config.firings:
+                    windows[unit], rows[unit] = own, each
             if rows:
-                train = [examples[unit][0] for unit in rows]
+                own_graphs = [graphs[unit] for unit in rows]
                 learned = learn_evidence(
-                    self.text, list(rows.values()), train, self.config.fire_threshold, config, self.classes
+                    self.text,
+                    list(rows.values()),
+                    list(windows.values()),
+                    own_graphs,
+                    threshold,
+                    config,
+                    self.classes,
                 )
                 found.update(zip(rows, learned, strict=True))
         return found

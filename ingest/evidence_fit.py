@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from n2gdb.evidence import Evidence
+from n2gdb.graph import NeuronGraph
 from n2gdb.ingest.additive import Block, Rows, fit, sigmoid
 from n2gdb.ingest.corpus_text import CorpusText
-from n2gdb.ingest.evidence_rows import UnitRows
+from n2gdb.ingest.evidence_rows import TopWindows, UnitRows
+from n2gdb.ingest.evidence_threshold import Trial, match_rows
 from n2gdb.ingest.record import position_hash
 
 __all__ = ["EvidenceConfig", "learn_evidence"]
@@ -26,6 +28,8 @@ BoolArray = npt.NDArray[np.bool_]
 class EvidenceConfig:
     """Parameters of evidence."""
 
+    windows: int = 20
+    """Top windows beside a unit's examples that its threshold is chosen by."""
     firings: int = 2
     """Recorded firings that a unit needs, at least."""
     tokens: int = 64
@@ -51,8 +55,10 @@ class EvidenceConfig:
     base_penalty: float = 0.01
     sweeps: int = 20
     refits: int = 8
-    top_worth: float = 3.0
-    """How much F1 on training windows counts beside that on the corpus, for the threshold."""
+    top_worth: tuple[float, float, int] = (0.7, 9.0, 4)
+    """How much F1 on top windows counts beside that on the corpus, for the threshold: ``a + b t ** c``, where
+    ``t`` is the graph's own F1 on top windows that it was not read off. Where the graph is good, evidence
+    must not fall behind it."""
     folds: int = 3
 
 
@@ -64,7 +70,6 @@ class _Batch:
     position: IntArray
     rows: Rows
     fires: BoolArray
-    top: BoolArray  # (row,) lies in a training window
     fold: IntArray
     blocks: tuple[Block, ...]  # base, then a block a depth
     names: tuple[tuple[IntArray, IntArray], ...]  # of each depth's values: unit and token
@@ -74,13 +79,14 @@ class _Batch:
 def learn_evidence(
     text: CorpusText,
     rows: Sequence[UnitRows],
-    train: Sequence[IntArray],
+    windows: Sequence[TopWindows],
+    graphs: Sequence[NeuronGraph],
     threshold: float,
     config: EvidenceConfig,
     classes: Sequence[IntArray] = (),
-) -> list[Evidence]:
-    """Learn the evidence of some units from their rows; ``train`` are the windows of their examples."""
-    batch = _lay(text, rows, train, threshold, config, classes)
+) -> list[Evidence | None]:
+    """Learn the evidence of some units from their rows; None where the unit's graph does better by itself."""
+    batch = _lay(text, rows, windows, threshold, config, classes)
     blocks, total = fit(batch.rows, batch.blocks, config.sweeps)
     whole = batch.rows
     for most in (*config.rounds, config.weights):
@@ -89,26 +95,23 @@ def learn_evidence(
             wide = blocks
     crossed = _cross_fitted(batch, wide, config)
     bounds = np.searchsorted(batch.unit, np.arange(len(rows) + 1))
-    found = []
+    found: list[Evidence | None] = []
     parts = _parts(blocks, batch, len(rows))
-    for number, (unit_rows, weights) in enumerate(zip(rows, parts, strict=True)):
+    for number, (unit_rows, own, graph, weights) in enumerate(zip(rows, windows, graphs, parts, strict=True)):
         some = slice(bounds[number], bounds[number + 1])
-        level = _threshold(
-            crossed[some],
-            batch.fires[some],
-            whole.importance[some],
-            batch.top[some],
-            unit_rows.elsewhere,
-            config.top_worth,
+        trial = Trial.of(text, unit_rows, own, batch.fires[some])
+        level = trial.threshold(
+            crossed[some], match_rows(graph, text, unit_rows.position, threshold), config.top_worth
         )
-        found.append(Evidence(float(blocks[0].weight[number]), level, *weights))
+        evidence = Evidence(float(blocks[0].weight[number]), level or 0.0, *weights)
+        found.append(None if level is None else evidence)
     return found
 
 
 def _lay(
     text: CorpusText,
     rows: Sequence[UnitRows],
-    train: Sequence[IntArray],
+    windows: Sequence[TopWindows],
     threshold: float,
     config: EvidenceConfig,
     classes: Sequence[IntArray],
@@ -121,9 +124,6 @@ def _lay(
     label = np.where(activation < config.least, np.float32(0), soft)
     importance = np.concatenate([each.importance for each in rows])
     window = position // text.width
-    top = np.concatenate(
-        [np.isin(each.position // text.width, windows) for each, windows in zip(rows, train, strict=True)]
-    )
     # Seeded by the window alone, apart from the draw of positions.
     fold = (position_hash(~window) % np.uint64(config.folds)).astype(np.int64)
     weight = np.bincount(unit, importance, len(rows))
@@ -150,7 +150,6 @@ def _lay(
         position,
         Rows(label, importance),
         activation >= threshold,
-        top,
         fold,
         tuple(blocks),
         tuple(names),
@@ -193,23 +192,6 @@ def _cross_fitted(batch: _Batch, wide: Sequence[Block], config: EvidenceConfig) 
             blocks, total = _narrowed(batch, blocks, total, rows, most, config)
         found[out] = total[out]
     return found
-
-
-def _threshold(
-    odds: FloatArray, fires: BoolArray, importance: FloatArray, top: BoolArray, elsewhere: float, worth: float
-) -> float:
-    """The log odds from which F1 on the corpus, and ``worth`` times that on training windows, is largest."""
-    order = np.argsort(-odds, kind="stable")
-    odds, fires, importance, top = odds[order], fires[order], importance[order], top[order]
-    hits, said = np.cumsum(importance * fires), np.cumsum(importance)
-    score = 2 * hits / (said + hits[-1] + elsewhere)
-    top_hits, top_said = np.cumsum(fires & top), np.cumsum(top)
-    score += worth * 2 * top_hits / np.maximum(top_said + top_hits[-1], 1)
-    score[:-1][odds[1:] == odds[:-1]] = -1
-    best = int(np.argmax(score))
-    if best + 1 == len(odds):
-        return float(odds[best] - 1)
-    return float((odds[best] + odds[best + 1]) / 2)
 
 
 def _parts(

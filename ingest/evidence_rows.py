@@ -14,7 +14,7 @@ import numpy.typing as npt
 from n2gdb.ingest.corpus_text import CorpusText
 from n2gdb.ingest.record import Record
 
-__all__ = ["RowSource", "UnitRows"]
+__all__ = ["RowSource", "TopWindows", "UnitRows"]
 
 Int32Array = npt.NDArray[np.int32]
 PositionArray = npt.NDArray[np.int64]
@@ -24,6 +24,20 @@ BoolArray = npt.NDArray[np.bool_]
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 #: Occurrences below the record, at least, that are drawn of each activating token.
 _LEAST_DRAWN = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopWindows:
+    """Windows of the corpus in which one unit is strongest; arrays hold window numbers."""
+
+    train: PositionArray  # those that its graph was read off
+    test: PositionArray  # those that it is judged by: nothing is learned from them
+    others: PositionArray  # further ones, that its graph has not seen
+
+    @property
+    def shown(self) -> PositionArray:
+        """Windows that every occurrence counts in, rising."""
+        return np.union1d(self.train, self.others)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,18 +69,18 @@ class RowSource:
     drawn: int
     """Occurrences below the record that are drawn for a unit, about."""
 
-    def rows(self, unit: int, shown: PositionArray, hidden: PositionArray) -> UnitRows | None:
-        """Draw the rows of a unit; None where it fires nowhere outside of ``hidden`` windows.
+    def rows(self, unit: int, windows: TopWindows) -> UnitRows | None:
+        """Draw the rows of a unit; None where it fires nowhere outside of its test windows.
 
-        Positions that read like any in a hidden window are left out too. Of the windows ``shown`` every
-        occurrence is a row, as they are what the unit is known by.
+        Positions that read like any in a test window are left out too. Of its other top windows every
+        occurrence is a row.
         """
         text, record = self.text, self.record
         entries = record.of(unit)
         position = record.position[entries]
         activation = record.activation[entries] / max(record.maximum[unit], np.finfo(np.float32).tiny)
         importance = self._importance(unit, entries)
-        unseen = _Unseen(text, hidden)
+        unseen = _Unseen(text, windows.test)
         seen = unseen(position)
         position, activation, importance = position[seen], activation[seen], importance[seen]
         token = text.tokens[position]
@@ -81,7 +95,7 @@ class RowSource:
         position, activation, importance = position[known], activation[known], importance[known]
         place = np.searchsorted(activating, token[known])
         recorded = np.bincount(place, importance, len(activating)).astype(np.float64)
-        others, stands_for = self._others(unit, activating, recorded, np.sort(position), np.sort(shown))
+        others, stands_for = self._others(unit, activating, recorded, np.sort(position), windows.shown)
         seen = unseen(others)
         return UnitRows(
             np.concatenate([position, others[seen]]),
@@ -89,6 +103,16 @@ class RowSource:
             np.concatenate([importance, stands_for[seen]]).astype(np.float32),
             elsewhere,
         )
+
+    def other_windows(self, unit: int, known: PositionArray, most: int) -> PositionArray:
+        """The windows, beside some known ones, in which a unit fires most strongly: rising."""
+        entries = self.record.of(unit)
+        activation = self.record.activation[entries]
+        window = self.record.position[entries] // self.text.width
+        kept = (activation >= self.threshold * self.record.maximum[unit]) & ~np.isin(window, known)
+        window = window[kept][np.argsort(-activation[kept], kind="stable")]
+        first = np.unique(window, return_index=True)[1]
+        return np.sort(window[np.sort(first)][:most])
 
     def _importance(self, unit: int, entries: slice) -> FloatArray:
         """How many activations of its bin each entry stands for: (entry,)."""

@@ -11,7 +11,7 @@ from n2gdb.evidence import Evidence
 from n2gdb.graph import NeuronGraph, Pattern, Step
 from n2gdb.ingest.corpus_text import CorpusText
 from n2gdb.ingest.evidence_fit import EvidenceConfig, learn_evidence
-from n2gdb.ingest.evidence_rows import RowSource, UnitRows
+from n2gdb.ingest.evidence_rows import RowSource, TopWindows, UnitRows
 from n2gdb.ingest.pattern_support import count_patterns
 from n2gdb.ingest.record import Record, Recorder
 
@@ -48,16 +48,18 @@ def recorded() -> Record:
 
 RECORD = recorded()
 NONE = np.zeros(0, np.int64)
+NO_WINDOWS, EMPTY = TopWindows(NONE, NONE, NONE), NeuronGraph.empty()
 
 
 def rows_of(unit: int, hidden: npt.NDArray[np.int64] = NONE) -> UnitRows:
-    found = RowSource(TEXT, RECORD, 0.5, 64, 0.3, 1500).rows(unit, NONE, hidden)
+    found = RowSource(TEXT, RECORD, 0.5, 64, 0.3, 1500).rows(unit, TopWindows(NONE, hidden, NONE))
     assert found is not None
     return found
 
 
 def learned(unit: int) -> Evidence:
-    (found,) = learn_evidence(TEXT, [rows_of(unit)], [NONE], 0.5, EvidenceConfig())
+    (found,) = learn_evidence(TEXT, [rows_of(unit)], [NO_WINDOWS], [EMPTY], 0.5, EvidenceConfig())
+    assert found is not None
     return found
 
 
@@ -104,7 +106,9 @@ def test_no_row_lies_in_a_hidden_window_or_reads_like_one() -> None:
     recorder = Recorder(1)
     fires = (text.counted & (text.tokens == 5)).astype(np.float32)
     recorder.add(torch.from_numpy(fires)[:, None], 0)
-    found = RowSource(text, recorder.record(), 0.5, 64, 0.3, 10_000).rows(0, NONE, np.array([700]))
+    found = RowSource(text, recorder.record(), 0.5, 64, 0.3, 10_000).rows(
+        0, TopWindows(NONE, np.array([700]), NONE)
+    )
     assert found is not None
     assert not np.isin(found.position // WIDTH, [700]).any()
     alike = (found.position // WIDTH == 3) & (found.position % WIDTH >= 12)
@@ -112,8 +116,10 @@ def test_no_row_lies_in_a_hidden_window_or_reads_like_one() -> None:
 
 
 def test_a_unit_is_learned_alike_alone_and_beside_others() -> None:
-    together = learn_evidence(TEXT, [rows_of(0), rows_of(1)], [NONE, NONE], 0.5, EvidenceConfig())
+    both = [rows_of(0), rows_of(1)]
+    together = learn_evidence(TEXT, both, [NO_WINDOWS] * 2, [EMPTY] * 2, 0.5, EvidenceConfig())
     for unit, found in enumerate(together):
+        assert found is not None
         alone = learned(unit)
         np.testing.assert_array_equal(found.token, alone.token)
         np.testing.assert_allclose(found.weight, alone.weight, rtol=1e-4)
