@@ -60,9 +60,8 @@ class Trial:
 
     def _best(self, odds: FloatArray, weight: float) -> float:
         order = np.argsort(-odds, kind="stable")
-        rising, fires, importance, top = (
-            each[order] for each in (odds, self.fires, self.importance, self.top)
-        )
+        rising, importance = odds[order], self.importance[order]
+        fires, top = self.fires[order], self.top[order]
         hits, said = np.cumsum(importance * fires), np.cumsum(importance)
         score = 2 * hits / (said + hits[-1] + self.elsewhere)
         hits, said = np.cumsum(importance * (fires & top)), np.cumsum(importance * top)

@@ -12,6 +12,7 @@ from n2gdb.graph import NeuronGraph, Pattern, Step
 from n2gdb.ingest.corpus_text import CorpusText
 from n2gdb.ingest.evidence_fit import EvidenceConfig, learn_evidence
 from n2gdb.ingest.evidence_rows import RowSource, TopWindows, UnitRows
+from n2gdb.ingest.evidence_threshold import Trial, match_rows
 from n2gdb.ingest.pattern_support import count_patterns
 from n2gdb.ingest.record import Record, Recorder
 
@@ -140,3 +141,31 @@ def test_support_and_confidence_are_counts_over_the_corpus() -> None:
         there &= TEXT.counted
         assert found.support[node] == np.count_nonzero(there)
         assert found.confidence[node] == pytest.approx(np.mean(true[there]), rel=1e-6)
+
+
+def graph_of(*paths: list[tuple[int, int]]) -> NeuronGraph:
+    return NeuronGraph.from_patterns(
+        [Pattern(tuple(Step(depth, token, 1.0) for depth, token in path), 0.8) for path in paths]
+    )
+
+
+def test_a_graph_fires_at_rows_where_it_fires_on_the_text() -> None:
+    graph = graph_of([(0, 5)], [(0, 5), (1, 7)], [(0, 11), (2, 9)])
+    position = np.flatnonzero(TEXT.counted)[::3]
+    whole = np.array([graph.predict(window) >= 0.5 for window in TEXT.tokens.reshape(-1, WIDTH)]).ravel()
+    np.testing.assert_array_equal(match_rows(graph, TEXT, position, 0.5), whole[position])
+
+
+def test_the_graph_stays_alone_where_it_is_better_on_top_windows_it_has_not_seen() -> None:
+    rows = rows_of(0)
+    strongest = np.unique(rows.position[rows.activation >= 0.5] // WIDTH)
+    windows = TopWindows(strongest[:3], NONE, strongest[3:20])
+    fires = rows.activation >= 0.5
+    trial = Trial.of(TEXT, rows, windows, fires)
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(len(rows)).astype(np.float32)
+    told = np.where(fires, np.float32(5), np.float32(-5)) + noise
+    worth = (0.7, 9.0, 4)
+    assert trial.threshold(noise, fires, worth) is None
+    level = trial.threshold(told, ~fires, worth)
+    assert level is not None and -1.5 < level < 1.5 + 3
