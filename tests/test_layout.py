@@ -78,6 +78,7 @@ INGEST = {
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
     },
+    "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.prediction"},
     "n2gdb.ingest.workers": {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
