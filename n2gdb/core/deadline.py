@@ -51,7 +51,7 @@ def within(seconds: float | None) -> Iterator[None]:
             f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
         )
     around = _DEADLINE.get()
-    mine = None if seconds is None else _Deadline(time.monotonic() + seconds, seconds)
+    mine = None if seconds is None else _Deadline(time.monotonic() + float(seconds), float(seconds))
     earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
     token = _DEADLINE.set(earliest)
     try:
