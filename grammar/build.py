@@ -28,13 +28,13 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Or,
-    Pattern,
     Query,
     RankBy,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
     TokenTest,
 )
@@ -125,14 +125,14 @@ class Builder(PatternBuilder, ConditionBuilder):
     def negation(self, operand: Formula[object]) -> Not[object]:
         return Not(operand)
 
-    def matching(self, keyword: Token, pattern: Pattern) -> Matching:
+    def matching(self, keyword: Token, pattern: TokenPattern) -> Matching:
         return Matching(pattern, at=position_of(keyword))
 
     def mentioning(self, keyword: Token, test: TokenTest) -> Mentioning:
         return Mentioning(test, at=position_of(keyword))
 
     def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
-        return Matching(Pattern((test,)), at=position_of(keyword))
+        return Matching(TokenPattern((test,)), at=position_of(keyword))
 
     def firing_on(self, keyword: Token, text: Token, token: Token | None) -> FiringOn:
         if not (read := unescaped(text)):

@@ -21,7 +21,7 @@ from n2gdb.query.builder import queries as builder
 from n2gdb.query.builder.queries import QueryBuilder
 from n2gdb.query.parse import read_query
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.schema import STATES
 from tests.support.small_run import WORDS, model_table, random_graphs, write_run
 

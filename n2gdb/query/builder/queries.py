@@ -28,13 +28,13 @@ from n2gdb.grammar.ast import (
     Metric,
     Mode,
     NeuronRef,
-    Pattern,
     Query,
     RankBy,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
 )
 from n2gdb.grammar.fields import RETURNED, nearest
@@ -139,7 +139,7 @@ def mentioning(token: str | TokenStep) -> Truth[Clause]:
 
 def activating_on(token: str | TokenStep) -> Truth[Clause]:
     """Hold of a neuron that fires on the token."""
-    return Truth(Matching(Pattern((test_of(token),))))
+    return Truth(Matching(TokenPattern((test_of(token),))))
 
 
 def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
