@@ -9,8 +9,8 @@ from typing import Any
 
 from n2gdb.core.tokens import display
 from n2gdb.grammar.ast import Grouping, Metric, TokenKind
-from n2gdb.grammar.expected import expected_terminals
 from n2gdb.grammar.fields import FIELDS, RETURNED
+from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
 
 __all__ = ["Rows", "Suggestion", "candidates", "model_names", "neuron_names", "open_quote"]

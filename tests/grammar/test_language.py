@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from n2gdb.grammar import parse
 from n2gdb.grammar.ast import (
     And,
     AnyToken,
@@ -50,6 +49,7 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     Variable,
 )
+from n2gdb.grammar.parsing.parser import parse
 
 A, B, C = (TokenLiteral(text) for text in "abc")
 X = Variable("x")

@@ -13,9 +13,9 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 import n2gdb
 from n2gdb.errors import QuerySyntaxError
-from n2gdb.grammar import parse
 from n2gdb.grammar.ast import Grouping, Metric, TokenKind
 from n2gdb.grammar.fields import FIELDS, RETURNED
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.terminal_words import KEYWORDS
 from n2gdb.query.builder import queries as builder
 from n2gdb.query.builder.queries import QueryBuilder

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from lark import Lark
 
-from n2gdb.grammar import GrammarError, Query, parse, parser
 from n2gdb.grammar.ast import (
     And,
     Between,
@@ -24,11 +23,15 @@ from n2gdb.grammar.ast import (
     Operator,
     Or,
     Position,
+    Query,
     Run,
     TokenLiteral,
     TokenPattern,
 )
+from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.parsing import parser
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.storage import schema
 
 THE, END, OF = TokenLiteral("the"), TokenLiteral("end"), TokenLiteral("of")

@@ -7,8 +7,8 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from n2gdb.grammar import parse
 from n2gdb.grammar.ast import Link, Matching, Query, Run, Statement, TokenExpression, TokenPattern
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
 from tests.oracle.random.queries import Known, random_statement
 from tests.support.statements import any_statement

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from n2gdb.errors import QueryError, QuerySyntaxError
-from n2gdb.grammar import GrammarError, parse
 from n2gdb.grammar.ast import (
     Clause,
     Comparison,
@@ -18,6 +17,8 @@ from n2gdb.grammar.ast import (
     Run,
     TokenPattern,
 )
+from n2gdb.grammar.errors import GrammarError
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
 from n2gdb.query.parse import read_query
 

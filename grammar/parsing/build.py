@@ -38,11 +38,11 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     TokenTest,
 )
-from n2gdb.grammar.build_conditions import ConditionBuilder
-from n2gdb.grammar.build_patterns import PatternBuilder
 from n2gdb.grammar.conditions import Condition
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
+from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.values import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
 
 __all__ = ["Builder"]
