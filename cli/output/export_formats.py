@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from n2gdb.cli.output.graph_tree import write_path
+from n2gdb.core.ids import model_of
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import display
 from n2gdb.grammar.fields import Kind
@@ -247,7 +248,7 @@ class _GraphML(Writer):
             self._element(f'node id="{name}"', values)
             for row in _node_rows(neuron):
                 *_, pre, parent, depth, token, text, importance, end = row
-                target = f"t{neuron.key >> 40}.{token}"
+                target = f"t{model_of(neuron.key)}.{token}"
                 self._token(target, neuron.model, token, text)
                 edge = {"role": "context" if depth else "activating", "pre": pre, "parent": parent}
                 edge |= {"depth": depth, "importance": importance, "end": end}
