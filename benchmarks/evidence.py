@@ -38,8 +38,8 @@ from n2gdb.ingest.n2g.baselines import NgramTable
 from n2gdb.ingest.n2g.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.scan.layer_file import layer_scan, save_arrays
-from n2gdb.ingest.scan.record import Record, Recorder, merged
-from n2gdb.prediction.evidence import Evidence
+from n2gdb.ingest.scan.record import ActivationRecord, Recorder, merged
+from n2gdb.prediction.evidence import UnitEvidence
 from n2gdb.storage.shards import RunFolder, graphs_from, run_folders
 
 #: Neurons whose evidence is learned together.
@@ -141,15 +141,15 @@ class _Bench:
 
     def _learn(
         self,
-        record: Record,
+        record: ActivationRecord,
         units: Sequence[int],
         examples: Mapping[int, Any],
         graphs: Mapping[int, NeuronGraph],
         config: EvidenceConfig,
-    ) -> dict[int, Evidence | None]:
+    ) -> dict[int, UnitEvidence | None]:
         threshold = self.config.fire_threshold
         source = RowSource(self.text, record, threshold, config.tokens, config.near, config.drawn)
-        found: dict[int, Evidence | None] = {}
+        found: dict[int, UnitEvidence | None] = {}
         for start in range(0, len(units), TOGETHER):
             windows, rows = {}, {}
             for unit in units[start : start + TOGETHER]:
@@ -173,13 +173,13 @@ class _Bench:
                 found.update(zip(rows, learned, strict=True))
         return found
 
-    def _run(self, evidence: Evidence, tokens: Any) -> tuple[Any, Any]:
+    def _run(self, evidence: UnitEvidence, tokens: Any) -> tuple[Any, Any]:
         """Where evidence predicts firings on held-out text, and 1 where it does on windows."""
         special = sorted(self.model.special)
         said = self._fires(evidence, self.heldout.windows, special)
         return said, self._fires(evidence, tokens, special).astype(np.float32)
 
-    def _fires(self, evidence: Evidence, windows: Any, special: list[int]) -> Any:
+    def _fires(self, evidence: UnitEvidence, windows: Any, special: list[int]) -> Any:
         gap = np.full((len(windows), max(evidence.depth, default=0) + 1), -1)
         laid = np.concatenate([gap, windows], axis=1)
         fires = evidence.fires(laid.ravel(), self.classes).reshape(laid.shape)[:, gap.shape[1] :]
@@ -196,7 +196,7 @@ class _Bench:
             found[unit] = (window[own & train], window[own & ~train])
         return found
 
-    def _record(self, layer: int) -> Record:
+    def _record(self, layer: int) -> ActivationRecord:
         """The record of a layer; all layers are scanned at once."""
         n_layers, units = self.model.n_layers, self.model.d_mlp
         files = [self.cache / f"record-{each:03d}.npz" if self.cache else None for each in range(n_layers)]

@@ -226,7 +226,9 @@ _SHIFTS = {
     "n2gdb.core.graph",
     "n2gdb.core.tokens",
     "n2gdb.core.tries",
+    "n2gdb.ingest.evidence.threshold",
     "n2gdb.ingest.n2g.baselines",
+    "n2gdb.ingest.scan.record",
     "n2gdb.prediction.firing",
 }
 

@@ -13,30 +13,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Block", "Rows", "fit", "sigmoid"]
+from n2gdb.core.arrays import BoolArray, FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.int32]
-BoolArray = npt.NDArray[np.bool_]
+__all__ = ["FitBlock", "Rows", "fit", "sigmoid"]
+
 
 #: A Newton step of a weight is at most this large: far steps overshoot where few rows are undecided.
 _STEP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FitBlock:
     """One feature: the value that rows have, for those that have one."""
 
     row: npt.NDArray[np.intp] | slice  # (entries,) rows that have a value, rising; a slice where all do
-    value: IndexArray  # (entries,) numbered over all units
+    value: IntArray  # (entries,) numbered over all units
     weight: FloatArray  # (values,)
     penalty: float
 
-    def restricted(self, stays: BoolArray) -> Block:
+    def restricted(self, stays: BoolArray) -> FitBlock:
         """The same feature without some of its values: ``stays`` (values,); their weights become 0."""
         kept = stays[self.value]
         row = np.flatnonzero(kept) if isinstance(self.row, slice) else self.row[kept]
-        return Block(row, self.value[kept], np.where(stays, self.weight, 0).astype(np.float32), self.penalty)
+        return FitBlock(
+            row, self.value[kept], np.where(stays, self.weight, 0).astype(np.float32), self.penalty
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def sigmoid(x: FloatArray) -> FloatArray:
     return found
 
 
-def log_odds(rows: int, blocks: Sequence[Block]) -> FloatArray:
+def log_odds(rows: int, blocks: Sequence[FitBlock]) -> FloatArray:
     """What the blocks add up to: (row,)."""
     total = np.zeros(rows, np.float32)
     for block in blocks:
@@ -61,7 +62,7 @@ def log_odds(rows: int, blocks: Sequence[Block]) -> FloatArray:
     return total
 
 
-def fit(rows: Rows, blocks: Sequence[Block], sweeps: int) -> tuple[list[Block], FloatArray]:
+def fit(rows: Rows, blocks: Sequence[FitBlock], sweeps: int) -> tuple[list[FitBlock], FloatArray]:
     """Improve the weights of blocks in turn, from where they stand; the log odds of all rows come with them.
 
     Minimises the logistic loss plus half of each block's penalty on its squared weights.

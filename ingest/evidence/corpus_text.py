@@ -9,12 +9,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.ingest.scan.record import HashArray, position_hash
+from n2gdb.core.arrays import Int64Array, IntArray, KeyArray
+from n2gdb.ingest.scan.record import position_hash
 
 __all__ = ["NOTHING", "CorpusText"]
 
-Int32Array = npt.NDArray[np.int32]
-PositionArray = npt.NDArray[np.int64]
 
 #: Stands before the start of a window, and wherever no token is.
 NOTHING = -1
@@ -30,46 +29,46 @@ class CorpusText:
     ``counted`` is False at padding and special tokens, which are never activating tokens.
     """
 
-    tokens: Int32Array  # (position,)
+    tokens: IntArray  # (position,)
     width: int
     counted: npt.NDArray[np.bool_]  # (position,)
 
     @classmethod
-    def of(cls, windows: Int32Array, special: Collection[int]) -> CorpusText:
+    def of(cls, windows: IntArray, special: Collection[int]) -> CorpusText:
         """Lay windows flat: (window, position), padded with PAD."""
         tokens = np.ascontiguousarray(windows).ravel()
         return cls(tokens, windows.shape[1], (tokens >= 0) & ~np.isin(tokens, sorted(special)))
 
     @cached_property
-    def _order(self) -> PositionArray:
+    def _order(self) -> Int64Array:
         return np.argsort(np.where(self.counted, self.tokens, NOTHING), kind="stable")
 
     @cached_property
-    def _starts(self) -> PositionArray:
+    def _starts(self) -> Int64Array:
         """Where the positions of each token begin in ``_order``: (tokens + 1,)."""
         counted = self.tokens[self.counted]
         sizes = np.bincount(counted, minlength=int(counted.max(initial=-1)) + 1)
         return np.concatenate([[0], np.cumsum(sizes)]) + len(self.tokens) - len(counted)
 
-    def occurrences(self, token: int) -> PositionArray:
+    def occurrences(self, token: int) -> Int64Array:
         """Positions where a token stands and counts, rising."""
         if not 0 <= token < len(self._starts) - 1:
             return self._order[:0]
         return self._order[self._starts[token] : self._starts[token + 1]]
 
-    def before(self, position: PositionArray, depth: int) -> Int32Array:
+    def before(self, position: Int64Array, depth: int) -> IntArray:
         """The token ``depth`` positions back from each position; NOTHING before its window's start."""
         inside = position % self.width >= depth
-        found: Int32Array = np.where(inside, self.tokens[np.maximum(position - depth, 0)], NOTHING)
+        found: IntArray = np.where(inside, self.tokens[np.maximum(position - depth, 0)], NOTHING)
         return found
 
     @cached_property
-    def hash(self) -> HashArray:
+    def hash(self) -> KeyArray:
         """The hash that records draw positions by: (position,)."""
         return position_hash(np.arange(len(self.tokens)))
 
     @cached_property
-    def reading(self) -> HashArray:
+    def reading(self) -> KeyArray:
         """A key of the last tokens up to each position, the same where they read alike: (position,)."""
         position = np.arange(len(self.tokens))
         key = np.zeros(len(position), np.uint64)
@@ -77,6 +76,6 @@ class CorpusText:
             key = position_hash(key ^ (self.before(position, depth).astype(np.int64) + 2).astype(np.uint64))
         return key
 
-    def alike(self, windows: PositionArray) -> HashArray:
+    def alike(self, windows: Int64Array) -> KeyArray:
         """Keys of every ``reading`` in some windows, rising."""
         return np.unique(self.reading.reshape(-1, self.width)[windows])

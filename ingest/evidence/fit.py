@@ -9,19 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.ingest.evidence.additive import Block, Rows, fit, sigmoid
+from n2gdb.ingest.evidence.additive import FitBlock, Rows, fit, sigmoid
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.rows import TopWindows, UnitRows
 from n2gdb.ingest.evidence.threshold import Trial, match_rows
 from n2gdb.ingest.scan.record import position_hash
-from n2gdb.prediction.evidence import Evidence
+from n2gdb.prediction.evidence import UnitEvidence
 
 __all__ = ["EvidenceConfig", "learn_evidence"]
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +64,12 @@ class _Batch:
     """Rows of some units laid one after another."""
 
     unit: npt.NDArray[np.int32]  # (row,) place among the units
-    position: IntArray
+    position: Int64Array
     rows: Rows
     fires: BoolArray
-    fold: IntArray
-    blocks: tuple[Block, ...]  # base, then a block a depth
-    names: tuple[tuple[IntArray, IntArray], ...]  # of each depth's values: unit and token
+    fold: Int64Array
+    blocks: tuple[FitBlock, ...]  # base, then a block a depth
+    names: tuple[tuple[Int64Array, Int64Array], ...]  # of each depth's values: unit and token
     depths: tuple[int, ...]
 
 
@@ -83,8 +80,8 @@ def learn_evidence(
     graphs: Sequence[NeuronGraph],
     threshold: float,
     config: EvidenceConfig,
-    classes: Sequence[IntArray] = (),
-) -> list[Evidence | None]:
+    classes: Sequence[Int64Array] = (),
+) -> list[UnitEvidence | None]:
     """Learn the evidence of some units from their rows; None where the unit's graph does better by itself."""
     batch = _lay(text, rows, windows, threshold, config, classes)
     blocks, total = fit(batch.rows, batch.blocks, config.sweeps)
@@ -95,7 +92,7 @@ def learn_evidence(
             wide = blocks
     crossed = _cross_fitted(batch, wide, config)
     bounds = np.searchsorted(batch.unit, np.arange(len(rows) + 1))
-    found: list[Evidence | None] = []
+    found: list[UnitEvidence | None] = []
     parts = _parts(blocks, batch, len(rows))
     for number, (unit_rows, own, graph, weights) in enumerate(zip(rows, windows, graphs, parts, strict=True)):
         some = slice(bounds[number], bounds[number + 1])
@@ -103,7 +100,7 @@ def learn_evidence(
         level = trial.threshold(
             crossed[some], match_rows(graph, text, unit_rows.position, threshold), config.top_worth
         )
-        evidence = Evidence(float(blocks[0].weight[number]), level or 0.0, *weights)
+        evidence = UnitEvidence(float(blocks[0].weight[number]), level or 0.0, *weights)
         found.append(None if level is None else evidence)
     return found
 
@@ -114,7 +111,7 @@ def _lay(
     windows: Sequence[TopWindows],
     threshold: float,
     config: EvidenceConfig,
-    classes: Sequence[IntArray],
+    classes: Sequence[Int64Array],
 ) -> _Batch:
     sizes = [len(each) for each in rows]
     unit = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
@@ -129,11 +126,11 @@ def _lay(
     weight = np.bincount(unit, importance, len(rows))
     mean = np.bincount(unit, importance * label, len(rows)) / weight
     base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
-    blocks = [Block(slice(None), unit, base, config.base_penalty)]
+    blocks = [FitBlock(slice(None), unit, base, config.base_penalty)]
     names = []
     depths = []
     span = max([int(text.tokens.max()), *(int(each.max()) for each in classes)]) + 2
-    kinds: list[tuple[int, IntArray | None]] = [(depth, None) for depth in range(config.depth + 1)]
+    kinds: list[tuple[int, Int64Array | None]] = [(depth, None) for depth in range(config.depth + 1)]
     kinds += [(depth, each) for each in classes for depth in range(1, config.depth + 1)]
     for depth, each in kinds:
         there = text.before(position, depth).astype(np.int64)
@@ -142,7 +139,9 @@ def _lay(
         key = unit.astype(np.int64) * span + there + 1
         known, value = np.unique(key, return_inverse=True)
         penalty = config.penalty if depth else config.own_penalty
-        blocks.append(Block(slice(None), value.astype(np.int32), np.zeros(len(known), np.float32), penalty))
+        blocks.append(
+            FitBlock(slice(None), value.astype(np.int32), np.zeros(len(known), np.float32), penalty)
+        )
         names.append((known // span, known % span - 1))
         depths.append(depth)
     return _Batch(
@@ -158,8 +157,13 @@ def _lay(
 
 
 def _narrowed(
-    batch: _Batch, blocks: Sequence[Block], total: FloatArray, rows: Rows, most: int, config: EvidenceConfig
-) -> tuple[list[Block], FloatArray]:
+    batch: _Batch,
+    blocks: Sequence[FitBlock],
+    total: FloatArray,
+    rows: Rows,
+    most: int,
+    config: EvidenceConfig,
+) -> tuple[list[FitBlock], FloatArray]:
     """Keep of each unit the ``most`` weights that move most rows most, and fit these anew."""
     probability = sigmoid(total)
     doubt = rows.importance * probability * (1 - probability)
@@ -181,7 +185,7 @@ def _narrowed(
     return fit(rows, narrow, config.refits)
 
 
-def _cross_fitted(batch: _Batch, wide: Sequence[Block], config: EvidenceConfig) -> FloatArray:
+def _cross_fitted(batch: _Batch, wide: Sequence[FitBlock], config: EvidenceConfig) -> FloatArray:
     """Log odds of every row by weights that were fitted without its fold of windows."""
     found = np.zeros(len(batch.unit), np.float32)
     for fold in range(config.folds):
@@ -195,7 +199,7 @@ def _cross_fitted(batch: _Batch, wide: Sequence[Block], config: EvidenceConfig) 
 
 
 def _parts(
-    blocks: Sequence[Block], batch: _Batch, units: int
+    blocks: Sequence[FitBlock], batch: _Batch, units: int
 ) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], FloatArray]]:
     """Depth, token and weight of each unit."""
     kept = [np.flatnonzero(block.weight) for block in blocks[1:]]

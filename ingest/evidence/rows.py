@@ -11,15 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray
 from n2gdb.ingest.evidence.corpus_text import CorpusText
-from n2gdb.ingest.scan.record import Record
+from n2gdb.ingest.scan.record import ActivationRecord
 
 __all__ = ["RowSource", "TopWindows", "UnitRows"]
 
-Int32Array = npt.NDArray[np.int32]
-PositionArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 #: Occurrences below the record, at least, that are drawn of each activating token.
@@ -30,12 +27,12 @@ _LEAST_DRAWN = 20
 class TopWindows:
     """Windows of the corpus in which one unit is strongest; arrays hold window numbers."""
 
-    train: PositionArray  # those that its graph was read off
-    test: PositionArray  # those that it is judged by: nothing is learned from them
-    others: PositionArray  # further ones, that its graph has not seen
+    train: Int64Array  # those that its graph was read off
+    test: Int64Array  # those that it is judged by: nothing is learned from them
+    others: Int64Array  # further ones, that its graph has not seen
 
     @property
-    def shown(self) -> PositionArray:
+    def shown(self) -> Int64Array:
         """Windows that every occurrence counts in, rising."""
         return np.union1d(self.train, self.others)
 
@@ -44,7 +41,7 @@ class TopWindows:
 class UnitRows:
     """Positions of the corpus where one unit's activating tokens stand."""
 
-    position: PositionArray  # (row,) flat position in the corpus
+    position: Int64Array  # (row,) flat position in the corpus
     activation: FloatArray  # (row,) of the maximum; 0 where it is below the record
     importance: FloatArray  # (row,) positions of the corpus that the row stands for
     elsewhere: float
@@ -59,7 +56,7 @@ class RowSource:
     """Draws rows for the units of a record."""
 
     text: CorpusText
-    record: Record
+    record: ActivationRecord
     threshold: float
     """Share of the maximum from which a unit fires."""
     most_tokens: int
@@ -104,7 +101,7 @@ class RowSource:
             elsewhere,
         )
 
-    def other_windows(self, unit: int, known: PositionArray, most: int) -> PositionArray:
+    def other_windows(self, unit: int, known: Int64Array, most: int) -> Int64Array:
         """The windows, beside some known ones, in which a unit fires most strongly: rising."""
         entries = self.record.of(unit)
         activation = self.record.activation[entries]
@@ -122,28 +119,28 @@ class RowSource:
         found: FloatArray = (count / np.maximum(kept, 1))[bins].astype(np.float32)
         return found
 
-    def _activating(self, fired: Int32Array, importance: FloatArray) -> Int32Array:
+    def _activating(self, fired: IntArray, importance: FloatArray) -> IntArray:
         """The tokens with the most firings, rising."""
         token, place = np.unique(fired, return_inverse=True)
         firings = np.bincount(place, importance, len(token))
-        chosen: Int32Array = np.sort(token[np.argsort(-firings, kind="stable")[: self.most_tokens]])
+        chosen: IntArray = np.sort(token[np.argsort(-firings, kind="stable")[: self.most_tokens]])
         return chosen
 
     def _others(
         self,
         unit: int,
-        activating: Int32Array,
+        activating: IntArray,
         recorded: npt.NDArray[np.float64],
-        known: PositionArray,
-        shown: PositionArray,
-    ) -> tuple[PositionArray, FloatArray]:
+        known: Int64Array,
+        shown: Int64Array,
+    ) -> tuple[Int64Array, FloatArray]:
         """Draw occurrences that are not in the record, and how many each stands for.
 
         Where bins were cut, only positions of smaller hashes are known to be below the record.
         """
         limit = self.record.limit[unit].min()
         most = max(_LEAST_DRAWN, self.drawn // len(activating))
-        drawn: list[PositionArray] = [np.zeros(0, np.int64)]
+        drawn: list[Int64Array] = [np.zeros(0, np.int64)]
         stands_for: list[FloatArray] = [np.zeros(0, np.float32)]
         for token, of_these in zip(activating.tolist(), recorded.tolist(), strict=True):
             there = self.text.occurrences(token)
@@ -168,11 +165,11 @@ class RowSource:
 class _Unseen:
     """Tells which positions neither lie in hidden windows nor read like any there."""
 
-    def __init__(self, text: CorpusText, hidden: PositionArray) -> None:
+    def __init__(self, text: CorpusText, hidden: Int64Array) -> None:
         self._text, self._hidden = text, np.sort(hidden)
         self._alike = text.alike(hidden)
 
-    def __call__(self, position: PositionArray) -> BoolArray:
+    def __call__(self, position: Int64Array) -> BoolArray:
         inside = _among(position // self._text.width, self._hidden)
         return ~(inside | _among(self._text.reading[position], self._alike))
 

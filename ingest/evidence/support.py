@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.arrays import FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.evidence.corpus_text import CorpusText
-from n2gdb.ingest.scan.record import Record
+from n2gdb.ingest.scan.record import ActivationRecord
 
 __all__ = ["PatternCounts", "count_patterns"]
-
-FloatArray = npt.NDArray[np.float32]
-PositionArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,12 +23,16 @@ class PatternCounts:
     A position counts for every node whose path ends there, whether or not a longer pattern matches too.
     """
 
-    support: PositionArray  # occurrences of the path from the root to the node
+    support: Int64Array  # occurrences of the path from the root to the node
     confidence: FloatArray  # share of these on which the unit fires; NaN without an occurrence
 
 
 def count_patterns(
-    text: CorpusText, record: Record, units: Sequence[int], graphs: Sequence[NeuronGraph], threshold: float
+    text: CorpusText,
+    record: ActivationRecord,
+    units: Sequence[int],
+    graphs: Sequence[NeuronGraph],
+    threshold: float,
 ) -> list[PatternCounts]:
     """Count every path of some units' graphs; a unit fires from ``threshold`` of its maximum on.
 
@@ -49,12 +51,12 @@ def count_patterns(
 
 
 def _count(
-    text: CorpusText, graph: NeuronGraph, fires: PositionArray, weight: npt.NDArray[np.floating]
+    text: CorpusText, graph: NeuronGraph, fires: Int64Array, weight: npt.NDArray[np.floating]
 ) -> PatternCounts:
     """Follow a graph over the corpus, and over the positions where its unit fires."""
     support = np.zeros(len(graph), np.int64)
     fired = np.zeros(len(graph))
-    at: list[PositionArray] = []
+    at: list[Int64Array] = []
     firing: list[npt.NDArray[np.intp]] = []
     for node, (token, depth, parent) in enumerate(
         zip(graph.token.tolist(), graph.depth.tolist(), graph.parent.tolist(), strict=True)

@@ -8,15 +8,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.rows import TopWindows, UnitRows
 
 __all__ = ["Trial", "match_rows"]
-
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-PositionArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +75,7 @@ class Trial:
         return float(2 * hits / both) if both else 0.0
 
 
-def match_rows(graph: NeuronGraph, text: CorpusText, position: PositionArray, threshold: float) -> BoolArray:
+def match_rows(graph: NeuronGraph, text: CorpusText, position: Int64Array, threshold: float) -> BoolArray:
     """Where a graph predicts a firing, among some positions of a corpus, as ``NeuronGraph.matched``."""
     tokens = text.tokens[position]
     longest = np.full(len(position), -1, np.int64)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+
+from n2gdb.core.arrays import FloatArray, Int64Array
 
 __all__ = ["cluster_tokens", "shape_tokens", "token_classes"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
 
 #: Clusters of the embedding, and rounds of k-means.
 _CLUSTERS, _ROUNDS = 128, 25
@@ -19,7 +18,7 @@ _CLUSTERS, _ROUNDS = 128, 25
 SHAPES = ("newline", "blank", "digits", "lower", "Title", "UPPER", "Mixed", "punctuation", "other")
 
 
-def token_classes(embedding: FloatArray, texts: Sequence[str]) -> IntArray:
+def token_classes(embedding: FloatArray, texts: Sequence[str]) -> Int64Array:
     """Class every token in two ways: by its embedding and by its shape.
 
     embedding (token, dimension), texts (token,) -> (2, token), numbered on from the number of tokens, so that
@@ -29,7 +28,7 @@ def token_classes(embedding: FloatArray, texts: Sequence[str]) -> IntArray:
     return np.stack([clusters, shape_tokens(texts) + _CLUSTERS]) + len(texts)
 
 
-def shape_tokens(texts: Sequence[str]) -> IntArray:
+def shape_tokens(texts: Sequence[str]) -> Int64Array:
     """Number the shape of each text: (token,)."""
     return np.array([2 * SHAPES.index(_shape(text)) + text.startswith(" ") for text in texts], np.int64)
 
@@ -49,7 +48,7 @@ def _shape(text: str) -> str:
     return "other" if any(map(str.isalnum, bare)) else "punctuation"
 
 
-def cluster_tokens(embedding: FloatArray, clusters: int, seed: int = 0) -> IntArray:
+def cluster_tokens(embedding: FloatArray, clusters: int, seed: int = 0) -> Int64Array:
     """Group tokens by the direction of their embedding, the mean taken out: seeded k-means, (token,)."""
     direction = embedding - embedding.mean(axis=0)
     direction /= np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
@@ -62,5 +61,5 @@ def cluster_tokens(embedding: FloatArray, clusters: int, seed: int = 0) -> IntAr
         length = np.linalg.norm(sums, axis=1, keepdims=True)
         centres = np.where(length > 0, sums / (length + 1e-9), centres)
         nearest = (direction @ centres.T).argmax(axis=1)
-    found: IntArray = nearest.astype(np.int64)
+    found: Int64Array = nearest.astype(np.int64)
     return found

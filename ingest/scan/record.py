@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-__all__ = ["BINS", "Record", "Recorder", "position_hash"]
+from n2gdb.core.arrays import FloatArray, Int64Array, KeyArray
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
-HashArray = npt.NDArray[np.uint64]
+__all__ = ["BINS", "ActivationRecord", "Recorder", "position_hash"]
+
 State = Mapping[str, npt.NDArray[Any]]
 
 #: Bins of a record: that of the maximum is the last, and the first begins at an eighth of it or below.
@@ -40,7 +39,7 @@ _FIELDS = ("unit", "position", "activation")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ActivationRecord:
     """What was kept of some units, by (unit, position).
 
     ``unit``, ``position`` and ``activation`` are (entries,), the activation raw; the others speak of all
@@ -48,12 +47,12 @@ class Record:
     """
 
     unit: npt.NDArray[np.int32]
-    position: IntArray  # flat position in the corpus: window x width + position in the window
+    position: Int64Array  # flat position in the corpus: window x width + position in the window
     activation: FloatArray
     maximum: FloatArray  # (unit,) largest activation; 0 where none is above zero
-    count: IntArray  # (unit, bin) activations of each bin; the last bin is that of the maximum
-    active: IntArray  # (unit,) activations above zero
-    limit: HashArray  # (unit, bin) positions whose hash is no greater were kept, all of the bin
+    count: Int64Array  # (unit, bin) activations of each bin; the last bin is that of the maximum
+    active: Int64Array  # (unit,) activations above zero
+    limit: KeyArray  # (unit, bin) positions whose hash is no greater were kept, all of the bin
     n_positions: int
 
     def of(self, unit: int) -> slice:
@@ -64,7 +63,7 @@ class Record:
         """Lower edge of each bin: (unit, bin); infinite where a unit is never active."""
         return _edges(self.maximum)
 
-    def bins(self, entries: slice = slice(None)) -> IntArray:
+    def bins(self, entries: slice = slice(None)) -> Int64Array:
         """The bin of every entry, or of some: (entries,)."""
         return _bin(self.activation[entries]) - _first_bin(self.maximum)[self.unit[entries]]
 
@@ -78,7 +77,7 @@ class Record:
         return found
 
 
-def position_hash(position: npt.NDArray[np.integer]) -> HashArray:
+def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
     """Spread positions over all 64-bit numbers, each its own: splitmix64."""
     key = position.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -140,11 +139,11 @@ class Recorder:
             "n_positions": np.array(self._n_positions),
         }
 
-    def record(self) -> Record:
+    def record(self) -> ActivationRecord:
         """What is kept so far."""
         self._sort_in()
         unit, position, activation = (self._entries[name] for name in _FIELDS)
-        return Record(
+        return ActivationRecord(
             unit,
             position,
             activation,
@@ -204,15 +203,15 @@ def merged(n_units: int, states: Sequence[State]) -> Recorder:
     return whole
 
 
-def _true(mask: torch.Tensor) -> IntArray:
+def _true(mask: torch.Tensor) -> Int64Array:
     """Flat places where a mask holds, rising; numpy finds them eight times as fast as torch on a CPU."""
     if mask.device.type == "cpu":
         return np.flatnonzero(mask.numpy())
-    found: IntArray = torch.nonzero(mask.flatten()).squeeze(1).cpu().numpy()
+    found: Int64Array = torch.nonzero(mask.flatten()).squeeze(1).cpu().numpy()
     return found
 
 
-def _count_true(mask: torch.Tensor) -> IntArray:
+def _count_true(mask: torch.Tensor) -> Int64Array:
     """In how many rows each column holds: (row, column) -> (column,).
 
     Eight columns are summed as one integer, over no more rows than a byte can count.
@@ -233,12 +232,12 @@ def _no_entries() -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _bin(activation: FloatArray) -> IntArray:
+def _bin(activation: FloatArray) -> Int64Array:
     """Number the quarter octaves: activations above zero, (any shape)."""
     return (np.ascontiguousarray(activation, np.float32).view(np.int32) >> _SHIFT).astype(np.int64)
 
 
-def _first_bin(maximum: FloatArray) -> IntArray:
+def _first_bin(maximum: FloatArray) -> Int64Array:
     """The lowest bin that a unit with this maximum has: (unit,)."""
     return _bin(maximum) - (BINS - 1)
 
@@ -253,7 +252,7 @@ def _edges(maximum: FloatArray) -> FloatArray:
     return edges
 
 
-def _shifted(of_bins: npt.NDArray[Any], by: IntArray, filling: Any) -> npt.NDArray[Any]:
+def _shifted(of_bins: npt.NDArray[Any], by: Int64Array, filling: Any) -> npt.NDArray[Any]:
     """Move each unit's bins down by as many as its maximum rose: (unit, bin)."""
     source = np.arange(BINS) + by[:, None]
     found = np.take_along_axis(of_bins, np.minimum(source, BINS - 1), 1)

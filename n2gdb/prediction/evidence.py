@@ -10,16 +10,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    IntArray = npt.NDArray[np.int32]
-    Int64Array = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float32]
-    BoolArray = npt.NDArray[np.bool_]
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray
 
-__all__ = ["Evidence"]
+__all__ = ["UnitEvidence"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class UnitEvidence:
     """What speaks for and against a unit's firing at a position.
 
     The log odds of firing are ``base`` plus the weights of the tokens that stand there: ``weight`` of the

@@ -1,4 +1,4 @@
-"""Evidence finds what excites and inhibits units whose rule is known."""
+"""UnitEvidence finds what excites and inhibits units whose rule is known."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from n2gdb.ingest.evidence.fit import EvidenceConfig, learn_evidence
 from n2gdb.ingest.evidence.rows import RowSource, TopWindows, UnitRows
 from n2gdb.ingest.evidence.support import count_patterns
 from n2gdb.ingest.evidence.threshold import Trial, match_rows
-from n2gdb.ingest.scan.record import Record, Recorder
-from n2gdb.prediction.evidence import Evidence
+from n2gdb.ingest.scan.record import ActivationRecord, Recorder
+from n2gdb.prediction.evidence import UnitEvidence
 
 WIDTH, WINDOWS, VOCABULARY = 64, 1500, 16
 BOS = 0
@@ -41,7 +41,7 @@ def activations() -> npt.NDArray[np.float32]:
     return found
 
 
-def recorded() -> Record:
+def recorded() -> ActivationRecord:
     recorder = Recorder(3)
     recorder.add(torch.from_numpy(activations()), 0)
     return recorder.record()
@@ -58,13 +58,13 @@ def rows_of(unit: int, hidden: npt.NDArray[np.int64] = NONE) -> UnitRows:
     return found
 
 
-def learned(unit: int) -> Evidence:
+def learned(unit: int) -> UnitEvidence:
     (found,) = learn_evidence(TEXT, [rows_of(unit)], [NO_WINDOWS], [EMPTY], 0.5, EvidenceConfig())
     assert found is not None
     return found
 
 
-def weights(evidence: Evidence) -> dict[tuple[int, int], float]:
+def weights(evidence: UnitEvidence) -> dict[tuple[int, int], float]:
     keys = zip(evidence.depth.tolist(), evidence.token.tolist(), strict=True)
     return dict(zip(keys, evidence.weight.tolist(), strict=True))
 

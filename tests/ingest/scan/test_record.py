@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from n2gdb.ingest.scan.record import BINS, Record, Recorder, merged, position_hash
+from n2gdb.ingest.scan.record import BINS, ActivationRecord, Recorder, merged, position_hash
 
 UNITS = 7
 
@@ -34,7 +34,7 @@ def recorded(all_of_them: npt.NDArray[np.float32], bounds: Sequence[int], first:
     return recorder
 
 
-def assert_same(one: Record, other: Record) -> None:
+def assert_same(one: ActivationRecord, other: ActivationRecord) -> None:
     for name in ("unit", "position", "activation", "maximum", "count", "active", "limit"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert one.n_positions == other.n_positions
