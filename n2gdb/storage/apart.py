@@ -1,4 +1,4 @@
-"""A statement asked in a process of its own: there are some that the engine, and its process, do not survive."""
+"""A statement asked in a process of its own: there are some that the engine does not survive."""
 
 from __future__ import annotations
 
