@@ -63,7 +63,7 @@ def within(seconds: float | None) -> Iterator[None]:
 
 def _lies_ahead(seconds: object) -> bool:
     number: Any = seconds  # Real, as it is declared, has no order
-    return isinstance(seconds, Real) and seconds is not True and bool(0 < number <= _LONGEST)
+    return isinstance(seconds, Real) and not isinstance(number, bool) and bool(0 < number <= _LONGEST)
 
 
 def seconds_left() -> float | None:
