@@ -12,7 +12,6 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.drawing import beside, draw, draw_dot, draw_graph, sheet
 
-
 NAME = NeuronName(0, 1)
 
 
