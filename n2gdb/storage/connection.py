@@ -12,7 +12,6 @@ taken for a new database; nearly every error is a RuntimeError; Ctrl-C alone wai
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import re
 import shutil
@@ -32,7 +31,13 @@ from n2gdb.core.deadline import seconds_left, within
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, StorageError
 from n2gdb.storage.asking import Asking, Read
 from n2gdb.storage.checksum import move_sealed
-from n2gdb.storage.database_file import check_readable, check_replaceable, check_schema_version, opening_error
+from n2gdb.storage.database_file import (
+    check_readable,
+    check_replaceable,
+    check_schema_version,
+    opening_error,
+    unwritable,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -322,10 +327,7 @@ def build_database(
         finally:
             _remove(building)
     except OSError as error:
-        reason = "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise StorageError(
-            f"{path} cannot be written ({reason}): make room or choose another place"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def _engine() -> ModuleType:
