@@ -60,8 +60,9 @@ def within(seconds: float | None) -> Iterator[None]:
         _DEADLINE.reset(token)
 
 
-def _lies_ahead(seconds: Any) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= _LONGEST
+def _lies_ahead(seconds: object) -> bool:
+    number: Any = seconds  # Real, as it is declared, has no order
+    return isinstance(seconds, Real) and not isinstance(number, bool) and bool(0 < number <= _LONGEST)
 
 
 def seconds_left() -> float | None:

@@ -70,9 +70,20 @@ class Diagram:
     left_out: int
     behaviours: int
     """Of the whole graph, whatever is shown of it."""
+    threshold: float
+    """The activation from which on the neuron fires."""
+
+    def strength(self, token: Named) -> float:
+        """Return how deep a token's colour is, 0 to 1: its importance, or activation beyond the threshold."""
+        if token.importance is not None:
+            return min(max(token.importance, 0.0), 1.0)
+        least = min(self.threshold, 1.0)
+        return min(max((token.activation - least) / (1.0 - least), 0.0), 1.0) if least < 1.0 else 1.0
 
 
-def read_diagram(graph: NeuronGraph, texts: Mapping[int, str], most: int | None = None) -> Diagram:
+def read_diagram(
+    graph: NeuronGraph, texts: Mapping[int, str], most: int | None = None, *, threshold: float = 0.5
+) -> Diagram:
     """Merge the strongest ``most`` patterns of a graph, all of them if None, into what is drawn."""
     import numpy as np
 
@@ -112,6 +123,7 @@ def read_diagram(graph: NeuronGraph, texts: Mapping[int, str], most: int | None 
         len(ends),
         len(ends) - len(strongest),
         int(behaviour.max(initial=-1)) + 1,
+        threshold,
     )
 
 

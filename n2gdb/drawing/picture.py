@@ -114,7 +114,8 @@ def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
 
 def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
     graph = neuron.graph
-    return read_diagram(graph, neuron.texts(graph.token.tolist()), most)
+    texts = neuron.texts(graph.token.tolist())
+    return read_diagram(graph, texts, most, threshold=neuron.fire_threshold)
 
 
 def _heading(neuron: NeuronView, diagram: Diagram) -> Panel:
@@ -149,6 +150,7 @@ def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: 
     """Set a legend below panels: of what is drawn, and no wider unless they are narrow."""
     legend = legend_panel(
         max(_CELL, *(panel.width for panel in panels)),
+        {diagram.threshold for diagram in diagrams},
         dashed=any(link.between for diagram in diagrams for link in diagram.links),
         context=any(mark.depth for diagram in diagrams for mark in diagram.marks),
         several=any(len(mark.tokens) > 1 for diagram in diagrams for mark in diagram.marks),

@@ -14,7 +14,7 @@ __all__ = ["Asked"]
 _NAMES = frozenset(
     (
         *("name", "layer", "first", "second", "first_model", "second_model", "model"),
-        *("q", "at", "text", "metric", "limit", "offset", "order", "most"),
+        *("q", "at", "text", "metric", "limit", "offset", "order", "find", "most"),
     )
 )
 

@@ -29,6 +29,7 @@ def _query(database: Database, asked: Asked) -> Any:
         limit=asked.whole("limit", _ROWS),
         offset=asked.whole("offset", 0),
         order=asked.given("order"),
+        find=asked.given("find"),
     )
 
 

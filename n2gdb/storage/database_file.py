@@ -17,11 +17,11 @@ from n2gdb.errors import (
     RebuildError,
     StorageError,
 )
-from n2gdb.storage.checksum import LOGS, MAGIC, check_seal, database_files
+from n2gdb.storage.checksum import LOGS, MAGIC, check_seal, database_files, was_built_here
 from n2gdb.storage.output_file import kind_of_file
 from n2gdb.version import SCHEMA_VERSION
 
-__all__ = ["check_readable", "check_replaceable", "check_schema_version", "opening_error"]
+__all__ = ["check_readable", "check_replaceable", "check_schema_version", "opening_error", "unwritable"]
 
 #: Names of tables that stand in the catalog of every database of n2gdb, whatever its schema version.
 _TABLES = (b"ACTIVATES_ON", b"TOP_EXAMPLE")
@@ -85,7 +85,7 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
     except FileNotFoundError:
         kind, there = None, False
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if kind is not None:
         raise StorageError(f"{path} is {kind}, which no database replaces: name a plain file with --db")
     if there and not _is_ours(path):
@@ -107,6 +107,8 @@ def _is_ours(path: Path) -> bool:
                 return True
             if file.read(len(MAGIC)) != MAGIC:
                 return False
+            if was_built_here(path):
+                return True  # the names may be in what was cut off
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return all(content.find(name) >= 0 for name in _TABLES)
     except OSError as error:
@@ -122,7 +124,7 @@ def _check_room(path: Path, needed: int) -> None:
         trial.unlink()
         free = shutil.disk_usage(path.parent).free
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if free < needed:
         raise StorageError(
             f"no space left to write {path}: it takes {needed / 1e6:,.0f} MB or more, and"
@@ -130,9 +132,11 @@ def _check_room(path: Path, needed: int) -> None:
         )
 
 
-def _unwritable(path: Path, error: OSError) -> StorageError:
-    reason = "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
-    return StorageError(f"{path} cannot be written ({reason}): make room or choose another place")
+def unwritable(path: Path, error: OSError) -> StorageError:
+    """Return what to raise where the system does not write a database."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{path} cannot be written (no space left): make room or choose another place")
+    return StorageError(f"{path} cannot be written ({error.strerror or error}): choose another place")
 
 
 def _written_to(path: Path, log: Path) -> DatabaseError:
