@@ -85,6 +85,7 @@ INGEST = {
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
     },
+    "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.prediction"},
     "n2gdb.ingest.workers": {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
@@ -225,7 +226,9 @@ _SHIFTS = {
     "n2gdb.core.graph",
     "n2gdb.core.tokens",
     "n2gdb.core.tries",
+    "n2gdb.ingest.evidence.threshold",
     "n2gdb.ingest.n2g.baselines",
+    "n2gdb.ingest.scan.record",
     "n2gdb.prediction.firing",
 }
 
