@@ -225,7 +225,7 @@ class Neuron:
     def to_networkx(self) -> nx.DiGraph:
         """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
 
-        Raises QueryError where networkx is not installed.
+        Raises MissingDependencyError where networkx is not installed.
         """
         from n2gdb.networkx_graph import to_networkx
 

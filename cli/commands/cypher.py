@@ -11,7 +11,7 @@ import typer
 
 from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, TimeoutOption
 from n2gdb.cli.output.terminal import print_csv, print_json, print_table
-from n2gdb.errors import QueryError
+from n2gdb.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +73,7 @@ def _check(statement: str) -> None:
     if not _READING.match(statement, start.end()):
         word = statement[start.end() :].split()[:1]
         said = f"{word[0]} is not allowed here" if word else "an empty statement"
-        raise QueryError(
+        raise UsageError(
             f"{said}: only statements that read are, which begin with MATCH, OPTIONAL MATCH, UNWIND, WITH,"
             " RETURN, LOAD FROM or CALL"
         )
@@ -83,7 +83,7 @@ def _check_characters(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise QueryError(
+        raise UsageError(
             f"{text!r} holds half a character, which the engine cannot read: write it in UTF-8"
         ) from error
 
@@ -93,10 +93,10 @@ def _bound(given: Sequence[str]) -> Iterator[tuple[str, Any]]:
     for text in given:
         found = _PARAMETER.fullmatch(text)
         if found is None:
-            raise QueryError(f"--param {text!r} binds nothing: write NAME=VALUE, as in layer=3")
+            raise UsageError(f"--param {text!r} binds nothing: write NAME=VALUE, as in layer=3")
         name = found[1]
         if name in seen:
-            raise QueryError(f"--param binds {name} twice: give it once")
+            raise UsageError(f"--param binds {name} twice: give it once")
         seen.add(name)
         yield name, _value(found[2])
 
@@ -117,7 +117,7 @@ def _plain_table(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]], lis
 def _as_dicts(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise QueryError(f"two columns are called {twice[0]}: name them with AS for JSON")
+        raise UsageError(f"two columns are called {twice[0]}: name them with AS for JSON")
     return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
 
 

@@ -12,7 +12,7 @@ import typer
 
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import say
-from n2gdb.errors import N2gdbError, QueryError
+from n2gdb.errors import N2gdbError, UsageError
 
 __all__ = ["serve"]
 
@@ -80,13 +80,13 @@ def _written(host: str) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port; raise QueryError for an address that is none, N2gdbError where it is taken."""
+    """Take the port; raise UsageError for an address that is none, N2gdbError where it is taken."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise QueryError(f"{host} is no address of this machine: leave --host out, or try 0.0.0.0") from error
+        raise UsageError(f"{host} is no address of this machine: leave --host out, or try 0.0.0.0") from error
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -33,7 +33,10 @@ class Picture:
         return document(self.panel, self.title)
 
     def png(self, scale: float = 2.0) -> bytes:
-        """Return it as PNG on white, ``scale`` pixels a unit; raise FigureError without n2gdb[figures]."""
+        """Return it as PNG on white, ``scale`` pixels a unit.
+
+        Raises MissingDependencyError where n2gdb[figures] is not installed.
+        """
         from n2gdb.drawing.png import rasterised
 
         return rasterised(self.svg(), scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from n2gdb.errors import FigureError
+from n2gdb.errors import MissingDependencyError
 
 __all__ = ["rasterised"]
 
@@ -12,12 +12,14 @@ _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf")
 
 
 def rasterised(svg: str, scale: float) -> bytes:
-    """Draw an SVG on white, ``scale`` pixels a unit; raise FigureError where n2gdb[figures] is missing."""
+    """Draw an SVG on white, ``scale`` pixels a unit; raise MissingDependencyError without n2gdb[figures]."""
     try:
         import resvg_py
         from matplotlib import get_data_path
     except ImportError as error:
-        raise FigureError("PNG needs resvg-py and matplotlib's fonts: install n2gdb[figures]") from error
+        raise MissingDependencyError(
+            "PNG needs resvg-py and matplotlib's fonts: install n2gdb[figures]"
+        ) from error
     fonts = Path(get_data_path()) / "fonts" / "ttf"
     return bytes(
         resvg_py.svg_to_bytes(

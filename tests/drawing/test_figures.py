@@ -15,7 +15,7 @@ import pytest
 
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.trajectories import ExampleTrajectory, LayerTrajectory, NeuronTrajectories
-from n2gdb.errors import FigureError
+from n2gdb.errors import FigureError, MissingDependencyError
 from n2gdb.plotting import check_figure, draw_neuron_trajectories, draw_report, draw_trajectories
 from n2gdb.plotting.axes import top_of
 
@@ -283,7 +283,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path, draw: Callable[[Path], Non
 
 def test_a_missing_matplotlib_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(FigureError, match=r"^figures need matplotlib: install n2gdb\[figures\]$"):
+    with pytest.raises(MissingDependencyError, match=r"^figures need matplotlib: install n2gdb\[figures\]$"):
         check_figure(Path("x.svg"))
 
 
