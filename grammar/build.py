@@ -1,4 +1,4 @@
-"""From parsed rules to the AST: one method a rule, each checking what the grammar cannot."""
+"""Tree builder: one method per grammar rule, each checking what the grammar cannot."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102

@@ -1,4 +1,4 @@
-"""From parsed rules to conditions: one method a rule of the section *WHERE* of query.lark."""
+"""Tree builder for conditions: one method per rule of the section *WHERE* of query.lark."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102

@@ -1,4 +1,4 @@
-"""What holds of a whole statement and no single rule can see: how deep it nests, and what has a match."""
+"""Checks of a whole statement that no single rule can make: nesting depth, and which fields have a match."""
 
 from __future__ import annotations
 

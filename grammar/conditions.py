@@ -1,4 +1,4 @@
-"""What WHERE asks of one neuron or one match: comparisons, ranges, lists, arithmetic."""
+"""Condition nodes: comparisons, ranges, lists and arithmetic on the fields of a neuron or a match."""
 
 from __future__ import annotations
 

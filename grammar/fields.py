@@ -1,4 +1,4 @@
-"""The registry of columns: what is known of a neuron, and of a match."""
+"""The registry of columns: every field of a neuron and of a match."""
 
 from __future__ import annotations
 

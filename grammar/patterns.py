@@ -1,4 +1,4 @@
-"""What one MATCHING clause asks of a path: tests of single tokens, and how far apart they stand."""
+"""Pattern nodes: tests of single tokens, and the distances between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the grammar's terminals are called in a message."""
+"""Names of the grammar's terminals in messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the grammar cannot check: values read from the text, and the error where they make no sense."""
+"""Values that the grammar cannot check, read from the text, and the error if they make no sense."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The padding of token arrays."""
+"""Padding of token arrays."""
 
 from __future__ import annotations
 

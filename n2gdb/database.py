@@ -1,4 +1,4 @@
-"""The Python door to a database: open it, ask it, look at a neuron."""
+"""The public API of a database: open it, query it, look at a neuron."""
 
 from __future__ import annotations
 

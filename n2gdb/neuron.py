@@ -1,4 +1,4 @@
-"""One neuron as the database holds it: its statistics, its graph and its top examples."""
+"""One neuron of a database: its statistics, its graph and its top examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`n2gdb cypher`: the engine's own language, for what the query language does not say."""
+"""`n2gdb cypher`: read-only Cypher, for what the query language cannot express."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`n2gdb firing`: which neurons fire on a text, token by token, by their stored graphs."""
+"""`n2gdb firing`: the neurons that fire on each token of a text, by their stored graphs."""
 
 from __future__ import annotations
 

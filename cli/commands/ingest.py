@@ -1,4 +1,4 @@
-"""`n2gdb ingest`: learn the graph of every neuron of a model and load them into a database."""
+"""`n2gdb ingest`: learn the graphs of a model's neurons and load them into a database."""
 
 from __future__ import annotations
 

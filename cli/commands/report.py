@@ -1,4 +1,4 @@
-"""`n2gdb report`: how faithful the graphs of a database are, beside what they are compared with."""
+"""`n2gdb report`: how faithful a database's graphs are, compared with look-up tables."""
 
 from __future__ import annotations
 

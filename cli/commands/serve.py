@@ -1,4 +1,4 @@
-"""`n2gdb serve`: the explorer, a page on this machine over a database."""
+"""`n2gdb serve`: the explorer, a local web page over a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`n2gdb similar`: the neurons most like one."""
+"""`n2gdb similar`: the neurons most similar to one."""
 
 from __future__ import annotations
 

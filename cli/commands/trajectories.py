@@ -1,4 +1,4 @@
-"""`n2gdb trajectories`: how far back the neurons of a model look, by layer, or one neuron by token."""
+"""`n2gdb trajectories`: how far back neurons look, by layer, or for one neuron by token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that an export writes: lines of JSON, tables as CSV or Parquet, and a graph as GraphML."""
+"""Export formats: JSON lines, tables as CSV or Parquet, and a graph as GraphML."""
 
 from __future__ import annotations
 

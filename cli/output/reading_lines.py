@@ -1,4 +1,4 @@
-"""A reading on a terminal: lines of coloured tokens, the truth above the prediction, wrapped together."""
+"""A reading on a terminal: coloured tokens, the truth above the prediction, wrapped together."""
 
 from __future__ import annotations
 

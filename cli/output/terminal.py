@@ -1,4 +1,4 @@
-"""Printing for people on a terminal, and for programs down a pipe."""
+"""Output for people on a terminal and for programs in a pipe."""
 
 from __future__ import annotations
 

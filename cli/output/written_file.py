@@ -1,4 +1,4 @@
-"""What a command writes for its user: a file, whole or not at all, or standard output."""
+"""Output files of commands: written completely or not at all, or to standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sitting at the shell: each line answered, whatever it is; an error ends the line and not the shell."""
+"""A session of the shell: answers each line; an error ends the line, not the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a token class is called elsewhere, and what to write here."""
+"""Names that token classes have elsewhere, and what to write instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a query stops making sense, and what stands around that place."""
+"""Where a query stops making sense, and the text around that place."""
 
 from __future__ import annotations
 

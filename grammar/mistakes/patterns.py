@@ -1,4 +1,4 @@
-"""The mistakes that people make most in writing a pattern, each with its own message: one function a mistake.
+"""Frequent mistakes in patterns: one function per mistake, each with its own message.
 
 A function returns what to say, with the offset of the caret where that is not the fault's own; None where
 the fault is another one. The first that knows the fault is heard.

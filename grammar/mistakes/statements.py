@@ -1,4 +1,4 @@
-"""The mistakes that people make most around patterns, each with its own message: one function a mistake.
+"""Frequent mistakes around patterns: one function per mistake, each with its own message.
 
 A function returns what to say, with the offset of the caret where that is not the fault's own; None where
 the fault is another one. The first that knows the fault is heard.

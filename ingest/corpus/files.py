@@ -1,4 +1,4 @@
-"""Files of a corpus: text, JSON lines, parquet, compressed or not, a little at a time."""
+"""Corpus files: text, JSON lines or parquet, compressed or not, read a little at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawing text: a bound on tokens takes passages from all over a corpus, not its first book.
+"""Sampling text: with a bound on tokens, passages are drawn from all over the corpus.
 
 Each passage gets a random number, seeded, by its place in the corpus; those with the smallest are taken
 until there are tokens enough. So fewer tokens are always the beginning of more, and what was scanned of them

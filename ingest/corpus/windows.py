@@ -1,4 +1,4 @@
-"""Context windows: the corpus as one stream of tokens, cut to the length that a model reads."""
+"""Context windows: the corpus as one stream of tokens, cut to the model's context length."""
 
 from __future__ import annotations
 

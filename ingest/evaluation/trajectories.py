@@ -1,4 +1,4 @@
-"""Trajectories: run the pivots of top examples behind ever longer contexts.
+"""Trajectories: activations of top examples' pivots after ever longer contexts.
 
 Source: N2G, arXiv 2305.19911, figure 2.
 """

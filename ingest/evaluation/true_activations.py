@@ -1,4 +1,4 @@
-"""The truth about a text: what a neuron really does on every token, by the model itself."""
+"""True activations: what the model's neurons do on every token of a text."""
 
 from __future__ import annotations
 

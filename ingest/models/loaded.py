@@ -1,4 +1,4 @@
-"""A model as it comes off the disk: its bridge, its tokenizer, and what it computes as one hash."""
+"""A loaded model: its bridge, its tokenizer and its fingerprint."""
 
 from __future__ import annotations
 

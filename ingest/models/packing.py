@@ -1,4 +1,4 @@
-"""Packing: prompts laid into one tree of tokens, so that what they begin with alike is run once.
+"""Packing: prompts merged into one tree of tokens, so that common prefixes are run once.
 
 Prompts are rows of token ids, padded on the right with PAD. Sorted, a prompt shares its longest common
 prefix with the one before it and adds nodes of its own for the rest: masking a token costs only what

@@ -1,4 +1,4 @@
-"""Models in Hugging Face's format: loaded by transformers alone, checked, and wrapped in a bridge.
+"""Models in Hugging Face format: loaded by transformers only, checked, and wrapped in a bridge.
 
 transformer-lens can load them too, but it runs pip for image-text models, leaves weights that are missing
 at random values, and gives tokenizers special tokens that they do not have. So it is handed a model that

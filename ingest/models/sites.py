@@ -1,4 +1,4 @@
-"""Where a model's neurons are read: the hook point of every layer's MLP activations."""
+"""Sites: the hook point of every layer's MLP activations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model whose neurons are read: loading it, and running it no further than needed."""
+"""The subject model: loaded, and run no further than needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The causal language model inside an image-text model: what is left where there are no images."""
+"""The causal language model inside an image-text model."""
 
 from __future__ import annotations
 

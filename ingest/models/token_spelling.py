@@ -1,4 +1,4 @@
-"""How a tokenizer spells its tokens: from what stands in its vocabulary to the text that it means."""
+"""Token spelling: from a tokenizer's vocabulary to the text that each token stands for."""
 
 from __future__ import annotations
 

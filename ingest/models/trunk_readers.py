@@ -1,4 +1,4 @@
-"""Reading a trunk off a bridge: the models whose layers n2gdb knows how to run."""
+"""Trunk readers: the architectures whose layers n2gdb can run itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates: the patterns that a neuron's graph can be made of, from the bare token to deep context."""
+"""Candidate patterns of a neuron's graph, from the bare token to deep context."""
 
 from __future__ import annotations
 

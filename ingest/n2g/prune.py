@@ -1,4 +1,4 @@
-"""Prune: the shortest end of a window that still makes the neuron fire on its pivot."""
+"""Prune: the shortest suffix of a window that still makes the neuron fire on its pivot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saliency: how much of an activation is lost when a context token is masked."""
+"""Saliency: the share of an activation that is lost when a context token is masked."""
 
 from __future__ import annotations
 

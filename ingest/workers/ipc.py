@@ -1,4 +1,4 @@
-"""What a process without the model asks of the one that has it: passes, substitutes, and the next piece.
+"""Inter-process calls: what workers without the model request from the process that has it.
 
 Arrays go over and come back, so that an asker needs no device, and no time to load a model.
 """

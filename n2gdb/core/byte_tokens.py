@@ -1,4 +1,4 @@
-"""Tokens that are parts of characters: where some stand side by side, the characters that they make."""
+"""Byte tokens: tokens that are parts of characters, and the characters that they form together."""
 
 from __future__ import annotations
 

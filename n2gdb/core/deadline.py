@@ -1,4 +1,4 @@
-"""One deadline for a question: its statements, their planning, and the Python between them.
+"""Deadlines: one per query, for its statements, their planning, and the Python between them.
 
 Whoever answers a question opens ``within``; what takes long below it looks at the clock with ``check_time``.
 """

@@ -1,4 +1,4 @@
-"""The neuron graph: a trie of token patterns over token ids, held in arrays, and run on text."""
+"""The neuron graph: a trie of token patterns over token ids, stored in arrays, and run on text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts beside what a neuron does on them: its top examples, and readings token by token."""
+"""Example and reading records: texts with a neuron's activations on their tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token text: what a token says, how people type it, and how it is shown."""
+"""Token text: normalised, classified, and displayed."""
 
 from __future__ import annotations
 

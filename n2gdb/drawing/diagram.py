@@ -1,4 +1,4 @@
-"""What a picture of a neuron's graph shows: its patterns, before any layout.
+"""Diagrams: what a picture of a neuron's graph shows, before any layout.
 
 As in the paper, any-tokens are left out and patterns share what they have in common. Not as in the paper,
 they share no more than that: a path through the picture, from where a pattern may begin to an activating

@@ -1,4 +1,4 @@
-"""Pictures of neurons: one by itself, many on a sheet, two side by side, one as small as a table's line."""
+"""Pictures of neurons: one, a sheet of many, two side by side, or a thumbnail."""
 
 from __future__ import annotations
 

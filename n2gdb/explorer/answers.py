@@ -1,4 +1,4 @@
-"""Queries over HTTP: answered, checked as they are typed, completed, and explained."""
+"""Queries over HTTP: answered, checked while they are typed, completed, and explained."""
 
 from __future__ import annotations
 

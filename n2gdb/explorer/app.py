@@ -1,4 +1,4 @@
-"""The explorer's application: who may ask, how long an answer may take, and what a browser may do with it."""
+"""The explorer's application: access, time limits, and security headers."""
 
 from __future__ import annotations
 

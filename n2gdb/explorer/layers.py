@@ -1,4 +1,4 @@
-"""A database, its models and their layers over HTTP."""
+"""A database, its models and its layers over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A neuron over HTTP: its figures, patterns, examples, likenesses, readings and pictures."""
+"""Neurons over HTTP: figures, patterns, examples, similar neurons, readings and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every figure shares: matplotlib, loaded when one is drawn, its style, and the file it goes to."""
+"""Figure files: matplotlib, loaded when a figure is drawn, its style, and saving."""
 
 from __future__ import annotations
 

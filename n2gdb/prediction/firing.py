@@ -1,4 +1,4 @@
-"""Which neurons fire on a text according to their stored graphs, all at once and without the model.
+"""Firing: which neurons fire on a text according to their stored graphs, all at once, without the model.
 
 A context node `d` positions back from the activating token `t` can match at position `p` only where the
 text has `t` at `p` and the node's token at `p - d`. The engine narrows to nodes of tokens that the text

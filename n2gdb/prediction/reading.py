@@ -1,4 +1,4 @@
-"""A text as one neuron reads it: on every token what its graph predicts, and what it truly does."""
+"""Readings: one neuron on a text, token by token, as its graph predicts and as it truly fires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may stand at a place of a query: keywords, fields, tokens, neurons, as the grammar allows."""
+"""Completion: keywords, fields, tokens and neurons that the grammar allows at a position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All pairs of neurons that are alike, exactly, from sparse arrays, without a double loop."""
+"""All pairs of similar neurons, exactly, from sparse arrays, without a double loop."""
 
 from __future__ import annotations
 

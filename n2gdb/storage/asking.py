@@ -1,4 +1,4 @@
-"""One statement, run so that whoever waits for it can stop waiting at any time."""
+"""Interruptible statements: whoever waits for one can stop waiting at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of the neurons of a database, as the registry of fields has them."""
+"""Columns of neurons, derived from the registry of fields."""
 
 from __future__ import annotations
 

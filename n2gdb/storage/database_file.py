@@ -1,4 +1,4 @@
-"""A database as a file: what may be opened, what may be replaced, and why the engine refuses one."""
+"""The database file: what may be opened, what may be replaced, and why the engine refuses one."""
 
 from __future__ import annotations
 

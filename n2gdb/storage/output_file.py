@@ -1,4 +1,4 @@
-"""How every command writes a file: whole or not at all, and over nothing that is there unless forced."""
+"""Atomic file writing: completely or not at all, and never over an existing file unless forced."""
 
 from __future__ import annotations
 

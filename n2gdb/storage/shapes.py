@@ -1,4 +1,4 @@
-"""Shapes of Cypher that this engine answers wrongly, and the only functions that write what comes near one.
+"""Cypher shapes that the engine answers wrongly, and the functions that avoid them.
 
 Each was found on kuzu 0.11.3 and is pinned by a test against the engine alone, in
 tests/storage/test_engine_traps.py:

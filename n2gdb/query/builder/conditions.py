@@ -1,4 +1,4 @@
-"""Conditions without strings: ``where(layer=range(0, 3), f1__ge=0.6)`` and ``field("f1") > 0.6``."""
+"""Conditions in Python: ``where(layer=range(0, 3), f1__ge=0.6)`` and ``field("f1") > 0.6``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a clause as it was written to its normal forms: named tokens, and how far apart they lie.
+"""Normal forms of a clause: named tokens, and the distances between them.
 
     'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
 

@@ -1,4 +1,4 @@
-"""The tokens of a database, as far as queries ask for them: what a literal, a class, an expression means.
+"""The vocabulary of a database: which tokens a literal, a class or an expression stands for.
 
 Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
 """

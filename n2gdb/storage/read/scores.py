@@ -1,4 +1,4 @@
-"""How well graphs and look-up tables predict neurons, by layer: the paper's table 1, of a database."""
+"""Scores of graphs and look-up tables by layer: the paper's table 1 for a database."""
 
 from __future__ import annotations
 
