@@ -200,7 +200,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return keyword, "count", Count(Grouping(word))
 
 
-#: What is no column, and what to write.
+#: What is not a column, and what to write.
 _COLUMNS = {
     **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
     **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),

@@ -54,7 +54,7 @@ def unescaped(literal: Token) -> str:
         if escape[1] not in _ESCAPES:
             at = position_of(literal)
             fail(
-                rf"\{escape[1]} is no escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
+                rf"\{escape[1]} is not an escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
                 Position(at.line, at.column + 1 + escape.start()),
             )
         return _ESCAPES[escape[1]]

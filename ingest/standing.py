@@ -70,7 +70,7 @@ def runs_to_keep(
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
     ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
-    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is no database.
+    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is not a database.
     """
     others = {
         Identity.of(other.model()): other

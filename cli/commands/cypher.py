@@ -40,7 +40,7 @@ def cypher(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Run raw Cypher, read-only: an expert's door.
+    """Run raw Cypher, read-only: for experts.
 
     n2gdb cypher 'MATCH (n:Neuron) WHERE n.layer = $layer RETURN avg(n.f1) AS f1' --param layer=3
 

@@ -86,7 +86,9 @@ def _listen(host: str, port: int) -> socket.socket:
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise QueryError(f"{host} is no address of this machine: leave --host out, or try 0.0.0.0") from error
+        raise QueryError(
+            f"{host} is not an address of this machine: leave --host out, or try 0.0.0.0"
+        ) from error
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

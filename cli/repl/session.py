@@ -72,7 +72,7 @@ class ShellSession:
             case ":quit":
                 self.ended = True
             case _:
-                raise QueryError(f"{command} is no command here: there are {', '.join(META_COMMANDS)}")
+                raise QueryError(f"{command} is not a command here: there are {', '.join(META_COMMANDS)}")
 
     def _explain(self, text: str) -> None:
         from n2gdb.grammar.ast import Mode

@@ -17,8 +17,8 @@ __all__ = ["PATTERN_MISTAKES"]
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 #: Signs that a keyboard or a word processor gives, and what to write.
 _SIGNS = {
-    "`": "` is no quote: write ' or \"",
-    "´": "´ is no quote: write ' or \"",
+    "`": "` is not a quote: write ' or \"",
+    "´": "´ is not a quote: write ' or \"",
     "…": "… is a single sign: write ... with three full stops",
     "≥": "write >= for ≥",
     "≤": "write <= for ≤",
@@ -132,7 +132,7 @@ def _broken_step(fault: Fault) -> Said:
 
 
 def _not_a_token(fault: Fault) -> Said:
-    """Find a step that is no test of one token, where only a test may stand."""
+    """Find a step that is not a test of one token, where only a test may stand."""
     if not fault.wants_step or "RUN" in fault.accepted:
         return None
     if re.match(r"\$\w", fault.rest):
@@ -198,7 +198,7 @@ def _single_token(fault: Fault) -> Said:
 
 
 def _fired_text(fault: Fault) -> Said:
-    """Find what follows the text of FIRING ON and is no part of it."""
+    """Find what follows the text of FIRING ON and is not a part of it."""
     if "_AT" not in fault.accepted:
         return None
     if fault.keyword in _CONNECTORS:

@@ -142,7 +142,7 @@ def _read_parquet(path: Path, field: str, passed: PassedOver) -> Iterator[str]:
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER, page_checksum_verification=True)
     except pa.ArrowException as error:
-        raise CorpusError(f"{path} is no parquet file: {one_line(error)}") from error
+        raise CorpusError(f"{path} is not a parquet file: {one_line(error)}") from error
     with file:
         if field not in file.schema_arrow.names:
             raise missing_field(field, file.schema_arrow.names, str(path))

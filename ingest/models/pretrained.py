@@ -84,13 +84,12 @@ def _model_class(config: Any) -> Any:
     both_ways = kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
     if both_ways:
         raise ModelError(
-            f"{named} is not causal, its tokens read what stands behind them: only causal language models"
-            " can be read"
+            f"{named} is not causal, its tokens attend to later ones: only causal language models can be read"
         )
     for classes in (known.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, known.MODEL_FOR_CAUSAL_LM_MAPPING):
         if type(config) in classes:
             return classes[type(config)]
-    raise ModelError(f"{named} is no causal language model that transformers can load")
+    raise ModelError(f"{named} is not a causal language model that transformers can load")
 
 
 def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, Any]) -> Any:

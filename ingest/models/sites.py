@@ -52,7 +52,7 @@ def find_sites(bridge: Any, name: str) -> Sites:
         one, other = values.view(*tokens.shape, -1)[:, : tokens.shape[1] // 2]
         if not close(other, one):
             raise ModelError(
-                f"{name} is not causal, its tokens read what stands behind them: only causal language models"
+                f"{name} is not causal, its tokens attend to later ones: only causal language models"
                 " can be read"
             )
     return Sites(template, points, widths[0][0])

@@ -203,7 +203,7 @@ def load_model(
         )
     if precision == "bfloat16" and model.trunk is None:
         raise ModelError(
-            f"{model.name} can be run in float32 alone: its layers have parts that n2gdb does not know"
+            f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
         )
     return model
 

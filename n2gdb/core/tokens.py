@@ -18,7 +18,7 @@ _SHOWN = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
 def text_of_bytes(raw: bytes) -> str:
-    r"""Decode a token's bytes; one that is no whole UTF-8 text is written in hex, ``\xE2\x80``."""
+    r"""Decode a token's bytes; one that is not a whole UTF-8 text is written in hex, ``\xE2\x80``."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -118,7 +118,7 @@ def _read_order(order: str) -> tuple[str, bool]:
     """Return the column of an order, and whether it falls."""
     column, _, direction = order.partition(" ")
     if direction not in ("", "desc"):
-        raise QueryError(f"{direction[:40]!r} is no direction: write the column, and desc where it falls")
+        raise QueryError(f"{direction[:40]!r} is not a direction: write the column, and desc where it falls")
     return column, direction == "desc"
 
 

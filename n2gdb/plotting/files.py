@@ -72,7 +72,7 @@ def check_figure(path: Path, *, force: bool = True, reads: Iterable[Path | None]
     file cannot be written or is there already.
     """
     if path.suffix.lower() not in _METADATA:
-        raise FigureError(f"{path} is no figure's name: end it in {', '.join(_METADATA)}")
+        raise FigureError(f"{path} is not a figure's name: end it in {', '.join(_METADATA)}")
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:

@@ -133,7 +133,7 @@ class _Nodes:
 
     neuron: Int64Array
     pre: Int64Array
-    above: Int64Array  # row of the parent; a root's own; -1 where the parent is no candidate
+    above: Int64Array  # row of the parent; a root's own; -1 where the parent is not a candidate
     activating: Int64Array
     token: Int64Array
     depth: Int64Array

@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Say what stands at a path where it is no plain file: ``a link``, ``a folder``; else None.
+    """Say what stands at a path where it is not a plain file: ``a link``, ``a folder``; else None.
 
     Raises OSError where nothing can be told, FileNotFoundError where nothing is there.
     """
@@ -40,7 +40,7 @@ def check_output(path: Path, *, force: bool = False, reads: Iterable[Path | None
 
     ``reads`` are the files that the command reads, a database among them standing for all that belongs to
     it: none of them is ever replaced. Without ``force`` nothing that is there is; with it only a plain file
-    that is no database. Raises StorageError.
+    that is not a database. Raises StorageError.
     """
     try:
         kind = kind_of_file(path)

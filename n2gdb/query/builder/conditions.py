@@ -246,7 +246,7 @@ def _plain(value: object) -> int | float | str:
 def _number(value: object) -> int | float:
     if type(value) is not bool and isinstance(value, Real) and not math.isnan(value):
         return int(value) if isinstance(value, Integral) else float(value)
-    raise QuerySyntaxError(f"{value!r} is no number to compare with")
+    raise QuerySyntaxError(f"{value!r} is not a number to compare with")
 
 
 def _operands(formula: Formula[Any], kind: type[And[Any]] | type[Or[Any]]) -> tuple[Any, ...]:

@@ -172,7 +172,7 @@ class Vocabulary:
                 f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"
             )
         try:
-            # By itself first: what is no expression might become one between brackets.
+            # By itself first: what is not an expression might become one between brackets.
             pc.match_substring_regex(pa.array([""]), source, ignore_case=ignore_case)
             text = self.table["text"]
             bare = pc.if_else(
@@ -187,7 +187,8 @@ class Vocabulary:
             )
         except (pa.ArrowInvalid, UnicodeEncodeError) as error:
             reason = str(error).removeprefix("Invalid regular expression: ")
-            raise QueryError(f"/{source}/ is no regular expression ({reason}); it is read by RE2") from error
+            message = f"/{source}/ is not a regular expression ({reason}); it is read by RE2"
+            raise QueryError(message) from error
         return tuple(self.table["id"].filter(taken).to_pylist())
 
 
