@@ -61,7 +61,7 @@ def _parts(node: object) -> Sequence[object]:
 
 
 def _check_match_fields(query: Query) -> None:
-    """Refuse activation and importance where there is no match that they could be of."""
+    """Refuse activation and importance if there is no match that could have them."""
     if query.subject is Subject.PATTERNS and not query.of_neurons:
         return
     signs = set(_signs_of_matches(query.clauses))

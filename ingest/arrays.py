@@ -4,5 +4,5 @@ from __future__ import annotations
 
 __all__ = ["PAD"]
 
-#: Stands behind the last token of a short window.
+#: Padding after the last token of a short window.
 PAD = -1

@@ -50,7 +50,7 @@ class Identity:
 
 
 def require_room(database: Path, scan: int) -> None:
-    """Raise StorageError where there is surely no room, before hours are spent.
+    """Raise StorageError where there is surely too little space, before hours are spent.
 
     ``scan`` bytes go to the shards, and the new database stands beside the old one until it is whole. The
     rest cannot be known before it is learned.

@@ -37,7 +37,7 @@ def serve(
 
     n2gdb serve --port 8000 --no-open
 
-    It reads the database and never writes, answers this machine alone unless another --host is given, and
+    It reads the database and never writes, answers only this machine unless another --host is given, and
     fetches nothing from elsewhere.
     """
     import uvicorn

@@ -151,7 +151,7 @@ def _show_neuron(found: NeuronTrajectories, figure: Path | None, as_json: bool, 
 
 
 def _at(example: ExampleTrajectory, lengths: Sequence[int]) -> list[float | None]:
-    """Return the activation behind so many tokens; None where the example has not so many."""
+    """Return the activation after so many tokens; None if the example has fewer."""
     return [example.activation[-length] if length <= len(example.activation) else None for length in lengths]
 
 

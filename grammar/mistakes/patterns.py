@@ -75,7 +75,7 @@ def _neuron_name(fault: Fault) -> Said:
     found = re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)
     if found is None or fault.asks_tokens:
         return None
-    if fault.accepted & {"_TO", "_OF", "_ON"} and fault.previous != "PATTERNS":  # that word alone is missing
+    if fault.accepted & {"_TO", "_OF", "_ON"} and fault.previous != "PATTERNS":  # only that word is missing
         return None
     if "NEURONS" in fault.accepted:
         return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"

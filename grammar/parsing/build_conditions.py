@@ -127,7 +127,7 @@ class ConditionBuilder(Transformer[Token, Statement]):
 
 
 def _bare(expression: Expression) -> tuple[Field, Position]:
-    """Return the field that stands alone on the left of IN or of a word."""
+    """Return the field that is by itself on the left of IN or of a word."""
     if not isinstance(expression, FieldValue):
         fail(
             "a single field stands before IN, IS MISSING and a word in quotes",

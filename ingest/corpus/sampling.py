@@ -49,7 +49,7 @@ class Draw:
         """Yield drawn passages as tokens until these are enough: (token,) each, none empty.
 
         Of an endless corpus passages come as they are read, shuffled among 1,024 at a time. Raises
-        StorageError where there is no room for what waits.
+        StorageError where there is no space for what waits.
         """
         random = Random(self.seed)
         passages = (passage for text in documents for passage in cut_text([text], _PASSAGE))

@@ -60,7 +60,7 @@ class Engine:
 
     @property
     def askers(self) -> int:
-        """How many threads may ask at a time: while one sorts what it was told, another's passes run."""
+        """How many threads may ask at a time: while one sorts its results, another's passes run."""
         return self.passes.askers
 
     def stop(self) -> None:

@@ -34,7 +34,7 @@ class Loaded:
 
 
 def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
-    """Check and name a model that its bridge alone knows; raises ModelError for NaN among its weights."""
+    """Check and name a model that only its bridge knows; raises ModelError for NaN among its weights."""
     weights = bridge.state_dict()
     require_finite(weights)
     return Loaded(bridge, tokenizer, model_fingerprint(bridge_configuration(bridge.cfg), weights))

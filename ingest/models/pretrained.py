@@ -51,7 +51,7 @@ def load_pretrained(source: str, failure: str, device: str) -> Loaded:
         raise ModelError(f"{failure}: {error}") from error
     except (OSError, ValueError, RuntimeError) as error:  # files, formats and the network
         raise ModelError(f"{failure}: {one_line(error)}") from error
-    except KeyError as error:  # a kind of activation or rotation that there is no class for
+    except KeyError as error:  # a kind of activation or rotation without a class
         raise ModelError(f"{failure}: transformers does not know {error}, which config.json names") from error
     except Exception as error:  # transformers and transformer-lens let any error through
         raise ModelError(f"{failure}: {type(error).__name__}: {one_line(error)}") from error

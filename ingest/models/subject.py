@@ -38,7 +38,7 @@ class SubjectModel:
     """A causal language model, read at one site a layer; activations are float32.
 
     Tokens are (batch, position) int64 on ``device``, padded on the right with any token: attention is
-    causal, so what stands behind a position never changes it, and no mask is needed. Tensors returned
+    causal, so later tokens never change a position, and no mask is needed. Tensors returned
     are inference tensors on ``device``.
     """
 

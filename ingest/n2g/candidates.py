@@ -38,7 +38,7 @@ class Level:
         return 0.9 if self.threshold == math.inf else 0.5 + 0.4 * self.threshold
 
 
-#: The level that names the activating token alone, wherever a training example fires on it.
+#: The level that names only the activating token, wherever a training example fires on it.
 BARE = Level(math.inf, augmented=False)
 
 

@@ -17,7 +17,7 @@ __all__ = ["RequestKind", "Served", "ServedHelper"]
 
 
 class RequestKind(Enum):
-    """What is asked, with its arguments behind it."""
+    """A request, followed by its arguments."""
 
     RUN = auto()
     """Activations: the arguments are those of ``run``, of the passes that the model has."""

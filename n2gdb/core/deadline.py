@@ -65,7 +65,7 @@ def _lies_ahead(seconds: Any) -> bool:
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError behind it."""
+    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError after it."""
     deadline = _DEADLINE.get()
     if deadline is None:
         return None

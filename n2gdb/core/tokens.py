@@ -68,7 +68,7 @@ def display(text: str) -> str:
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""Write a text of whatever origin for a terminal: what would steer it stands in hex, ``\u001b``.
+    r"""Write a text of any origin for a terminal: control characters are written in hex, ``\u001b``.
 
     White space other than the space is written so, too, but for the characters ``kept``.
     """

@@ -131,7 +131,7 @@ _START = -1
 def _states(
     graph: NeuronGraph, nodes: Sequence[int], begins: Mapping[int, float], behaviour: Sequence[int]
 ) -> dict[int, int]:
-    """Number the nodes so that two have one number where the same goes on behind them, to the left.
+    """Number the nodes so that two have one number if the same continues to the left of them.
 
     ``nodes`` are those shown, in preorder, with the parents of each. Behaviours share no number.
     """

@@ -77,7 +77,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All clusters, and the room that they take, in pixels."""
+    """All clusters, and the space that they take, in pixels."""
 
     clusters: tuple[Cluster, ...]
     width: float

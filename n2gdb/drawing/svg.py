@@ -47,7 +47,7 @@ _STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Part of a picture: elements whose corner is at (0, 0), and the room that they take, in pixels."""
+    """Part of a picture: elements whose corner is at (0, 0), and the space that they take, in pixels."""
 
     elements: str
     width: float

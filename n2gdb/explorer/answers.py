@@ -30,7 +30,7 @@ def answer_query(
 ) -> dict[str, Any]:
     """Return some rows of an answer, from ``offset`` on, and how many there are in all.
 
-    ``order`` is a column, behind it ``desc`` or nothing: the whole answer in that order instead of its own.
+    ``order`` is a column, followed by ``desc`` or nothing: the whole answer in that order instead of its own.
     """
     started = perf_counter()
     asked = _read(query, model)
@@ -106,7 +106,7 @@ def _kind(asked: Statement) -> str:
 
 
 def _part(database: Database, asked: Statement, limit: int, offset: int) -> tuple[Answer[Any], int]:
-    """Ask for some rows alone, within the LIMIT and OFFSET of the query itself; return how many there are."""
+    """Ask for some rows only, within the LIMIT and OFFSET of the query itself; return how many there are."""
     skipped, most = asked.offset or 0, asked.limit
     size = limit if most is None else max(0, min(limit, most - offset))
     found = database.query(replace(asked, limit=size, offset=skipped + offset))
@@ -138,7 +138,7 @@ def _sorted(found: Answer[Any], column: str, descending: bool) -> list[Any]:
 
 
 def _place(value: Any) -> Any:
-    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 behind L3N5."""
+    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 after L3N5."""
     if isinstance(value, str):
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", value)]
     return value

@@ -90,7 +90,7 @@ def read_text(
 def read_example(neuron: NeuronView, example: Example) -> Reading:
     """Run a neuron's graph on one of its top examples, beside the true activations stored with it.
 
-    They are kept around the pivot alone, as float16: ``true`` is None on tokens further off.
+    They are kept only around the pivot, as float16: ``true`` is None on tokens further off.
     """
     before = example.start
     after = len(example.tokens) - before - len(example.trace)

@@ -23,6 +23,6 @@ ANSWER_COLUMNS = ("id", "model", *STATISTICS)
 
 
 def column_kind(name: str) -> Kind | None:
-    """Return what values a column takes; None for one that is not a field."""
+    """Return what values a column takes; None if it is not a field."""
     field = FIELDS.get(name)
     return None if field is None else field.kind

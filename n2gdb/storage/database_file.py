@@ -114,7 +114,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _check_room(path: Path, needed: int) -> None:
-    """See that the folder takes files, with the longest of the names that a build makes, and has room."""
+    """Check that the folder takes files, with the longest of the names that a build makes, and has space."""
     trial = path.with_name(f"{path.name}.building.shadow")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

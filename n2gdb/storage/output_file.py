@@ -29,7 +29,7 @@ _KINDS = {
 def kind_of_file(path: Path) -> str | None:
     """Say what stands at a path where it is not a plain file: ``a link``, ``a folder``; else None.
 
-    Raises OSError where nothing can be told, FileNotFoundError where nothing is there.
+    Raises OSError if that cannot be found out, FileNotFoundError where nothing is there.
     """
     mode = path.lstat().st_mode
     return next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), None)

@@ -71,7 +71,7 @@ class Truth(Generic[Leaf]):
         return f"<{self}>"
 
 
-#: What a term is reckoned or compared with.
+#: What a term is combined or compared with.
 Reckoned: TypeAlias = "Term | int | float"
 
 
@@ -169,7 +169,7 @@ def field_name(name: str) -> str:
 
 
 def conditions_of(keywords: Mapping[str, object]) -> Iterator[Condition | Not[Condition]]:
-    """Yield the conditions that keywords say: a field's name and, behind ``__``, how it is compared."""
+    """Yield the conditions that keywords say: a field's name and, after ``__``, how it is compared."""
     for keyword, value in keywords.items():
         name, _, suffix = keyword.partition("__")
         yield _condition(field_name(name), suffix, value)
