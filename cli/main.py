@@ -1,4 +1,4 @@
-"""The `n2gdb` command: its subcommands, and what an error becomes: one line and an exit code."""
+"""The `n2gdb` command: registers the subcommands and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ __all__ = [
     "var",
 ]
 
-# A name is imported when first used: numpy alone takes longer than a query.
+# A name is imported when first used: loading numpy takes longer than a query.
 _HOMES = {
     "n2gdb.query.answer": ("Answer",),
     "n2gdb.query.builder.queries": (

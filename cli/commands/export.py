@@ -1,4 +1,4 @@
-"""`n2gdb export`: neurons and their patterns as files for other programs."""
+"""`n2gdb export`: neurons, patterns or nodes as files for other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture of a neuron's graph shows: its patterns, before any layout.
+"""Diagrams: what a picture of a neuron's graph shows, before any layout.
 
 As in the paper, any-tokens are left out and patterns share what they have in common. Not as in the paper,
 they share no more than that: a path through the picture, from where a pattern may begin to an activating
@@ -143,7 +143,7 @@ _START = -1
 def _states(
     graph: NeuronGraph, nodes: Sequence[int], begins: Mapping[int, float], behaviour: Sequence[int]
 ) -> dict[int, int]:
-    """Number the nodes so that two have one number where the same goes on behind them, to the left.
+    """Number the nodes so that two have one number if the same continues to the left of them.
 
     ``nodes`` are those shown, in preorder, with the parents of each. Behaviours share no number.
     """

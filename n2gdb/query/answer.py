@@ -1,4 +1,4 @@
-"""The answer to a query: a typed sequence of records that is read as far as it is looked at."""
+"""Answers: typed sequences of records that are read lazily."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_ingest_refuses_before_it_learns(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["ingest", "demo", "--layers", "0", "--neurons", "0", "--db", str(path)])
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        f"error: {path} is there and is no database of n2gdb: name another file with --db"
+        f"error: {path} exists and is not an n2gdb database: name another file with --db"
     )
     assert time.monotonic() - started < 10
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.pdf"]
