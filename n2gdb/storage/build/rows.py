@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +28,9 @@ __all__ = ["ModelRows"]
 
 Int64Array = npt.NDArray[np.int64]
 
-_ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
+_ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end", "written"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
-_CONTEXT += ["activation", "end", "least"]
+_CONTEXT += ["activation", "end", "least", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class ModelRows:
         """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
         nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
-        yield from self._trie_rows(nodes, tries, neuron)
+        effects = self._effects(shards)
+        yield from self._trie_rows(nodes, tries, neuron, effects)
         paths = tries.path_weights(neuron, self.text_keys)
         keep = _is_in(paths.path, shared)
         yield (
@@ -84,6 +86,7 @@ class ModelRows:
                 [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
             ),
         )
+        yield "WRITES", effects
         examples = decimals(self.run.examples(shards))
         ends = {
             "neuron": pa.array(self._neuron_key(examples)),
@@ -92,7 +95,20 @@ class ModelRows:
         own = examples.drop_columns(["layer", "index", "window"])
         yield "TOP_EXAMPLE", pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
 
-    def _trie_rows(self, nodes: pa.Table, tries: Tries, neuron: Int64Array) -> Iterator[tuple[str, pa.Table]]:
+    def _effects(self, shards: Sequence[Path]) -> pa.Table:
+        """What the neurons of some shards write: rows of WRITES."""
+        effects = decimals(self.run.effects(shards))
+        columns = {
+            "neuron": self._neuron_key(effects),
+            "token_key": self._token_key(effects["token"].to_numpy()),
+            "rank": effects["rank"],
+            "logit": effects["logit"],
+        }
+        return pa.table(columns)
+
+    def _trie_rows(
+        self, nodes: pa.Table, tries: Tries, neuron: Int64Array, effects: pa.Table
+    ) -> Iterator[tuple[str, pa.Table]]:
         columns = {
             "neuron": neuron,
             "token_key": self._token_key(tries.token),
@@ -101,6 +117,7 @@ class ModelRows:
             "repeats": tries.repeats,
             "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
             "least": tries.smallest(nodes["importance"].to_numpy()),
+            "written": _written(neuron, tries.token, effects),
         }
         rows = pa.table(
             columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
@@ -133,6 +150,22 @@ class ModelRows:
     def _neuron_key(self, table: pa.Table) -> Int64Array:
         key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy() | (self.number << 40)
         return key
+
+
+def _written(neuron: Int64Array, token: npt.NDArray[np.integer[Any]], effects: pa.Table) -> pa.Array:
+    """Return the logit that each node's neuron writes to the node's own token: (nodes,), null for none."""
+    neurons = np.unique(neuron)
+    node = np.searchsorted(neurons, neuron) << 32 | token.astype(np.int64)
+    writer = effects["neuron"].to_numpy()
+    among = _is_in(writer, neurons)
+    written = effects["token_key"].to_numpy()[among] & (2**32 - 1)  # the same model's: its ids are enough
+    pair = np.searchsorted(neurons, writer[among]) << 32 | written
+    order = np.argsort(pair)
+    known = _is_in(node, pair[order])
+    logit = np.zeros(len(node))
+    place = np.searchsorted(pair[order], node[known])
+    logit[known] = effects["logit"].to_numpy()[among][order][place]
+    return pa.array(logit, mask=~known)
 
 
 def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
