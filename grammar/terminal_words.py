@@ -21,6 +21,8 @@ WORDS = {
     "_CONTEXT": "CONTEXT",
     "MATCHING": "MATCHING",
     "MENTIONING": "MENTIONING",
+    "PROMOTING": "PROMOTING",
+    "SUPPRESSING": "SUPPRESSING",
     "ACTIVATING": "ACTIVATING",
     "FIRING": "FIRING ON",
     "SIMILAR": "SIMILAR TO",
@@ -88,7 +90,10 @@ KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for pa
     "TOKENS",
 }
 #: The keywords that a clause starts with.
-CLAUSES = ("MATCHING", "MENTIONING", "ACTIVATING", "FIRING", "SIMILAR", "SUBSET", "SUPERSET")
+CLAUSES = (
+    *("MATCHING", "MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING", "FIRING"),
+    *("SIMILAR", "SUBSET", "SUPERSET"),
+)
 
 #: What a name may be, by what it is called.
 _NAMES: Mapping[str, Iterable[str]] = {

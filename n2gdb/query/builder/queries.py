@@ -20,6 +20,7 @@ from n2gdb.grammar.ast import (
     ContainedIn,
     Contains,
     Count,
+    Effect,
     FiringOn,
     Grouping,
     Key,
@@ -36,6 +37,9 @@ from n2gdb.grammar.ast import (
     Statement,
     Subject,
     TokenQuery,
+    Variable,
+    Writing,
+    WrittenVariable,
 )
 from n2gdb.grammar.fields import RETURNED, nearest
 from n2gdb.grammar.unparse import written
@@ -84,10 +88,12 @@ __all__ = [
     "one_of",
     "patterns",
     "patterns_of",
+    "promoting",
     "regex",
     "similar_to",
     "subset_of",
     "superset_of",
+    "suppressing",
     "tok",
     "tokens_activating",
     "tokens_in_context_of",
@@ -127,9 +133,32 @@ def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) 
     return TokenQueryBuilder(TokenQuery(Role.CONTEXT, _neuron(neuron, model)))
 
 
-def matching(pattern: Stepwise) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which matches."""
-    return Truth(Matching(pattern_of(pattern)))
+def matching(
+    pattern: Stepwise,
+    *,
+    promoting: str | Steps | None = None,
+    suppressing: str | Steps | None = None,
+) -> Truth[Clause]:
+    """Hold of a neuron that has a pattern which matches.
+
+    ``promoting`` and ``suppressing`` join what the neuron writes: a token, or ``var("x")`` for the one that
+    this variable of the pattern stands for.
+    """
+    given = ((Effect.PROMOTING, promoting), (Effect.SUPPRESSING, suppressing))
+    written = [_written(effect, token) for effect, token in given if token is not None]
+    variables = tuple(each for each in written if isinstance(each, WrittenVariable))
+    others = [each for each in written if isinstance(each, Writing)]
+    return Truth(conjoined(Matching(pattern_of(pattern), variables), *others))
+
+
+def promoting(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that raises the token's logit: it is among those that the neuron promotes most."""
+    return Truth(Writing(Effect.PROMOTING, test_of(token)))
+
+
+def suppressing(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that lowers the token's logit: it is among those that the neuron suppresses most."""
+    return Truth(Writing(Effect.SUPPRESSING, test_of(token)))
 
 
 def mentioning(token: str | TokenStep) -> Truth[Clause]:
@@ -194,9 +223,26 @@ class QueryBuilder:
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
-    def matching(self, pattern: Stepwise) -> QueryBuilder:
-        """Ask for a pattern that matches; another call may hold on another path of the neuron."""
-        return self.having(matching(pattern))
+    def matching(
+        self,
+        pattern: Stepwise,
+        *,
+        promoting: str | Steps | None = None,
+        suppressing: str | Steps | None = None,
+    ) -> QueryBuilder:
+        """Ask for a pattern that matches; another call may hold on another path of the neuron.
+
+        ``promoting`` and ``suppressing`` join what the neuron writes, as in the function ``matching``.
+        """
+        return self.having(matching(pattern, promoting=promoting, suppressing=suppressing))
+
+    def promoting(self, token: str | TokenStep) -> QueryBuilder:
+        """Ask for neurons that raise the token's logit."""
+        return self.having(promoting(token))
+
+    def suppressing(self, token: str | TokenStep) -> QueryBuilder:
+        """Ask for neurons that lower the token's logit."""
+        return self.having(suppressing(token))
 
     def mentioning(self, token: str | TokenStep) -> QueryBuilder:
         """Ask for a pattern that names the token, activating or as context."""
@@ -349,6 +395,13 @@ def _check_truths(meant: str, given: tuple[object, ...]) -> None:
     for each in given:
         if not isinstance(each, Truth):
             raise ArgumentError(f"{meant}, not {each!r}")
+
+
+def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
+    steps = token.pattern.steps if isinstance(token, Steps) else ()
+    if len(steps) == 1 and isinstance(steps[0], Variable):
+        return WrittenVariable(effect, steps[0])
+    return Writing(effect, test_of(cast("str | TokenStep", token)))
 
 
 def _neuron(name: str | NeuronName, model: str | None) -> NeuronRef:
