@@ -14,7 +14,13 @@ _FORMS = re.compile(r"(?:L(\d+)N(\d+)|(\d+)/(\d+)|blocks\.(\d+)\.mlp/(\d+))", re
 
 @dataclass(frozen=True, slots=True, order=True)
 class NeuronName:
-    """One unit of one model's MLPs, written ``L3N45``."""
+    """One unit of one model's MLPs, written ``L3N45``.
+
+    >>> NeuronName.parse("L3N45")
+    NeuronName(layer=3, index=45)
+    >>> print(NeuronName(3, 45))
+    L3N45
+    """
 
     layer: int
     index: int

@@ -13,36 +13,38 @@ from typing import TypeVar, cast
 
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, QuerySyntaxError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
-    ContainedIn,
-    Contains,
     Count,
-    Effect,
-    FiringOn,
     Grouping,
     Key,
-    Matching,
-    Mentioning,
-    Metric,
     Mode,
-    NeuronRef,
-    Pattern,
     Query,
     RankBy,
     Role,
-    SimilarTo,
     Statement,
     Subject,
     TokenQuery,
-    Variable,
-    Writing,
-    WrittenVariable,
 )
-from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.fields import RETURNED
 from n2gdb.grammar.unparse import written
+from n2gdb.query.builder.clauses import (
+    LIKE_ENOUGH,
+    activating_on,
+    firing_on,
+    known,
+    matching,
+    mentioning,
+    metric_named,
+    neuron_ref,
+    promoting,
+    similar_to,
+    subset_of,
+    superset_of,
+    suppressing,
+)
 from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
 from n2gdb.query.builder.patterns import (
     DIGIT,
@@ -57,9 +59,7 @@ from n2gdb.query.builder.patterns import (
     any_token,
     kind,
     one_of,
-    pattern_of,
     regex,
-    test_of,
     tok,
     var,
 )
@@ -100,109 +100,71 @@ __all__ = [
     "var",
 ]
 
-_ABOVE = 0.9
 _LARGEST = 2**63 - 1
 
 StatementT = TypeVar("StatementT", Query, TokenQuery)
 
 
 def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none."""
+    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none.
+
+    >>> query = neurons(matching(tok("the").before("other")))
+    >>> query
+    <QueryBuilder neurons MATCHING 'the' BEFORE 'other'>
+    >>> [str(hit.neuron) for hit in db.query(query)]
+    ['L4N358', 'L4N12', 'L4N137']
+    """
     return QueryBuilder(Query()).having(*clauses)
 
 
 def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
+    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves.
+
+    >>> db.query(patterns(matching(tok("the").before("end"))).order_by("-activation").limit(1))[0].path
+    '·the · ·end'
+    """
     return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
 def patterns_of(found: QueryBuilder) -> QueryBuilder:
-    """Return the query for every pattern of the neurons that another query finds."""
+    """Return the query for every pattern of the neurons that another query finds.
+
+    >>> len(db.query(patterns_of(neurons().activating_on("end"))))
+    4
+    """
     if not isinstance(found, QueryBuilder):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
     return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron fires on, strongest first."""
-    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, _neuron(neuron, model)))
+    """Return the query for the tokens that a neuron fires on, strongest first.
+
+    >>> [hit.token for hit in db.query(tokens_activating("L4N12"))]
+    [' other', ' end']
+    """
+    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, neuron_ref(neuron, model)))
 
 
 def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron's patterns name as context, strongest first."""
-    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, _neuron(neuron, model)))
+    """Return the query for the tokens that a neuron's patterns name as context, strongest first.
 
-
-def matching(
-    pattern: Stepwise,
-    *,
-    promoting: str | Steps | None = None,
-    suppressing: str | Steps | None = None,
-) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which matches.
-
-    ``promoting`` and ``suppressing`` join what the neuron writes: a token, or ``var("x")`` for the one that
-    this variable of the pattern stands for.
+    >>> [(hit.token, hit.n_patterns) for hit in db.query(tokens_in_context_of("L4N358"))]
+    [(' the', 1), (' an', 1), (' on', 1)]
     """
-    given = ((Effect.PROMOTING, promoting), (Effect.SUPPRESSING, suppressing))
-    written = [_written(effect, token) for effect, token in given if token is not None]
-    variables = tuple(each for each in written if isinstance(each, WrittenVariable))
-    others = [each for each in written if isinstance(each, Writing)]
-    return Truth(conjoined(Matching(pattern_of(pattern), variables), *others))
-
-
-def promoting(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that raises the token's logit: it is among those that the neuron promotes most."""
-    return Truth(Writing(Effect.PROMOTING, test_of(token)))
-
-
-def suppressing(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that lowers the token's logit: it is among those that the neuron suppresses most."""
-    return Truth(Writing(Effect.SUPPRESSING, test_of(token)))
-
-
-def mentioning(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which names the token, activating or as context."""
-    return Truth(Mentioning(test_of(token)))
-
-
-def activating_on(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that fires on the token."""
-    return Truth(Matching(Pattern((test_of(token),))))
-
-
-def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
-    """Hold of a neuron whose graph predicts a firing on ``text``.
-
-    ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
-    """
-    return Truth(
-        FiringOn(arguments.text("text", text), None if at is None else arguments.whole("at", at, -_LARGEST))
-    )
-
-
-def similar_to(
-    neuron: str | NeuronName, *, metric: str = "graph", above: float = _ABOVE, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset."""
-    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), arguments.number("above", above)))
-
-
-def subset_of(neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None) -> Truth[Clause]:
-    """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too."""
-    return Truth(ContainedIn(_neuron(neuron, model), arguments.number("above", above)))
-
-
-def superset_of(
-    neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron that has a share of ``above`` or more of the other's tokens."""
-    return Truth(Contains(_neuron(neuron, model), arguments.number("above", above)))
+    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, neuron_ref(neuron, model)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QueryBuilder:
-    """A query for neurons or patterns; every method returns another query."""
+    """A query for neurons or patterns; every method returns another query.
+
+    >>> query = neurons().matching("end").where(layer=range(3, 5), n_nodes__ge=2)
+    >>> print(query.limit(5))
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2 LIMIT 5
+    >>> print(query)
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2
+    """
 
     tree: Query
 
@@ -237,11 +199,11 @@ class QueryBuilder:
         return self.having(matching(pattern, promoting=promoting, suppressing=suppressing))
 
     def promoting(self, token: str | TokenStep) -> QueryBuilder:
-        """Ask for neurons that raise the token's logit."""
+        """Ask for neurons that promote the token."""
         return self.having(promoting(token))
 
     def suppressing(self, token: str | TokenStep) -> QueryBuilder:
-        """Ask for neurons that lower the token's logit."""
+        """Ask for neurons that suppress the token."""
         return self.having(suppressing(token))
 
     def mentioning(self, token: str | TokenStep) -> QueryBuilder:
@@ -261,20 +223,20 @@ class QueryBuilder:
         neuron: str | NeuronName,
         *,
         metric: str = "graph",
-        above: float = _ABOVE,
+        above: float = LIKE_ENOUGH,
         model: str | None = None,
     ) -> QueryBuilder:
         """Ask for a similarity of ``above`` or more; ``metric`` is graph, tokens or subset."""
         return self.having(similar_to(neuron, metric=metric, above=above, model=model))
 
     def subset_of(
-        self, neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+        self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
     ) -> QueryBuilder:
         """Ask for neurons of whose tokens a share of ``above`` or more are the other's too."""
         return self.having(subset_of(neuron, above=above, model=model))
 
     def superset_of(
-        self, neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+        self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
     ) -> QueryBuilder:
         """Ask for neurons that have a share of ``above`` or more of the other's tokens."""
         return self.having(superset_of(neuron, above=above, model=model))
@@ -303,7 +265,7 @@ class QueryBuilder:
         self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
     ) -> QueryBuilder:
         """Order by similarity to a neuron, the most similar first."""
-        return self._with(rank=RankBy(_neuron(neuron, model), _metric(metric)))
+        return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))
 
     def limit(self, count: int) -> QueryBuilder:
         """Return no more than ``count`` rows."""
@@ -315,12 +277,12 @@ class QueryBuilder:
 
     def returning(self, *names: str) -> QueryBuilder:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
-        return self._with(returns=tuple(_known(name, RETURNED, "column") for name in names))
+        return self._with(returns=tuple(known(name, RETURNED, "column") for name in names))
 
     def count(self, *, by: str | None = None) -> QueryBuilder:
         """Return how many there are: in all, or by layer, model, state, activating or context token."""
         groups = tuple(grouping.value for grouping in Grouping)
-        grouping = None if by is None else Grouping(_known(by, groups, "group"))
+        grouping = None if by is None else Grouping(known(by, groups, "group"))
         return self._with(count=Count(grouping))
 
     def explain(self) -> QueryBuilder:
@@ -343,7 +305,11 @@ class QueryBuilder:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenQueryBuilder:
-    """A query for the tokens of one neuron; every method returns another query."""
+    """A query for the tokens of one neuron; every method returns another query.
+
+    >>> tokens_activating("L4N358").limit(5).explain()
+    <TokenQueryBuilder EXPLAIN tokens ACTIVATING L4N358 LIMIT 5>
+    """
 
     tree: TokenQuery
 
@@ -395,31 +361,6 @@ def _check_truths(meant: str, given: tuple[object, ...]) -> None:
     for each in given:
         if not isinstance(each, Truth):
             raise ArgumentError(f"{meant}, not {each!r}")
-
-
-def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
-    steps = token.pattern.steps if isinstance(token, Steps) else ()
-    if len(steps) == 1 and isinstance(steps[0], Variable):
-        return WrittenVariable(effect, steps[0])
-    return Writing(effect, test_of(cast("str | TokenStep", token)))
-
-
-def _neuron(name: str | NeuronName, model: str | None) -> NeuronRef:
-    found = NeuronName.of(name)
-    return NeuronRef(found.layer, found.index, None if model is None else arguments.text("model", model))
-
-
-def _metric(name: str) -> Metric:
-    return Metric(_known(name, tuple(metric.value for metric in Metric), "metric"))
-
-
-def _known(name: str, names: tuple[str, ...], what: str) -> str:
-    """Return a name in lower case; raise UnknownNameError, with the nearest, where it is unknown."""
-    if (lower := arguments.text(what, name).lower()) in names:
-        return lower
-    near = nearest(name, names)
-    hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
-    raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())
 
 
 def _key(key: str) -> Key:
