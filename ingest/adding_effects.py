@@ -1,4 +1,4 @@
-"""Adding to a database that stands what its neurons write: from its shards and its model, without a corpus."""
+"""Adding what neurons write to a database that stands: from its shards and its model, without a corpus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.standing import Identity, held_neurons, runs_to_keep
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["add_effects"]
@@ -38,7 +38,7 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
 
 
 def _run_of(database: Path, model: SubjectModel) -> RunFolder:
-    """Return the run of a model that a database was built from; the last where the file is of an older form."""
+    """Return the run of a model that a database was built from; the last one where its file is outdated."""
     runs = {Identity.of(run.model()): run for run in run_folders(database)}
     if not runs:
         raise StorageError(
@@ -49,7 +49,8 @@ def _run_of(database: Path, model: SubjectModel) -> RunFolder:
     if not own:
         names = ", ".join(sorted({identity.name for identity in held}))
         raise ModelError(
-            f"{database} was learned from {names}, whose weights are not those of {model.source}: name that model"
+            f"{database} was learned from {names}, whose weights are not those of {model.source}: name that"
+            " model"
         )
     there = [runs[identity] for identity in own if identity in runs]
     if not there:

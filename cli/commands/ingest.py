@@ -156,7 +156,7 @@ def ingest(
         from n2gdb.ingest.pipeline import Source
         from n2gdb.ingest.pipeline import ingest as run
         from n2gdb.ingest.workers.processes import start_ahead
-        from n2gdb.ingest.workers.ray_cluster import Cluster, require_ray
+        from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
 
         config = N2GConfig(
             seed=seed,
@@ -184,7 +184,7 @@ def ingest(
             report,
             batch_tokens,
             max_memory=most,
-            cluster=None if ray is None else Cluster(ray, device),
+            cluster=None if ray is None else RayCluster(ray, device),
             processes=processes,
         )
     _summarise(database, time.monotonic() - started)

@@ -49,8 +49,8 @@ def strongest(
     """Return the tokens that units promote and suppress most.
 
     ``directions`` are what the units add to the residual stream for an activation of 1, (unit, d_model);
-    ``maximum`` are their largest activations, (unit,): a unit that has none above 0 writes nothing. A token is
-    promoted where its logit is above the mean over the vocabulary. Ids without a token are left out.
+    ``maximum`` are their largest activations, (unit,): a unit that has none above 0 writes nothing. A token
+    is promoted where its logit is above the mean over the vocabulary. Ids without a token are left out.
     """
     named = torch.from_numpy(_named(weights.model)).to(weights.head.device)
     head = weights.head[named]  # (token, d_model)
@@ -59,21 +59,21 @@ def strongest(
     together = max(1, _TOGETHER // max(1, len(named)))
     with torch.inference_mode():
         written = directions.to(head) * maximum.to(head).clamp(min=0)[:, None]
-        for start in range(0, len(written), together):
+        for start in range(0, max(1, len(written)), together):
             logits = written[start : start + together] @ head.T  # (unit, token)
             for largest in (True, False):
                 value, place = logits.topk(count, dim=1, largest=largest)
                 unit, rank = torch.nonzero((value > 0) if largest else (value < 0), as_tuple=True)
                 pieces.append((unit + start, named[place[unit, rank]], rank, value[unit, rank]))
-    unit, token, rank, logit = (
-        torch.cat([piece[at] for piece in pieces]).cpu().numpy() if pieces else np.zeros(0) for at in range(4)
+    units, tokens, ranks, values = (
+        torch.cat([piece[at] for piece in pieces]).cpu().numpy() for at in range(4)
     )
-    order = np.lexsort((rank, logit < 0, unit))
+    order = np.lexsort((ranks, values < 0, units))
     return Strongest(
-        unit[order].astype(np.int64),
-        token[order].astype(np.int32),
-        rank[order].astype(np.int32),
-        logit[order].astype(np.float32),
+        units[order].astype(np.int64),
+        tokens[order].astype(np.int32),
+        ranks[order].astype(np.int32),
+        values[order].astype(np.float32),
     )
 
 
@@ -117,4 +117,6 @@ def _table(weights: OutputWeights, layer: int, directions: torch.Tensor, neurons
 def _named(model: SubjectModel) -> npt.NDArray[np.int64]:
     """The ids that have a token: an embedding may have more rows."""
     backend = model.tokenizer.backend
-    return np.array([each for each in range(model.d_vocab) if backend.id_to_token(each) is not None], np.int64)
+    return np.array(
+        [each for each in range(model.d_vocab) if backend.id_to_token(each) is not None], np.int64
+    )

@@ -34,8 +34,8 @@ class OutputWeights:
     """How a model's units reach the logits, directly.
 
     ``head`` takes a direction of the residual stream to logits, centred over the vocabulary:
-    (d_vocab, d_model). The final norm's weights and the scale of the logits are in it. Where logits are capped
-    at the end (Gemma 2), these are the logits before that.
+    (d_vocab, d_model). The final norm's weights and the scale of the logits are in it. Where logits are
+    capped at the end (Gemma 2), these are the logits before that.
     """
 
     model: SubjectModel
@@ -125,8 +125,8 @@ def _logit_scale(model: SubjectModel, norm: Any, unembedding: torch.Tensor) -> f
         if cap and close(cap * torch.tanh(plain / cap), logits):
             return 1.0
     raise ModelError(
-        f"{model.name}: its logits are not its final norm and its unembedding alone, so what a neuron writes to"
-        " them is not known"
+        f"{model.name}: its logits are not its final norm and its unembedding alone, so what a neuron writes"
+        " to them is not known"
     )
 
 
@@ -153,8 +153,8 @@ def _multiplier(model: SubjectModel) -> float:
     cosine = functional.cosine_similarity(written, expected, dim=-1)[moving]
     if not (cosine > _PARALLEL).all():
         raise ModelError(
-            f"{model.name}: its neurons do not write their output weights to the residual stream, so what they"
-            " promote is not known"
+            f"{model.name}: its neurons do not write their output weights to the residual stream, so what"
+            " they promote is not known"
         )
     block = model.bridge.blocks[layer]
     if _child(block, "ln2_post") is not None or "mlp.ln" in model.site or not moving.any():

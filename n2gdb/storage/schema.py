@@ -118,8 +118,8 @@ EXAMPLES = pa.schema(
     ]
 )
 
-#: One row a token among those that a neuron promotes, or suppresses, most: what it writes to the logits directly.
-#: Of tokens that it promotes the logit is positive, of those that it suppresses negative.
+#: One row a token among those that a neuron promotes, or suppresses, most, by its direct effect alone.
+#: The logit of a promoted token is positive, of a suppressed one negative.
 EFFECTS = pa.schema(
     [
         ("layer", pa.int64()),

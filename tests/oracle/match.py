@@ -30,12 +30,21 @@ from n2gdb.grammar.ast import (
     Writing,
     WrittenVariable,
 )
-from n2gdb.grammar.ast import Pattern as Clause
+from n2gdb.grammar.ast import TokenPattern as Clause
 from tests.oracle.numbers import number
 from tests.oracle.predict import firings
 from tests.oracle.world import Model, Neuron, World
 
-__all__ = ["Match", "PatternClause", "cuts_of", "importance_of", "matches_of", "negated_literals", "takes", "written_by"]
+__all__ = [
+    "Match",
+    "PatternClause",
+    "cuts_of",
+    "importance_of",
+    "matches_of",
+    "negated_literals",
+    "takes",
+    "written_by",
+]
 
 PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 
@@ -116,7 +125,9 @@ def written_by(clause: Writing, world: World) -> frozenset[Neuron]:
     found = set()
     for model in world.models:
         tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
-        found |= {each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens}
+        found |= {
+            each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens
+        }
     return frozenset(found)
 
 
@@ -186,9 +197,7 @@ def _placements(
             if isinstance(steps[number].step, Run) and start:
                 return frozenset()  # the activating token is one position
             return frozenset(
-                named
-                for named, stop, _ in _stands(steps[number], start, tokens, bound, allowed)
-                if stop == 0
+                named for named, stop, _ in _stands(steps[number], start, tokens, bound, allowed) if stop == 0
             )
         found: set[tuple[int, ...]] = set()
         following: dict[tuple[tuple[int, ...], _Bound], set[int]] = defaultdict(set)

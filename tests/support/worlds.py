@@ -14,7 +14,7 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
 from tests.oracle.behaviours import behaviours_of
 from tests.oracle.world import Model, Neuron, World
@@ -188,7 +188,7 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
 def _write_effects(
     random: Random, run: RunFolder, model: Model, graphs: Mapping[NeuronName, NeuronGraph]
 ) -> dict[NeuronName, dict[int, float]]:
-    """Let most neurons write some tokens, often of their own patterns; the last shard of a run has no effects."""
+    """Let most neurons write some tokens, often of their own patterns; a last shard may have no effects."""
     written: dict[NeuronName, dict[int, float]] = {}
     for shard in run.shards()[: max(1, random.randint(LAYERS - 1, LAYERS))]:
         rows = []
@@ -202,9 +202,17 @@ def _write_effects(
             logits = {token: random.randint(-8, 8) / 4 for token in sorted(tokens)}
             written[name] = {token: logit for token, logit in logits.items() if logit}
             for sign in (1, -1):
-                ranked = sorted((-abs(each), token) for token, each in written[name].items() if each * sign > 0)
+                ranked = sorted(
+                    (-abs(each), token) for token, each in written[name].items() if each * sign > 0
+                )
                 rows += [
-                    {"layer": name.layer, "index": name.index, "token": token, "rank": rank, "logit": -sign * size}
+                    {
+                        "layer": name.layer,
+                        "index": name.index,
+                        "token": token,
+                        "rank": rank,
+                        "logit": -sign * size,
+                    }
                     for rank, (size, token) in enumerate(ranked)
                 ]
         run.write_effects(shard, pa.Table.from_pylist(rows, schema.EFFECTS))

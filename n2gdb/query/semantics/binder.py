@@ -20,8 +20,8 @@ from n2gdb.grammar.ast import (
     Query,
     Writing,
 )
-from n2gdb.query.places import placed
 from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of, written_tokens
+from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
@@ -78,7 +78,9 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
     """
     if (conditions := _count(query.where)) > MOST_CONDITIONS:
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
-    clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning | Writing)]
+    clauses = [
+        each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning | Writing)
+    ]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
     forms: dict[PatternClause, tuple[Lowered, ...]] = {}
     written: dict[Writing, TokenSet] = {}

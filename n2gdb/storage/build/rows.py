@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.arrays import BoolArray, Int64Array
+from n2gdb.core.ids import item_key, token_key, unit_key
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import Tries
@@ -26,7 +26,6 @@ from n2gdb.storage.shards import RunFolder
 
 __all__ = ["ModelRows"]
 
-Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end", "written"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
@@ -61,7 +60,7 @@ class ModelRows:
             rows = rows.append_column(name, pa.array(values))
         yield "Neuron", rows
         scores = self.run.scores()
-        yield "Score", self._keyed(scores, np.arange(len(scores), dtype=np.int64) | (self.number << 40))
+        yield "Score", self._keyed(scores, item_key(self.number, np.arange(len(scores), dtype=np.int64)))
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
 
@@ -117,7 +116,7 @@ class ModelRows:
             "repeats": tries.repeats,
             "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
             "least": tries.smallest(nodes["importance"].to_numpy()),
-            "written": _written(neuron, tries.token, effects),
+            "written": _written(neuron, self._token_key(tries.token), effects),
         }
         rows = pa.table(
             columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
@@ -142,29 +141,31 @@ class ModelRows:
         return pa.table([*map(pa.array, first.values()), *table.columns], [*first, *table.column_names])
 
     def _token_key(self, token: Int64Array) -> Int64Array:
-        return token.astype(np.int64) | (self.number << 32)
+        return token_key(self.number, token.astype(np.int64))
 
     def _window_key(self, window: Int64Array) -> Int64Array:
-        return window.astype(np.int64) | (self.number << 40)
+        return item_key(self.number, window.astype(np.int64))
 
     def _neuron_key(self, table: pa.Table) -> Int64Array:
-        key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy() | (self.number << 40)
-        return key
+        layer, index = (table[name].to_numpy().astype(np.int64) for name in ("layer", "index"))
+        return unit_key(self.number, layer, index)
 
 
-def _written(neuron: Int64Array, token: npt.NDArray[np.integer[Any]], effects: pa.Table) -> pa.Array:
+def _written(neuron: Int64Array, token: Int64Array, effects: pa.Table) -> pa.Array:
     """Return the logit that each node's neuron writes to the node's own token: (nodes,), null for none."""
-    neurons = np.unique(neuron)
-    node = np.searchsorted(neurons, neuron) << 32 | token.astype(np.int64)
-    writer = effects["neuron"].to_numpy()
-    among = _is_in(writer, neurons)
-    written = effects["token_key"].to_numpy()[among] & (2**32 - 1)  # the same model's: its ids are enough
-    pair = np.searchsorted(neurons, writer[among]) << 32 | written
+    neurons, tokens = np.unique(neuron), np.unique(token)
+
+    def number(neuron: Int64Array, token: Int64Array) -> Int64Array:
+        return np.searchsorted(neurons, neuron) * len(tokens) + np.searchsorted(tokens, token)
+
+    writer, writes = effects["neuron"].to_numpy(), effects["token_key"].to_numpy()
+    among = _is_in(writer, neurons) & _is_in(writes, tokens)
+    pair = number(writer[among], writes[among])
     order = np.argsort(pair)
+    node = number(neuron, token)
     known = _is_in(node, pair[order])
     logit = np.zeros(len(node))
-    place = np.searchsorted(pair[order], node[known])
-    logit[known] = effects["logit"].to_numpy()[among][order][place]
+    logit[known] = effects["logit"].to_numpy()[among][order][np.searchsorted(pair[order], node[known])]
     return pa.array(logit, mask=~known)
 
 
@@ -176,10 +177,10 @@ def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
 
 
-def _is_in(values: Int64Array, rising: Int64Array) -> npt.NDArray[np.bool_]:
+def _is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
     """Tell which values are among ``rising``, which are sorted: (values,)."""
     if not len(rising):
         return np.zeros(len(values), np.bool_)
     place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
-    found: npt.NDArray[np.bool_] = rising[place] == values
+    found: BoolArray = rising[place] == values
     return found

@@ -29,24 +29,24 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Or,
-    Pattern,
     Query,
     RankBy,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
     TokenTest,
     Variable,
     Writing,
     WrittenVariable,
 )
-from n2gdb.grammar.build_conditions import ConditionBuilder
-from n2gdb.grammar.build_patterns import PatternBuilder
 from n2gdb.grammar.conditions import Condition
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
+from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.patterns import Position
 from n2gdb.grammar.values import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
 
@@ -131,7 +131,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return Not(operand)
 
     def matching(
-        self, keyword: Token, pattern: Pattern, *written: Writing | WrittenVariable
+        self, keyword: Token, pattern: TokenPattern, *written: Writing | WrittenVariable
     ) -> Formula[Clause]:
         """Join what is written: a variable's token belongs to the match, any other is a clause of its own."""
         variables = tuple(each for each in written if isinstance(each, WrittenVariable))
@@ -162,7 +162,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return Mentioning(test, at=position_of(keyword))
 
     def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
-        return Matching(Pattern((test,)), at=position_of(keyword))
+        return Matching(TokenPattern((test,)), at=position_of(keyword))
 
     def firing_on(self, keyword: Token, text: Token, token: Token | None) -> FiringOn:
         if not (read := unescaped(text)):
@@ -242,8 +242,8 @@ _COLUMNS = {
 
 def _fail_unmatched(name: str, effect: Effect, at: Position) -> NoReturn:
     fail(
-        f"{name} stands in no pattern right before {effect.value}: write MATCHING {name} {effect.value} {name},"
-        " with no AND between",
+        f"{name} stands in no pattern right before {effect.value}: write MATCHING {name} {effect.value}"
+        f" {name}, with no AND between",
         at,
     )
 

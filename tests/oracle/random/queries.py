@@ -32,13 +32,13 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Operator,
-    Pattern,
     Query,
     RankBy,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
     Variable,
     Writing,
@@ -47,7 +47,7 @@ from n2gdb.grammar.ast import (
 from n2gdb.grammar.unparse import written
 from tests.oracle.clauses import is_pattern_clause, positive
 from tests.oracle.numbers import number
-from tests.oracle.random_conditions import (
+from tests.oracle.random.conditions import (
     NO_VALUES,
     OF_MATCH,
     REAL,
@@ -56,7 +56,7 @@ from tests.oracle.random_conditions import (
     random_condition,
     random_formula,
 )
-from tests.oracle.random_patterns import TokenPath, random_pattern, random_test, text_along
+from tests.oracle.random.patterns import TokenPath, random_pattern, random_test, text_along
 from tests.oracle.world import World
 
 __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "statements", "written"]
@@ -234,7 +234,7 @@ def _clause(random: Random, known: Known) -> Clause:
     return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
 
 
-def _matching(random: Random, pattern: Pattern) -> Matching:
+def _matching(random: Random, pattern: TokenPattern) -> Matching:
     """Ask of some variables that the neuron writes their token."""
     names = dict.fromkeys(step.name for step in pattern.steps if isinstance(step, Variable))
     wanted = [name for name in names if random.random() < 0.4]
