@@ -21,6 +21,7 @@ from n2gdb.grammar.ast import (
     Statement,
     Subject,
     TokenPattern,
+    Writing,
 )
 from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS
@@ -54,7 +55,7 @@ def _parts(node: object) -> Sequence[object]:
     match node:
         case And(parts) | Or(parts) | OneOf(parts) | TokenPattern(parts):
             return parts
-        case Not(part) | Matching(part) | Mentioning(part) | Negated(part):
+        case Not(part) | Matching(part) | Mentioning(part) | Writing(_, part) | Negated(part):
             return (part,)
         case _:
             return ()

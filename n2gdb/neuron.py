@@ -14,6 +14,7 @@ from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.read.effects import WrittenToken, read_effects
 from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
 
 if TYPE_CHECKING:
@@ -122,6 +123,20 @@ class Neuron:
         """The top examples, strongest first."""
         return load_examples(self._database.connection, self._key)
 
+    @property
+    def promotes(self) -> tuple[WrittenToken, ...]:
+        """The tokens whose logits it raises most, the strongest first; empty where no effects are stored."""
+        return tuple(each for each in self._effects if each.logit > 0)
+
+    @property
+    def suppresses(self) -> tuple[WrittenToken, ...]:
+        """The tokens whose logits it lowers most, the strongest first; empty where no effects are stored."""
+        return tuple(each for each in reversed(self._effects) if each.logit < 0)
+
+    @cached_property
+    def _effects(self) -> tuple[WrittenToken, ...]:
+        return read_effects(self._database.connection, self._key)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the neuron, its graph and its examples as JSON can hold them.
 
@@ -135,6 +150,8 @@ class Neuron:
             **self.statistics,
             "patterns": [pattern.decimal().as_dict(texts) for pattern in self.graph.patterns()],
             "examples": [example.as_dict(texts) for example in self.examples],
+            "promotes": [each.as_dict() for each in self.promotes],
+            "suppresses": [each.as_dict() for each in self.suppresses],
         }
 
     def patterns(self) -> tuple[NeuronPattern, ...]:

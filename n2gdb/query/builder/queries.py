@@ -39,9 +39,11 @@ from n2gdb.query.builder.clauses import (
     mentioning,
     metric_named,
     neuron_ref,
+    promoting,
     similar_to,
     subset_of,
     superset_of,
+    suppressing,
 )
 from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
 from n2gdb.query.builder.patterns import (
@@ -86,10 +88,12 @@ __all__ = [
     "one_of",
     "patterns",
     "patterns_of",
+    "promoting",
     "regex",
     "similar_to",
     "subset_of",
     "superset_of",
+    "suppressing",
     "tok",
     "tokens_activating",
     "tokens_in_context_of",
@@ -181,9 +185,26 @@ class QueryBuilder:
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
-    def matching(self, pattern: Stepwise) -> QueryBuilder:
-        """Ask for a pattern that matches; another call may hold on another path of the neuron."""
-        return self.having(matching(pattern))
+    def matching(
+        self,
+        pattern: Stepwise,
+        *,
+        promoting: str | Steps | None = None,
+        suppressing: str | Steps | None = None,
+    ) -> QueryBuilder:
+        """Ask for a pattern that matches; another call may hold on another path of the neuron.
+
+        ``promoting`` and ``suppressing`` join what the neuron writes, as in the function ``matching``.
+        """
+        return self.having(matching(pattern, promoting=promoting, suppressing=suppressing))
+
+    def promoting(self, token: str | TokenStep) -> QueryBuilder:
+        """Ask for neurons that promote the token."""
+        return self.having(promoting(token))
+
+    def suppressing(self, token: str | TokenStep) -> QueryBuilder:
+        """Ask for neurons that suppress the token."""
+        return self.having(suppressing(token))
 
     def mentioning(self, token: str | TokenStep) -> QueryBuilder:
         """Ask for a pattern that names the token, activating or as context."""

@@ -21,8 +21,10 @@ from n2gdb.grammar.ast import (
     Subject,
     TokenLiteral,
     TokenQuery,
+    Writing,
 )
 from n2gdb.query.answer import Answer, R
+from n2gdb.query.execution.clause_sets import require_effects
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
@@ -57,7 +59,7 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
         return _sliced(
             find_tokens(session, statement), statement, ("token", "activation", "importance", "n_patterns")
         )
-    settled = settle(statement, session.vocabulary, session.model_of(statement))
+    settled = _settled(session, statement)
     if statement.count is not None:
         from n2gdb.query.execution.counts import count_groups
 
@@ -76,12 +78,19 @@ def count(session: Session, statement: Statement) -> int:
 def _count(session: Session, statement: Statement) -> int:
     if isinstance(statement, TokenQuery) or statement.count is not None:
         return _answer(session, replace(statement, limit=None, offset=None)).total
-    settled = settle(statement, session.vocabulary, session.model_of(statement))
+    settled = _settled(session, statement)
     if statement.subject is Subject.PATTERNS:
         from n2gdb.query.execution.patterns import count_patterns
 
         return count_patterns(session, settled).total()
     return count_neurons(session, settled)
+
+
+def _settled(session: Session, query: Query) -> Settled:
+    settled = settle(query, session.vocabulary, session.model_of(query))
+    if settled.asks_for_effects:
+        require_effects(session)
+    return settled
 
 
 def _neurons(session: Session, settled: Settled) -> Answer[Any]:
@@ -165,7 +174,8 @@ def _notices(session: Session, settled: Settled, length: int) -> tuple[str, ...]
 
 
 def _literals(settled: Settled) -> list[TokenLiteral]:
-    clauses = [each for each in clauses_of(settled.query.clauses) if isinstance(each, Matching | Mentioning)]
+    kinds = Matching | Mentioning | Writing
+    clauses = [each for each in clauses_of(settled.query.clauses) if isinstance(each, kinds)]
     return [literal for clause in clauses for test in tests_of(clause) for literal in literals_of(test)]
 
 
@@ -173,7 +183,7 @@ def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
     """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
-    return isinstance(clauses, Matching | Mentioning)
+    return isinstance(clauses, Matching | Mentioning | Writing)
 
 
 def _explained(session: Session, statement: Statement) -> Answer[Any]:
