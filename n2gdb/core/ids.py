@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import overload
 
 from n2gdb.errors import UnknownNameError
 
@@ -12,12 +13,33 @@ __all__ = ["NeuronName", "token_key"]
 _FORMS = re.compile(r"(?:L(\d+)N(\d+)|(\d+)/(\d+)|blocks\.(\d+)\.mlp/(\d+))", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class NeuronName:
-    """One unit of one model's MLPs, written ``L3N45``."""
+    """One unit of one model's MLPs, written ``L3N45``.
+
+    A name equals the text that it is written as, and hashes like it: a name finds what a dict holds by text,
+    and the other way round. It equals no other spelling, as two texts are equal only if they are the same.
+
+    >>> NeuronName(3, 45) == NeuronName("3/45") == "L3N45"
+    True
+    """
 
     layer: int
     index: int
+
+    @overload
+    def __init__(self, layer: int, index: int) -> None: ...
+    @overload
+    def __init__(self, layer: str) -> None: ...
+    def __init__(self, layer: int | str, index: int | None = None) -> None:
+        """Take a layer and an index, or any text that ``parse`` reads."""
+        if index is None:
+            if not isinstance(layer, str):
+                raise UnknownNameError(f"layer {layer!r} alone names no neuron: give its index too")
+            read = NeuronName.parse(layer)
+            layer, index = read.layer, read.index
+        object.__setattr__(self, "layer", layer)
+        object.__setattr__(self, "index", index)
 
     @classmethod
     def of(cls, name: str | NeuronName) -> NeuronName:
@@ -38,6 +60,14 @@ class NeuronName:
             raise UnknownNameError(f"{text!r} is not a neuron's name: write L3N45, 3/45 or blocks.3.mlp/45")
         layer, index = (int(part) for part in found.groups() if part is not None)
         return cls(layer, index)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, NeuronName):
+            return (self.layer, self.index) == (other.layer, other.index)
+        return str(self) == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
     def __str__(self) -> str:
         return f"L{self.layer}N{self.index}"
