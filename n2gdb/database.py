@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -181,7 +182,7 @@ class Database:
         """
         from n2gdb.prediction.fired_tokens import fired_tokens
 
-        owner, tokens = self.model(model), self.cut(text, model)
+        owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
             raise QueryError(f"{at} lies outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
@@ -194,9 +195,14 @@ class Database:
             min_f1=None if min_f1 is None else arguments.number("min_f1", min_f1),
         )
 
-    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text in a model, none of them special; raises as ``tokenizer`` does."""
+    def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
+        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does."""
         return self.tokenizer(model).cut(arguments.text("text", text))
+
+    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
+        """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
+        warnings.warn("Database.cut is now Database.tokenize", DeprecationWarning, stacklevel=2)
+        return self.tokenize(text, model)
 
     def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
         """Yield every neuron of a model, or of one of its layers, in order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,7 +50,7 @@ class NeuronSource(Protocol):
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids."""
 
-    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
+    def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
         """Return the token ids of a text."""
 
     def model(self, name: str | None = None) -> ModelInfo:
@@ -146,7 +147,8 @@ class Neuron:
         The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
         """
-        return self.graph.predict(self.cut(text) if isinstance(text, str) else arguments.wholes("text", text))
+        tokens = self.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
+        return self.graph.predict(tokens)
 
     def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
         """Read a text token by token: the graph's prediction, the pattern behind it, and the truth if given.
@@ -164,9 +166,14 @@ class Neuron:
 
         return read_example(self, example)
 
-    def cut(self, text: str) -> tuple[int, ...]:
+    def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text in the neuron's model; raises as ``Database.tokenizer`` does."""
-        return self._database.cut(text, self.model)
+        return self._database.tokenize(text, self.model)
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
+        warnings.warn("Neuron.cut is now Neuron.tokenize", DeprecationWarning, stacklevel=2)
+        return self.tokenize(text)
 
     def texts(self, tokens: Iterable[int]) -> dict[int, str]:
         """Return the texts of token ids of the neuron's model; raises as ``Database.texts`` does."""

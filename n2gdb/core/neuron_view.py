@@ -42,5 +42,5 @@ class NeuronView(Protocol):
     def texts(self, tokens: Iterable[int]) -> Mapping[int, str]:
         """Return the texts of token ids of its model."""
 
-    def cut(self, text: str) -> tuple[int, ...]:
+    def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text."""

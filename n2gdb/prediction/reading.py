@@ -52,7 +52,7 @@ def read_text(
     ``true`` are the neuron's normalised activations, one a token, where they are known. Raises QueryError
     where there are more or fewer of them than tokens, and as ``Database.tokenizer`` does.
     """
-    tokens = neuron.cut(text) if isinstance(text, str) else arguments.wholes("text", text)
+    tokens = neuron.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
     if true is not None and not isinstance(true, Collection):
         raise QueryError(f"true is one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):

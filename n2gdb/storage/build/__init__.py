@@ -1,0 +1,1 @@
+"""The build: a database from the shards of its runs, table by table."""

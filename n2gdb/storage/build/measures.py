@@ -1,0 +1,83 @@
+"""What the load counts from neurons' graphs: the columns of ``schema.COUNTS``, and each neuron's weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.core.behaviours import linked_tries
+from n2gdb.core.tries import PathWeights, Tries
+from n2gdb.storage.columns import COUNTED
+
+__all__ = ["COUNTS", "NeuronMeasures"]
+
+Int64Array = npt.NDArray[np.int64]
+Values = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+
+#: Name of the column that similarity divides by: the sum of the weights of a neuron's paths.
+_WEIGHT = "weight"
+
+
+def _polysemy(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
+    """Count the behaviours of every neuron."""
+    linked = np.unique(linked_tries(owner, tries.token, tries.depth, tries.root))
+    return np.bincount(owner[linked], minlength=neurons).astype(np.int64)
+
+
+def _max_depth(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
+    """Return how many positions the deepest pattern of every neuron goes back."""
+    deepest = np.zeros(neurons, np.int64)
+    np.maximum.at(deepest, owner, tries.depth)
+    return deepest
+
+
+#: By column of ``schema.COUNTS``: from tries laid one after another, the number of each node's neuron, counted
+#: from 0, and how many neurons there are, to one value for each neuron, (neurons,).
+COUNTS: dict[str, Callable[[Tries, Int64Array, int], Int64Array]] = {
+    "polysemy": _polysemy,
+    "max_depth": _max_depth,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronMeasures:
+    """Measures of the neurons that have a graph, by their keys in rising order; (neurons,) each."""
+
+    neuron: Int64Array
+    values: Mapping[str, Values]  # by column, in the order of the database's
+
+    @classmethod
+    def measured(cls, tries: Tries, neuron: Int64Array, paths: PathWeights) -> NeuronMeasures:
+        """Measure whole graphs; ``neuron`` is the key of each node's: (nodes,)."""
+        known, owner = np.unique(neuron, return_inverse=True)
+        values: dict[str, Values] = {name: COUNTS[name](tries, owner, len(known)) for name in COUNTED}
+        place = np.searchsorted(known, paths.neuron)
+        values[_WEIGHT] = np.bincount(place, paths.weight, len(known)).astype(np.float64)
+        return cls(known, values)
+
+    @classmethod
+    def joined(cls, parts: Sequence[NeuronMeasures]) -> NeuronMeasures:
+        """Put measures of different neurons together."""
+        neuron = np.concatenate([np.zeros(0, np.int64), *(part.neuron for part in parts)])
+        order = np.argsort(neuron)
+        joined: dict[str, Values] = {}
+        for name in (*COUNTED, _WEIGHT):
+            none = np.zeros(0, np.float64 if name == _WEIGHT else np.int64)
+            joined[name] = np.concatenate([none, *(part.values[name] for part in parts)])[order]
+        return cls(neuron[order], joined)
+
+    def of(self, neuron: Int64Array) -> dict[str, Values]:
+        """Return the measures of these neurons; 0 for one without a graph: (neurons,) each."""
+        place = np.searchsorted(self.neuron, neuron)
+        known = place < len(self.neuron)
+        known[known] = self.neuron[place[known]] == neuron[known]
+        found: dict[str, Values] = {}
+        for name, values in self.values.items():
+            own: Any = np.zeros(len(neuron), values.dtype)
+            own[known] = values[place[known]]
+            found[name] = own
+        return found
