@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from n2gdb.database import Database
     from n2gdb.database import open_database as open
     from n2gdb.errors import N2gdbError
-    from n2gdb.neuron import Neuron, NeuronPattern
+    from n2gdb.neuron import Neuron, NeuronPattern, NeuronToken
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.query.builder.queries import (
+        CountQuery,
+        NeuronQuery,
+        PatternQuery,
         QueryBuilder,
+        StageQuery,
         TokenQueryBuilder,
+        TokenStageQuery,
         activating_on,
         any_token,
         field,
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
         neurons,
         one_of,
         patterns,
+        patterns_of,
         regex,
         similar_to,
         subset_of,
@@ -48,9 +54,13 @@ if TYPE_CHECKING:
     from n2gdb.query.execution.patterns import PatternHit
     from n2gdb.query.execution.tokens import TokenHit
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
+    from n2gdb.storage.read.bulk import TokenMatrix
+    from n2gdb.storage.read.catalog import ModelInfo
+    from n2gdb.storage.read.scores import LayerScores
 
 __all__ = [
     "Answer",
+    "CountQuery",
     "Database",
     "Evidence",
     "Example",
@@ -58,23 +68,31 @@ __all__ = [
     "FiredToken",
     "GroupCount",
     "Hit",
+    "LayerScores",
+    "ModelInfo",
     "N2gdbError",
     "Neuron",
     "NeuronGraph",
     "NeuronName",
     "NeuronPair",
     "NeuronPattern",
+    "NeuronQuery",
+    "NeuronToken",
     "PathStep",
     "Pattern",
     "PatternHit",
+    "PatternQuery",
     "QueryBuilder",
     "ReadToken",
     "Reading",
     "SimilarNeuron",
     "Stage",
+    "StageQuery",
     "Step",
     "TokenHit",
+    "TokenMatrix",
     "TokenQueryBuilder",
+    "TokenStageQuery",
     "Tokenizer",
     "__version__",
     "activating_on",
@@ -103,8 +121,13 @@ __all__ = [
 _HOMES = {
     "n2gdb.query.answer": ("Answer",),
     "n2gdb.query.builder.queries": (
+        "CountQuery",
+        "NeuronQuery",
+        "PatternQuery",
         "QueryBuilder",
+        "StageQuery",
         "TokenQueryBuilder",
+        "TokenStageQuery",
         "activating_on",
         "any_token",
         "field",
@@ -138,7 +161,10 @@ _HOMES = {
     "n2gdb.query.execution.context": ("Stage",),
     "n2gdb.similarity.neurons": ("NeuronPair", "SimilarNeuron"),
     "n2gdb.core.readings": ("Example", "ReadToken"),
-    "n2gdb.neuron": ("Neuron", "NeuronPattern"),
+    "n2gdb.neuron": ("Neuron", "NeuronPattern", "NeuronToken"),
+    "n2gdb.storage.read.bulk": ("TokenMatrix",),
+    "n2gdb.storage.read.catalog": ("ModelInfo",),
+    "n2gdb.storage.read.scores": ("LayerScores",),
     "n2gdb.query.execution.tokens": ("TokenHit",),
     "n2gdb.core.tokenizer": ("Tokenizer",),
 }

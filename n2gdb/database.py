@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
@@ -27,12 +27,24 @@ if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
     from n2gdb.grammar.ast import Statement
     from n2gdb.prediction.fired_tokens import FiredToken
-    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
-    from n2gdb.query.execution.context import Session
+    from n2gdb.query.builder.queries import (
+        CountQuery,
+        NeuronQuery,
+        PatternQuery,
+        QueryBuilder,
+        StageQuery,
+        TokenQueryBuilder,
+        TokenStageQuery,
+    )
+    from n2gdb.query.execution.context import Session, Stage
+    from n2gdb.query.execution.counts import GroupCount
+    from n2gdb.query.execution.hits import Hit
+    from n2gdb.query.execution.patterns import PatternHit
+    from n2gdb.query.execution.tokens import TokenHit
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
 
-    AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder
+    AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder | TokenStageQuery
 
 __all__ = ["Database", "default_path", "open_database"]
 
@@ -78,6 +90,20 @@ class Database:
     def _models(self) -> tuple[ModelInfo, ...]:
         return read_models(self.connection)
 
+    @overload
+    def query(self, query: NeuronQuery, *, timeout: float | None = None) -> Answer[Hit]: ...
+    @overload
+    def query(self, query: PatternQuery, *, timeout: float | None = None) -> Answer[PatternHit]: ...
+    @overload
+    def query(self, query: CountQuery, *, timeout: float | None = None) -> Answer[GroupCount]: ...
+    @overload
+    def query(
+        self, query: StageQuery | TokenStageQuery, *, timeout: float | None = None
+    ) -> Answer[Stage]: ...
+    @overload
+    def query(self, query: TokenQueryBuilder, *, timeout: float | None = None) -> Answer[TokenHit]: ...
+    @overload
+    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]: ...
     def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
         """Answer a query of the language, read already or not.
 
@@ -351,9 +377,10 @@ def _read(query: AnyQuery) -> Statement:
         return read_query(query)
     from n2gdb.grammar.ast import Query, TokenQuery
     from n2gdb.grammar.unparse import written
-    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
+    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder, TokenStageQuery
 
-    statement = query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
+    built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
+    statement = query.query if isinstance(query, built) else query
     if not isinstance(statement, Query | TokenQuery):
         raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
     try:

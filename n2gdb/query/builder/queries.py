@@ -9,7 +9,7 @@ another. Names are checked where they are given, all else when the tree is asked
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
@@ -69,10 +69,15 @@ __all__ = [
     "TITLE",
     "UPPER",
     "WORD",
+    "CountQuery",
+    "NeuronQuery",
+    "PatternQuery",
     "QueryBuilder",
+    "StageQuery",
     "Steps",
     "Term",
     "TokenQueryBuilder",
+    "TokenStageQuery",
     "TokenStep",
     "Truth",
     "activating_on",
@@ -101,21 +106,21 @@ _LARGEST = 2**63 - 1
 StatementT = TypeVar("StatementT", Query, TokenQuery)
 
 
-def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
+def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
     """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none."""
-    return QueryBuilder(Query()).having(*clauses)
+    return NeuronQuery(Query()).having(*clauses)
 
 
-def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
+def patterns(*clauses: Truth[Clause]) -> PatternQuery:
     """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
-    return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
+    return PatternQuery(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
-def patterns_of(found: QueryBuilder) -> QueryBuilder:
+def patterns_of(found: NeuronQuery) -> PatternQuery:
     """Return the query for every pattern of the neurons that another query finds."""
-    if not isinstance(found, QueryBuilder):
+    if not isinstance(found, NeuronQuery):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
-    return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
+    return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
@@ -139,11 +144,11 @@ class QueryBuilder:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
         return _read_back(self.tree)
 
-    def in_model(self, name: str) -> QueryBuilder:
+    def in_model(self, name: str) -> Self:
         """Leave the neurons of one model only."""
         return self._with(model=arguments.text("model", name))
 
-    def having(self, *clauses: Truth[Clause]) -> QueryBuilder:
+    def having(self, *clauses: Truth[Clause]) -> Self:
         """Ask for all of ``clauses`` as well, each joined by ``&``, ``|`` and ``~`` as may be."""
         if not clauses:
             return self
@@ -151,19 +156,19 @@ class QueryBuilder:
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
-    def matching(self, pattern: Stepwise) -> QueryBuilder:
+    def matching(self, pattern: Stepwise) -> Self:
         """Ask for a pattern that matches; another call may hold on another path of the neuron."""
         return self.having(matching(pattern))
 
-    def mentioning(self, token: str | TokenStep) -> QueryBuilder:
+    def mentioning(self, token: str | TokenStep) -> Self:
         """Ask for a pattern that names the token, activating or as context."""
         return self.having(mentioning(token))
 
-    def activating_on(self, token: str | TokenStep) -> QueryBuilder:
+    def activating_on(self, token: str | TokenStep) -> Self:
         """Ask for a pattern that fires on the token."""
         return self.having(activating_on(token))
 
-    def firing_on(self, text: str, *, at: int | None = None) -> QueryBuilder:
+    def firing_on(self, text: str, *, at: int | None = None) -> Self:
         """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any."""
         return self.having(firing_on(text, at=at))
 
@@ -174,23 +179,23 @@ class QueryBuilder:
         metric: str = "graph",
         above: float = LIKE_ENOUGH,
         model: str | None = None,
-    ) -> QueryBuilder:
+    ) -> Self:
         """Ask for a similarity of ``above`` or more; ``metric`` is graph, tokens or subset."""
         return self.having(similar_to(neuron, metric=metric, above=above, model=model))
 
     def subset_of(
         self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-    ) -> QueryBuilder:
+    ) -> Self:
         """Ask for neurons of whose tokens a share of ``above`` or more are the other's too."""
         return self.having(subset_of(neuron, above=above, model=model))
 
     def superset_of(
         self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-    ) -> QueryBuilder:
+    ) -> Self:
         """Ask for neurons that have a share of ``above`` or more of the other's tokens."""
         return self.having(superset_of(neuron, above=above, model=model))
 
-    def where(self, *conditions: Truth[Condition], **fields: object) -> QueryBuilder:
+    def where(self, *conditions: Truth[Condition], **fields: object) -> Self:
         """Ask for conditions on fields, all of them.
 
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
@@ -206,55 +211,87 @@ class QueryBuilder:
         more = (*(condition.formula for condition in conditions), *conditions_of(fields))
         return self._with(where=conjoined(*given, *more)) if more else self
 
-    def order_by(self, *keys: str) -> QueryBuilder:
+    def order_by(self, *keys: str) -> Self:
         """Order by fields, the first one first; a minus before a name turns it round: ``"-f1"``."""
         return self._with(order=tuple(map(_key, keys)))
 
     def rank_by_similarity(
         self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
-    ) -> QueryBuilder:
+    ) -> Self:
         """Order by similarity to a neuron, the most similar first."""
         return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))
 
-    def limit(self, count: int) -> QueryBuilder:
+    def limit(self, count: int) -> Self:
         """Return no more than ``count`` rows."""
         return self._with(limit=arguments.whole("limit", count, -_LARGEST))
 
-    def offset(self, count: int) -> QueryBuilder:
+    def offset(self, count: int) -> Self:
         """Leave out the first ``count`` rows."""
         return self._with(offset=arguments.whole("offset", count, -_LARGEST))
 
-    def returning(self, *names: str) -> QueryBuilder:
+    def returning(self, *names: str) -> Self:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
         return self._with(returns=tuple(known(name, RETURNED, "column") for name in names))
 
-    def count(self, *, by: str | None = None) -> QueryBuilder:
-        """Return how many there are: in all, or by layer, model, state, activating or context token."""
-        groups = tuple(grouping.value for grouping in Grouping)
-        grouping = None if by is None else Grouping(known(by, groups, "group"))
-        return self._with(count=Count(grouping))
-
-    def explain(self) -> QueryBuilder:
+    def explain(self) -> StageQuery:
         """Show how the query would be answered."""
-        return self._with(mode=Mode.EXPLAIN)
+        return StageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
-    def profile(self) -> QueryBuilder:
+    def profile(self) -> StageQuery:
         """Answer the query and show how long each step took."""
-        return self._with(mode=Mode.PROFILE)
+        return StageQuery(replace(self.tree, mode=Mode.PROFILE))
 
-    def _with(self, **changes: object) -> QueryBuilder:
-        return QueryBuilder(replace(self.tree, **changes))  # type: ignore[arg-type]
+    def _with(self, **changes: object) -> Self:
+        return replace(self, tree=replace(self.tree, **changes))  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         return written(self.tree)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self}>"
+        return f"<QueryBuilder {self}>"
+
+
+class StageQuery(QueryBuilder):
+    """A query whose answer is the steps by which it would be answered, or was."""
+
+    __slots__ = ()
+
+    def count(self, *, by: str | None = None) -> StageQuery:
+        """Show how they would be counted instead."""
+        return StageQuery(_counting(self.tree, by))
+
+
+class CountQuery(QueryBuilder):
+    """A query whose answer is how many there are."""
+
+    __slots__ = ()
+
+
+class _RowQuery(QueryBuilder):
+    """A query whose rows can be counted."""
+
+    __slots__ = ()
+
+    def count(self, *, by: str | None = None) -> CountQuery:
+        """Return how many there are: in all, or by layer, model, state, activating or context token."""
+        return CountQuery(_counting(self.tree, by))
+
+
+class NeuronQuery(_RowQuery):
+    """A query whose answer is neurons."""
+
+    __slots__ = ()
+
+
+class PatternQuery(_RowQuery):
+    """A query whose answer is patterns."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TokenQueryBuilder:
-    """A query for the tokens of one neuron; every method returns another query."""
+class _TokenStatement:
+    """What queries for the tokens of a neuron have in common; every method returns another query."""
 
     tree: TokenQuery
 
@@ -263,27 +300,39 @@ class TokenQueryBuilder:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
         return _read_back(self.tree)
 
-    def limit(self, count: int) -> TokenQueryBuilder:
+    def limit(self, count: int) -> Self:
         """Return no more than ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
+        return replace(self, tree=replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
 
-    def offset(self, count: int) -> TokenQueryBuilder:
+    def offset(self, count: int) -> Self:
         """Leave out the first ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
+        return replace(self, tree=replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
 
-    def explain(self) -> TokenQueryBuilder:
+    def explain(self) -> TokenStageQuery:
         """Show how the query would be answered."""
-        return TokenQueryBuilder(replace(self.tree, mode=Mode.EXPLAIN))
+        return TokenStageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
-    def profile(self) -> TokenQueryBuilder:
+    def profile(self) -> TokenStageQuery:
         """Answer the query and show how long each step took."""
-        return TokenQueryBuilder(replace(self.tree, mode=Mode.PROFILE))
+        return TokenStageQuery(replace(self.tree, mode=Mode.PROFILE))
 
     def __str__(self) -> str:
         return written(self.tree)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self}>"
+        return f"<TokenQueryBuilder {self}>"
+
+
+class TokenQueryBuilder(_TokenStatement):
+    """A query for the tokens of one neuron; every method returns another query."""
+
+    __slots__ = ()
+
+
+class TokenStageQuery(_TokenStatement):
+    """A query whose answer is the steps by which a query for tokens would be answered, or was."""
+
+    __slots__ = ()
 
 
 def _read_back(tree: StatementT) -> StatementT:
@@ -300,6 +349,12 @@ def _read_back(tree: StatementT) -> StatementT:
 def _same_kind(statement: Statement, tree: Statement) -> Statement:
     assert type(statement) is type(tree), statement
     return statement
+
+
+def _counting(tree: Query, by: str | None) -> Query:
+    groups = tuple(grouping.value for grouping in Grouping)
+    grouping = None if by is None else Grouping(known(by, groups, "group"))
+    return replace(tree, count=Count(grouping))
 
 
 def _check_truths(meant: str, given: tuple[object, ...]) -> None:
