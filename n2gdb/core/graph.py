@@ -62,7 +62,7 @@ class Pattern:
         return {"activation": self.activation, "steps": steps}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronGraph:
     """The trie of a neuron's patterns: stored, compared, and run on text.
 
@@ -124,6 +124,9 @@ class NeuronGraph:
 
     def __len__(self) -> int:
         return len(self.token)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.n_patterns:,} patterns, {len(self):,} nodes>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NeuronGraph):

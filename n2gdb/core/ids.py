@@ -8,7 +8,7 @@ from typing import overload
 
 from n2gdb.errors import UnknownNameError
 
-__all__ = ["NeuronName", "token_key"]
+__all__ = ["NeuronName", "OfNeuron", "token_key"]
 
 _FORMS = re.compile(r"(?:L(\d+)N(\d+)|(\d+)/(\d+)|blocks\.(\d+)\.mlp/(\d+))", re.IGNORECASE)
 
@@ -71,6 +71,24 @@ class NeuronName:
 
     def __str__(self) -> str:
         return f"L{self.layer}N{self.index}"
+
+
+class OfNeuron:
+    """A record of one neuron, which it names; layer and index are those of the name."""
+
+    __slots__ = ()
+
+    neuron: NeuronName
+
+    @property
+    def layer(self) -> int:
+        """Layer of the neuron."""
+        return self.neuron.layer
+
+    @property
+    def index(self) -> int:
+        """Index of the neuron in its layer."""
+        return self.neuron.index
 
 
 def token_key(model: int, token: int) -> int:
