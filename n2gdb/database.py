@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
 
+from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.ids import NeuronName
@@ -19,8 +20,7 @@ from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
-from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.neurons import neuron_keys
+from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-class Database:
+class Database(NeuronCollection):
     """A database opened to read; a context manager, for any number of threads."""
 
     def __init__(self, connection: Connection) -> None:
         """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
-        self.connection = connection
+        self._connection = connection
         self._texts: dict[int, str] = {}
         self._tokenizers: dict[int, Tokenizer | None] = {}
 
@@ -78,9 +78,25 @@ class Database:
         return open_database, (self.path,)
 
     @property
+    def connection(self) -> Connection:
+        """The open file, for statements of one's own."""
+        return self._connection
+
+    @property
     def path(self) -> Path:
         """The file."""
         return self.connection.path
+
+    def reopener(self) -> Callable[[], Database]:
+        """Return what opens the same file again, in another process too."""
+        return partial(open_database, self.path.absolute())
+
+    def __repr__(self) -> str:
+        try:
+            held = ", ".join(model.name for model in self._models) + f": {len(self):,} neurons"
+        except DatabaseError:
+            held = "closed"
+        return f"<Database {self.path}, {held}>"
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the models that the database holds, by number."""
@@ -229,23 +245,6 @@ class Database:
         """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
         warnings.warn("Database.cut is now Database.tokenize", DeprecationWarning, stacklevel=2)
         return self.tokenize(text, model)
-
-    def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
-        """Yield every neuron of a model, or of one of its layers, in order.
-
-        Raises UnknownNameError for a layer that the model does not have.
-        """
-        owner = self.model(model)
-        wanted = None if layer is None else arguments.whole("layer", layer)
-        if wanted is not None and wanted >= owner.n_layers:
-            raise missing_neuron(self.connection.rows, owner, NeuronName(wanted, 0))
-        return self._neurons(owner, wanted)
-
-    def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
-        for key in neuron_keys(self.connection, owner.number, layer):
-            found = load_neuron(self, key, neuron_of(key)[1], owner.name)
-            assert found is not None, "the database is read-only"
-            yield found
 
     def _model_column(self, name: str) -> tuple[str, ...]:
         return (name,) if len(self._models) > 1 else ()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.storage.connection import Connection
 
-__all__ = ["ExportedNeuron", "blocks_of", "read_blocks", "read_texts"]
+__all__ = ["ExportedNeuron", "blocks_of", "graphs_between", "read_blocks", "read_texts"]
 
 _TOGETHER = 2048  # neurons of a block: some ten thousand nodes, whatever the database's size
 
@@ -78,7 +78,7 @@ def read_blocks(
     """Yield the neurons of each block; ``models`` and ``texts`` are by the number of a model."""
     for block in blocks:
         ends = {"first": block[0], "last": block[-1]}
-        graphs = _graphs(connection, ends)
+        graphs = graphs_between(connection, ends)
         chosen = set(block)
         yield [
             ExportedNeuron(
@@ -96,8 +96,8 @@ def read_blocks(
         ]
 
 
-def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
-    """Return the graphs of all neurons of a range that have one, by Neuron.id."""
+def graphs_between(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
+    """Return the graphs of all neurons that have one, from key ``first`` to key ``last``, by Neuron.id."""
     import numpy as np
 
     from n2gdb.core.graph import NeuronGraph
