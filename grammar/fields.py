@@ -94,7 +94,9 @@ _ELSEWHERE = {
     **dict.fromkeys(("asc", "desc"), "it stands behind a field, as in f1 DESC"),
     "true": "every condition is a comparison, as in f1 >= 0.6",
     "false": "every condition is a comparison, as in f1 >= 0.6",
-    **dict.fromkeys(("null", "none", "nan"), "a value that is missing meets no comparison"),
+    **dict.fromkeys(
+        ("null", "none", "nan"), "a value that is missing is asked for by IS MISSING, as in f1 IS MISSING"
+    ),
 }
 
 

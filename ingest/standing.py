@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.errors import DatabaseFormatError, StorageError
+from n2gdb.errors import RebuildError, StorageError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.storage import schema
@@ -111,8 +111,8 @@ def _held(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
         return {}
     try:
         connection = Connection.open(database)
-    except DatabaseFormatError as error:
-        if "build it again" in str(error) and has_shards:
+    except RebuildError:
+        if has_shards:
             return {}
         raise
     with connection:

@@ -1,4 +1,15 @@
-"""n2gdb: every neuron of a language model as a searchable graph of token patterns."""
+"""n2gdb: every neuron of a language model as a searchable graph of token patterns.
+
+    import n2gdb
+    from n2gdb import neurons, tok
+
+    with n2gdb.open("neurons.n2gdb") as db:
+        for hit in db.query(neurons().matching(tok("the").before(...)).limit(5)):
+            print(hit.neuron, hit.f1, hit.path)
+
+In the examples of the docstrings the names of this module are imported, ``db`` is an open database and
+``neuron`` is ``db.neuron("L4N358")``.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
@@ -25,17 +25,10 @@ from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
-    from n2gdb.grammar.ast import Statement
     from n2gdb.prediction.fired_tokens import FiredToken
-    from n2gdb.query.builder.queries import (
-        CountQuery,
-        NeuronQuery,
-        PatternQuery,
-        QueryBuilder,
-        StageQuery,
-        TokenQueryBuilder,
-        TokenStageQuery,
-    )
+    from n2gdb.query.builder.any_query import AnyQuery
+    from n2gdb.query.builder.queries import CountQuery, NeuronQuery, PatternQuery, StageQuery
+    from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
     from n2gdb.query.execution.context import Session, Stage
     from n2gdb.query.execution.counts import GroupCount
     from n2gdb.query.execution.hits import Hit
@@ -43,8 +36,6 @@ if TYPE_CHECKING:
     from n2gdb.query.execution.tokens import TokenHit
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
-
-    AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder | TokenStageQuery
 
 __all__ = ["Database", "default_path", "open_database"]
 
@@ -60,12 +51,20 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     """Open a database to read; ``n2gdb.open`` is this function.
 
     Raises DatabaseNotFoundError, DatabaseFormatError or DatabaseLockedError.
+
+    >>> with n2gdb.open("neurons.n2gdb") as opened:
+    ...     print(opened.count("neurons"))
+    7
     """
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
 class Database(NeuronCollection):
-    """A database opened to read; a context manager, for any number of threads."""
+    """A database opened to read; a context manager, for any number of threads.
+
+    >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
+    ['L3N45', 'L4N12']
+    """
 
     def __init__(self, connection: Connection) -> None:
         """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
@@ -127,18 +126,30 @@ class Database(NeuronCollection):
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
         where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
+
+        >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
+        ...     print(hit.neuron, hit.activation, hit.path)
+        L4N358 0.75 ·an · ·other
+        >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
+        {'group': 5, 'count': 1}
         """
+        from n2gdb.query.builder.any_query import read_any
         from n2gdb.query.execution.executor import answer
 
         with within(timeout):
-            return answer(self.session(timeout), _read(query))
+            return answer(self.session(timeout), read_any(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
-        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
+        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
+
+        >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
+        4
+        """
+        from n2gdb.query.builder.any_query import read_any
         from n2gdb.query.execution.executor import count
 
         with within(timeout):
-            return count(self.session(timeout), _read(query))
+            return count(self.session(timeout), read_any(query))
 
     def similar(
         self,
@@ -155,6 +166,9 @@ class Database(NeuronCollection):
         ``metric`` is graph (weighted overlap of the two tries), tokens (the paper's rule) or subset,
         ``above`` the least similarity; ``model`` is the neuron's where several have one of its name,
         ``within`` the model to search, all of them by default. Raises UnknownNameError and QueryError.
+
+        >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
+        [('L4N137', 0.62), ('L4N12', 0.44)]
         """
         from n2gdb.similarity.neurons import read_metric, similar_neurons
 
@@ -184,6 +198,9 @@ class Database(NeuronCollection):
         By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
         leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
         how much of it is done, and how much there is. Raises QueryError.
+
+        >>> print(db.pairs("subset", across_layers=True, min_size=2).to_csv().splitlines()[1])
+        L3N45,L4N12,1.0,2
         """
         from n2gdb.similarity.neurons import named_pairs, read_metric
         from n2gdb.similarity.pairs import similar_pairs
@@ -221,6 +238,11 @@ class Database(NeuronCollection):
 
         ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
         Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
+
+        >>> for token in db.firing(" the other"):
+        ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
+         the ['L0N12']
+         other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
         """
         from n2gdb.prediction.fired_tokens import fired_tokens
 
@@ -238,7 +260,11 @@ class Database(NeuronCollection):
         )
 
     def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does."""
+        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does.
+
+        >>> [db.text(token) for token in db.tokenize("the other side")]
+        ['the', ' other', ' side']
+        """
         return self.tokenizer(model).cut(arguments.text("text", text))
 
     def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
@@ -298,6 +324,9 @@ class Database(NeuronCollection):
         """Return a neuron by its name; ``model`` is needed where the database holds several.
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
+
+        >>> db.neuron("L4N358").n_patterns
+        3
         """
         wanted = NeuronName.of(name)
         owner = self.model(model)
@@ -366,25 +395,3 @@ def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
         if not 0 <= token < 1 << 32:
             raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
     return ids
-
-
-def _read(query: AnyQuery) -> Statement:
-    """Return the statement of any form of a query; one without a text is held to the rules of its text."""
-    from n2gdb.query.parse import read_query
-
-    if isinstance(query, str):
-        return read_query(query)
-    from n2gdb.grammar.ast import Query, TokenQuery
-    from n2gdb.grammar.unparse import written
-    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder, TokenStageQuery
-
-    built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
-    statement = query.query if isinstance(query, built) else query
-    if not isinstance(statement, Query | TokenQuery):
-        raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
-    try:
-        text = written(statement)
-    except ValueError as error:
-        raise QueryError(f"a tree that no text gives: {error}") from error
-    read = read_query(text)
-    return statement if read == statement and statement.source else read

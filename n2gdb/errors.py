@@ -8,6 +8,7 @@
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
+    │   │   └── RebuildError          damaged or outdated: it is to be built again from its shards
     │   ├── DatabaseLockedError   another process holds it
     │   └── QueryTimeoutError     a query ran past its limit
     ├── IngestError           a run that cannot go on
@@ -39,6 +40,7 @@ __all__ = [
     "QueryError",
     "QuerySyntaxError",
     "QueryTimeoutError",
+    "RebuildError",
     "SelectionError",
     "StorageError",
     "UnknownNameError",
@@ -117,6 +119,10 @@ class DatabaseNotFoundError(DatabaseError):
 
 class DatabaseFormatError(DatabaseError):
     """A file that is foreign, empty, damaged, or of another schema version."""
+
+
+class RebuildError(DatabaseFormatError):
+    """A database of n2gdb that is damaged, was written to, or is of an older version: build it again."""
 
 
 class DatabaseLockedError(DatabaseError):

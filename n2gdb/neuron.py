@@ -32,7 +32,12 @@ __all__ = ["Neuron", "NeuronPattern", "NeuronSource", "NeuronToken", "load_neuro
 
 @dataclass(frozen=True, slots=True)
 class NeuronPattern:
-    """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts."""
+    """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts.
+
+    >>> strongest = neuron.patterns()[0]
+    >>> print(strongest, strongest.activation, len(strongest.path))
+    ·the · ·other 1.0 2
+    """
 
     path: tuple[PathStep, ...]
     activation: float
@@ -66,6 +71,10 @@ class Neuron:
 
     ``graph`` and ``examples`` are read when first asked for, while the database is open. Pickled, a neuron
     takes them along with the texts of their tokens; what else is asked of it opens the database again.
+
+    >>> neuron = db.neuron("L4N358")
+    >>> neuron.state, neuron.n_nodes
+    ('live', 4)
     """
 
     name: NeuronName
@@ -146,7 +155,14 @@ class Neuron:
         }
 
     def patterns(self) -> tuple[NeuronPattern, ...]:
-        """Return the graph's patterns with the texts of their tokens, the strongest first."""
+        """Return the graph's patterns with the texts of their tokens, the strongest first.
+
+        >>> for pattern in neuron.patterns():
+        ...     print(pattern.activation, pattern)
+        1.0 ·the · ·other
+        0.75 ·an · ·other
+        0.5 ·on · _ · ·other
+        """
         texts = self._texts()
         found = []
         for pattern in (each.decimal() for each in self.graph.patterns()):
@@ -190,6 +206,9 @@ class Neuron:
 
         The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
+
+        >>> [float(activation) for activation in neuron.predict(" on the other side")]
+        [0.0, 0.0, 0.5, 0.0]
         """
         tokens = self.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
         return self.graph.predict(tokens)
@@ -199,6 +218,9 @@ class Neuron:
 
         A notebook shows the result in colours; see ``n2gdb.prediction.reading.read_text``, also for what is
         raised.
+
+        >>> neuron.read(" on the other side").tokens[2].pattern
+        '·on · _ · ·other'
         """
         from n2gdb.prediction.reading import read_text
 
@@ -231,7 +253,11 @@ class Neuron:
     def similar(
         self, k: int | None = 20, metric: str = "graph", *, above: float = 0.0
     ) -> Answer[SimilarNeuron]:
-        """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``."""
+        """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``.
+
+        >>> neuron.similar(k=1)[0].neuron
+        NeuronName(layer=4, index=137)
+        """
         return self._database.similar(self.name, k, metric, above=above, model=self.model)
 
     def example_text(self, example: Example) -> str:

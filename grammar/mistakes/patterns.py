@@ -73,7 +73,9 @@ def _neuron_name(fault: Fault) -> Said:
     if broken and broken.end() >= fault.offset:
         return f"{broken[0]} is not a neuron's name: write L{broken[1]}N{broken[2]}", start
     found = re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)
-    if found is None or fault.accepted & {"_TO", "_OF", "_ON"} or fault.asks_tokens:
+    if found is None or fault.asks_tokens:
+        return None
+    if fault.accepted & {"_TO", "_OF", "_ON"} and fault.previous != "PATTERNS":  # that word alone is missing
         return None
     if "NEURONS" in fault.accepted:
         return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"

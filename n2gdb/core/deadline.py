@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from numbers import Real
+from typing import Any, TypeVar
 
-from n2gdb.core import arguments
 from n2gdb.errors import QueryError, QueryTimeoutError
 
 __all__ = ["check_time", "seconds_left", "timed", "within"]
@@ -47,8 +47,10 @@ def within(seconds: float | None) -> Iterator[None]:
 
     Raises QueryError for a number that is not above 0. What is past its deadline raises QueryTimeoutError.
     """
-    if seconds is not None and not 0 < arguments.number("timeout", seconds) <= _LONGEST:
-        raise QueryError(f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {seconds}")
+    if seconds is not None and not _lies_ahead(seconds):
+        raise QueryError(
+            f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
+        )
     around = _DEADLINE.get()
     mine = None if seconds is None else _Deadline(time.monotonic() + seconds, seconds)
     earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
@@ -57,6 +59,10 @@ def within(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         _DEADLINE.reset(token)
+
+
+def _lies_ahead(seconds: Any) -> bool:
+    return isinstance(seconds, Real) and not isinstance(seconds, bool) and bool(0 < seconds <= _LONGEST)
 
 
 def seconds_left() -> float | None:

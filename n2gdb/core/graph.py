@@ -20,7 +20,11 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Step:
-    """One named token of a pattern; ``depth`` counts back from the activating token, which is 0."""
+    """One named token of a pattern; ``depth`` counts back from the activating token, which is 0.
+
+    >>> next(neuron.graph.patterns()).steps[0].depth
+    0
+    """
 
     depth: int
     token: int
@@ -33,6 +37,10 @@ class Pattern:
 
     ``steps`` holds the named tokens alone, by rising depth; a gap in depth is a run of any-tokens.
     ``activation`` is the normalised activation that the end mark carries.
+
+    >>> pattern = next(neuron.graph.patterns())
+    >>> [(step.depth, db.text(step.token)) for step in pattern.steps], pattern.activation
+    ([(0, ' other'), (1, ' the')], 1.0)
     """
 
     steps: tuple[Step, ...]
@@ -77,6 +85,12 @@ class NeuronGraph:
     end         (nodes,) float32  normalised activation of the pattern ending here; NaN where none ends
 
     Source: N2G, arXiv 2305.19911, section 3 (the trie), with any-tokens kept implicit.
+
+    >>> graph = NeuronGraph.from_patterns([Pattern((Step(0, 7, 1.0), Step(2, 5, 0.9)), activation=0.75)])
+    >>> len(graph), graph.n_patterns
+    (2, 1)
+    >>> graph.predict([5, 1, 7, 7]).tolist()
+    [0.0, 0.0, 0.75, 0.0]
     """
 
     token: IntArray

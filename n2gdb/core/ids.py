@@ -20,6 +20,10 @@ class NeuronName:
     A name equals the text that it is written as, and hashes like it: a name finds what a dict holds by text,
     and the other way round. It equals no other spelling, as two texts are equal only if they are the same.
 
+    >>> NeuronName.parse("L3N45")
+    NeuronName(layer=3, index=45)
+    >>> print(NeuronName(3, 45))
+    L3N45
     >>> NeuronName(3, 45) == NeuronName("3/45") == "L3N45"
     True
     """

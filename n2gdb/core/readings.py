@@ -30,6 +30,10 @@ class Example:
 
     ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
     value, not normalised. ``trace`` holds normalised activations from position ``start`` on.
+
+    >>> example = neuron.examples[0]
+    >>> example.activation, db.text(example.tokens[example.pivot])
+    (4.0, '#')
     """
 
     rank: int
@@ -61,6 +65,10 @@ class ReadToken:
     ``predicted`` is the graph's, 0 where no pattern matches; ``pattern`` is the one that does, in text order
     (``·on · _ · ·other``), and ``at`` the positions of the tokens that it names, its own the last. ``true``
     is the neuron's own activation, None where it is not known.
+
+    >>> token = neuron.read(" on an other").tokens[2]
+    >>> token.predicted, token.pattern, token.at
+    (0.5, '·on · _ · ·other', (0, 2))
     """
 
     position: int

@@ -21,7 +21,12 @@ _LISTED = 300  # neurons up to which the engine's linear search in a list is no 
 
 @dataclass(frozen=True, slots=True)
 class FiredNeuron:
-    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged."""
+    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged.
+
+    >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
+    >>> fired.neuron, fired.activation
+    (NeuronName(layer=1, index=7), 1.0)
+    """
 
     neuron: NeuronName
     activation: float
@@ -34,7 +39,12 @@ class FiredNeuron:
 
 @dataclass(frozen=True, slots=True)
 class FiredToken:
-    """A token of a text, counted from 0, and the neurons that fire on it, strongest first."""
+    """A token of a text, counted from 0, and the neurons that fire on it, strongest first.
+
+    >>> (token,) = db.firing(" the other", at=-1)
+    >>> token.position, db.text(token.token), len(token.neurons)
+    (1, ' other', 4)
+    """
 
     position: int
     token: int

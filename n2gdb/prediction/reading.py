@@ -25,7 +25,14 @@ _NOTEBOOK = 3000
 
 @dataclass(frozen=True, slots=True)
 class Reading(ReadingRecord):
-    """A text read by one neuron; a notebook shows it in colours."""
+    """A text read by one neuron; a notebook shows it in colours.
+
+    >>> reading = neuron.read(" on the other side")
+    >>> reading.summary
+    'its graph fires on 1 of 4 tokens'
+    >>> [token.predicted for token in reading.tokens]
+    [0.0, 0.0, 0.5, 0.0]
+    """
 
     def html(self) -> str:
         """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it."""

@@ -44,6 +44,14 @@ class Answer(Sequence[R], Generic[R]):
 
     Which they are is known at once, their evidence is read in chunks as they are looked at, while the
     database is open. ``columns`` are what a table shows of each.
+
+    >>> answer = db.query("neurons MATCHING 'the' BEFORE 'other' ORDER BY layer LIMIT 2")
+    >>> len(answer), answer.total
+    (2, 3)
+    >>> answer[0].neuron
+    NeuronName(layer=4, index=12)
+    >>> [hit.path for hit in answer]
+    ['·the · ·other', '·the · ·other']
     """
 
     def __init__(

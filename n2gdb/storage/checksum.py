@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from n2gdb.errors import DatabaseFormatError, StorageError
+from n2gdb.errors import RebuildError, StorageError
 
 __all__ = [
     "LOGS",
@@ -109,14 +109,14 @@ def check_seal(database: Path) -> None:
     """Compare a file with what was recorded when it was built: its size, and the parts that are read first.
 
     A file that was copied or written to since is read whole, up to 256 MiB. Does nothing where no record
-    lies beside it. Raises DatabaseFormatError where they differ.
+    lies beside it. Raises RebuildError where they differ.
     """
     if not is_sealed(database):
         return
     records = [_Record(*_numbers(found)) for found in _RECORD.finditer(_text(seal_path(database)))]
     stat = database.stat()
     if records and not any(_agrees(database, stat, record) for record in records):
-        raise DatabaseFormatError(
+        raise RebuildError(
             f"{database} is damaged or was written to, as it differs from the file that was built: build it"
             f" again with `n2gdb ingest`, or remove {seal_path(database).name} to read it as it is"
         )

@@ -14,6 +14,7 @@ from n2gdb.errors import (
     DatabaseFormatError,
     DatabaseLockedError,
     DatabaseNotFoundError,
+    RebuildError,
     StorageError,
 )
 from n2gdb.storage.checksum import LOGS, MAGIC, check_seal, database_files
@@ -137,7 +138,7 @@ def _unwritable(path: Path, error: OSError) -> StorageError:
 def _written_to(path: Path, log: Path) -> DatabaseError:
     if _lock_error(path) in _LOCKED:
         return _held(path)
-    return DatabaseFormatError(
+    return RebuildError(
         f"{log} lies beside the database, from a program that wrote to it and did not end well: remove it to"
         f" read {path.name} as it was built, or build it again with `n2gdb ingest`"
     )
@@ -173,7 +174,7 @@ def opening_error(path: Path, message: str) -> DatabaseError | StorageError:
             f"{path} lies on a file system without locks ({os.strerror(refused)}): copy it to another disk"
         )
     if "different version" in message:
-        return DatabaseFormatError(
+        return RebuildError(
             f"{path} was written by another version of the storage engine: build it again with `n2gdb ingest`"
         )
     if "No space left" in message or "Permission denied" in message:
@@ -183,19 +184,19 @@ def opening_error(path: Path, message: str) -> DatabaseError | StorageError:
             f"{path} cannot be opened for want of memory ({said}): raise the limit (ulimit -v), or free some"
         )
     if any(words in message for words in _DAMAGE):
-        return DatabaseFormatError(f"{path} is damaged ({said}): build it again with `n2gdb ingest`")
+        return RebuildError(f"{path} is damaged ({said}): build it again with `n2gdb ingest`")
     return DatabaseError(f"{path} cannot be opened: {said}")
 
 
 def check_schema_version(path: Path, found: int) -> None:
-    """Raise DatabaseFormatError for a schema version that this code does not read."""
+    """Raise DatabaseFormatError for a schema version that is too new to read, RebuildError for an old one."""
     if found > SCHEMA_VERSION:
         raise DatabaseFormatError(
             f"{path} has schema version {found}, newer than this n2gdb reads ({SCHEMA_VERSION}):"
             " upgrade n2gdb"
         )
     if found < SCHEMA_VERSION:
-        raise DatabaseFormatError(
+        raise RebuildError(
             f"{path} has schema version {found}, older than this n2gdb reads ({SCHEMA_VERSION}):"
             " build it again with `n2gdb ingest`"
         )

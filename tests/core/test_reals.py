@@ -17,6 +17,7 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal, as_stored, decimals
 from n2gdb.query.builder.queries import field, neurons, patterns_of
+from n2gdb.storage.checksums import digest_of, record
 from n2gdb.storage.connection import build_database
 from n2gdb.storage.schema import NEURONS
 from tests.support.small_run import write_run
@@ -38,6 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Databas
         row | {"recall": share} for row, share in zip(pq.read_table(path).to_pylist(), SHARES, strict=True)
     ]
     pq.write_table(pa.Table.from_pylist(rows, schema=NEURONS), path)
+    record(path.parent, [(path.name, digest_of(path))])
     build_database(folder / "x.n2gdb", [run])
     with n2gdb.open(folder / "x.n2gdb") as opened:
         yield opened

@@ -30,3 +30,11 @@ def test_a_mistake_is_answered_with_what_to_write(query: str, said: str) -> None
 def test_a_semicolon_ends_a_query(end: str) -> None:
     for query in ("neurons", "tokens ACTIVATING L3N45", "COUNT neurons MATCHING 'a;b' BY layer"):
         assert read_query(query + end) == read_query(query)
+
+
+@pytest.mark.parametrize("marked", ["f1 = ^null", "f1 <> ^NaN", "^None = f1", "recall + ^NULL > 1"])
+def test_a_missing_value_is_no_word_of_a_comparison(marked: str) -> None:
+    before, _, after = f"neurons WHERE {marked}".partition("^")
+    with pytest.raises(QuerySyntaxError, match="asked for by IS MISSING, as in f1 IS MISSING") as caught:
+        read_query(before + after)
+    assert caught.value.column == len(before) + 1

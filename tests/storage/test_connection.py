@@ -22,9 +22,11 @@ from hypothesis import strategies as st
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
+from n2gdb.core.reals import decimals
 from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageError
 from n2gdb.storage import checksum as seal
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
+from n2gdb.storage.checksums import digest_of, record
 from n2gdb.storage.connection import Connection, build_database
 from n2gdb.storage.read.neurons import load_graph
 from tests.support.small_run import WORDS, random_graphs, write_run
@@ -99,7 +101,7 @@ def test_every_column_lands_in_its_own(tmp_path: Path, small_graphs: Graphs) -> 
         for match, table in stored.items():
             columns = ", ".join(f"x.{name}" for name in table.column_names)
             rows = connection.rows(f"{match} RETURN {columns}")
-            expected = [tuple(row.values()) for row in table.to_pylist()]
+            expected = [tuple(row.values()) for row in decimals(table).to_pylist()]
             assert sorted(map(repr, rows)) == sorted(map(repr, expected))
 
 
@@ -274,6 +276,7 @@ def test_random_node_order_within_a_shard_does_not_matter(tmp_path: Path) -> Non
     order = list(range(len(rows)))
     Random(0).shuffle(order)
     pa.parquet.write_table(rows.take(order), shard / "nodes.parquet")
+    record(shard, [("nodes.parquet", digest_of(shard / "nodes.parquet"))])
     build_database(tmp_path / "x.n2gdb", [run])
     with Connection.open(tmp_path / "x.n2gdb") as connection:
         assert {name: load_graph(connection, key(name)) for name in graphs} == graphs

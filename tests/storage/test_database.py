@@ -189,12 +189,13 @@ def test_verify_tells_a_changed_byte(tmp_path: Path) -> None:
     build_database(path, [write_run(tmp_path / "run", random_graphs(1, layers=1, neurons=3))])
     with n2gdb.open(path) as database:
         database.verify()
-    raw = bytearray(path.read_bytes())
-    raw[-1] ^= 1
-    path.write_bytes(raw)
-    with n2gdb.open(path) as database:
+        raw = bytearray(path.read_bytes())
+        raw[-1] ^= 1
+        path.write_bytes(raw)
         with pytest.raises(DatabaseFormatError, match="is damaged"):
             database.verify()
+        with pytest.raises(DatabaseFormatError, match="is damaged"):
+            n2gdb.open(path)
         seal_path(path).unlink()
         with pytest.raises(DatabaseError, match="no checksum lies beside"):
             database.verify()

@@ -109,7 +109,9 @@ def _ended(draw: st.DrawFn, query: Query, names: tuple[str, ...]) -> Query:
     query = replace(query, returns=tuple(draw(columns)))
     if query.subject is Subject.NEURONS and draw(st.booleans()):
         return replace(query, rank=RankBy(draw(_neurons()), draw(st.sampled_from(Metric))))
-    keys = st.lists(st.builds(Key, st.sampled_from(names), st.booleans()), max_size=3)
+    keys = st.lists(
+        st.builds(Key, st.sampled_from(names), st.booleans()), max_size=3, unique_by=lambda key: key.field
+    )
     return replace(query, order=tuple(draw(keys)))
 
 

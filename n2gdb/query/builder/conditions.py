@@ -152,7 +152,11 @@ class Term:
 
 
 def field(name: str) -> Term:
-    """Return the field ``name`` for conditions that keywords cannot say; raise UnknownNameError for none."""
+    """Return the field ``name`` for conditions that keywords cannot say; raise UnknownNameError for none.
+
+    >>> neurons().where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))
+    <QueryBuilder neurons WHERE f1 > 0.6 OR precision > 2 * recall>
+    """
     return Term(FieldValue(field_name(name)))
 
 

@@ -53,6 +53,9 @@ class Steps:
 
     Wherever steps are taken, a plain string is a token as ``tok`` has it, and Python's ``...`` is any token
     (as the last step) or any tokens, one or more.
+
+    >>> print(tok("the").before("end", within=3).then(...))
+    'the' BEFORE/3 'end' THEN ...
     """
 
     pattern: Pattern
@@ -113,17 +116,29 @@ Stepwise: TypeAlias = str | EllipsisType | Steps
 
 
 def tok(text: str, *, exact: bool = False) -> TokenStep:
-    """Return the token that reads ``text``, case and leading space aside; to the letter where ``exact``."""
+    """Return the token that reads ``text``, case and leading space aside; to the letter where ``exact``.
+
+    >>> print(tok("the"), tok(" The", exact=True), tok("dog") | "cat", ~tok("end"))
+    'the' " The" ('dog' | 'cat') !'end'
+    """
     return _step(TokenLiteral(arguments.text("a token", text), bool(exact)))
 
 
 def regex(source: str, *, ignore_case: bool = False) -> TokenStep:
-    """Return any token that a regular expression (RE2) matches whole, with or without its leading space."""
+    """Return any token that a regular expression (RE2) matches whole, with or without its leading space.
+
+    >>> print(regex("bark(s|ed)?", ignore_case=True))
+    /bark(s|ed)?/i
+    """
     return _step(TokenExpression(arguments.text("an expression", source), bool(ignore_case)))
 
 
 def one_of(*alternatives: str | TokenStep) -> TokenStep:
-    """Return a token that is one of the alternatives: what ``|`` joins."""
+    """Return a token that is one of the alternatives: what ``|`` joins.
+
+    >>> print(one_of("dog", "cat", kind("digit")))
+    ('dog' | 'cat' | <digit>)
+    """
     tests: list[TokenTest] = []
     for each in alternatives:
         test = test_of(each)
@@ -137,6 +152,9 @@ def kind(name: str) -> TokenStep:
     """Return any token of a class: digit, punct, upper, title, word or space.
 
     Raises UnknownNameError for any other name.
+
+    >>> print(tok("chapter").then(kind("digit")))
+    'chapter' THEN <digit>
     """
     names = tuple(each.value for each in TokenKind)
     if arguments.text("a token class", name) not in names:
@@ -147,7 +165,11 @@ def kind(name: str) -> TokenStep:
 
 
 def var(name: str) -> Steps:
-    """Return a token named ``name``: the same token wherever the name stands in the pattern."""
+    """Return a token named ``name``: the same token wherever the name stands in the pattern.
+
+    >>> print(var("x").before(var("x")))
+    $x BEFORE $x
+    """
     return Steps(Pattern((Variable(arguments.text("a variable", name).lower()),)))
 
 

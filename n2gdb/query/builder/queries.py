@@ -9,11 +9,11 @@ another. Names are checked where they are given, all else when the tree is asked
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar, cast
+from typing import Self
 
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import ArgumentError, QuerySyntaxError
+from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -23,10 +23,7 @@ from n2gdb.grammar.ast import (
     Mode,
     Query,
     RankBy,
-    Role,
-    Statement,
     Subject,
-    TokenQuery,
 )
 from n2gdb.grammar.fields import RETURNED
 from n2gdb.grammar.unparse import written
@@ -60,6 +57,13 @@ from n2gdb.query.builder.patterns import (
     regex,
     tok,
     var,
+)
+from n2gdb.query.builder.read_back import read_back
+from n2gdb.query.builder.token_queries import (
+    TokenQueryBuilder,
+    TokenStageQuery,
+    tokens_activating,
+    tokens_in_context_of,
 )
 
 __all__ = [
@@ -103,46 +107,56 @@ __all__ = [
 
 _LARGEST = 2**63 - 1
 
-StatementT = TypeVar("StatementT", Query, TokenQuery)
-
 
 def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
-    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none."""
+    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none.
+
+    >>> query = neurons(matching(tok("the").before("other")))
+    >>> query
+    <QueryBuilder neurons MATCHING 'the' BEFORE 'other'>
+    >>> [str(hit.neuron) for hit in db.query(query)]
+    ['L4N358', 'L4N12', 'L4N137']
+    """
     return NeuronQuery(Query()).having(*clauses)
 
 
 def patterns(*clauses: Truth[Clause]) -> PatternQuery:
-    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
+    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves.
+
+    >>> db.query(patterns(matching(tok("the").before("end"))).order_by("-activation").limit(1))[0].path
+    '·the · ·end'
+    """
     return PatternQuery(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
 def patterns_of(found: NeuronQuery) -> PatternQuery:
-    """Return the query for every pattern of the neurons that another query finds."""
+    """Return the query for every pattern of the neurons that another query finds.
+
+    >>> len(db.query(patterns_of(neurons().activating_on("end"))))
+    4
+    """
     if not isinstance(found, NeuronQuery):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
     return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
-def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron fires on, strongest first."""
-    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, neuron_ref(neuron, model)))
-
-
-def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron's patterns name as context, strongest first."""
-    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, neuron_ref(neuron, model)))
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class QueryBuilder:
-    """A query for neurons or patterns; every method returns another query."""
+    """A query for neurons or patterns; every method returns another query.
+
+    >>> query = neurons().matching("end").where(layer=range(3, 5), n_nodes__ge=2)
+    >>> print(query.limit(5))
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2 LIMIT 5
+    >>> print(query)
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2
+    """
 
     tree: Query
 
     @property
     def query(self) -> Query:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return _read_back(self.tree)
+        return read_back(self.tree)
 
     def in_model(self, name: str) -> Self:
         """Leave the neurons of one model only."""
@@ -287,68 +301,6 @@ class PatternQuery(_RowQuery):
     """A query whose answer is patterns."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _TokenStatement:
-    """What queries for the tokens of a neuron have in common; every method returns another query."""
-
-    tree: TokenQuery
-
-    @property
-    def query(self) -> TokenQuery:
-        """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return _read_back(self.tree)
-
-    def limit(self, count: int) -> Self:
-        """Return no more than ``count`` tokens."""
-        return replace(self, tree=replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
-
-    def offset(self, count: int) -> Self:
-        """Leave out the first ``count`` tokens."""
-        return replace(self, tree=replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
-
-    def explain(self) -> TokenStageQuery:
-        """Show how the query would be answered."""
-        return TokenStageQuery(replace(self.tree, mode=Mode.EXPLAIN))
-
-    def profile(self) -> TokenStageQuery:
-        """Answer the query and show how long each step took."""
-        return TokenStageQuery(replace(self.tree, mode=Mode.PROFILE))
-
-    def __str__(self) -> str:
-        return written(self.tree)
-
-    def __repr__(self) -> str:
-        return f"<TokenQueryBuilder {self}>"
-
-
-class TokenQueryBuilder(_TokenStatement):
-    """A query for the tokens of one neuron; every method returns another query."""
-
-    __slots__ = ()
-
-
-class TokenStageQuery(_TokenStatement):
-    """A query whose answer is the steps by which a query for tokens would be answered, or was."""
-
-    __slots__ = ()
-
-
-def _read_back(tree: StatementT) -> StatementT:
-    """Return what the text of a tree parses to: an equal tree, held to all the rules of text."""
-    from n2gdb.query.parse import read_query
-
-    try:
-        text = written(tree)
-    except ValueError as error:
-        raise QuerySyntaxError(str(error)) from error
-    return cast(StatementT, _same_kind(read_query(text), tree))
-
-
-def _same_kind(statement: Statement, tree: Statement) -> Statement:
-    assert type(statement) is type(tree), statement
-    return statement
 
 
 def _counting(tree: Query, by: str | None) -> Query:

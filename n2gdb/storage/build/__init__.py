@@ -1,1 +1,1 @@
-"""The build: a database from the shards of its runs, table by table."""
+"""From the shards of runs to a new database file: its tables, its rows, what the load counts."""

@@ -19,8 +19,8 @@ import pyarrow as pa
 from n2gdb.storage.build.ddl import DEFINITIONS
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
-from n2gdb.storage.shards import RunFolder
 from n2gdb.storage.build.spool import Spool
+from n2gdb.storage.shards import RunFolder
 from n2gdb.version import SCHEMA_VERSION, __version__
 
 __all__ = ["BATCH_NODES", "load", "memory_needed"]

@@ -35,8 +35,8 @@ def _max_depth(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
     return deepest
 
 
-#: By column of ``schema.COUNTS``: from tries laid one after another, the number of each node's neuron, counted
-#: from 0, and how many neurons there are, to one value for each neuron, (neurons,).
+#: By column of ``schema.COUNTS``: from tries laid one after another, the number of each node's neuron, from 0
+#: up, and how many neurons there are, to one value for each neuron, (neurons,).
 COUNTS: dict[str, Callable[[Tries, Int64Array, int], Int64Array]] = {
     "polysemy": _polysemy,
     "max_depth": _max_depth,
