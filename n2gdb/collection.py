@@ -62,13 +62,20 @@ class NeuronCollection(NeuronSource):
         return any(key is not None and read_figures(self.connection, key, ("id",)) for key in keys)
 
     def __getitem__(self, name: str | NeuronName | tuple[int, int]) -> Neuron:
-        """Return a neuron: ``db["L3N45"]`` or ``db[3, 45]``; raises as ``neuron`` does."""
+        """Return a neuron: ``db["L3N45"]`` or ``db[3, 45]``; raises as ``neuron`` does.
+
+        >>> db[4, 358] == db["L4N358"], (9, 9) in db, len(db)
+        (True, False, 7)
+        """
         return self.neuron(_name(name))
 
     def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
         """Yield every neuron of a model, or of one of its layers, in order.
 
         Raises UnknownNameError for a layer that the model does not have.
+
+        >>> [str(each.name) for each in db.neurons(layer=4)]
+        ['L4N12', 'L4N137', 'L4N358']
         """
         return self._neurons(*self._part(model, layer))
 
@@ -84,6 +91,9 @@ class NeuronCollection(NeuronSource):
         """Yield the name and the graph of every neuron of a model, or of one of its layers, in order.
 
         They are read in blocks: as many one by one take ten times as long. Raises as ``neurons`` does.
+
+        >>> [(str(name), graph.n_patterns) for name, graph in db.graphs(layer=4)][-1]
+        ('L4N358', 3)
         """
         return self._graphs(*self._part(model, layer))
 
@@ -103,6 +113,9 @@ class NeuronCollection(NeuronSource):
         pattern ends. Beside them stand ``neuron``, ``layer``, ``index``, ``role`` (activating or context),
         the token's ``text``, and ``activation``, the largest of the patterns through the node. Raises as
         ``neurons`` does.
+
+        >>> db.nodes(layer=4).select(["neuron", "role", "text"]).to_pylist()[0]
+        {'neuron': 'L4N12', 'role': 'activating', 'text': ' other'}
         """
         from n2gdb.storage.read.bulk import read_node_table
 

@@ -14,6 +14,7 @@ from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.ids import NeuronName
+from n2gdb.core.readings import counted
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
@@ -92,7 +93,7 @@ class Database(NeuronCollection):
 
     def __repr__(self) -> str:
         try:
-            held = ", ".join(model.name for model in self._models) + f": {len(self):,} neurons"
+            held = ", ".join(model.name for model in self._models) + f": {counted(len(self), 'neuron')}"
         except DatabaseError:
             held = "closed"
         return f"<Database {self.path}, {held}>"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
-from n2gdb.core.readings import Example
+from n2gdb.core.readings import Example, counted
 from n2gdb.detached import DetachedSource, NeuronSource
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
@@ -52,6 +52,10 @@ class NeuronToken:
 
     ``token`` is its text. ``activation`` is the largest of the ``n_patterns`` patterns that have it in this
     role; ``importance`` the largest that it has as context, None for an activating token.
+
+    >>> first = db["L4N358"].tokens()[0]
+    >>> first.role, first.token, first.n_patterns
+    ('activating', ' other', 3)
     """
 
     role: str
@@ -103,7 +107,7 @@ class Neuron:
 
     def __repr__(self) -> str:
         f1 = "" if self.f1 is None else f", F1 {self.f1:.2f}"
-        patterns = f"{self.statistics['n_patterns']:,} patterns"
+        patterns = counted(self.statistics["n_patterns"], "pattern")
         return f"<Neuron {self.name} of {self.model}: {self.state}{f1}, {patterns}>"
 
     @property

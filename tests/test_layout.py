@@ -34,7 +34,7 @@ ALLOWED = {
         "n2gdb.core",
         "n2gdb.errors",
     },
-    "n2gdb.query": {"n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
+    "n2gdb.query": {"n2gdb.core", "n2gdb.storage", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.builder": {"n2gdb.query", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.semantics": {"n2gdb.storage", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.cypher": {"n2gdb.query.semantics", "n2gdb.storage", "n2gdb.grammar", "n2gdb.errors"},

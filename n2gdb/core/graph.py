@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.readings import counted
 from n2gdb.core.reals import as_decimal
 
 __all__ = ["IndexedText", "NeuronGraph", "Pattern", "Step"]
@@ -140,7 +141,8 @@ class NeuronGraph:
         return len(self.token)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.n_patterns:,} patterns, {len(self):,} nodes>"
+        sizes = f"{counted(self.n_patterns, 'pattern')}, {counted(len(self), 'node')}"
+        return f"<{type(self).__name__} {sizes}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NeuronGraph):

@@ -266,7 +266,11 @@ class QueryBuilder:
 
 
 class StageQuery(QueryBuilder):
-    """A query whose answer is the steps by which it would be answered, or was."""
+    """A query whose answer is the steps by which it would be answered, or was.
+
+    >>> type(neurons().explain()).__name__
+    'StageQuery'
+    """
 
     __slots__ = ()
 
@@ -276,7 +280,11 @@ class StageQuery(QueryBuilder):
 
 
 class CountQuery(QueryBuilder):
-    """A query whose answer is how many there are."""
+    """A query whose answer is how many there are.
+
+    >>> db.query(neurons().activating_on("end").count())["count"]
+    [2]
+    """
 
     __slots__ = ()
 
@@ -292,13 +300,21 @@ class _RowQuery(QueryBuilder):
 
 
 class NeuronQuery(_RowQuery):
-    """A query whose answer is neurons."""
+    """A query whose answer is neurons.
+
+    >>> db.query(neurons().activating_on("end"))["neuron"]
+    ['L3N45', 'L4N12']
+    """
 
     __slots__ = ()
 
 
 class PatternQuery(_RowQuery):
-    """A query whose answer is patterns."""
+    """A query whose answer is patterns.
+
+    >>> db.query(patterns().matching("end").limit(1))[0]
+    <PatternHit L3N45 activation 0.88: ·the · ·end>
+    """
 
     __slots__ = ()
 

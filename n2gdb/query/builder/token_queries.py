@@ -80,6 +80,10 @@ class TokenQueryBuilder(_TokenStatement):
 
 
 class TokenStageQuery(_TokenStatement):
-    """A query whose answer is the steps by which a query for tokens would be answered, or was."""
+    """A query whose answer is the steps by which a query for tokens would be answered, or was.
+
+    >>> db.query(tokens_activating("L4N12").explain())["step"]
+    ['read the tokens', 'read where patterns end']
+    """
 
     __slots__ = ()

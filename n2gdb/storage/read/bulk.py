@@ -63,6 +63,10 @@ class TokenMatrix:
     data     (entries,)   float64  normalised activation
     indices  (entries,)   int64    token id, rising within a row
     indptr   (units + 1,) int64    where the entries of each row begin
+
+    >>> matrix = db.token_matrix("activating", layer=4)
+    >>> matrix.shape[0], [matrix.texts[token] for token in matrix.indices[: matrix.indptr[1]]]
+    (3, [' other', ' end'])
     """
 
     role: Role

@@ -21,6 +21,10 @@ class LayerScores:
     each neuron's top examples, or ``heldout``. ``base_rate`` is the share of tokens that a neuron fires on,
     over all neurons of the layer, known of held-out text alone; ``nodes`` is None for what is no graph.
     ``layer`` is None for the mean over all layers.
+
+    >>> mean = db.report()[-1]
+    >>> mean.layer, mean.predictor
+    (None, 'n2g')
     """
 
     model: str
