@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
 from n2gdb.detached import NeuronSource
-from n2gdb.errors import UnknownNameError
+from n2gdb.errors import QueryError
 from n2gdb.neuron import Neuron
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.columns import FIGURES
@@ -56,7 +56,7 @@ class NeuronCollection(NeuronSource):
         """Tell whether some model has a neuron of this name, however it is written."""
         try:
             wanted = _name(name)
-        except UnknownNameError:
+        except QueryError:
             return False
         keys = (neuron_key(model, wanted) for model in self.models())
         return any(key is not None and read_figures(self.connection, key, ("id",)) for key in keys)
@@ -161,8 +161,8 @@ class NeuronCollection(NeuronSource):
 
 
 def _name(name: object) -> NeuronName:
-    """Return a name as it stands between brackets; raise UnknownNameError for what is none."""
+    """Return a name as it stands between brackets; raise QueryError for what is none."""
     if isinstance(name, tuple) and len(name) == 2:
-        layer, index = (arguments.whole("a neuron's layer and index each", part) for part in name)
+        layer, index = arguments.wholes("a neuron's layer and index", name)
         return NeuronName.of(NeuronName(layer, index))
     return NeuronName.of(name)  # type: ignore[arg-type]

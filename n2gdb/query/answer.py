@@ -224,8 +224,10 @@ class Answer(Sequence[R], Generic[R]):
     def _named(self, name: str) -> list[Any]:
         """Return what every record says under a name; only a column will do where the query has RETURN."""
         names = {*self.columns}
-        if not self._only_columns:
-            names |= self[0].as_dict().keys() if self._length else {*RETURNED}
+        if self._length and not self._only_columns:
+            names |= self[0].as_dict().keys()
+        elif "neuron" in names and not self._only_columns:
+            names.update(RETURNED)  # what records of neurons would say if there were any
         if name not in names:
             near = nearest(name, tuple(sorted(names)))
             hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
