@@ -60,7 +60,7 @@ def ingest_model(
     from n2gdb.ingest.models.subject import default_corpus, load_model
     from n2gdb.ingest.pipeline import Source, ingest
     from n2gdb.ingest.workers.processes import start_ahead
-    from n2gdb.ingest.workers.ray_cluster import Cluster, require_ray
+    from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
 
     chosen = config or N2GConfig()
     if tokens is not None:
@@ -87,7 +87,7 @@ def ingest_model(
         report,
         batch_tokens,
         max_memory=max_memory,
-        cluster=None if ray is None else Cluster(ray, device),
+        cluster=None if ray is None else RayCluster(ray, device),
         processes=processes,
     )
     return open_database(place)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.ids import MOST_TOKENS, NeuronName, token_key
 from n2gdb.core.readings import counted
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
@@ -348,7 +348,7 @@ class Database(NeuronCollection):
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: owner.number << 32 | token for token in _ids(owner, tokens)}
+        keys = {token: token_key(owner.number, token) for token in _ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
@@ -393,6 +393,6 @@ def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
     """Return token ids; raise UnknownNameError for one that no model could have."""
     ids = arguments.wholes("tokens", tokens, -_LARGEST)
     for token in ids:
-        if not 0 <= token < 1 << 32:
+        if not 0 <= token < MOST_TOKENS:
             raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
     return ids

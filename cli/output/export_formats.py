@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from n2gdb.cli.output.graph_tree import write_path
+from n2gdb.core.ids import model_of
+from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import display
 from n2gdb.grammar.fields import Kind
 from n2gdb.storage.columns import STATISTICS, column_kind
@@ -77,7 +79,9 @@ class _Lines(Writer):
     def write(self, neurons: Sequence[ExportedNeuron]) -> None:
         for neuron in neurons:
             plain = {"neuron": str(neuron.name), "model": neuron.model, **neuron.statistics}
-            plain["patterns"] = [_plain(pattern, neuron.texts) for pattern in neuron.graph.patterns()]
+            plain["patterns"] = [
+                _plain(pattern.decimal(), neuron.texts) for pattern in neuron.graph.patterns()
+            ]
             self._file.write(json.dumps(plain, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
@@ -131,7 +135,7 @@ def _pattern_rows(neuron: ExportedNeuron) -> Iterator[Row]:
             neuron.name.layer,
             neuron.name.index,
             neuron.statistics["f1"],
-            pattern.activation,
+            as_decimal(pattern.activation),
             pattern.depth,
             len(pattern.steps),
             neuron.texts[pattern.steps[0].token],
@@ -147,8 +151,8 @@ def _node_rows(neuron: ExportedNeuron) -> Iterator[Row]:
     )
     owner = (str(neuron.name), neuron.model, neuron.name.layer, neuron.name.index)
     for pre, (parent, depth, token, importance, end) in enumerate(nodes):
-        mark = end if end == end else None  # NaN where no pattern ends
-        yield (*owner, pre, parent, depth, token, neuron.texts[token], importance, mark)
+        mark = as_decimal(end) if end == end else None  # NaN where no pattern ends
+        yield (*owner, pre, parent, depth, token, neuron.texts[token], as_decimal(importance), mark)
 
 
 _ROWS: dict[What, Callable[[ExportedNeuron], Iterator[Row]]] = {
@@ -244,7 +248,7 @@ class _GraphML(Writer):
             self._element(f'node id="{name}"', values)
             for row in _node_rows(neuron):
                 *_, pre, parent, depth, token, text, importance, end = row
-                target = f"t{neuron.key >> 40}.{token}"
+                target = f"t{model_of(neuron.key)}.{token}"
                 self._token(target, neuron.model, token, text)
                 edge = {"role": "context" if depth else "activating", "pre": pre, "parent": parent}
                 edge |= {"depth": depth, "importance": importance, "end": end}

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import BoolArray, IntArray
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
@@ -84,13 +84,13 @@ class SubjectModel:
         """Whether a window's first position can count: without a BOS attention rests on what is there."""
         return self.bos is not None
 
-    def counted(self, windows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    def counted(self, windows: IntArray) -> BoolArray:
         """Whether each position of windows, or of prompts, counts: (window, position).
 
         Padding and special tokens never do, nor, in a model without BOS, does the first position: what
         stands there, whatever token it is, has activations beyond any other position's.
         """
-        counts: npt.NDArray[np.bool_] = (windows != PAD) & ~np.isin(windows, list(self.special))
+        counts: BoolArray = (windows != PAD) & ~np.isin(windows, list(self.special))
         counts[:, :1] &= self.first_counts
         return counts
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.ids import NeuronName, place_of
 from n2gdb.prediction.firing import Firing, read_firings
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def _named(
     firings: Sequence[Firing], scores: Mapping[int, float | None]
 ) -> Iterator[tuple[int, FiredNeuron]]:
     for firing in firings:
-        name = NeuronName(firing.neuron >> 24 & 0xFFFF, firing.neuron & 0xFFFFFF)
+        place = place_of(firing.neuron)
+        name = NeuronName(place.layer, place.index)
         yield firing.position, FiredNeuron(name, firing.activation, scores[firing.neuron])
 
 

@@ -15,7 +15,7 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseNotFoundError, QueryError, UnknownNameError
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.read import bulk
 from tests.support.small_run import WORDS, random_graphs, write_run
 

@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import Float64Array, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import QueryError
@@ -21,7 +21,6 @@ from n2gdb.storage.read.neurons import neuron_keys
 
 __all__ = ["Role", "TokenMatrix", "read_graphs", "read_neurons", "read_node_table", "read_token_matrix"]
 
-IntArray = npt.NDArray[np.int64]
 Role = Literal["activating", "context"]
 
 _RELATIONS = {"activating": "ACTIVATES_ON", "context": "CONTEXT"}
@@ -72,9 +71,9 @@ class TokenMatrix:
     role: Role
     neurons: tuple[NeuronName, ...]
     texts: tuple[str, ...]
-    data: npt.NDArray[np.float64]
-    indices: IntArray
-    indptr: IntArray
+    data: Float64Array
+    indices: Int64Array
+    indptr: Int64Array
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -162,7 +161,7 @@ def _nodes(connection: Connection, model: int, keys: Sequence[int], role: str) -
     return pa.table({name: table[name].cast(types[name]) for name in ("id", *_STORED)})
 
 
-def _names(keys: IntArray, there: Sequence[int]) -> pa.Array:
+def _names(keys: Int64Array, there: Sequence[int]) -> pa.Array:
     """Return the name of each of ``keys``, which are among the rising ones ``there``."""
     names = pa.array([str(neuron_of(key)[1]) for key in there], pa.string())
     return names.take(pa.array(np.searchsorted(np.array(there), keys)))
