@@ -33,7 +33,7 @@ X = TokenPattern((Variable("x"),))
 
 FORMS: list[tuple[str, Formula[Clause]]] = [
     ("PROMOTING 'a'", Writing(UP, A)),
-    ("suppressing \"a\"", Writing(DOWN, TokenLiteral("a", exact=True))),
+    ('suppressing "a"', Writing(DOWN, TokenLiteral("a", exact=True))),
     ("PROMOTING !<digit>", Writing(UP, Negated(TokenClass(TokenKind.DIGIT)))),
     ("SUPPRESSING ('a' | /b+/i)", Writing(DOWN, OneOf((A, TokenExpression("b+", True))))),
     ("NOT PROMOTING 'a'", Not(Writing(UP, A))),
