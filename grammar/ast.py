@@ -1,4 +1,4 @@
-"""What a query says, as plain data: frozen nodes that are equal when they mean the same.
+"""The syntax tree: frozen nodes that are equal if they mean the same.
 
 A position in the source never counts in a comparison, so a test writes the tree it expects.
 """
@@ -29,7 +29,6 @@ from n2gdb.grammar.patterns import (
     Link,
     Negated,
     OneOf,
-    Pattern,
     Position,
     Run,
     Step,
@@ -37,6 +36,7 @@ from n2gdb.grammar.patterns import (
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -73,7 +73,6 @@ __all__ = [
     "OneOf",
     "Operator",
     "Or",
-    "Pattern",
     "Position",
     "Query",
     "RankBy",
@@ -87,6 +86,7 @@ __all__ = [
     "TokenExpression",
     "TokenKind",
     "TokenLiteral",
+    "TokenPattern",
     "TokenQuery",
     "TokenTest",
     "Variable",
@@ -146,7 +146,7 @@ class Metric(Enum):
 class Matching:
     """The neuron has a pattern that matches."""
 
-    pattern: Pattern
+    pattern: TokenPattern
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 

@@ -1,4 +1,4 @@
-"""What one MATCHING clause asks of a path: tests of single tokens, and how far apart they stand."""
+"""Pattern nodes: tests of single tokens, and the distances between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ __all__ = [
     "Link",
     "Negated",
     "OneOf",
-    "Pattern",
     "Position",
     "Run",
     "Step",
@@ -21,6 +20,7 @@ __all__ = [
     "TokenExpression",
     "TokenKind",
     "TokenLiteral",
+    "TokenPattern",
     "TokenTest",
     "Variable",
 ]
@@ -125,7 +125,7 @@ Step: TypeAlias = TokenTest | Variable | AnyToken | Run
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How far the next step lies behind this one: ``least`` to ``most`` positions, None for any number.
+    """How far the next step lies after this one: ``least`` to ``most`` positions, None for any number.
 
     ``either`` is NEAR: the two steps, both of them tests or variables, may stand in either order.
     """
@@ -136,7 +136,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class TokenPattern:
     """Steps in text order, whichever way they were written, and the links between neighbours."""
 
     steps: tuple[Step, ...]

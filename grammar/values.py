@@ -1,15 +1,16 @@
-"""What the grammar cannot check: values read from the text, and the error where they make no sense."""
+"""Values that the grammar cannot check, read from the text, and the error if they make no sense."""
 
 from __future__ import annotations
 
 import re
-from typing import NoReturn
-
-from lark import Token
+from typing import TYPE_CHECKING, NoReturn
 
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, no_field
 from n2gdb.grammar.patterns import Position
+
+if TYPE_CHECKING:
+    from lark import Token
 
 __all__ = [
     "LARGEST",
@@ -54,7 +55,7 @@ def unescaped(literal: Token) -> str:
         if escape[1] not in _ESCAPES:
             at = position_of(literal)
             fail(
-                rf"\{escape[1]} is no escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
+                rf"\{escape[1]} is not an escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
                 Position(at.line, at.column + 1 + escape.start()),
             )
         return _ESCAPES[escape[1]]

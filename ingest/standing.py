@@ -1,4 +1,4 @@
-"""What a database holds already: an ingest takes nothing away that the shards beside it could not give back.
+"""What a database already holds: an ingest never removes what the shards beside it could not restore.
 
 A database is built anew from shards. So what its file holds is compared with them before anything is
 learned: a file that was passed on without its shards, or whose shards were removed, is refused.
@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.errors import RebuildError, StorageError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.storage import schema
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import read_models
+from n2gdb.storage.read.neurons import read_places
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["Identity", "require_room", "runs_to_keep", "windows_of"]
@@ -49,7 +50,7 @@ class Identity:
 
 
 def require_room(database: Path, scan: int) -> None:
-    """Raise StorageError where there is surely no room, before hours are spent.
+    """Raise StorageError where there is surely too little space, before hours are spent.
 
     ``scan`` bytes go to the shards, and the new database stands beside the old one until it is whole. The
     rest cannot be known before it is learned.
@@ -70,7 +71,7 @@ def runs_to_keep(
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
     ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
-    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is no database.
+    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is not a database.
     """
     others = {
         Identity.of(other.model()): other
@@ -96,7 +97,7 @@ def runs_to_keep(
     return sorted(kept.values(), key=lambda other: other.path)
 
 
-def windows_of(numbers: npt.NDArray[np.int64], corpus: CorpusStore) -> pa.Table:
+def windows_of(numbers: Int64Array, corpus: CorpusStore) -> pa.Table:
     """Return windows of a corpus by their numbers, rising: ``schema.WINDOWS``."""
     text = corpus.tokens_of(numbers)
     real = text != PAD
@@ -117,12 +118,12 @@ def _held(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
         raise
     with connection:
         models = read_models(connection)
-        rows = connection.table("MATCH (n:Neuron) RETURN n.model AS model, n.layer AS layer, n.`index` AS i")
+        rows = read_places(connection)
     found: dict[Identity, Neurons] = {}
     for model in models:
         prints = (model.model_fingerprint, model.tokenizer_fingerprint, model.corpus_fingerprint)
         own = rows.filter(pc.equal(rows["model"], model.number))
-        neurons = set(zip(own["layer"].to_pylist(), own["i"].to_pylist(), strict=True))
+        neurons = set(zip(own["layer"].to_pylist(), own["index"].to_pylist(), strict=True))
         found[Identity(model.name, *prints, model.configuration)] = neurons
     return found
 
@@ -163,7 +164,7 @@ def _require_whole(run: RunFolder, name: str) -> None:
     run.write_windows(windows_of(wanted, corpus))
 
 
-def _has_windows(run: RunFolder, wanted: npt.NDArray[np.int64]) -> bool:
+def _has_windows(run: RunFolder, wanted: Int64Array) -> bool:
     try:
         return bool(np.isin(wanted, run.windows()["window"].to_numpy()).all())
     except StorageError:

@@ -1,8 +1,9 @@
-"""The Python door to a database: open it, ask it, look at a neuron."""
+"""The public API of a database: open it, query it, look at a neuron."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.ids import MOST_TOKENS, NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
@@ -47,12 +48,20 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     """Open a database to read; ``n2gdb.open`` is this function.
 
     Raises DatabaseNotFoundError, DatabaseFormatError or DatabaseLockedError.
+
+    >>> with n2gdb.open("neurons.n2gdb") as opened:
+    ...     print(opened.count("neurons"))
+    7
     """
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
 class Database:
-    """A database opened to read; a context manager, for any number of threads."""
+    """A database opened to read; a context manager, for any number of threads.
+
+    >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
+    ['L3N45', 'L4N12']
+    """
 
     def __init__(self, connection: Connection) -> None:
         """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
@@ -84,6 +93,12 @@ class Database:
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
         where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
+
+        >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
+        ...     print(hit.neuron, hit.activation, hit.path)
+        L4N358 0.75 ·an · ·other
+        >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
+        {'group': 5, 'count': 1}
         """
         from n2gdb.query.execution.executor import answer
 
@@ -91,7 +106,11 @@ class Database:
             return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
-        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
+        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
+
+        >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
+        4
+        """
         from n2gdb.query.execution.executor import count
 
         with within(timeout):
@@ -112,6 +131,9 @@ class Database:
         ``metric`` is graph (weighted overlap of the two tries), tokens (the paper's rule) or subset,
         ``above`` the least similarity; ``model`` is the neuron's where several have one of its name,
         ``within`` the model to search, all of them by default. Raises UnknownNameError and QueryError.
+
+        >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
+        [('L4N137', 0.62), ('L4N12', 0.44)]
         """
         from n2gdb.similarity.neurons import read_metric, similar_neurons
 
@@ -139,8 +161,11 @@ class Database:
         """Return every pair of neurons that are alike by ``above`` or more, exactly; the most alike first.
 
         By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
-        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
+        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` gets each stage,
         how much of it is done, and how much there is. Raises QueryError.
+
+        >>> print(db.pairs("subset", across_layers=True, min_size=2).to_csv().splitlines()[1])
+        L3N45,L4N12,1.0,2
         """
         from n2gdb.similarity.neurons import named_pairs, read_metric
         from n2gdb.similarity.pairs import similar_pairs
@@ -178,10 +203,15 @@ class Database:
 
         ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
         Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
+
+        >>> for token in db.firing(" the other"):
+        ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
+         the ['L0N12']
+         other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
         """
         from n2gdb.prediction.fired_tokens import fired_tokens
 
-        owner, tokens = self.model(model), self.cut(text, model)
+        owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
             raise QueryError(f"{at} lies outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
@@ -194,9 +224,18 @@ class Database:
             min_f1=None if min_f1 is None else arguments.number("min_f1", min_f1),
         )
 
-    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text in a model, none of them special; raises as ``tokenizer`` does."""
+    def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
+        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does.
+
+        >>> [db.text(token) for token in db.tokenize("the other side")]
+        ['the', ' other', ' side']
+        """
         return self.tokenizer(model).cut(arguments.text("text", text))
+
+    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
+        """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
+        warnings.warn("Database.cut is now Database.tokenize", DeprecationWarning, stacklevel=2)
+        return self.tokenize(text, model)
 
     def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
         """Yield every neuron of a model, or of one of its layers, in order.
@@ -267,6 +306,9 @@ class Database:
         """Return a neuron by its name; ``model`` is needed where the database holds several.
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
+
+        >>> db.neuron("L4N358").n_patterns
+        3
         """
         wanted = NeuronName.of(name)
         owner = self.model(model)
@@ -287,7 +329,7 @@ class Database:
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: owner.number << 32 | token for token in _ids(owner, tokens)}
+        keys = {token: token_key(owner.number, token) for token in _ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
@@ -332,7 +374,7 @@ def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
     """Return token ids; raise UnknownNameError for one that no model could have."""
     ids = arguments.wholes("tokens", tokens, -_LARGEST)
     for token in ids:
-        if not 0 <= token < 1 << 32:
+        if not 0 <= token < MOST_TOKENS:
             raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
     return ids
 

@@ -1,7 +1,8 @@
-"""One neuron as the database holds it: its statistics, its graph and its top examples."""
+"""One neuron of a database: its statistics, its graph and its top examples."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +18,8 @@ from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
 
 if TYPE_CHECKING:
     import networkx as nx
-    import numpy as np
-    import numpy.typing as npt
 
+    from n2gdb.core.arrays import FloatArray
     from n2gdb.drawing import Picture
     from n2gdb.drawing.stored_graph import StoredGraph
     from n2gdb.prediction.reading import Reading
@@ -32,7 +32,12 @@ __all__ = ["Neuron", "NeuronPattern", "NeuronSource", "load_neuron"]
 
 @dataclass(frozen=True, slots=True)
 class NeuronPattern:
-    """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts."""
+    """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts.
+
+    >>> strongest = neuron.patterns()[0]
+    >>> print(strongest, strongest.activation, len(strongest.path))
+    ·the · ·other 1.0 2
+    """
 
     path: tuple[PathStep, ...]
     activation: float
@@ -49,7 +54,7 @@ class NeuronSource(Protocol):
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids."""
 
-    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
+    def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
         """Return the token ids of a text."""
 
     def model(self, name: str | None = None) -> ModelInfo:
@@ -73,6 +78,10 @@ class Neuron:
     """A stored neuron; ``statistics`` holds all its figures by name, and each is an attribute too.
 
     ``graph`` and ``examples`` are read when first asked for, while the database is open.
+
+    >>> neuron = db.neuron("L4N358")
+    >>> neuron.state, neuron.n_nodes
+    ('live', 4)
     """
 
     name: NeuronName
@@ -129,7 +138,14 @@ class Neuron:
         }
 
     def patterns(self) -> tuple[NeuronPattern, ...]:
-        """Return the graph's patterns with the texts of their tokens, the strongest first."""
+        """Return the graph's patterns with the texts of their tokens, the strongest first.
+
+        >>> for pattern in neuron.patterns():
+        ...     print(pattern.activation, pattern)
+        1.0 ·the · ·other
+        0.75 ·an · ·other
+        0.5 ·on · _ · ·other
+        """
         texts = self._texts()
         found = []
         for pattern in (each.decimal() for each in self.graph.patterns()):
@@ -140,19 +156,26 @@ class Neuron:
             found.append(NeuronPattern(filled(steps), pattern.activation))
         return tuple(sorted(found, key=lambda each: -each.activation))
 
-    def predict(self, text: str | Sequence[int]) -> npt.NDArray[np.float32]:
+    def predict(self, text: str | Sequence[int]) -> FloatArray:
         """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
 
-        The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
+        Only the graph is run, not the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
+
+        >>> [float(activation) for activation in neuron.predict(" on the other side")]
+        [0.0, 0.0, 0.5, 0.0]
         """
-        return self.graph.predict(self.cut(text) if isinstance(text, str) else arguments.wholes("text", text))
+        tokens = self.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
+        return self.graph.predict(tokens)
 
     def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
-        """Read a text token by token: the graph's prediction, the pattern behind it, and the truth if given.
+        """Read a text token by token: the graph's prediction, its pattern, and the truth if given.
 
         A notebook shows the result in colours; see ``n2gdb.prediction.reading.read_text``, also for what is
         raised.
+
+        >>> neuron.read(" on the other side").tokens[2].pattern
+        '·on · _ · ·other'
         """
         from n2gdb.prediction.reading import read_text
 
@@ -164,9 +187,14 @@ class Neuron:
 
         return read_example(self, example)
 
-    def cut(self, text: str) -> tuple[int, ...]:
+    def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text in the neuron's model; raises as ``Database.tokenizer`` does."""
-        return self._database.cut(text, self.model)
+        return self._database.tokenize(text, self.model)
+
+    def cut(self, text: str) -> tuple[int, ...]:
+        """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
+        warnings.warn("Neuron.cut is now Neuron.tokenize", DeprecationWarning, stacklevel=2)
+        return self.tokenize(text)
 
     def texts(self, tokens: Iterable[int]) -> dict[int, str]:
         """Return the texts of token ids of the neuron's model; raises as ``Database.texts`` does."""
@@ -180,7 +208,11 @@ class Neuron:
     def similar(
         self, k: int | None = 20, metric: str = "graph", *, above: float = 0.0
     ) -> Answer[SimilarNeuron]:
-        """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``."""
+        """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``.
+
+        >>> neuron.similar(k=1)[0].neuron
+        NeuronName(layer=4, index=137)
+        """
         return self._database.similar(self.name, k, metric, above=above, model=self.model)
 
     def example_text(self, example: Example) -> str:
@@ -193,9 +225,9 @@ class Neuron:
     def to_networkx(self) -> nx.DiGraph:
         """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
 
-        Raises QueryError where networkx is not installed.
+        Raises MissingDependencyError where networkx is not installed.
         """
-        from n2gdb.core.networkx_graph import to_networkx
+        from n2gdb.networkx_graph import to_networkx
 
         return to_networkx(self.graph, self._texts())
 

@@ -10,6 +10,7 @@ from types import FunctionType
 import pytest
 
 import n2gdb
+from tests.support.cli_world import build_cli_world
 
 PUBLIC = [name for name in n2gdb.__all__ if name != "__version__"]
 
@@ -56,3 +57,16 @@ def test_every_public_function_is_typed(name: str) -> None:
             assert parameter.annotation is not inspect.Parameter.empty, (
                 f"{function.__qualname__}: {parameter}"
             )
+
+
+def test_the_old_name_of_tokenize_warns_and_answers_the_same(tmp_path: Path) -> None:
+    text = "on the other side"
+    with n2gdb.open(build_cli_world(tmp_path)) as database:
+        neuron = database.neuron("L4N358")
+        with pytest.warns(DeprecationWarning, match=r"Database\.cut is now Database\.tokenize") as warned:
+            tokens = database.cut(text)
+        assert warned[0].filename == __file__  # the caller's line, not the library's
+        with pytest.warns(DeprecationWarning, match=r"Neuron\.cut is now Neuron\.tokenize"):
+            assert neuron.cut(text) == tokens
+        assert database.tokenize(text) == neuron.tokenize(text) == tokens
+        assert [database.text(token) for token in tokens] == ["on", " the", " other", " side"]

@@ -1,4 +1,4 @@
-"""`n2gdb predict`: one neuron's stored graph, run on a text, and beside it what the neuron truly does."""
+"""`n2gdb predict`: one neuron's stored graph run on a text, beside the neuron's true activations."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _read(
 ) -> Reading:
     from n2gdb.prediction.reading import read_text
 
-    tokens = neuron.cut(text)
+    tokens = neuron.tokenize(text)
     activations = _truth(database, neuron, tokens, device) if true else None
     return read_text(neuron, tokens, activations, title="" if file is None or str(file) == "-" else file.name)
 

@@ -1,4 +1,4 @@
-"""The files that an export writes: lines of JSON, tables as CSV or Parquet, and a graph as GraphML."""
+"""Export formats: JSON lines, tables as CSV or Parquet, and a graph as GraphML."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from n2gdb.cli.output.graph_tree import write_path
+from n2gdb.core.ids import model_of
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import display
 from n2gdb.grammar.fields import Kind
@@ -210,7 +211,7 @@ def _arrow_type(column: str) -> Any:
 _XML_TYPES = {Kind.WHOLE: "long", Kind.REAL: "double", Kind.CHOICE: "string"}
 
 
-#: What GraphML must be told of each attribute before it is used: of what it is one, and its type.
+#: What GraphML must declare of each attribute before it is used: of what it is one, and its type.
 _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "label": ("node", "string"),
     "kind": ("node", "string"),
@@ -247,7 +248,7 @@ class _GraphML(Writer):
             self._element(f'node id="{name}"', values)
             for row in _node_rows(neuron):
                 *_, pre, parent, depth, token, text, importance, end = row
-                target = f"t{neuron.key >> 40}.{token}"
+                target = f"t{model_of(neuron.key)}.{token}"
                 self._token(target, neuron.model, token, text)
                 edge = {"role": "context" if depth else "activating", "pre": pre, "parent": parent}
                 edge |= {"depth": depth, "importance": importance, "end": end}

@@ -1,4 +1,4 @@
-"""Context windows: the corpus as one stream of tokens, cut to the length that a model reads."""
+"""Context windows: the corpus as one stream of tokens, cut to the model's context length."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import IntArray
 from n2gdb.errors import CorpusError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.cutting import cut_text
@@ -16,7 +16,6 @@ from n2gdb.ingest.corpus.sampling import Draw
 
 __all__ = ["Windows"]
 
-IntArray = npt.NDArray[np.int32]
 
 #: Texts are encoded together, side by side, until they have this many characters: a token takes hundreds of
 #: bytes while it is encoded.
@@ -42,7 +41,7 @@ class _Reader(Protocol):
 class Windows:
     """Windows of a corpus, read once, in batches; memory does not grow with the corpus.
 
-    Documents are joined by ``separator`` and cut into windows of ``length`` tokens, each behind a BOS
+    Documents are joined by ``separator`` and cut into windows of ``length`` tokens, each after a BOS
     when the model has one, as models are trained. Without a separator no window spans two documents.
     A window cut short by the end is padded with PAD.
 

@@ -1,4 +1,4 @@
-"""Held-out judging: how well stored graphs and look-up tables predict neurons on random text.
+"""Held-out evaluation: how well stored graphs and look-up tables predict neurons on random text.
 
 Top examples flatter: every one of them holds a firing. In random text firings are rare, and a graph that
 fires too often shows it.
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.graph import IndexedText, NeuronGraph
 from n2gdb.core.progress import Report
 from n2gdb.database import Database
@@ -34,10 +34,6 @@ from n2gdb.storage.read.scores import N2G, LayerScores
 
 __all__ = ["HeldoutText", "judge_heldout"]
 
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Padding between windows, at least: no pattern may reach further back.
 _GAP = 64

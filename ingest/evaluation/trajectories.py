@@ -1,4 +1,4 @@
-"""Trajectories: run the pivots of top examples behind ever longer contexts.
+"""Trajectories: activations of top examples' pivots after ever longer contexts.
 
 Source: N2G, arXiv 2305.19911, figure 2.
 """
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import Float64Array, FloatArray, IndexArray, IntArray
 from n2gdb.core.progress import Report, silent
 from n2gdb.core.readings import Example
 from n2gdb.core.trajectories import (
@@ -35,13 +35,9 @@ from n2gdb.storage.read.examples import firing_neurons, strongest_examples
 
 __all__ = ["average", "follow_contexts", "layer_trajectories", "neuron_trajectories"]
 
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-
 
 def follow_contexts(engine: Engine, layer: int, examples: Examples, lengths: Sequence[int]) -> FloatArray:
-    """Normalised activation of each pivot in prompts of at most so many tokens, behind a BOS.
+    """Normalised activation of each pivot in prompts of at most so many tokens, after a BOS.
 
     A prompt ends on the pivot and begins no earlier than its window or the last special token before it;
     without a BOS one more token stands before a lone pivot. Returns (example, length) float32.
@@ -62,7 +58,7 @@ def _reaches(engine: Engine, examples: Examples, longest: int) -> IndexArray:
 
 
 def _suffixes(bos: int | None, examples: Examples, row: IndexArray, length: IndexArray) -> IntArray:
-    """Cut the last tokens up to pivots, each suffix of its own length, behind a BOS: (suffix, position)."""
+    """Cut the last tokens up to pivots, each suffix of its own length, after a BOS: (suffix, position)."""
     place = np.arange(length.max())
     inside = place < length[:, None]
     position = examples.pivot[row, None] + 1 - length[:, None] + place  # (suffix, position)
@@ -160,7 +156,7 @@ def average(
     )
 
 
-def _mean_by(place: IndexArray, values: FloatArray) -> npt.NDArray[np.float64]:
+def _mean_by(place: IndexArray, values: FloatArray) -> Float64Array:
     """Average the rows of one place: (row,), (row, column) -> (place, column)."""
     total = np.zeros((int(place.max()) + 1, values.shape[1]))
     np.add.at(total, place, values)

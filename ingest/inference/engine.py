@@ -1,4 +1,4 @@
-"""The batched engine: prompts of many neurons share passes, and what they begin with alike is run once.
+"""The batched engine: prompts of many neurons share passes, and common prefixes are run once.
 
 Prompts are rows of token ids, padded on the right with PAD. A model with a trunk runs them as packed
 trees; any other as padded batches (``passes``), each distinct prompt once: attention is causal, so padding
@@ -12,9 +12,9 @@ from functools import partial
 from threading import Lock
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.errors import IngestError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
@@ -25,10 +25,6 @@ from n2gdb.ingest.models.subject import SubjectModel
 
 __all__ = ["Engine"]
 
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 #: A batch holds at least this many tokens, however little memory there is.
 _SMALLEST_BATCH = 64
@@ -64,7 +60,7 @@ class Engine:
 
     @property
     def askers(self) -> int:
-        """How many threads may ask at a time: while one sorts what it was told, another's passes run."""
+        """How many threads may ask at a time: while one sorts its results, another's passes run."""
         return self.passes.askers
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The model whose neurons are read: loading it, and running it no further than needed."""
+"""The subject model: loaded, and run no further than needed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import BoolArray, IntArray
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
@@ -38,7 +38,7 @@ class SubjectModel:
     """A causal language model, read at one site a layer; activations are float32.
 
     Tokens are (batch, position) int64 on ``device``, padded on the right with any token: attention is
-    causal, so what stands behind a position never changes it, and no mask is needed. Tensors returned
+    causal, so later tokens never change a position, and no mask is needed. Tensors returned
     are inference tensors on ``device``.
     """
 
@@ -84,13 +84,13 @@ class SubjectModel:
         """Whether a window's first position can count: without a BOS attention rests on what is there."""
         return self.bos is not None
 
-    def counted(self, windows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    def counted(self, windows: IntArray) -> BoolArray:
         """Whether each position of windows, or of prompts, counts: (window, position).
 
         Padding and special tokens never do, nor, in a model without BOS, does the first position: what
         stands there, whatever token it is, has activations beyond any other position's.
         """
-        counts: npt.NDArray[np.bool_] = (windows != PAD) & ~np.isin(windows, list(self.special))
+        counts: BoolArray = (windows != PAD) & ~np.isin(windows, list(self.special))
         counts[:, :1] &= self.first_counts
         return counts
 
@@ -203,7 +203,7 @@ def load_model(
         )
     if precision == "bfloat16" and model.trunk is None:
         raise ModelError(
-            f"{model.name} can be run in float32 alone: its layers have parts that n2gdb does not know"
+            f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
         )
     return model
 

@@ -1,7 +1,7 @@
 """The trunk: a model's layers on plain tensors, over a packed tree of prompts or windows.
 
 What a bridge runs one hooked step at a time for every prompt is run here once for every node of a tree,
-no further than to the site, and in the site's layer for the asked nodes alone.
+no further than to the site, and in the site's layer only for the requested nodes.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.ingest.models.packing import Packed
 
 __all__ = ["Heads", "Trunk", "TrunkLayer"]
 
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 Turns = tuple[torch.Tensor, torch.Tensor]
 Linear = tuple[torch.Tensor, torch.Tensor | None]
 Activation = Callable[[torch.Tensor], torch.Tensor]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
@@ -19,10 +19,6 @@ from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Prompts
 
 __all__ = ["HELPERS", "Helper", "augment", "load_helpers"]
-
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 
 
 class Helper(Protocol):
@@ -129,7 +125,7 @@ class MaskedHelper:
                 "(--augment masked:DIRECTORY), or augment with model or embedding"
             ) from error
         if self._tokenizer.mask_token is None:
-            raise ModelError(f"{name!r} has no mask token, so it is no masked language model")
+            raise ModelError(f"{name!r} has no mask token, so it is not a masked language model")
 
     def propose(self, prompts: IntArray, positions: IndexArray, n: int) -> IndexArray:
         """See Helper; a proposal that is not one token of the subject model is left out."""

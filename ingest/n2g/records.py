@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.n2g.learn import Block
@@ -20,7 +20,7 @@ TRACE_BEFORE, TRACE_AFTER = 31, 16
 
 
 def neurons_table(
-    block: Block, graphs: Sequence[NeuronGraph], verdicts: Sequence[Verdict], dead: npt.NDArray[np.bool_]
+    block: Block, graphs: Sequence[NeuronGraph], verdicts: Sequence[Verdict], dead: BoolArray
 ) -> pa.Table:
     """Every statistic of a block's neurons: ``schema.NEURONS``."""
     rows = []
@@ -77,7 +77,7 @@ def _state(graph: NeuronGraph, verdict: Verdict, is_dead: bool) -> str:
     return "live" if verdict.predicted_firings else "unpredicted"
 
 
-def examples_table(block: Block, window: npt.NDArray[np.int64], train: npt.NDArray[np.bool_]) -> pa.Table:
+def examples_table(block: Block, window: Int64Array, train: BoolArray) -> pa.Table:
     """A block's top examples, each with the activations around its pivot: ``schema.EXAMPLES``.
 
     window (neuron, example) holds the windows' numbers in the corpus.
@@ -85,9 +85,7 @@ def examples_table(block: Block, window: npt.NDArray[np.int64], train: npt.NDArr
     return pa.Table.from_pylist(list(_examples(block, window, train)), schema.EXAMPLES)
 
 
-def _examples(
-    block: Block, window: npt.NDArray[np.int64], train: npt.NDArray[np.bool_]
-) -> Iterator[dict[str, object]]:
+def _examples(block: Block, window: Int64Array, train: BoolArray) -> Iterator[dict[str, object]]:
     for row, place in zip(*np.nonzero(block.exists), strict=True):
         pivot = int(block.pivot[row, place])
         start = max(0, pivot - TRACE_BEFORE)

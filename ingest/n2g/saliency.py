@@ -1,21 +1,18 @@
-"""Saliency: how much of an activation is lost when a context token is masked."""
+"""Saliency: the share of an activation that is lost when a context token is masked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.n2g.prune import Prompts
 
 __all__ = ["measure_saliency"]
 
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Spans of masked tokens lengthen by this factor with their distance from the pivot.
 _SPAN_GROWTH = 2.0
@@ -27,7 +24,7 @@ class _Spans:
 
     prompt: IndexArray  # (span,)
     first: IndexArray  # (span,)
-    stop: IndexArray  # (span,) behind the last
+    stop: IndexArray  # (span,) after the last
 
     def halves(self, rows: BoolArray) -> _Spans:
         """Cut the spans of these rows in two."""
@@ -130,7 +127,7 @@ def _bounds(alone: int, furthest: int) -> IndexArray:
     return np.array(bounds, np.intp)
 
 
-def _mask(prompts: Prompts, spans: _Spans, mask: int) -> npt.NDArray[np.int32]:
+def _mask(prompts: Prompts, spans: _Spans, mask: int) -> IntArray:
     """The prompts with a span masked in each: (span, position)."""
     position = np.arange(prompts.tokens.shape[1])
     masked = (position >= spans.first[:, None]) & (position < spans.stop[:, None])
@@ -138,14 +135,14 @@ def _mask(prompts: Prompts, spans: _Spans, mask: int) -> npt.NDArray[np.int32]:
 
 
 def _activations(engine: Engine, layer: int, prompts: Prompts, spans: _Spans, asked: BoolArray) -> FloatArray:
-    """Activations with each span masked, at asked positions behind it: (span, position)."""
+    """Activations with each span masked, at requested positions after it: (span, position)."""
     variants = _mask(prompts, spans, engine.model.mask)
     later = np.arange(variants.shape[1]) >= spans.stop[:, None]
     return engine.activations(layer, variants, prompts.neuron[spans.prompt], asked[spans.prompt] & later)
 
 
 def _lost(prompts: Prompts, spans: _Spans, found: FloatArray, asked: BoolArray) -> FloatArray:
-    """Share of the activation at asked positions behind a span that masking it takes: (span, position)."""
+    """Share of the activation at requested positions after a span that masking it takes: (span, position)."""
     later = asked[spans.prompt] & (np.arange(found.shape[1]) >= spans.stop[:, None])
     ratio = np.divide(found, prompts.activations[spans.prompt], out=np.ones_like(found), where=later)
     lost: FloatArray = np.where(later, 1 - ratio, 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster; Ray is loaded only where one is asked for."""
+"""The connection to a Ray cluster; Ray is loaded only if a cluster is requested."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from n2gdb.errors import IngestError, one_line
+from n2gdb.errors import IngestError, MissingDependencyError, one_line
 
-__all__ = ["Cluster", "connected", "require_ray"]
+__all__ = ["RayCluster", "connected", "require_ray"]
 
 #: Where Ray starts a cluster of this machine's own.
 _LOCAL = "local"
@@ -28,7 +28,7 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": 
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class RayCluster:
     """Which Ray cluster to ingest on, and on which device of its machines.
 
     ``address`` is ``local`` for one of this machine's own that ends with the ingest, ``auto`` for the one
@@ -41,20 +41,20 @@ class Cluster:
 
 
 def require_ray() -> Any:
-    """Load Ray; raise IngestError where it is not installed."""
+    """Load Ray; raise MissingDependencyError where it is not installed."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
-        raise IngestError(
+        raise MissingDependencyError(
             'ingest on a cluster needs Ray, which is not installed: pip install "n2gdb[ray]"'
         ) from error
     return ray
 
 
 @contextmanager
-def connected(cluster: Cluster) -> Iterator[None]:
+def connected(cluster: RayCluster) -> Iterator[None]:
     """Connect to a cluster, or start a local one, and let go of it at the end, whatever ends it.
 
     A connection that this process has already is used, and stays.

@@ -1,4 +1,4 @@
-"""A piece of work: some neurons of one layer, learned together and written as one shard."""
+"""Work units: some neurons of one layer, learned together and written as one shard."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import silent
 from n2gdb.errors import StorageError
@@ -118,8 +118,8 @@ class Begun:
 
     piece: Piece
     block: Block
-    window: npt.NDArray[np.int64]  # (neuron, example) numbers of the windows in the corpus
-    train: npt.NDArray[np.bool_]  # (neuron, example)
+    window: Int64Array  # (neuron, example) numbers of the windows in the corpus
+    train: BoolArray  # (neuron, example)
     learned: Learned
     random: RandomText | None
 
@@ -164,7 +164,7 @@ def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
         finish_piece(bench, begin_piece(bench, piece, text))
 
 
-def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block, npt.NDArray[np.int64]]:
+def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block, Int64Array]:
     """A block's examples with their tokens, and the windows' numbers (neuron, example)."""
     neurons = np.array(piece.neurons, np.intp)
     window = scan.window[neurons]
@@ -179,8 +179,8 @@ def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block,
 def _other_scores(
     learned: Learned,
     block: Block,
-    train: npt.NDArray[np.bool_],
-    test: npt.NDArray[np.bool_],
+    train: BoolArray,
+    test: BoolArray,
     config: N2GConfig,
 ) -> pa.Table:
     """How the graphs before refinement and the look-up tables do on the same examples."""

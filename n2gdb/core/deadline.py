@@ -1,4 +1,4 @@
-"""One deadline for a question: its statements, their planning, and the Python between them.
+"""Deadlines: one per query, for its statements, their planning, and the Python between them.
 
 Whoever answers a question opens ``within``; what takes long below it looks at the clock with ``check_time``.
 """
@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
-from numbers import Real
 from typing import Any, TypeVar
 
 from n2gdb.errors import QueryError, QueryTimeoutError
@@ -67,7 +66,7 @@ def _lies_ahead(seconds: object) -> bool:
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError behind it."""
+    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError after it."""
     deadline = _DEADLINE.get()
     if deadline is None:
         return None

@@ -1,4 +1,4 @@
-"""The neuron graph: a trie of token patterns over token ids, held in arrays, and run on text."""
+"""The neuron graph: a trie of token patterns over token ids, stored in arrays, and run on text."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray, IntegerArray
 from n2gdb.core.reals import as_decimal
 
 __all__ = ["IndexedText", "NeuronGraph", "Pattern", "Step"]
 
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Step:
-    """One named token of a pattern; ``depth`` counts back from the activating token, which is 0."""
+    """One named token of a pattern; ``depth`` counts back from the activating token, which is 0.
+
+    >>> next(neuron.graph.patterns()).steps[0].depth
+    0
+    """
 
     depth: int
     token: int
@@ -31,8 +32,12 @@ class Step:
 class Pattern:
     """One complete path: the activating token first, then context going back through the text.
 
-    ``steps`` holds the named tokens alone, by rising depth; a gap in depth is a run of any-tokens.
+    ``steps`` holds only the named tokens, by rising depth; a gap in depth is a run of any-tokens.
     ``activation`` is the normalised activation that the end mark carries.
+
+    >>> pattern = next(neuron.graph.patterns())
+    >>> [(step.depth, db.text(step.token)) for step in pattern.steps], pattern.activation
+    ([(0, ' other'), (1, ' the')], 1.0)
     """
 
     steps: tuple[Step, ...]
@@ -77,6 +82,12 @@ class NeuronGraph:
     end         (nodes,) float32  normalised activation of the pattern ending here; NaN where none ends
 
     Source: N2G, arXiv 2305.19911, section 3 (the trie), with any-tokens kept implicit.
+
+    >>> graph = NeuronGraph.from_patterns([Pattern((Step(0, 7, 1.0), Step(2, 5, 0.9)), activation=0.75)])
+    >>> len(graph), graph.n_patterns
+    (2, 1)
+    >>> graph.predict([5, 1, 7, 7]).tolist()
+    [0.0, 0.0, 0.75, 0.0]
     """
 
     token: IntArray
@@ -188,7 +199,7 @@ class NeuronGraph:
             if not math.isnan(end[node]):
                 yield Pattern(paths[node], end[node])
 
-    def predict(self, tokens: Sequence[int] | npt.NDArray[np.integer] | IndexedText) -> FloatArray:
+    def predict(self, tokens: Sequence[int] | IntegerArray | IndexedText) -> FloatArray:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.
 
         It is that of the pattern that ``matched`` names; 0 where no pattern matches.
@@ -198,7 +209,7 @@ class NeuronGraph:
         predicted[ends >= 0] = self.end[ends[ends >= 0]]
         return predicted
 
-    def matched(self, tokens: Sequence[int] | npt.NDArray[np.integer] | IndexedText) -> IntArray:
+    def matched(self, tokens: Sequence[int] | IntegerArray | IndexedText) -> IntArray:
         """Return where the pattern that counts at every position ends: (positions,) int32.
 
         Preorder indices, -1 where no pattern matches. Literal and any-token branches are both followed;
@@ -210,7 +221,7 @@ class NeuronGraph:
         longest = np.full(len(text), -1, np.int64)  # rank of the best match so far
         strongest = np.zeros(len(text), np.float32)
         ends = np.full(len(text), -1, np.int32)
-        at: list[npt.NDArray[np.intp]] = []  # per node, the positions where it matches
+        at: list[IndexArray] = []  # per node, the positions where it matches
         named: list[int] = []
         for node in range(len(self)):
             parent, depth = int(self.parent[node]), int(self.depth[node])
@@ -241,12 +252,12 @@ class IndexedText:
 
     __slots__ = ("_order", "_sorted", "tokens")
 
-    def __init__(self, tokens: npt.NDArray[np.integer]) -> None:
+    def __init__(self, tokens: IntegerArray) -> None:
         self.tokens = np.asarray(tokens, np.int64)
         self._order = np.argsort(self.tokens, kind="stable")
         self._sorted = self.tokens[self._order]
 
-    def positions(self, token: int) -> npt.NDArray[np.intp]:
+    def positions(self, token: int) -> IndexArray:
         """Return where a token stands, in rising order."""
         if token < 0:
             return self._order[:0]

@@ -1,20 +1,59 @@
-"""The name of a neuron: a layer and an index in it."""
+"""Identity: how a neuron is named, and how neurons, tokens and the like are numbered in a database.
+
+Keys are put together and taken apart in the functions below alone: no other file shifts their bits. The bits
+of a neuron's key, from the highest: model, then layer 16, then index 24; so keys rise with the three.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from n2gdb.errors import UnknownNameError
 
-__all__ = ["NeuronName", "token_key"]
+if TYPE_CHECKING:
+    from n2gdb.core.arrays import Int64Array
+
+    Keys = TypeVar("Keys", int, Int64Array)
+else:
+    Keys = TypeVar("Keys")
+
+__all__ = [
+    "MOST_TOKENS",
+    "WITHIN_MODEL",
+    "NeuronName",
+    "UnitPlace",
+    "item_key",
+    "layer_of",
+    "model_of",
+    "place_of",
+    "token_key",
+    "token_of",
+    "unit_key",
+]
+
+_MODEL, _LAYER, _TOKEN = 40, 24, 32
+_MOST_LAYERS, _MOST_INDICES = 1 << (_MODEL - _LAYER), 1 << _LAYER
+
+#: What a neuron's key leaves when it is divided by this does not say its model.
+WITHIN_MODEL = 1 << _MODEL
+
+#: How many tokens of a model a key has room for.
+MOST_TOKENS = 1 << _TOKEN
 
 _FORMS = re.compile(r"(?:L(\d+)N(\d+)|(\d+)/(\d+)|blocks\.(\d+)\.mlp/(\d+))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class NeuronName:
-    """One unit of one model's MLPs, written ``L3N45``."""
+    """One unit of one model's MLPs, written ``L3N45``.
+
+    >>> NeuronName.parse("L3N45")
+    NeuronName(layer=3, index=45)
+    >>> print(NeuronName(3, 45))
+    L3N45
+    """
 
     layer: int
     index: int
@@ -43,6 +82,49 @@ class NeuronName:
         return f"L{self.layer}N{self.index}"
 
 
-def token_key(model: int, token: int) -> int:
+@dataclass(frozen=True, slots=True, order=True)
+class UnitPlace:
+    """Where a neuron is in a database: the numbers that its key is made of."""
+
+    model: int
+    layer: int
+    index: int
+
+
+def unit_key(model: int, layer: Keys, index: Keys) -> Keys:
+    """Number a neuron in a database, or many at once in arrays.
+
+    >>> place_of(unit_key(1, 3, 45))
+    UnitPlace(model=1, layer=3, index=45)
+    """
+    return model << _MODEL | layer << _LAYER | index
+
+
+def place_of(key: int) -> UnitPlace:
+    """Take a neuron's key apart."""
+    return UnitPlace(key >> _MODEL, key >> _LAYER & _MOST_LAYERS - 1, key & _MOST_INDICES - 1)
+
+
+def layer_of(keys: Keys) -> Keys:
+    """Return what neurons of one layer of one model have alike in their keys."""
+    return keys >> _LAYER
+
+
+def item_key(model: int, number: Keys) -> Keys:
+    """Number a window or a row of scores of a model in a database."""
+    return model << _MODEL | number
+
+
+def model_of(key: int) -> int:
+    """Number of the model that a neuron, window or row of scores belongs to."""
+    return key >> _MODEL
+
+
+def token_key(model: int, token: Keys) -> Keys:
     """Number a token of a model in a database."""
-    return model << 32 | token
+    return model << _TOKEN | token
+
+
+def token_of(key: int) -> tuple[int, int]:
+    """Take a token's key apart: the model's number and the token's id."""
+    return key >> _TOKEN, key & MOST_TOKENS - 1

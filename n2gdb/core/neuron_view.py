@@ -1,4 +1,4 @@
-"""What pictures and readings ask of a neuron: its name, its figures, its graph, and its tokens' texts."""
+"""The interface of a neuron that pictures and readings need."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ class NeuronView(Protocol):
     def texts(self, tokens: Iterable[int]) -> Mapping[int, str]:
         """Return the texts of token ids of its model."""
 
-    def cut(self, text: str) -> tuple[int, ...]:
+    def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text."""

@@ -1,4 +1,4 @@
-"""A pattern as people read it: its positions in text order, any-tokens and all."""
+"""Paths: patterns as people read them, in text order, with any-tokens."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ class PathStep:
     """One position of a path: a token, or any token where ``token``, ``text`` and ``importance`` are None.
 
     ``depth`` counts back from the activating token; ``matched`` says that the query names this step.
+
+    >>> [(step.depth, step.text) for step in db.query("neurons MATCHING 'on' BEFORE ...")[0].evidence[0].path]
+    [(2, ' on'), (1, None), (0, ' other')]
     """
 
     depth: int

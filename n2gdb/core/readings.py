@@ -1,4 +1,4 @@
-"""Texts beside what a neuron does on them: its top examples, and readings token by token."""
+"""Example and reading records: texts with a neuron's activations on their tokens."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class Example:
 
     ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
     value, not normalised. ``trace`` holds normalised activations from position ``start`` on.
+
+    >>> example = neuron.examples[0]
+    >>> example.activation, db.text(example.tokens[example.pivot])
+    (4.0, '#')
     """
 
     rank: int
@@ -61,6 +65,10 @@ class ReadToken:
     ``predicted`` is the graph's, 0 where no pattern matches; ``pattern`` is the one that does, in text order
     (``·on · _ · ·other``), and ``at`` the positions of the tokens that it names, its own the last. ``true``
     is the neuron's own activation, None where it is not known.
+
+    >>> token = neuron.read(" on an other").tokens[2]
+    >>> token.predicted, token.pattern, token.at
+    (0.5, '·on · _ · ·other', (0, 2))
     """
 
     position: int
@@ -102,7 +110,7 @@ class ReadingRecord:
 
     @property
     def agreement(self) -> Agreement:
-        """Count where graph and neuron fire together and where one of them does alone."""
+        """Count where graph and neuron fire together and where only one of them does."""
         known = [
             (token.true >= self.threshold, token.predicted >= self.threshold)
             for token in self.tokens
@@ -130,7 +138,7 @@ class ReadingRecord:
 
 @dataclass(frozen=True, slots=True)
 class TokenLines:
-    """A token's text, parted behind its last line break: what ends lines, how many, what begins the next."""
+    """A token's text, split after its last line break: what ends lines, how many, what begins the next."""
 
     ending: str
     breaks: int

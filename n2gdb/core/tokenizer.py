@@ -28,7 +28,11 @@ class Cutter(Protocol):
 
 
 class Tokenizer:
-    """Cuts a text into the tokens of one model, special tokens left out."""
+    """Cuts a text into the tokens of one model, special tokens left out.
+
+    >>> [db.text(token) for token in db.tokenizer().cut("the other")]
+    ['the', ' other']
+    """
 
     def __init__(self, stored: str) -> None:
         """Read the JSON of the tokenizers library; raise DatabaseFormatError where it is none."""

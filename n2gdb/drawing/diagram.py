@@ -1,4 +1,4 @@
-"""What a picture of a neuron's graph shows: its patterns, before any layout.
+"""Diagrams: what a picture of a neuron's graph shows, before any layout.
 
 As in the paper, any-tokens are left out and patterns share what they have in common. Not as in the paper,
 they share no more than that: a path through the picture, from where a pattern may begin to an activating
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["Diagram", "Link", "Mark", "Named", "read_diagram"]
+__all__ = ["Diagram", "Edge", "Mark", "Named", "read_diagram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Edge:
     """Two marks that follow each other in a pattern, as places among a diagram's marks.
 
     ``between`` counts the any-tokens from the earlier to the later.
@@ -65,7 +65,7 @@ class Diagram:
     """The marks of a graph by behaviour, and what links them; ``left_out`` counts patterns not shown."""
 
     marks: tuple[Mark, ...]
-    links: tuple[Link, ...]
+    links: tuple[Edge, ...]
     patterns: int
     left_out: int
     behaviours: int
@@ -112,7 +112,7 @@ def read_diagram(
     for place, (into, _) in enumerate(groups):
         places.setdefault(into.state, []).append(place)
     links = (
-        Link(earlier, later, into.depth - groups[later][0].depth - 1)
+        Edge(earlier, later, into.depth - groups[later][0].depth - 1)
         for earlier, (into, _) in enumerate(groups)
         for source in into.sources
         for later in places.get(source, ())
@@ -143,7 +143,7 @@ _START = -1
 def _states(
     graph: NeuronGraph, nodes: Sequence[int], begins: Mapping[int, float], behaviour: Sequence[int]
 ) -> dict[int, int]:
-    """Number the nodes so that two have one number where the same goes on behind them, to the left.
+    """Number the nodes so that two have one number if the same continues to the left of them.
 
     ``nodes`` are those shown, in preorder, with the parents of each. Behaviours share no number.
     """

@@ -1,4 +1,4 @@
-"""Plain DOT of a diagram, for Graphviz: what a picture shows, laid out elsewhere."""
+"""DOT output: a diagram in Graphviz's language."""
 
 from __future__ import annotations
 

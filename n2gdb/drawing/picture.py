@@ -1,4 +1,4 @@
-"""Pictures of neurons: one by itself, many on a sheet, two side by side, one as small as a table's line."""
+"""Pictures of neurons: one, a sheet of many, two side by side, or a thumbnail."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ class Picture:
     panel: Panel
 
     def svg(self) -> str:
-        """Return it as SVG that stands alone: light or dark with its reader's system, fonts aside."""
+        """Return it as a standalone SVG: light or dark with its reader's system, fonts aside."""
         return document(self.panel, self.title)
 
     def png(self, scale: float = 2.0) -> bytes:
-        """Return it as PNG on white, ``scale`` pixels a unit; raise FigureError without n2gdb[figures]."""
+        """Return it as PNG on white, ``scale`` pixels a unit.
+
+        Raises MissingDependencyError where n2gdb[figures] is not installed.
+        """
         from n2gdb.drawing.png import rasterised
 
         return rasterised(self.svg(), scale)

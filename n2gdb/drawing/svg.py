@@ -1,4 +1,4 @@
-"""SVG: clusters, headings and legends as elements, and the style that they share.
+"""SVG output: clusters, headings and legends as elements, and their shared style.
 
 Everything is drawn with attributes and a plain style sheet, so that browsers, notebooks and rasterisers
 agree; dark colours are an addition for who knows media queries. All text is escaped here.
@@ -47,7 +47,7 @@ _STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Part of a picture: elements whose corner is at (0, 0), and the room that they take, in pixels."""
+    """Part of a picture: elements whose corner is at (0, 0), and the space that they take, in pixels."""
 
     elements: str
     width: float

@@ -1,4 +1,4 @@
-"""Queries over HTTP: answered, checked as they are typed, completed, and explained."""
+"""Queries over HTTP: answered, checked while they are typed, completed, and explained."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def answer_query(
 ) -> dict[str, Any]:
     """Return some rows of an answer, from ``offset`` on, and how many there are in all.
 
-    ``order`` is a column, behind it ``desc`` or nothing: the whole answer in that order instead of its own.
-    ``find`` keeps those rows alone that show this text somewhere, in any case.
+    ``order`` is a column, followed by ``desc`` or nothing: the whole answer in that order instead of its own.
+    ``find`` keeps only the rows that show this text somewhere, in any case.
     """
     started = perf_counter()
     asked = _read(query, model)
@@ -138,7 +138,7 @@ def _text(row: dict[str, Any], column: str) -> str:
 
 
 def _part(database: Database, asked: Statement, limit: int, offset: int) -> tuple[Answer[Any], int]:
-    """Ask for some rows alone, within the LIMIT and OFFSET of the query itself; return how many there are."""
+    """Ask for some rows only, within the LIMIT and OFFSET of the query itself; return how many there are."""
     skipped, most = asked.offset or 0, asked.limit
     size = limit if most is None else max(0, min(limit, most - offset))
     found = database.query(replace(asked, limit=size, offset=skipped + offset))
@@ -150,7 +150,7 @@ def _read_order(order: str) -> tuple[str, bool]:
     """Return the column of an order, and whether it falls."""
     column, _, direction = order.partition(" ")
     if direction not in ("", "desc"):
-        raise QueryError(f"{direction[:40]!r} is no direction: write the column, and desc where it falls")
+        raise QueryError(f"{direction[:40]!r} is not a direction: write the column, and desc where it falls")
     return column, direction == "desc"
 
 
@@ -170,7 +170,7 @@ def _sorted(found: Answer[Any], column: str, descending: bool) -> list[Any]:
 
 
 def _place(value: Any) -> Any:
-    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 behind L3N5."""
+    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 after L3N5."""
     if isinstance(value, str):
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", value)]
     return value

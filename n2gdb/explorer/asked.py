@@ -1,4 +1,4 @@
-"""What a request asks for: the parts of its address, read as what they stand for."""
+"""Parameters of a request, read and validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The addresses that answer, and with what: all of them read, none writes."""
+"""Routes: the addresses of the explorer; all of them read, none writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text token by token: which neurons fire there, the strongest first."""
+"""Firings by token: the neurons that fire on each token of a text, strongest first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.ids import NeuronName, place_of
 from n2gdb.prediction.firing import Firing, read_firings
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ _LISTED = 300  # neurons up to which the engine's linear search in a list is no 
 
 @dataclass(frozen=True, slots=True)
 class FiredNeuron:
-    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged."""
+    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged.
+
+    >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
+    >>> fired.neuron, fired.activation
+    (NeuronName(layer=1, index=7), 1.0)
+    """
 
     neuron: NeuronName
     activation: float
@@ -34,7 +39,12 @@ class FiredNeuron:
 
 @dataclass(frozen=True, slots=True)
 class FiredToken:
-    """A token of a text, counted from 0, and the neurons that fire on it, strongest first."""
+    """A token of a text, counted from 0, and the neurons that fire on it, strongest first.
+
+    >>> (token,) = db.firing(" the other", at=-1)
+    >>> token.position, db.text(token.token), len(token.neurons)
+    (1, ' other', 4)
+    """
 
     position: int
     token: int
@@ -86,7 +96,8 @@ def _named(
     firings: Sequence[Firing], scores: Mapping[int, float | None]
 ) -> Iterator[tuple[int, FiredNeuron]]:
     for firing in firings:
-        name = NeuronName(firing.neuron >> 24 & 0xFFFF, firing.neuron & 0xFFFFFF)
+        place = place_of(firing.neuron)
+        name = NeuronName(place.layer, place.index)
         yield firing.position, FiredNeuron(name, firing.activation, scores[firing.neuron])
 
 

@@ -1,4 +1,4 @@
-"""Which neurons fire on a text according to their stored graphs, all at once and without the model.
+"""Firing: which neurons fire on a text according to their stored graphs, all at once, without the model.
 
 A context node `d` positions back from the activating token `t` can match at position `p` only where the
 text has `t` at `p` and the node's token at `p - d`. The engine narrows to nodes of tokens that the text
@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
-from n2gdb.query.semantics.token_sets import MOST_COMPARED
-from n2gdb.storage.parameters import Parameters
+from n2gdb.core.ids import token_key
+from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
-    Int64Array = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float64]
+    from n2gdb.core.arrays import Float64Array, Int64Array
+
 
 __all__ = ["Firing", "firing_statements", "read_firings"]
 
@@ -79,7 +77,7 @@ def read_firings(
 
     wanted = _checked(tokens, positions)
     nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
-    text = np.asarray(tokens, np.int64) | (model << 32)
+    text = np.asarray(tokens, np.int64) | token_key(model, 0)
     firings: list[Firing] = []
     for first in range(0, len(wanted), _AT_ONCE):
         at = np.array(wanted[first : first + _AT_ONCE], np.int64)
@@ -101,7 +99,7 @@ def firing_statements(
     wanted = _checked(tokens, positions)
     if not wanted:
         return ()
-    owner = model << 32
+    owner = token_key(model, 0)
     activating = sorted({owner | int(tokens[position]) for position in wanted})
     roots = Parameters()
     statements = [(_ROOTS.format(activating=node_in("t.id", activating, roots)), roots.values)]
@@ -133,12 +131,12 @@ class _Nodes:
 
     neuron: Int64Array
     pre: Int64Array
-    above: Int64Array  # row of the parent; a root's own; -1 where the parent is no candidate
+    above: Int64Array  # row of the parent; a root's own; -1 where the parent is not a candidate
     activating: Int64Array
     token: Int64Array
     depth: Int64Array
-    end: FloatArray  # NaN where no pattern ends
-    least: FloatArray  # NaN at a root
+    end: Float64Array  # NaN where no pattern ends
+    least: Float64Array  # NaN at a root
 
     @classmethod
     def of(cls, tables: Sequence[pa.Table]) -> _Nodes:

@@ -1,4 +1,4 @@
-"""A text as one neuron reads it: on every token what its graph predicts, and what it truly does."""
+"""Readings: one neuron on a text, token by token, as its graph predicts and as it truly fires."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ _NOTEBOOK = 3000
 
 @dataclass(frozen=True, slots=True)
 class Reading(ReadingRecord):
-    """A text read by one neuron; a notebook shows it in colours."""
+    """A text read by one neuron; a notebook shows it in colours.
+
+    >>> reading = neuron.read(" on the other side")
+    >>> reading.summary
+    'its graph fires on 1 of 4 tokens'
+    >>> [token.predicted for token in reading.tokens]
+    [0.0, 0.0, 0.5, 0.0]
+    """
 
     def html(self) -> str:
         """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it."""
@@ -52,7 +59,7 @@ def read_text(
     ``true`` are the neuron's normalised activations, one a token, where they are known. Raises QueryError
     where there are more or fewer of them than tokens, and as ``Database.tokenizer`` does.
     """
-    tokens = neuron.cut(text) if isinstance(text, str) else arguments.wholes("text", text)
+    tokens = neuron.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
     if true is not None and not isinstance(true, Collection):
         raise QueryError(f"true is one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):
@@ -83,7 +90,7 @@ def read_text(
 def read_example(neuron: NeuronView, example: Example) -> Reading:
     """Run a neuron's graph on one of its top examples, beside the true activations stored with it.
 
-    They are kept around the pivot alone, as float16: ``true`` is None on tokens further off.
+    They are kept only around the pivot, as float16: ``true`` is None on tokens further off.
     """
     before = example.start
     after = len(example.tokens) - before - len(example.trace)

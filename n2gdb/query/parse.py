@@ -1,10 +1,11 @@
-"""Parse: from a query's text to its tree, or an error that points at the place."""
+"""Parsing: a query's text to its tree, or an error that points at the place."""
 
 from __future__ import annotations
 
 from n2gdb.errors import QuerySyntaxError
-from n2gdb.grammar import GrammarError, parse
 from n2gdb.grammar.ast import Statement
+from n2gdb.grammar.errors import GrammarError
+from n2gdb.grammar.parsing.parser import parse
 
 __all__ = ["read_query"]
 

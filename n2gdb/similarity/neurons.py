@@ -1,4 +1,4 @@
-"""Similar neurons by name: one neuron's, and all pairs."""
+"""Similarity of named neurons: those most similar to one, and all pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ __all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "read_metric", "similar
 
 @dataclass(frozen=True, slots=True)
 class SimilarNeuron:
-    """A neuron, how like another it is (0 to 1), and how much they share: paths, or tokens of both roles."""
+    """A neuron, how like another it is (0 to 1), and how much they share: paths, or tokens of both roles.
+
+    >>> nearest = neuron.similar(k=1)[0]
+    >>> str(nearest.neuron), round(nearest.similarity, 2), nearest.size
+    ('L4N137', 0.62, 2)
+    """
 
     neuron: NeuronName
     model: str
@@ -42,7 +47,12 @@ class SimilarNeuron:
 
 @dataclass(frozen=True, slots=True)
 class NeuronPair:
-    """Two neurons that are alike; ``similarity`` and ``size`` as of SimilarNeuron."""
+    """Two neurons that are alike; ``similarity`` and ``size`` as of SimilarNeuron.
+
+    >>> pair = db.pairs("subset")[0]
+    >>> str(pair.first), str(pair.second), pair.similarity, pair.size
+    ('L3N45', 'L4N12', 1.0, 2)
+    """
 
     first: NeuronName
     first_model: str

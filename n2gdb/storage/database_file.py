@@ -1,4 +1,4 @@
-"""A database as a file: what may be opened, what may be replaced, and why the engine refuses one."""
+"""The database file: what may be opened, what may be replaced, and why the engine refuses one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_readable(path: Path) -> None:
     if path.is_dir():
         raise DatabaseFormatError(f"{path} is a folder, not a database file: name the file itself")
     if path.exists() and not path.is_file():
-        raise DatabaseFormatError(f"{path} is no plain file, and so no database: name the file itself")
+        raise DatabaseFormatError(f"{path} is not a plain file, so not a database: name the file itself")
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
@@ -89,7 +89,7 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
     if kind is not None:
         raise StorageError(f"{path} is {kind}, which no database replaces: name a plain file with --db")
     if there and not _is_ours(path):
-        raise StorageError(f"{path} is there and is no database of n2gdb: name another file with --db")
+        raise StorageError(f"{path} exists and is not an n2gdb database: name another file with --db")
     for beside in list(database_files(path))[1:]:
         if beside.is_dir():
             raise StorageError(f"{beside} is a folder, where a file of the database belongs: move it away")
@@ -116,7 +116,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _check_room(path: Path, needed: int) -> None:
-    """See that the folder takes files, with the longest of the names that a build makes, and has room."""
+    """Check that the folder takes files, with the longest of the names that a build makes, and has space."""
     trial = path.with_name(f"{path.name}.building.shadow")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

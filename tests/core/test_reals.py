@@ -22,8 +22,8 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal, as_stored, decimals
 from n2gdb.query.builder.queries import field, neurons, patterns_of
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksums import digest_of, record
-from n2gdb.storage.connection import build_database
 from n2gdb.storage.schema import NEURONS
 from tests.support.small_run import write_run
 

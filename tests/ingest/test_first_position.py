@@ -87,7 +87,7 @@ def test_a_sink_leaves_maxima_and_examples_alone(prepend_bos: bool, tmp_path: Pa
         live = [neuron for neuron in neurons if neuron.max_activation > 0]
         assert live
         assert all(pattern.activation < 10 for neuron in live for pattern in neuron.graph.patterns())
-        truth = true_activations(Engine(model), live[0], live[0].cut(TEXT))
+        truth = true_activations(Engine(model), live[0], live[0].tokenize(TEXT))
         assert float(np.abs(truth).max()) < 10
 
 

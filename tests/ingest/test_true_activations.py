@@ -104,7 +104,7 @@ def test_a_text_that_begins_with_its_bos_gets_no_second(database: n2gdb.Database
 
 def test_special_tokens_count_as_nothing(neuron: Neuron) -> None:
     (special, *_) = sorted(demo_model().special)
-    text = [*neuron.cut(" on the other"), special, *neuron.cut(" side")]
+    text = [*neuron.tokenize(" on the other"), special, *neuron.tokenize(" side")]
     found = true_activations(demo_engine(), neuron, text)
     assert found[3] == 0
     assert found[2] > 0.2
@@ -147,7 +147,7 @@ def run(*arguments: str) -> Result:
 def test_predict_shows_the_truth(path: Path, neuron: Neuron) -> None:
     text = "I saw him on the other side"
     found = json.loads(run("predict", "L4N358", text, "--true", "--json", "--db", str(path)).stdout)
-    truth = true_activations(demo_engine(), neuron, neuron.cut(text))
+    truth = true_activations(demo_engine(), neuron, neuron.tokenize(text))
     assert [each["true"] for each in found] == pytest.approx(truth.tolist(), abs=1e-5)
     assert list(found[0]) == ["position", "token", "text", "true", "activation", "pattern"]
     table = run("predict", "L4N358", text, "--true", "--db", str(path)).stdout.splitlines()
@@ -182,6 +182,6 @@ def test_the_examples_of_the_help_run(path: Path, tmp_path: Path, monkeypatch: p
 
 def test_the_engine_need_not_be_the_tests_own(neuron: Neuron) -> None:
     """Batches of another size give the same."""
-    text = neuron.cut("on the other side of the other end")
+    text = neuron.tokenize("on the other side of the other end")
     small = true_activations(Engine(demo_model(), batch_tokens=64), neuron, text)
     np.testing.assert_allclose(small, true_activations(demo_engine(), neuron, text), atol=1e-5)

@@ -33,7 +33,7 @@ def neuron(database: n2gdb.Database) -> n2gdb.Neuron:
 
 def test_every_token_has_its_prediction_and_its_pattern(neuron: n2gdb.Neuron) -> None:
     reading = neuron.read(TEXT)
-    assert [token.text for token in reading.tokens] == [text_of(token) for token in neuron.cut(TEXT)]
+    assert [token.text for token in reading.tokens] == [text_of(token) for token in neuron.tokenize(TEXT)]
     assert [token.position for token in reading.tokens] == list(range(8))
     assert [token.predicted for token in reading.tokens] == neuron.predict(TEXT).tolist()
     assert [token.pattern for token in reading.tokens if token.pattern] == ["·the · ·other", "·an · ·other"]
@@ -51,7 +51,7 @@ def test_where_the_tokens_of_a_pattern_stand(neuron: n2gdb.Neuron) -> None:
 
 
 def test_a_text_may_be_token_ids(neuron: n2gdb.Neuron) -> None:
-    assert neuron.read(neuron.cut(TEXT)) == neuron.read(TEXT)
+    assert neuron.read(neuron.tokenize(TEXT)) == neuron.read(TEXT)
     assert neuron.read("").tokens == neuron.read(()).tokens == ()
 
 
@@ -91,7 +91,7 @@ def test_tokens_as_plain_values(neuron: n2gdb.Neuron) -> None:
     plain = json.loads(json.dumps(neuron.read(TEXT, np.full(8, 0.5).tolist()).as_dicts()))
     assert plain[2] == {
         "position": 2,
-        "token": neuron.cut(TEXT)[2],
+        "token": neuron.tokenize(TEXT)[2],
         "text": " other",
         "predicted": 1.0,
         "pattern": "·the · ·other",

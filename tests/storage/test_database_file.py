@@ -24,8 +24,9 @@ from n2gdb.errors import (
     DatabaseLockedError,
     StorageError,
 )
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.connection import Connection
 from n2gdb.storage.database_file import check_replaceable, opening_error
 from n2gdb.storage.shards import RunFolder
 from tests.support.small_run import random_graphs, write_run
@@ -158,7 +159,7 @@ def test_ingest_refuses_before_it_learns(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["ingest", "demo", "--layers", "0", "--neurons", "0", "--db", str(path)])
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        f"error: {path} is there and is no database of n2gdb: name another file with --db"
+        f"error: {path} exists and is not an n2gdb database: name another file with --db"
     )
     assert time.monotonic() - started < 10
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.pdf"]
@@ -331,7 +332,8 @@ def test_a_limit_of_addresses_is_no_damage(
 ) -> None:
     code = (
         "import sys, n2gdb, pathlib\n"
-        "from n2gdb.storage.shards import RunFolder\nfrom n2gdb.storage.connection import build_database\n"
+        "from n2gdb.storage.shards import RunFolder\n"
+        "from n2gdb.storage.build.database import build_database\n"
         "with n2gdb.open(sys.argv[1]) as db: print(db.count('neurons'))\n"
         "build_database(pathlib.Path(sys.argv[2]), [RunFolder(pathlib.Path(sys.argv[3]))])\n"
         "with n2gdb.open(sys.argv[2]) as db: print(db.count('neurons'))\n"

@@ -14,7 +14,7 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
 from tests.oracle.behaviours import behaviours_of
 from tests.oracle.world import Model, Neuron, World
@@ -191,7 +191,7 @@ def unigram(words: Sequence[str]) -> str:
 
 
 def _whole_words(words: Sequence[str]) -> str:
-    """Cut at spaces and signs, each word with its space; what is no word is the first."""
+    """Cut at spaces and signs, each word with its space; what is not a word is the first."""
     model = {"type": "WordLevel", "vocab": {word: at for at, word in enumerate(words)}, "unk_token": words[0]}
     split = {
         "type": "Split",

@@ -1,4 +1,4 @@
-"""Patterns without strings: ``tok("the").before(...)`` is what MATCHING takes."""
+"""Patterns in Python: ``tok("the").before(...)``, what MATCHING takes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from n2gdb.grammar.ast import (
     Link,
     Negated,
     OneOf,
-    Pattern,
     Run,
     Step,
     TokenClass,
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -53,9 +53,12 @@ class Steps:
 
     Wherever steps are taken, a plain string is a token as ``tok`` has it, and Python's ``...`` is any token
     (as the last step) or any tokens, one or more.
+
+    >>> print(tok("the").before("end", within=3).then(...))
+    'the' BEFORE/3 'end' THEN ...
     """
 
-    pattern: Pattern
+    pattern: TokenPattern
 
     def before(self, later: Stepwise, within: int | None = None) -> Steps:
         """Let ``later`` stand anywhere after this: at most ``within`` positions on, where that is given."""
@@ -113,17 +116,29 @@ Stepwise: TypeAlias = str | EllipsisType | Steps
 
 
 def tok(text: str, *, exact: bool = False) -> TokenStep:
-    """Return the token that reads ``text``, case and leading space aside; to the letter where ``exact``."""
+    """Return the token that reads ``text``, case and leading space aside; to the letter where ``exact``.
+
+    >>> print(tok("the"), tok(" The", exact=True), tok("dog") | "cat", ~tok("end"))
+    'the' " The" ('dog' | 'cat') !'end'
+    """
     return _step(TokenLiteral(arguments.text("a token", text), bool(exact)))
 
 
 def regex(source: str, *, ignore_case: bool = False) -> TokenStep:
-    """Return any token that a regular expression (RE2) matches whole, with or without its leading space."""
+    """Return any token that a regular expression (RE2) matches whole, with or without its leading space.
+
+    >>> print(regex("bark(s|ed)?", ignore_case=True))
+    /bark(s|ed)?/i
+    """
     return _step(TokenExpression(arguments.text("an expression", source), bool(ignore_case)))
 
 
 def one_of(*alternatives: str | TokenStep) -> TokenStep:
-    """Return a token that is one of the alternatives: what ``|`` joins."""
+    """Return a token that is one of the alternatives: what ``|`` joins.
+
+    >>> print(one_of("dog", "cat", kind("digit")))
+    ('dog' | 'cat' | <digit>)
+    """
     tests: list[TokenTest] = []
     for each in alternatives:
         test = test_of(each)
@@ -137,6 +152,9 @@ def kind(name: str) -> TokenStep:
     """Return any token of a class: digit, punct, upper, title, word or space.
 
     Raises UnknownNameError for any other name.
+
+    >>> print(tok("chapter").then(kind("digit")))
+    'chapter' THEN <digit>
     """
     names = tuple(each.value for each in TokenKind)
     if arguments.text("a token class", name) not in names:
@@ -147,15 +165,19 @@ def kind(name: str) -> TokenStep:
 
 
 def var(name: str) -> Steps:
-    """Return a token named ``name``: the same token wherever the name stands in the pattern."""
-    return Steps(Pattern((Variable(arguments.text("a variable", name).lower()),)))
+    """Return a token named ``name``: the same token wherever the name stands in the pattern.
+
+    >>> print(var("x").before(var("x")))
+    $x BEFORE $x
+    """
+    return Steps(TokenPattern((Variable(arguments.text("a variable", name).lower()),)))
 
 
 #: Exactly one position, whatever stands there.
-any_token = Steps(Pattern((AnyToken(),)))
+any_token = Steps(TokenPattern((AnyToken(),)))
 
 
-def pattern_of(steps: Stepwise) -> Pattern:
+def pattern_of(steps: Stepwise) -> TokenPattern:
     """Return the pattern that steps make."""
     return _steps(steps).pattern
 
@@ -170,7 +192,7 @@ def test_of(step: str | TokenStep) -> TokenTest:
 
 
 def _step(test: TokenTest) -> TokenStep:
-    return TokenStep(Pattern((test,)), test)
+    return TokenStep(TokenPattern((test,)), test)
 
 
 def _steps(given: Stepwise) -> Steps:
@@ -179,7 +201,7 @@ def _steps(given: Stepwise) -> Steps:
     if isinstance(given, str):
         return tok(given)
     if isinstance(given, EllipsisType):
-        return Steps(Pattern((Run(),)))
+        return Steps(TokenPattern((Run(),)))
     raise ArgumentError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
 
 
@@ -187,7 +209,7 @@ def _joined(left: Steps, link: Link, right: Steps) -> Steps:
     if link.most is not None and arguments.whole("within", link.most, -(2**63)) < 1:
         raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
     first, second = left.pattern, right.pattern
-    return Steps(Pattern(first.steps + second.steps, (*first.links, link, *second.links)))
+    return Steps(TokenPattern(first.steps + second.steps, (*first.links, link, *second.links)))
 
 
 def _refuse(steps: Steps, what: str) -> NoReturn:
@@ -202,7 +224,7 @@ def _refuse(steps: Steps, what: str) -> NoReturn:
     raise QuerySyntaxError(f"{written_step(first)} is any token: it cannot {what}")
 
 
-def _pattern_text(pattern: Pattern) -> str:
+def _pattern_text(pattern: TokenPattern) -> str:
     from n2gdb.grammar.ast import Matching
 
     return written_formula(Matching(pattern)).removeprefix("MATCHING ")

@@ -1,4 +1,4 @@
-"""Queries without strings.
+"""Queries in Python.
 
 ``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
 is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:
@@ -13,32 +13,36 @@ from typing import TypeVar, cast
 
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, QuerySyntaxError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
-    ContainedIn,
-    Contains,
     Count,
-    FiringOn,
     Grouping,
     Key,
-    Matching,
-    Mentioning,
-    Metric,
     Mode,
-    NeuronRef,
-    Pattern,
     Query,
     RankBy,
     Role,
-    SimilarTo,
     Statement,
     Subject,
     TokenQuery,
 )
-from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.fields import RETURNED
 from n2gdb.grammar.unparse import written
+from n2gdb.query.builder.clauses import (
+    LIKE_ENOUGH,
+    activating_on,
+    firing_on,
+    known,
+    matching,
+    mentioning,
+    metric_named,
+    neuron_ref,
+    similar_to,
+    subset_of,
+    superset_of,
+)
 from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
 from n2gdb.query.builder.patterns import (
     DIGIT,
@@ -53,9 +57,7 @@ from n2gdb.query.builder.patterns import (
     any_token,
     kind,
     one_of,
-    pattern_of,
     regex,
-    test_of,
     tok,
     var,
 )
@@ -94,86 +96,71 @@ __all__ = [
     "var",
 ]
 
-_ABOVE = 0.9
 _LARGEST = 2**63 - 1
 
 StatementT = TypeVar("StatementT", Query, TokenQuery)
 
 
 def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none."""
+    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none.
+
+    >>> query = neurons(matching(tok("the").before("other")))
+    >>> query
+    <QueryBuilder neurons MATCHING 'the' BEFORE 'other'>
+    >>> [str(hit.neuron) for hit in db.query(query)]
+    ['L4N358', 'L4N12', 'L4N137']
+    """
     return QueryBuilder(Query()).having(*clauses)
 
 
 def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
-    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves."""
+    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves.
+
+    >>> db.query(patterns(matching(tok("the").before("end"))).order_by("-activation").limit(1))[0].path
+    '·the · ·end'
+    """
     return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
 def patterns_of(found: QueryBuilder) -> QueryBuilder:
-    """Return the query for every pattern of the neurons that another query finds."""
+    """Return the query for every pattern of the neurons that another query finds.
+
+    >>> len(db.query(patterns_of(neurons().activating_on("end"))))
+    4
+    """
     if not isinstance(found, QueryBuilder):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
     return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron fires on, strongest first."""
-    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, _neuron(neuron, model)))
+    """Return the query for the tokens that a neuron fires on, strongest first.
+
+    >>> [hit.token for hit in db.query(tokens_activating("L4N12"))]
+    [' other', ' end']
+    """
+    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, neuron_ref(neuron, model)))
 
 
 def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron's patterns name as context, strongest first."""
-    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, _neuron(neuron, model)))
+    """Return the query for the tokens that a neuron's patterns name as context, strongest first.
 
-
-def matching(pattern: Stepwise) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which matches."""
-    return Truth(Matching(pattern_of(pattern)))
-
-
-def mentioning(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which names the token, activating or as context."""
-    return Truth(Mentioning(test_of(token)))
-
-
-def activating_on(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that fires on the token."""
-    return Truth(Matching(Pattern((test_of(token),))))
-
-
-def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
-    """Hold of a neuron whose graph predicts a firing on ``text``.
-
-    ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
+    >>> [(hit.token, hit.n_patterns) for hit in db.query(tokens_in_context_of("L4N358"))]
+    [(' the', 1), (' an', 1), (' on', 1)]
     """
-    return Truth(
-        FiringOn(arguments.text("text", text), None if at is None else arguments.whole("at", at, -_LARGEST))
-    )
-
-
-def similar_to(
-    neuron: str | NeuronName, *, metric: str = "graph", above: float = _ABOVE, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset."""
-    return Truth(SimilarTo(_neuron(neuron, model), _metric(metric), arguments.number("above", above)))
-
-
-def subset_of(neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None) -> Truth[Clause]:
-    """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too."""
-    return Truth(ContainedIn(_neuron(neuron, model), arguments.number("above", above)))
-
-
-def superset_of(
-    neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron that has a share of ``above`` or more of the other's tokens."""
-    return Truth(Contains(_neuron(neuron, model), arguments.number("above", above)))
+    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, neuron_ref(neuron, model)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class QueryBuilder:
-    """A query for neurons or patterns; every method returns another query."""
+    """A query for neurons or patterns; every method returns another query.
+
+    >>> query = neurons().matching("end").where(layer=range(3, 5), n_nodes__ge=2)
+    >>> print(query.limit(5))
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2 LIMIT 5
+    >>> print(query)
+    neurons MATCHING 'end' WHERE layer IN 3..4 AND n_nodes >= 2
+    """
 
     tree: Query
 
@@ -215,20 +202,20 @@ class QueryBuilder:
         neuron: str | NeuronName,
         *,
         metric: str = "graph",
-        above: float = _ABOVE,
+        above: float = LIKE_ENOUGH,
         model: str | None = None,
     ) -> QueryBuilder:
         """Ask for a similarity of ``above`` or more; ``metric`` is graph, tokens or subset."""
         return self.having(similar_to(neuron, metric=metric, above=above, model=model))
 
     def subset_of(
-        self, neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+        self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
     ) -> QueryBuilder:
         """Ask for neurons of whose tokens a share of ``above`` or more are the other's too."""
         return self.having(subset_of(neuron, above=above, model=model))
 
     def superset_of(
-        self, neuron: str | NeuronName, *, above: float = _ABOVE, model: str | None = None
+        self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
     ) -> QueryBuilder:
         """Ask for neurons that have a share of ``above`` or more of the other's tokens."""
         return self.having(superset_of(neuron, above=above, model=model))
@@ -237,7 +224,7 @@ class QueryBuilder:
         """Ask for conditions on fields, all of them.
 
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
-        leaves its end out, as in Python), ``state="live"``; or a name and a comparison behind two
+        leaves its end out, as in Python), ``state="live"``; or a name and a comparison after two
         underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
         ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. What keywords
         cannot say, ``field`` can:
@@ -257,7 +244,7 @@ class QueryBuilder:
         self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
     ) -> QueryBuilder:
         """Order by similarity to a neuron, the most similar first."""
-        return self._with(rank=RankBy(_neuron(neuron, model), _metric(metric)))
+        return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))
 
     def limit(self, count: int) -> QueryBuilder:
         """Return no more than ``count`` rows."""
@@ -269,12 +256,12 @@ class QueryBuilder:
 
     def returning(self, *names: str) -> QueryBuilder:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
-        return self._with(returns=tuple(_known(name, RETURNED, "column") for name in names))
+        return self._with(returns=tuple(known(name, RETURNED, "column") for name in names))
 
     def count(self, *, by: str | None = None) -> QueryBuilder:
         """Return how many there are: in all, or by layer, model, state, activating or context token."""
         groups = tuple(grouping.value for grouping in Grouping)
-        grouping = None if by is None else Grouping(_known(by, groups, "group"))
+        grouping = None if by is None else Grouping(known(by, groups, "group"))
         return self._with(count=Count(grouping))
 
     def explain(self) -> QueryBuilder:
@@ -297,7 +284,11 @@ class QueryBuilder:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TokenQueryBuilder:
-    """A query for the tokens of one neuron; every method returns another query."""
+    """A query for the tokens of one neuron; every method returns another query.
+
+    >>> tokens_activating("L4N358").limit(5).explain()
+    <TokenQueryBuilder EXPLAIN tokens ACTIVATING L4N358 LIMIT 5>
+    """
 
     tree: TokenQuery
 
@@ -349,24 +340,6 @@ def _check_truths(meant: str, given: tuple[object, ...]) -> None:
     for each in given:
         if not isinstance(each, Truth):
             raise ArgumentError(f"{meant}, not {each!r}")
-
-
-def _neuron(name: str | NeuronName, model: str | None) -> NeuronRef:
-    found = NeuronName.of(name)
-    return NeuronRef(found.layer, found.index, None if model is None else arguments.text("model", model))
-
-
-def _metric(name: str) -> Metric:
-    return Metric(_known(name, tuple(metric.value for metric in Metric), "metric"))
-
-
-def _known(name: str, names: tuple[str, ...], what: str) -> str:
-    """Return a name in lower case; raise UnknownNameError, with the nearest, where it is unknown."""
-    if (lower := arguments.text(what, name).lower()) in names:
-        return lower
-    near = nearest(name, names)
-    hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
-    raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())
 
 
 def _key(key: str) -> Key:

@@ -1,4 +1,4 @@
-"""A query settled against a database: its clauses in normal form, its names resolved."""
+"""The binder: resolves a query's names against a database and puts its clauses in normal form."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from n2gdb.grammar.ast import (
     Or,
     Query,
 )
-from n2gdb.query.places import placed
 from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
+from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
 __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "positive_clauses", "settle"]

@@ -1,4 +1,4 @@
-"""From a clause as it was written to its normal forms: named tokens, and how far apart they lie.
+"""Normal forms of a clause: named tokens, and the distances between them.
 
     'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
 
@@ -23,10 +23,10 @@ from n2gdb.grammar.ast import (
     Mentioning,
     Negated,
     OneOf,
-    Pattern,
     Run,
     Step,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -98,7 +98,7 @@ class Lowered:
         return self.anchors[-1] if self.anchors and self.gaps[-1] == HERE else None
 
     def unfolded(self) -> Iterator[Lowered]:
-        """Yield one form for each way to read the texts, where anchors alone do not say which go together."""
+        """Yield one form for each way to read the texts, where the anchors leave open which go together."""
         bound = [run for run in self.runs if not run.is_free]
         for chosen in product(*(run.sequences for run in bound)):
             anchors = list(self.anchors)
@@ -136,15 +136,15 @@ def tests_of(clause: Matching | Mentioning) -> tuple[TokenTest, ...]:
     return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
 
 
-def _patterns(clause: Matching | Mentioning) -> Iterator[Pattern]:
+def _patterns(clause: Matching | Mentioning) -> Iterator[TokenPattern]:
     if isinstance(clause, Mentioning):
-        yield Pattern((clause.test,))
-        yield Pattern((clause.test, Run()), (Link(),))
+        yield TokenPattern((clause.test,))
+        yield TokenPattern((clause.test, Run()), (Link(),))
     else:
         yield from _orders(clause.pattern)
 
 
-def _orders(pattern: Pattern) -> Iterator[Pattern]:
+def _orders(pattern: TokenPattern) -> Iterator[TokenPattern]:
     """Yield the pattern in every order that NEAR leaves open; pairs of NEAR never overlap."""
     pairs = [place for place, link in enumerate(pattern.links) if link.either]
     if any(right == left + 1 for left, right in pairwise(pairs)):
@@ -155,11 +155,11 @@ def _orders(pattern: Pattern) -> Iterator[Pattern]:
         for place, swap in zip(pairs, swapped, strict=True):
             if swap:
                 steps[place], steps[place + 1] = steps[place + 1], steps[place]
-        yield Pattern(tuple(steps), links)
+        yield TokenPattern(tuple(steps), links)
 
 
 def _settled(
-    pattern: Pattern, vocabulary: Vocabulary
+    pattern: TokenPattern, vocabulary: Vocabulary
 ) -> Iterator[tuple[tuple[_Reading, ...], tuple[Link, ...]]]:
     """Yield the pattern with every step settled, once for each choice of how many tokens its texts are."""
     for chosen in product(*[_readings(step, vocabulary) for step in pattern.steps]):

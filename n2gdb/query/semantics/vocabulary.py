@@ -1,4 +1,4 @@
-"""The tokens of a database, as far as queries ask for them: what a literal, a class, an expression means.
+"""The vocabulary of a database: which tokens a literal, a class or an expression stands for.
 
 Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
 """
@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from n2gdb.core.ids import token_key, token_of
 from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
-from n2gdb.query.places import placed
+from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet
 from n2gdb.storage.parameters import Parameters
 
@@ -97,7 +98,7 @@ class Vocabulary:
         """
         if literal not in self._cuts:
             self.learn([literal])
-            owners = {token >> 32 for token in self._keys.of(literal.exact)[literal_key(literal)]}
+            owners = {token_of(token)[0] for token in self._keys.of(literal.exact)[literal_key(literal)]}
             models = [model for model in self._tokenizers if model not in owners]
             cuts = list(dict.fromkeys(cut for model in models for cut in self._cut(model, literal)))
             self._cuts[literal] = tuple(cuts)
@@ -160,7 +161,7 @@ class Vocabulary:
             return
         for spelling in [literal.text] if literal.exact else _spellings(literal.text):
             if cut := tokenizer.cut(spelling):
-                yield tuple(model << 32 | token for token in cut)
+                yield tuple(token_key(model, token) for token in cut)
 
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
         """Match the whole vocabulary by RE2, whose time is bounded whatever the expression."""
@@ -172,7 +173,7 @@ class Vocabulary:
                 f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"
             )
         try:
-            # By itself first: what is no expression might become one between brackets.
+            # By itself first: what is not an expression might become one between brackets.
             pc.match_substring_regex(pa.array([""]), source, ignore_case=ignore_case)
             text = self.table["text"]
             bare = pc.if_else(
@@ -187,7 +188,8 @@ class Vocabulary:
             )
         except (pa.ArrowInvalid, UnicodeEncodeError) as error:
             reason = str(error).removeprefix("Invalid regular expression: ")
-            raise QueryError(f"/{source}/ is no regular expression ({reason}); it is read by RE2") from error
+            message = f"/{source}/ is not a regular expression ({reason}); it is read by RE2"
+            raise QueryError(message) from error
         return tuple(self.table["id"].filter(taken).to_pylist())
 
 

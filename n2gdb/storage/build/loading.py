@@ -1,4 +1,4 @@
-"""The load: every table of a database from the shards of its runs, a few shards at a time.
+"""The loader: every table of a database from the shards of its runs, a few shards at a time.
 
 Two passes over the shards. The first finds what can only be known of all of them: which paths several
 neurons share, at 8 bytes a node, and each neuron's weight and polysemy. The second spools the rows of
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.storage.build.ddl import DEFINITIONS
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
@@ -25,7 +25,6 @@ from n2gdb.version import SCHEMA_VERSION, __version__
 
 __all__ = ["BATCH_NODES", "load", "memory_needed"]
 
-Int64Array = npt.NDArray[np.int64]
 
 #: Runs one statement with its parameters.
 Write = Callable[[str, Mapping[str, Any]], object]

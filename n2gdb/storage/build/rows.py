@@ -1,4 +1,4 @@
-"""From a run's shards to the rows of the database's tables, whole columns at a time.
+"""Rows of the database's tables from a run's shards, whole columns at a time.
 
 Keys hold the model's number in their high bits, so that several models share one database:
 a token's is ``model << 32 | token``, a window's ``model << 40 | window``, a neuron's
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.arrays import BoolArray, Int64Array
+from n2gdb.core.ids import item_key, token_key, unit_key
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import Tries
@@ -25,7 +26,6 @@ from n2gdb.storage.shards import RunFolder
 
 __all__ = ["ModelRows"]
 
-Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
@@ -60,7 +60,7 @@ class ModelRows:
             rows = rows.append_column(name, pa.array(values))
         yield "Neuron", rows
         scores = self.run.scores()
-        yield "Score", self._keyed(scores, np.arange(len(scores), dtype=np.int64) | (self.number << 40))
+        yield "Score", self._keyed(scores, item_key(self.number, np.arange(len(scores), dtype=np.int64)))
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
 
@@ -125,14 +125,14 @@ class ModelRows:
         return pa.table([*map(pa.array, first.values()), *table.columns], [*first, *table.column_names])
 
     def _token_key(self, token: Int64Array) -> Int64Array:
-        return token.astype(np.int64) | (self.number << 32)
+        return token_key(self.number, token.astype(np.int64))
 
     def _window_key(self, window: Int64Array) -> Int64Array:
-        return window.astype(np.int64) | (self.number << 40)
+        return item_key(self.number, window.astype(np.int64))
 
     def _neuron_key(self, table: pa.Table) -> Int64Array:
-        key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy() | (self.number << 40)
-        return key
+        layer, index = (table[name].to_numpy().astype(np.int64) for name in ("layer", "index"))
+        return unit_key(self.number, layer, index)
 
 
 def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
@@ -143,10 +143,10 @@ def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
 
 
-def _is_in(values: Int64Array, rising: Int64Array) -> npt.NDArray[np.bool_]:
+def _is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
     """Tell which values are among ``rising``, which are sorted: (values,)."""
     if not len(rising):
         return np.zeros(len(values), np.bool_)
     place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
-    found: npt.NDArray[np.bool_] = rising[place] == values
+    found: BoolArray = rising[place] == values
     return found

@@ -1,4 +1,4 @@
-"""The names of models and neurons, looked up; and what to say of one that is not there."""
+"""Name look-up: models and neurons, and the message for one that does not exist."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.ids import NeuronName, place_of, unit_key
 from n2gdb.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ def neuron_key(model: ModelInfo, name: NeuronName) -> int | None:
     """Return the Neuron.id of a neuron of a model; None where the model has no such neuron."""
     if name.layer >= model.n_layers or name.index >= model.d_mlp:
         return None
-    return model.number << 40 | name.layer << 24 | name.index
+    return unit_key(model.number, name.layer, name.index)
 
 
 def neuron_of(key: int) -> tuple[int, NeuronName]:
     """Return the model's number and the name of the neuron with this Neuron.id."""
-    return key >> 40, NeuronName(key >> 24 & 0xFFFF, key & 0xFFFFFF)
+    place = place_of(key)
+    return place.model, NeuronName(place.layer, place.index)
 
 
 def missing_neuron(

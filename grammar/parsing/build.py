@@ -1,4 +1,4 @@
-"""From parsed rules to the AST: one method a rule, each checking what the grammar cannot."""
+"""Tree builder: one method per grammar rule, each checking what the grammar cannot."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102
@@ -28,21 +28,21 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Or,
-    Pattern,
     Query,
     RankBy,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
     TokenTest,
 )
-from n2gdb.grammar.build_conditions import ConditionBuilder
-from n2gdb.grammar.build_patterns import PatternBuilder
 from n2gdb.grammar.conditions import Condition
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
+from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.values import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
 
 __all__ = ["Builder"]
@@ -125,14 +125,14 @@ class Builder(PatternBuilder, ConditionBuilder):
     def negation(self, operand: Formula[object]) -> Not[object]:
         return Not(operand)
 
-    def matching(self, keyword: Token, pattern: Pattern) -> Matching:
+    def matching(self, keyword: Token, pattern: TokenPattern) -> Matching:
         return Matching(pattern, at=position_of(keyword))
 
     def mentioning(self, keyword: Token, test: TokenTest) -> Mentioning:
         return Mentioning(test, at=position_of(keyword))
 
     def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
-        return Matching(Pattern((test,)), at=position_of(keyword))
+        return Matching(TokenPattern((test,)), at=position_of(keyword))
 
     def firing_on(self, keyword: Token, text: Token, token: Token | None) -> FiringOn:
         if not (read := unescaped(text)):
@@ -200,7 +200,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return keyword, "count", Count(Grouping(word))
 
 
-#: What is no column, and what to write.
+#: What is not a column, and what to write.
 _COLUMNS = {
     **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
     **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),

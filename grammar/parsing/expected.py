@@ -1,10 +1,10 @@
-"""What a statement that is still being written may go on with."""
+"""What may follow in a statement that is still being typed."""
 
 from __future__ import annotations
 
 from lark.exceptions import UnexpectedInput
 
-from n2gdb.grammar.parser import lark_parser
+from n2gdb.grammar.parsing.parser import lark_parser
 from n2gdb.grammar.values import MeaningError
 
 __all__ = ["expected_terminals"]

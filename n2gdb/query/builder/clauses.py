@@ -1,0 +1,133 @@
+"""Clauses in Python: what ``neurons()`` and ``patterns()`` ask for, joined by ``&``, ``|`` and ``~``."""
+
+from __future__ import annotations
+
+from n2gdb.core import arguments
+from n2gdb.core.ids import NeuronName
+from n2gdb.errors import UnknownNameError
+from n2gdb.grammar.ast import (
+    Clause,
+    ContainedIn,
+    Contains,
+    FiringOn,
+    Matching,
+    Mentioning,
+    Metric,
+    NeuronRef,
+    SimilarTo,
+    TokenPattern,
+)
+from n2gdb.grammar.fields import nearest
+from n2gdb.query.builder.conditions import Truth
+from n2gdb.query.builder.patterns import Stepwise, TokenStep, pattern_of, test_of
+
+__all__ = [
+    "LIKE_ENOUGH",
+    "activating_on",
+    "firing_on",
+    "known",
+    "matching",
+    "mentioning",
+    "metric_named",
+    "neuron_ref",
+    "similar_to",
+    "subset_of",
+    "superset_of",
+]
+
+#: Least similarity where a clause gives none, as in the query language.
+LIKE_ENOUGH = 0.9
+_LARGEST = 2**63 - 1
+
+
+def matching(pattern: Stepwise) -> Truth[Clause]:
+    """Hold of a neuron that has a pattern which matches.
+
+    >>> neurons(matching(tok("the").before(...)) & ~matching("end"))
+    <QueryBuilder neurons MATCHING 'the' BEFORE ... AND NOT MATCHING 'end'>
+    """
+    return Truth(Matching(pattern_of(pattern)))
+
+
+def mentioning(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that has a pattern which names the token, activating or as context.
+
+    >>> neurons(mentioning("end") | mentioning("other"))
+    <QueryBuilder neurons MENTIONING 'end' OR MENTIONING 'other'>
+    """
+    return Truth(Mentioning(test_of(token)))
+
+
+def activating_on(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that fires on the token.
+
+    >>> [str(hit.neuron) for hit in db.query(neurons(activating_on("end")))]
+    ['L3N45', 'L4N12']
+    """
+    return Truth(Matching(TokenPattern((test_of(token),))))
+
+
+def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
+    """Hold of a neuron whose graph predicts a firing on ``text``.
+
+    ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
+
+    >>> neurons(firing_on("on the other side", at=2))
+    <QueryBuilder neurons FIRING ON "on the other side" AT 2>
+    """
+    return Truth(
+        FiringOn(arguments.text("text", text), None if at is None else arguments.whole("at", at, -_LARGEST))
+    )
+
+
+def similar_to(
+    neuron: str | NeuronName, *, metric: str = "graph", above: float = LIKE_ENOUGH, model: str | None = None
+) -> Truth[Clause]:
+    """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset.
+
+    >>> neurons(similar_to("L4N358", metric="tokens", above=0.5))
+    <QueryBuilder neurons SIMILAR TO L4N358 USING tokens ABOVE 0.5>
+    """
+    return Truth(SimilarTo(neuron_ref(neuron, model), metric_named(metric), arguments.number("above", above)))
+
+
+def subset_of(
+    neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
+) -> Truth[Clause]:
+    """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too.
+
+    >>> neurons(subset_of("L4N358"))
+    <QueryBuilder neurons SUBSET OF L4N358>
+    """
+    return Truth(ContainedIn(neuron_ref(neuron, model), arguments.number("above", above)))
+
+
+def superset_of(
+    neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
+) -> Truth[Clause]:
+    """Hold of a neuron that has a share of ``above`` or more of the other's tokens.
+
+    >>> neurons(superset_of("L4N358", above=0.8))
+    <QueryBuilder neurons SUPERSET OF L4N358 ABOVE 0.8>
+    """
+    return Truth(Contains(neuron_ref(neuron, model), arguments.number("above", above)))
+
+
+def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:
+    """Return a neuron as queries name it; raise UnknownNameError for what is not a neuron's name."""
+    found = NeuronName.of(name)
+    return NeuronRef(found.layer, found.index, None if model is None else arguments.text("model", model))
+
+
+def metric_named(name: str) -> Metric:
+    """Return a metric by its name; raise UnknownNameError for any other name."""
+    return Metric(known(name, tuple(metric.value for metric in Metric), "metric"))
+
+
+def known(name: str, names: tuple[str, ...], what: str) -> str:
+    """Return a name in lower case; raise UnknownNameError, with the nearest, where it is unknown."""
+    if (lower := arguments.text(what, name).lower()) in names:
+        return lower
+    near = nearest(name, names)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
+    raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())

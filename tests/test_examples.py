@@ -1,0 +1,48 @@
+"""The examples in docstrings: every one runs on a small database and gives what it shows."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import n2gdb
+from tests.support.cli_world import build_cli_world
+from tests.support.imports import modules
+
+_LATER = {"Evidence", "GroupCount", "Hit", "N2gdbError", "PatternHit", "Stage", "TokenHit"}
+PUBLIC = [name for name in n2gdb.__all__ if name != "__version__"]
+
+#: Every module with an example; the others are not imported, as some of them load torch.
+SHOWING = sorted(module for module, path in modules().items() if ">>> " in path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_cli_world(tmp_path_factory.mktemp("examples")).parent
+
+
+@pytest.mark.parametrize("module", SHOWING)
+def test_the_examples_of_a_module(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example sees the names of its module and of n2gdb, an open database ``db``, and ``neuron``."""
+    monkeypatch.chdir(folder)
+    examples = doctest.DocTestFinder(exclude_empty=True).find(import_module(module))
+    assert any(each.examples for each in examples)
+    failures: list[str] = []
+    with n2gdb.open("neurons.n2gdb") as db:
+        names = {name: getattr(n2gdb, name) for name in PUBLIC if name != "open"}
+        names |= {"n2gdb": n2gdb, "db": db, "neuron": db.neuron("L4N358")}
+        for each in examples:
+            each.globs |= names  # to its module's names
+            doctest.DocTestRunner().run(each, out=failures.append)
+    assert not failures, "".join(failures)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name not in _LATER])
+def test_every_public_name_has_an_example(name: str) -> None:
+    offered = getattr(n2gdb, name)
+    documented = offered if inspect.isclass(offered) or inspect.isfunction(offered) else type(offered)
+    assert ">>> " in (documented.__doc__ or ""), f"the docstring of {name} shows no example"
