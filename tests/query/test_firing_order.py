@@ -1,4 +1,4 @@
-"""Neurons that fire on a text, ordered by the fields of their matches, as the rows of the answer show them."""
+"""Neurons that fire on a text, ordered by a field of their matches, as the rows of the answer show it."""
 
 from __future__ import annotations
 
