@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from typing import Any, TypeVar
 
 from n2gdb.errors import QueryError, QueryTimeoutError

@@ -34,7 +34,7 @@ class View:
     def texts(self, tokens: Iterable[int]) -> dict[int, str]:
         return {token: f"t{token}" for token in tokens}
 
-    def cut(self, text: str) -> tuple[int, ...]:
+    def tokenize(self, text: str) -> tuple[int, ...]:
         raise NotImplementedError
 
 
