@@ -1,4 +1,4 @@
-"""From the AST back to text: what a query built without strings prints as."""
+"""The unparser: syntax tree to text."""
 
 from __future__ import annotations
 

@@ -281,6 +281,8 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
 def _require_same_model(model: SubjectModel, database: Path) -> None:
     """Raise ModelError where the database holds another model, from another place, by the same name."""
     for run in run_folders(database):
+        if not run.has_whole_model():
+            continue  # it is written again where it is this model's, else refused before anything is learned
         stored = run.model().to_pylist()[0]
         source = json.loads(stored["configuration"]).get("source", model.source)
         if (

@@ -1,4 +1,4 @@
-"""What a database holds already: an ingest takes nothing away that the shards beside it could not give back.
+"""What a database already holds: an ingest never removes what the shards beside it could not restore.
 
 A database is built anew from shards. So what its file holds is compared with them before anything is
 learned: a file that was passed on without its shards, or whose shards were removed, is refused.
@@ -50,7 +50,7 @@ class Identity:
 
 
 def require_room(database: Path, scan: int) -> None:
-    """Raise StorageError where there is surely no room, before hours are spent.
+    """Raise StorageError where there is surely too little space, before hours are spent.
 
     ``scan`` bytes go to the shards, and the new database stands beside the old one until it is whole. The
     rest cannot be known before it is learned.
@@ -71,7 +71,7 @@ def runs_to_keep(
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
     ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
-    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is no database.
+    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is not a database.
     """
     others = {
         Identity.of(other.model()): other

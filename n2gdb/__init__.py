@@ -26,7 +26,27 @@ if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.database import Database
     from n2gdb.database import open_database as open
-    from n2gdb.errors import N2gdbError
+    from n2gdb.errors import (
+        ArgumentError,
+        CorpusError,
+        DatabaseError,
+        DatabaseFormatError,
+        DatabaseLockedError,
+        DatabaseNotFoundError,
+        FigureError,
+        IngestError,
+        MissingDependencyError,
+        ModelError,
+        N2gdbError,
+        QueryError,
+        QuerySyntaxError,
+        QueryTimeoutError,
+        RebuildError,
+        SelectionError,
+        StorageError,
+        UnknownNameError,
+        UsageError,
+    )
     from n2gdb.neuron import Neuron, NeuronPattern
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
     from n2gdb.prediction.reading import Reading
@@ -64,13 +84,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "ArgumentError",
+    "CorpusError",
     "Database",
+    "DatabaseError",
+    "DatabaseFormatError",
+    "DatabaseLockedError",
+    "DatabaseNotFoundError",
     "Evidence",
     "Example",
+    "FigureError",
     "FiredNeuron",
     "FiredToken",
     "GroupCount",
     "Hit",
+    "IngestError",
+    "MissingDependencyError",
+    "ModelError",
     "N2gdbError",
     "Neuron",
     "NeuronGraph",
@@ -81,14 +111,22 @@ __all__ = [
     "Pattern",
     "PatternHit",
     "QueryBuilder",
+    "QueryError",
+    "QuerySyntaxError",
+    "QueryTimeoutError",
     "ReadToken",
     "Reading",
+    "RebuildError",
+    "SelectionError",
     "SimilarNeuron",
     "Stage",
     "Step",
+    "StorageError",
     "TokenHit",
     "TokenQueryBuilder",
     "Tokenizer",
+    "UnknownNameError",
+    "UsageError",
     "__version__",
     "activating_on",
     "any_token",
@@ -114,7 +152,7 @@ __all__ = [
     "var",
 ]
 
-# A name is imported when first used: numpy alone takes longer than a query.
+# A name is imported when first used: loading numpy takes longer than a query.
 _HOMES = {
     "n2gdb.query.answer": ("Answer",),
     "n2gdb.query.builder.queries": (
@@ -144,7 +182,27 @@ _HOMES = {
     ),
     "n2gdb.query.execution.counts": ("GroupCount",),
     "n2gdb.database": ("Database",),
-    "n2gdb.errors": ("N2gdbError",),
+    "n2gdb.errors": (
+        "ArgumentError",
+        "CorpusError",
+        "DatabaseError",
+        "DatabaseFormatError",
+        "DatabaseLockedError",
+        "DatabaseNotFoundError",
+        "FigureError",
+        "IngestError",
+        "MissingDependencyError",
+        "ModelError",
+        "N2gdbError",
+        "QueryError",
+        "QuerySyntaxError",
+        "QueryTimeoutError",
+        "RebuildError",
+        "SelectionError",
+        "StorageError",
+        "UnknownNameError",
+        "UsageError",
+    ),
     "n2gdb.prediction.fired_tokens": ("FiredNeuron", "FiredToken"),
     "n2gdb.core.graph": ("NeuronGraph", "Pattern", "Step"),
     "n2gdb.query.execution.hits": ("Evidence", "Hit"),

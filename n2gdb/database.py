@@ -1,4 +1,4 @@
-"""The Python door to a database: open it, ask it, look at a neuron."""
+"""The public API of a database: open it, query it, look at a neuron."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Database:
         """Return every pair of neurons that are alike by ``above`` or more, exactly; the most alike first.
 
         By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
-        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
+        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` gets each stage,
         how much of it is done, and how much there is. Raises QueryError.
 
         >>> print(db.pairs("subset", across_layers=True, min_size=2).to_csv().splitlines()[1])

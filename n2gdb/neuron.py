@@ -1,4 +1,4 @@
-"""One neuron as the database holds it: its statistics, its graph and its top examples."""
+"""One neuron of a database: its statistics, its graph and its top examples."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class Neuron:
     def predict(self, text: str | Sequence[int]) -> FloatArray:
         """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
 
-        The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
+        Only the graph is run, not the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
 
         >>> [float(activation) for activation in neuron.predict(" on the other side")]
@@ -186,7 +186,7 @@ class Neuron:
         return self.graph.predict(tokens)
 
     def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
-        """Read a text token by token: the graph's prediction, the pattern behind it, and the truth if given.
+        """Read a text token by token: the graph's prediction, its pattern, and the truth if given.
 
         A notebook shows the result in colours; see ``n2gdb.prediction.reading.read_text``, also for what is
         raised.
@@ -242,7 +242,7 @@ class Neuron:
     def to_networkx(self) -> nx.DiGraph:
         """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
 
-        Raises QueryError where networkx is not installed.
+        Raises MissingDependencyError where networkx is not installed.
         """
         from n2gdb.networkx_graph import to_networkx
 

@@ -1,4 +1,4 @@
-"""`n2gdb ingest`: learn the graph of every neuron of a model and load them into a database."""
+"""`n2gdb ingest`: learn the graphs of a model's neurons and load them into a database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_ranges(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         found = _RANGE.fullmatch(part)
         if found is None:
-            raise typer.BadParameter(f"{part.strip()!r} is no number or range: write them like 0-2,5")
+            raise typer.BadParameter(f"{part.strip()!r} is not a number or range: write them like 0-2,5")
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
             raise typer.BadParameter(f"the range {part.strip()} runs backwards: write {last}-{first}")
@@ -45,7 +45,7 @@ def parse_bytes(text: str) -> int:
     found = _SIZE.fullmatch(text)
     size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
     if not size:
-        raise typer.BadParameter(f"{text!r} is no size: write it like 500MB or 8GB")
+        raise typer.BadParameter(f"{text!r} is not a size: write it like 500MB or 8GB")
     return size
 
 

@@ -1,4 +1,4 @@
-"""The files that an export writes: lines of JSON, tables as CSV or Parquet, and a graph as GraphML."""
+"""Export formats: JSON lines, tables as CSV or Parquet, and a graph as GraphML."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _arrow_type(column: str) -> Any:
 _XML_TYPES = {Kind.WHOLE: "long", Kind.REAL: "double", Kind.CHOICE: "string"}
 
 
-#: What GraphML must be told of each attribute before it is used: of what it is one, and its type.
+#: What GraphML must declare of each attribute before it is used: of what it is one, and its type.
 _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "label": ("node", "string"),
     "kind": ("node", "string"),

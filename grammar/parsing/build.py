@@ -1,4 +1,4 @@
-"""From parsed rules to the AST: one method a rule, each checking what the grammar cannot."""
+"""Tree builder: one method per grammar rule, each checking what the grammar cannot."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102
@@ -230,7 +230,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return keyword, "count", Count(Grouping(word))
 
 
-#: What is no column, and what to write.
+#: What is not a column, and what to write.
 _COLUMNS = {
     **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
     **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),

@@ -1,4 +1,4 @@
-"""The neuron graph: a trie of token patterns over token ids, held in arrays, and run on text."""
+"""The neuron graph: a trie of token patterns over token ids, stored in arrays, and run on text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Step:
 class Pattern:
     """One complete path: the activating token first, then context going back through the text.
 
-    ``steps`` holds the named tokens alone, by rising depth; a gap in depth is a run of any-tokens.
+    ``steps`` holds only the named tokens, by rising depth; a gap in depth is a run of any-tokens.
     ``activation`` is the normalised activation that the end mark carries.
 
     >>> pattern = next(neuron.graph.patterns())

@@ -1,4 +1,4 @@
-"""Texts beside what a neuron does on them: its top examples, and readings token by token."""
+"""Example and reading records: texts with a neuron's activations on their tokens."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class ReadingRecord:
 
     @property
     def agreement(self) -> Agreement:
-        """Count where graph and neuron fire together and where one of them does alone."""
+        """Count where graph and neuron fire together and where only one of them does."""
         known = [
             (token.true >= self.threshold, token.predicted >= self.threshold)
             for token in self.tokens
@@ -138,7 +138,7 @@ class ReadingRecord:
 
 @dataclass(frozen=True, slots=True)
 class TokenLines:
-    """A token's text, parted behind its last line break: what ends lines, how many, what begins the next."""
+    """A token's text, split after its last line break: what ends lines, how many, what begins the next."""
 
     ending: str
     breaks: int

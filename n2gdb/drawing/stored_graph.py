@@ -1,4 +1,4 @@
-"""A stored neuron's graph, which knows the texts of its tokens and shows itself in a notebook."""
+"""A stored neuron's graph with the texts of its tokens, shown as a picture in notebooks."""
 
 from __future__ import annotations
 

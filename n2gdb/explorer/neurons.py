@@ -1,4 +1,4 @@
-"""A neuron over HTTP: its figures, patterns, examples, likenesses, readings and pictures."""
+"""Neurons over HTTP: figures, patterns, examples, similar neurons, readings and pictures."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _written(tokens: Iterable[WrittenToken]) -> list[dict[str, Any]]:
 
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:
-    """Return the names of the ingested neurons before and behind one in its layer."""
+    """Return the names of the ingested neurons before and after one in its layer."""
     around = neighbouring_indices(
         database.connection, database.model(neuron.model).number, neuron.name.layer, neuron.name.index
     )

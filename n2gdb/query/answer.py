@@ -1,4 +1,4 @@
-"""The answer to a query: a typed sequence of records that is read as far as it is looked at."""
+"""Answers: typed sequences of records that are read lazily."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from n2gdb.core.tokens import display, visible
-from n2gdb.errors import QueryError
+from n2gdb.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +99,7 @@ class Answer(Sequence[R], Generic[R]):
         return self._chunk(place // _TOGETHER)[place % _TOGETHER]
 
     def __repr__(self) -> str:
-        lines = ["\t".join(self.columns), *("\t".join(row) for row in self._cells(_SHOWN))]
+        lines = ["\t".join(self.columns), *("\t".join(row) for row in self.cells(_SHOWN))]
         if self._length > _SHOWN:
             lines.append(f"... and {self._length - _SHOWN:,} more")
         return "\n".join(lines)
@@ -108,10 +109,16 @@ class Answer(Sequence[R], Generic[R]):
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self._cells(_SHOWN)
+            for row in self.cells(_SHOWN)
         )
         more = f"<p>and {self._length - _SHOWN:,} more</p>" if self._length > _SHOWN else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def cells(self, most: int | None = None) -> Iterator[list[str]]:
+        """Yield what a table shows of each record, or of the first ``most``: the text of every column."""
+        for record in islice(self, most):
+            plain = record.as_dict()
+            yield [cell_text(column, plain[column]) for column in self.columns]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every record as a plain dict; only the columns where the query has RETURN."""
@@ -140,12 +147,18 @@ class Answer(Sequence[R], Generic[R]):
         return pa.table({column: [row[place] for row in rows] for place, column in enumerate(self.columns)})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the columns as a pandas data frame; raise QueryError where pandas is not installed."""
+        """Return the columns as a pandas data frame.
+
+        Raises MissingDependencyError where pandas is not installed.
+        """
         frame: pd.DataFrame = _optional("pandas").DataFrame(self._rows(), columns=list(self.columns))
         return frame
 
     def to_polars(self) -> pl.DataFrame:
-        """Return the columns as a polars data frame; raise QueryError where polars is not installed."""
+        """Return the columns as a polars data frame.
+
+        Raises MissingDependencyError where polars is not installed.
+        """
         frame: pl.DataFrame = _optional("polars").from_arrow(self.to_arrow())
         return frame
 
@@ -157,11 +170,6 @@ class Answer(Sequence[R], Generic[R]):
 
     def _rows(self) -> list[list[Any]]:
         return [[plain[column] for column in self.columns] for plain in (record.as_dict() for record in self)]
-
-    def _cells(self, most: int) -> Iterator[list[str]]:
-        for record in self[:most]:
-            plain = record.as_dict()
-            yield [cell_text(column, plain[column]) for column in self.columns]
 
 
 def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
@@ -188,6 +196,6 @@ def _optional(library: str) -> Any:
     try:
         return import_module(library)
     except ImportError as error:
-        raise QueryError(
+        raise MissingDependencyError(
             f"{library} is not installed: run pip install 'n2gdb[{library}]', or use to_dicts()"
         ) from error

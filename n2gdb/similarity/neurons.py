@@ -1,4 +1,4 @@
-"""Similar neurons by name: one neuron's, and all pairs."""
+"""Similarity of named neurons: those most similar to one, and all pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every command writes a file: whole or not at all, and over nothing that is there unless forced."""
+"""Atomic file writing: completely or not at all, and never over an existing file unless forced."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _KINDS = {
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Say what stands at a path where it is no plain file: ``a link``, ``a folder``; else None.
+    """Say what stands at a path where it is not a plain file: ``a link``, ``a folder``; else None.
 
-    Raises OSError where nothing can be told, FileNotFoundError where nothing is there.
+    Raises OSError if that cannot be found out, FileNotFoundError where nothing is there.
     """
     mode = path.lstat().st_mode
     return next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), None)
@@ -40,7 +40,7 @@ def check_output(path: Path, *, force: bool = False, reads: Iterable[Path | None
 
     ``reads`` are the files that the command reads, a database among them standing for all that belongs to
     it: none of them is ever replaced. Without ``force`` nothing that is there is; with it only a plain file
-    that is no database. Raises StorageError.
+    that is not a database. Raises StorageError.
     """
     try:
         kind = kind_of_file(path)

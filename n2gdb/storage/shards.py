@@ -159,6 +159,11 @@ class RunFolder:
         ]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
 
+    def has_whole_model(self) -> bool:
+        """Tell whether the model's row is there, as it was written."""
+        path = self.path / "model.parquet"
+        return path.is_file() and is_as_written(path)
+
     def model(self) -> pa.Table:
         """Read the model's row: ``schema.MODEL``."""
         return _read(self.path / "model.parquet")

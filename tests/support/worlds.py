@@ -226,7 +226,7 @@ def unigram(words: Sequence[str]) -> str:
 
 
 def _whole_words(words: Sequence[str]) -> str:
-    """Cut at spaces and signs, each word with its space; what is no word is the first."""
+    """Cut at spaces and signs, each word with its space; what is not a word is the first."""
     model = {"type": "WordLevel", "vocab": {word: at for at, word in enumerate(words)}, "unk_token": words[0]}
     split = {
         "type": "Split",

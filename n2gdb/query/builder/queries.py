@@ -1,4 +1,4 @@
-"""Queries without strings.
+"""Queries in Python.
 
 ``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
 is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:
@@ -245,7 +245,7 @@ class QueryBuilder:
         """Ask for conditions on fields, all of them.
 
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
-        leaves its end out, as in Python), ``state="live"``; or a name and a comparison behind two
+        leaves its end out, as in Python), ``state="live"``; or a name and a comparison after two
         underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
         ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. What keywords
         cannot say, ``field`` can:

@@ -1,4 +1,4 @@
-"""A query settled against a database: its clauses in normal form, its names resolved."""
+"""The binder: resolves a query's names against a database and puts its clauses in normal form."""
 
 from __future__ import annotations
 

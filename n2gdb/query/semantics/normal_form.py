@@ -1,4 +1,4 @@
-"""From a clause as it was written to its normal forms: named tokens, and how far apart they lie.
+"""Normal forms of a clause: named tokens, and the distances between them.
 
     'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
 
@@ -102,7 +102,7 @@ class Lowered:
         return self.anchors[-1] if self.anchors and self.gaps[-1] == HERE else None
 
     def unfolded(self) -> Iterator[Lowered]:
-        """Yield one form for each way to read the texts, where anchors alone do not say which go together."""
+        """Yield one form for each way to read the texts, where the anchors leave open which go together."""
         bound = [run for run in self.runs if not run.is_free]
         for chosen in product(*(run.sequences for run in bound)):
             anchors = list(self.anchors)

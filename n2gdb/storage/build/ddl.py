@@ -1,4 +1,4 @@
-"""The database's tables, as the statements that create them; stored columns come from the schema."""
+"""DDL: the statements that create the database's tables."""
 
 from __future__ import annotations
 

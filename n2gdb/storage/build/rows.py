@@ -1,4 +1,4 @@
-"""From a run's shards to the rows of the database's tables, whole columns at a time.
+"""Rows of the database's tables from a run's shards, whole columns at a time.
 
 Keys hold the model's number in their high bits, so that several models share one database:
 a token's is ``model << 32 | token``, a window's ``model << 40 | window``, a neuron's

@@ -1,4 +1,4 @@
-"""What a database holds: its models, and figures of their neurons by layer."""
+"""The catalog: the models of a database, and their neurons' figures by layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many neurons with their graphs, read from a database in blocks: what an export writes."""
+"""Export reader: many neurons with their graphs, read in blocks."""
 
 from __future__ import annotations
 
