@@ -101,9 +101,10 @@ class Database:
         {'group': 5, 'count': 1}
         """
         from n2gdb.query.execution.executor import answer
+        from n2gdb.query.parse import asked
 
         with within(timeout):
-            return answer(self.session(timeout), _read(query))
+            return asked(_statement(query), lambda each: answer(self.session(timeout), each))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
@@ -112,9 +113,10 @@ class Database:
         4
         """
         from n2gdb.query.execution.executor import count
+        from n2gdb.query.parse import asked
 
         with within(timeout):
-            return count(self.session(timeout), _read(query))
+            return asked(_statement(query), lambda each: count(self.session(timeout), each))
 
     def similar(
         self,
@@ -379,22 +381,16 @@ def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
     return ids
 
 
-def _read(query: AnyQuery) -> Statement:
+def _statement(query: AnyQuery) -> Statement:
     """Return the statement of any form of a query; one without a text is held to the rules of its text."""
-    from n2gdb.query.parse import read_query
+    from n2gdb.query.parse import read_query, validated
 
     if isinstance(query, str):
         return read_query(query)
     from n2gdb.grammar.ast import Query, TokenQuery
-    from n2gdb.grammar.unparse import written
     from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
 
-    statement = query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
+    statement = query.tree if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
     if not isinstance(statement, Query | TokenQuery):
         raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
-    try:
-        text = written(statement)
-    except ValueError as error:
-        raise QueryError(f"a tree that no text gives: {error}") from error
-    read = read_query(text)
-    return statement if read == statement and statement.source else read
+    return validated(statement)

@@ -9,11 +9,11 @@ another. Names are checked where they are given, all else when the tree is asked
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import cast
 
 from n2gdb.core import arguments
 from n2gdb.core.ids import NeuronName
-from n2gdb.errors import ArgumentError, QuerySyntaxError
+from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -24,7 +24,6 @@ from n2gdb.grammar.ast import (
     Query,
     RankBy,
     Role,
-    Statement,
     Subject,
     TokenQuery,
 )
@@ -61,6 +60,7 @@ from n2gdb.query.builder.patterns import (
     tok,
     var,
 )
+from n2gdb.query.parse import validated
 
 __all__ = [
     "DIGIT",
@@ -97,8 +97,6 @@ __all__ = [
 ]
 
 _LARGEST = 2**63 - 1
-
-StatementT = TypeVar("StatementT", Query, TokenQuery)
 
 
 def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
@@ -167,7 +165,7 @@ class QueryBuilder:
     @property
     def query(self) -> Query:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return _read_back(self.tree)
+        return cast(Query, validated(self.tree))
 
     def in_model(self, name: str) -> QueryBuilder:
         """Leave the neurons of one model only."""
@@ -295,7 +293,7 @@ class TokenQueryBuilder:
     @property
     def query(self) -> TokenQuery:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return _read_back(self.tree)
+        return cast(TokenQuery, validated(self.tree))
 
     def limit(self, count: int) -> TokenQueryBuilder:
         """Return no more than ``count`` tokens."""
@@ -318,22 +316,6 @@ class TokenQueryBuilder:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
-
-
-def _read_back(tree: StatementT) -> StatementT:
-    """Return what the text of a tree parses to: an equal tree, held to all the rules of text."""
-    from n2gdb.query.parse import read_query
-
-    try:
-        text = written(tree)
-    except ValueError as error:
-        raise QuerySyntaxError(str(error)) from error
-    return cast(StatementT, _same_kind(read_query(text), tree))
-
-
-def _same_kind(statement: Statement, tree: Statement) -> Statement:
-    assert type(statement) is type(tree), statement
-    return statement
 
 
 def _check_truths(meant: str, given: tuple[object, ...]) -> None:

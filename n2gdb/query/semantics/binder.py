@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     And,
     Clause,
     Condition,
-    FiringOn,
     Formula,
-    Matching,
-    Mentioning,
     Not,
     Or,
     Query,
 )
-from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
+from n2gdb.query.semantics.normal_form import Lowered, PatternClause, is_of_patterns, lower, tests_of
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
@@ -27,9 +24,6 @@ __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "posit
 
 #: Conditions of one statement: the engine takes seconds to plan ten times as many.
 MOST_CONDITIONS = 256
-
-#: The clauses that are asked of single patterns, and compile to Cypher.
-PatternClause: TypeAlias = Matching | Mentioning
 
 Value = TypeVar("Value")
 
@@ -50,12 +44,7 @@ class Settled:
     @property
     def matched(self) -> tuple[PatternClause, ...]:
         """The positive clauses that match patterns."""
-        return tuple(clause for clause in self.positive if isinstance(clause, Matching | Mentioning))
-
-    @property
-    def fired(self) -> tuple[FiringOn, ...]:
-        """The positive clauses that run the graphs on a text."""
-        return tuple(clause for clause in self.positive if isinstance(clause, FiringOn))
+        return tuple(clause for clause in self.positive if is_of_patterns(clause))
 
 
 def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Settled:
@@ -65,7 +54,7 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
     """
     if (conditions := _count(query.where)) > MOST_CONDITIONS:
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
-    clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning)]
+    clauses = [each for each in clauses_of(query.clauses) if is_of_patterns(each)]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
     forms = {}
     for clause in clauses:

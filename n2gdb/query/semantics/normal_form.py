@@ -9,11 +9,11 @@ all that runs a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
@@ -33,7 +33,20 @@ from n2gdb.grammar.ast import (
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary, literals_of
 
-__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "TokenRun", "lower", "tests_of"]
+__all__ = [
+    "HERE",
+    "MOST_ANCHORS",
+    "Anchor",
+    "Lowered",
+    "PatternClause",
+    "TokenRun",
+    "is_of_patterns",
+    "lower",
+    "tests_of",
+]
+
+#: The clauses that are asked of single patterns, and compile to Cypher.
+PatternClause: TypeAlias = Matching | Mentioning
 
 #: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
 MOST_ANCHORS = 12
@@ -112,14 +125,15 @@ _Slot: TypeAlias = Anchor | AnyToken | Run
 _Reading: TypeAlias = _Slot | TokenRun
 
 
-def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
+def lower(clause: PatternClause, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
     """Return the normal forms of a clause; none where it names a text that no model has tokens for.
 
     Raises QueryError where it names too many tokens or has too many forms.
     """
     vocabulary.learn(tests_of(clause))
     forms: dict[Lowered, None] = {}
-    for pattern in _patterns(clause):
+    ordered = (each for pattern in _PATTERNS[type(clause)](clause) for each in _orders(pattern))
+    for pattern in ordered:
         for readings, links in _settled(pattern, vocabulary):
             forms[_normal_form(readings, links)] = None
             if len(forms) > MOST_FORMS:
@@ -130,18 +144,26 @@ def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowere
     return tuple(forms)
 
 
-def tests_of(clause: Matching | Mentioning) -> tuple[TokenTest, ...]:
+def is_of_patterns(clause: object) -> TypeGuard[PatternClause]:
+    """Tell whether something is a clause that is asked of single patterns: one with normal forms."""
+    return type(clause) in _PATTERNS
+
+
+def tests_of(clause: PatternClause) -> tuple[TokenTest, ...]:
     """Return what a clause asks of single tokens."""
-    steps: tuple[Step, ...] = (clause.test,) if isinstance(clause, Mentioning) else clause.pattern.steps
+    steps = dict.fromkeys(step for pattern in _PATTERNS[type(clause)](clause) for step in pattern.steps)
     return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
 
 
-def _patterns(clause: Matching | Mentioning) -> Iterator[TokenPattern]:
-    if isinstance(clause, Mentioning):
-        yield TokenPattern((clause.test,))
-        yield TokenPattern((clause.test, Run()), (Link(),))
-    else:
-        yield from _orders(clause.pattern)
+def _mentioned(clause: Mentioning) -> tuple[TokenPattern, ...]:
+    return TokenPattern((clause.test,)), TokenPattern((clause.test, Run()), (Link(),))
+
+
+#: By class of clause, for those that are asked of single patterns: the patterns of which one is to match.
+_PATTERNS: Mapping[type, Callable[[Any], tuple[TokenPattern, ...]]] = {
+    Matching: lambda clause: (clause.pattern,),
+    Mentioning: _mentioned,
+}
 
 
 def _orders(pattern: TokenPattern) -> Iterator[TokenPattern]:
