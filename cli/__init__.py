@@ -1,1 +1,1 @@
-"""The command line: thin shells over the library, one file a command."""
+"""The command line: one file per command, each a thin layer over the library."""

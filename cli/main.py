@@ -1,4 +1,4 @@
-"""The `n2gdb` command: its subcommands, and what an error becomes: one line and an exit code."""
+"""The `n2gdb` command: registers the subcommands and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
 #: The commands as the help lists them.
 _GROUPS = {
-    "Make a database": ("ingest", "info", "report"),
+    "Make a database": ("ingest", "effects", "info", "report"),
     "Ask": ("query", "shell"),
     "Compare neurons": ("similar", "pairs"),
     "Look at a neuron": ("show", "trajectories", "serve"),

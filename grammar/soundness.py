@@ -21,6 +21,7 @@ from n2gdb.grammar.ast import (
     ContainedIn,
     Contains,
     Count,
+    Effect,
     FieldValue,
     FiringOn,
     Grouping,
@@ -52,6 +53,7 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenQuery,
     Variable,
+    Writing,
 )
 from n2gdb.grammar.checks import check
 from n2gdb.grammar.fields import FIELDS, RETURNED, Kind
@@ -182,6 +184,11 @@ def _is_test(test: object) -> bool:
             return False
 
 
+def _is_matching(clause: Matching) -> bool:
+    """Tell whether a clause is sound; one that says what the neuron writes has rules that its text knows."""
+    return clause.written == () and _is_pattern(clause.pattern)
+
+
 def _is_firing(clause: FiringOn) -> bool:
     at = clause.token is None or (type(clause.token) is int and abs(clause.token) <= LARGEST)
     return _is_text(clause.text) and clause.text != "" and at
@@ -196,7 +203,8 @@ def _is_contained(clause: ContainedIn | Contains) -> bool:
 
 
 _CLAUSES: dict[type, Any] = {
-    Matching: lambda clause: _is_pattern(clause.pattern),
+    Matching: _is_matching,
+    Writing: lambda clause: isinstance(clause.effect, Effect) and _is_test(clause.test),
     Mentioning: lambda clause: _is_test(clause.test),
     FiringOn: _is_firing,
     SimilarTo: _is_similar,

@@ -1,4 +1,4 @@
-"""From the AST back to text: what a query built without strings prints as."""
+"""The unparser: syntax tree to text."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenQuery,
     Variable,
+    Writing,
 )
 
 __all__ = ["quoted", "written", "written_formula", "written_step"]
@@ -185,6 +186,11 @@ def _within(operand: Formula[Clause] | Formula[Condition], looser: type | object
     return f"({text})" if isinstance(operand, looser) else text  # type: ignore[arg-type]
 
 
+def _matching(clause: Matching) -> str:
+    joined = (f"{each.effect.value} {written_step(each.variable)}" for each in clause.written)
+    return " ".join((f"MATCHING {_pattern(clause.pattern)}", *joined))
+
+
 def _firing_on(clause: FiringOn) -> str:
     at = "" if clause.token is None else f" AT {clause.token}"
     return f"FIRING ON {quoted(clause.text, chr(34))}{at}"
@@ -196,8 +202,9 @@ def _similar_to(clause: SimilarTo) -> str:
 
 #: How a clause of each class is written.
 _CLAUSES: Mapping[type, Callable[[Any], str]] = {
-    Matching: lambda clause: f"MATCHING {_pattern(clause.pattern)}",
+    Matching: _matching,
     Mentioning: lambda clause: f"MENTIONING {written_step(clause.test)}",
+    Writing: lambda clause: f"{clause.effect.value} {written_step(clause.test)}",
     FiringOn: _firing_on,
     SimilarTo: _similar_to,
     ContainedIn: lambda clause: f"SUBSET OF {_neuron(clause.neuron)}{_above(clause.above)}",

@@ -1,4 +1,4 @@
-"""A neuron's graph for other tools: NetworkX."""
+"""Conversion of a neuron's graph to NetworkX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`n2gdb cypher`: the engine's own language, for what the query language does not say."""
+"""`n2gdb cypher`: read-only Cypher, for what the query language cannot express."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cypher(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Run raw Cypher, read-only: an expert's door.
+    """Run raw Cypher, read-only, for experts.
 
     n2gdb cypher 'MATCH (n:Neuron) WHERE n.layer = $layer RETURN avg(n.f1) AS f1' --param layer=3
 
@@ -48,7 +48,7 @@ def cypher(
 
     Nothing stands between the statement and the engine: it can read every file that you can (LOAD FROM),
     so run only statements that you trust. What would write, to the database or to a file, is refused.
-    The tables are no promise: they change with the schema version that n2gdb info tells.
+    The tables may change with the schema version, which n2gdb info shows.
     """
     from n2gdb.database import default_path
     from n2gdb.storage.apart import ask_apart

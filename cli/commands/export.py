@@ -1,4 +1,4 @@
-"""`n2gdb export`: neurons and their patterns as files for other programs."""
+"""`n2gdb export`: neurons, patterns or nodes as files for other programs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,9 @@ def _write(connection: Connection, wanted: list[int] | None, writer: Writer) -> 
     begun, done = time.monotonic(), 0
     with stages() as report:
         try:
-            for neurons in read_blocks(connection, blocks, models, read_texts(connection)):
+            for neurons in read_blocks(
+                connection, blocks, models, read_texts(connection), with_effects=writer.takes_effects
+            ):
                 writer.write(neurons)
                 done += len(neurons)
                 if time.monotonic() - begun > _PATIENCE:

@@ -1,4 +1,4 @@
-"""`n2gdb report`: how faithful the graphs of a database are, beside what they are compared with."""
+"""`n2gdb report`: how faithful a database's graphs are, compared with look-up tables."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _print_scores(scores: Sequence[LayerScores]) -> None:
 
 
 def _print_counts(layers: Sequence[LayerFigures]) -> None:
-    """Say how many neurons stand behind the means on test examples, and what became of the others."""
+    """Say how many neurons the means on test examples are over, and what became of the others."""
     neurons, judged, dead, unpredicted = (
         sum(getattr(each, name) for each in layers) for name in ("neurons", "judged", "dead", "unpredicted")
     )

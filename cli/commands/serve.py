@@ -1,4 +1,4 @@
-"""`n2gdb serve`: the explorer, a page on this machine over a database."""
+"""`n2gdb serve`: the explorer, a local web page over a database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def serve(
 
     n2gdb serve --port 8000 --no-open
 
-    It reads the database and never writes, answers this machine alone unless another --host is given, and
+    It reads the database and never writes, answers only this machine unless another --host is given, and
     fetches nothing from elsewhere.
     """
     import uvicorn
@@ -86,7 +86,9 @@ def _listen(host: str, port: int) -> socket.socket:
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise UsageError(f"{host} is no address of this machine: leave --host out, or try 0.0.0.0") from error
+        raise UsageError(
+            f"{host} is not an address of this machine: leave --host out, or try 0.0.0.0"
+        ) from error
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

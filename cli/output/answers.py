@@ -1,4 +1,4 @@
-"""Any answer, printed: a table on a terminal, lines in a pipe, JSON or CSV for programs."""
+"""Printing answers: tables on a terminal, lines in a pipe, JSON or CSV for programs."""
 
 from __future__ import annotations
 

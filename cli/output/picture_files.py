@@ -1,4 +1,4 @@
-"""The files that `n2gdb show` draws neurons into."""
+"""Files that `n2gdb show` draws neurons into."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sitting at the shell: each line answered, whatever it is; an error ends the line and not the shell."""
+"""A session of the shell: answers each line; an error ends the line, not the shell."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ShellSession:
             case ":quit":
                 self.ended = True
             case _:
-                raise UsageError(f"{command} is no command here: there are {', '.join(META_COMMANDS)}")
+                raise UsageError(f"{command} is not a command here: there are {', '.join(META_COMMANDS)}")
 
     def _explain(self, text: str) -> None:
         from n2gdb.grammar.ast import Mode

@@ -1,4 +1,4 @@
-"""The corpus: documents out of files, standard input or a data set, one by one, never all at once."""
+"""Documents of a corpus: read one by one from files, standard input or a data set."""
 
 from __future__ import annotations
 

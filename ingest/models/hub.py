@@ -1,4 +1,4 @@
-"""Models in Hugging Face's format: a local directory, or a name on the hub."""
+"""Models in Hugging Face format: a local directory, or a name on the hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster; Ray is loaded only where one is asked for."""
+"""The connection to a Ray cluster; Ray is loaded only if a cluster is requested."""
 
 from __future__ import annotations
 

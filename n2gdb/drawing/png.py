@@ -1,4 +1,4 @@
-"""PNG: an SVG rasterised by resvg, with fonts that come with matplotlib beside those of the system."""
+"""PNG output: SVG rasterised by resvg, with matplotlib's fonts besides those of the system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every figure shares: matplotlib, loaded when one is drawn, its style, and the file it goes to."""
+"""Figure files: matplotlib, loaded when a figure is drawn, its style, and saving."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_figure(path: Path, *, force: bool = True, reads: Iterable[Path | None]
     there already; MissingDependencyError where matplotlib is missing.
     """
     if path.suffix.lower() not in _METADATA:
-        raise FigureError(f"{path} is no figure's name: end it in {', '.join(_METADATA)}")
+        raise FigureError(f"{path} is not a figure's name: end it in {', '.join(_METADATA)}")
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Parse: from a query's text to its tree, or an error that shows the place; trees held to the same."""
+"""Parsing: a query's text to its tree, or an error that shows the place; trees held to the same rules."""
 
 from __future__ import annotations
 

@@ -35,10 +35,9 @@ class ClauseSets:
     first: int | None = None
 
     def fired(self, neuron: int, field: str) -> float | None:
-        """Return the largest activation, or importance, of the firings on the texts of positive clauses."""
-        firings = [each for found in self.firings.values() for each in found.get(neuron, ())]
-        values = [each.activation if field == "activation" else each.importance for each in firings]
-        return max((value for value in values if value is not None), default=None)
+        """Return the largest activation, or importance, of a neuron on the texts of positive clauses."""
+        fired = (getattr(each, field) for found in self.firings.values() for each in found.get(neuron, ()))
+        return max((value for value in fired if value is not None), default=None)
 
     def shown(self, neuron: int) -> tuple[float | None, int | None]:
         """Return the similarity and the size of a neuron's match, None where the query compares with none."""

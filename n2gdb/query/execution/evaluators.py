@@ -20,9 +20,10 @@ from n2gdb.grammar.ast import (
     Matching,
     Mentioning,
     SimilarTo,
+    Writing,
 )
 from n2gdb.query.cypher.breadth import is_scanned
-from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons
+from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
 from n2gdb.query.execution.context import Rows, Session, Stage
@@ -31,16 +32,18 @@ from n2gdb.query.execution.rows import Known, Place, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.token_sets import is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
     from n2gdb.similarity.search import Score
 
-__all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns"]
+__all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns", "require_effects"]
 
 _SCANNED = "walk the paths of the tries, as several steps may take many tokens"
 _FIRING = "read the patterns that may match the text"
 _ONE_CLAUSE = "find the neurons of one clause"
+_WRITERS = "find the neurons that write such tokens"
 _JOINED = "compare matches with neurons"
 
 
@@ -237,6 +240,53 @@ class _Similarity:
         return ()
 
 
+class _Writing:
+    """PROMOTING and SUPPRESSING: the strongest effects of neurons on the logits, as they are stored."""
+
+    scores = False
+
+    def is_stated(self, settled: Settled, clause: Writing) -> bool:
+        return False
+
+    def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
+        return (Stage.of(_WRITERS, compile_written(settled, clause)),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Writing) -> WorkedOut:
+        rows = session.run(_WRITERS, compile_written(settled, clause))
+        if is_listable(settled.written[clause]):
+            return WorkedOut(NeuronSet.of(neuron for neuron, _ in rows))
+        chosen = mask(settled.written[clause], session.vocabulary.table).tolist()
+        return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
+
+    def patterns(
+        self, session: Session, settled: Settled, clause: Writing, conditions: Sequence[Formula[Condition]]
+    ) -> None:
+        return None
+
+    def pattern_steps(
+        self, session: Session, settled: Settled, clause: Writing, conditions: Sequence[Formula[Condition]]
+    ) -> tuple[Stage, ...]:
+        return self.steps(session, settled, clause)
+
+    def matches(
+        self,
+        session: Session,
+        settled: Settled,
+        clause: Writing,
+        neurons: Sequence[int],
+        firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
+    ) -> tuple[()]:
+        return ()
+
+
+def require_effects(session: Session) -> None:
+    """Raise QueryError for a database that was built without what neurons write."""
+    if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
+        raise QueryError(
+            "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+        )
+
+
 def _similar(rows: Rows, named: int, clause: SimilarTo, model: int | None) -> list[Score]:
     from n2gdb.similarity.search import similar
 
@@ -259,6 +309,7 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Matching: _OfPatterns(),
     Mentioning: _OfPatterns(),
     FiringOn: _Firing(),
+    Writing: _Writing(),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),

@@ -5,11 +5,12 @@ What only some statements need is imported where it is used: a cold query should
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from n2gdb.grammar.ast import And, Clause, Formula, Mode, Statement, TokenLiteral
+from n2gdb.grammar.ast import And, Clause, Formula, Grouping, Mode, Statement, TokenLiteral
+from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, R, answer_of
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
@@ -24,7 +25,7 @@ from n2gdb.query.execution.plan import (
     steps_of,
 )
 from n2gdb.query.semantics.binder import Settled, clauses_of
-from n2gdb.query.semantics.normal_form import is_of_patterns, tests_of
+from n2gdb.query.semantics.normal_form import names_tokens, tests_of
 from n2gdb.query.semantics.places import shown_in
 from n2gdb.query.semantics.vocabulary import literals_of
 
@@ -78,8 +79,9 @@ def execute(session: Session, plan: Plan) -> Answer[Any]:
         case CountPlan():
             from n2gdb.query.execution.counts import count_groups
 
-            settled = plan.settled
-            return _sliced(count_groups(session, plan), plan.query, ("group", "count"), settled, session)
+            groups, columns = count_groups(session, plan), ("group", "count")
+            kinds = {"group": FIELDS["layer"].kind} if plan.by is Grouping.LAYER else None
+            return _sliced(groups, plan.query, columns, plan.settled, session, kinds)
         case TokenPlan():
             from n2gdb.query.execution.tokens import find_tokens
 
@@ -137,6 +139,7 @@ def _sliced(
     columns: tuple[str, ...],
     settled: Settled | None = None,
     session: Session | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Answer[R]:
     start = statement.offset or 0
     kept = records[start : None if statement.limit is None else start + statement.limit]
@@ -146,6 +149,7 @@ def _sliced(
         columns=columns,
         total=lambda: len(records),
         notices=lambda: _notices(session, settled, len(kept)) if session and settled else (),
+        kinds=kinds,
     )
 
 
@@ -169,7 +173,7 @@ def _notices(session: Session, settled: Settled, length: int) -> tuple[str, ...]
 
 
 def _literals(settled: Settled) -> list[TokenLiteral]:
-    clauses = [each for each in clauses_of(settled.query.clauses) if is_of_patterns(each)]
+    clauses = [each for each in clauses_of(settled.query.clauses) if names_tokens(each)]
     return [literal for clause in clauses for test in tests_of(clause) for literal in literals_of(test)]
 
 
@@ -177,7 +181,7 @@ def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
     """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
-    return is_of_patterns(clauses)
+    return names_tokens(clauses)
 
 
 def _meanings(session: Session, plan: Plan) -> list[Stage]:

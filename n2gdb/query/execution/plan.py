@@ -26,7 +26,7 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
+from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of, require_effects
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
@@ -211,6 +211,8 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     if isinstance(statement, TokenQuery):
         return _plan_tokens(session, statement)
     settled = settle(statement, session.vocabulary, session.model_of(statement))
+    if settled.asks_for_effects:
+        require_effects(session)
     if statement.count is not None:
         return _plan_count(session, settled, statement.count.by)
     if statement.subject is Subject.PATTERNS:

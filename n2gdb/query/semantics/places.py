@@ -1,4 +1,4 @@
-"""Where in a query an error stands: who raises it knows no text, who has the text knows no fault."""
+"""Positions of errors: added by whoever has the query's text to errors raised without it."""
 
 from __future__ import annotations
 
