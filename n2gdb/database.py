@@ -106,11 +106,7 @@ class Database:
             return answer(self.session(timeout), _read(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
-        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
-
-        >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
-        4
-        """
+        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does."""
         from n2gdb.query.execution.executor import count
 
         with within(timeout):
@@ -306,9 +302,6 @@ class Database:
         """Return a neuron by its name; ``model`` is needed where the database holds several.
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
-
-        >>> db.neuron("L4N358").n_patterns
-        3
         """
         wanted = NeuronName.of(name)
         owner = self.model(model)

@@ -30,7 +30,12 @@ DEFAULT_ORDER = (Key("activation", descending=True),)
 
 @dataclass(frozen=True, slots=True)
 class PatternHit:
-    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order."""
+    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order.
+
+    >>> hit = db.query("patterns MATCHING 'an' BEFORE ...")[0]
+    >>> str(hit.neuron), hit.path, hit.activation
+    ('L4N358', '·an · ·other', 0.75)
+    """
 
     neuron: NeuronName
     model: str
