@@ -26,6 +26,7 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
+from n2gdb.query.parse import read_query
 
 A, B = TokenLiteral("a"), TokenLiteral("b")
 UP, DOWN = Effect.PROMOTING, Effect.SUPPRESSING
@@ -33,7 +34,7 @@ X = TokenPattern((Variable("x"),))
 
 FORMS: list[tuple[str, Formula[Clause]]] = [
     ("PROMOTING 'a'", Writing(UP, A)),
-    ("suppressing \"a\"", Writing(DOWN, TokenLiteral("a", exact=True))),
+    ('suppressing "a"', Writing(DOWN, TokenLiteral("a", exact=True))),
     ("PROMOTING !<digit>", Writing(UP, Negated(TokenClass(TokenKind.DIGIT)))),
     ("SUPPRESSING ('a' | /b+/i)", Writing(DOWN, OneOf((A, TokenExpression("b+", True))))),
     ("NOT PROMOTING 'a'", Not(Writing(UP, A))),
@@ -89,6 +90,6 @@ MISTAKES = [
 def test_a_mistake_is_answered_with_what_to_write(marked: str, message: str) -> None:
     before, _, after = marked.partition("^")
     with pytest.raises(QuerySyntaxError) as caught:
-        parse(before + after)
+        read_query(before + after)
     assert caught.value.message == message
     assert (caught.value.line, caught.value.column) == (1, len(before) + 1)

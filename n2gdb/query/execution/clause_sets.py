@@ -60,10 +60,10 @@ class ClauseSets:
     ordering: bool = False
     first: int | None = None
 
-    def activation(self, neuron: int) -> float | None:
-        """Return the largest prediction on the texts of positive clauses."""
-        predicted = [each.activation for found in self.firings.values() for each in found.get(neuron, ())]
-        return max(predicted, default=None)
+    def fired(self, neuron: int, field: str) -> float | None:
+        """Return the largest activation, or importance, of a neuron on the texts of positive clauses."""
+        fired = (getattr(each, field) for found in self.firings.values() for each in found.get(neuron, ()))
+        return max((value for value in fired if value is not None), default=None)
 
     def shown(self, neuron: int) -> tuple[float | None, int | None]:
         """Return the similarity and the size of a neuron's match, None where the query compares with none."""

@@ -5,7 +5,7 @@ What only some statements need is imported where it is used: a cold query should
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from n2gdb.grammar.ast import (
     And,
     Clause,
     Formula,
+    Grouping,
     Matching,
     Mentioning,
     Mode,
@@ -23,6 +24,7 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     Writing,
 )
+from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, R
 from n2gdb.query.execution.clause_sets import require_effects
 from n2gdb.query.execution.context import Session, Stage
@@ -63,7 +65,9 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
     if statement.count is not None:
         from n2gdb.query.execution.counts import count_groups
 
-        return _sliced(count_groups(session, settled), statement, ("group", "count"), settled, session)
+        kinds = {"group": FIELDS["layer"].kind} if statement.count.by is Grouping.LAYER else None
+        groups = count_groups(session, settled)
+        return _sliced(groups, statement, ("group", "count"), settled, session, kinds)
     if statement.subject is Subject.PATTERNS:
         return _patterns(session, settled)
     return _neurons(session, settled)
@@ -142,6 +146,7 @@ def _sliced(
     columns: tuple[str, ...],
     settled: Settled | None = None,
     session: Session | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Answer[R]:
     start = statement.offset or 0
     kept = records[start : None if statement.limit is None else start + statement.limit]
@@ -151,6 +156,7 @@ def _sliced(
         columns=columns,
         total=lambda: len(records),
         notices=lambda: _notices(session, settled, len(kept)) if session and settled else (),
+        kinds=kinds,
     )
 
 

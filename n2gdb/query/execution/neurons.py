@@ -197,7 +197,7 @@ def _sort(neurons: list[dict[str, Any]], order: Sequence[Key], sets: ClauseSets)
 
 def _value(neuron: Mapping[str, Any], field: str, sets: ClauseSets) -> Any:
     stored = neuron[field]
-    fired = sets.activation(neuron["id"]) if field == "activation" else None
+    fired = sets.fired(neuron["id"], field) if field in ("activation", "importance") else None
     return max((value for value in (stored, fired) if value is not None), default=None)
 
 

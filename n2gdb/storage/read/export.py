@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.storage.connection import Connection
 
-__all__ = ["ExportedNeuron", "blocks_of", "read_blocks", "read_texts"]
+__all__ = ["ExportedNeuron", "blocks_of", "graphs_between", "read_blocks", "read_texts"]
 
 _TOGETHER = 2048  # neurons of a block: some ten thousand nodes, whatever the database's size
 
@@ -85,7 +85,7 @@ def read_blocks(
     """
     for block in blocks:
         ends = {"first": block[0], "last": block[-1]}
-        graphs = _graphs(connection, ends)
+        graphs = graphs_between(connection, ends)
         effects = read_effects_between(connection, block[0], block[-1]) if with_effects else {}
         chosen = set(block)
         yield [
@@ -105,8 +105,8 @@ def read_blocks(
         ]
 
 
-def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
-    """Return the graphs of all neurons of a range that have one, by Neuron.id."""
+def graphs_between(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
+    """Return the graphs of all neurons that have one, from key ``first`` to key ``last``, by Neuron.id."""
     import numpy as np
 
     from n2gdb.core.graph import NeuronGraph

@@ -80,7 +80,8 @@ def plain_logits(model: Any, plain: Plain, layer: int) -> torch.Tensor:
         written = plain.norm(written, model.get_submodule(plain.behind.format(layer)).weight.detach())
     normed = plain.norm(written, model.get_submodule(plain.final).weight.detach())
     logits = plain.scale * normed @ model.get_output_embeddings().weight.detach().T
-    return logits - logits.mean(-1, keepdim=True)
+    centred: torch.Tensor = logits - logits.mean(-1, keepdim=True)
+    return centred
 
 
 def assert_writes(model: SubjectModel, layer: int, expected: torch.Tensor) -> None:
