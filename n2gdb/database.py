@@ -327,9 +327,6 @@ class Database(NeuronCollection):
         """Return a neuron by its name; ``model`` is needed where the database holds several.
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
-
-        >>> db.neuron("L4N358").n_patterns
-        3
         """
         wanted = NeuronName.of(name)
         owner = self.model(model)

@@ -35,6 +35,9 @@ class Stage:
     """One step of how a query is answered: a statement with its parameters, or work done in Python.
 
     ``rows`` and ``milliseconds`` are None where the step was not run.
+
+    >>> [stage.step for stage in db.query("EXPLAIN neurons WHERE f1 >= 0.6")][0]
+    'find and order the neurons'
     """
 
     step: str

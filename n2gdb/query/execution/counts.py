@@ -23,7 +23,11 @@ _ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """A group, a layer or a token's text for example, and how many there are; the group of all is None."""
+    """A group, a layer or a token's text for example, and how many there are; the group of all is None.
+
+    >>> [(each.group, each.count) for each in db.query("COUNT neurons MATCHING 'the' BEFORE ... BY layer")]
+    [(3, 1), (4, 3)]
+    """
 
     group: int | str | None
     count: int

@@ -26,6 +26,10 @@ class Evidence:
     """The pattern by which a clause holds: of those that match, the one that activates most.
 
     ``clause`` counts the query's positive clauses from 0, ``path`` is in text order.
+
+    >>> hit = db.query("neurons MATCHING 'on' BEFORE 'other'")[0]
+    >>> str(hit.evidence[0]), hit.evidence[0].activation
+    ('·on · _ · ·other', 0.5)
     """
 
     clause: int
@@ -55,6 +59,10 @@ class Hit(OfNeuron):
     there is none; ``evidence`` holds a pattern for each positive clause that holds of it. ``similarity``
     and ``size``, the number of path nodes or tokens shared, are those of the neuron that the query compares
     with.
+
+    >>> hit = db.query("neurons MATCHING 'the' BEFORE 'other'")[0]
+    >>> str(hit.neuron), hit.activation, hit.path
+    ('L4N358', 1.0, '·the · ·other')
     """
 
     neuron: NeuronName

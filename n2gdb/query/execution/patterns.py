@@ -27,7 +27,12 @@ __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PatternHit(OfNeuron):
-    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order."""
+    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order.
+
+    >>> hit = db.query("patterns MATCHING 'an' BEFORE ...")[0]
+    >>> str(hit.neuron), hit.path, hit.activation
+    ('L4N358', '·an · ·other', 0.75)
+    """
 
     neuron: NeuronName
     model: str

@@ -17,6 +17,9 @@ class TokenHit:
 
     ``activation`` is the largest of the ``n_patterns`` patterns that have it in this role; ``importance`` the
     largest that it has as context, None for an activating token.
+
+    >>> [(hit.token, hit.activation, hit.n_patterns) for hit in db.query("tokens ACTIVATING L4N12")]
+    [(' other', 1.0, 1), (' end', 0.625, 1)]
     """
 
     token: str
