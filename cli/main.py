@@ -22,7 +22,7 @@ _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
 #: The commands as the help lists them.
 _GROUPS = {
-    "Make a database": ("ingest", "info", "report"),
+    "Make a database": ("ingest", "effects", "info", "report"),
     "Ask": ("query", "shell"),
     "Compare neurons": ("similar", "pairs"),
     "Look at a neuron": ("show", "trajectories", "serve"),

@@ -8,7 +8,6 @@ from n2gdb.grammar.ast import (
     And,
     Clause,
     Condition,
-    FiringOn,
     Formula,
     Matching,
     Mentioning,
@@ -21,6 +20,7 @@ from n2gdb.grammar.ast import (
     Statement,
     Subject,
     TokenPattern,
+    Writing,
 )
 from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS
@@ -54,7 +54,7 @@ def _parts(node: object) -> Sequence[object]:
     match node:
         case And(parts) | Or(parts) | OneOf(parts) | TokenPattern(parts):
             return parts
-        case Not(part) | Matching(part) | Mentioning(part) | Negated(part):
+        case Not(part) | Matching(part) | Mentioning(part) | Writing(_, part) | Negated(part):
             return (part,)
         case _:
             return ()
@@ -97,7 +97,8 @@ def _signs_of_matches(clauses: Formula[Clause] | None, positive: bool = True) ->
                 yield from _signs_of_matches(operand, positive)
         case Not(operand):
             yield from _signs_of_matches(operand, not positive)
-        case Matching() | Mentioning() | FiringOn():
-            yield positive
-        case _:
+        case None:
             return
+        case clause:
+            if clause.has_matches:
+                yield positive

@@ -46,6 +46,8 @@ WORDS = {
     "THEN": "THEN",
     "AFTER": "AFTER",
     "NEAR": "NEAR",
+    "PROMOTING": "PROMOTING",
+    "SUPPRESSING": "SUPPRESSING",
     "NAME": "a field",
     "EQUAL": "a comparison such as >=",
     "UNEQUAL": "a comparison such as >=",
@@ -88,7 +90,10 @@ KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for pa
     "TOKENS",
 }
 #: The keywords that a clause starts with.
-CLAUSES = ("MATCHING", "MENTIONING", "ACTIVATING", "FIRING", "SIMILAR", "SUBSET", "SUPERSET")
+CLAUSES = (
+    *("MATCHING", "MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING", "FIRING"),
+    *("SIMILAR", "SUBSET", "SUPERSET"),
+)
 
 #: What a name may be, by what it is called.
 _NAMES: Mapping[str, Iterable[str]] = {

@@ -20,6 +20,7 @@ from n2gdb.core.progress import Report
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.subject import SubjectModel
@@ -126,9 +127,18 @@ def _write_run(
     corpus = corpus.move_into(run.path)
     run.write_tokens(_vocabulary(model))
     _learn(model, corpus, run, config, chosen, means, report)
+    _write_effects(model, run, report)
     run.write_windows(windows_of(run.example_windows(), corpus))
     run.write_model(row)
     return run, others
+
+
+def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
+    """Add what the neurons write; of a model where that is not known, say why and go on without."""
+    try:
+        write_effects(model, run, report)
+    except ModelError as error:
+        report(f"no effects: {error}", 0, None)
 
 
 def _scan_bytes(

@@ -25,7 +25,7 @@ from n2gdb.storage.read.catalog import read_models
 from n2gdb.storage.read.neurons import read_places
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
-__all__ = ["Identity", "require_room", "runs_to_keep", "windows_of"]
+__all__ = ["Identity", "held_neurons", "require_room", "runs_to_keep", "windows_of"]
 
 #: Layer and index of neurons.
 Neurons = set[tuple[int, int]]
@@ -78,7 +78,7 @@ def runs_to_keep(
         for other in run_folders(database)
         if other.path.name != run.path.name
     }
-    held = _held(database, bool(others) or bool(run.done()))
+    held = held_neurons(database, bool(others) or bool(run.done()))
     for identity, neurons in held.items():
         if identity == own:
             there = run.done() | set(coming)
@@ -106,7 +106,7 @@ def windows_of(numbers: Int64Array, corpus: CorpusStore) -> pa.Table:
     return pa.table([pa.array(numbers), rows], schema=schema.WINDOWS)
 
 
-def _held(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
+def held_neurons(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
     """What a database holds; nothing where it cannot be read any more but there are shards to build it of."""
     if not database.exists() or (database.is_file() and not database.stat().st_size):
         return {}

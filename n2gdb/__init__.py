@@ -47,13 +47,18 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
-    from n2gdb.neuron import Neuron, NeuronPattern
+    from n2gdb.neuron import Neuron, NeuronPattern, NeuronToken
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.query.builder.queries import (
+        CountQuery,
+        NeuronQuery,
+        PatternQuery,
         QueryBuilder,
+        StageQuery,
         TokenQueryBuilder,
+        TokenStageQuery,
         activating_on,
         any_token,
         field,
@@ -64,10 +69,13 @@ if TYPE_CHECKING:
         neurons,
         one_of,
         patterns,
+        patterns_of,
+        promoting,
         regex,
         similar_to,
         subset_of,
         superset_of,
+        suppressing,
         tok,
         tokens_activating,
         tokens_in_context_of,
@@ -79,11 +87,15 @@ if TYPE_CHECKING:
     from n2gdb.query.execution.patterns import PatternHit
     from n2gdb.query.execution.tokens import TokenHit
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
+    from n2gdb.storage.read.bulk import TokenMatrix
+    from n2gdb.storage.read.catalog import ModelInfo
+    from n2gdb.storage.read.scores import LayerScores
 
 __all__ = [
     "Answer",
     "ArgumentError",
     "CorpusError",
+    "CountQuery",
     "Database",
     "DatabaseError",
     "DatabaseFormatError",
@@ -97,17 +109,22 @@ __all__ = [
     "GroupCount",
     "Hit",
     "IngestError",
+    "LayerScores",
     "MissingDependencyError",
     "ModelError",
+    "ModelInfo",
     "N2gdbError",
     "Neuron",
     "NeuronGraph",
     "NeuronName",
     "NeuronPair",
     "NeuronPattern",
+    "NeuronQuery",
+    "NeuronToken",
     "PathStep",
     "Pattern",
     "PatternHit",
+    "PatternQuery",
     "QueryBuilder",
     "QueryError",
     "QuerySyntaxError",
@@ -118,10 +135,13 @@ __all__ = [
     "SelectionError",
     "SimilarNeuron",
     "Stage",
+    "StageQuery",
     "Step",
     "StorageError",
     "TokenHit",
+    "TokenMatrix",
     "TokenQueryBuilder",
+    "TokenStageQuery",
     "Tokenizer",
     "UnknownNameError",
     "UsageError",
@@ -138,10 +158,12 @@ __all__ = [
     "open",
     "patterns",
     "patterns_of",
+    "promoting",
     "regex",
     "similar_to",
     "subset_of",
     "superset_of",
+    "suppressing",
     "tok",
     "tokens_activating",
     "tokens_in_context_of",
@@ -152,8 +174,13 @@ __all__ = [
 _HOMES = {
     "n2gdb.query.answer": ("Answer",),
     "n2gdb.query.builder.queries": (
+        "CountQuery",
+        "NeuronQuery",
+        "PatternQuery",
         "QueryBuilder",
+        "StageQuery",
         "TokenQueryBuilder",
+        "TokenStageQuery",
         "activating_on",
         "any_token",
         "field",
@@ -165,10 +192,12 @@ _HOMES = {
         "one_of",
         "patterns",
         "patterns_of",
+        "promoting",
         "regex",
         "similar_to",
         "subset_of",
         "superset_of",
+        "suppressing",
         "tok",
         "tokens_activating",
         "tokens_in_context_of",
@@ -207,7 +236,10 @@ _HOMES = {
     "n2gdb.query.execution.context": ("Stage",),
     "n2gdb.similarity.neurons": ("NeuronPair", "SimilarNeuron"),
     "n2gdb.core.readings": ("Example", "ReadToken"),
-    "n2gdb.neuron": ("Neuron", "NeuronPattern"),
+    "n2gdb.neuron": ("Neuron", "NeuronPattern", "NeuronToken"),
+    "n2gdb.storage.read.bulk": ("TokenMatrix",),
+    "n2gdb.storage.read.catalog": ("ModelInfo",),
+    "n2gdb.storage.read.scores": ("LayerScores",),
     "n2gdb.query.execution.tokens": ("TokenHit",),
     "n2gdb.core.tokenizer": ("Tokenizer",),
 }

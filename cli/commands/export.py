@@ -109,7 +109,9 @@ def _write(connection: Connection, wanted: list[int] | None, writer: Writer) -> 
     begun, done = time.monotonic(), 0
     with stages() as report:
         try:
-            for neurons in read_blocks(connection, blocks, models, read_texts(connection)):
+            for neurons in read_blocks(
+                connection, blocks, models, read_texts(connection), with_effects=writer.takes_effects
+            ):
                 writer.write(neurons)
                 done += len(neurons)
                 if time.monotonic() - begun > _PATIENCE:

@@ -14,7 +14,6 @@ import typer
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import say
 from n2gdb.database import default_path
-from n2gdb.storage.database_file import check_replaceable
 
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import Inventory
@@ -148,15 +147,9 @@ def ingest(
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
     database = default_path() if db is None else db
-    check_replaceable(database)  # the model may take minutes to load
     with _resumable(), stages() as report:
-        report("load model", 0, None)
-        from n2gdb.ingest.config import N2GConfig, Selection
-        from n2gdb.ingest.models.subject import default_corpus, load_model
-        from n2gdb.ingest.pipeline import Source
-        from n2gdb.ingest.pipeline import ingest as run
-        from n2gdb.ingest.workers.processes import start_ahead
-        from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
+        from n2gdb.ingest.config import N2GConfig
+        from n2gdb.ingest.run import ingest_model
 
         config = N2GConfig(
             seed=seed,
@@ -166,27 +159,24 @@ def ingest(
             refine_rounds=N2GConfig().refine_rounds if refine else 0,
             precision=precision,
         )
-        if ray is None:
-            if processes != 0:
-                start_ahead(device)
-            subject = load_model(model, device, precision, name)
-        else:
-            require_ray()
-            subject = load_model(model, "cpu", name=name)  # the cluster's devices are its workers'
-        for notice in subject.notices:
-            typer.echo(f"note: {notice}", err=True)
-        run(
-            subject,
-            Source(corpus or default_corpus(model), field),
-            database,
-            config,
-            Selection(chosen_layers, chosen_neurons, sample),
-            report,
-            batch_tokens,
+        ingest_model(
+            model,
+            corpus or None,
+            database=database,
+            name=name,
+            field=field,
+            layers=chosen_layers,
+            neurons=chosen_neurons,
+            sample=sample,
+            config=config,
+            device=device,
+            batch_tokens=batch_tokens,
             max_memory=most,
-            cluster=None if ray is None else RayCluster(ray, device),
-            processes=processes,
-        )
+            processes=processes if ray is None else 0,
+            ray=ray,
+            report=report,
+            note=lambda notice: typer.echo(f"note: {notice}", err=True),
+        ).close()
     _summarise(database, time.monotonic() - started)
 
 

@@ -48,6 +48,9 @@ class What(StrEnum):
 class Writer(ABC):
     """Takes neurons block by block; what it has written is whole after ``close``."""
 
+    #: Whether it writes what neurons write too.
+    takes_effects = False
+
     @abstractmethod
     def write(self, neurons: Sequence[ExportedNeuron]) -> None:
         """Write a block of neurons."""
@@ -71,7 +74,9 @@ def open_writer(path: Path, form: Format, what: What) -> Writer:
 
 
 class _Lines(Writer):
-    """One neuron a line, its patterns in it."""
+    """One neuron a line, its patterns and what it writes in it."""
+
+    takes_effects = True
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
@@ -82,6 +87,8 @@ class _Lines(Writer):
             plain["patterns"] = [
                 _plain(pattern.decimal(), neuron.texts) for pattern in neuron.graph.patterns()
             ]
+            plain["promotes"] = [each.as_dict() for each in neuron.effects if each.logit > 0]
+            plain["suppresses"] = [each.as_dict() for each in neuron.effects[::-1] if each.logit < 0]
             self._file.write(json.dumps(plain, ensure_ascii=False) + "\n")
 
     def close(self) -> None:

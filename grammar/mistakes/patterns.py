@@ -186,7 +186,11 @@ def _grouped_pattern(fault: Fault) -> Said:
 
 
 def _single_token(fault: Fault) -> Said:
-    clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before[-200:], re.IGNORECASE)
+    clause = re.search(
+        r"\b(mentioning|promoting|suppressing|activating\s+on)\s+\S[^()|]*$",
+        fault.before[-200:],
+        re.IGNORECASE,
+    )
     if clause is None or fault.wants_step:
         return None
     keyword = " ".join(clause[1].upper().split())

@@ -151,13 +151,13 @@ def _clause_missing(fault: Fault) -> Said:
 
 
 #: The clauses of a single token.
-_SINGLE = ("MENTIONING", "ACTIVATING ON")
+_SINGLE = ("MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING ON")
 
 
 def _clause_before(fault: Fault) -> str:
     """Return the keyword of the last clause before the fault that takes a token or a text."""
     found = re.findall(
-        r"\b(matching|mentioning|activating\s+on|firing\s+on)\b",
+        r"\b(matching|mentioning|promoting|suppressing|activating\s+on|firing\s+on)\b",
         LITERAL.sub("''", fault.before),
         re.IGNORECASE,
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from n2gdb.core.arrays import FloatArray, IndexArray, IntArray, IntegerArray
+from n2gdb.core.readings import counted
 from n2gdb.core.reals import as_decimal
 
 __all__ = ["IndexedText", "NeuronGraph", "Pattern", "Step"]
@@ -67,7 +68,7 @@ class Pattern:
         return {"activation": self.activation, "steps": steps}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronGraph:
     """The trie of a neuron's patterns: stored, compared, and run on text.
 
@@ -135,6 +136,10 @@ class NeuronGraph:
 
     def __len__(self) -> int:
         return len(self.token)
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(self.n_patterns, 'pattern')}, {counted(len(self), 'node')}"
+        return f"<{type(self).__name__} {sizes}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NeuronGraph):

@@ -14,6 +14,7 @@ __all__ = [
     "ReadToken",
     "ReadingRecord",
     "TokenLines",
+    "counted",
     "shown_texts",
     "token_lines",
     "tokens_counted",
@@ -170,4 +171,9 @@ def _has_activation(token: ReadToken) -> bool:
 
 def tokens_counted(count: int) -> str:
     """Write a number of tokens: ``1 token``, ``1,024 tokens``."""
-    return f"{count:,} token{'' if count == 1 else 's'}"
+    return counted(count, "token")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of what one is called: ``1 token``, ``1,024 tokens``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from n2gdb.core.readings import shown_texts
@@ -11,6 +12,7 @@ from n2gdb.errors import QueryError
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.prediction.reading import Reading
+from n2gdb.storage.read.effects import WrittenToken
 from n2gdb.storage.read.layers import neighbouring_indices
 
 __all__ = [
@@ -44,6 +46,8 @@ def describe_neuron(database: Database, neuron: Neuron) -> dict[str, Any]:
         "index": neuron.name.index,
         **neuron.statistics,
         "measured": measured,
+        "promotes": _written(neuron.promotes),
+        "suppresses": _written(neuron.suppresses),
         "python": f"neuron = n2gdb.open({str(database.path)!r}).neuron({named})",
         "previous": before,
         "next": after,
@@ -99,6 +103,10 @@ def _tokens(reading: Reading) -> list[dict[str, Any]]:
         }
         for token, text in zip(reading.as_dicts(), shown_texts(reading.tokens), strict=True)
     ]
+
+
+def _written(tokens: Iterable[WrittenToken]) -> list[dict[str, Any]]:
+    return [{**each.as_dict(), "shown": display(each.text)} for each in tokens]
 
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:

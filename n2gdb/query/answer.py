@@ -6,14 +6,17 @@ import csv
 import html
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from n2gdb.core.tokens import display, visible
-from n2gdb.errors import MissingDependencyError
+from n2gdb.errors import MissingDependencyError, UnknownNameError
+from n2gdb.grammar.fields import RETURNED, Kind, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,14 +64,19 @@ class Answer(Sequence[R], Generic[R]):
         total: Callable[[], int],
         notices: Callable[[], tuple[str, ...]],
         only_columns: bool = False,
+        kinds: Mapping[str, Kind] | None = None,
     ) -> None:
-        """Take ``fetch(start, stop)``, which reads the records of a range; ``only_columns`` for a RETURN."""
+        """Take ``fetch(start, stop)``, which reads the records of a range; ``only_columns`` for a RETURN.
+
+        ``kinds`` says what columns hold that hold something else than ``COLUMN_KINDS`` has of them.
+        """
         self.columns = columns
         self._length = length
         self._fetch = fetch
         self._total = total
         self._notices = notices
         self._only_columns = only_columns
+        self._kinds = dict(kinds or {})
         self._chunks: dict[int, Sequence[R]] = {}
 
     @cached_property
@@ -92,7 +100,12 @@ class Answer(Sequence[R], Generic[R]):
     def __getitem__(self, index: int) -> R: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[R, ...]: ...
-    def __getitem__(self, index: int | slice) -> R | tuple[R, ...]:
+    @overload
+    def __getitem__(self, index: str) -> list[Any]: ...
+    def __getitem__(self, index: int | slice | str) -> R | tuple[R, ...] | list[Any]:
+        """Return a record, several, or all that the records say under a name: ``answer["f1"]``."""
+        if isinstance(index, str):
+            return self._named(index)
         if isinstance(index, slice):
             return tuple(self[place] for place in range(self._length)[index])
         place = range(self._length)[index]
@@ -127,31 +140,75 @@ class Answer(Sequence[R], Generic[R]):
             return list(plain)
         return [{column: record[column] for column in self.columns} for record in plain]
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """Return the records as a JSON array."""
-        return json.dumps(self.to_dicts(), ensure_ascii=False, indent=indent)
+    @overload
+    def to_json(self, path: None = None, *, indent: int | None = None) -> str: ...
+    @overload
+    def to_json(
+        self, path: str | os.PathLike[str], *, indent: int | None = None, overwrite: bool = False
+    ) -> None: ...
+    def to_json(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        indent: int | None = None,
+        overwrite: bool = False,
+    ) -> str | None:
+        """Return the records as a JSON array, or write it to a file.
 
-    def to_csv(self) -> str:
-        """Return the columns as CSV with a header."""
+        The file is whole or not there, and takes the place of another only with ``overwrite``. Raises
+        StorageError where it cannot be written.
+        """
+        text = json.dumps(self.to_dicts(), ensure_ascii=False, indent=indent)
+        if path is None:
+            return text
+        _write_text(path, text + "\n", overwrite=overwrite)
+        return None
+
+    @overload
+    def to_csv(self, path: None = None) -> str: ...
+    @overload
+    def to_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None: ...
+    def to_csv(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str | None:
+        """Return the columns as CSV with a header, or write it to a file as ``to_json`` does."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
         writer.writerows(self._rows())
-        return text.getvalue()
+        if path is None:
+            return text.getvalue()
+        _write_text(path, text.getvalue(), overwrite=overwrite)
+        return None
+
+    def to_parquet(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the columns to a Parquet file as ``to_json`` does its own, with the types of ``to_arrow``."""
+        from pyarrow import parquet
+
+        from n2gdb.storage.output_file import output_file
+
+        with output_file(Path(path), force=overwrite, allow="overwrite=True") as partial:
+            parquet.write_table(self.to_arrow(), partial)
 
     def to_arrow(self) -> pa.Table:
-        """Return the columns as an Arrow table."""
-        import pyarrow as pa
+        """Return the columns as an Arrow table.
+
+        A column's type is declared, whatever its values: int64 for whole numbers, float64 for reals, string
+        for texts and words. So an answer without rows, and a column without values, have theirs too.
+        """
+        from n2gdb.query.columns import COLUMN_KINDS, arrow_table
 
         rows = self._rows()
-        return pa.table({column: [row[place] for row in rows] for place, column in enumerate(self.columns)})
+        columns = {column: [row[place] for row in rows] for place, column in enumerate(self.columns)}
+        return arrow_table(columns, {**COLUMN_KINDS, **self._kinds})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the columns as a pandas data frame.
+        """Return the columns as a pandas data frame; raise MissingDependencyError where pandas is not there.
 
-        Raises MissingDependencyError where pandas is not installed.
+        Whole numbers are ``Int64``, which may be missing, reals ``float64``, missing ones NaN.
         """
-        frame: pd.DataFrame = _optional("pandas").DataFrame(self._rows(), columns=list(self.columns))
+        import pyarrow as pa
+
+        pandas = _optional("pandas")
+        frame: pd.DataFrame = self.to_arrow().to_pandas(types_mapper={pa.int64(): pandas.Int64Dtype()}.get)
         return frame
 
     def to_polars(self) -> pl.DataFrame:
@@ -161,6 +218,31 @@ class Answer(Sequence[R], Generic[R]):
         """
         frame: pl.DataFrame = _optional("polars").from_arrow(self.to_arrow())
         return frame
+
+    def detached(self) -> Answer[R]:
+        """Return the same answer with every record read, so that it needs the database no more.
+
+        Pickling an answer, to keep it or to send it to another process, does so too.
+        """
+        make, state = self.__reduce__()
+        return make(*state)
+
+    def __reduce__(self) -> tuple[Callable[..., Answer[R]], tuple[Any, ...]]:
+        state = (self.columns, self.total, self.notices, self._only_columns, self._kinds)
+        return _unpickled, (tuple(self), *state)
+
+    def _named(self, name: str) -> list[Any]:
+        """Return what every record says under a name; only a column will do where the query has RETURN."""
+        names = {*self.columns}
+        if self._length and not self._only_columns:
+            names |= self[0].as_dict().keys()
+        elif "neuron" in names and not self._only_columns:
+            names.update(RETURNED)  # what records of neurons would say if there were any
+        if name not in names:
+            near = nearest(name, tuple(sorted(names)))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
+            raise UnknownNameError(f"no column {name!r}: {hint}", (near,) if near else ())
+        return [record.as_dict()[name] for record in self]
 
     def _chunk(self, number: int) -> Sequence[R]:
         if number not in self._chunks:
@@ -181,6 +263,32 @@ def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
         total=lambda: len(records),
         notices=lambda: (),
     )
+
+
+def _unpickled(
+    records: tuple[R, ...],
+    columns: tuple[str, ...],
+    total: int,
+    notices: tuple[str, ...],
+    only_columns: bool,
+    kinds: Mapping[str, Kind],
+) -> Answer[R]:
+    return Answer(
+        len(records),
+        lambda start, stop: records[start:stop],
+        columns=columns,
+        total=lambda: total,
+        notices=lambda: notices,
+        only_columns=only_columns,
+        kinds=kinds,
+    )
+
+
+def _write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> None:
+    from n2gdb.storage.output_file import output_file
+
+    with output_file(Path(path), force=overwrite, allow="overwrite=True") as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
 
 
 def cell_text(column: str, value: object) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.ids import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import Rows, Score, similar
 from n2gdb.storage.parameters import MOST_LISTED
@@ -20,7 +20,7 @@ __all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "read_metric", "similar
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarNeuron:
+class SimilarNeuron(OfNeuron):
     """A neuron, how like another it is (0 to 1), and how much they share: paths, or tokens of both roles.
 
     >>> nearest = neuron.similar(k=1)[0]

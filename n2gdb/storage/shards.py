@@ -2,6 +2,10 @@
 
     <database>.shards/<run>/model.parquet  tokens.parquet  windows.parquet  checksums.sha256
     <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet  checksums.sha256
+    <database>.shards/<run>/neurons/<shard>/effects.parquet
+
+What a shard's neurons write is a file of its own: it follows from the model's weights, and can be added to a
+shard that is complete, or be missing.
 
 A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
 what lies here. Whatever is half-written has a name that starts with a dot. What is read is compared with
@@ -38,6 +42,8 @@ _SHARD_TABLES = {
     "examples": schema.EXAMPLES,
     "scores": schema.SCORES,
 }
+
+_EFFECTS = "effects.parquet"
 
 
 def shards_folder(database: Path) -> Path:
@@ -110,6 +116,14 @@ class RunFolder:
                 raise
             _sync_folder(complete.parent)
 
+    def write_effects(self, shard: Path, table: pa.Table) -> None:
+        """Add what the neurons of a complete shard write, or replace it: ``schema.EFFECTS``."""
+        self._replace("effects", table, schema.EFFECTS, shard)
+
+    def without_effects(self) -> list[Path]:
+        """Return the complete shards whose neurons' effects are not there, or cannot be read."""
+        return [shard for shard in self.shards() if not _has_effects(shard)]
+
     def shards(self) -> list[Path]:
         """Return the folders of the complete shards, sorted by name."""
         folder = self.path / "neurons"
@@ -134,7 +148,7 @@ class RunFolder:
         with storing(self.path):
             for shard in self.damaged():
                 shard.rename(shard.with_name(f".{shard.name}"))
-            for folder in (self.path, self.path / "neurons", self.path / "scan"):
+            for folder in (self.path, self.path / "neurons", self.path / "scan", *self.shards()):
                 for path in folder.glob(".*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -195,24 +209,32 @@ class RunFolder:
         """Read the scores of other predictors, by (layer, index, predictor): ``schema.SCORES``."""
         return self._gather("scores", ("layer", "index", "predictor"), None)
 
+    def effects(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read what neurons write, by (layer, index), falling logits: ``schema.EFFECTS``; may be empty."""
+        chosen = self.shards() if shards is None else shards
+        paths = [shard / _EFFECTS for shard in chosen if (shard / _EFFECTS).exists()]
+        table = pa.concat_tables([schema.EFFECTS.empty_table(), *map(_read, paths)])
+        return table.sort_by([("layer", "ascending"), ("index", "ascending"), ("logit", "descending")])
+
     def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
         chosen = self.shards() if shards is None else shards
         tables = [_read(shard / f"{key}.parquet") for shard in chosen]
         table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
         return table.sort_by([(column, "ascending") for column in order])
 
-    def _replace(self, key: str, table: pa.Table, wanted: pa.Schema) -> None:
-        path, partial = self.path / f"{key}.parquet", self.path / f".{key}.parquet"
+    def _replace(self, key: str, table: pa.Table, wanted: pa.Schema, folder: Path | None = None) -> None:
+        folder = folder or self.path
+        path, partial = folder / f"{key}.parquet", folder / f".{key}.parquet"
         checked = _cast(table, wanted, key)
         with storing(path):
             try:
                 _write(partial, checked)
-                record(self.path, [(path.name, digest_of(partial))])
+                record(folder, [(path.name, digest_of(partial))])
                 partial.replace(path)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
-            _sync_folder(self.path)
+            _sync_folder(folder)
 
 
 def nodes_table(graphs: Sequence[tuple[NeuronName, NeuronGraph]]) -> pa.Table:
@@ -284,6 +306,14 @@ def _is_whole(shard: Path) -> bool:
     try:
         for key in _SHARD_TABLES:
             _read(shard / f"{key}.parquet")
+    except StorageError:
+        return False
+    return True
+
+
+def _has_effects(shard: Path) -> bool:
+    try:
+        _read(shard / _EFFECTS)
     except StorageError:
         return False
     return True

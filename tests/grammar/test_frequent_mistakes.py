@@ -215,8 +215,8 @@ CASES = [
     (
         "neurons MATCHING 'a' ^(",
         (
-            "unexpected (: expected BEFORE, THEN, AFTER, NEAR, AND, OR, WHERE, ORDER BY, RANK BY, "
-            "LIMIT, OFFSET, RETURN or the end of the query"
+            "unexpected (: expected BEFORE, THEN, AFTER, NEAR, PROMOTING, SUPPRESSING, AND, OR, WHERE, "
+            "ORDER BY, RANK BY, LIMIT, OFFSET, RETURN or the end of the query"
         ),
     ),
     ("neurons MATCHING ('a' | ^)", "unexpected ) after |: expected a token in quotes or ..."),

@@ -16,6 +16,7 @@ from n2gdb.query.builder.queries import (
     SPACE,
     QueryBuilder,
     TokenQueryBuilder,
+    TokenStageQuery,
     TokenStep,
     activating_on,
     any_token,
@@ -80,7 +81,9 @@ def test_patterns_meet_in_the_same_tree(steps: object, text: str) -> None:
 
 A, B = matching("a"), mentioning("b")
 
-QUERIES: list[tuple[QueryBuilder | TokenQueryBuilder, str]] = [
+Built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
+
+QUERIES: list[tuple[Built, str]] = [
     (neurons(), "neurons"),
     (patterns(), "patterns"),
     (neurons(A), "neurons MATCHING 'a'"),
@@ -131,7 +134,7 @@ QUERIES: list[tuple[QueryBuilder | TokenQueryBuilder, str]] = [
 
 
 @pytest.mark.parametrize(("built", "text"), QUERIES, ids=[text for _, text in QUERIES])
-def test_queries_meet_in_the_same_tree(built: QueryBuilder | TokenQueryBuilder, text: str) -> None:
+def test_queries_meet_in_the_same_tree(built: Built, text: str) -> None:
     assert built.query == parse(text)
     assert parse(str(built)) == built.query
 

@@ -87,10 +87,13 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
     for model in models:
         graphs = dict(_graphs(random, model, neurons))
         run = _write(folder / f"run{model.number}", model, graphs, random.randrange(1 << 30))
+        effects = _write_effects(random, run, model, graphs)
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            neurons.append(Neuron(model, name, rows[name] | counted(graphs[name]), graphs[name]))
+            neurons.append(
+                Neuron(model, name, rows[name] | counted(graphs[name]), graphs[name], effects.get(name, {}))
+            )
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))
@@ -178,6 +181,40 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     write_shards(run, graphs, seed)
     return run
+
+
+def _write_effects(
+    random: Random, run: RunFolder, model: Model, graphs: Mapping[NeuronName, NeuronGraph]
+) -> dict[NeuronName, dict[int, float]]:
+    """Let most neurons write some tokens, often of their own patterns; a last shard may have no effects."""
+    written: dict[NeuronName, dict[int, float]] = {}
+    for shard in run.shards()[: max(1, random.randint(LAYERS - 1, LAYERS))]:
+        rows = []
+        for neuron in run.neurons([shard]).to_pylist():
+            name = NeuronName(neuron["layer"], neuron["index"])
+            own = sorted(set(graphs[name].token.tolist()))
+            tokens = {
+                random.choice(own) if own and random.random() < 0.5 else random.randrange(len(model.texts))
+                for _ in range(random.randint(0, 6))
+            }
+            logits = {token: random.randint(-8, 8) / 4 for token in sorted(tokens)}
+            written[name] = {token: logit for token, logit in logits.items() if logit}
+            for sign in (1, -1):
+                ranked = sorted(
+                    (-abs(each), token) for token, each in written[name].items() if each * sign > 0
+                )
+                rows += [
+                    {
+                        "layer": name.layer,
+                        "index": name.index,
+                        "token": token,
+                        "rank": rank,
+                        "logit": -sign * size,
+                    }
+                    for rank, (size, token) in enumerate(ranked)
+                ]
+        run.write_effects(shard, pa.Table.from_pylist(rows, schema.EFFECTS))
+    return written
 
 
 def unigram(words: Sequence[str]) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import count
 
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning
+from n2gdb.grammar.ast import Clause, Formula, Key, Writing
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.match import match_clause
+from n2gdb.query.cypher.match import WRITES, match_clause
 from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
-from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
+from n2gdb.query.semantics.token_sets import is_listable, reads
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, Page, node_in, order_key
@@ -28,6 +29,7 @@ __all__ = [
     "compile_query",
     "compile_ranks",
     "compile_rows",
+    "compile_written",
     "found",
     "neuron_truths",
     "ranked_fields",
@@ -131,6 +133,24 @@ def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled
         yield Compiled("\n".join(parts), parameters.values)
 
 
+def compile_written(settled: Settled, clause: Writing) -> Compiled:
+    """Return the statement of Neuron.id and the token's row of all that a clause's neurons write.
+
+    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed.
+    """
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters)
+    truths.append(f"w.logit {WRITES[clause.effect]}")
+    tokens = settled.written[clause]
+    if is_listable(tokens):
+        truths.append(reads("t", tokens, parameters))
+    return Compiled(
+        f"MATCH (n:Neuron)-[w:WRITES]->(t:Token)\nWHERE {' AND '.join(truths)}"
+        "\nRETURN n.id AS neuron, offset(id(t)) AS token",
+        parameters.values,
+    )
+
+
 def compile_count(settled: Settled) -> Compiled:
     """Return the statement that counts the neurons of a query, LIMIT and OFFSET aside."""
     parameters = Parameters()
@@ -197,7 +217,7 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
     names = count()
 
     def leaf(clause: Clause) -> str:
-        if not isinstance(clause, Matching | Mentioning):
+        if not is_of_patterns(clause):
             raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
         ways = [
             f"EXISTS {{ {match_clause(form, _name(names), restrictions, parameters).text} }}"

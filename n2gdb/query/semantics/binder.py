@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     And,
     Clause,
     Condition,
-    FiringOn,
     Formula,
     Matching,
-    Mentioning,
     Not,
     Or,
     Query,
+    Writing,
 )
-from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
+from n2gdb.query.semantics.normal_form import (
+    Lowered,
+    PatternClause,
+    is_of_patterns,
+    lower,
+    names_tokens,
+    tests_of,
+    written_tokens,
+)
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.token_sets import TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
 __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "positive_clauses", "settle"]
@@ -28,19 +36,27 @@ __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "posit
 #: Conditions of one statement: the engine takes seconds to plan ten times as many.
 MOST_CONDITIONS = 256
 
-#: The clauses that are asked of single patterns, and compile to Cypher.
-PatternClause: TypeAlias = Matching | Mentioning
-
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """``query`` with the normal forms of its clauses on patterns, and the number of the model it names."""
+    """``query`` with the normal forms of its clauses on patterns, and the number of the model it names.
+
+    ``written`` are the tokens that its clauses on what neurons write ask for.
+    """
 
     query: Query
     forms: Mapping[PatternClause, tuple[Lowered, ...]]
     model: int | None = None
+    written: Mapping[Writing, TokenSet] = field(default_factory=dict)
+
+    @property
+    def asks_for_effects(self) -> bool:
+        """Whether a clause asks what neurons write."""
+        return bool(self.written) or any(
+            isinstance(clause, Matching) and bool(clause.written) for clause in self.forms
+        )
 
     @property
     def positive(self) -> tuple[Clause, ...]:
@@ -50,12 +66,7 @@ class Settled:
     @property
     def matched(self) -> tuple[PatternClause, ...]:
         """The positive clauses that match patterns."""
-        return tuple(clause for clause in self.positive if isinstance(clause, Matching | Mentioning))
-
-    @property
-    def fired(self) -> tuple[FiringOn, ...]:
-        """The positive clauses that run the graphs on a text."""
-        return tuple(clause for clause in self.positive if isinstance(clause, FiringOn))
+        return tuple(clause for clause in self.positive if is_of_patterns(clause))
 
 
 def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Settled:
@@ -65,13 +76,17 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
     """
     if (conditions := _count(query.where)) > MOST_CONDITIONS:
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
-    clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning)]
+    clauses = [each for each in clauses_of(query.clauses) if names_tokens(each)]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
-    forms = {}
+    forms: dict[PatternClause, tuple[Lowered, ...]] = {}
+    written: dict[Writing, TokenSet] = {}
     for clause in clauses:
         with placed(clause.at):
-            forms[clause] = lower(clause, vocabulary)
-    return Settled(query, forms, model)
+            if isinstance(clause, Writing):
+                written[clause] = written_tokens(clause, vocabulary)
+            else:
+                forms[clause] = lower(clause, vocabulary)
+    return Settled(query, forms, model, written)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:

@@ -9,15 +9,16 @@ all that runs a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
     AnyToken,
+    Effect,
     Link,
     Matching,
     Mentioning,
@@ -29,11 +30,29 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenTest,
     Variable,
+    Writing,
 )
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary, literals_of
 
-__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "TokenRun", "lower", "tests_of"]
+__all__ = [
+    "HERE",
+    "MOST_ANCHORS",
+    "Anchor",
+    "Lowered",
+    "PatternClause",
+    "TokenRun",
+    "is_of_patterns",
+    "lower",
+    "names_tokens",
+    "tests_of",
+    "written_tokens",
+]
+
+#: The clauses that are asked of single patterns, and compile to Cypher.
+PatternClause: TypeAlias = Matching | Mentioning
+#: The clauses that name tokens.
+TokenClause: TypeAlias = PatternClause | Writing
 
 #: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
 MOST_ANCHORS = 12
@@ -49,11 +68,13 @@ _NEXT = Link(1, 1)
 class Anchor:
     """A named token of a pattern: one of ``tokens``, or any where that is None.
 
-    Anchors of one normal form that have the same ``variable`` stand on the same token.
+    Anchors of one normal form that have the same ``variable`` stand on the same token. The neuron itself has
+    these ``effects`` on its logit.
     """
 
     tokens: TokenSet | None
     variable: str | None = None
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +133,17 @@ _Slot: TypeAlias = Anchor | AnyToken | Run
 _Reading: TypeAlias = _Slot | TokenRun
 
 
-def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
+def lower(clause: PatternClause, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
     """Return the normal forms of a clause; none where it names a text that no model has tokens for.
 
     Raises QueryError where it names too many tokens or has too many forms.
     """
     vocabulary.learn(tests_of(clause))
     forms: dict[Lowered, None] = {}
-    for pattern in _patterns(clause):
+    ordered = (each for pattern in _PATTERNS[type(clause)](clause) for each in _orders(pattern))
+    for pattern in ordered:
         for readings, links in _settled(pattern, vocabulary):
-            forms[_normal_form(readings, links)] = None
+            forms[_with_effects(_normal_form(readings, links), clause)] = None
             if len(forms) > MOST_FORMS:
                 raise QueryError(
                     f"a clause can be read in more than {MOST_FORMS} ways: write fewer NEAR, or fewer texts"
@@ -130,18 +152,59 @@ def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowere
     return tuple(forms)
 
 
-def tests_of(clause: Matching | Mentioning) -> tuple[TokenTest, ...]:
+def written_tokens(clause: Writing, vocabulary: Vocabulary) -> TokenSet:
+    """Return the tokens of a clause on what a neuron writes; raises QuerySyntaxError for several at once."""
+    _check_single(clause.test, vocabulary, f"{clause.effect.value} takes one token, and", "one of them")
+    sets, sequences = _read(clause.test, vocabulary)
+    ones = tuple(sorted({tokens[0] for tokens in sequences if len(tokens) == 1}))
+    return AnyOf((*sets, Among(ones)))
+
+
+def _with_effects(form: Lowered, clause: PatternClause) -> Lowered:
+    """Mark the first anchor of each variable that the neuron writes: on context, unless it stands alone."""
+    written = clause.written if isinstance(clause, Matching) else ()
+    names = [anchor.variable for anchor in form.anchors]
+    anchors = list(form.anchors)
+    for each in written:
+        place = names.index(each.variable.name)
+        known = anchors[place].effects
+        if each.effect not in known:
+            anchors[place] = replace(anchors[place], effects=(*known, each.effect))
+    return replace(form, anchors=tuple(anchors)) if written else form
+
+
+def is_of_patterns(clause: object) -> TypeGuard[PatternClause]:
+    """Tell whether something is a clause that is asked of single patterns: one with normal forms."""
+    return type(clause) in _PATTERNS
+
+
+def names_tokens(clause: object) -> TypeGuard[TokenClause]:
+    """Tell whether something is a clause that names tokens."""
+    return type(clause) in _STEPS
+
+
+def tests_of(clause: TokenClause) -> tuple[TokenTest, ...]:
     """Return what a clause asks of single tokens."""
-    steps: tuple[Step, ...] = (clause.test,) if isinstance(clause, Mentioning) else clause.pattern.steps
+    steps = dict.fromkeys(_STEPS[type(clause)](clause))
     return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
 
 
-def _patterns(clause: Matching | Mentioning) -> Iterator[TokenPattern]:
-    if isinstance(clause, Mentioning):
-        yield TokenPattern((clause.test,))
-        yield TokenPattern((clause.test, Run()), (Link(),))
-    else:
-        yield from _orders(clause.pattern)
+def _mentioned(clause: Mentioning) -> tuple[TokenPattern, ...]:
+    return TokenPattern((clause.test,)), TokenPattern((clause.test, Run()), (Link(),))
+
+
+#: By class of clause, for those that are asked of single patterns: the patterns of which one is to match.
+_PATTERNS: Mapping[type, Callable[[Any], tuple[TokenPattern, ...]]] = {
+    Matching: lambda clause: (clause.pattern,),
+    Mentioning: _mentioned,
+}
+
+#: By class of clause, for those that name tokens: the steps that do.
+_STEPS: Mapping[type, Callable[[Any], tuple[Step, ...]]] = {
+    Matching: lambda clause: clause.pattern.steps,
+    Mentioning: lambda clause: (clause.test,),
+    Writing: lambda clause: (clause.test,),
+}
 
 
 def _orders(pattern: TokenPattern) -> Iterator[TokenPattern]:
@@ -202,14 +265,18 @@ def _read(test: TokenTest, vocabulary: Vocabulary) -> tuple[list[TokenSet], list
             return [vocabulary.settle(test)], []
 
 
-def _check_single(test: TokenTest, vocabulary: Vocabulary) -> None:
+def _check_single(
+    test: TokenTest,
+    vocabulary: Vocabulary,
+    refused: str = "! takes one token, and",
+    way_out: str = "! before one of them, or NOT MATCHING for the whole text",
+) -> None:
     """Refuse a text of several tokens where one is meant."""
     for literal in literals_of(test):
         cuts = vocabulary.cuts(literal)
         if cuts and not vocabulary.reads(literal) and not any(len(cut) == 1 for cut in cuts):
             raise QuerySyntaxError(
-                f"! takes one token, and {literal} is {len(cuts[0])} for the model: write ! before one of"
-                " them, or NOT MATCHING for the whole text",
+                f"{refused} {literal} is {len(cuts[0])} for the model: write {way_out}",
                 line=literal.at.line,
                 column=literal.at.column,
             )

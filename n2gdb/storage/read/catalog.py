@@ -18,7 +18,12 @@ FIRE_THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One model of a database, its corpus and the configuration it was ingested with."""
+    """One model of a database, its corpus and the configuration it was ingested with.
+
+    >>> model = db.models()[0]
+    >>> model.n_layers, model.fire_threshold
+    (6, 0.5)
+    """
 
     number: int  # in the high bits of the keys of all that belongs to it
     name: str

@@ -21,6 +21,10 @@ class LayerScores:
     each neuron's top examples, or ``heldout``. ``base_rate`` is the share of tokens that a neuron fires on,
     over all neurons of the layer, known only for held-out text; ``nodes`` is None for what is not a graph.
     ``layer`` is None for the mean over all layers.
+
+    >>> mean = db.report()[-1]
+    >>> mean.layer, mean.predictor
+    (None, 'n2g')
     """
 
     model: str

@@ -1,29 +1,28 @@
-"""Which clauses are too broad to be joined: those are walked along the paths of the tries (path_scan.py)."""
+"""Which clauses are too broad to be joined: those are walked along the paths of the tries instead."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from n2gdb.grammar.ast import Clause, Matching, Mentioning
 from n2gdb.query.cypher.where import split
-from n2gdb.query.semantics.binder import Settled
+from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_broad, is_listable
 
 __all__ = ["is_scanned"]
 
 
-def is_scanned(settled: Settled, clause: Clause) -> bool:
+def is_scanned(settled: Settled, clause: PatternClause) -> bool:
     """Tell whether a clause is better walked than joined.
 
-    One whose matches WHERE restricts is left to Cypher, and one that names a token twice: a stored flag
-    narrows that.
+    One whose matches WHERE restricts is left to Cypher, and one that names a token twice or that the neuron
+    writes: what is stored of it narrows that.
     """
-    if not isinstance(clause, Matching | Mentioning) or split(settled.query.where).match:
+    if split(settled.query.where).match:
         return False
     forms = settled.forms[clause]
     return any(_is_broad(form) for form in forms) and not any(
-        _repeats(form) or _is_bare(form) for form in forms
+        _repeats(form) or _is_bare(form) or _is_written(form) for form in forms
     )
 
 
@@ -35,6 +34,10 @@ def _is_broad(form: Lowered) -> bool:
 def _repeats(form: Lowered) -> bool:
     names = Counter(anchor.variable for anchor in form.anchors if anchor.variable is not None)
     return any(count > 1 for count in names.values())
+
+
+def _is_written(form: Lowered) -> bool:
+    return any(anchor.effects for anchor in form.anchors)
 
 
 def _is_bare(form: Lowered) -> bool:
