@@ -16,7 +16,7 @@ from n2gdb.core.tokens import normalise
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
-from tests.oracle.behaviours import behaviours_of
+from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
 
@@ -91,11 +91,9 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            statistics = rows[name] | {
-                "polysemy": len(behaviours_of(graphs[name])),
-                "max_depth": max((pattern.depth for pattern in graphs[name].patterns()), default=0),
-            }
-            neurons.append(Neuron(model, name, statistics, graphs[name], effects.get(name, {})))
+            neurons.append(
+                Neuron(model, name, rows[name] | counted(graphs[name]), graphs[name], effects.get(name, {}))
+            )
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))
