@@ -12,7 +12,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
-from tests.support.small_run import WINDOW, model_table, write_shards
+from tests.support.small_run import WINDOW, model_table, write_effects, write_shards
 
 __all__ = ["build_cli_world", "text_of", "token_of"]
 
@@ -55,6 +55,7 @@ def build_cli_world(folder: Path) -> Path:
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     write_shards(run, graphs)
+    write_effects(run, len(_TEXTS))
     build_database(folder / "neurons.n2gdb", [run])
     return folder / "neurons.n2gdb"
 
