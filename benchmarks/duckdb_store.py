@@ -82,5 +82,5 @@ def _nodes(model: ModelRows, shard: Path) -> pa.Table:
 
 
 def _neuron_key(table: pa.Table) -> npt.NDArray[np.int64]:
-    key: npt.NDArray[np.int64] = (table["layer"].to_numpy() << 24) | table["index"].to_numpy()
+    key: npt.NDArray[np.int64] = table["unit"].to_numpy()
     return key

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.units import unit_of
 from n2gdb.errors import RebuildError, StorageError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.store import CorpusStore
@@ -26,8 +27,8 @@ from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["Identity", "require_room", "runs_to_keep", "windows_of"]
 
-#: Layer and index of neurons.
-Neurons = set[tuple[int, int]]
+#: Numbers of units among those of their model, as ``units.unit_key`` gives them.
+Neurons = set[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,7 @@ def require_room(database: Path, scan: int) -> None:
             )
 
 
-def runs_to_keep(
-    database: Path, run: RunFolder, own: Identity, coming: Iterable[tuple[int, int]]
-) -> list[RunFolder]:
+def runs_to_keep(database: Path, run: RunFolder, own: Identity, coming: Iterable[int]) -> list[RunFolder]:
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
     ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
@@ -117,12 +116,12 @@ def _held(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
         raise
     with connection:
         models = read_models(connection)
-        rows = connection.table("MATCH (n:Neuron) RETURN n.model AS model, n.layer AS layer, n.`index` AS i")
+        rows = connection.table("MATCH (n:Neuron) RETURN n.model AS model, n.id AS key")
     found: dict[Identity, Neurons] = {}
     for model in models:
         prints = (model.model_fingerprint, model.tokenizer_fingerprint, model.corpus_fingerprint)
         own = rows.filter(pc.equal(rows["model"], model.number))
-        neurons = set(zip(own["layer"].to_pylist(), own["i"].to_pylist(), strict=True))
+        neurons = {unit_of(key) for key in own["key"].to_pylist()}
         found[Identity(model.name, *prints, model.configuration)] = neurons
     return found
 

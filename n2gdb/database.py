@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
@@ -141,7 +142,7 @@ class Database:
             self.connection.rows,
             self.neuron(neuron, model)._key,
             read_metric(metric),
-            {each.number: each.name for each in self._models},
+            self._models,
             above=arguments.share("above", above),
             within=None if within is None else self.model(within).number,
             limit=None if k is None else arguments.whole("k", k),
@@ -180,11 +181,10 @@ class Database:
             min_size=arguments.whole("min_size", min_size),
             progress=progress,
         )
-        names = {each.number: each.name for each in self._models}
         first, second = (("first", *self._model_column("first_model")), self._model_column("second_model"))
         return Answer(
             len(found),
-            lambda start, stop: named_pairs(found, names, start, stop),
+            lambda start, stop: named_pairs(found, self._models, start, stop),
             columns=(*first, "second", *second, "similarity", "size"),
             total=lambda: len(found),
             notices=lambda: (),
@@ -218,6 +218,7 @@ class Database:
             self.connection.table,
             tokens,
             owner.number,
+            lambda key: neuron_of(self._models, key)[1],
             threshold=owner.fire_threshold,
             positions=None if at is None else [at % len(tokens)],
             layers=arguments.wholes("layers", layers),
@@ -250,7 +251,7 @@ class Database:
 
     def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
         for key in neuron_keys(self.connection, owner.number, layer):
-            found = load_neuron(self, key, neuron_of(key)[1], owner.name)
+            found = load_neuron(self, key, neuron_of(self._models, key)[1], owner.name)
             assert found is not None, "the database is read-only"
             yield found
 
@@ -329,7 +330,7 @@ class Database:
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: owner.number << 32 | token for token in _ids(owner, tokens)}
+        keys = {token: token_key(owner.number, token) for token in _ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():

@@ -72,6 +72,24 @@ def ingest(
     neurons: Annotated[
         str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")
     ] = None,
+    sides: Annotated[
+        str,
+        typer.Option(
+            help="Sides of neurons: +, -, both, or auto: both where MLPs are gated, since activations of "
+            "both signs mean something there."
+        ),
+    ] = "auto",
+    sae: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PLACE",
+            help="Ingest the latents of an SAE or transcoder instead of neurons: a folder, or "
+            "owner/repository/folder on the Hugging Face hub; may be given several times.",
+        ),
+    ] = None,
+    latents: Annotated[
+        str | None, typer.Option(help="Latents of each --sae, such as 0-99. Default: all.")
+    ] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Draw this many of the chosen neurons.")] = None,
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Scan no more tokens than this, drawn from all over the corpus.")
@@ -144,6 +162,9 @@ def ingest(
     started = time.monotonic()
     chosen_layers = None if layers is None else parse_ranges(layers)
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
+    chosen_latents = None if latents is None else parse_ranges(latents)
+    if latents is not None and not sae:
+        raise typer.BadParameter("--latents is for those of --sae, which is not given")
     most = None if max_memory is None else parse_bytes(max_memory)
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
@@ -155,6 +176,7 @@ def ingest(
         from n2gdb.ingest.models.subject import default_corpus, load_model
         from n2gdb.ingest.pipeline import Source
         from n2gdb.ingest.pipeline import ingest as run
+        from n2gdb.ingest.sources.formats import read_dictionaries
         from n2gdb.ingest.workers.processes import start_ahead
         from n2gdb.ingest.workers.ray_cluster import Cluster, require_ray
 
@@ -180,12 +202,13 @@ def ingest(
             Source(corpus or default_corpus(model), field),
             database,
             config,
-            Selection(chosen_layers, chosen_neurons, sample),
+            Selection(chosen_layers, chosen_neurons, sample, sides, chosen_latents),
             report,
             batch_tokens,
             max_memory=most,
             cluster=None if ray is None else Cluster(ray, device),
             processes=processes,
+            dictionaries=[one for place in sae or () for one in read_dictionaries(place)],
         )
     _summarise(database, time.monotonic() - started)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
+from n2gdb.core.units import token_key
 from n2gdb.query.semantics.token_sets import MOST_COMPARED
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
@@ -79,7 +80,7 @@ def read_firings(
 
     wanted = _checked(tokens, positions)
     nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
-    text = np.asarray(tokens, np.int64) | (model << 32)
+    text = np.asarray(tokens, np.int64) | token_key(model, 0)
     firings: list[Firing] = []
     for first in range(0, len(wanted), _AT_ONCE):
         at = np.array(wanted[first : first + _AT_ONCE], np.int64)
@@ -101,7 +102,7 @@ def firing_statements(
     wanted = _checked(tokens, positions)
     if not wanted:
         return ()
-    owner = model << 32
+    owner = token_key(model, 0)
     activating = sorted({owner | int(tokens[position]) for position in wanted})
     roots = Parameters()
     statements = [(_ROOTS.format(activating=node_in("t.id", activating, roots)), roots.values)]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from n2gdb.core.units import WITHIN_MODEL
 from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
 
@@ -47,8 +48,6 @@ _NODES = (
     "MATCH (a:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE a.id = $neuron"
     " RETURN x.pre, coalesce(x.parent, -1), coalesce(x.depth, 0), t.text_key"
 )
-#: A Neuron.id without its model: layer and index.
-_LAYERS = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def contains(
 
 
 def _by_paths(rows: Rows, neuron: int, above: float, model: int | None, limit: int | None) -> list[Score]:
-    parameters: dict[str, object] = {"neuron": neuron, "above": above - _TOLERANCE, "layers": _LAYERS}
+    parameters: dict[str, object] = {"neuron": neuron, "above": above - _TOLERANCE, "layers": WITHIN_MODEL}
     cypher = _SHARED_PATHS.format(
         model=_bind(parameters, " AND b.model = ${}", "model", model),
         limit=_bind(parameters, " LIMIT ${}", "limit", limit),
@@ -144,7 +143,7 @@ def _by_tokens(
         smaller = min(first, score(also, len(context), n_context))
         if smaller > 0 and smaller >= above:
             found.append(Score(other, smaller, shared + also))
-    return sorted(found, key=lambda each: (-each.score, -each.size, each.neuron % _LAYERS, each.neuron))
+    return sorted(found, key=lambda each: (-each.score, -each.size, each.neuron % WITHIN_MODEL, each.neuron))
 
 
 def _texts(rows: Rows, neuron: int, role: str) -> list[int]:

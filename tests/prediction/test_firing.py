@@ -11,6 +11,7 @@ import pytest
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
+from n2gdb.core.units import unit_key
 from n2gdb.prediction.firing import Firing, firing_statements, read_firings
 from n2gdb.storage.connection import Connection, build_database
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
@@ -19,7 +20,7 @@ Graphs = dict[NeuronName, NeuronGraph]
 
 
 def key(name: NeuronName, model: int = 0) -> int:
-    return model << 40 | name.layer << 24 | name.index
+    return unit_key(model, name.layer, name.index)
 
 
 def predicted(graphs: Graphs, text: list[int], model: int = 0) -> dict[tuple[int, int], float]:

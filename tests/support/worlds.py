@@ -90,7 +90,8 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            statistics = rows[name] | {
+            stored = {field: value for field, value in rows[name].items() if field != "unit"}
+            statistics = stored | {
                 "polysemy": len(behaviours_of(graphs[name])),
                 "max_depth": max((pattern.depth for pattern in graphs[name].patterns()), default=0),
             }

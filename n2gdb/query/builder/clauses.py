@@ -116,7 +116,8 @@ def superset_of(
 def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:
     """Return a neuron as queries name it; raise UnknownNameError for what is not a neuron's name."""
     found = NeuronName.of(name)
-    return NeuronRef(found.layer, found.index, None if model is None else arguments.text("model", model))
+    owner = None if model is None else arguments.text("model", model)
+    return NeuronRef(found.layer, found.index, owner, found.side, found.latent, found.source)
 
 
 def metric_named(name: str) -> Metric:

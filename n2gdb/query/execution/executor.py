@@ -26,6 +26,7 @@ from n2gdb.query.answer import Answer, R
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
+from n2gdb.query.execution.units import of_asked_units
 from n2gdb.query.places import shown_in
 from n2gdb.query.semantics.binder import Settled, clauses_of, settle
 from n2gdb.query.semantics.normal_form import tests_of
@@ -57,7 +58,7 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
         return _sliced(
             find_tokens(session, statement), statement, ("token", "activation", "importance", "n_patterns")
         )
-    settled = settle(statement, session.vocabulary, session.model_of(statement))
+    settled = _settled(session, statement)
     if statement.count is not None:
         from n2gdb.query.execution.counts import count_groups
 
@@ -65,6 +66,11 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
     if statement.subject is Subject.PATTERNS:
         return _patterns(session, settled)
     return _neurons(session, settled)
+
+
+def _settled(session: Session, query: Query) -> Settled:
+    asked = of_asked_units(query, session.models)
+    return settle(asked, session.vocabulary, session.model_of(query))
 
 
 def count(session: Session, statement: Statement) -> int:
@@ -76,7 +82,7 @@ def count(session: Session, statement: Statement) -> int:
 def _count(session: Session, statement: Statement) -> int:
     if isinstance(statement, TokenQuery) or statement.count is not None:
         return _answer(session, replace(statement, limit=None, offset=None)).total
-    settled = settle(statement, session.vocabulary, session.model_of(statement))
+    settled = _settled(session, statement)
     if statement.subject is Subject.PATTERNS:
         from n2gdb.query.execution.patterns import count_patterns
 
@@ -199,6 +205,6 @@ def _explained(session: Session, statement: Statement) -> Answer[Any]:
 
 def _note_tokens(session: Session, query: Query) -> None:
     """Say what each literal stands for, as the statement holds only its key."""
-    settled = settle(query, session.vocabulary, session.model_of(query))
+    settled = _settled(session, query)
     for literal in dict.fromkeys(_literals(settled)):
         session.note(session.vocabulary.describe(literal))

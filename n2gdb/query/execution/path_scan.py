@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.units import unit_key
 from n2gdb.grammar.ast import Clause, Link, Matching, Mentioning
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.execution.context import Session
@@ -50,14 +51,14 @@ def scan(session: Session, settled: Settled, clause: Clause) -> set[int]:
 def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
     """Yield the spans of Neuron.id whose tries are read at once; None for all neurons, where they are few."""
     models = [model for model in session.models if settled.model in (None, model.number)]
-    if sum(model.n_layers * model.d_mlp for model in session.models) <= _TOGETHER:
+    if sum(model.n_layers * model.most_units for model in session.models) <= _TOGETHER:
         yield None
         return
     for model in models:
-        layers = max(1, _TOGETHER // max(1, model.d_mlp))
+        layers = max(1, _TOGETHER // max(1, model.most_units))
         for layer in range(0, model.n_layers, layers):
-            low = model.number << 40 | layer << 24
-            yield low, model.number << 40 | min(layer + layers, model.n_layers) << 24
+            low = unit_key(model.number, layer, 0)
+            yield low, unit_key(model.number, min(layer + layers, model.n_layers), 0)
 
 
 @dataclass(frozen=True, slots=True)

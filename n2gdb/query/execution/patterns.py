@@ -21,6 +21,7 @@ from n2gdb.query.execution.pattern_rows import PatternRow, find_rows, single_sta
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shapes import Page, order_key
 
 __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern_hits_of"]
@@ -138,7 +139,7 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
     models = {model.number: model.name for model in session.models}
     return [
         PatternHit(
-            NeuronName(pattern.neuron["layer"], pattern.neuron["index"]),
+            neuron_of(session.models, pattern.neuron["id"])[1],
             models[pattern.neuron["model"]],
             pattern.neuron["f1"],
             pattern.activation,

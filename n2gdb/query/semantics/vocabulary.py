@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
 from n2gdb.query.places import placed
@@ -97,7 +98,7 @@ class Vocabulary:
         """
         if literal not in self._cuts:
             self.learn([literal])
-            owners = {token >> 32 for token in self._keys.of(literal.exact)[literal_key(literal)]}
+            owners = {token_of(token)[0] for token in self._keys.of(literal.exact)[literal_key(literal)]}
             models = [model for model in self._tokenizers if model not in owners]
             cuts = list(dict.fromkeys(cut for model in models for cut in self._cut(model, literal)))
             self._cuts[literal] = tuple(cuts)
@@ -160,7 +161,7 @@ class Vocabulary:
             return
         for spelling in [literal.text] if literal.exact else _spellings(literal.text):
             if cut := tokenizer.cut(spelling):
-                yield tuple(model << 32 | token for token in cut)
+                yield tuple(token_key(model, token) for token in cut)
 
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
         """Match the whole vocabulary by RE2, whose time is bounded whatever the expression."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.ids import NeuronName
 from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
+from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.storage.connection import Connection
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["ExportedNeuron", "blocks_of", "read_blocks", "read_texts"]
 
@@ -72,10 +74,11 @@ def read_texts(connection: Connection) -> dict[int, dict[int, str]]:
 def read_blocks(
     connection: Connection,
     blocks: Sequence[Sequence[int]],
-    models: Mapping[int, str],
+    models: Sequence[ModelInfo],
     texts: Mapping[int, Mapping[int, str]],
 ) -> Iterator[list[ExportedNeuron]]:
-    """Yield the neurons of each block; ``models`` and ``texts`` are by the number of a model."""
+    """Yield the neurons of each block; ``texts`` are by the number of a model."""
+    names = {model.number: model.name for model in models}
     for block in blocks:
         ends = {"first": block[0], "last": block[-1]}
         graphs = _graphs(connection, ends)
@@ -83,8 +86,8 @@ def read_blocks(
         yield [
             ExportedNeuron(
                 row["id"],
-                models[row["model"]],
-                NeuronName(row["layer"], row["index"]),
+                names[row["model"]],
+                neuron_of(models, row["id"])[1],
                 {name: row[name] for name in STATISTICS},
                 graphs[row["id"]] if row["id"] in graphs else _empty(),
                 texts[row["model"]],
