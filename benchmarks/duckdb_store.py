@@ -7,9 +7,9 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
 from n2gdb.storage.build.rows import ModelRows
@@ -81,6 +81,6 @@ def _nodes(model: ModelRows, shard: Path) -> pa.Table:
     return pa.table({**columns, **{name: nodes[name] for name in ("depth", "pre", "importance", "end")}})
 
 
-def _neuron_key(table: pa.Table) -> npt.NDArray[np.int64]:
-    key: npt.NDArray[np.int64] = table["unit"].to_numpy()
+def _neuron_key(table: pa.Table) -> Int64Array:
+    key: Int64Array = table["unit"].to_numpy()
     return key

@@ -33,7 +33,7 @@ from benchmarks.synthetic_words import token_text, zipf
 from n2gdb.core.tokens import normalise
 from n2gdb.core.units import unit_key
 from n2gdb.errors import N2gdbError
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 SHOWN = 20  # hits of an answer

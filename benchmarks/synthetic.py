@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.synthetic_tries import PATTERNS, nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json, zipf
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.tokens import normalise
 from n2gdb.core.units import unit_key
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder, shards_folder
 
 __all__ = ["VOCABULARY", "synthetic_run", "token_text", "zipf"]
@@ -60,18 +60,16 @@ def _tokens() -> pa.Table:
     return pa.table([pa.array(column) for column in columns], schema=schema.TOKENS)
 
 
-def _neurons(
-    random: np.random.Generator, layer: int, nodes: pa.Table, patterns: npt.NDArray[np.int64]
-) -> pa.Table:
+def _neurons(random: np.random.Generator, layer: int, nodes: pa.Table, patterns: Int64Array) -> pa.Table:
     count = len(patterns)
     owner = nodes["index"].to_numpy()
     is_root = nodes["parent"].to_numpy() < 0
     token = nodes["token"].to_numpy().astype(np.int64)
 
-    def score() -> npt.NDArray[np.float32]:
+    def score() -> FloatArray:
         return random.random(count).astype(np.float32)
 
-    def distinct(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    def distinct(which: BoolArray) -> Int64Array:
         pairs = np.unique(owner[which] * VOCABULARY + token[which])
         return np.bincount(pairs // VOCABULARY, minlength=count)
 

@@ -9,19 +9,15 @@ neuron in fifty is nearly the twin of another.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from benchmarks.synthetic_words import zipf_tokens
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, KeyArray
 from n2gdb.core.units import unit_key
 from n2gdb.storage import schema
 
 __all__ = ["nodes_of_neurons"]
 
-Int64Array = npt.NDArray[np.int64]
-Uint64Array = npt.NDArray[np.uint64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 PATTERNS = 70  # a neuron, on average
 ROOTS = 12  # activating tokens a neuron has at most
@@ -48,7 +44,7 @@ def nodes_of_neurons(
     return _laid(layer, neurons, owner[order, 0].astype(np.int64), [key[order] for key in keys])
 
 
-def _patterns(layer: int, neurons: int, seed: int, patterns: int) -> tuple[Uint64Array, Uint64Array]:
+def _patterns(layer: int, neurons: int, seed: int, patterns: int) -> tuple[KeyArray, KeyArray]:
     """Return (index, seed) of the neuron that each pattern is drawn for, and the seed of the pattern."""
     index = np.arange(neurons, dtype=np.uint64)
     own = _hashed(index, np.uint64(layer + 1), np.uint64(seed + 1))
@@ -68,7 +64,7 @@ def _patterns(layer: int, neurons: int, seed: int, patterns: int) -> tuple[Uint6
     return np.stack([row, character[row]], axis=1), pattern
 
 
-def _paths(owner: Uint64Array, pattern: Uint64Array) -> list[Int64Array]:
+def _paths(owner: KeyArray, pattern: KeyArray) -> list[Int64Array]:
     """Return (depth, token) of each pattern at each level, packed; -1 where it has ended."""
     neuron = owner[:, 1]
     root = zipf_tokens(_share(_hashed(neuron, _few(_hashed(pattern, np.uint64(8)), ROOTS))))
@@ -135,18 +131,18 @@ def _begins(owner: Int64Array, keys: list[Int64Array]) -> BoolArray:
     return new
 
 
-def _few(key: Uint64Array, most: int) -> Uint64Array:
+def _few(key: KeyArray, most: int) -> KeyArray:
     """Draw 0 to ``most - 1``, each a bit more than half as likely as the one before."""
-    drawn: Uint64Array = (np.log(_share(key) + 1e-12) / np.log(0.6)).astype(np.uint64)
+    drawn: KeyArray = (np.log(_share(key) + 1e-12) / np.log(0.6)).astype(np.uint64)
     return np.remainder(drawn, np.uint64(most))
 
 
-def _share(key: Uint64Array) -> FloatArray:
+def _share(key: KeyArray) -> Float64Array:
     """Return a number from 0 to 1 by a key's bits."""
     return (key >> np.uint64(11)).astype(np.float64) / (1 << 53)
 
 
-def _hashed(*keys: Uint64Array | np.uint64) -> Uint64Array:
+def _hashed(*keys: KeyArray | np.uint64) -> KeyArray:
     """Mix keys into one, element by element."""
     mixed = np.asarray(keys[0], np.uint64)
     for key in (*keys[1:], np.uint64(0)):

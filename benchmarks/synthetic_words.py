@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
+
+from n2gdb.core.arrays import Float64Array, IntArray
 
 __all__ = ["VOCABULARY", "token_text", "tokenizer_json", "zipf", "zipf_tokens"]
 
@@ -34,12 +35,12 @@ def token_text(token: int) -> str:
     return text if second else f" {text}"
 
 
-def zipf(random: np.random.Generator, size: int) -> npt.NDArray[np.int32]:
+def zipf(random: np.random.Generator, size: int) -> IntArray:
     """Draw tokens of which the most frequent ones dominate: (size,) int32."""
     return zipf_tokens(random.random(size))
 
 
-def zipf_tokens(share: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
+def zipf_tokens(share: Float64Array) -> IntArray:
     """Return the token at each share, from 0 to 1, of all the tokens of a text sorted by frequency."""
     return np.searchsorted(_CUMULATED, share).clip(max=VOCABULARY - 1).astype(np.int32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,10 @@ import typer
 
 __all__ = ["TextArgument", "TextFileOption", "given_text"]
 
+#: Words, of which there are several where a text was not put in quotes: click would say it in its own words.
 TextArgument = Annotated[
-    str | None, typer.Argument(metavar="TEXT", help="The text, in quotes; or --file.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="TEXT", help="The text, in quotes; or --file.", show_default=False),
 ]
 TextFileOption = Annotated[
     Path | None,
@@ -19,15 +22,18 @@ TextFileOption = Annotated[
 ]
 
 
-def given_text(text: str | None, file: Path | None) -> str:
+def given_text(words: list[str] | None, file: Path | None) -> str:
     """Return the text that was given, exactly as it stands in its file, line ends and all.
 
-    Raises typer.BadParameter where there is none or two, and where the file cannot be read as UTF-8.
+    Raises typer.BadParameter where there is none or two, where it is not in quotes, and where the file
+    cannot be read as UTF-8.
     """
-    if text is not None and file is not None:
+    if words and file is not None:
         raise typer.BadParameter("give TEXT or --file, not both")
-    if text is not None:
-        return text
+    if words and len(words) > 1:
+        raise typer.BadParameter(f"put the text in quotes: {_shortened(' '.join(words))}")
+    if words:
+        return words[0]
     if file is None:
         raise typer.BadParameter("there is no text: give TEXT in quotes, or --file PATH")
     try:
@@ -39,3 +45,7 @@ def given_text(text: str | None, file: Path | None) -> str:
         raise typer.BadParameter(
             f"{file} is not UTF-8: byte {error.start} is part of no character"
         ) from error
+
+
+def _shortened(text: str) -> str:
+    return json.dumps(text if len(text) <= 60 else f"{text[:59]}…", ensure_ascii=False)

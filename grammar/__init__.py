@@ -1,9 +1,8 @@
-"""The query language: text in, tree out."""
+"""The query language: its trees, what holds of them, and their text; ``parsing`` reads text."""
 
 from __future__ import annotations
 
 from n2gdb.grammar.ast import Query, Statement
 from n2gdb.grammar.errors import GrammarError
-from n2gdb.grammar.parser import parse
 
-__all__ = ["GrammarError", "Query", "Statement", "parse"]
+__all__ = ["GrammarError", "Query", "Statement"]

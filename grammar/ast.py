@@ -29,7 +29,6 @@ from n2gdb.grammar.patterns import (
     Link,
     Negated,
     OneOf,
-    Pattern,
     Position,
     Run,
     Step,
@@ -37,6 +36,7 @@ from n2gdb.grammar.patterns import (
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -74,7 +74,6 @@ __all__ = [
     "OneOf",
     "Operator",
     "Or",
-    "Pattern",
     "Position",
     "Query",
     "RankBy",
@@ -88,6 +87,7 @@ __all__ = [
     "TokenExpression",
     "TokenKind",
     "TokenLiteral",
+    "TokenPattern",
     "TokenQuery",
     "TokenTest",
     "Variable",
@@ -150,7 +150,7 @@ class Metric(Enum):
 class Matching:
     """The neuron has a pattern that matches."""
 
-    pattern: Pattern
+    pattern: TokenPattern
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 

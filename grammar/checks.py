@@ -16,11 +16,11 @@ from n2gdb.grammar.ast import (
     Not,
     OneOf,
     Or,
-    Pattern,
     Position,
     Query,
     Statement,
     Subject,
+    TokenPattern,
 )
 from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS
@@ -52,7 +52,7 @@ def _check_nesting(formula: object) -> None:
 
 def _parts(node: object) -> Sequence[object]:
     match node:
-        case And(parts) | Or(parts) | OneOf(parts) | Pattern(parts):
+        case And(parts) | Or(parts) | OneOf(parts) | TokenPattern(parts):
             return parts
         case Not(part) | Matching(part) | Mentioning(part) | Negated(part):
             return (part,)

@@ -13,7 +13,6 @@ __all__ = [
     "Link",
     "Negated",
     "OneOf",
-    "Pattern",
     "Position",
     "Run",
     "Step",
@@ -21,6 +20,7 @@ __all__ = [
     "TokenExpression",
     "TokenKind",
     "TokenLiteral",
+    "TokenPattern",
     "TokenTest",
     "Variable",
 ]
@@ -136,7 +136,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class TokenPattern:
     """Steps in text order, whichever way they were written, and the links between neighbours."""
 
     steps: tuple[Step, ...]

@@ -36,7 +36,6 @@ from n2gdb.grammar.ast import (
     Number,
     OneOf,
     Or,
-    Pattern,
     Query,
     RankBy,
     Run,
@@ -46,6 +45,7 @@ from n2gdb.grammar.ast import (
     TokenClass,
     TokenExpression,
     TokenLiteral,
+    TokenPattern,
     TokenQuery,
     Variable,
 )
@@ -203,7 +203,7 @@ def _clause(clause: Clause) -> str:
             assert_never(clause)
 
 
-def _pattern(pattern: Pattern) -> str:
+def _pattern(pattern: TokenPattern) -> str:
     words = [written_step(pattern.steps[0])]
     for link, step in zip(pattern.links, pattern.steps[1:], strict=True):
         words += [_connector(link), written_step(step)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
-
-from lark import Token
+from typing import TYPE_CHECKING, NoReturn
 
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, no_field
 from n2gdb.grammar.patterns import Position
+
+if TYPE_CHECKING:
+    from lark import Token
 
 __all__ = [
     "LARGEST",

@@ -32,12 +32,12 @@ from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.sources.dictionary import Dictionary
 from n2gdb.ingest.standing import Identity, require_room, runs_to_keep, windows_of
 from n2gdb.ingest.workers.processes import process_crew, processes_for
-from n2gdb.ingest.workers.ray_cluster import Cluster, connected
+from n2gdb.ingest.workers.ray_cluster import RayCluster, connected
 from n2gdb.ingest.workers.ray_executor import cluster_crew
 from n2gdb.ingest.workers.serial import Alone, Crew
 from n2gdb.ingest.workers.work import SHARD_NEURONS, Bench, pieces_of
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.database_file import check_replaceable
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
@@ -70,7 +70,7 @@ class _Means:
     batch_tokens: int | None
     max_memory: int | None
     shard_neurons: int
-    cluster: Cluster | None
+    cluster: RayCluster | None
     processes: int
 
 
@@ -85,7 +85,7 @@ def ingest(
     *,
     max_memory: int | None = None,
     shard_neurons: int = SHARD_NEURONS,
-    cluster: Cluster | None = None,
+    cluster: RayCluster | None = None,
     processes: int | None = None,
     dictionaries: Sequence[Dictionary] = (),
 ) -> RunFolder:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.units import unit_of
 from n2gdb.errors import RebuildError, StorageError
 from n2gdb.ingest.arrays import PAD
@@ -23,6 +23,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.storage import schema
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import read_models
+from n2gdb.storage.read.neurons import read_places
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["Identity", "require_room", "runs_to_keep", "windows_of"]
@@ -95,7 +96,7 @@ def runs_to_keep(database: Path, run: RunFolder, own: Identity, coming: Iterable
     return sorted(kept.values(), key=lambda other: other.path)
 
 
-def windows_of(numbers: npt.NDArray[np.int64], corpus: CorpusStore) -> pa.Table:
+def windows_of(numbers: Int64Array, corpus: CorpusStore) -> pa.Table:
     """Return windows of a corpus by their numbers, rising: ``schema.WINDOWS``."""
     text = corpus.tokens_of(numbers)
     real = text != PAD
@@ -116,7 +117,7 @@ def _held(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
         raise
     with connection:
         models = read_models(connection)
-        rows = connection.table("MATCH (n:Neuron) RETURN n.model AS model, n.id AS key")
+        rows = read_places(connection)
     found: dict[Identity, Neurons] = {}
     for model in models:
         prints = (model.model_fingerprint, model.tokenizer_fingerprint, model.corpus_fingerprint)
@@ -162,7 +163,7 @@ def _require_whole(run: RunFolder, name: str) -> None:
     run.write_windows(windows_of(wanted, corpus))
 
 
-def _has_windows(run: RunFolder, wanted: npt.NDArray[np.int64]) -> bool:
+def _has_windows(run: RunFolder, wanted: Int64Array) -> bool:
     try:
         return bool(np.isin(wanted, run.windows()["window"].to_numpy()).all())
     except StorageError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.ids import NeuronName
-from n2gdb.core.units import token_key
+from n2gdb.core.units import MOST_TOKENS, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
@@ -375,7 +375,7 @@ def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
     """Return token ids; raise UnknownNameError for one that no model could have."""
     ids = arguments.wholes("tokens", tokens, -_LARGEST)
     for token in ids:
-        if not 0 <= token < 1 << 32:
+        if not 0 <= token < MOST_TOKENS:
             raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
     return ids
 

@@ -18,9 +18,8 @@ from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
 
 if TYPE_CHECKING:
     import networkx as nx
-    import numpy as np
-    import numpy.typing as npt
 
+    from n2gdb.core.arrays import FloatArray
     from n2gdb.drawing import Picture
     from n2gdb.drawing.stored_graph import StoredGraph
     from n2gdb.prediction.reading import Reading
@@ -157,7 +156,7 @@ class Neuron:
             found.append(NeuronPattern(filled(steps), pattern.activation))
         return tuple(sorted(found, key=lambda each: -each.activation))
 
-    def predict(self, text: str | Sequence[int]) -> npt.NDArray[np.float32]:
+    def predict(self, text: str | Sequence[int]) -> FloatArray:
         """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
 
         The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
@@ -228,7 +227,7 @@ class Neuron:
 
         Raises QueryError where networkx is not installed.
         """
-        from n2gdb.core.networkx_graph import to_networkx
+        from n2gdb.networkx_graph import to_networkx
 
         return to_networkx(self.graph, self._texts())
 

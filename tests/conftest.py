@@ -1,7 +1,8 @@
-"""Databases that many tests share."""
+"""Databases that many tests share, and the marker ``fast``."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +12,34 @@ from hypothesis import settings
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
+from tests.support.fast import is_fast
 from tests.support.small_run import random_graphs, write_run
 
 # A slow machine, or the first import, is no fault of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave slow modules unread where only fast tests are asked for: some load torch."""
+    only_fast = config.getoption("markexpr") == "fast" and collection_path.match("test_*.py")
+    return True if only_fast and not is_fast(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of fast modules."""
+    for item in items:
+        if is_fast(item.path):
+            item.add_marker(pytest.mark.fast)
+
+
+@pytest.fixture(autouse=True)
+def _fast_tests_load_no_torch(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = "torch" in sys.modules
+    yield
+    loaded = "torch" in sys.modules and not before
+    assert not (loaded and request.node.get_closest_marker("fast")), "a fast test loaded torch"
 
 
 @pytest.fixture(scope="session")

@@ -33,15 +33,11 @@ HOMES = {
     "kuzu": ("n2gdb/storage/connection.py",),
     "lark": ("grammar/",),
     "typer": ("cli/",),
-    "matplotlib": ("n2gdb/figure", "n2gdb/drawing/png.py"),
+    "matplotlib": ("n2gdb/plotting/", "n2gdb/drawing/png.py"),
     "resvg_py": ("n2gdb/drawing/png.py",),
     "starlette": ("n2gdb/explorer/",),
     "uvicorn": ("cli/commands/serve.py",),
 }
-
-#: Folders of the room n2gdb, and which of them each may import; its other files import none of them but where
-#: they are used.
-FOLDERS = {"pictures": {"pictures"}, "explorer": {"pictures", "explorer"}}
 
 HEAVY = {"torch", "transformer_lens", "transformers"}
 
@@ -49,10 +45,8 @@ HEAVY = {"torch", "transformer_lens", "transformers"}
 def sources(room: str) -> list[Path]:
     """Python files that belong to a room itself: n2gdb's without what is linked into it."""
     own = ROOT / room
-    parts = [own, *(own / folder for folder in FOLDERS)] if room == "n2gdb" else [own]
-    found = sorted(
-        path for part in parts for path in (part.glob("*.py") if room == "n2gdb" else part.rglob("*.py"))
-    )
+    linked = {own / other for other in BELOW} if room == "n2gdb" else set()
+    found = sorted(path for path in own.rglob("*.py") if not linked & {*path.parents})
     assert found, f"the room {room} is empty"
     return found
 
@@ -111,21 +105,6 @@ def test_arrows_point_down(room: str) -> None:
                 assert room_of(module) in BELOW[room], f"{path} imports {module}"
 
 
-def folder_of(module: str) -> str | None:
-    """Folder of the room n2gdb that a module lies in."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[0] == "n2gdb" and parts[1] in FOLDERS else None
-
-
-def test_arrows_between_folders_point_down() -> None:
-    for path in sources("n2gdb"):
-        own = path.parent.name if path.parent.name in FOLDERS else None
-        for module, at_import in imports(path):
-            folder = folder_of(module)
-            if folder is not None and (own is not None or at_import or folder == "explorer"):
-                assert own is not None and folder in FOLDERS[own], f"{path} imports {module}"
-
-
 @pytest.mark.parametrize("room", BELOW)
 def test_packages_are_imported_in_their_home_alone(room: str) -> None:
     for path in sources(room):
@@ -164,10 +143,12 @@ def test_every_package_is_named() -> None:
     named = set(
         tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
     )
-    there = {"n2gdb", *(f"n2gdb.{folder}" for folder in FOLDERS)}
-    for room in ("grammar", "ingest", "cli"):
-        for init in (ROOT / room).rglob("__init__.py"):
-            there.add(".".join(["n2gdb", *init.parent.relative_to(ROOT).parts]))
+    there = {
+        ".".join(["n2gdb", *init.parent.relative_to(ROOT).parts]).replace("n2gdb.n2gdb", "n2gdb")
+        for room in BELOW
+        for init in sources(room)
+        if init.name == "__init__.py"
+    }
     assert named == there
 
 

@@ -51,22 +51,19 @@ def cypher(
     The tables are no promise: they change with the schema version that n2gdb info tells.
     """
     from n2gdb.database import default_path
-    from n2gdb.storage.connection import Connection
+    from n2gdb.storage.apart import ask_apart
 
     for text in (statement, *(param or ())):
         _check_characters(text)
     _check(statement)
     parameters = dict(_bound(param or ()))
-    with Connection.open(db or default_path()) as connection:
-        table = connection.table(statement, parameters, timeout)
-    rows = _rows(table)
+    names, rows, numbers = ask_apart(db or default_path(), statement, parameters, timeout, _plain_table)
     if as_json:
-        print_json(_as_dicts(table.column_names, rows))
+        print_json(_as_dicts(names, rows))
     elif as_csv:
-        print_csv(table.column_names, ([_cell(value) for value in row] for row in rows))
+        print_csv(names, ([_cell(value) for value in row] for row in rows))
     else:
-        shown = ([_shown(value) for value in row] for row in rows)
-        print_table(table.column_names, shown, right=_numbers(table))
+        print_table(names, ([_shown(value) for value in row] for row in rows), right=numbers)
 
 
 def _check(statement: str) -> None:
@@ -111,8 +108,10 @@ def _value(text: str) -> Any:
         return text
 
 
-def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+def _plain_table(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]], list[str]]:
+    """Return the names of the columns, the rows, and the names of the columns of numbers."""
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return table.column_names, rows, _numbers(table)
 
 
 def _as_dicts(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:

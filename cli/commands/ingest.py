@@ -178,7 +178,7 @@ def ingest(
         from n2gdb.ingest.pipeline import ingest as run
         from n2gdb.ingest.sources.formats import read_dictionaries
         from n2gdb.ingest.workers.processes import start_ahead
-        from n2gdb.ingest.workers.ray_cluster import Cluster, require_ray
+        from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
 
         config = N2GConfig(
             seed=seed,
@@ -206,7 +206,7 @@ def ingest(
             report,
             batch_tokens,
             max_memory=most,
-            cluster=None if ray is None else Cluster(ray, device),
+            cluster=None if ray is None else RayCluster(ray, device),
             processes=processes,
             dictionaries=[one for place in sae or () for one in read_dictionaries(place)],
         )

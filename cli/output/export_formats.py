@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from n2gdb.cli.output.graph_tree import write_path
+from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import display
 from n2gdb.core.units import model_of
 from n2gdb.grammar.fields import Kind
@@ -78,7 +79,9 @@ class _Lines(Writer):
     def write(self, neurons: Sequence[ExportedNeuron]) -> None:
         for neuron in neurons:
             plain = {"neuron": str(neuron.name), "model": neuron.model, **neuron.statistics}
-            plain["patterns"] = [_plain(pattern, neuron.texts) for pattern in neuron.graph.patterns()]
+            plain["patterns"] = [
+                _plain(pattern.decimal(), neuron.texts) for pattern in neuron.graph.patterns()
+            ]
             self._file.write(json.dumps(plain, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
@@ -132,7 +135,7 @@ def _pattern_rows(neuron: ExportedNeuron) -> Iterator[Row]:
             neuron.name.layer,
             neuron.name.index,
             neuron.statistics["f1"],
-            pattern.activation,
+            as_decimal(pattern.activation),
             pattern.depth,
             len(pattern.steps),
             neuron.texts[pattern.steps[0].token],
@@ -148,8 +151,8 @@ def _node_rows(neuron: ExportedNeuron) -> Iterator[Row]:
     )
     owner = (str(neuron.name), neuron.model, neuron.name.layer, neuron.name.index)
     for pre, (parent, depth, token, importance, end) in enumerate(nodes):
-        mark = end if end == end else None  # NaN where no pattern ends
-        yield (*owner, pre, parent, depth, token, neuron.texts[token], importance, mark)
+        mark = as_decimal(end) if end == end else None  # NaN where no pattern ends
+        yield (*owner, pre, parent, depth, token, neuron.texts[token], as_decimal(importance), mark)
 
 
 _ROWS: dict[What, Callable[[ExportedNeuron], Iterator[Row]]] = {

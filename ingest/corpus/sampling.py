@@ -17,14 +17,13 @@ from random import Random
 from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import IntArray
 from n2gdb.ingest.corpus.cutting import cut_text
 from n2gdb.storage.shards import storing
 
 __all__ = ["Draw"]
 
-IntArray = npt.NDArray[np.int32]
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
 #: Characters of a passage, and of those that are encoded together.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import IntArray, IntegerArray
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import PassedOver, Windows, is_data_set, read_documents
@@ -22,8 +22,6 @@ __all__ = ["CorpusStore"]
 
 #: Name of the file in a run's folder.
 _FILE = "corpus.windows"
-
-IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class CorpusStore:
         n_windows = path.stat().st_size // (4 * width)
         return cls(path, n_windows, width, row["corpus_tokens"], row["corpus_fingerprint"])
 
-    def tokens_of(self, number: npt.NDArray[np.integer]) -> IntArray:
+    def tokens_of(self, number: IntegerArray) -> IntArray:
         """Read windows by number: (window,) -> (window, position)."""
         return np.asarray(self._mapped()[number])
 

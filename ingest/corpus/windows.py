@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import IntArray
 from n2gdb.errors import CorpusError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.cutting import cut_text
@@ -16,7 +16,6 @@ from n2gdb.ingest.corpus.sampling import Draw
 
 __all__ = ["Windows"]
 
-IntArray = npt.NDArray[np.int32]
 
 #: Texts are encoded together, side by side, until they have this many characters: a token takes hundreds of
 #: bytes while it is encoded.

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.core.graph import IndexedText, NeuronGraph
 from n2gdb.core.progress import Report
 from n2gdb.core.units import place_of
@@ -36,10 +36,6 @@ from n2gdb.storage.read.scores import N2G, LayerScores
 
 __all__ = ["HeldoutText", "judge_heldout"]
 
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Padding between windows, at least: no pattern may reach further back.
 _GAP = 64
@@ -152,7 +148,7 @@ def _max_activations(database: Database, info: ModelInfo, model: SubjectModel) -
     return found
 
 
-def _unit_numbers(model: SubjectModel, keys: npt.NDArray[np.int64]) -> IndexArray:
+def _unit_numbers(model: SubjectModel, keys: Int64Array) -> IndexArray:
     """Number neurons of a layer among the units of its place, by their Neuron.id: (neuron,) -> (neuron,)."""
     return np.array([unit_number(key, model.d_mlp) for key in keys.tolist()], np.intp)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import Float64Array, FloatArray, IndexArray, IntArray
 from n2gdb.core.progress import Report, silent
 from n2gdb.core.readings import Example
 from n2gdb.core.trajectories import (
@@ -35,10 +35,6 @@ from n2gdb.neuron import Neuron
 from n2gdb.storage.read.examples import firing_neurons, strongest_examples
 
 __all__ = ["average", "follow_contexts", "layer_trajectories", "neuron_trajectories"]
-
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 
 
 def follow_contexts(engine: Engine, layer: int, examples: Examples, lengths: Sequence[int]) -> FloatArray:
@@ -163,7 +159,7 @@ def average(
     )
 
 
-def _mean_by(place: IndexArray, values: FloatArray) -> npt.NDArray[np.float64]:
+def _mean_by(place: IndexArray, values: FloatArray) -> Float64Array:
     """Average the rows of one place: (row,), (row, column) -> (place, column)."""
     total = np.zeros((int(place.max()) + 1, values.shape[1]))
     np.add.at(total, place, values)

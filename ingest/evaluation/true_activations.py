@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
 from n2gdb.core.progress import Report, silent
 from n2gdb.errors import SelectionError
 from n2gdb.ingest.arrays import PAD
@@ -15,8 +15,6 @@ from n2gdb.neuron import Neuron
 
 __all__ = ["true_activations"]
 
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
 
 #: Windows of a long text between two reports.
 _TOGETHER = 32
@@ -58,7 +56,7 @@ def true_activations(
     return normalised
 
 
-def _windows(text: IntArray, context: int, bos: int | None) -> tuple[IntArray, npt.NDArray[np.intp]]:
+def _windows(text: IntArray, context: int, bos: int | None) -> tuple[IntArray, IndexArray]:
     """Cut windows, padded: (window, context), and where in each its new tokens begin: (window,)."""
     body = text[1:] if bos is not None and text[0] == bos else text
     begun = len(text) - len(body)  # 1 where the text brings its own BOS
@@ -78,7 +76,7 @@ def _windows(text: IntArray, context: int, bos: int | None) -> tuple[IntArray, n
     return windows, first
 
 
-def _run(engine: Engine, neuron: Neuron, windows: IntArray, first: npt.NDArray[np.intp]) -> FloatArray:
+def _run(engine: Engine, neuron: Neuron, windows: IntArray, first: IndexArray) -> FloatArray:
     """Return the activations of the windows' new tokens, one after another: (token,)."""
     asked = (windows != PAD) & (np.arange(windows.shape[1]) >= first[:, None])
     place, unit = engine.model.unit_of(neuron.name)

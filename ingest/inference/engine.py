@@ -12,9 +12,9 @@ from functools import partial
 from threading import Lock
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.errors import IngestError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
@@ -25,10 +25,6 @@ from n2gdb.ingest.models.subject import SubjectModel
 
 __all__ = ["Engine"]
 
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 #: A batch holds at least this many tokens, however little memory there is.
 _SMALLEST_BATCH = 64

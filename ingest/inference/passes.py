@@ -8,17 +8,13 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
 from n2gdb.ingest.models.packing import Packed, lengths_of, pack, split_padded, split_runs
 from n2gdb.ingest.models.subject import SubjectModel
 
 __all__ = ["PaddedPasses", "Passes", "TreePasses", "padded_batch", "passes_of"]
-
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 
 
 class Passes(Protocol):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import IndexArray, IntArray
 from n2gdb.ingest.arrays import PAD
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "split_runs",
 ]
 
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
 
 #: Prompts are packed with others at most this many times as long, as attention is padded to the longest;
 #: but fewer nodes than this are not worth a pass of their own.

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import IndexArray, Int64Array
 from n2gdb.core.units import (
     MLP,
     MOST_INDICES,
@@ -46,7 +46,6 @@ __all__ = [
     "with_units",
 ]
 
-IndexArray = npt.NDArray[np.intp]
 
 #: What may be asked for: what fits the activation, one side, or both.
 SIDE_CHOICES = ("auto", POSITIVE, NEGATIVE, "both")
@@ -96,10 +95,10 @@ class UnitPlaceOf:
         found: IndexArray = unit // self.count
         return found
 
-    def keys(self, unit: IndexArray) -> npt.NDArray[np.int64]:
+    def keys(self, unit: IndexArray) -> Int64Array:
         """Number units of this place among all of the model: (unit,) -> (unit,), as ``units.unit_key``."""
         index, side = self.index(unit).astype(np.int64), self.side(unit).astype(np.int64)
-        found: npt.NDArray[np.int64] = unit_key(0, np.full_like(index, self.layer), index, self.number, side)
+        found: Int64Array = unit_key(0, np.full_like(index, self.layer), index, self.number, side)
         return found
 
     def unit_name(self, unit: int) -> UnitName:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
@@ -94,13 +94,13 @@ class SubjectModel:
         """Whether a window's first position can count: without a BOS attention rests on what is there."""
         return self.bos is not None
 
-    def counted(self, windows: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    def counted(self, windows: IntArray) -> BoolArray:
         """Whether each position of windows, or of prompts, counts: (window, position).
 
         Padding and special tokens never do, nor, in a model without BOS, does the first position: what
         stands there, whatever token it is, has activations beyond any other position's.
         """
-        counts: npt.NDArray[np.bool_] = (windows != PAD) & ~np.isin(windows, list(self.special))
+        counts: BoolArray = (windows != PAD) & ~np.isin(windows, list(self.special))
         counts[:, :1] &= self.first_counts
         return counts
 
@@ -189,9 +189,7 @@ class SubjectModel:
             raise ModelError(f"{self.name} has no hook point {place.hook}, which {place.name} reads")
         return point
 
-    def gathered(
-        self, packed: Packed, place: int, node: npt.NDArray[np.intp], unit: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.float32]:
+    def gathered(self, packed: Packed, place: int, node: IndexArray, unit: IndexArray) -> FloatArray:
         """Activation of one unit of a place at each of some nodes of a tree: (asked,) each, in any order.
 
         The model must have a trunk.
@@ -205,7 +203,7 @@ class SubjectModel:
         hook = self.trunk.at_nodes(packed, units.layer, asked, site_of(units))
         device = hook.device
         values = units.of_units(hook[torch.from_numpy(row).to(device)], torch.from_numpy(unit).to(device))
-        of_latents: npt.NDArray[np.float32] = values.cpu().numpy()
+        of_latents: FloatArray = values.cpu().numpy()
         return of_latents
 
     def through_bridge(self, tokens: torch.Tensor, wanted: Sequence[int]) -> list[torch.Tensor]:

@@ -10,16 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.ingest.models.packing import Packed
 
 __all__ = ["NEURONS", "SITES", "Heads", "Trunk", "TrunkLayer"]
 
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 Turns = tuple[torch.Tensor, torch.Tensor]
 Linear = tuple[torch.Tensor, torch.Tensor | None]
 Activation = Callable[[torch.Tensor], torch.Tensor]

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
@@ -19,10 +19,6 @@ from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Prompts
 
 __all__ = ["HELPERS", "Helper", "augment", "load_helpers"]
-
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 
 
 class Helper(Protocol):

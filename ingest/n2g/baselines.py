@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray, KeyArray
 from n2gdb.ingest.arrays import PAD
 
 __all__ = ["NGRAM_LOOKUP", "TOKEN_LOOKUP", "NgramTable", "TextNgrams"]
 
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
-KeyArray = npt.NDArray[np.uint64]
 
 #: Lengths of the tables that the paper compares with.
 TOKEN_LOOKUP, NGRAM_LOOKUP = 1, 5
@@ -82,7 +79,7 @@ class TextNgrams:
 
     shape: tuple[int, int]
     keys: tuple[KeyArray, ...]  # for each n, rising
-    position: tuple[npt.NDArray[np.intp], ...]  # for each n, the flat position of each key
+    position: tuple[IndexArray, ...]  # for each n, the flat position of each key
 
     @classmethod
     def of(cls, tokens: IntArray, longest: int) -> Self:
@@ -95,7 +92,7 @@ class TextNgrams:
             keys.append(key.ravel()[at[order]])
         return cls((tokens.shape[0], tokens.shape[1]), tuple(keys), tuple(position))
 
-    def fires(self, table: NgramTable, threshold: float) -> npt.NDArray[np.bool_]:
+    def fires(self, table: NgramTable, threshold: float) -> BoolArray:
         """Where a table predicts ``threshold`` or more, as ``NgramTable.predict``: (window, position)."""
         found = np.zeros(self.shape[0] * self.shape[1], np.bool_)
         for key, position, known, largest in zip(
@@ -109,7 +106,7 @@ class TextNgrams:
         return found.reshape(self.shape)
 
 
-def _largest(key: KeyArray, activation: FloatArray) -> tuple[KeyArray, FloatArray, npt.NDArray[np.intp]]:
+def _largest(key: KeyArray, activation: FloatArray) -> tuple[KeyArray, FloatArray, IndexArray]:
     """Return distinct keys, rising, the largest activation of each, and the place of every key among them."""
     known, place = np.unique(key, return_inverse=True)
     most = np.full(len(known), -np.inf, np.float32)
@@ -117,7 +114,7 @@ def _largest(key: KeyArray, activation: FloatArray) -> tuple[KeyArray, FloatArra
     return known, most, place
 
 
-def _keys(tokens: IntArray, longest: int) -> Iterator[tuple[KeyArray, npt.NDArray[np.bool_]]]:
+def _keys(tokens: IntArray, longest: int) -> Iterator[tuple[KeyArray, BoolArray]]:
     """Yield a 64-bit key of the last 1, 2, ... tokens at each position, and whether there are as many.
 
     (window, position) -> (window, position) each.

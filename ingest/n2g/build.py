@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.ingest.n2g.firings import Firing
+from n2gdb.ingest.n2g.firings import PromptFiring
 
 __all__ = ["absorb_siblings", "build_graphs"]
 
 ANY = -1
 
 
-def build_graphs(firings: Iterable[Firing], neurons: Sequence[int], threshold: float) -> list[NeuronGraph]:
+def build_graphs(
+    firings: Iterable[PromptFiring], neurons: Sequence[int], threshold: float
+) -> list[NeuronGraph]:
     """Build each neuron's graph of all its firings: context above an importance threshold is named.
 
     Source: N2G, arXiv 2305.19911, section 3.4.

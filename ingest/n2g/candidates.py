@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, IndexArray
 from n2gdb.core.graph import Pattern, Step
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.n2g.firings import Firing
+from n2gdb.ingest.n2g.firings import PromptFiring
 
 __all__ = ["BARE", "Candidate", "Candidates", "Level", "Path", "read_candidates"]
 
@@ -54,12 +54,12 @@ class Candidate:
         """Return the pattern for the activating token that it is a candidate of."""
         return Pattern((Step(0, token, 1.0), *self.context), self.activation)
 
-    def read_elsewhere(self, place: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    def read_elsewhere(self, place: IndexArray) -> BoolArray:
         """Whether it was read off another example than each of these: (position,) -> (position,)."""
         if len(self.places) > 1:
             return np.ones(len(place), np.bool_)
         (own,) = self.places
-        elsewhere: npt.NDArray[np.bool_] = place != own
+        elsewhere: BoolArray = place != own
         return elsewhere
 
 
@@ -67,7 +67,7 @@ class Candidate:
 Candidates = dict[int, dict[Level, dict[Path, Candidate]]]
 
 
-def read_candidates(firings: Sequence[Firing], config: N2GConfig) -> dict[int, Candidates]:
+def read_candidates(firings: Sequence[PromptFiring], config: N2GConfig) -> dict[int, Candidates]:
     """Read the candidates of every neuron off its firings, at every threshold, with variants and without."""
     found: dict[int, Candidates] = {}
     for threshold in config.thresholds:
@@ -85,7 +85,7 @@ def read_candidates(firings: Sequence[Firing], config: N2GConfig) -> dict[int, C
 
 
 def _add(
-    levels: dict[Level, dict[Path, Candidate]], level: Level, firing: Firing, context: tuple[Step, ...]
+    levels: dict[Level, dict[Path, Candidate]], level: Level, firing: PromptFiring, context: tuple[Step, ...]
 ) -> None:
     paths = levels.setdefault(level, {})
     path = tuple((step.depth, step.token) for step in context)

@@ -6,17 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import IndexArray
 from n2gdb.core.graph import Step
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.n2g.measure import Measured
 
-__all__ = ["Firing", "read_firings"]
+__all__ = ["PromptFiring", "read_firings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Firing:
+class PromptFiring:
     """A position of a prompt where its neuron fires."""
 
     neuron: int
@@ -34,12 +34,12 @@ class Firing:
 
 def read_firings(
     measured: Measured,
-    place: npt.NDArray[np.intp],
+    place: IndexArray,
     special: Collection[int],
     config: N2GConfig,
     *,
     first_counts: bool = True,
-) -> list[Firing]:
+) -> list[PromptFiring]:
     """Read every firing off prompts, with context down to the least of the thresholds.
 
     place (example,) says which of its neuron's examples each one is. A firing on a special token, as the BOS
@@ -73,7 +73,7 @@ def read_firings(
         normalised[row, position],
     )
     return [
-        Firing(neuron, example, slot, is_original, token, activation, tuple(steps))
+        PromptFiring(neuron, example, slot, is_original, token, activation, tuple(steps))
         for neuron, example, slot, is_original, token, activation, steps in zip(
             *(column.tolist() for column in columns), context, strict=True
         )

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import FloatArray, IntArray
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.n2g.text import lay
 
 __all__ = ["Verdict", "judge", "predict_windows", "verdict_of_counts"]
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def verdict_of_counts(hits: int, n_true: int, n_predicted: int) -> Verdict:
     return Verdict(precision, hits / n_true, 2 * hits / (n_true + n_predicted), n_true, n_predicted)
 
 
-def predict_windows(graph: NeuronGraph, tokens: npt.NDArray[np.int32]) -> FloatArray:
+def predict_windows(graph: NeuronGraph, tokens: IntArray) -> FloatArray:
     """Predict along several windows at once: (window, position) -> (window, position).
 
     They are laid behind one another with padding between that no pattern can cross.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
@@ -16,7 +16,7 @@ from n2gdb.ingest.n2g.augment import Helper
 from n2gdb.ingest.n2g.baselines import NGRAM_LOOKUP, TOKEN_LOOKUP, NgramTable
 from n2gdb.ingest.n2g.build import build_graphs
 from n2gdb.ingest.n2g.candidates import read_candidates
-from n2gdb.ingest.n2g.firings import Firing, read_firings
+from n2gdb.ingest.n2g.firings import PromptFiring, read_firings
 from n2gdb.ingest.n2g.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.n2g.measure import measure
 from n2gdb.ingest.n2g.prune import Examples
@@ -36,10 +36,6 @@ __all__ = [
     "verdict_of",
 ]
 
-IndexArray = npt.NDArray[np.intp]
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
-
 
 #: The paper's baselines, by the name that their scores are stored under.
 BASELINES = {"lookup": TOKEN_LOOKUP, "ngram": NGRAM_LOOKUP}
@@ -57,19 +53,19 @@ class Block:
     trace: FloatArray  # (neuron, example, position) activations; -inf where none counts
 
     @property
-    def exists(self) -> npt.NDArray[np.bool_]:
+    def exists(self) -> BoolArray:
         """Which places hold an example: (neuron, example)."""
-        found: npt.NDArray[np.bool_] = (self.tokens != PAD).any(axis=2)
+        found: BoolArray = (self.tokens != PAD).any(axis=2)
         return found
 
 
-def is_dead(max_activation: FloatArray) -> npt.NDArray[np.bool_]:
+def is_dead(max_activation: FloatArray) -> BoolArray:
     """Whether a neuron never fires: its largest activation on the whole corpus is not above zero."""
-    dead: npt.NDArray[np.bool_] = ~(max_activation > 0)
+    dead: BoolArray = ~(max_activation > 0)
     return dead
 
 
-def split_examples(block: Block, seed: int) -> npt.NDArray[np.bool_]:
+def split_examples(block: Block, seed: int) -> BoolArray:
     """Choose the training half of each neuron's examples: (neuron, example), True for training.
 
     Seeded by seed, layer and neuron, so that it does not depend on what else is ingested. Of an odd
@@ -89,13 +85,13 @@ class Learned:
     """The graphs of a block as the paper builds them, and what they were read off."""
 
     graphs: list[NeuronGraph]
-    firings: list[Firing]
+    firings: list[PromptFiring]
 
 
 def learn(
     engine: Engine,
     block: Block,
-    train: npt.NDArray[np.bool_],
+    train: BoolArray,
     helpers: Sequence[Helper],
     config: N2GConfig,
 ) -> Learned:
@@ -126,8 +122,8 @@ def learn(
 def refine_graphs(
     learned: Learned,
     block: Block,
-    train: npt.NDArray[np.bool_],
-    window: npt.NDArray[np.int64],
+    train: BoolArray,
+    window: Int64Array,
     random: RandomText,
     config: N2GConfig,
 ) -> list[NeuronGraph]:
@@ -151,22 +147,20 @@ def refine_graphs(
     ]
 
 
-def _training_text(block: Block, row: int, train: npt.NDArray[np.bool_], config: N2GConfig) -> LaidText:
+def _training_text(block: Block, row: int, train: BoolArray, config: N2GConfig) -> LaidText:
     return LaidText.of(
         block.tokens[row, train], normalised(block, row, train), np.flatnonzero(train), config.prune_limit
     )
 
 
-def verdict_of(
-    graph: NeuronGraph, block: Block, row: int, test: npt.NDArray[np.bool_], config: N2GConfig
-) -> Verdict:
+def verdict_of(graph: NeuronGraph, block: Block, row: int, test: BoolArray, config: N2GConfig) -> Verdict:
     """Judge one neuron's graph on its test examples; ``test`` (example,) says which they are."""
     predicted = predict_windows(graph, block.tokens[row, test])
     return judge(predicted, normalised(block, row, test), config.fire_threshold)
 
 
 def baseline_verdicts(
-    block: Block, row: int, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_], config: N2GConfig
+    block: Block, row: int, train: BoolArray, test: BoolArray, config: N2GConfig
 ) -> dict[str, Verdict]:
     """Judge the look-up tables that one neuron's training examples give, on its test examples."""
     known, asked = block.tokens[row, train], block.tokens[row, test]
@@ -176,7 +170,7 @@ def baseline_verdicts(
     return {name: judge(predicted[n - 1], true, config.fire_threshold) for name, n in BASELINES.items()}
 
 
-def normalised(block: Block, row: int, examples: npt.NDArray[np.bool_]) -> FloatArray:
+def normalised(block: Block, row: int, examples: BoolArray) -> FloatArray:
     """Return a neuron's normalised activations on some of its examples: (example, position)."""
     scale = max(float(block.max_activation[row]), float(np.finfo(np.float32).tiny))
     found: FloatArray = block.trace[row, examples] / np.float32(scale)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.n2g.augment import Helper, augment
@@ -15,9 +15,6 @@ from n2gdb.ingest.n2g.prune import Examples, Prompts, prune
 from n2gdb.ingest.n2g.saliency import measure_saliency
 
 __all__ = ["Measured", "measure"]
-
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

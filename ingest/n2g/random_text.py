@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
@@ -20,9 +20,6 @@ from n2gdb.ingest.scan.layer_file import Arrays, LayerScan, load_arrays, save_ar
 
 __all__ = ["draw_windows", "find_firings", "random_text", "split_firings"]
 
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.intp]
 
 #: Seeds the draw, together with the configuration's seed.
 _DRAW = 0x52414E44
@@ -31,7 +28,7 @@ _DRAW = 0x52414E44
 _FIRINGS = ("neuron", "position", "active")
 
 
-def draw_windows(n_windows: int, config: N2GConfig) -> npt.NDArray[np.int64]:
+def draw_windows(n_windows: int, config: N2GConfig) -> Int64Array:
     """Draw the random windows of a corpus, seeded: their numbers, rising."""
     size = min(config.refine_windows, n_windows)
     drawn = np.random.default_rng((config.seed, _DRAW)).choice(n_windows, size, replace=False)
@@ -106,11 +103,11 @@ def find_firings(
     """
     layers = sorted(largest)
     least = {layer: _least(largest[layer], threshold).to(model.device) for layer in layers}
-    found: dict[int, list[npt.NDArray[np.int64]]] = {layer: [] for layer in layers}
+    found: dict[int, list[Int64Array]] = {layer: [] for layer in layers}
     size = window_batch(model.device.type, windows.shape[1])
 
     @torch.inference_mode()
-    def run(start: int) -> list[tuple[npt.NDArray[np.int64], IndexArray]]:
+    def run(start: int) -> list[tuple[Int64Array, IndexArray]]:
         some = windows[start : start + size]
         tokens = torch.from_numpy(some.astype(np.int64)).to(model.device)
         counted = torch.from_numpy(model.counted(some)).to(model.device)  # (window, position)
@@ -138,7 +135,7 @@ def _least(largest: FloatArray, threshold: float) -> torch.Tensor:
     return torch.from_numpy(np.where(largest > 0, threshold * largest, np.inf).astype(np.float32))
 
 
-def _by_neuron(pairs: Iterable[npt.NDArray[np.int64]]) -> tuple[IndexArray, IndexArray]:
+def _by_neuron(pairs: Iterable[Int64Array]) -> tuple[IndexArray, IndexArray]:
     neuron, position = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
     order = np.argsort(neuron, kind="stable")
     return neuron[order].astype(np.intp), position[order].astype(np.intp)

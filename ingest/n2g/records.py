@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import SIDES
 from n2gdb.ingest.models.places import UnitPlaceOf
@@ -17,8 +17,6 @@ from n2gdb.ingest.n2g.learn import is_dead as dead_units
 from n2gdb.storage import schema
 
 __all__ = ["examples_table", "neurons_table", "scores_table"]
-
-FloatArray = npt.NDArray[np.float32]
 
 #: Positions before and after the pivot that an example's trace keeps.
 TRACE_BEFORE, TRACE_AFTER = 31, 16
@@ -102,12 +100,7 @@ def _state(graph: NeuronGraph, verdict: Verdict, is_dead: bool) -> str:
     return "live" if verdict.predicted_firings else "unpredicted"
 
 
-def examples_table(
-    block: Block,
-    keys: npt.NDArray[np.int64],
-    window: npt.NDArray[np.int64],
-    train: npt.NDArray[np.bool_],
-) -> pa.Table:
+def examples_table(block: Block, keys: Int64Array, window: Int64Array, train: BoolArray) -> pa.Table:
     """A block's top examples, each with the activations around its pivot: ``schema.EXAMPLES``.
 
     keys (neuron,) number the units, window (neuron, example) holds the windows' numbers in the corpus.
@@ -116,10 +109,7 @@ def examples_table(
 
 
 def _examples(
-    block: Block,
-    keys: npt.NDArray[np.int64],
-    window: npt.NDArray[np.int64],
-    train: npt.NDArray[np.bool_],
+    block: Block, keys: Int64Array, window: Int64Array, train: BoolArray
 ) -> Iterator[dict[str, object]]:
     for row, place in zip(*np.nonzero(block.exists), strict=True):
         pivot = int(block.pivot[row, place])

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.n2g.candidates import BARE, Candidate, Candidates, Level, Path
@@ -24,8 +24,6 @@ from n2gdb.ingest.n2g.text import LaidText, RandomText, matches
 
 __all__ = ["refine"]
 
-BoolArray = npt.NDArray[np.bool_]
-IndexArray = npt.NDArray[np.intp]
 
 # What follows was fitted on 600 neurons of the demo model, 100 a layer, by how their graphs were judged:
 # the other 4,008 gain as much (docs/faithfulness.md).
@@ -110,7 +108,7 @@ def refine(
     text: LaidText,
     random: RandomText,
     neuron: int,
-    examples: npt.NDArray[np.int64],
+    examples: Int64Array,
     config: N2GConfig,
 ) -> NeuronGraph:
     """Return the graph of those candidates that tell best where the neuron fires.

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.n2g.prune import Prompts
 
 __all__ = ["measure_saliency"]
 
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Spans of masked tokens lengthen by this factor with their distance from the pivot.
 _SPAN_GROWTH = 2.0
@@ -130,7 +127,7 @@ def _bounds(alone: int, furthest: int) -> IndexArray:
     return np.array(bounds, np.intp)
 
 
-def _mask(prompts: Prompts, spans: _Spans, mask: int) -> npt.NDArray[np.int32]:
+def _mask(prompts: Prompts, spans: _Spans, mask: int) -> IntArray:
     """The prompts with a span masked in each: (span, position)."""
     position = np.arange(prompts.tokens.shape[1])
     masked = (position >= spans.first[:, None]) & (position < spans.stop[:, None])

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.core.graph import IndexedText
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.n2g.candidates import Path
@@ -17,9 +18,6 @@ from n2gdb.ingest.n2g.candidates import Path
 __all__ = ["LaidText", "RandomText", "lay"]
 
 _Number = TypeVar("_Number", np.int32, np.float32)
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def lay(windows: IntArray, gap: int) -> IntArray:
@@ -37,7 +35,7 @@ def _behind_gaps(rows: npt.NDArray[_Number], gap: int, filling: float) -> npt.ND
     return laid.ravel()
 
 
-def matches(tokens: npt.NDArray[np.int64], at: IndexArray, paths: Iterable[Path]) -> dict[Path, BoolArray]:
+def matches(tokens: Int64Array, at: IndexArray, paths: Iterable[Path]) -> dict[Path, BoolArray]:
     """Whether the context of each path stands before each of these positions: path -> (position,).
 
     Paths have steps and beginnings in common, each of which is looked for once.
@@ -62,13 +60,11 @@ class LaidText:
     """A neuron's training windows: its normalised activation at every position, and the example there."""
 
     text: IndexedText
-    activation: npt.NDArray[np.float32]  # (position,), -inf where none counts
+    activation: FloatArray  # (position,), -inf where none counts
     place: IndexArray  # (position,) the example, as its place among the neuron's
 
     @classmethod
-    def of(
-        cls, tokens: IntArray, activation: npt.NDArray[np.float32], place: IndexArray, gap: int
-    ) -> LaidText:
+    def of(cls, tokens: IntArray, activation: FloatArray, place: IndexArray, gap: int) -> LaidText:
         """Lay windows: tokens, activation (window, position), place (window,)."""
         width = tokens.shape[1] + gap
         laid = _behind_gaps(activation, gap, -np.inf)
@@ -79,7 +75,7 @@ class LaidText:
 class RandomText:
     """Random windows of the corpus, and where each neuron of a layer fires in them."""
 
-    number: npt.NDArray[np.int64]  # (window,) the window's number in the corpus, rising
+    number: Int64Array  # (window,) the window's number in the corpus, rising
     windows: IntArray  # (window, position)
     gap: int
     firings: Mapping[int, IndexArray]  # neuron -> flat positions in ``windows``, rising
@@ -99,7 +95,7 @@ class RandomText:
         found[flat // width * (width + self.gap) + self.gap + flat % width] = True
         return found
 
-    def hidden(self, windows: npt.NDArray[np.int64]) -> BoolArray:
+    def hidden(self, windows: Int64Array) -> BoolArray:
         """Whether each position of the laid text is not to be weighed: (position,).
 
         Those in one of these windows of the corpus are not, nor first positions where they do not count.

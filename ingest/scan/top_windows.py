@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
@@ -18,7 +19,6 @@ from n2gdb.ingest.models.subject import SubjectModel
 
 __all__ = ["STATE", "Kept", "Scan", "TopExamples", "select_examples"]
 
-IntArray = npt.NDArray[np.int32]
 
 _TENSORS = ("activation", "window", "trace")
 
@@ -114,15 +114,15 @@ class Scan:
             getattr(self, name).copy_(torch.from_numpy(state[name]))
 
     def examples(
-        self, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray], config: N2GConfig
+        self, layer: int, tokens_of: Callable[[IndexArray], IntArray], config: N2GConfig
     ) -> tuple[TopExamples, Kept]:
         """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
         rows = self._rows[layer]
         trace = self.trace[rows]
 
-        def traces(place: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        def traces(place: IndexArray) -> FloatArray:
             chosen = torch.from_numpy(place).to(trace.device)[..., None]
-            found: npt.NDArray[np.float32] = torch.take_along_dim(trace, chosen, 1).cpu().numpy()
+            found: FloatArray = torch.take_along_dim(trace, chosen, 1).cpu().numpy()
             return found
 
         found, kept = select_examples(
@@ -137,7 +137,7 @@ class Scan:
         return found, kept
 
     def _fill_traces(
-        self, found: TopExamples, layer: int, tokens_of: Callable[[npt.NDArray[np.intp]], IntArray]
+        self, found: TopExamples, layer: int, tokens_of: Callable[[IndexArray], IntArray]
     ) -> None:
         """Measure the activations along windows of which an earlier scan left the pivot's alone."""
         bare = (np.isfinite(found.trace).sum(axis=2) == 1) & (found.window >= 0)  # (neuron, example)
@@ -171,9 +171,9 @@ class Kept:
     Places after the last window of a neuron with fewer hold window -1.
     """
 
-    activation: npt.NDArray[np.float32]  # (neuron, kept) at the pivot
-    window: npt.NDArray[np.int64]  # (neuron, kept) number of the window in the corpus
-    pivot: npt.NDArray[np.int64]  # (neuron, kept) position in the window
+    activation: FloatArray  # (neuron, kept) at the pivot
+    window: Int64Array  # (neuron, kept) number of the window in the corpus
+    pivot: Int64Array  # (neuron, kept) position in the window
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +183,18 @@ class TopExamples:
     Places after the last example of a neuron with fewer hold window -1.
     """
 
-    max_activation: npt.NDArray[np.float32]  # (neuron,)
-    window: npt.NDArray[np.int64]  # (neuron, example) number of the window in the corpus
-    pivot: npt.NDArray[np.int64]  # (neuron, example) position in the window
-    trace: npt.NDArray[np.float32]  # (neuron, example, position) activations; -inf where none counts
+    max_activation: FloatArray  # (neuron,)
+    window: Int64Array  # (neuron, example) number of the window in the corpus
+    pivot: Int64Array  # (neuron, example) position in the window
+    trace: FloatArray  # (neuron, example, position) activations; -inf where none counts
 
 
 def select_examples(
-    activation: npt.NDArray[np.float32],
-    window: npt.NDArray[np.int64],
-    pivot: npt.NDArray[np.int64],
-    traces: Callable[[npt.NDArray[np.intp]], npt.NDArray[np.float32]],
-    tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
+    activation: FloatArray,
+    window: Int64Array,
+    pivot: Int64Array,
+    traces: Callable[[IndexArray], FloatArray],
+    tokens_of: Callable[[IndexArray], IntArray],
     config: N2GConfig,
 ) -> tuple[TopExamples, Kept]:
     """Sort what the scan kept and drop near-duplicates: each text gives one example.
@@ -222,21 +222,21 @@ def select_examples(
     return found, Kept(activation, window, pivot)
 
 
-def _alike(span: IntArray, other: IntArray, share: float) -> npt.NDArray[np.bool_]:
+def _alike(span: IntArray, other: IntArray, share: float) -> BoolArray:
     """Whether two spans agree in this share of their tokens; padding does not count.
 
     span (neuron, place, position), other (neuron, 1, position) -> (neuron, place).
     """
     real = (span != PAD) | (other != PAD)
     agree = np.count_nonzero((span == other) & real, axis=2)
-    found: npt.NDArray[np.bool_] = agree >= share * np.count_nonzero(real, axis=2)
+    found: BoolArray = agree >= share * np.count_nonzero(real, axis=2)
     return found
 
 
 def _spans(
-    window: npt.NDArray[np.int64],
-    pivot: npt.NDArray[np.intp],
-    tokens_of: Callable[[npt.NDArray[np.intp]], IntArray],
+    window: Int64Array,
+    pivot: IndexArray,
+    tokens_of: Callable[[IndexArray], IntArray],
     span: int,
 ) -> IntArray:
     """The tokens up to each pivot, PAD before the window's start.

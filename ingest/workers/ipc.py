@@ -9,20 +9,14 @@ from enum import Enum, auto
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
 from n2gdb.errors import IngestError
 from n2gdb.ingest.workers.work import Piece
 
-__all__ = ["Asked", "Served", "ServedHelper"]
-
-IntArray = npt.NDArray[np.int32]
-IndexArray = npt.NDArray[np.intp]
-FloatArray = npt.NDArray[np.float32]
+__all__ = ["RequestKind", "Served", "ServedHelper"]
 
 
-class Asked(Enum):
+class RequestKind(Enum):
     """What is asked, with its arguments behind it."""
 
     RUN = auto()
@@ -48,28 +42,28 @@ class Served:
 
     def run(self, *asked: Any) -> FloatArray:
         """Have a pass run. See TreePasses and PaddedPasses."""
-        found: FloatArray = self._ask(Asked.RUN, *asked)
+        found: FloatArray = self._ask(RequestKind.RUN, *asked)
         return found
 
     def propose(self, helper: int, prompts: IntArray, positions: IndexArray, n: int) -> IndexArray:
         """Have a helper propose substitutes. See Helper."""
-        found: IndexArray = self._ask(Asked.PROPOSE, helper, prompts, positions, n)
+        found: IndexArray = self._ask(RequestKind.PROPOSE, helper, prompts, positions, n)
         return found
 
     def next_piece(self) -> Piece | None:
         """Return the next piece to learn; None after the last."""
-        piece: Piece | None = self._ask(Asked.NEXT)
+        piece: Piece | None = self._ask(RequestKind.NEXT)
         return piece
 
     def done(self, piece: Piece) -> None:
         """Tell that the shard of a piece is written."""
-        self._ask(Asked.DONE, piece)
+        self._ask(RequestKind.DONE, piece)
 
     def failed(self, error: Exception) -> None:
         """Tell of the error that ends the work here."""
-        self._ask(Asked.FAILED, error)
+        self._ask(RequestKind.FAILED, error)
 
-    def _ask(self, what: Asked, *arguments: Any) -> Any:
+    def _ask(self, what: RequestKind, *arguments: Any) -> Any:
         try:
             self._connection.send((what, arguments))
             answer = self._connection.recv()

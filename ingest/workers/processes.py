@@ -36,7 +36,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.passes import Passes
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.workers.ipc import Asked, Served, ServedHelper
+from n2gdb.ingest.workers.ipc import RequestKind, Served, ServedHelper
 from n2gdb.ingest.workers.serial import Alone
 from n2gdb.ingest.workers.work import Bench, LayerText, Piece, learn_piece, read_layer_text
 from n2gdb.storage.shards import RunFolder
@@ -174,10 +174,10 @@ class ProcessCrew:
         try:
             while True:
                 what, arguments = connection.recv()
-                if what in (Asked.DONE, Asked.FAILED):
+                if what in (RequestKind.DONE, RequestKind.FAILED):
                     outcomes.put(arguments[0])
                     answer = None
-                elif what is Asked.NEXT:
+                elif what is RequestKind.NEXT:
                     answer = _next(waiting)
                 else:
                     answer = self._answer(what, arguments)
@@ -192,10 +192,10 @@ class ProcessCrew:
         except BaseException as error:
             outcomes.put(error)
 
-    def _answer(self, what: Asked, arguments: tuple[Any, ...]) -> Any:
+    def _answer(self, what: RequestKind, arguments: tuple[Any, ...]) -> Any:
         """Run what only the process with the model can; what that raises is an answer too."""
         try:
-            if what is Asked.PROPOSE:
+            if what is RequestKind.PROPOSE:
                 number, *rest = arguments
                 with self._proposing:
                     return self._bench.helpers[number].propose(*rest)

@@ -12,7 +12,7 @@ from typing import Any
 
 from n2gdb.errors import IngestError, one_line
 
-__all__ = ["Cluster", "connected", "require_ray"]
+__all__ = ["RayCluster", "connected", "require_ray"]
 
 #: Where Ray starts a cluster of this machine's own.
 _LOCAL = "local"
@@ -28,7 +28,7 @@ _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": 
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class RayCluster:
     """Which Ray cluster to ingest on, and on which device of its machines.
 
     ``address`` is ``local`` for one of this machine's own that ends with the ingest, ``auto`` for the one
@@ -54,7 +54,7 @@ def require_ray() -> Any:
 
 
 @contextmanager
-def connected(cluster: Cluster) -> Iterator[None]:
+def connected(cluster: RayCluster) -> Iterator[None]:
     """Connect to a cluster, or start a local one, and let go of it at the end, whatever ends it.
 
     A connection that this process has already is used, and stays.

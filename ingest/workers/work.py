@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.progress import silent
 from n2gdb.errors import StorageError
 from n2gdb.ingest.arrays import PAD
@@ -115,8 +115,8 @@ class Begun:
 
     piece: Piece
     block: Block
-    window: npt.NDArray[np.int64]  # (neuron, example) numbers of the windows in the corpus
-    train: npt.NDArray[np.bool_]  # (neuron, example)
+    window: Int64Array  # (neuron, example) numbers of the windows in the corpus
+    train: BoolArray  # (neuron, example)
     learned: Learned
     random: RandomText | None
 
@@ -153,7 +153,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
             raise
 
 
-def _density(model: SubjectModel, begun: Begun) -> npt.NDArray[np.float32] | None:
+def _density(model: SubjectModel, begun: Begun) -> FloatArray | None:
     """Share of random text on which each unit of a piece fires, a latent wherever it is above zero: (unit,).
 
     None where there is no random text.
@@ -166,7 +166,7 @@ def _density(model: SubjectModel, begun: Begun) -> npt.NDArray[np.float32] | Non
         fires = random.active[units]
     else:
         fires = np.array([len(random.firings.get(unit, ())) for unit in units.tolist()])
-    share: npt.NDArray[np.float32] = (fires / max(1, int(counted))).astype(np.float32)
+    share: FloatArray = (fires / max(1, int(counted))).astype(np.float32)
     return share
 
 
@@ -179,7 +179,7 @@ def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
         finish_piece(bench, begin_piece(bench, piece, text))
 
 
-def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block, npt.NDArray[np.int64]]:
+def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block, Int64Array]:
     """A block's examples with their tokens, and the windows' numbers (neuron, example)."""
     neurons = np.array(piece.neurons, np.intp)
     window = scan.window[neurons]
@@ -195,8 +195,8 @@ def _other_scores(
     learned: Learned,
     block: Block,
     units: UnitPlaceOf,
-    train: npt.NDArray[np.bool_],
-    test: npt.NDArray[np.bool_],
+    train: BoolArray,
+    test: BoolArray,
     config: N2GConfig,
 ) -> pa.Table:
     """How the graphs before refinement and the look-up tables do on the same examples."""

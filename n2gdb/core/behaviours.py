@@ -11,15 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from n2gdb.core.arrays import Int64Array, IntArray, IntegerArray
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
 __all__ = ["behaviours", "linked_tries"]
-
-IntArray = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
 
 
 def behaviours(graph: NeuronGraph) -> IntArray:
@@ -36,10 +34,10 @@ def behaviours(graph: NeuronGraph) -> IntArray:
 
 
 def linked_tries(
-    neuron: npt.NDArray[np.integer],
-    token: npt.NDArray[np.integer],
-    depth: npt.NDArray[np.integer],
-    root: npt.NDArray[np.integer],
+    neuron: IntegerArray,
+    token: IntegerArray,
+    depth: IntegerArray,
+    root: IntegerArray,
 ) -> Int64Array:
     """Return the first root of each node's behaviour, of many graphs laid one after another: (nodes,).
 
@@ -47,7 +45,7 @@ def linked_tries(
     """
     if not len(token):
         return np.zeros(0, np.int64)
-    tries, trie = np.unique(root, return_inverse=True)
+    tries, trie = np.unique(root.astype(np.int64), return_inverse=True)
     order = np.lexsort((token, depth, neuron))
     keys = np.stack([neuron, depth, token])[:, order]  # (3, nodes)
     changes = (np.diff(keys) != 0).any(axis=0)

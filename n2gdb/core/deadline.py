@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
-from numbers import Real
 from typing import Any, TypeVar
 
 from n2gdb.errors import QueryError, QueryTimeoutError
@@ -52,7 +51,7 @@ def within(seconds: float | None) -> Iterator[None]:
             f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
         )
     around = _DEADLINE.get()
-    mine = None if seconds is None else _Deadline(time.monotonic() + seconds, seconds)
+    mine = None if seconds is None else _Deadline(time.monotonic() + float(seconds), float(seconds))
     earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
     token = _DEADLINE.set(earliest)
     try:
@@ -62,7 +61,7 @@ def within(seconds: float | None) -> Iterator[None]:
 
 
 def _lies_ahead(seconds: Any) -> bool:
-    return isinstance(seconds, Real) and not isinstance(seconds, bool) and bool(0 < seconds <= _LONGEST)
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= _LONGEST
 
 
 def seconds_left() -> float | None:

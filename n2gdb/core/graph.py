@@ -8,14 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import FloatArray, IndexArray, IntArray, IntegerArray
 from n2gdb.core.reals import as_decimal
 
 __all__ = ["IndexedText", "NeuronGraph", "Pattern", "Step"]
-
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -202,7 +199,7 @@ class NeuronGraph:
             if not math.isnan(end[node]):
                 yield Pattern(paths[node], end[node])
 
-    def predict(self, tokens: Sequence[int] | npt.NDArray[np.integer] | IndexedText) -> FloatArray:
+    def predict(self, tokens: Sequence[int] | IntegerArray | IndexedText) -> FloatArray:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.
 
         It is that of the pattern that ``matched`` names; 0 where no pattern matches.
@@ -212,7 +209,7 @@ class NeuronGraph:
         predicted[ends >= 0] = self.end[ends[ends >= 0]]
         return predicted
 
-    def matched(self, tokens: Sequence[int] | npt.NDArray[np.integer] | IndexedText) -> IntArray:
+    def matched(self, tokens: Sequence[int] | IntegerArray | IndexedText) -> IntArray:
         """Return where the pattern that counts at every position ends: (positions,) int32.
 
         Preorder indices, -1 where no pattern matches. Literal and any-token branches are both followed;
@@ -224,7 +221,7 @@ class NeuronGraph:
         longest = np.full(len(text), -1, np.int64)  # rank of the best match so far
         strongest = np.zeros(len(text), np.float32)
         ends = np.full(len(text), -1, np.int32)
-        at: list[npt.NDArray[np.intp]] = []  # per node, the positions where it matches
+        at: list[IndexArray] = []  # per node, the positions where it matches
         named: list[int] = []
         for node in range(len(self)):
             parent, depth = int(self.parent[node]), int(self.depth[node])
@@ -255,12 +252,12 @@ class IndexedText:
 
     __slots__ = ("_order", "_sorted", "tokens")
 
-    def __init__(self, tokens: npt.NDArray[np.integer]) -> None:
+    def __init__(self, tokens: IntegerArray) -> None:
         self.tokens = np.asarray(tokens, np.int64)
         self._order = np.argsort(self.tokens, kind="stable")
         self._sorted = self.tokens[self._order]
 
-    def positions(self, token: int) -> npt.NDArray[np.intp]:
+    def positions(self, token: int) -> IndexArray:
         """Return where a token stands, in rising order."""
         if token < 0:
             return self._order[:0]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, KeyArray
+
 __all__ = ["PathWeights", "Tries"]
 
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
-Uint64Array = npt.NDArray[np.uint64]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -25,7 +23,7 @@ class PathWeights:
 
     neuron: Int64Array  # whatever key the neurons were given
     path: Int64Array
-    weight: npt.NDArray[np.float64]
+    weight: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +31,13 @@ class Tries:
     """What follows from the columns of many tries laid one after another; every array is (nodes,)."""
 
     token: Int64Array
-    depth: Int32Array
+    depth: IntArray
     above: Int64Array  # row of the parent; -1 at a root
     levels: tuple[Int64Array, ...]  # rows by their number of ancestors
     root: Int64Array  # row of the path's activating token
-    last: Int32Array  # preorder index of the last node below, as NeuronGraph.last
-    best: npt.NDArray[np.float64]  # as NeuronGraph.best
-    repeats: npt.NDArray[np.bool_]  # the token occurs nearer to the activating end of its own path
+    last: IntArray  # preorder index of the last node below, as NeuronGraph.last
+    best: Float64Array  # as NeuronGraph.best
+    repeats: BoolArray  # the token occurs nearer to the activating end of its own path
 
     @classmethod
     def of(cls, nodes: pa.Table) -> Tries:
@@ -82,7 +80,7 @@ class Tries:
         first[1:] = (neuron[1:] != neuron[:-1]) | (path[1:] != path[:-1])
         return PathWeights(neuron[first], path[first], weight[first])
 
-    def smallest(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def smallest(self, values: Float64Array) -> Float64Array:
         """Return the smallest of ``values`` from each node up to its root, which is left out: (nodes,) each.
 
         At a root itself its own value stands.
@@ -92,7 +90,7 @@ class Tries:
             smallest[children] = np.minimum(smallest[children], smallest[self.above[children]])
         return smallest
 
-    def _path_keys(self, text_keys: Uint64Array) -> Int64Array:
+    def _path_keys(self, text_keys: KeyArray) -> Int64Array:
         """Chain a hash from the root down over depth and text: 63 bits, so that the engine's integers do."""
         key = _mixed(text_keys[self.token] + self.depth.astype(np.uint64) * _GOLDEN)
         for children in self.levels[1:]:
@@ -100,7 +98,7 @@ class Tries:
         return (key >> np.uint64(1)).astype(np.int64)
 
 
-def _mixed(key: Uint64Array) -> Uint64Array:
+def _mixed(key: KeyArray) -> KeyArray:
     """Spread every bit over all bits: the finishing steps of splitmix64."""
     key = (key ^ (key >> np.uint64(30))) * _FIRST
     key = (key ^ (key >> np.uint64(27))) * _SECOND

@@ -23,10 +23,9 @@ from n2gdb.grammar.fields import FIELDS
 from n2gdb.grammar.unit_names import UnitText, read_unit, write_unit
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from n2gdb.core.arrays import Int64Array
 
-    Keys = TypeVar("Keys", int, npt.NDArray[np.int64])
+    Keys = TypeVar("Keys", int, Int64Array)
 else:
     Keys = TypeVar("Keys")
 
@@ -36,6 +35,7 @@ __all__ = [
     "MOST_INDICES",
     "MOST_LAYERS",
     "MOST_SOURCES",
+    "MOST_TOKENS",
     "NEGATIVE",
     "POSITIVE",
     "SIDES",
@@ -43,6 +43,7 @@ __all__ = [
     "UnitName",
     "UnitPlace",
     "item_key",
+    "layer_of",
     "mlp_name",
     "mlp_unit",
     "model_of",
@@ -71,7 +72,10 @@ _MODEL, _TOKEN = 40, 32
 #: What a unit's key leaves when it is divided by this does not say its model.
 WITHIN_MODEL = 1 << _MODEL
 
-#: What a key has room for.
+#: How many tokens of a model a key has room for.
+MOST_TOKENS = 1 << _TOKEN
+
+#: What a unit's key has room for.
 MOST_INDICES, MOST_SOURCES, MOST_LAYERS = (
     1 << (_SOURCE - _INDEX),
     1 << (_LAYER - _SOURCE),
@@ -168,6 +172,11 @@ def place_of(key: int) -> UnitPlace:
     )
 
 
+def layer_of(keys: Keys) -> Keys:
+    """Return what units of one layer of one model have alike in their keys."""
+    return keys >> _LAYER
+
+
 def mlp_unit(name: UnitName) -> int:
     """Number a neuron among its model's units, as shards do; it must be of an MLP."""
     assert not name.latent, "latents are numbered by their source"
@@ -198,7 +207,7 @@ def unit_of(key: int) -> int:
 
 def token_of(key: int) -> tuple[int, int]:
     """Take a token's key apart: the model's number and the token's id."""
-    return key >> _TOKEN, key & (1 << _TOKEN) - 1
+    return key >> _TOKEN, key & MOST_TOKENS - 1
 
 
 def token_key(model: int, token: Keys) -> Keys:

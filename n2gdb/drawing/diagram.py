@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["Diagram", "Link", "Mark", "Named", "read_diagram"]
+__all__ = ["Diagram", "Edge", "Mark", "Named", "read_diagram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Edge:
     """Two marks that follow each other in a pattern, as places among a diagram's marks.
 
     ``between`` counts the any-tokens from the earlier to the later.
@@ -65,7 +65,7 @@ class Diagram:
     """The marks of a graph by behaviour, and what links them; ``left_out`` counts patterns not shown."""
 
     marks: tuple[Mark, ...]
-    links: tuple[Link, ...]
+    links: tuple[Edge, ...]
     patterns: int
     left_out: int
     behaviours: int
@@ -101,7 +101,7 @@ def read_diagram(graph: NeuronGraph, texts: Mapping[int, str], most: int | None 
     for place, (into, _) in enumerate(groups):
         places.setdefault(into.state, []).append(place)
     links = (
-        Link(earlier, later, into.depth - groups[later][0].depth - 1)
+        Edge(earlier, later, into.depth - groups[later][0].depth - 1)
         for earlier, (into, _) in enumerate(groups)
         for source in into.sources
         for later in places.get(source, ())

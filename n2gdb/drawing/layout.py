@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from n2gdb.drawing.cells import Cells, cells_of
-from n2gdb.drawing.diagram import Diagram, Link, Mark
+from n2gdb.drawing.diagram import Diagram, Edge, Mark
 
 __all__ = ["Box", "Cluster", "Layout", "Route", "lay_out"]
 
@@ -45,7 +45,7 @@ class Box:
 class Route:
     """The points that a link runs through, from the earlier mark's right edge to the later one's left."""
 
-    link: Link
+    link: Edge
     points: tuple[tuple[float, float], ...]
 
 
@@ -199,7 +199,7 @@ def _stack(column: list[_Place], wanted: Sequence[float]) -> None:
         place.y = mean + offset
 
 
-def _drawn(diagram: Diagram, columns: list[list[_Place]], chains: dict[Link, list[_Place]]) -> Cluster:
+def _drawn(diagram: Diagram, columns: list[list[_Place]], chains: dict[Edge, list[_Place]]) -> Cluster:
     """Turn places into boxes and routes, the frame's corner at (0, 0)."""
     widths = [max(place.cells.width for place in column if place.cells) for column in columns]
     total = sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1)

@@ -13,17 +13,14 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from n2gdb.core.units import token_key
-from n2gdb.query.semantics.token_sets import MOST_COMPARED
-from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
-    Int64Array = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float64]
+    from n2gdb.core.arrays import Float64Array, Int64Array
+
 
 __all__ = ["Firing", "firing_statements", "read_firings"]
 
@@ -138,8 +135,8 @@ class _Nodes:
     activating: Int64Array
     token: Int64Array
     depth: Int64Array
-    end: FloatArray  # NaN where no pattern ends
-    least: FloatArray  # NaN at a root
+    end: Float64Array  # NaN where no pattern ends
+    least: Float64Array  # NaN at a root
 
     @classmethod
     def of(cls, tables: Sequence[pa.Table]) -> _Nodes:

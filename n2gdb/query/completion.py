@@ -9,11 +9,11 @@ from typing import Any
 
 from n2gdb.core.tokens import display
 from n2gdb.grammar.ast import Grouping, Metric, TokenKind
-from n2gdb.grammar.expected import expected_terminals
 from n2gdb.grammar.fields import FIELDS, RETURNED
+from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
 
-__all__ = ["Candidate", "Rows", "candidates", "model_names", "neuron_names", "open_quote"]
+__all__ = ["Rows", "Suggestion", "candidates", "model_names", "neuron_names", "open_quote"]
 
 #: Runs a statement with its parameters and returns its rows.
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
@@ -58,7 +58,7 @@ _WHOLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Suggestion:
     """What may be written: ``text`` in place of what was begun, ``shown`` to people.
 
     ``kind`` is keyword, field, class, neuron, model or token.
@@ -69,7 +69,7 @@ class Candidate:
     kind: str
 
 
-def candidates(rows: Rows, text: str) -> tuple[int, list[Candidate]]:
+def candidates(rows: Rows, text: str) -> tuple[int, list[Suggestion]]:
     """Return what may go on at the end of an unfinished text, most useful first, and where that begins."""
     quote = open_quote(text)
     if quote is not None:
@@ -120,7 +120,7 @@ def neuron_names(rows: Rows, begun: str) -> list[str]:
     return [begun + name[len(begun) :] for name in names if name.lower().startswith(begun.lower())]
 
 
-def _quoted(rows: Rows, before: str, quote: str, begun: str) -> Iterator[Candidate]:
+def _quoted(rows: Rows, before: str, quote: str, begun: str) -> Iterator[Suggestion]:
     """Complete the text after an open quote: a model's name or a token."""
     if _TEXT_DUE.search(before):
         return
@@ -132,10 +132,10 @@ def _quoted(rows: Rows, before: str, quote: str, begun: str) -> Iterator[Candida
         texts, kind = [text for (text,) in found], "token"
     for text in texts:
         written = "".join(_ESCAPES.get(char, f"\\{quote}" if char == quote else char) for char in text)
-        yield Candidate(f"{written}{quote}", display(text), kind)
+        yield Suggestion(f"{written}{quote}", display(text), kind)
 
 
-def _offered(rows: Rows, terminals: frozenset[str], before: str, begun: str) -> Iterator[Candidate]:
+def _offered(rows: Rows, terminals: frozenset[str], before: str, begun: str) -> Iterator[Suggestion]:
     for name in WORDS:
         if name in terminals:
             if name in _SIGNS:
@@ -150,8 +150,8 @@ def _offered(rows: Rows, terminals: frozenset[str], before: str, begun: str) -> 
         yield from (_plain(name, "neuron") for name in neuron_names(rows, begun))
 
 
-def _plain(text: str, kind: str) -> Candidate:
-    return Candidate(text, text, kind)
+def _plain(text: str, kind: str) -> Suggestion:
+    return Suggestion(text, text, kind)
 
 
 def _names(before: str) -> Iterable[str]:

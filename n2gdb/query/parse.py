@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from n2gdb.errors import QuerySyntaxError
-from n2gdb.grammar import GrammarError, parse
 from n2gdb.grammar.ast import Statement
+from n2gdb.grammar.errors import GrammarError
+from n2gdb.grammar.parsing.parser import parse
 
 __all__ = ["read_query"]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
+from n2gdb.core.units import layer_of
 from n2gdb.errors import QueryError
 from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
 
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Pairs", "similar_pairs"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 
 _TOLERANCE = 1e-9
-_LAYER = 24  # bits of a Neuron.id below the layer's
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,10 @@ class Pairs:
     distinct tokens over both roles.
     """
 
-    left: IntArray
-    right: IntArray
-    score: FloatArray
-    size: IntArray
+    left: Int64Array
+    right: Int64Array
+    score: Float64Array
+    size: Int64Array
 
     def __len__(self) -> int:
         return len(self.left)
@@ -46,10 +44,10 @@ class Pairs:
 class _Candidates:
     """Pairs of rows with what is known of them so far."""
 
-    left: IntArray
-    right: IntArray
-    score: FloatArray
-    size: IntArray
+    left: Int64Array
+    right: Int64Array
+    score: Float64Array
+    size: Int64Array
 
 
 def similar_pairs(
@@ -108,15 +106,15 @@ def similar_pairs(
     return _ordered(ids, list(found), min_size)
 
 
-def _any(left: IntArray, right: IntArray) -> npt.NDArray[np.bool_]:
+def _any(left: Int64Array, right: Int64Array) -> BoolArray:
     return np.ones(len(left), np.bool_)
 
 
-def _across(ids: IntArray) -> Callable[[IntArray, IntArray], npt.NDArray[np.bool_]]:
-    return lambda left, right: (ids[left] >> _LAYER) != (ids[right] >> _LAYER)
+def _across(ids: Int64Array) -> Callable[[Int64Array, Int64Array], BoolArray]:
+    return lambda left, right: layer_of(ids[left]) != layer_of(ids[right])
 
 
-_Allowed = Callable[[IntArray, IntArray], npt.NDArray[np.bool_]]
+_Allowed = Callable[[Int64Array, Int64Array], BoolArray]
 _Report = Callable[[int, int], None]
 
 
@@ -158,7 +156,7 @@ def _by_subset(
         yield _scored(activating, context, left[near], right[near], np.minimum, above)
 
 
-def _rare_of_both(activating: SparseSets, context: SparseSets, above: float) -> tuple[IntArray, IntArray]:
+def _rare_of_both(activating: SparseSets, context: SparseSets, above: float) -> tuple[Int64Array, Int64Array]:
     """Return (row, key) for every rare activating with every rare context token of a row, or with none."""
     rare_a, rare_c = activating.prefix(above), context.prefix(above)
     row, first = activating.row[rare_a], activating.element[rare_a]
@@ -175,7 +173,7 @@ def _rare_of_both(activating: SparseSets, context: SparseSets, above: float) -> 
     )
 
 
-def _joined(sets: SparseSets, above: float, report: _Report) -> Iterator[tuple[IntArray, IntArray]]:
+def _joined(sets: SparseSets, above: float, report: _Report) -> Iterator[tuple[Int64Array, Int64Array]]:
     """Yield blocks of pairs of rows of which a rare element of the smaller set is in the larger."""
     rare = np.flatnonzero(sets.prefix(above))
     by_element = np.argsort(sets.element, kind="stable")
@@ -203,9 +201,9 @@ def _joined(sets: SparseSets, above: float, report: _Report) -> Iterator[tuple[I
 def _scored(
     activating: SparseSets,
     context: SparseSets,
-    left: IntArray,
-    right: IntArray,
-    divisor: Callable[[FloatArray, FloatArray], FloatArray],
+    left: Int64Array,
+    right: Int64Array,
+    divisor: Callable[[Float64Array, Float64Array], Float64Array],
     above: float,
 ) -> _Candidates:
     """Score pairs in the activating role first, and in the other those that are still above."""
@@ -217,19 +215,24 @@ def _scored(
 
 
 def _overlap(
-    sets: SparseSets, left: IntArray, right: IntArray, divisor: Callable[[FloatArray, FloatArray], FloatArray]
-) -> tuple[FloatArray, IntArray]:
+    sets: SparseSets,
+    left: Int64Array,
+    right: Int64Array,
+    divisor: Callable[[Float64Array, Float64Array], Float64Array],
+) -> tuple[Float64Array, Int64Array]:
     _, size = sets.shared(left, right)
     total = divisor(sets.total[left], sets.total[right])
     return np.divide(size, total, out=np.ones(len(size)), where=total > 0), size  # 0 / 0 is 1
 
 
-def _kept(left: IntArray, right: IntArray, score: FloatArray, size: IntArray, above: float) -> _Candidates:
+def _kept(
+    left: Int64Array, right: Int64Array, score: Float64Array, size: Int64Array, above: float
+) -> _Candidates:
     good = score >= above - _TOLERANCE
     return _Candidates(left[good], right[good], score[good], size[good])
 
 
-def _ordered(ids: IntArray, found: list[_Candidates], min_size: int) -> Pairs:
+def _ordered(ids: Int64Array, found: list[_Candidates], min_size: int) -> Pairs:
     left, right, score, size = (
         np.concatenate([np.zeros(0, kind), *(getattr(each, name) for each in found)])
         for name, kind in (("left", np.int64), ("right", np.int64), ("score", np.float64), ("size", np.int64))

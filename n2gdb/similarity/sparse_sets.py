@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
+
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 
 __all__ = ["SparseSets", "pairs_within"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Pairs that are made or compared at once: what bounds the memory.
 _BLOCK = 1 << 21
@@ -36,19 +34,19 @@ class SparseSets:
     total    (n,) weight of each whole set, elements that no other set has included
     """
 
-    row: IntArray
-    element: IntArray
-    weight: FloatArray
-    total: FloatArray
+    row: Int64Array
+    element: Int64Array
+    weight: Float64Array
+    total: Float64Array
 
     @classmethod
     def of(
         cls,
-        row: IntArray,
-        element: IntArray,
+        row: Int64Array,
+        element: Int64Array,
         n: int,
-        weight: FloatArray | None = None,
-        total: FloatArray | None = None,
+        weight: Float64Array | None = None,
+        total: Float64Array | None = None,
     ) -> SparseSets:
         """Lay out entries in any order; one that occurs twice counts once. Weights are 1 unless given."""
         _, number, frequency = np.unique(element, return_inverse=True, return_counts=True)
@@ -61,12 +59,12 @@ class SparseSets:
         return cls(row[first], rarity[number][first], weights, totals.astype(np.float64))
 
     @cached_property
-    def start(self) -> IntArray:
+    def start(self) -> Int64Array:
         """Where each row's entries begin, and the end: (n + 1,)."""
         return np.searchsorted(self.row, np.arange(len(self.total) + 1))
 
     @cached_property
-    def _key(self) -> IntArray:
+    def _key(self) -> Int64Array:
         return self.row * self._width + self.element
 
     @cached_property
@@ -81,7 +79,7 @@ class SparseSets:
         rare: BoolArray = behind >= share * self.total[self.row] - _TOLERANCE
         return rare
 
-    def shared(self, left: IntArray, right: IntArray) -> tuple[FloatArray, IntArray]:
+    def shared(self, left: Int64Array, right: Int64Array) -> tuple[Float64Array, Int64Array]:
         """Return, for pairs of rows, the sum of the smaller weights of common elements, and their number."""
         least, size = np.zeros(len(left)), np.zeros(len(left), np.int64)
         if not len(self.row):
@@ -102,8 +100,8 @@ class SparseSets:
 
 
 def pairs_within(
-    key: IntArray, member: IntArray, report: Callable[[int, int], None]
-) -> Iterator[tuple[IntArray, IntArray]]:
+    key: Int64Array, member: Int64Array, report: Callable[[int, int], None]
+) -> Iterator[tuple[Int64Array, Int64Array]]:
     """Yield blocks of pairs, smaller member first, of all members that have a key in common.
 
     A pair comes once in a block, but may come in several. ``report`` is told how many entries are done.
@@ -123,14 +121,14 @@ def pairs_within(
         report(high, len(key))
 
 
-def _expand(start: IntArray, length: IntArray) -> tuple[IntArray, IntArray]:
+def _expand(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return, for ranges of these starts and lengths, the range of each member and the member."""
     owner = np.repeat(np.arange(len(start)), length)
     offset = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)
     return owner, start[owner] + offset
 
 
-def _blocks(reach: IntArray) -> Iterator[tuple[int, int]]:
+def _blocks(reach: Int64Array) -> Iterator[tuple[int, int]]:
     """Yield ranges of items whose sizes, summed up in ``reach``, come to about _BLOCK."""
     low = 0
     while low < len(reach):

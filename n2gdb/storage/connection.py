@@ -1,4 +1,4 @@
-"""The database file: built from shards, opened, asked. The only file that knows the engine, Kùzu.
+"""The database file: opened and asked. The only file that knows the engine, Kùzu.
 
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
@@ -12,14 +12,12 @@ taken for a new database; nearly every error is a RuntimeError; Ctrl-C alone wai
 from __future__ import annotations
 
 import atexit
-import errno
 import os
 import re
-import shutil
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import islice
@@ -31,15 +29,12 @@ from typing import TYPE_CHECKING, Any, Self
 from n2gdb.core.deadline import seconds_left, within
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, StorageError
 from n2gdb.storage.asking import Asking, Read
-from n2gdb.storage.checksum import move_sealed
-from n2gdb.storage.database_file import check_readable, check_replaceable, check_schema_version, opening_error
+from n2gdb.storage.database_file import check_readable, check_schema_version, opening_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from n2gdb.storage.shards import RunFolder
-
-__all__ = ["Connection", "Row", "build_database"]
+__all__ = ["Connection", "Row"]
 
 Row = tuple[Any, ...]
 
@@ -52,7 +47,6 @@ _MOST_PREPARED = 128  # statements, by connection
 _ROWS = 1024  # rows between two looks at the clock
 _CHUNK = 100_000  # rows of an Arrow batch; small ones take half as long again
 _PARAMETER = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\$(\w+)", re.DOTALL)
-_LEFT_OVERS = ("", ".wal", ".shadow", ".tmp")
 
 
 class Connection:
@@ -293,41 +287,6 @@ def _addresses(path: Path, memory: int, *, read_only: bool) -> int:
     return max(_LEAST_ADDRESSES, 1 << (needed - 1).bit_length() if needed else 0)
 
 
-def build_database(
-    path: Path, runs: Sequence[RunFolder], progress: Callable[[str], None] | None = None
-) -> None:
-    """Build the database at ``path`` from complete shards; run i becomes model number i.
-
-    Everything goes to a temporary file beside it that is moved into place at the end: whatever happens
-    before leaves an older database as it was. ``progress`` gets the name of each stage as it starts.
-    Raises StorageError where there is no room or no permission.
-    """
-    from n2gdb.storage.build.loading import load, memory_needed  # it loads pyarrow, which a query never needs
-
-    check_replaceable(path)
-    building = path.with_name(path.name + ".building")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(building)
-        try:
-            memory = memory_needed(runs)
-            with Connection(building, read_only=False, memory=memory) as connection:
-                # A checkpoint on closing would try for ever where the disk is full; the load ends with one.
-                connection.rows("CALL force_checkpoint_on_close=false")
-                folder = _spool_folder(building)
-                folder.mkdir()
-                load(connection.rows, runs, progress or _silent, folder)
-            check_replaceable(path)
-            move_sealed(building, path)
-        finally:
-            _remove(building)
-    except OSError as error:
-        reason = "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise StorageError(
-            f"{path} cannot be written ({reason}): make room or choose another place"
-        ) from error
-
-
 def _engine() -> ModuleType:
     """Import the engine when a database is really opened, and without its asynchronous half.
 
@@ -349,20 +308,6 @@ def _engine() -> ModuleType:
 
 def _async_connection(*arguments: Any, **options: Any) -> Any:
     return import_module(_ASYNC_HALF).AsyncConnection(*arguments, **options)
-
-
-def _silent(stage: str) -> None:
-    """Report no progress."""
-
-
-def _remove(building: Path) -> None:
-    for suffix in _LEFT_OVERS:
-        building.with_name(building.name + suffix).unlink(missing_ok=True)
-    shutil.rmtree(_spool_folder(building), ignore_errors=True)
-
-
-def _spool_folder(building: Path) -> Path:
-    return building.with_name(building.name + ".rows")
 
 
 def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-__all__ = ["MOST_LISTED", "Parameters"]
+__all__ = ["MOST_COMPARED", "MOST_LISTED", "Parameters"]
 
 
 #: Neurons that a statement may list by id; a list is searched from end to end for every neuron.
 MOST_LISTED = 256
+
+#: Tokens that are compared one by one with a column of many rows.
+MOST_COMPARED = 24
 
 Value: TypeAlias = int | float | str
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import MLP, POSITIVE, unit_key
 from n2gdb.errors import StorageError, one_line
@@ -148,7 +148,7 @@ class RunFolder:
                 for path in folder.glob(".*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def example_windows(self) -> npt.NDArray[np.int64]:
+    def example_windows(self) -> Int64Array:
         """Return the windows that some top example points to, rising."""
         found = [
             _read(shard / "examples.parquet", ["window"])["window"].to_numpy() for shard in self.shards()

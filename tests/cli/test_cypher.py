@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from n2gdb.cli.main import app
+from n2gdb.storage.connection import Connection
 
 
 def run(path: Path, *arguments: str) -> Result:
@@ -136,3 +140,26 @@ def test_a_limit_in_time(small_path: Path) -> None:
     result = run(small_path, slow, "--timeout", "0.2")
     assert result.exit_code == 1
     assert "ran past its limit of 0.2 s" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [(lambda: os.kill(os.getpid(), signal.SIGSEGV), "SIGSEGV"), (lambda: os._exit(3), "exit code 3")],
+)
+def test_a_statement_that_the_engine_does_not_survive_is_one_line(
+    end: Callable[[], None], said: str, small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "table", lambda *_: end())
+    result = run(small_path, "MATCH (n:Neuron) RETURN n.id ORDER BY n.f1, n.id SKIP 20480 LIMIT 5")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"the engine crashed on this statement ({said})" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("skipped", [60, 2048, 6241, 100_000])
+def test_rows_past_the_last_are_none_or_one_line(skipped: int, small_path: Path) -> None:
+    result = run(
+        small_path, f"MATCH (n:Neuron) RETURN n.id ORDER BY n.f1, n.id SKIP {skipped} LIMIT 5", "--csv"
+    )
+    assert (result.exit_code, result.stdout) in ((0, "n.id\r\n"), (0, "n.id\n"), (1, ""))
+    assert len(result.stderr.splitlines()) == result.exit_code

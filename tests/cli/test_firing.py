@@ -20,7 +20,7 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import QueryError
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import WORDS, model_table, write_run
 
 THE, END, DOG = WORDS.index(" the"), WORDS.index(" end"), WORDS.index(" dog")

@@ -15,7 +15,7 @@ from n2gdb.cli.main import app
 from n2gdb.cli.output.terminal import plain_json
 from n2gdb.core.tokens import visible
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import random_graphs, write_run
 
 #: It clears the screen, sets the title, rings, goes back, starts a line, turns text round; C1 does it, too.

@@ -15,21 +15,32 @@ SLOW = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neu
 CODE = """
 import sys, threading
 from n2gdb.storage import connection as store
-from n2gdb.cli.main import run
 answered = store._Lane.run
 def told(lane, cypher, parameters, read):
     if "(f:Neuron)" in cypher:
         threading.Timer(0.3, lambda: print("begun", file=sys.stderr, flush=True)).start()
     return answered(lane, cypher, parameters, read)
 store._Lane.run = told
-run()
 """
+#: A command asks the engine in a process of its own, the library in a thread.
+ASKED = {
+    "command": "from n2gdb.cli.main import run; run()",
+    "library": """
+from pathlib import Path
+try:
+    with store.Connection.open(Path(sys.argv[4])) as connection:
+        connection.table(sys.argv[2])
+except KeyboardInterrupt:
+    print("interrupted", file=sys.stderr)
+    sys.exit(130)
+""",
+}
 
 
-def test_ctrl_c_answers_at_once(small_path: Path) -> None:
-    arguments = ["cypher", SLOW, "--db", str(small_path)]
+@pytest.mark.parametrize("asked", ASKED)
+def test_ctrl_c_answers_at_once(small_path: Path, asked: str) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-c", CODE, *arguments],
+        [sys.executable, "-c", CODE + ASKED[asked], "cypher", SLOW, "--db", str(small_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,21 +62,21 @@ PLANNED += " RETURN sum(n.f1 * m.f1 * o.f1 * p.f1 * q.f1 * r.f1 * s.f1)"
 #: Says when the statement is about to be handed over, in the thread that will wait for it.
 PLANNING = """
 import sys
-from n2gdb.cli.main import run
+from n2gdb.storage import connection as store
 from n2gdb.storage.connection import Connection
 table = Connection.table
 def told(*given):
     print("begun", file=sys.stderr, flush=True)
     return table(*given)
 Connection.table = told
-run()
 """
 
 
+@pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.2, 0.5])
-def test_ctrl_c_while_a_statement_is_planned(small_path: Path, delay: float) -> None:
+def test_ctrl_c_while_a_statement_is_planned(small_path: Path, delay: float, asked: str) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-c", PLANNING, "cypher", PLANNED, "--db", str(small_path)],
+        [sys.executable, "-c", PLANNING + ASKED[asked], "cypher", PLANNED, "--db", str(small_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

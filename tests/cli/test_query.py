@@ -18,7 +18,7 @@ import n2gdb
 from n2gdb.cli.main import app
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import WORDS, write_run
 
 EXCEPT, THE, END, DOG = (WORDS.index(word) for word in (" except", " the", " end", " dog"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import n2gdb
+from n2gdb.cli.main import app
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal, as_stored, decimals
 from n2gdb.query.builder.queries import field, neurons, patterns_of
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksums import digest_of, record
-from n2gdb.storage.connection import build_database
 from n2gdb.storage.schema import NEURONS
 from tests.support.small_run import write_run
 
@@ -102,6 +107,26 @@ def test_an_answer_says_what_is_compared(database: n2gdb.Database) -> None:
     neuron = database.neuron("L0N0")
     assert (neuron.recall, neuron.patterns()[0].activation) == (0.9, 0.9)
     assert neuron.as_dict()["patterns"][0]["activation"] == 0.9
+
+
+def test_an_export_says_what_is_compared(database: n2gdb.Database, tmp_path: Path) -> None:
+    def exported(name: str, *options: str) -> list[str]:
+        assert CliRunner().invoke(app, ["export", str(tmp_path / name), "--db", str(database.path), *options])
+        return (tmp_path / name).read_text("utf-8").splitlines()
+
+    first = json.loads(exported("x.jsonl")[0])
+    (pattern,) = first["patterns"]
+    assert (first["recall"], pattern["activation"], pattern["steps"][1]["importance"]) == (0.9, 0.9, 0.9)
+    assert next(csv.DictReader(exported("x.csv")))["activation"] == "0.9"
+    nodes = list(csv.DictReader(exported("nodes.csv", "--what", "nodes")))
+    assert (nodes[1]["importance"], nodes[1]["end"]) == ("0.9", "0.9")
+    assert ">0.9<" in "".join(exported("x.graphml"))
+
+
+def test_networkx_is_given_what_is_compared(database: n2gdb.Database) -> None:
+    pytest.importorskip("networkx")
+    nodes = dict(database.neuron("L0N0").to_networkx().nodes(data=True))
+    assert (nodes[1]["importance"], nodes[1]["activation"], nodes[1]["end"]) == (0.9, 0.9, 0.9)
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import n2gdb
 from n2gdb.database import Database
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import run_folders
 from tests.generators.stored_world import example_texts, smollm_runs, world_of
 from tests.generators.wide_world import wide_run
 from tests.oracle.clauses import forget
-from tests.oracle.random_queries import Known, known_of
+from tests.oracle.random.queries import Known, known_of
 from tests.oracle.world import World
 from tests.support.worlds import build_world
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from n2gdb.grammar import parse
 from n2gdb.grammar.ast import (
     And,
     AnyToken,
@@ -34,7 +33,6 @@ from n2gdb.grammar.ast import (
     Number,
     OneOf,
     Operator,
-    Pattern,
     Query,
     RankBy,
     Role,
@@ -47,9 +45,11 @@ from n2gdb.grammar.ast import (
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenQuery,
     Variable,
 )
+from n2gdb.grammar.parsing.parser import parse
 
 A, B, C = (TokenLiteral(text) for text in "abc")
 X = Variable("x")
@@ -78,36 +78,36 @@ STEPS: list[tuple[str, Step]] = [
 
 @pytest.mark.parametrize(("text", "step"), STEPS)
 def test_steps(text: str, step: Step) -> None:
-    assert parse(f"neurons MATCHING {text}") == Query(Matching(Pattern((step,))))
+    assert parse(f"neurons MATCHING {text}") == Query(Matching(TokenPattern((step,))))
 
 
 @pytest.mark.parametrize("kind", TokenKind)
 def test_every_class_of_tokens_has_its_name(kind: TokenKind) -> None:
-    assert parse(f"neurons MATCHING <{kind.value}>") == Query(Matching(Pattern((TokenClass(kind),))))
+    assert parse(f"neurons MATCHING <{kind.value}>") == Query(Matching(TokenPattern((TokenClass(kind),))))
 
 
 PATTERNS = [
-    ("'a' NEAR 'b'", Pattern((A, B), (Link(either=True),))),
-    ("'a' near/3 'b'", Pattern((A, B), (Link(1, 3, either=True),))),
-    ("'c' AFTER 'b' NEAR/2 'a'", Pattern((A, B, C), (Link(1, 2, either=True), Link()))),
-    ("$x BEFORE $x", Pattern((X, X), (Link(),))),
-    ("... BEFORE 'a' THEN _", Pattern((Run(), A, AnyToken()), (Link(), Link(1, 1)))),
-    ("'a' THEN ... THEN 'b'", Pattern((A, Run(), B), (Link(1, 1), Link(1, 1)))),
-    ("'a' BEFORE /b/", Pattern((A, TokenExpression("b")), (Link(),))),
-    ("'a' BEFORE/2 /b/ THEN'c'", Pattern((A, TokenExpression("b"), C), (Link(1, 2), Link(1, 1)))),
-    ("'a'BEFORE('b'|'c')", Pattern((A, OneOf((B, C))), (Link(),))),
+    ("'a' NEAR 'b'", TokenPattern((A, B), (Link(either=True),))),
+    ("'a' near/3 'b'", TokenPattern((A, B), (Link(1, 3, either=True),))),
+    ("'c' AFTER 'b' NEAR/2 'a'", TokenPattern((A, B, C), (Link(1, 2, either=True), Link()))),
+    ("$x BEFORE $x", TokenPattern((X, X), (Link(),))),
+    ("... BEFORE 'a' THEN _", TokenPattern((Run(), A, AnyToken()), (Link(), Link(1, 1)))),
+    ("'a' THEN ... THEN 'b'", TokenPattern((A, Run(), B), (Link(1, 1), Link(1, 1)))),
+    ("'a' BEFORE /b/", TokenPattern((A, TokenExpression("b")), (Link(),))),
+    ("'a' BEFORE/2 /b/ THEN'c'", TokenPattern((A, TokenExpression("b"), C), (Link(1, 2), Link(1, 1)))),
+    ("'a'BEFORE('b'|'c')", TokenPattern((A, OneOf((B, C))), (Link(),))),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "pattern"), PATTERNS)
-def test_patterns(text: str, pattern: Pattern) -> None:
+def test_patterns(text: str, pattern: TokenPattern) -> None:
     assert parse(f"neurons MATCHING {text}") == Query(Matching(pattern))
 
 
 CLAUSES: list[tuple[str, Formula[Clause]]] = [
     ("MENTIONING 'a'", Mentioning(A)),
     ("mentioning !<digit>", Mentioning(Negated(TokenClass(TokenKind.DIGIT)))),
-    ("ACTIVATING ON ('a' | 'b')", Matching(Pattern((OneOf((A, B)),)))),
+    ("ACTIVATING ON ('a' | 'b')", Matching(TokenPattern((OneOf((A, B)),)))),
     ('FIRING ON "Everyone except"', FiringOn("Everyone except")),
     ("FIRING ON 'Everyone except' AT -1", FiringOn("Everyone except", -1)),
     ("FIRING ON 'a' AT 0", FiringOn("a", 0)),
@@ -211,7 +211,7 @@ def test_a_comment_says_nothing(text: str) -> None:
 
 def test_two_dashes_within_a_literal_are_no_comment() -> None:
     assert parse("neurons MATCHING '--' BEFORE /--/ BEFORE 'b'") == Query(
-        Matching(Pattern((TokenLiteral("--"), TokenExpression("--"), B), (Link(), Link())))
+        Matching(TokenPattern((TokenLiteral("--"), TokenExpression("--"), B), (Link(), Link())))
     )
 
 
@@ -221,5 +221,5 @@ def test_keywords_are_free_as_names_elsewhere() -> None:
     )
     assert parse("COUNT neurons BY model") == Query(count=Count(Grouping.MODEL))
     assert parse("neurons MATCHING $neurons BEFORE $Neurons") == Query(
-        Matching(Pattern((Variable("neurons"), Variable("neurons")), (Link(),)))
+        Matching(TokenPattern((Variable("neurons"), Variable("neurons")), (Link(),)))
     )

@@ -13,15 +13,15 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 import n2gdb
 from n2gdb.errors import QuerySyntaxError
-from n2gdb.grammar import parse
 from n2gdb.grammar.ast import Grouping, Metric, TokenKind
 from n2gdb.grammar.fields import FIELDS, RETURNED
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.terminal_words import KEYWORDS
 from n2gdb.query.builder import queries as builder
 from n2gdb.query.builder.queries import QueryBuilder
 from n2gdb.query.parse import read_query
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.schema import STATES
 from tests.support.small_run import WORDS, model_table, random_graphs, write_run
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from lark import Lark
 
-from n2gdb.grammar import GrammarError, Query, parse, parser
 from n2gdb.grammar.ast import (
     And,
     Between,
@@ -23,12 +22,16 @@ from n2gdb.grammar.ast import (
     Not,
     Operator,
     Or,
-    Pattern,
     Position,
+    Query,
     Run,
     TokenLiteral,
+    TokenPattern,
 )
+from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.parsing import parser
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.storage import schema
 
 THE, END, OF = TokenLiteral("the"), TokenLiteral("end"), TokenLiteral("of")
@@ -41,7 +44,7 @@ def parsed(text: str) -> Query:
     return statement
 
 
-def pattern(text: str) -> Pattern:
+def pattern(text: str) -> TokenPattern:
     query = parsed(f"neurons MATCHING {text}")
     assert isinstance(query.clauses, Matching)
     return query.clauses.pattern
@@ -50,20 +53,20 @@ def pattern(text: str) -> Pattern:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("'end'", Pattern((END,))),
-        ('"end"', Pattern((TokenLiteral("end", exact=True),))),
-        ("...", Pattern((Run(),))),
-        ("'the' BEFORE 'end'", Pattern((THE, END), (Link(),))),
-        ("'the' BEFORE/3 'end'", Pattern((THE, END), (Link(1, 3),))),
-        ("'of' THEN 'the'", Pattern((OF, THE), (Link(1, 1),))),
-        ("'of' BEFORE/1 'the'", Pattern((OF, THE), (Link(1, 1),))),
-        ("'end' AFTER 'the'", Pattern((THE, END), (Link(),))),
-        ("'end' AFTER/2 'the' AFTER 'of'", Pattern((OF, THE, END), (Link(), Link(1, 2)))),
-        ("'of' THEN 'the' BEFORE ...", Pattern((OF, THE, Run()), (Link(1, 1), Link()))),
-        ("... BEFORE 'the'", Pattern((Run(), THE), (Link(),))),
+        ("'end'", TokenPattern((END,))),
+        ('"end"', TokenPattern((TokenLiteral("end", exact=True),))),
+        ("...", TokenPattern((Run(),))),
+        ("'the' BEFORE 'end'", TokenPattern((THE, END), (Link(),))),
+        ("'the' BEFORE/3 'end'", TokenPattern((THE, END), (Link(1, 3),))),
+        ("'of' THEN 'the'", TokenPattern((OF, THE), (Link(1, 1),))),
+        ("'of' BEFORE/1 'the'", TokenPattern((OF, THE), (Link(1, 1),))),
+        ("'end' AFTER 'the'", TokenPattern((THE, END), (Link(),))),
+        ("'end' AFTER/2 'the' AFTER 'of'", TokenPattern((OF, THE, END), (Link(), Link(1, 2)))),
+        ("'of' THEN 'the' BEFORE ...", TokenPattern((OF, THE, Run()), (Link(1, 1), Link()))),
+        ("... BEFORE 'the'", TokenPattern((Run(), THE), (Link(),))),
     ],
 )
-def test_patterns_are_in_text_order(text: str, expected: Pattern) -> None:
+def test_patterns_are_in_text_order(text: str, expected: TokenPattern) -> None:
     assert pattern(text) == expected
 
 
@@ -90,14 +93,14 @@ def test_a_literal_says_any_text(literal: str, text: str) -> None:
 
 def test_keywords_and_fields_take_any_case() -> None:
     text = "neurons matching 'the' before 'end' where F1 > 0.5 order by Layer desc limit 3 offset 1"
-    clause = Matching(Pattern((THE, END), (Link(),)))
+    clause = Matching(TokenPattern((THE, END), (Link(),)))
     more = Comparison("f1", Operator.MORE, 0.5)
     assert parse(text) == Query(clause, more, (Key("layer", descending=True),), 3, 1)
     assert parse(text.replace("matching", "MaTcHiNg").replace("before", "Before")) == parse(text)
 
 
 def test_and_binds_tighter_than_or() -> None:
-    a, b, c = (Matching(Pattern((TokenLiteral(name),))) for name in "abc")
+    a, b, c = (Matching(TokenPattern((TokenLiteral(name),))) for name in "abc")
     assert parsed("neurons MATCHING 'a' OR MATCHING 'b' AND NOT MATCHING 'c'").clauses == Or(
         (a, And((b, Not(c))))
     )

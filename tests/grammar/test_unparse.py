@@ -7,10 +7,10 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from n2gdb.grammar import parse
-from n2gdb.grammar.ast import Link, Matching, Pattern, Query, Run, Statement, TokenExpression
+from n2gdb.grammar.ast import Link, Matching, Query, Run, Statement, TokenExpression, TokenPattern
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
-from tests.oracle.random_queries import Known, random_statement
+from tests.oracle.random.queries import Known, random_statement
 from tests.support.statements import any_statement
 
 
@@ -83,7 +83,7 @@ def test_slashes_and_line_breaks_of_an_expression_are_escaped(source: str, text:
 
 
 def test_a_distance_that_no_text_has_is_refused() -> None:
-    tree = Query(Matching(Pattern((Run(), Run()), (Link(2, 3),))))
+    tree = Query(Matching(TokenPattern((Run(), Run()), (Link(2, 3),))))
     with pytest.raises(ValueError, match="at least 2 positions"):
         written(tree)
 
@@ -95,4 +95,4 @@ def test_an_expression_that_no_text_has_is_refused(source: str) -> None:
 
 
 def _expression(source: str) -> Query:
-    return Query(Matching(Pattern((TokenExpression(source),))))
+    return Query(Matching(TokenPattern((TokenExpression(source),))))

@@ -31,7 +31,7 @@ from n2gdb.ingest.models.subject import load_model
 from n2gdb.ingest.n2g.prune import Examples
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.neuron import Neuron
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import write_run
 from tests.support.tiny_models import NEURONS, compute_native, write_native
 

@@ -14,10 +14,10 @@ from n2gdb.grammar.ast import (
     Not,
     OneOf,
     Or,
-    Pattern,
     Query,
     Statement,
     TokenLiteral,
+    TokenPattern,
 )
 from tests.oracle.match import takes
 from tests.oracle.world import World
@@ -34,7 +34,7 @@ def _names(node: Any, world: World) -> Iterator[str]:
     match node:
         case Link(least, most, either):
             yield "NEAR" if either else "THEN" if most == least else "BEFORE/k" if most else "BEFORE"
-        case Pattern(steps, _):
+        case TokenPattern(steps, _):
             named = [getattr(step, "name", None) for step in steps]
             if any(name is not None and named.count(name) > 1 for name in named):
                 yield "variable twice"
@@ -74,9 +74,9 @@ def _smaller(node: Any) -> Iterator[Any]:
             yield inner
         case OneOf(alternatives):
             yield from alternatives
-        case Pattern(steps, links) if len(steps) > 1:
-            yield Pattern(steps[1:], links[1:])
-            yield Pattern(steps[:-1], links[:-1])
+        case TokenPattern(steps, links) if len(steps) > 1:
+            yield TokenPattern(steps[1:], links[1:])
+            yield TokenPattern(steps[:-1], links[:-1])
         case Query():
             yield from _shorter(node)
     if not dataclasses.is_dataclass(node):

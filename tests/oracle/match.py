@@ -28,7 +28,7 @@ from n2gdb.grammar.ast import (
     TokenTest,
     Variable,
 )
-from n2gdb.grammar.ast import Pattern as Clause
+from n2gdb.grammar.ast import TokenPattern as Clause
 from tests.oracle.numbers import number
 from tests.oracle.predict import firings
 from tests.oracle.world import Model, Neuron, World

@@ -16,7 +16,7 @@ from tests.generators.worlds import Asked, asked
 from tests.oracle.check import check
 from tests.oracle.numbers import alike, number
 from tests.oracle.predict import Firing, firings
-from tests.oracle.random_queries import Known
+from tests.oracle.random.queries import Known
 from tests.oracle.tally import Tally, kind_of
 from tests.oracle.world import Model, Neuron, World
 from tests.support.child_process import Tell

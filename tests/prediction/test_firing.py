@@ -13,7 +13,8 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import unit_key
 from n2gdb.prediction.firing import Firing, firing_statements, read_firings
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.build.database import build_database
+from n2gdb.storage.connection import Connection
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]

@@ -10,7 +10,7 @@ import pytest
 
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import QueryError, QuerySyntaxError, UnknownNameError
-from n2gdb.grammar import parse
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.query.builder.queries import (
     DIGIT,
     SPACE,

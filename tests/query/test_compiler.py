@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from n2gdb.core.reals import as_stored
 from n2gdb.core.tokens import text_key
-from n2gdb.grammar.ast import Link, Matching, Pattern, Query, TokenLiteral
+from n2gdb.grammar.ast import Link, Matching, Query, TokenLiteral, TokenPattern
 from n2gdb.query.cypher.compiler import (
     Compiled,
     compile_evidence,
@@ -28,7 +28,7 @@ from n2gdb.query.semantics.binder import positive_clauses, settle
 from n2gdb.query.semantics.normal_form import lower
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
-from tests.oracle.random_queries import queries
+from tests.oracle.random.queries import queries
 from tests.support.few_words import few_words
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "compiler").glob("*.txt"))
@@ -91,12 +91,12 @@ def test_user_text_never_becomes_cypher(quote: str) -> None:
 
 def test_positive_clauses_are_those_under_an_even_number_of_nots() -> None:
     query = query_from("neurons NOT (MATCHING 'x' OR NOT MATCHING 'a') AND MATCHING 'b'")
-    assert positive_clauses(query.clauses) == (Matching(Pattern((A,))), Matching(Pattern((B,))))
+    assert positive_clauses(query.clauses) == (Matching(TokenPattern((A,))), Matching(TokenPattern((B,))))
     assert positive_clauses(None) == ()
 
 
 def test_an_exact_match_names_the_end_of_its_pattern() -> None:
-    (form,) = lower(Matching(Pattern((A, B), (Link(),))), few_words())
+    (form,) = lower(Matching(TokenPattern((A, B), (Link(),))), few_words())
     roughly = match_clause(form, "", (), Parameters())
     exactly = match_clause(form, "", (), Parameters(), exactly=True)
     assert (roughly.end, roughly.activation) == ("c0.pre", "c0.activation")

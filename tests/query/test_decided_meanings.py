@@ -9,7 +9,7 @@ import pytest
 import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import WORDS, write_run
 
 THE, END, DOG = WORDS.index(" the"), WORDS.index("end"), WORDS.index(" dog")

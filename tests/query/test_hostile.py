@@ -30,19 +30,19 @@ from n2gdb.grammar.ast import (
     Negated,
     NeuronRef,
     OneOf,
-    Pattern,
     Query,
     RankBy,
     Statement,
     TokenExpression,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
 )
 from n2gdb.grammar.unparse import written
 from n2gdb.query.parse import read_query
 from n2gdb.storage.connection import Connection
 from tests.oracle.check import check
-from tests.oracle.random_queries import known_of, random_statement
+from tests.oracle.random.queries import known_of, random_statement
 from tests.oracle.world import Model, World
 from tests.support.worlds import build_models, build_world, unigram
 
@@ -218,14 +218,14 @@ def test_as_tokens_that_must_not_stand_there(
         literals: tuple[TokenTest, ...] = tuple(
             TokenLiteral(each, exact=bool(at % 2)) for at, each in enumerate(short[start : start + 40])
         )
-        check(Query(Matching(Pattern((Negated(OneOf(literals)),))), count=Count()), *world)
+        check(Query(Matching(TokenPattern((Negated(OneOf(literals)),))), count=Count()), *world)
     kept.hold(strings)
 
 
 def test_as_tokens_by_themselves(strings: list[str], world: tuple[Database, World], kept: Kept) -> None:
     for text in strings[8::200]:
         for exact in (False, True):
-            check(Query(Matching(Pattern((TokenLiteral(text, exact),)))), *world)
+            check(Query(Matching(TokenPattern((TokenLiteral(text, exact),)))), *world)
     kept.hold(strings)
 
 
@@ -248,7 +248,7 @@ def test_as_names(strings: list[str], world: tuple[Database, World], kept: Kept)
 def test_as_expressions(strings: list[str], world: tuple[Database, World], kept: Kept) -> None:
     database, _ = world
     for text in strings[::16]:
-        query = Query(Matching(Pattern((TokenExpression(text, ignore_case=True),))), limit=1)
+        query = Query(Matching(TokenPattern((TokenExpression(text, ignore_case=True),))), limit=1)
         try:
             found = database.query(query).total
         except N2gdbError as error:
@@ -290,7 +290,7 @@ def test_in_the_middle_of_queries(strings: list[str], world: tuple[Database, Wor
 def test_written_and_read_again(strings: list[str]) -> None:
     for at, text in enumerate(strings):
         literal = TokenLiteral(text, exact=bool(at % 2))
-        query = Query(Matching(Pattern((literal,))), model=text)
+        query = Query(Matching(TokenPattern((literal,))), model=text)
         assert read_query(written(query)) == query
 
 

@@ -16,7 +16,7 @@ from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
 from n2gdb.errors import QuerySyntaxError
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import model_table, write_run
 
 VOCABULARY, LETTERS = 49_152, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -13,13 +13,13 @@ from n2gdb.grammar.ast import (
     Mentioning,
     Negated,
     OneOf,
-    Pattern,
     Run,
     Step,
     TokenClass,
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     Variable,
 )
 from n2gdb.query.semantics.normal_form import HERE, Anchor, Lowered, lower
@@ -60,7 +60,7 @@ def forms(vocabulary: Vocabulary, *steps: Step | Link) -> tuple[Lowered, ...]:
         else:
             links.append(ANY)
             slots.append(step)
-    return lower(Matching(Pattern(tuple(slots), tuple(links[:-1]))), vocabulary)
+    return lower(Matching(TokenPattern(tuple(slots), tuple(links[:-1]))), vocabulary)
 
 
 A, B, X, GAP = TokenLiteral("a"), TokenLiteral("b"), TokenLiteral("x"), AnyToken()
@@ -149,7 +149,7 @@ def test_too_many_tokens_and_too_many_readings_are_refused(vocabulary: Vocabular
     either = OneOf((TokenLiteral("New York"), A))
     near = Link(1, None, either=True)
     with pytest.raises(QueryError, match="more than 64 ways"):
-        lower(Matching(Pattern((either, B) * 4, (near, ANY) * 3 + (near,))), vocabulary)
+        lower(Matching(TokenPattern((either, B) * 4, (near, ANY) * 3 + (near,))), vocabulary)
 
 
 def test_an_expression_that_is_none_is_refused(vocabulary: Vocabulary) -> None:

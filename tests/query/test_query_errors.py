@@ -5,8 +5,20 @@ from __future__ import annotations
 import pytest
 
 from n2gdb.errors import QueryError, QuerySyntaxError
-from n2gdb.grammar import GrammarError, parse
-from n2gdb.grammar.ast import Clause, Comparison, Formula, Key, Matching, Not, Operator, Pattern, Query, Run
+from n2gdb.grammar.ast import (
+    Clause,
+    Comparison,
+    Formula,
+    Key,
+    Matching,
+    Not,
+    Operator,
+    Query,
+    Run,
+    TokenPattern,
+)
+from n2gdb.grammar.errors import GrammarError
+from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
 from n2gdb.query.parse import read_query
 
@@ -175,7 +187,7 @@ def test_what_is_written_of_a_tree_is_held_to_the_rules_of_text() -> None:
     activation = Comparison("activation", Operator.MORE, 0.5)
     with pytest.raises(QueryError, match="MATCHING"):
         read_query(written(Query(where=activation)))
-    negated: Formula[Clause] = Not(Matching(Pattern((Run(),))))
+    negated: Formula[Clause] = Not(Matching(TokenPattern((Run(),))))
     with pytest.raises(QueryError, match="not negated"):
         read_query(written(Query(negated, order=(Key("activation"),))))
 

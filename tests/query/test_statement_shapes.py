@@ -15,7 +15,7 @@ import n2gdb
 from n2gdb.errors import N2gdbError
 from n2gdb.grammar.unparse import written
 from n2gdb.storage.connection import Connection
-from tests.oracle.random_queries import known_of, random_statement
+from tests.oracle.random.queries import known_of, random_statement
 from tests.support.worlds import build_world
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import contained_in, contains, similar
 from n2gdb.similarity.sparse_sets import SparseSets
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.read.names import neuron_of
 from tests.oracle.similarity import containment, similarity
 from tests.oracle.world import Neuron, World

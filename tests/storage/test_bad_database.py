@@ -17,8 +17,9 @@ import n2gdb
 from n2gdb.cli.main import app
 from n2gdb.database import Database
 from n2gdb.errors import StorageError
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import verify_seal
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.connection import Connection
 from n2gdb.version import SCHEMA_VERSION
 from tests.storage.test_connection import SLOW
 from tests.support.small_run import random_graphs, write_run
@@ -179,7 +180,7 @@ def test_no_space_left_keeps_the_older_database(tmp_path: Path) -> None:
     before = path.read_bytes()
     full = (
         "import resource, sys; from pathlib import Path; from n2gdb.storage.shards import RunFolder;"
-        "from n2gdb.storage.connection import build_database; from n2gdb.errors import StorageError\n"
+        "from n2gdb.storage.build.database import build_database; from n2gdb.errors import StorageError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
         "try: build_database(Path(sys.argv[1]), [RunFolder(Path(sys.argv[2]))])\n"
         "except StorageError as error: print(error)\n"

@@ -21,8 +21,9 @@ from n2gdb.errors import (
     QueryError,
     QueryTimeoutError,
 )
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import seal_path
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.connection import Connection
 from tests.storage.test_connection import SLOW
 from tests.support.small_run import random_graphs, write_run
 

@@ -26,9 +26,10 @@ from n2gdb.core.reals import decimals
 from n2gdb.core.units import unit_key
 from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageError
 from n2gdb.storage import checksum as seal
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
 from n2gdb.storage.checksums import digest_of, record
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.neurons import load_graph
 from tests.support.small_run import WORDS, random_graphs, write_run
 

@@ -11,8 +11,8 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import seal_path
-from n2gdb.storage.connection import build_database
 from tests.support.small_run import WINDOW, WORDS, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]

@@ -24,8 +24,9 @@ from n2gdb.errors import (
     DatabaseLockedError,
     StorageError,
 )
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.connection import Connection
 from n2gdb.storage.database_file import check_replaceable, opening_error
 from n2gdb.storage.shards import RunFolder
 from tests.support.small_run import random_graphs, write_run
@@ -331,7 +332,8 @@ def test_a_limit_of_addresses_is_no_damage(
 ) -> None:
     code = (
         "import sys, n2gdb, pathlib\n"
-        "from n2gdb.storage.shards import RunFolder\nfrom n2gdb.storage.connection import build_database\n"
+        "from n2gdb.storage.shards import RunFolder\n"
+        "from n2gdb.storage.build.database import build_database\n"
         "with n2gdb.open(sys.argv[1]) as db: print(db.count('neurons'))\n"
         "build_database(pathlib.Path(sys.argv[2]), [RunFolder(pathlib.Path(sys.argv[3]))])\n"
         "with n2gdb.open(sys.argv[2]) as db: print(db.count('neurons'))\n"

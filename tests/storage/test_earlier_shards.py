@@ -13,7 +13,8 @@ from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.units import place_of
 from n2gdb.errors import DatabaseFormatError
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.build.database import build_database
+from n2gdb.storage.connection import Connection
 from n2gdb.storage.shards import RunFolder
 from tests.support.small_run import write_run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import n2gdb
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from tests.support.small_run import random_graphs, write_run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")

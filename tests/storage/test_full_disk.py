@@ -36,7 +36,7 @@ import resource, signal, sys
 from pathlib import Path
 from n2gdb.errors import StorageError
 from n2gdb.storage.shards import RunFolder
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 limit = int(sys.argv[3])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if limit:

@@ -17,8 +17,9 @@ from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
 from n2gdb.core.units import unit_key
 from n2gdb.storage.build import loading
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.build.spool import Spool
-from n2gdb.storage.connection import Connection, build_database
+from n2gdb.storage.connection import Connection
 from n2gdb.storage.shards import nodes_table
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 

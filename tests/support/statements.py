@@ -39,7 +39,6 @@ from n2gdb.grammar.ast import (
     OneOf,
     Operator,
     Or,
-    Pattern,
     Query,
     RankBy,
     Role,
@@ -52,6 +51,7 @@ from n2gdb.grammar.ast import (
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenQuery,
     TokenTest,
     Variable,
@@ -131,7 +131,7 @@ def _clauses() -> st.SearchStrategy[Clause]:
 
 
 @st.composite
-def _patterns(draw: st.DrawFn) -> Pattern:
+def _patterns(draw: st.DrawFn) -> TokenPattern:
     steps = draw(st.lists(_steps(), min_size=1, max_size=4))
     links: list[Link] = []
     for before, after in pairwise(steps):
@@ -139,7 +139,7 @@ def _patterns(draw: st.DrawFn) -> Pattern:
         chained = bool(links) and links[-1].either
         either = not joins and not chained and draw(st.booleans())
         links.append(Link(1, draw(st.none() | st.integers(1, 9)), either))
-    return Pattern(tuple(steps), tuple(links))
+    return TokenPattern(tuple(steps), tuple(links))
 
 
 def _steps() -> st.SearchStrategy[Step]:

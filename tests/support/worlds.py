@@ -14,7 +14,7 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
 from n2gdb.storage import schema
-from n2gdb.storage.connection import build_database
+from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
 from tests.oracle.behaviours import behaviours_of
 from tests.oracle.world import Model, Neuron, World

@@ -14,8 +14,8 @@ from n2gdb.grammar.ast import (
     Mentioning,
     Metric,
     NeuronRef,
-    Pattern,
     SimilarTo,
+    TokenPattern,
 )
 from n2gdb.grammar.fields import nearest
 from n2gdb.query.builder.conditions import Truth
@@ -64,7 +64,7 @@ def activating_on(token: str | TokenStep) -> Truth[Clause]:
     >>> [str(hit.neuron) for hit in db.query(neurons(activating_on("end")))]
     ['L3N45', 'L4N12']
     """
-    return Truth(Matching(Pattern((test_of(token),))))
+    return Truth(Matching(TokenPattern((test_of(token),))))
 
 
 def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:

@@ -13,13 +13,13 @@ from n2gdb.grammar.ast import (
     Link,
     Negated,
     OneOf,
-    Pattern,
     Run,
     Step,
     TokenClass,
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -58,7 +58,7 @@ class Steps:
     'the' BEFORE/3 'end' THEN ...
     """
 
-    pattern: Pattern
+    pattern: TokenPattern
 
     def before(self, later: Stepwise, within: int | None = None) -> Steps:
         """Let ``later`` stand anywhere after this: at most ``within`` positions on, where that is given."""
@@ -170,14 +170,14 @@ def var(name: str) -> Steps:
     >>> print(var("x").before(var("x")))
     $x BEFORE $x
     """
-    return Steps(Pattern((Variable(arguments.text("a variable", name).lower()),)))
+    return Steps(TokenPattern((Variable(arguments.text("a variable", name).lower()),)))
 
 
 #: Exactly one position, whatever stands there.
-any_token = Steps(Pattern((AnyToken(),)))
+any_token = Steps(TokenPattern((AnyToken(),)))
 
 
-def pattern_of(steps: Stepwise) -> Pattern:
+def pattern_of(steps: Stepwise) -> TokenPattern:
     """Return the pattern that steps make."""
     return _steps(steps).pattern
 
@@ -192,7 +192,7 @@ def test_of(step: str | TokenStep) -> TokenTest:
 
 
 def _step(test: TokenTest) -> TokenStep:
-    return TokenStep(Pattern((test,)), test)
+    return TokenStep(TokenPattern((test,)), test)
 
 
 def _steps(given: Stepwise) -> Steps:
@@ -201,7 +201,7 @@ def _steps(given: Stepwise) -> Steps:
     if isinstance(given, str):
         return tok(given)
     if isinstance(given, EllipsisType):
-        return Steps(Pattern((Run(),)))
+        return Steps(TokenPattern((Run(),)))
     raise ArgumentError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
 
 
@@ -209,7 +209,7 @@ def _joined(left: Steps, link: Link, right: Steps) -> Steps:
     if link.most is not None and arguments.whole("within", link.most, -(2**63)) < 1:
         raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
     first, second = left.pattern, right.pattern
-    return Steps(Pattern(first.steps + second.steps, (*first.links, link, *second.links)))
+    return Steps(TokenPattern(first.steps + second.steps, (*first.links, link, *second.links)))
 
 
 def _refuse(steps: Steps, what: str) -> NoReturn:
@@ -224,7 +224,7 @@ def _refuse(steps: Steps, what: str) -> NoReturn:
     raise QuerySyntaxError(f"{written_step(first)} is any token: it cannot {what}")
 
 
-def _pattern_text(pattern: Pattern) -> str:
+def _pattern_text(pattern: TokenPattern) -> str:
     from n2gdb.grammar.ast import Matching
 
     return written_formula(Matching(pattern)).removeprefix("MATCHING ")

@@ -23,8 +23,8 @@ from n2gdb.query.cypher.where import mentions_neuron, split
 from n2gdb.query.execution.breadth import is_scanned
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
-from n2gdb.query.places import placed
 from n2gdb.query.semantics.binder import PatternClause, Settled, clauses_of, conjuncts
+from n2gdb.query.semantics.places import placed
 from n2gdb.storage.columns import ANSWER_COLUMNS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from n2gdb.core.units import UnitName
 from n2gdb.grammar.ast import NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
-from n2gdb.query.places import placed
+from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 

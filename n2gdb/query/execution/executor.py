@@ -27,9 +27,9 @@ from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
 from n2gdb.query.execution.units import of_asked_units
-from n2gdb.query.places import shown_in
 from n2gdb.query.semantics.binder import Settled, clauses_of, settle
 from n2gdb.query.semantics.normal_form import tests_of
+from n2gdb.query.semantics.places import shown_in
 from n2gdb.query.semantics.vocabulary import literals_of
 
 __all__ = ["answer", "count"]

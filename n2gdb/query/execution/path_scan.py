@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.units import unit_key
 from n2gdb.grammar.ast import Clause, Link, Matching, Mentioning
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
@@ -26,8 +26,6 @@ from n2gdb.storage.shapes import relationship_in
 
 __all__ = ["scan"]
 
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Neurons whose tries are read at once: about two million nodes.
 _TOGETHER = 32_768
@@ -68,11 +66,11 @@ class _Nodes:
     ``above`` is the row of the nearest of them towards the activating token, -1 where there is none.
     """
 
-    neuron: IntArray
-    token: IntArray  # row of Vocabulary.table
-    depth: IntArray
-    root: IntArray  # Token.id of the path's activating token
-    above: IntArray
+    neuron: Int64Array
+    token: Int64Array  # row of Vocabulary.table
+    depth: Int64Array
+    root: Int64Array  # Token.id of the path's activating token
+    above: Int64Array
 
 
 def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
@@ -107,7 +105,7 @@ def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None)
     return _Nodes(neuron[order], token[order], depth[order], root[order], above)
 
 
-def _nearest_around(start: IntArray, stop: IntArray) -> IntArray:
+def _nearest_around(start: Int64Array, stop: Int64Array) -> Int64Array:
     """Return, for nested intervals sorted by ``start``, the row of the smallest around each, or -1.
 
     Each row tries the row before it; where that ends too early, what it tries itself, which reaches as far
@@ -150,7 +148,7 @@ def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
     return Compiled("\n".join(parts), parameters.values)
 
 
-def _below(nodes: _Nodes, candidates: IntArray, holds: BoolArray, gap: Link) -> BoolArray:
+def _below(nodes: _Nodes, candidates: Int64Array, holds: BoolArray, gap: Link) -> BoolArray:
     """Return which candidates have a node above them, at the distance of ``gap``, that ``holds``."""
     result = np.zeros(len(holds), np.bool_)
     rows, above = candidates, nodes.above[candidates]
@@ -172,6 +170,6 @@ def _reaching(nodes: _Nodes, reach: int) -> BoolArray:
     return result
 
 
-def _within(distance: IntArray, gap: Link) -> BoolArray:
+def _within(distance: Int64Array, gap: Link) -> BoolArray:
     near = np.ones(len(distance), np.bool_) if gap.most is None else distance <= gap.most
     return near & (distance >= gap.least)

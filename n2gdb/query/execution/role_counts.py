@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.where import split
 from n2gdb.query.execution.context import Session
@@ -16,8 +16,6 @@ from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
 __all__ = ["count_in_role"]
-
-IntArray = npt.NDArray[np.int64]
 
 
 def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: bool) -> Counter[str]:
@@ -39,7 +37,7 @@ def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: 
     return Counter(dict(zip(named, counts.tolist(), strict=True)))
 
 
-def _on_any(session: Session, settled: Settled, kind: str) -> tuple[IntArray, IntArray]:
+def _on_any(session: Session, settled: Settled, kind: str) -> tuple[Int64Array, Int64Array]:
     """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
     kept, _ = find_ids(session, settled)
     parameters = Parameters()
@@ -61,7 +59,7 @@ def _on_any(session: Session, settled: Settled, kind: str) -> tuple[IntArray, In
 
 def _on_patterns(
     session: Session, settled: Settled, kind: str, *, by_pattern: bool
-) -> tuple[IntArray, IntArray]:
+) -> tuple[Int64Array, Int64Array]:
     """Return, for every node of a role on a pattern of a query, its token's row and what holds it.
 
     That is the rank of the pattern, or of its neuron.
@@ -81,7 +79,7 @@ def _on_patterns(
     return token[row], first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
 
 
-def _found(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
+def _found(session: Session, settled: Settled) -> tuple[Int64Array, Int64Array]:
     """Return Neuron.id and end of every pattern that a query for patterns finds: as ``_matched``."""
     statement = single_statement(settled)
     if statement is None:
@@ -94,7 +92,7 @@ def _found(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
     return neuron[order], end[order]
 
 
-def _matched(session: Session, settled: Settled) -> tuple[IntArray, IntArray]:
+def _matched(session: Session, settled: Settled) -> tuple[Int64Array, Int64Array]:
     """Return Neuron.id and end of every pattern that matches, in the neurons of a query: (patterns,) each.
 
     By rising neuron and end. Of a query without positive clauses on patterns these are all patterns.

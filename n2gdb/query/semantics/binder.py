@@ -19,8 +19,8 @@ from n2gdb.grammar.ast import (
     Or,
     Query,
 )
-from n2gdb.query.places import placed
 from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
+from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
 __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "positive_clauses", "settle"]

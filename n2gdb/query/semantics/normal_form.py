@@ -23,10 +23,10 @@ from n2gdb.grammar.ast import (
     Mentioning,
     Negated,
     OneOf,
-    Pattern,
     Run,
     Step,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -136,15 +136,15 @@ def tests_of(clause: Matching | Mentioning) -> tuple[TokenTest, ...]:
     return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
 
 
-def _patterns(clause: Matching | Mentioning) -> Iterator[Pattern]:
+def _patterns(clause: Matching | Mentioning) -> Iterator[TokenPattern]:
     if isinstance(clause, Mentioning):
-        yield Pattern((clause.test,))
-        yield Pattern((clause.test, Run()), (Link(),))
+        yield TokenPattern((clause.test,))
+        yield TokenPattern((clause.test, Run()), (Link(),))
     else:
         yield from _orders(clause.pattern)
 
 
-def _orders(pattern: Pattern) -> Iterator[Pattern]:
+def _orders(pattern: TokenPattern) -> Iterator[TokenPattern]:
     """Yield the pattern in every order that NEAR leaves open; pairs of NEAR never overlap."""
     pairs = [place for place, link in enumerate(pattern.links) if link.either]
     if any(right == left + 1 for left, right in pairwise(pairs)):
@@ -155,11 +155,11 @@ def _orders(pattern: Pattern) -> Iterator[Pattern]:
         for place, swap in zip(pairs, swapped, strict=True):
             if swap:
                 steps[place], steps[place + 1] = steps[place + 1], steps[place]
-        yield Pattern(tuple(steps), links)
+        yield TokenPattern(tuple(steps), links)
 
 
 def _settled(
-    pattern: Pattern, vocabulary: Vocabulary
+    pattern: TokenPattern, vocabulary: Vocabulary
 ) -> Iterator[tuple[tuple[_Reading, ...], tuple[Link, ...]]]:
     """Yield the pattern with every step settled, once for each choice of how many tokens its texts are."""
     for chosen in product(*[_readings(step, vocabulary) for step in pattern.steps]):

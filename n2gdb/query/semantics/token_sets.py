@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from n2gdb.storage.parameters import Parameters
+from n2gdb.core.arrays import BoolArray
+from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import node_in
 
 if TYPE_CHECKING:  # both take longer to load than most answers
-    import numpy as np
-    import numpy.typing as npt
     import pyarrow as pa
 
 __all__ = [
@@ -33,8 +32,6 @@ __all__ = [
 MOST_LISTED = 4000
 #: Tokens beyond which a set is a large part of the vocabulary.
 _MANY = 1000
-#: Tokens that are compared one by one with a column of many rows.
-MOST_COMPARED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +128,11 @@ def is_listable(tokens: TokenSet | None) -> bool:
             return True
 
 
-def mask(tokens: TokenSet | None, vocabulary: pa.Table) -> npt.NDArray[np.bool_]:
+def mask(tokens: TokenSet | None, vocabulary: pa.Table) -> BoolArray:
     """Return which rows of ``Vocabulary.table`` are in a set: (tokens,) bool."""
     import numpy as np
 
-    inside: npt.NDArray[np.bool_]
+    inside: BoolArray
     match tokens:
         case None:
             return np.ones(len(vocabulary), np.bool_)

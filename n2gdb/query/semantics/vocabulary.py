@@ -14,7 +14,7 @@ from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
-from n2gdb.query.places import placed
+from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet
 from n2gdb.storage.parameters import Parameters
 

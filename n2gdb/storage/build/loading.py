@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.storage.build.ddl import DEFINITIONS
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
@@ -25,7 +25,6 @@ from n2gdb.version import SCHEMA_VERSION, __version__
 
 __all__ = ["BATCH_NODES", "load", "memory_needed"]
 
-Int64Array = npt.NDArray[np.int64]
 
 #: Runs one statement with its parameters.
 Write = Callable[[str, Mapping[str, Any]], object]

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from n2gdb.core.arrays import Float64Array, Int64Array
 from n2gdb.core.behaviours import linked_tries
 from n2gdb.core.tries import PathWeights, Tries
 from n2gdb.storage.columns import COUNTED
 
 __all__ = ["COUNTS", "NeuronMeasures"]
 
-Int64Array = npt.NDArray[np.int64]
-Values = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Values = Int64Array | Float64Array
 
 #: Name of the column that similarity divides by: the sum of the weights of a neuron's paths.
 _WEIGHT = "weight"
@@ -35,8 +34,8 @@ def _max_depth(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
     return deepest
 
 
-#: By column of ``schema.COUNTS``: from tries laid one after another, the number of each node's neuron, from 0
-#: up, and how many neurons there are, to one value for each neuron, (neurons,).
+#: By column of ``schema.COUNTS``: from tries laid one after another, the number of each node's neuron,
+#: counted from 0, and how many neurons there are, to one value for each neuron, (neurons,).
 COUNTS: dict[str, Callable[[Tries, Int64Array, int], Int64Array]] = {
     "polysemy": _polysemy,
     "max_depth": _max_depth,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import Tries
@@ -25,7 +25,6 @@ from n2gdb.storage.shards import RunFolder
 
 __all__ = ["ModelRows"]
 
-Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
@@ -148,10 +147,10 @@ def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
 
 
-def _is_in(values: Int64Array, rising: Int64Array) -> npt.NDArray[np.bool_]:
+def _is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
     """Tell which values are among ``rising``, which are sorted: (values,)."""
     if not len(rising):
         return np.zeros(len(values), np.bool_)
     place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
-    found: npt.NDArray[np.bool_] = rising[place] == values
+    found: BoolArray = rising[place] == values
     return found

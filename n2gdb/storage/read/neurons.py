@@ -10,9 +10,11 @@ from n2gdb.core.readings import Example
 from n2gdb.storage.connection import Connection
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["load_examples", "load_graph", "neuron_keys", "read_figures"]
+__all__ = ["load_examples", "load_graph", "neuron_keys", "read_figures", "read_places"]
 
 
 def neuron_keys(connection: Connection, model: int, layer: int | None = None) -> list[int]:
@@ -21,6 +23,11 @@ def neuron_keys(connection: Connection, model: int, layer: int | None = None) ->
     given = {"model": model} if layer is None else {"model": model, "layer": layer}
     rows = connection.rows(f"MATCH (n:Neuron) WHERE n.model = $model{kept} RETURN n.id ORDER BY n.id", given)
     return [key for (key,) in rows]
+
+
+def read_places(connection: Connection) -> pa.Table:
+    """Return where every unit of a database is: columns model, which is its number, and key."""
+    return connection.table("MATCH (n:Neuron) RETURN n.model AS model, n.id AS key")
 
 
 def read_figures(connection: Connection, key: int, names: Sequence[str]) -> tuple[Any, ...] | None:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.errors import IngestError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.models.packing import IndexArray, Packed, lengths_of
-from n2gdb.ingest.models.trunk import FloatArray, Trunk
+from n2gdb.ingest.models.packing import Packed, lengths_of
+from n2gdb.ingest.models.trunk import Trunk
 from tests.support.demo import demo_model, demo_windows, true_activations
 
 

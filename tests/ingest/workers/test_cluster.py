@@ -24,7 +24,7 @@ from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.scan.layer_file import scan_key
 from n2gdb.ingest.workers import ray_workers as workers_module
-from n2gdb.ingest.workers.ray_cluster import Cluster, require_ray
+from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
 from n2gdb.ingest.workers.ray_tasks import Job, learn_shard
 from n2gdb.ingest.workers.ray_workers import Workers
 from n2gdb.ingest.workers.work import Piece
@@ -38,14 +38,14 @@ WORKERS = 3
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[RayCluster]:
     """A cluster of this machine's own, with more workers than it may have cores."""
     require_ray().init("local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
-    yield Cluster()
+    yield RayCluster()
     ray.shutdown()
 
 
-def run_with(path: Path, report: Report, cluster: Cluster | None) -> None:
+def run_with(path: Path, report: Report, cluster: RayCluster | None) -> None:
     source = Source(default_corpus("demo"))
     ingest(demo_model(), source, path, CONFIG, CHOSEN, report, 1024, shard_neurons=4, cluster=cluster)
 
@@ -82,7 +82,7 @@ def is_at_a_task(process: psutil.Process) -> bool:
         return False
 
 
-def test_workers_that_are_killed_change_nothing(cluster: Cluster, tmp_path: Path) -> None:
+def test_workers_that_are_killed_change_nothing(cluster: RayCluster, tmp_path: Path) -> None:
     alone, many = tmp_path / "alone.n2gdb", tmp_path / "many.n2gdb"
     run_with(alone, silent, None)
     killer = KillOneWorkerAStage("scan", "neurons")
@@ -130,7 +130,7 @@ def test_a_worker_that_is_not_fit_says_so(
         learn_shard(wrong, Piece(0, (0,)))
 
 
-def test_tasks(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks(cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Results come with their items, errors as they were raised; what kills every worker is given up."""
     monkeypatch.setattr(workers_module, "_LIVES", 2)
     crew = Workers("cpu")
@@ -149,7 +149,7 @@ def test_tasks(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         crew.close()
 
 
-def test_a_device_that_no_machine_has_is_said(cluster: Cluster) -> None:
+def test_a_device_that_no_machine_has_is_said(cluster: RayCluster) -> None:
     with pytest.raises(IngestError, match="the cluster has no cuda device"):
         Workers("cuda")
 
@@ -157,7 +157,7 @@ def test_a_device_that_no_machine_has_is_said(cluster: Cluster) -> None:
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(IngestError, match=r'pip install "n2gdb\[ray\]"'):
-        run_with(tmp_path / "x.n2gdb", silent, Cluster())
+        run_with(tmp_path / "x.n2gdb", silent, RayCluster())
     assert not list(tmp_path.iterdir())
     code = "import sys; sys.modules['ray'] = None; from n2gdb.cli.main import run; run()"
     arguments = ["ingest", "demo", "--ray", "local", "--db", str(tmp_path / "x.n2gdb")]
@@ -179,9 +179,9 @@ def test_ray_is_loaded_for_a_cluster_alone() -> None:
 def test_a_cluster_that_is_not_there_is_said(address: str) -> None:
     code = (
         "import sys\n"
-        "from n2gdb.ingest.workers.ray_cluster import Cluster, connected\n"
+        "from n2gdb.ingest.workers.ray_cluster import RayCluster, connected\n"
         "try:\n"
-        "    with connected(Cluster(sys.argv[1])):\n"
+        "    with connected(RayCluster(sys.argv[1])):\n"
         "        pass\n"
         "except Exception as error:\n"
         "    print(type(error).__name__, error)\n"

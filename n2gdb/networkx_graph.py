@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from n2gdb.core.reals import as_decimal
 from n2gdb.errors import QueryError
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def to_networkx(graph: NeuronGraph, texts: Mapping[int, str]) -> nx.DiGraph:
             token=token,
             text=texts[token],
             depth=int(graph.depth[node]),
-            importance=float(graph.importance[node]),
-            activation=float(graph.best[node]),
-            end=None if np.isnan(graph.end[node]) else float(graph.end[node]),
+            importance=as_decimal(float(graph.importance[node])),
+            activation=as_decimal(float(graph.best[node])),
+            end=None if np.isnan(graph.end[node]) else as_decimal(float(graph.end[node])),
         )
         if (parent := int(graph.parent[node])) >= 0:
             drawn.add_edge(parent, node, positions=int(graph.depth[node] - graph.depth[parent]))

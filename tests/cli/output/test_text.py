@@ -102,6 +102,16 @@ def test_the_other_commands_read_texts_from_anywhere_too(path: Path, command: st
     assert given == piped.stdout
 
 
+@pytest.mark.parametrize("command", [("predict", "L4N358"), ("tokens",), ("firing",)])
+def test_a_text_without_quotes_is_told_to_get_them(path: Path, command: tuple[str, ...]) -> None:
+    for words in (("on", "the", "end"), ("on", "--json", "the", "end"), ("--", "on", "the", "end")):
+        result = CliRunner().invoke(app, [*command, "--db", str(path), *words])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert 'put the text in quotes: "on the end"' in result.stderr
+    long = run(path, *command, *["word"] * 500)
+    assert (long.exit_code, len(long.stderr) < 300) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lark.exceptions import UnexpectedInput
 
-from n2gdb.grammar.parser import lark_parser
+from n2gdb.grammar.parsing.parser import lark_parser
 from n2gdb.grammar.values import MeaningError
 
 __all__ = ["expected_terminals"]

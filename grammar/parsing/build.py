@@ -27,21 +27,21 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Or,
-    Pattern,
     Query,
     RankBy,
     Role,
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
     TokenTest,
 )
-from n2gdb.grammar.build_conditions import ConditionBuilder
-from n2gdb.grammar.build_patterns import PatternBuilder
 from n2gdb.grammar.conditions import Condition
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
+from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of, unescaped
 
@@ -125,14 +125,14 @@ class Builder(PatternBuilder, ConditionBuilder):
     def negation(self, operand: Formula[object]) -> Not[object]:
         return Not(operand)
 
-    def matching(self, keyword: Token, pattern: Pattern) -> Matching:
+    def matching(self, keyword: Token, pattern: TokenPattern) -> Matching:
         return Matching(pattern, at=position_of(keyword))
 
     def mentioning(self, keyword: Token, test: TokenTest) -> Mentioning:
         return Mentioning(test, at=position_of(keyword))
 
     def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
-        return Matching(Pattern((test,)), at=position_of(keyword))
+        return Matching(TokenPattern((test,)), at=position_of(keyword))
 
     def firing_on(self, keyword: Token, text: Token, token: Token | None) -> FiringOn:
         if not (read := unescaped(text)):

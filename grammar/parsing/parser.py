@@ -12,9 +12,9 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput
 
 from n2gdb.grammar.ast import Statement
-from n2gdb.grammar.build import Builder
 from n2gdb.grammar.checks import check
 from n2gdb.grammar.errors import GrammarError
+from n2gdb.grammar.parsing.build import Builder
 from n2gdb.grammar.values import MeaningError
 
 __all__ = ["lark_parser", "parse"]
@@ -27,7 +27,7 @@ def parse(text: str) -> Statement:
         statement = cast(Statement, lark_parser().parse(text))
         check(statement)
     except UnexpectedInput as error:
-        from n2gdb.grammar.mistakes.syntax_help import explain
+        from n2gdb.grammar.mistakes.syntax_help import explain  # only where a text does not parse
 
         raise explain(error, text) from None
     except MeaningError as fault:
@@ -50,7 +50,7 @@ def _check_characters(text: str) -> None:
 @cache
 def lark_parser() -> Lark:
     """Return the parser of query.lark, which builds a statement while it reads."""
-    grammar = Path(__file__).with_name("query.lark").read_text("utf-8")
+    grammar = Path(__file__).parents[1].joinpath("query.lark").read_text("utf-8")
     return Lark(
         grammar,
         parser="lalr",

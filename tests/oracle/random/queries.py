@@ -42,7 +42,7 @@ from n2gdb.grammar.ast import (
 from n2gdb.grammar.unparse import written
 from tests.oracle.clauses import is_pattern_clause, positive
 from tests.oracle.numbers import number
-from tests.oracle.random_conditions import (
+from tests.oracle.random.conditions import (
     NO_VALUES,
     OF_MATCH,
     REAL,
@@ -51,7 +51,7 @@ from tests.oracle.random_conditions import (
     random_condition,
     random_formula,
 )
-from tests.oracle.random_patterns import TokenPath, random_pattern, random_test, text_along
+from tests.oracle.random.patterns import TokenPath, random_pattern, random_test, text_along
 from tests.oracle.world import World
 
 __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "statements", "written"]

@@ -19,7 +19,6 @@ from n2gdb.grammar.patterns import (
     Link,
     Negated,
     OneOf,
-    Pattern,
     Position,
     Run,
     Step,
@@ -27,6 +26,7 @@ from n2gdb.grammar.patterns import (
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -46,7 +46,7 @@ class _Connector:
 class PatternBuilder(Transformer[Token, Statement]):
     """Builds steps and patterns bottom-up."""
 
-    def pattern(self, *parts: Step | _Connector) -> Pattern:
+    def pattern(self, *parts: Step | _Connector) -> TokenPattern:
         steps = tuple(part for part in parts if not isinstance(part, _Connector))
         connectors = [part for part in parts if isinstance(part, _Connector)]
         _check_near(steps, connectors)
@@ -60,7 +60,7 @@ class PatternBuilder(Transformer[Token, Statement]):
                 directed[first].at,
             )
         links = tuple(connector.link for connector in connectors)
-        return Pattern(steps[::-1], links[::-1]) if any(backwards) else Pattern(steps, links)
+        return TokenPattern(steps[::-1], links[::-1]) if any(backwards) else TokenPattern(steps, links)
 
     def loose_token(self, literal: Token) -> TokenLiteral:
         return TokenLiteral(_token_text(literal), exact=False, at=position_of(literal))

@@ -13,13 +13,13 @@ from n2gdb.grammar.ast import (
     Link,
     Negated,
     OneOf,
-    Pattern,
     Run,
     Step,
     TokenClass,
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenPattern,
     TokenTest,
     Variable,
 )
@@ -38,7 +38,7 @@ EXPRESSIONS = (
 _LINKS = (Link(), Link(), Link(1, 1), Link(1, 2), Link(1, 4), Link(1, 2, either=True), Link(either=True))
 
 
-def random_pattern(random: Random, texts: Sequence[str], path: TokenPath) -> Pattern:
+def random_pattern(random: Random, texts: Sequence[str], path: TokenPath) -> TokenPattern:
     """Return a pattern, four times in five one that holds of ``path``, or nearly."""
     return _led(random, texts, path) if random.random() < 0.8 else _stray(random, texts)
 
@@ -86,7 +86,7 @@ def _expression(random: Random, text: str) -> TokenExpression:
     return TokenExpression(source, random.random() < 0.3)
 
 
-def _stray(random: Random, texts: Sequence[str]) -> Pattern:
+def _stray(random: Random, texts: Sequence[str]) -> TokenPattern:
     steps = [_step(random, texts) for _ in range(random.choice((1, 1, 2, 2, 2, 2, 3, 3, 4)))]
     return _linked(steps, [random.choice(_LINKS) for _ in steps[1:]])
 
@@ -100,7 +100,7 @@ def _step(random: Random, texts: Sequence[str]) -> Step:
     return Run() if kind < 0.88 else AnyToken()
 
 
-def _led(random: Random, texts: Sequence[str], path: TokenPath) -> Pattern:
+def _led(random: Random, texts: Sequence[str], path: TokenPath) -> TokenPattern:
     """Name some of the tokens of a path, at distances that are nearly always right."""
     context = list(path[1:])
     number = min(random.choice((0, 0, 1, 1, 1, 1, 2, 2, 3)), len(context))
@@ -167,7 +167,7 @@ def _join(random: Random, steps: list[Step], links: list[Link], distance: int) -
         links.append(Link())
 
 
-def _linked(steps: Sequence[Step], links: Sequence[Link]) -> Pattern:
+def _linked(steps: Sequence[Step], links: Sequence[Link]) -> TokenPattern:
     """Let NEAR stand only where the language has it: between two tokens, and never in a chain."""
     allowed: list[Link] = []
     for place, link in enumerate(links):
@@ -175,4 +175,4 @@ def _linked(steps: Sequence[Step], links: Sequence[Link]) -> Pattern:
         if link.either and (not named or (allowed and allowed[-1].either)):
             link = Link(link.least, link.most)
         allowed.append(link)
-    return Pattern(tuple(steps), tuple(allowed))
+    return TokenPattern(tuple(steps), tuple(allowed))

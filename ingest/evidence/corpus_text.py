@@ -1,0 +1,81 @@
+"""Corpus text: windows laid flat, with an index by token, for asking what stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.core.arrays import Int64Array, IntArray, KeyArray
+from n2gdb.ingest.scan.record import position_hash
+
+__all__ = ["NOTHING", "CorpusText"]
+
+
+#: Stands before the start of a window, and wherever no token is.
+NOTHING = -1
+
+#: Two positions read alike where this many tokens up to them agree.
+_ALIKE = 12
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusText:
+    """Windows of a corpus, addressed by flat position: window x width + position in the window.
+
+    ``counted`` is False at padding and special tokens, which are never activating tokens.
+    """
+
+    tokens: IntArray  # (position,)
+    width: int
+    counted: npt.NDArray[np.bool_]  # (position,)
+
+    @classmethod
+    def of(cls, windows: IntArray, special: Collection[int]) -> CorpusText:
+        """Lay windows flat: (window, position), padded with PAD."""
+        tokens = np.ascontiguousarray(windows).ravel()
+        return cls(tokens, windows.shape[1], (tokens >= 0) & ~np.isin(tokens, sorted(special)))
+
+    @cached_property
+    def _order(self) -> Int64Array:
+        return np.argsort(np.where(self.counted, self.tokens, NOTHING), kind="stable")
+
+    @cached_property
+    def _starts(self) -> Int64Array:
+        """Where the positions of each token begin in ``_order``: (tokens + 1,)."""
+        counted = self.tokens[self.counted]
+        sizes = np.bincount(counted, minlength=int(counted.max(initial=-1)) + 1)
+        return np.concatenate([[0], np.cumsum(sizes)]) + len(self.tokens) - len(counted)
+
+    def occurrences(self, token: int) -> Int64Array:
+        """Positions where a token stands and counts, rising."""
+        if not 0 <= token < len(self._starts) - 1:
+            return self._order[:0]
+        return self._order[self._starts[token] : self._starts[token + 1]]
+
+    def before(self, position: Int64Array, depth: int) -> IntArray:
+        """The token ``depth`` positions back from each position; NOTHING before its window's start."""
+        inside = position % self.width >= depth
+        found: IntArray = np.where(inside, self.tokens[np.maximum(position - depth, 0)], NOTHING)
+        return found
+
+    @cached_property
+    def hash(self) -> KeyArray:
+        """The hash that records draw positions by: (position,)."""
+        return position_hash(np.arange(len(self.tokens)))
+
+    @cached_property
+    def reading(self) -> KeyArray:
+        """A key of the last tokens up to each position, the same where they read alike: (position,)."""
+        position = np.arange(len(self.tokens))
+        key = np.zeros(len(position), np.uint64)
+        for depth in range(_ALIKE):
+            key = position_hash(key ^ (self.before(position, depth).astype(np.int64) + 2).astype(np.uint64))
+        return key
+
+    def alike(self, windows: Int64Array) -> KeyArray:
+        """Keys of every ``reading`` in some windows, rising."""
+        return np.unique(self.reading.reshape(-1, self.width)[windows])

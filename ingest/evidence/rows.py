@@ -1,0 +1,183 @@
+"""Rows that evidence is learned from: where a unit's activating tokens stand, and how it activates there.
+
+Every recorded activation on such a token is a row, the near misses above all; of the other occurrences,
+where the activation lies below the record, those with the smallest hashes stand for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray
+from n2gdb.ingest.evidence.corpus_text import CorpusText
+from n2gdb.ingest.scan.record import ActivationRecord
+
+__all__ = ["RowSource", "TopWindows", "UnitRows"]
+
+
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+#: Occurrences below the record, at least, that are drawn of each activating token.
+_LEAST_DRAWN = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopWindows:
+    """Windows of the corpus in which one unit is strongest; arrays hold window numbers."""
+
+    train: Int64Array  # those that its graph was read off
+    test: Int64Array  # those that it is judged by: nothing is learned from them
+    others: Int64Array  # further ones, that its graph has not seen
+
+    @property
+    def shown(self) -> Int64Array:
+        """Windows that every occurrence counts in, rising."""
+        return np.union1d(self.train, self.others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitRows:
+    """Positions of the corpus where one unit's activating tokens stand."""
+
+    position: Int64Array  # (row,) flat position in the corpus
+    activation: FloatArray  # (row,) of the maximum; 0 where it is below the record
+    importance: FloatArray  # (row,) positions of the corpus that the row stands for
+    elsewhere: float
+    """Firings on tokens that are not among the activating ones."""
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+@dataclass(frozen=True, eq=False)
+class RowSource:
+    """Draws rows for the units of a record."""
+
+    text: CorpusText
+    record: ActivationRecord
+    threshold: float
+    """Share of the maximum from which a unit fires."""
+    most_tokens: int
+    """Activating tokens of a unit, at most: those with the most firings."""
+    near: float
+    """Share of the maximum from which a token is activating."""
+    drawn: int
+    """Occurrences below the record that are drawn for a unit, about."""
+
+    def rows(self, unit: int, windows: TopWindows) -> UnitRows | None:
+        """Draw the rows of a unit; None where it fires nowhere outside of its test windows.
+
+        Positions that read like any in a test window are left out too. Of its other top windows every
+        occurrence is a row.
+        """
+        text, record = self.text, self.record
+        entries = record.of(unit)
+        position = record.position[entries]
+        activation = record.activation[entries] / max(record.maximum[unit], np.finfo(np.float32).tiny)
+        importance = self._importance(unit, entries)
+        unseen = _Unseen(text, windows.test)
+        seen = unseen(position)
+        position, activation, importance = position[seen], activation[seen], importance[seen]
+        token = text.tokens[position]
+        fires = activation >= self.threshold
+        if not fires.any():
+            return None
+        close = activation >= self.near
+        worth = importance * np.where(fires, 1, (activation / self.threshold) ** 8)
+        activating = self._activating(token[close], worth[close])
+        known = np.isin(token, activating)
+        elsewhere = float(importance[fires & ~known].sum())
+        position, activation, importance = position[known], activation[known], importance[known]
+        place = np.searchsorted(activating, token[known])
+        recorded = np.bincount(place, importance, len(activating)).astype(np.float64)
+        others, stands_for = self._others(unit, activating, recorded, np.sort(position), windows.shown)
+        seen = unseen(others)
+        return UnitRows(
+            np.concatenate([position, others[seen]]),
+            np.concatenate([activation, np.zeros(np.count_nonzero(seen), np.float32)]),
+            np.concatenate([importance, stands_for[seen]]).astype(np.float32),
+            elsewhere,
+        )
+
+    def other_windows(self, unit: int, known: Int64Array, most: int) -> Int64Array:
+        """The windows, beside some known ones, in which a unit fires most strongly: rising."""
+        entries = self.record.of(unit)
+        activation = self.record.activation[entries]
+        window = self.record.position[entries] // self.text.width
+        kept = (activation >= self.threshold * self.record.maximum[unit]) & ~np.isin(window, known)
+        window = window[kept][np.argsort(-activation[kept], kind="stable")]
+        first = np.unique(window, return_index=True)[1]
+        return np.sort(window[np.sort(first)][:most])
+
+    def _importance(self, unit: int, entries: slice) -> FloatArray:
+        """How many activations of its bin each entry stands for: (entry,)."""
+        bins = self.record.bins(entries)
+        count = self.record.count[unit]
+        kept = np.bincount(bins, minlength=len(count))
+        found: FloatArray = (count / np.maximum(kept, 1))[bins].astype(np.float32)
+        return found
+
+    def _activating(self, fired: IntArray, importance: FloatArray) -> IntArray:
+        """The tokens with the most firings, rising."""
+        token, place = np.unique(fired, return_inverse=True)
+        firings = np.bincount(place, importance, len(token))
+        chosen: IntArray = np.sort(token[np.argsort(-firings, kind="stable")[: self.most_tokens]])
+        return chosen
+
+    def _others(
+        self,
+        unit: int,
+        activating: IntArray,
+        recorded: npt.NDArray[np.float64],
+        known: Int64Array,
+        shown: Int64Array,
+    ) -> tuple[Int64Array, FloatArray]:
+        """Draw occurrences that are not in the record, and how many each stands for.
+
+        Where bins were cut, only positions of smaller hashes are known to be below the record.
+        """
+        limit = self.record.limit[unit].min()
+        most = max(_LEAST_DRAWN, self.drawn // len(activating))
+        drawn: list[Int64Array] = [np.zeros(0, np.int64)]
+        stands_for: list[FloatArray] = [np.zeros(0, np.float32)]
+        for token, of_these in zip(activating.tolist(), recorded.tolist(), strict=True):
+            there = self.text.occurrences(token)
+            n_others = len(there) - of_these
+            here = there[_among(there // self.text.width, shown)]
+            here = here[~_among(here, known)]
+            drawn.append(here)
+            stands_for.append(np.ones(len(here), np.float32))
+            n_others -= len(here)
+            there = there[~_among(there // self.text.width, shown)]
+            if limit != _ALL:
+                there = there[self.text.hash[there] <= limit]
+            there = there[~_among(there, known)]
+            if len(there) > most:
+                there = there[np.argpartition(self.text.hash[there], most)[:most]]
+            drawn.append(there)
+            each = max(n_others, len(there)) / max(1, len(there))
+            stands_for.append(np.full(len(there), each, np.float32))
+        return np.concatenate(drawn), np.concatenate(stands_for)
+
+
+class _Unseen:
+    """Tells which positions neither lie in hidden windows nor read like any there."""
+
+    def __init__(self, text: CorpusText, hidden: Int64Array) -> None:
+        self._text, self._hidden = text, np.sort(hidden)
+        self._alike = text.alike(hidden)
+
+    def __call__(self, position: Int64Array) -> BoolArray:
+        inside = _among(position // self._text.width, self._hidden)
+        return ~(inside | _among(self._text.reading[position], self._alike))
+
+
+def _among(values: npt.NDArray[np.generic], rising: npt.NDArray[np.generic]) -> BoolArray:
+    """Whether each value is one of some others, which rise."""
+    if not len(rising):
+        return np.zeros(len(values), np.bool_)
+    place = np.searchsorted(rising, values)
+    found: BoolArray = rising[np.minimum(place, len(rising) - 1)] == values
+    return found

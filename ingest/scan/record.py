@@ -1,0 +1,259 @@
+"""The record: a bounded sample of every unit's activations, stratified by strength, with exact counts.
+
+Activations are sorted into quarter-octave bins of their float32 bit pattern. Every bin within three octaves
+of the unit's maximum is counted, and of each the positions with the smallest hashes are kept. What is kept
+depends on the activations alone: not on batches, on the order of parts, or on interruptions. The hash is
+the position's, the same for all units, so that the records of two units can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from n2gdb.core.arrays import FloatArray, Int64Array, KeyArray
+
+__all__ = ["BINS", "ActivationRecord", "Recorder", "position_hash"]
+
+State = Mapping[str, npt.NDArray[Any]]
+
+#: Bins of a record: that of the maximum is the last, and the first begins at an eighth of it or below.
+BINS = 13
+#: Of these, those that can hold activations of half the maximum or more.
+_STRONG = 5
+#: Positions that are kept of each strong bin, and of each other.
+_STRONG_KEPT, _WEAK_KEPT = 1024, 256
+#: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
+_SHIFT = 21
+#: Entries that may wait to be sorted in.
+_WAITING = 1 << 22
+
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_KEPT = np.array([_WEAK_KEPT] * (BINS - _STRONG) + [_STRONG_KEPT] * _STRONG)
+_FIELDS = ("unit", "position", "activation")
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationRecord:
+    """What was kept of some units, by (unit, position).
+
+    ``unit``, ``position`` and ``activation`` are (entries,), the activation raw; the others speak of all
+    positions that were counted, kept or not.
+    """
+
+    unit: npt.NDArray[np.int32]
+    position: Int64Array  # flat position in the corpus: window x width + position in the window
+    activation: FloatArray
+    maximum: FloatArray  # (unit,) largest activation; 0 where none is above zero
+    count: Int64Array  # (unit, bin) activations of each bin; the last bin is that of the maximum
+    active: Int64Array  # (unit,) activations above zero
+    limit: KeyArray  # (unit, bin) positions whose hash is no greater were kept, all of the bin
+    n_positions: int
+
+    def of(self, unit: int) -> slice:
+        """The entries of one unit."""
+        return slice(*np.searchsorted(self.unit, (unit, unit + 1)).tolist())
+
+    def edges(self) -> FloatArray:
+        """Lower edge of each bin: (unit, bin); infinite where a unit is never active."""
+        return _edges(self.maximum)
+
+    def bins(self, entries: slice = slice(None)) -> Int64Array:
+        """The bin of every entry, or of some: (entries,)."""
+        return _bin(self.activation[entries]) - _first_bin(self.maximum)[self.unit[entries]]
+
+    def share(self) -> FloatArray:
+        """Share of each bin that was kept: (unit, bin); 1 where it is empty."""
+        kept = np.zeros(self.count.shape, np.int64)
+        np.add.at(kept, (self.unit, self.bins()), 1)
+        found: FloatArray = np.divide(kept, self.count, out=np.ones(kept.shape), where=self.count > 0).astype(
+            np.float32
+        )
+        return found
+
+
+def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
+    """Spread positions over all 64-bit numbers, each its own: splitmix64."""
+    key = position.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return key ^ (key >> np.uint64(31))
+
+
+class Recorder:
+    """Takes up activations batch by batch; memory is bounded by the number of units alone."""
+
+    def __init__(self, n_units: int) -> None:
+        self._maximum = np.zeros(n_units, np.float32)
+        self._count = np.zeros((n_units, BINS), np.int64)
+        self._active = np.zeros(n_units, np.int64)
+        self._limit = np.full((n_units, BINS), _ALL)
+        self._entries = _no_entries()
+        self._waiting: list[dict[str, npt.NDArray[Any]]] = []
+        self._n_waiting = 0
+        self._n_positions = 0
+
+    @torch.inference_mode()
+    def add(self, activations: torch.Tensor, first: int) -> None:
+        """Take up the activations at positions ``first``, ``first + 1``, ...
+
+        activations (position, unit) float32; what is zero, negative or NaN is no activation, and a position
+        where none counts is -inf for every unit.
+        """
+        self._raise_maximum(activations.amax(dim=0).clamp(min=0).cpu().numpy())
+        least = torch.from_numpy(_edges(self._maximum)[:, 0]).to(activations.device)
+        flat = _true(activations >= least)
+        value = activations.reshape(-1)[torch.from_numpy(flat).to(activations.device)].cpu().numpy()
+        self._active += _count_true(activations > 0)
+        self._n_positions += int((activations[:, 0] > -torch.inf).sum())
+        row, unit = np.divmod(flat, activations.shape[1])
+        position = row + first
+        place = unit * BINS + _bin(value) - _first_bin(self._maximum)[unit]
+        self._count += np.bincount(place, minlength=self._count.size).reshape(self._count.shape)
+        kept = position_hash(position) <= self._limit.ravel()[place]
+        self._wait(unit[kept], position[kept], value[kept])
+
+    def merge(self, state: State) -> None:
+        """Take up what another recorder kept of other positions: its ``state``."""
+        self._raise_maximum(state["maximum"])
+        theirs = _shifted(state["count"], _first_bin(self._maximum) - _first_bin(state["maximum"]), 0)
+        self._count += theirs
+        self._active += state["active"]
+        self._n_positions += int(state["n_positions"])
+        self._wait(*(state[name] for name in _FIELDS))
+        self._sort_in()
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that a recorder needs to go on later: arrays."""
+        self._sort_in()
+        return {
+            **self._entries,
+            "maximum": self._maximum,
+            "count": self._count,
+            "active": self._active,
+            "n_positions": np.array(self._n_positions),
+        }
+
+    def record(self) -> ActivationRecord:
+        """What is kept so far."""
+        self._sort_in()
+        unit, position, activation = (self._entries[name] for name in _FIELDS)
+        return ActivationRecord(
+            unit,
+            position,
+            activation,
+            self._maximum.copy(),
+            self._count.copy(),
+            self._active.copy(),
+            self._limit.copy(),
+            self._n_positions,
+        )
+
+    def _raise_maximum(self, largest: FloatArray) -> None:
+        before = _first_bin(self._maximum)
+        np.maximum(self._maximum, largest, out=self._maximum)
+        risen = _first_bin(self._maximum) - before
+        if risen.any():
+            self._count = _shifted(self._count, risen, 0)
+            self._limit = _shifted(self._limit, risen, _ALL)
+
+    def _wait(self, unit: npt.NDArray[Any], position: npt.NDArray[Any], value: FloatArray) -> None:
+        self._waiting.append(
+            {"unit": unit.astype(np.int32), "position": position.astype(np.int64), "activation": value}
+        )
+        self._n_waiting += len(unit)
+        if self._n_waiting > max(_WAITING, len(self._entries["unit"])):
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        """Keep of every bin the positions with the smallest hashes, and note the largest of these."""
+        parts = [self._entries, *self._waiting]
+        unit, position, value = (np.concatenate([part[name] for part in parts]) for name in _FIELDS)
+        self._waiting, self._n_waiting = [], 0
+        number = _bin(value) - _first_bin(self._maximum)[unit]
+        near = number >= 0
+        unit, position, value, number = unit[near], position[near], value[near], number[near]
+        place = unit.astype(np.int64) * BINS + number
+        key = position_hash(position)
+        order = np.lexsort((key, place))
+        place, number = place[order], number[order]
+        start = np.flatnonzero(np.append(True, place[1:] != place[:-1])) if len(place) else place
+        size = np.diff(np.append(start, len(place)))
+        rank = np.arange(len(place)) - np.repeat(start, size)
+        stays = rank < _KEPT[number]
+        limit = np.full(self._limit.size, _ALL)
+        last = stays & (rank == _KEPT[number] - 1)
+        limit[place[last]] = key[order][last]
+        self._limit = limit.reshape(self._limit.shape)
+        kept = order[stays]
+        kept = kept[np.lexsort((position[kept], unit[kept]))]
+        self._entries = {"unit": unit[kept], "position": position[kept], "activation": value[kept]}
+
+
+def merged(n_units: int, states: Sequence[State]) -> Recorder:
+    """A recorder that has taken up what several kept, each of other positions."""
+    whole = Recorder(n_units)
+    for state in states:
+        whole.merge(state)
+    return whole
+
+
+def _true(mask: torch.Tensor) -> Int64Array:
+    """Flat places where a mask holds, rising; numpy finds them eight times as fast as torch on a CPU."""
+    if mask.device.type == "cpu":
+        return np.flatnonzero(mask.numpy())
+    found: Int64Array = torch.nonzero(mask.flatten()).squeeze(1).cpu().numpy()
+    return found
+
+
+def _count_true(mask: torch.Tensor) -> Int64Array:
+    """In how many rows each column holds: (row, column) -> (column,).
+
+    Eight columns are summed as one integer, over no more rows than a byte can count.
+    """
+    rows, columns = mask.shape
+    whole = torch.nn.functional.pad(mask, (0, -columns % 8)).contiguous().view(torch.int64)
+    total = np.zeros(whole.shape[1] * 8, np.int64)
+    for start in range(0, rows, 255):
+        total += whole[start : start + 255].sum(dim=0).cpu().numpy().view(np.uint8)
+    return total[:columns]
+
+
+def _no_entries() -> dict[str, npt.NDArray[Any]]:
+    return {
+        "unit": np.zeros(0, np.int32),
+        "position": np.zeros(0, np.int64),
+        "activation": np.zeros(0, np.float32),
+    }
+
+
+def _bin(activation: FloatArray) -> Int64Array:
+    """Number the quarter octaves: activations above zero, (any shape)."""
+    return (np.ascontiguousarray(activation, np.float32).view(np.int32) >> _SHIFT).astype(np.int64)
+
+
+def _first_bin(maximum: FloatArray) -> Int64Array:
+    """The lowest bin that a unit with this maximum has: (unit,)."""
+    return _bin(maximum) - (BINS - 1)
+
+
+def _edges(maximum: FloatArray) -> FloatArray:
+    """Lower edge of each bin of units with these maxima: (unit,) -> (unit, bin)."""
+    number = _first_bin(maximum)[:, None] + np.arange(BINS)
+    # The smallest float above zero, where bins would reach below it.
+    bits = np.maximum(number << _SHIFT, 1).astype(np.int32)
+    edges: FloatArray = bits.view(np.float32)
+    edges[maximum <= 0] = np.inf
+    return edges
+
+
+def _shifted(of_bins: npt.NDArray[Any], by: Int64Array, filling: Any) -> npt.NDArray[Any]:
+    """Move each unit's bins down by as many as its maximum rose: (unit, bin)."""
+    source = np.arange(BINS) + by[:, None]
+    found = np.take_along_axis(of_bins, np.minimum(source, BINS - 1), 1)
+    return np.where(source < BINS, found, filling).astype(of_bins.dtype)

@@ -1,0 +1,171 @@
+"""UnitEvidence finds what excites and inhibits units whose rule is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.ingest.evidence.corpus_text import CorpusText
+from n2gdb.ingest.evidence.fit import EvidenceConfig, learn_evidence
+from n2gdb.ingest.evidence.rows import RowSource, TopWindows, UnitRows
+from n2gdb.ingest.evidence.support import count_patterns
+from n2gdb.ingest.evidence.threshold import Trial, match_rows
+from n2gdb.ingest.scan.record import ActivationRecord, Recorder
+from n2gdb.prediction.evidence import UnitEvidence
+
+WIDTH, WINDOWS, VOCABULARY = 64, 1500, 16
+BOS = 0
+
+
+def windows(seed: int = 0) -> npt.NDArray[np.int32]:
+    found = np.random.default_rng(seed).integers(1, VOCABULARY, (WINDOWS, WIDTH)).astype(np.int32)
+    found[:, 0] = BOS
+    return found
+
+
+TEXT = CorpusText.of(windows(), [BOS])
+
+
+def activations() -> npt.NDArray[np.float32]:
+    """Unit 0: 5 right after 7, unless 9 stands two back. Unit 1: 11, 12 or 13. Unit 2: silent."""
+    token, position = TEXT.tokens, np.arange(len(TEXT.tokens))
+    before, two = TEXT.before(position, 1), TEXT.before(position, 2)
+    found = np.zeros((len(token), 3), np.float32)
+    found[:, 0] = np.select([token != 5, (before == 7) & (two != 9), before == 7], [0, 0.9, 0.3], 0.05)
+    found[:, 1] = np.isin(token, [11, 12, 13]) * np.float32(2)
+    found[:, 2] = -1
+    found[~TEXT.counted] = -np.inf
+    return found
+
+
+def recorded() -> ActivationRecord:
+    recorder = Recorder(3)
+    recorder.add(torch.from_numpy(activations()), 0)
+    return recorder.record()
+
+
+RECORD = recorded()
+NONE = np.zeros(0, np.int64)
+NO_WINDOWS, EMPTY = TopWindows(NONE, NONE, NONE), NeuronGraph.empty()
+
+
+def rows_of(unit: int, hidden: npt.NDArray[np.int64] = NONE) -> UnitRows:
+    found = RowSource(TEXT, RECORD, 0.5, 64, 0.3, 1500).rows(unit, TopWindows(NONE, hidden, NONE))
+    assert found is not None
+    return found
+
+
+def learned(unit: int) -> UnitEvidence:
+    (found,) = learn_evidence(TEXT, [rows_of(unit)], [NO_WINDOWS], [EMPTY], 0.5, EvidenceConfig())
+    assert found is not None
+    return found
+
+
+def weights(evidence: UnitEvidence) -> dict[tuple[int, int], float]:
+    keys = zip(evidence.depth.tolist(), evidence.token.tolist(), strict=True)
+    return dict(zip(keys, evidence.weight.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("unit", [0, 1])
+def test_it_fires_where_the_unit_does_on_text_it_has_not_seen(unit: int) -> None:
+    text = CorpusText.of(windows(seed=1), [BOS])
+    position = np.arange(len(text.tokens))
+    before, two = text.before(position, 1), text.before(position, 2)
+    true = [(text.tokens == 5) & (before == 7) & (two != 9), np.isin(text.tokens, [11, 12, 13])][unit]
+    predicted = learned(unit).fires(np.where(text.counted, text.tokens, -1))
+    assert 2 * np.count_nonzero(predicted & true) / (predicted.sum() + true.sum()) > 0.97
+
+
+def test_what_excites_and_what_inhibits_have_their_signs_and_places() -> None:
+    found = weights(learned(0))
+    assert max(found, key=lambda key: found[key] if key[0] else 0) == (1, 7)
+    assert min(found, key=lambda key: found[key] if key[0] == 2 else 99) == (2, 9)
+    assert found[2, 9] < -1
+    assert {token for depth, token in found if depth == 0} == {5}
+
+
+def test_rows_stand_for_every_occurrence_of_the_activating_tokens() -> None:
+    for unit, tokens in ((0, [5]), (1, [11, 12, 13])):
+        rows = rows_of(unit)
+        there = np.count_nonzero(np.isin(TEXT.tokens, tokens))
+        assert rows.importance.sum() == pytest.approx(there, rel=0.01)
+        assert np.isin(TEXT.tokens[rows.position], tokens).all()
+        assert len(np.unique(rows.position)) == len(rows.position)
+        raw = activations()[rows.position, unit] / RECORD.maximum[unit]
+        known = rows.activation > 0
+        np.testing.assert_allclose(rows.activation[known], raw[known], rtol=1e-6)
+        assert (raw[~known] < 1 / 8).all()
+
+
+def test_no_row_lies_in_a_hidden_window_or_reads_like_one() -> None:
+    copied = windows()
+    copied[3] = copied[700]  # a window that reads like a hidden one
+    text = CorpusText.of(copied, [BOS])
+    recorder = Recorder(1)
+    fires = (text.counted & (text.tokens == 5)).astype(np.float32)
+    recorder.add(torch.from_numpy(fires)[:, None], 0)
+    found = RowSource(text, recorder.record(), 0.5, 64, 0.3, 10_000).rows(
+        0, TopWindows(NONE, np.array([700]), NONE)
+    )
+    assert found is not None
+    assert not np.isin(found.position // WIDTH, [700]).any()
+    alike = (found.position // WIDTH == 3) & (found.position % WIDTH >= 12)
+    assert not alike.any()
+
+
+def test_a_unit_is_learned_alike_alone_and_beside_others() -> None:
+    both = [rows_of(0), rows_of(1)]
+    together = learn_evidence(TEXT, both, [NO_WINDOWS] * 2, [EMPTY] * 2, 0.5, EvidenceConfig())
+    for unit, found in enumerate(together):
+        assert found is not None
+        alone = learned(unit)
+        np.testing.assert_array_equal(found.token, alone.token)
+        np.testing.assert_allclose(found.weight, alone.weight, rtol=1e-4)
+        assert found.threshold == pytest.approx(alone.threshold, rel=1e-3)
+
+
+def test_support_and_confidence_are_counts_over_the_corpus() -> None:
+    steps = [(0, 5)], [(0, 5), (1, 7)], [(0, 5), (2, 9)], [(0, 11)]
+    graph = NeuronGraph.from_patterns(
+        [Pattern(tuple(Step(depth, token, 1.0) for depth, token in path), 1.0) for path in steps]
+    )
+    (found,) = count_patterns(TEXT, RECORD, [0], [graph], 0.5)
+    true = activations()[:, 0] >= 0.45
+    position = np.arange(len(TEXT.tokens))
+    for node in range(len(graph)):
+        path = graph.pattern(node).steps
+        there = np.logical_and.reduce([TEXT.before(position, step.depth) == step.token for step in path])
+        there &= TEXT.counted
+        assert found.support[node] == np.count_nonzero(there)
+        assert found.confidence[node] == pytest.approx(np.mean(true[there]), rel=1e-6)
+
+
+def graph_of(*paths: list[tuple[int, int]]) -> NeuronGraph:
+    return NeuronGraph.from_patterns(
+        [Pattern(tuple(Step(depth, token, 1.0) for depth, token in path), 0.8) for path in paths]
+    )
+
+
+def test_a_graph_fires_at_rows_where_it_fires_on_the_text() -> None:
+    graph = graph_of([(0, 5)], [(0, 5), (1, 7)], [(0, 11), (2, 9)])
+    position = np.flatnonzero(TEXT.counted)[::3]
+    whole = np.array([graph.predict(window) >= 0.5 for window in TEXT.tokens.reshape(-1, WIDTH)]).ravel()
+    np.testing.assert_array_equal(match_rows(graph, TEXT, position, 0.5), whole[position])
+
+
+def test_the_graph_stays_alone_where_it_is_better_on_top_windows_it_has_not_seen() -> None:
+    rows = rows_of(0)
+    strongest = np.unique(rows.position[rows.activation >= 0.5] // WIDTH)
+    windows = TopWindows(strongest[:3], NONE, strongest[3:20])
+    fires = rows.activation >= 0.5
+    trial = Trial.of(TEXT, rows, windows, fires)
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(len(rows)).astype(np.float32)
+    told = np.where(fires, np.float32(5), np.float32(-5)) + noise
+    worth = (0.7, 9.0, 4)
+    assert trial.threshold(noise, fires, worth) is None
+    level = trial.threshold(told, ~fires, worth)
+    assert level is not None and -1.5 < level < 1.5 + 3
