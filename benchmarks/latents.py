@@ -22,12 +22,13 @@ import typer
 from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.models.places import dictionary_places, with_units
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import default_corpus, load_model
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.sources.dictionary import Dictionary
 from n2gdb.ingest.sources.formats import read_dictionaries
+from n2gdb.ingest.sources.places import dictionary_places
 
 #: Latents at or above this density are told apart, as the published figures do.
 DENSE = 0.06

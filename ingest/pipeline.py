@@ -16,20 +16,20 @@ import pyarrow as pa
 
 from n2gdb import __version__
 from n2gdb.core import tokens
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import Report
-from n2gdb.core.units import SIDES, unit_key
+from n2gdb.core.units import SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
-from n2gdb.ingest.models.places import dictionary_places, sides_of, with_units
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.sources.dictionary import Dictionary
+from n2gdb.ingest.sources.places import dictionary_places, sides_of
 from n2gdb.ingest.standing import Identity, require_room, runs_to_keep, windows_of
 from n2gdb.ingest.workers.processes import process_crew, processes_for
 from n2gdb.ingest.workers.ray_cluster import RayCluster, connected

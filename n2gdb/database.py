@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.ids import NeuronName
-from n2gdb.core.units import MOST_TOKENS, token_key
+from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures

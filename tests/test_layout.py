@@ -85,6 +85,7 @@ INGEST = {
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
+        "n2gdb.ingest.sources",
     },
     "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.prediction"},
     "n2gdb.ingest.workers": {
@@ -93,12 +94,14 @@ INGEST = {
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
+        "n2gdb.ingest.sources",
     },
     "n2gdb.ingest.evaluation": {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
+        "n2gdb.ingest.sources",
         "n2gdb.database",
         "n2gdb.neuron",
     },
@@ -230,6 +233,7 @@ _SHIFTS = {
     "n2gdb.ingest.evidence.threshold",
     "n2gdb.ingest.n2g.baselines",
     "n2gdb.ingest.scan.record",
+    "n2gdb.ingest.sources.places",
     "n2gdb.prediction.firing",
 }
 
@@ -243,7 +247,7 @@ def test_keys_are_put_together_in_one_place() -> None:
         and isinstance(node.op, ast.LShift | ast.RShift)
         and not isinstance(node.left, ast.Constant)
     }
-    assert found <= {"n2gdb.core.ids", *_SHIFTS}
+    assert found <= {"n2gdb.core.units", *_SHIFTS}
 
 
 _ARRAY = re.compile(r"^\s*\w+(?:: TypeAlias)? = (?:npt\.)?NDArray\[", re.MULTILINE)

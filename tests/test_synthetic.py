@@ -8,10 +8,9 @@ import pytest
 from benchmarks.synthetic_tries import TWINS, nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokenizer import Tokenizer
 from n2gdb.core.tokens import kinds_of, normalise
-from n2gdb.core.units import mlp_name
+from n2gdb.core.units import NeuronName, mlp_name
 from n2gdb.storage.shards import graphs_from
 
 NEURONS = 1200

@@ -17,13 +17,14 @@ from n2gdb.core.progress import Report
 from n2gdb.core.units import place_of
 from n2gdb.database import Database
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.models.places import unit_number, with_units
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.baselines import NgramTable, TextNgrams
 from n2gdb.ingest.n2g.judge import Verdict, verdict_of_counts
 from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.n2g.text import lay
+from n2gdb.ingest.sources.places import unit_number
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.examples import (
     deepest_context,

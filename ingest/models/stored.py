@@ -10,9 +10,10 @@ from typing import Any
 from n2gdb.core.units import UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.models.places import UnitPlaceOf, dictionary_places, with_units
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.sources.formats import read_dictionaries
+from n2gdb.ingest.sources.places import UnitPlaceOf, dictionary_places
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.names import source_of
 

@@ -18,15 +18,15 @@ from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
-from n2gdb.ingest.models.gguf import boot_gguf, is_gguf
+from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
 from n2gdb.ingest.models.native import boot_native, demo_directory, is_native
 from n2gdb.ingest.models.packing import Packed
-from n2gdb.ingest.models.places import UnitPlaceOf, mlp_place, site_of
 from n2gdb.ingest.models.sites import find_sites
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 from n2gdb.ingest.models.trunk import Trunk
 from n2gdb.ingest.models.trunk_readers import trunk_of
+from n2gdb.ingest.sources.places import UnitPlaceOf, mlp_place, site_of
 
 __all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
 
@@ -313,8 +313,6 @@ def _path(source: str) -> Path | None:
 
 
 def _boot(asked: str, path: Path | None, device: str) -> Loaded:
-    from n2gdb.ingest.models.hub import boot_directory, boot_hub
-
     if path is None:
         return boot_hub(asked, device)
     if path.is_file():

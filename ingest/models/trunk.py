@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.ingest.models.packing import Packed
+from n2gdb.ingest.sources.places import NEURONS
 
-__all__ = ["NEURONS", "SITES", "Heads", "Trunk", "TrunkLayer"]
+__all__ = ["SITES", "Heads", "Trunk", "TrunkLayer"]
 
 Turns = tuple[torch.Tensor, torch.Tensor]
 Linear = tuple[torch.Tensor, torch.Tensor | None]
@@ -24,8 +25,7 @@ Activation = Callable[[torch.Tensor], torch.Tensor]
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
 
-#: The site of an MLP's neurons, and every site of a layer that a trunk can be read at.
-NEURONS = "mlp.hook_post"
+#: Every site of a layer that a trunk can be read at.
 SITES = (
     "hook_resid_pre",
     "attn.hook_z",

@@ -10,10 +10,10 @@ import pyarrow as pa
 from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import SIDES
-from n2gdb.ingest.models.places import UnitPlaceOf
 from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.n2g.learn import Block
 from n2gdb.ingest.n2g.learn import is_dead as dead_units
+from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage import schema
 
 __all__ = ["examples_table", "neurons_table", "scores_table"]

@@ -20,7 +20,7 @@ from n2gdb.ingest.sources.hub import ADDRESS, fetch
 from n2gdb.ingest.sources.saelens import SAELENS_FILES, read_saelens
 from n2gdb.ingest.sources.sparsify import SPARSIFY_FILES, read_sparsify
 
-__all__ = ["FORMATS", "Format", "read_dictionaries"]
+__all__ = ["FORMATS", "DictionaryFormat", "read_dictionaries"]
 
 Reader = Callable[[Path, str, str], list[Dictionary]]
 
@@ -29,7 +29,7 @@ _SPEC = re.compile(r"(?:([A-Za-z0-9][\w.-]*)=)?(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class DictionaryFormat:
     """How dictionaries are written in a folder, and what reads them."""
 
     name: str
@@ -45,11 +45,13 @@ def _all_of(*names: str) -> Callable[[frozenset[str]], bool]:
 
 #: Every format, in the order in which a folder is tried. Another is one entry here and its reader.
 FORMATS = (
-    Format("SAELens", _all_of(*SAELENS_FILES), read_saelens),
-    Format("sparsify", _all_of(*SPARSIFY_FILES), read_sparsify),
-    Format("Gemma Scope", _all_of(*GEMMA_SCOPE_FILES), read_gemma_scope),
-    Format("Gemma Scope 2", _all_of(*GEMMA_SCOPE_2_FILES), read_gemma_scope_2),
-    Format("circuit-tracer", lambda files: any(map(LAYER_FILE.fullmatch, files)), read_circuit_tracer),
+    DictionaryFormat("SAELens", _all_of(*SAELENS_FILES), read_saelens),
+    DictionaryFormat("sparsify", _all_of(*SPARSIFY_FILES), read_sparsify),
+    DictionaryFormat("Gemma Scope", _all_of(*GEMMA_SCOPE_FILES), read_gemma_scope),
+    DictionaryFormat("Gemma Scope 2", _all_of(*GEMMA_SCOPE_2_FILES), read_gemma_scope_2),
+    DictionaryFormat(
+        "circuit-tracer", lambda files: any(map(LAYER_FILE.fullmatch, files)), read_circuit_tracer
+    ),
 )
 
 

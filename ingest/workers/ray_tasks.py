@@ -14,7 +14,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
-from n2gdb.ingest.models.places import with_units
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.n2g.random_text import random_text

@@ -16,7 +16,6 @@ from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.models.places import UnitPlaceOf
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import Helper
 from n2gdb.ingest.n2g.learn import (
@@ -34,6 +33,7 @@ from n2gdb.ingest.n2g.records import examples_table, neurons_table, scores_table
 from n2gdb.ingest.n2g.text import RandomText
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.top_windows import TopExamples
+from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage.shards import RunFolder, nodes_table
 
 __all__ = [

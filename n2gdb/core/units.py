@@ -40,6 +40,7 @@ __all__ = [
     "POSITIVE",
     "SIDES",
     "WITHIN_MODEL",
+    "NeuronName",
     "UnitName",
     "UnitPlace",
     "item_key",
@@ -139,6 +140,10 @@ class UnitName:
 
     def __str__(self) -> str:
         return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
+
+
+#: What units were called while neurons were all there was, and still are where most are neurons.
+NeuronName = UnitName
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.prediction.firing import Firing, read_firings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import Rows, Score, similar
 from n2gdb.storage.parameters import MOST_LISTED

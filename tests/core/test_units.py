@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from n2gdb.core import units
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.units import (
     MOST_INDICES,
     MOST_LAYERS,
     MOST_SOURCES,
     SIDES,
+    NeuronName,
     UnitName,
     UnitPlace,
     item_key,

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QuerySyntaxError
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database

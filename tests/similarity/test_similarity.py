@@ -11,8 +11,7 @@ import pytest
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
-from n2gdb.core.units import unit_key
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Metric

@@ -21,9 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import decimals
-from n2gdb.core.units import unit_key
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageError
 from n2gdb.storage import checksum as seal
 from n2gdb.storage.build.database import build_database

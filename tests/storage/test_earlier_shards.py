@@ -10,8 +10,7 @@ import pytest
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
-from n2gdb.core.units import place_of
+from n2gdb.core.units import NeuronName, place_of
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.connection import Connection

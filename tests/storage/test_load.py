@@ -11,11 +11,10 @@ import pyarrow as pa
 import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
-from n2gdb.core.units import unit_key
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.storage.build import loading
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.build.spool import Spool

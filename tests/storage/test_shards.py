@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
-from n2gdb.core.units import mlp_name, mlp_unit
+from n2gdb.core.units import NeuronName, mlp_name, mlp_unit
 from n2gdb.errors import StorageError
 from n2gdb.storage import schema
 from n2gdb.storage.checksums import CHECKSUMS

@@ -11,9 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
-from n2gdb.core.units import mlp_unit
+from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.storage import schema
 from n2gdb.storage.shards import RunFolder, nodes_table
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.ast import (
     Clause,

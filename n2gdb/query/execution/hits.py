@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.deadline import timed
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
 from n2gdb.query.cypher.compiler import Compiled, compile_evidence
 from n2gdb.query.execution.clause_sets import ClauseSets

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.cypher.compiler import Compiled

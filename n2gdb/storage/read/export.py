@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
 from n2gdb.storage.read.names import neuron_of
 

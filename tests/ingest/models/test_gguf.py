@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from n2gdb.errors import ModelError
-from n2gdb.ingest.models import gguf as gguf_models
-from n2gdb.ingest.models.gguf import is_gguf
+from n2gdb.ingest.models import hub as gguf_models
+from n2gdb.ingest.models.hub import is_gguf
 from n2gdb.ingest.models.subject import load_model
 from tests.support.tiny_models import tiny_tokenizer
 

@@ -8,8 +8,7 @@ place are numbered from 0: first those of the positive side, then those of the n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,13 +27,10 @@ from n2gdb.core.units import (
     unit_key,
 )
 from n2gdb.errors import ModelError, SelectionError
-from n2gdb.ingest.models.trunk import NEURONS, SITES
 from n2gdb.ingest.sources.dictionary import Dictionary
 
-if TYPE_CHECKING:
-    from n2gdb.ingest.models.subject import SubjectModel
-
 __all__ = [
+    "NEURONS",
     "PART",
     "SIDE_CHOICES",
     "UnitPlaceOf",
@@ -43,9 +39,11 @@ __all__ = [
     "sides_of",
     "site_of",
     "unit_number",
-    "with_units",
 ]
 
+
+#: The site of an MLP's neurons in its layer.
+NEURONS = "mlp.hook_post"
 
 #: What may be asked for: what fits the activation, one side, or both.
 SIDE_CHOICES = ("auto", POSITIVE, NEGATIVE, "both")
@@ -216,30 +214,6 @@ def _parts(dictionary: Dictionary, number: int) -> Iterator[UnitPlaceOf]:
 def site_of(place: UnitPlaceOf) -> str:
     """Name of a place's hook point within its layer, as trunks know it."""
     return NEURONS if place.dictionary is None else place.hook.split(".", 2)[2]
-
-
-def with_units(model: SubjectModel, sides: str, latents: Sequence[UnitPlaceOf] = ()) -> SubjectModel:
-    """Return a model whose neurons are scanned on ``sides`` of them, and read at dictionaries' places too.
-
-    A model whose trunk cannot be read where some dictionary reads is run by its own pass. Raises ModelError
-    for a dictionary that does not fit the model.
-    """
-    for part in latents:
-        if part.layer >= model.n_layers:
-            raise ModelError(f"{part.name} reads layer {part.layer}, and {model.name} has {model.n_layers}")
-    can = all(site_of(part) in SITES for part in latents)
-    scanned = POSITIVE + NEGATIVE if NEGATIVE in sides else POSITIVE
-    found = replace(model, sides=scanned, latents=tuple(latents), trunk=model.trunk if can else None)
-    tokens = torch.zeros((1, 2), dtype=torch.int64, device=model.device)
-    for part in {part.hook: part for part in latents}.values():
-        assert part.dictionary is not None
-        width = found.hook_width(tokens, part)
-        if width != part.dictionary.d_in:
-            raise ModelError(
-                f"{part.name} encodes {part.dictionary.d_in} numbers a token, "
-                f"and {part.hook} of {model.name} has {width}"
-            )
-    return found
 
 
 def sides_of(choice: str, *, gated: bool) -> str:
