@@ -70,7 +70,9 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
 
 def _settled(session: Session, query: Query) -> Settled:
     asked = of_asked_units(query, session.models)
-    return settle(asked, session.vocabulary, session.model_of(query))
+    settled = settle(asked, session.vocabulary, session.model_of(query))
+    names = {source.name for model in session.models for source in model.sources}
+    return replace(settled, sources=tuple(sorted(names)))
 
 
 def count(session: Session, statement: Statement) -> int:

@@ -12,7 +12,7 @@ from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.compiler import Compiled
+from n2gdb.query.cypher.compiler import Compiled, sort_key
 from n2gdb.query.cypher.where import column
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.hits import evidence_rows, paths_of
@@ -22,7 +22,7 @@ from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.read.names import neuron_of
-from n2gdb.storage.shapes import Page, order_key
+from n2gdb.storage.shapes import Page
 
 __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern_hits_of"]
 
@@ -105,10 +105,8 @@ def _ordered_page(
     order = query.order or DEFAULT_ORDER
     fields = [key.field for key in order if not FIELDS[key.field].of_match]
     named = dict.fromkeys(["layer", "index", "id", *fields])
-    keys = [
-        order_key(_column(key.field), FIELDS[key.field].choices, descending=key.descending) for key in order
-    ]
     parameters, page = Parameters(statement.parameters), Page.of(query.offset, query.limit)
+    keys = [sort_key(settled, key, _column(key.field), parameters) for key in order]
     parts = [
         f"{statement.cypher}, {', '.join(f'{column(name)} AS by_{name}' for name in named)}",
         f"ORDER BY {', '.join([*keys, 'by_layer', 'by_index', 'by_id', 'pattern'])}",

@@ -36,11 +36,15 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """``query`` with the normal forms of its clauses on patterns, and the number of the model it names."""
+    """``query`` with the normal forms of its clauses on patterns, and the number of the model it names.
+
+    ``sources`` are the names of all sources of the database: the words that the field can be.
+    """
 
     query: Query
     forms: Mapping[PatternClause, tuple[Lowered, ...]]
     model: int | None = None
+    sources: tuple[str, ...] = ()
 
     @property
     def positive(self) -> tuple[Clause, ...]:
