@@ -47,7 +47,7 @@ def test_statistics_are_those_of_the_run(small: n2gdb.Database) -> None:
     neuron = small.neuron("L0N4")
     assert (neuron.f1, neuron.precision, neuron.recall) == (None, None, None)
     assert neuron.statistics["n_nodes"] == neuron.n_nodes
-    assert list(neuron.statistics)[:4] == ["source", "kind", "density", "state"]
+    assert list(neuron.statistics)[:4] == ["source", "kind", "side", "density"]
 
 
 def test_examples_come_strongest_first(small: n2gdb.Database) -> None:

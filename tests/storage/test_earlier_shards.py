@@ -13,6 +13,8 @@ from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName, place_of
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.checksum import seal_path
+from n2gdb.storage.checksums import digest_of, record
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.shards import RunFolder
 from tests.support.small_run import write_run
@@ -32,6 +34,7 @@ def made_earlier(run: RunFolder) -> None:
         }
         rest = [name for name in known if name not in ("unit", "layer", "index", *NEW)]
         pq.write_table(pa.table({name: known[name] for name in ("layer", "index", *rest)}), file)
+        record(file.parent, [(file.name, digest_of(file))])
     assert not (run.path / "sources.parquet").exists()
 
 
@@ -60,7 +63,8 @@ def test_earlier_databases_say_what_to_do(
     path = tmp_path / "x.n2gdb"
     build_database(path, [write_run(tmp_path / "run", small_graphs)])
     with Connection(path, read_only=False) as connection:
-        connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' SET m.value = '4'")
-    with pytest.raises(DatabaseFormatError, match=r"schema version 4, older.*build it again") as caught:
+        connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' SET m.value = '5'")
+    seal_path(path).unlink()
+    with pytest.raises(DatabaseFormatError, match=r"schema version 5, older.*build it again") as caught:
         Connection.open(path)
     assert "\n" not in str(caught.value)
