@@ -1,4 +1,4 @@
-"""What the user's shell offers after TAB where a name of the database is due."""
+"""Shell completion: names of the database, offered after TAB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text that a command reads: as an argument, from a file, or from standard input."""
+"""The text argument of a command: given directly, read from a file, or from standard input."""
 
 from __future__ import annotations
 

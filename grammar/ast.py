@@ -1,4 +1,4 @@
-"""What a query says, as plain data: frozen nodes that are equal when they mean the same.
+"""The syntax tree: frozen nodes that are equal if they mean the same.
 
 A position in the source never counts in a comparison, so a test writes the tree it expects.
 """
@@ -54,6 +54,7 @@ __all__ = [
     "ContainedIn",
     "Contains",
     "Count",
+    "Effect",
     "Expression",
     "FieldValue",
     "FiringOn",
@@ -91,6 +92,8 @@ __all__ = [
     "TokenQuery",
     "TokenTest",
     "Variable",
+    "Writing",
+    "WrittenVariable",
 ]
 
 Leaf = TypeVar("Leaf")
@@ -146,11 +149,36 @@ class Metric(Enum):
     SUBSET = "subset"
 
 
+class Effect(Enum):
+    """Which way a neuron moves a token's logit; the value is the word that a query says it with."""
+
+    PROMOTING = "PROMOTING"
+    SUPPRESSING = "SUPPRESSING"
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The neuron promotes such a token, or suppresses it: it is among its strongest effects on the logits."""
+
+    effect: Effect
+    test: TokenTest
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenVariable:
+    """The neuron promotes, or suppresses, the token that a variable of the pattern stands for."""
+
+    effect: Effect
+    variable: Variable
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The neuron has a pattern that matches."""
+    """The neuron has a pattern that matches; of its variables it writes those of ``written``."""
 
     pattern: TokenPattern
+    written: tuple[WrittenVariable, ...] = ()
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
@@ -200,7 +228,7 @@ class Contains:
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
-Clause: TypeAlias = Matching | Mentioning | FiringOn | SimilarTo | ContainedIn | Contains
+Clause: TypeAlias = Matching | Mentioning | Writing | FiringOn | SimilarTo | ContainedIn | Contains
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What holds of a whole statement and no single rule can see: how deep it nests, and what has a match."""
+"""Checks of a whole statement that no single rule can make: nesting depth, and which fields have a match."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from n2gdb.grammar.ast import (
     Statement,
     Subject,
     TokenPattern,
+    Writing,
 )
 from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS
@@ -54,14 +55,14 @@ def _parts(node: object) -> Sequence[object]:
     match node:
         case And(parts) | Or(parts) | OneOf(parts) | TokenPattern(parts):
             return parts
-        case Not(part) | Matching(part) | Mentioning(part) | Negated(part):
+        case Not(part) | Matching(part) | Mentioning(part) | Writing(_, part) | Negated(part):
             return (part,)
         case _:
             return ()
 
 
 def _check_match_fields(query: Query) -> None:
-    """Refuse activation and importance where there is no match that they could be of."""
+    """Refuse activation and importance if there is no match that could have them."""
     if query.subject is Subject.PATTERNS and not query.of_neurons:
         return
     signs = set(_signs_of_matches(query.clauses))

@@ -1,4 +1,4 @@
-"""What WHERE asks of one neuron or one match: comparisons, ranges, lists, arithmetic."""
+"""Condition nodes: comparisons, ranges, lists and arithmetic on the fields of a neuron or a match."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ def fields_in(condition: Condition) -> tuple[str, ...]:
 
 
 def simplified(condition: Computed) -> Comparison | Computed:
-    """Return a comparison of a field alone with arithmetic on numbers alone as one with a number.
+    """Return a comparison of a bare field with arithmetic on numbers as one with a number.
 
-    A number that a field alone is compared with is rounded as the field is stored: ``recall >= 5 / 6`` holds
+    A number that a bare field is compared with is rounded as the field is stored: ``recall >= 5 / 6`` holds
     of a recall of 5 / 6.
     """
     match condition:
@@ -148,7 +148,7 @@ _TURNED = {
 
 
 def _constant(expression: Expression) -> float | None:
-    """Return the value of arithmetic on numbers alone; None with a field in it, or divided by zero."""
+    """Return the value of arithmetic on numbers only; None with a field in it, or divided by zero."""
     match expression:
         case Number(value):
             return float(value)

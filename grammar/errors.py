@@ -1,4 +1,4 @@
-"""The one error of this room: a text that is no query."""
+"""The error of this package: a text that is not a query."""
 
 from __future__ import annotations
 

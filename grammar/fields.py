@@ -1,4 +1,4 @@
-"""The registry of columns: what is known of a neuron, and of a match."""
+"""The registry of columns: every field of a neuron and of a match."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ FIELDS: dict[str, Field] = {
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
 
-#: What is no field, though one might think so, and what to write.
+#: What is not a field, though one might think so, and what to write.
 _ELSEWHERE = {
     "similarity": "order by it with RANK BY SIMILARITY TO L3N45, bound it with SIMILAR TO L3N45 ABOVE 0.9",
     "size": "it stands beside a similarity and settles its ties",
@@ -102,7 +102,7 @@ _ELSEWHERE = {
     "count": "write COUNT before neurons, or a field such as n_patterns",
     "score": "write f1, precision or recall",
     "accuracy": "write f1, precision or recall",
-    **dict.fromkeys(("asc", "desc"), "it stands behind a field, as in f1 DESC"),
+    **dict.fromkeys(("asc", "desc"), "it follows a field, as in f1 DESC"),
     "true": "every condition is a comparison, as in f1 >= 0.6",
     "false": "every condition is a comparison, as in f1 >= 0.6",
     **dict.fromkeys(
@@ -112,14 +112,14 @@ _ELSEWHERE = {
 
 
 def no_field(name: str) -> str:
-    """Return what to say of a name that is no field: where it belongs, or the nearest field."""
+    """Return what to say of a name that is not a field: where it belongs, or the nearest field."""
     word = name.lower()
     if word in _ELSEWHERE:
-        return f"{word} is no field: {_ELSEWHERE[word]}"
+        return f"{word} is not a field: {_ELSEWHERE[word]}"
     if neuron := re.fullmatch(r"l(\d+)n(\d+)", word):
-        return f"{shortened(name)} is no field: write layer = {neuron[1]} AND index = {neuron[2]}"
+        return f"{shortened(name)} is not a field: write layer = {neuron[1]} AND index = {neuron[2]}"
     if layer := re.fullmatch(r"(l|n)(\d+)", word):
-        return f"{shortened(name)} is no field: write the number alone, {layer[2]}"
+        return f"{shortened(name)} is not a field: write only the number, {layer[2]}"
     for field in FIELDS.values():
         if word in field.choices:
             return f"{word} is a {field.name}, no field: write it in quotes, '{word}'"

@@ -1,4 +1,4 @@
-"""What one MATCHING clause asks of a path: tests of single tokens, and how far apart they stand."""
+"""Pattern nodes: tests of single tokens, and the distances between them."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ Step: TypeAlias = TokenTest | Variable | AnyToken | Run
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How far the next step lies behind this one: ``least`` to ``most`` positions, None for any number.
+    """How far the next step lies after this one: ``least`` to ``most`` positions, None for any number.
 
     ``either`` is NEAR: the two steps, both of them tests or variables, may stand in either order.
     """

@@ -1,4 +1,4 @@
-"""What the grammar's terminals are called in a message."""
+"""Names of the grammar's terminals in messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from n2gdb.grammar.fields import FIELDS, RETURNED, nearest
 
 __all__ = ["CLAUSES", "KEYWORDS", "WORDS", "expected", "nearest_keyword"]
 
-#: In the order in which the possibilities are told.
+#: In the order in which the possibilities are listed.
 WORDS = {
     "NEURONS": "neurons",
     "PATTERNS": "patterns",
@@ -46,6 +46,8 @@ WORDS = {
     "THEN": "THEN",
     "AFTER": "AFTER",
     "NEAR": "NEAR",
+    "PROMOTING": "PROMOTING",
+    "SUPPRESSING": "SUPPRESSING",
     "NAME": "a field",
     "EQUAL": "a comparison such as >=",
     "UNEQUAL": "a comparison such as >=",
@@ -90,7 +92,10 @@ KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for pa
     "TOKENS",
 }
 #: The keywords that a clause starts with.
-CLAUSES = ("MATCHING", "MENTIONING", "ACTIVATING", "FIRING", "SIMILAR", "SUBSET", "SUPERSET")
+CLAUSES = (
+    *("MATCHING", "MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING", "FIRING"),
+    *("SIMILAR", "SUBSET", "SUPERSET"),
+)
 
 #: What a name may be, by what it is called.
 _NAMES: Mapping[str, Iterable[str]] = {
@@ -102,7 +107,7 @@ _NAMES: Mapping[str, Iterable[str]] = {
 
 
 def expected(accepted: Iterable[str], name: str) -> str:
-    """Return what could stand there, in words; whatever starts a clause or a step is told as one.
+    """Return what could stand there, in words; whatever starts a clause or a step is listed as one.
 
     ``name`` is what a NAME is called there.
     """

@@ -1,4 +1,4 @@
-"""From the AST back to text: what a query built without strings prints as."""
+"""The unparser: syntax tree to text."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenQuery,
     Variable,
+    Writing,
 )
 
 __all__ = ["quoted", "written", "written_formula", "written_step"]
@@ -83,7 +84,7 @@ def written_formula(formula: Formula[Clause] | Formula[Condition]) -> str:
             return f"{field} IS NOT MISSING"
         case Not(operand):
             return f"NOT {_within(operand, And | Or)}"
-        case Matching() | Mentioning() | FiringOn() | SimilarTo() | ContainedIn() | Contains():
+        case Matching() | Mentioning() | Writing() | FiringOn() | SimilarTo() | ContainedIn() | Contains():
             return _clause(formula)
         case _:
             return _condition(formula)
@@ -187,10 +188,13 @@ def _within(operand: Formula[Clause] | Formula[Condition], looser: type | object
 
 def _clause(clause: Clause) -> str:
     match clause:
-        case Matching(pattern):
-            return f"MATCHING {_pattern(pattern)}"
+        case Matching(pattern, written):
+            joined = (f"{each.effect.value} {written_step(each.variable)}" for each in written)
+            return " ".join((f"MATCHING {_pattern(pattern)}", *joined))
         case Mentioning(test):
             return f"MENTIONING {written_step(test)}"
+        case Writing(effect, test):
+            return f"{effect.value} {written_step(test)}"
         case FiringOn(text, token):
             return f"FIRING ON {quoted(text, chr(34))}{'' if token is None else f' AT {token}'}"
         case SimilarTo(neuron, metric, above):

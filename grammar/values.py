@@ -1,4 +1,4 @@
-"""What the grammar cannot check: values read from the text, and the error where they make no sense."""
+"""Values that the grammar cannot check, read from the text, and the error if they make no sense."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def unescaped(literal: Token) -> str:
         if escape[1] not in _ESCAPES:
             at = position_of(literal)
             fail(
-                rf"\{escape[1]} is no escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
+                rf"\{escape[1]} is not an escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
                 Position(at.line, at.column + 1 + escape.start()),
             )
         return _ESCAPES[escape[1]]

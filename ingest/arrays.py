@@ -1,8 +1,8 @@
-"""The padding of token arrays."""
+"""Padding of token arrays."""
 
 from __future__ import annotations
 
 __all__ = ["PAD"]
 
-#: Stands behind the last token of a short window.
+#: Padding after the last token of a short window.
 PAD = -1

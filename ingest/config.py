@@ -1,4 +1,4 @@
-"""Every number of the algorithm, in one frozen record that is stored with the result."""
+"""The configuration: every number of the algorithm, in one frozen record that is stored with the result."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from n2gdb.core.units import SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.read_units import with_units
@@ -141,9 +142,18 @@ def _write_run(
     # Numbers of sources are kept before shards name them: a run that was killed goes on with the same.
     run.write_sources(_sources(model, run))
     _learn(model, corpus, run, config, chosen, means, report)
+    _write_effects(model, run, report)
     run.write_windows(windows_of(run.example_windows(), corpus))
     run.write_model(row)
     return run, others
+
+
+def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
+    """Add what the neurons write; of a model where that is not known, say why and go on without."""
+    try:
+        write_effects(model, run, report)
+    except ModelError as error:
+        report(f"no effects: {error}", 0, None)
 
 
 def _scan_bytes(
@@ -343,6 +353,8 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
 def _require_same_model(model: SubjectModel, database: Path) -> None:
     """Raise ModelError where the database holds another model, from another place, by the same name."""
     for run in run_folders(database):
+        if not run.has_whole_model():
+            continue  # it is written again where it is this model's, else refused before anything is learned
         stored = run.model().to_pylist()[0]
         source = json.loads(stored["configuration"]).get("source", model.source)
         if (

@@ -1,4 +1,4 @@
-"""One ingest at a time writes to a database's shards."""
+"""The run lock: only one ingest at a time writes to a database's shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database holds already: an ingest takes nothing away that the shards beside it could not give back.
+"""What a database already holds: an ingest never removes what the shards beside it could not restore.
 
 A database is built anew from shards. So what its file holds is compared with them before anything is
 learned: a file that was passed on without its shards, or whose shards were removed, is refused.
@@ -26,7 +26,7 @@ from n2gdb.storage.read.catalog import read_models
 from n2gdb.storage.read.neurons import read_places
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
-__all__ = ["Identity", "require_room", "runs_to_keep", "windows_of"]
+__all__ = ["Identity", "held_neurons", "require_room", "runs_to_keep", "windows_of"]
 
 #: Numbers of units among those of their model, as ``units.unit_key`` gives them.
 Neurons = set[int]
@@ -51,7 +51,7 @@ class Identity:
 
 
 def require_room(database: Path, scan: int) -> None:
-    """Raise StorageError where there is surely no room, before hours are spent.
+    """Raise StorageError where there is surely too little space, before hours are spent.
 
     ``scan`` bytes go to the shards, and the new database stands beside the old one until it is whole. The
     rest cannot be known before it is learned.
@@ -70,14 +70,14 @@ def runs_to_keep(database: Path, run: RunFolder, own: Identity, coming: Iterable
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
     ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
-    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is no database.
+    no shard holds, and where a run cannot be loaded; DatabaseError for a file that is not a database.
     """
     others = {
         Identity.of(other.model()): other
         for other in run_folders(database)
         if other.path.name != run.path.name
     }
-    held = _held(database, bool(others) or bool(run.done()))
+    held = held_neurons(database, bool(others) or bool(run.done()))
     for identity, neurons in held.items():
         if identity == own:
             there = run.done() | set(coming)
@@ -105,7 +105,7 @@ def windows_of(numbers: Int64Array, corpus: CorpusStore) -> pa.Table:
     return pa.table([pa.array(numbers), rows], schema=schema.WINDOWS)
 
 
-def _held(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
+def held_neurons(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
     """What a database holds; nothing where it cannot be read any more but there are shards to build it of."""
     if not database.exists() or (database.is_file() and not database.stat().st_size):
         return {}

@@ -1,17 +1,19 @@
-"""The Python door to a database: open it, ask it, look at a neuron."""
+"""The public API of a database: open it, query it, look at a neuron."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, overload
 
+from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
+from n2gdb.core.readings import counted
 from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
@@ -20,19 +22,21 @@ from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.neurons import neuron_keys
 from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
-    from n2gdb.grammar.ast import Statement
     from n2gdb.prediction.fired_tokens import FiredToken
-    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
-    from n2gdb.query.execution.context import Session
+    from n2gdb.query.builder.any_query import AnyQuery
+    from n2gdb.query.builder.queries import CountQuery, NeuronQuery, PatternQuery, StageQuery
+    from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
+    from n2gdb.query.execution.context import Session, Stage
+    from n2gdb.query.execution.counts import GroupCount
+    from n2gdb.query.execution.hits import Hit
+    from n2gdb.query.execution.patterns import PatternHit
+    from n2gdb.query.execution.tokens import TokenHit
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
-
-    AnyQuery: TypeAlias = str | Statement | QueryBuilder | TokenQueryBuilder
 
 __all__ = ["Database", "default_path", "open_database"]
 
@@ -56,7 +60,7 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-class Database:
+class Database(NeuronCollection):
     """A database opened to read; a context manager, for any number of threads.
 
     >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
@@ -65,7 +69,7 @@ class Database:
 
     def __init__(self, connection: Connection) -> None:
         """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
-        self.connection = connection
+        self._connection = connection
         self._texts: dict[int, str] = {}
         self._tokenizers: dict[int, Tokenizer | None] = {}
 
@@ -74,9 +78,25 @@ class Database:
         return open_database, (self.path,)
 
     @property
+    def connection(self) -> Connection:
+        """The open file, for statements of one's own."""
+        return self._connection
+
+    @property
     def path(self) -> Path:
         """The file."""
         return self.connection.path
+
+    def reopener(self) -> Callable[[], Database]:
+        """Return what opens the same file again, in another process too."""
+        return partial(open_database, self.path.absolute())
+
+    def __repr__(self) -> str:
+        try:
+            held = ", ".join(model.name for model in self._models) + f": {counted(len(self), 'neuron')}"
+        except DatabaseError:
+            held = "closed"
+        return f"<Database {self.path}, {held}>"
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the models that the database holds, by number."""
@@ -86,6 +106,20 @@ class Database:
     def _models(self) -> tuple[ModelInfo, ...]:
         return read_models(self.connection)
 
+    @overload
+    def query(self, query: NeuronQuery, *, timeout: float | None = None) -> Answer[Hit]: ...
+    @overload
+    def query(self, query: PatternQuery, *, timeout: float | None = None) -> Answer[PatternHit]: ...
+    @overload
+    def query(self, query: CountQuery, *, timeout: float | None = None) -> Answer[GroupCount]: ...
+    @overload
+    def query(
+        self, query: StageQuery | TokenStageQuery, *, timeout: float | None = None
+    ) -> Answer[Stage]: ...
+    @overload
+    def query(self, query: TokenQueryBuilder, *, timeout: float | None = None) -> Answer[TokenHit]: ...
+    @overload
+    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]: ...
     def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
         """Answer a query of the language, read already or not.
 
@@ -100,10 +134,11 @@ class Database:
         >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
         {'group': 5, 'count': 1}
         """
+        from n2gdb.query.builder.any_query import read_any
         from n2gdb.query.execution.executor import answer
 
         with within(timeout):
-            return answer(self.session(timeout), _read(query))
+            return answer(self.session(timeout), read_any(query))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
@@ -111,10 +146,11 @@ class Database:
         >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
         4
         """
+        from n2gdb.query.builder.any_query import read_any
         from n2gdb.query.execution.executor import count
 
         with within(timeout):
-            return count(self.session(timeout), _read(query))
+            return count(self.session(timeout), read_any(query))
 
     def similar(
         self,
@@ -161,7 +197,7 @@ class Database:
         """Return every pair of neurons that are alike by ``above`` or more, exactly; the most alike first.
 
         By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
-        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` is told each stage,
+        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` gets each stage,
         how much of it is done, and how much there is. Raises QueryError.
 
         >>> print(db.pairs("subset", across_layers=True, min_size=2).to_csv().splitlines()[1])
@@ -236,23 +272,6 @@ class Database:
         """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
         warnings.warn("Database.cut is now Database.tokenize", DeprecationWarning, stacklevel=2)
         return self.tokenize(text, model)
-
-    def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
-        """Yield every neuron of a model, or of one of its layers, in order.
-
-        Raises UnknownNameError for a layer that the model does not have.
-        """
-        owner = self.model(model)
-        wanted = None if layer is None else arguments.whole("layer", layer)
-        if wanted is not None and wanted >= owner.n_layers:
-            raise missing_neuron(self.connection.rows, owner, NeuronName(wanted, 0))
-        return self._neurons(owner, wanted)
-
-    def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
-        for key in neuron_keys(self.connection, owner.number, layer):
-            found = load_neuron(self, key, neuron_of(self._models, key)[1], owner.name)
-            assert found is not None, "the database is read-only"
-            yield found
 
     def _model_column(self, name: str) -> tuple[str, ...]:
         return (name,) if len(self._models) > 1 else ()
@@ -377,24 +396,3 @@ def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
         if not 0 <= token < MOST_TOKENS:
             raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
     return ids
-
-
-def _read(query: AnyQuery) -> Statement:
-    """Return the statement of any form of a query; one without a text is held to the rules of its text."""
-    from n2gdb.query.parse import read_query
-
-    if isinstance(query, str):
-        return read_query(query)
-    from n2gdb.grammar.ast import Query, TokenQuery
-    from n2gdb.grammar.unparse import written
-    from n2gdb.query.builder.queries import QueryBuilder, TokenQueryBuilder
-
-    statement = query.query if isinstance(query, QueryBuilder | TokenQueryBuilder) else query
-    if not isinstance(statement, Query | TokenQuery):
-        raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
-    try:
-        text = written(statement)
-    except ValueError as error:
-        raise QueryError(f"a tree that no text gives: {error}") from error
-    read = read_query(text)
-    return statement if read == statement and statement.source else read

@@ -4,19 +4,21 @@
     ├── QueryError            a query that cannot be read or answered; shows where it stands, if anywhere
     │   ├── QuerySyntaxError      it does not parse
     │   ├── ArgumentError         an argument of a kind that is not taken; a TypeError too
-    │   └── UnknownNameError      a field, neuron or model that does not exist; carries near names
+    │   ├── UnknownNameError      a field, neuron or model that does not exist; carries near names
+    │   └── QueryTimeoutError     it ran past its limit
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
     │   │   └── RebuildError          damaged or outdated: it is to be built again from its shards
-    │   ├── DatabaseLockedError   another process holds it
-    │   └── QueryTimeoutError     a query ran past its limit
+    │   └── DatabaseLockedError   another process holds it
     ├── IngestError           a run that cannot go on
     │   ├── ModelError            a model that cannot be found or read
     │   ├── CorpusError           a corpus that is unreadable or has no text
-    │   ├── SelectionError        layers or neurons out of range
-    │   └── StorageError          no room left, or a place that cannot be written
-    └── FigureError           a figure that cannot be drawn or written
+    │   └── SelectionError        layers or neurons out of range
+    ├── StorageError          no room left, or a place that cannot be written
+    ├── FigureError           a figure that cannot be drawn or written
+    ├── MissingDependencyError  an optional package that is not installed; an ImportError too
+    └── UsageError            a command of the command line that is misused
 
 A message says what was wrong, where, and what to do, in one line; only the caret of a
 query error adds two.
@@ -35,6 +37,7 @@ __all__ = [
     "DatabaseNotFoundError",
     "FigureError",
     "IngestError",
+    "MissingDependencyError",
     "ModelError",
     "N2gdbError",
     "QueryError",
@@ -44,6 +47,7 @@ __all__ = [
     "SelectionError",
     "StorageError",
     "UnknownNameError",
+    "UsageError",
     "columns_of",
     "one_line",
 ]
@@ -109,6 +113,10 @@ class UnknownNameError(QueryError):
         super().__init__(message)
 
 
+class QueryTimeoutError(QueryError):
+    """A query ran past its time limit."""
+
+
 class DatabaseError(N2gdbError):
     """A database file that cannot be used."""
 
@@ -129,10 +137,6 @@ class DatabaseLockedError(DatabaseError):
     """Another process holds the database."""
 
 
-class QueryTimeoutError(DatabaseError):
-    """A query ran past its time limit."""
-
-
 class IngestError(N2gdbError):
     """An ingest that cannot go on."""
 
@@ -149,9 +153,17 @@ class SelectionError(IngestError):
     """Layers or neurons that the model does not have."""
 
 
-class StorageError(IngestError):
+class StorageError(N2gdbError):
     """No room left on the disk, or a place that cannot be written."""
 
 
 class FigureError(N2gdbError):
-    """A figure that cannot be drawn or written: no matplotlib, an unknown file type, nothing to draw."""
+    """A figure that cannot be drawn or written: an unknown file type, nothing to draw."""
+
+
+class MissingDependencyError(N2gdbError, ImportError):
+    """An optional package that is not installed; the message says how to install it."""
+
+
+class UsageError(N2gdbError):
+    """A command of the command line that is misused, as by options that do not go together."""

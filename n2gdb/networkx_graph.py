@@ -1,4 +1,4 @@
-"""A neuron's graph for other tools: NetworkX."""
+"""Conversion of a neuron's graph to NetworkX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2gdb.core.reals import as_decimal
-from n2gdb.errors import QueryError
+from n2gdb.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -22,13 +22,16 @@ def to_networkx(graph: NeuronGraph, texts: Mapping[int, str]) -> nx.DiGraph:
     """Return the trie as a directed graph, edges leading from the activating tokens back to their context.
 
     Nodes are preorder indices with token, text, depth, importance, activation (the largest of the patterns
-    through it) and end (the activation of the pattern that ends there, or None). Raises QueryError where
-    networkx is not installed.
+    through it) and end (the activation of the pattern that ends there, or None).
+
+    Raises MissingDependencyError where networkx is not installed.
     """
     try:
         import networkx as nx
     except ImportError as error:
-        raise QueryError("networkx is not installed: run pip install 'n2gdb[networkx]'") from error
+        raise MissingDependencyError(
+            "networkx is not installed: run pip install 'n2gdb[networkx]'"
+        ) from error
     drawn = nx.DiGraph()
     for node in range(len(graph)):
         token = int(graph.token[node])

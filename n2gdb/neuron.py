@@ -1,19 +1,20 @@
-"""One neuron as the database holds it: its statistics, its graph and its top examples."""
+"""One neuron of a database: its statistics, its graph and its top examples."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
 from n2gdb.core.paths import PathStep, filled, written
-from n2gdb.core.readings import Example
+from n2gdb.core.readings import Example, counted
 from n2gdb.core.units import NeuronName
+from n2gdb.detached import DetachedSource, NeuronSource
 from n2gdb.storage.columns import FIGURES
-from n2gdb.storage.connection import Connection
+from n2gdb.storage.read.effects import WrittenToken, read_effects
 from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
-    from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["Neuron", "NeuronPattern", "NeuronSource", "load_neuron"]
+__all__ = ["Neuron", "NeuronPattern", "NeuronSource", "NeuronToken", "load_neuron"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +46,35 @@ class NeuronPattern:
         return written(self.path)
 
 
-class NeuronSource(Protocol):
-    """What a neuron asks of the database that it comes from; see ``n2gdb.database.Database``."""
+@dataclass(frozen=True, slots=True)
+class NeuronToken:
+    """A token in a role of a neuron's patterns: ``activating``, or ``context``.
 
-    connection: Connection
+    ``token`` is its text. ``activation`` is the largest of the ``n_patterns`` patterns that have it in this
+    role; ``importance`` the largest that it has as context, None for an activating token.
 
-    def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
-        """Return the texts of token ids."""
+    >>> first = db["L4N358"].tokens()[0]
+    >>> first.role, first.token, first.n_patterns
+    ('activating', ' other', 3)
+    """
 
-    def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text."""
+    role: str
+    token: str
+    activation: float
+    importance: float | None
+    n_patterns: int
 
-    def model(self, name: str | None = None) -> ModelInfo:
-        """Return what is known of a model."""
-
-    def similar(
-        self,
-        neuron: str | NeuronName,
-        k: int | None = 20,
-        metric: str = "graph",
-        *,
-        above: float = 0.0,
-        model: str | None = None,
-        within: str | None = None,
-    ) -> Answer[SimilarNeuron]:
-        """Return the most similar neurons."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Neuron:
     """A stored neuron; ``statistics`` holds all its figures by name, and each is an attribute too.
 
-    ``graph`` and ``examples`` are read when first asked for, while the database is open.
+    ``graph`` and ``examples`` are read when first asked for, while the database is open. Pickled, a neuron
+    takes them along with the texts of their tokens; what else is asked of it opens the database again.
 
     >>> neuron = db.neuron("L4N358")
     >>> neuron.state, neuron.n_nodes
@@ -98,6 +95,30 @@ class Neuron:
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.statistics})
+
+    def __getstate__(self) -> dict[str, Any]:
+        tokens = {token for example in self.examples for token in example.tokens}
+        source = DetachedSource(
+            self._database.reopener(),
+            self._database.model(self.model),
+            self.texts(tokens.union(self.graph.token.tolist())),
+        )
+        return {**self.__dict__, "_database": source}
+
+    def __repr__(self) -> str:
+        f1 = "" if self.f1 is None else f", F1 {self.f1:.2f}"
+        patterns = counted(self.statistics["n_patterns"], "pattern")
+        return f"<Neuron {self.name} of {self.model}: {self.state}{f1}, {patterns}>"
+
+    @property
+    def layer(self) -> int:
+        """Layer of the neuron."""
+        return self.name.layer
+
+    @property
+    def index(self) -> int:
+        """Index of the neuron in its layer."""
+        return self.name.index
 
     @property
     def state(self) -> str:
@@ -122,6 +143,20 @@ class Neuron:
         """The top examples, strongest first."""
         return load_examples(self._database.connection, self._key)
 
+    @property
+    def promotes(self) -> tuple[WrittenToken, ...]:
+        """The tokens whose logits it raises most, the strongest first; empty where no effects are stored."""
+        return tuple(each for each in self._effects if each.logit > 0)
+
+    @property
+    def suppresses(self) -> tuple[WrittenToken, ...]:
+        """The tokens whose logits it lowers most, the strongest first; empty where no effects are stored."""
+        return tuple(each for each in reversed(self._effects) if each.logit < 0)
+
+    @cached_property
+    def _effects(self) -> tuple[WrittenToken, ...]:
+        return read_effects(self._database.connection, self._key)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the neuron, its graph and its examples as JSON can hold them.
 
@@ -135,6 +170,8 @@ class Neuron:
             **self.statistics,
             "patterns": [pattern.decimal().as_dict(texts) for pattern in self.graph.patterns()],
             "examples": [example.as_dict(texts) for example in self.examples],
+            "promotes": [each.as_dict() for each in self.promotes],
+            "suppresses": [each.as_dict() for each in self.suppresses],
         }
 
     def patterns(self) -> tuple[NeuronPattern, ...]:
@@ -156,10 +193,38 @@ class Neuron:
             found.append(NeuronPattern(filled(steps), pattern.activation))
         return tuple(sorted(found, key=lambda each: -each.activation))
 
+    def tokens(self) -> Answer[NeuronToken]:
+        """Return the tokens of the graph by role, activating ones first; the most activating first.
+
+        Tokens of one text are one, as ``tokens ACTIVATING L3N45`` has them.
+        """
+        from n2gdb.query.answer import answer_of
+
+        texts = self._texts()
+        found: dict[tuple[str, str], list[tuple[float, float | None]]] = {}
+        for pattern in (each.decimal() for each in self.graph.patterns()):
+            here: dict[tuple[str, str], float | None] = {}
+            for step in pattern.steps:
+                key = ("context" if step.depth else "activating", texts[step.token])
+                here[key] = max(here.get(key) or 0.0, step.importance) if step.depth else None
+            for key, importance in here.items():
+                found.setdefault(key, []).append((pattern.activation, importance))
+        tokens = [
+            NeuronToken(
+                *key,
+                max(activation for activation, _ in each),
+                max((importance for _, importance in each if importance is not None), default=None),
+                len(each),
+            )
+            for key, each in found.items()
+        ]
+        tokens.sort(key=lambda each: (each.role, -each.activation, each.token))
+        return answer_of(tokens, ("role", "token", "activation", "importance", "n_patterns"))
+
     def predict(self, text: str | Sequence[int]) -> FloatArray:
         """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
 
-        The graph alone answers, without the model; 0 where no pattern matches. Raises QueryError for a text
+        Only the graph is run, not the model; 0 where no pattern matches. Raises QueryError for a text
         where the model came without a tokenizer.
 
         >>> [float(activation) for activation in neuron.predict(" on the other side")]
@@ -169,7 +234,7 @@ class Neuron:
         return self.graph.predict(tokens)
 
     def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
-        """Read a text token by token: the graph's prediction, the pattern behind it, and the truth if given.
+        """Read a text token by token: the graph's prediction, its pattern, and the truth if given.
 
         A notebook shows the result in colours; see ``n2gdb.prediction.reading.read_text``, also for what is
         raised.
@@ -225,7 +290,7 @@ class Neuron:
     def to_networkx(self) -> nx.DiGraph:
         """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
 
-        Raises QueryError where networkx is not installed.
+        Raises MissingDependencyError where networkx is not installed.
         """
         from n2gdb.networkx_graph import to_networkx
 

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.core",
         "n2gdb.errors",
     },
-    "n2gdb.query": {"n2gdb.core", "n2gdb.grammar.parsing", "n2gdb.grammar", "n2gdb.errors"},
+    "n2gdb.query": {"n2gdb.core", "n2gdb.storage", "n2gdb.grammar.parsing", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.builder": {"n2gdb.query", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.semantics": {"n2gdb.storage", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.cypher": {

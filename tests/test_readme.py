@@ -41,7 +41,7 @@ def shown() -> Iterator[Shown]:
     for page in PAGES:
         for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
             if kind == "sh":
-                for line in text.splitlines():
+                for line in text.replace("&&\n", "&& ").splitlines():
                     for part in line.split(" && "):
                         if part.startswith(("n2gdb ", "echo ")):
                             yield Shown(page.name, part, None)

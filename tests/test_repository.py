@@ -174,6 +174,26 @@ def test_torch_is_loaded_for_ingest_alone(code: str, small_path: Path) -> None:
     assert run.stdout.splitlines()[-1] == "loaded:"
 
 
+@pytest.mark.parametrize("command", [["info"], ["show", "L0N0"], ["similar", "L0N0"]], ids=" ".join)
+def test_what_parses_nothing_loads_no_parser(command: list[str], small_path: Path) -> None:
+    code = (
+        "import sys\nfrom n2gdb.cli.main import run\n"
+        f"sys.argv = {['n2gdb', *command, '--db', str(small_path)]!r}\n"
+        "try:\n    run()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "print('loaded:', *sorted({'lark', 'torch'} & sys.modules.keys()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_importing_the_command_line_changes_nothing() -> None:
+    code = (
+        "import gc\nbefore = gc.get_threshold()\nimport n2gdb.cli.main\nassert gc.get_threshold() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_files_are_short() -> None:
     rooms = [*BELOW, "tests", "benchmarks"]
     long = {

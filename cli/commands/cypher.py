@@ -1,4 +1,4 @@
-"""`n2gdb cypher`: the engine's own language, for what the query language does not say."""
+"""`n2gdb cypher`: read-only Cypher, for what the query language cannot express."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, TimeoutOption
 from n2gdb.cli.output.terminal import print_csv, print_json, print_table
-from n2gdb.errors import QueryError
+from n2gdb.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ def cypher(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Run raw Cypher, read-only: an expert's door.
+    """Run raw Cypher, read-only, for experts.
 
     n2gdb cypher 'MATCH (n:Neuron) WHERE n.layer = $layer RETURN avg(n.f1) AS f1' --param layer=3
 
@@ -48,7 +48,7 @@ def cypher(
 
     Nothing stands between the statement and the engine: it can read every file that you can (LOAD FROM),
     so run only statements that you trust. What would write, to the database or to a file, is refused.
-    The tables are no promise: they change with the schema version that n2gdb info tells.
+    The tables may change with the schema version, which n2gdb info shows.
     """
     from n2gdb.database import default_path
     from n2gdb.storage.apart import ask_apart
@@ -73,7 +73,7 @@ def _check(statement: str) -> None:
     if not _READING.match(statement, start.end()):
         word = statement[start.end() :].split()[:1]
         said = f"{word[0]} is not allowed here" if word else "an empty statement"
-        raise QueryError(
+        raise UsageError(
             f"{said}: only statements that read are, which begin with MATCH, OPTIONAL MATCH, UNWIND, WITH,"
             " RETURN, LOAD FROM or CALL"
         )
@@ -83,7 +83,7 @@ def _check_characters(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise QueryError(
+        raise UsageError(
             f"{text!r} holds half a character, which the engine cannot read: write it in UTF-8"
         ) from error
 
@@ -93,10 +93,10 @@ def _bound(given: Sequence[str]) -> Iterator[tuple[str, Any]]:
     for text in given:
         found = _PARAMETER.fullmatch(text)
         if found is None:
-            raise QueryError(f"--param {text!r} binds nothing: write NAME=VALUE, as in layer=3")
+            raise UsageError(f"--param {text!r} binds nothing: write NAME=VALUE, as in layer=3")
         name = found[1]
         if name in seen:
-            raise QueryError(f"--param binds {name} twice: give it once")
+            raise UsageError(f"--param binds {name} twice: give it once")
         seen.add(name)
         yield name, _value(found[2])
 
@@ -117,7 +117,7 @@ def _plain_table(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]], lis
 def _as_dicts(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise QueryError(f"two columns are called {twice[0]}: name them with AS for JSON")
+        raise UsageError(f"two columns are called {twice[0]}: name them with AS for JSON")
     return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
 
 

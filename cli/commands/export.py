@@ -1,4 +1,4 @@
-"""`n2gdb export`: neurons and their patterns as files for other programs."""
+"""`n2gdb export`: neurons, patterns or nodes as files for other programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from n2gdb.cli.options import DatabaseOption, ForceOption
 from n2gdb.cli.output.terminal import say
-from n2gdb.errors import QueryError
+from n2gdb.errors import UsageError
 
 if TYPE_CHECKING:
     from n2gdb.cli.output.export_formats import Writer
@@ -74,7 +74,7 @@ def _ending(out: Path) -> str:
 
 def _one_of(word: str, allowed: list[str], option: str) -> str:
     if word.lower() not in allowed:
-        raise QueryError(f"{option} {word} is not known: write {', '.join(allowed[:-1])} or {allowed[-1]}")
+        raise UsageError(f"{option} {word} is not known: write {', '.join(allowed[:-1])} or {allowed[-1]}")
     return word.lower()
 
 
@@ -91,7 +91,7 @@ def _found(database: Database, text: str) -> list[int]:
         or asked.count is not None
         or asked.mode is not Mode.ANSWER
     ):
-        raise QueryError("--query takes a query that finds neurons, as in \"neurons MATCHING 'the'\"")
+        raise UsageError("--query takes a query that finds neurons, as in \"neurons MATCHING 'the'\"")
     models = {model.name: model for model in database.models()}
     keys = (neuron_key(models[hit.model], hit.neuron) for hit in database.query(asked))
     return [key for key in keys if key is not None]
@@ -109,7 +109,9 @@ def _write(connection: Connection, wanted: list[int] | None, writer: Writer) -> 
     begun, done = time.monotonic(), 0
     with stages() as report:
         try:
-            for neurons in read_blocks(connection, blocks, models, read_texts(connection)):
+            for neurons in read_blocks(
+                connection, blocks, models, read_texts(connection), with_effects=writer.takes_effects
+            ):
                 writer.write(neurons)
                 done += len(neurons)
                 if time.monotonic() - begun > _PATIENCE:

@@ -1,4 +1,4 @@
-"""`n2gdb firing`: which neurons fire on a text, token by token, by their stored graphs."""
+"""`n2gdb firing`: the neurons that fire on each token of a text, by their stored graphs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def firing(
     db: DatabaseOption = None,
     model: Annotated[str | None, typer.Option(help="The model, where the database holds several.")] = None,
     at: Annotated[
-        int | None, typer.Option(help="One token of the text alone: 0 is the first, -1 the last.")
+        int | None, typer.Option(help="Only this token of the text: 0 is the first, -1 the last.")
     ] = None,
     layer: Annotated[
-        list[int] | None, typer.Option(min=0, help="Neurons of this layer alone; may be given again.")
+        list[int] | None, typer.Option(min=0, help="Only neurons of this layer; may be repeated.")
     ] = None,
     min_f1: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Neurons whose graphs score so well alone.")
+        float | None, typer.Option(min=0, max=1, help="Only neurons whose graphs score this well.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Neurons shown a token; 0 for all.")] = _SHOWN,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array of the tokens.")] = False,

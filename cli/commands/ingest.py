@@ -1,4 +1,4 @@
-"""`n2gdb ingest`: learn the graph of every neuron of a model and load them into a database."""
+"""`n2gdb ingest`: learn the graphs of a model's neurons and load them into a database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import typer
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import say
 from n2gdb.database import default_path
-from n2gdb.storage.database_file import check_replaceable
 
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import Inventory
@@ -32,7 +31,7 @@ def parse_ranges(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         found = _RANGE.fullmatch(part)
         if found is None:
-            raise typer.BadParameter(f"{part.strip()!r} is no number or range: write them like 0-2,5")
+            raise typer.BadParameter(f"{part.strip()!r} is not a number or range: write them like 0-2,5")
         first, last = int(found[1]), int(found[2] or found[1])
         if last < first:
             raise typer.BadParameter(f"the range {part.strip()} runs backwards: write {last}-{first}")
@@ -45,7 +44,7 @@ def parse_bytes(text: str) -> int:
     found = _SIZE.fullmatch(text)
     size = int(float(found[1]) * _UNITS[found[2].lower()]) if found else 0
     if not size:
-        raise typer.BadParameter(f"{text!r} is no size: write it like 500MB or 8GB")
+        raise typer.BadParameter(f"{text!r} is not a size: write it like 500MB or 8GB")
     return size
 
 
@@ -169,16 +168,9 @@ def ingest(
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
     database = default_path() if db is None else db
-    check_replaceable(database)  # the model may take minutes to load
     with _resumable(), stages() as report:
-        report("load model", 0, None)
-        from n2gdb.ingest.config import N2GConfig, Selection
-        from n2gdb.ingest.models.subject import default_corpus, load_model
-        from n2gdb.ingest.pipeline import Source
-        from n2gdb.ingest.pipeline import ingest as run
-        from n2gdb.ingest.sources.formats import read_dictionaries
-        from n2gdb.ingest.workers.processes import start_ahead
-        from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
+        from n2gdb.ingest.config import N2GConfig
+        from n2gdb.ingest.run import ingest_model
 
         config = N2GConfig(
             seed=seed,
@@ -188,28 +180,27 @@ def ingest(
             refine_rounds=N2GConfig().refine_rounds if refine else 0,
             precision=precision,
         )
-        if ray is None:
-            if processes != 0:
-                start_ahead(device)
-            subject = load_model(model, device, precision, name)
-        else:
-            require_ray()
-            subject = load_model(model, "cpu", name=name)  # the cluster's devices are its workers'
-        for notice in subject.notices:
-            typer.echo(f"note: {notice}", err=True)
-        run(
-            subject,
-            Source(corpus or default_corpus(model), field),
-            database,
-            config,
-            Selection(chosen_layers, chosen_neurons, sample, sides, chosen_latents),
-            report,
-            batch_tokens,
+        ingest_model(
+            model,
+            corpus or None,
+            database=database,
+            name=name,
+            field=field,
+            layers=chosen_layers,
+            neurons=chosen_neurons,
+            sample=sample,
+            sides=sides,
+            sae=sae or (),
+            latents=chosen_latents,
+            config=config,
+            device=device,
+            batch_tokens=batch_tokens,
             max_memory=most,
-            cluster=None if ray is None else RayCluster(ray, device),
-            processes=processes,
-            dictionaries=[one for place in sae or () for one in read_dictionaries(place)],
-        )
+            processes=processes if ray is None else 0,
+            ray=ray,
+            report=report,
+            note=lambda notice: typer.echo(f"note: {notice}", err=True),
+        ).close()
     _summarise(database, time.monotonic() - started)
 
 

@@ -1,4 +1,4 @@
-"""`n2gdb pairs`: all pairs of neurons that are alike."""
+"""`n2gdb pairs`: all pairs of similar neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`n2gdb predict`: one neuron's stored graph, run on a text, and beside it what the neuron truly does."""
+"""`n2gdb predict`: one neuron's stored graph run on a text, beside the neuron's true activations."""
 
 from __future__ import annotations
 

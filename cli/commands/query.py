@@ -1,4 +1,4 @@
-"""`n2gdb query`: any question of the language, answered."""
+"""`n2gdb query`: answer a query."""
 
 from __future__ import annotations
 

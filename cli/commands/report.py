@@ -1,4 +1,4 @@
-"""`n2gdb report`: how faithful the graphs of a database are, beside what they are compared with."""
+"""`n2gdb report`: how faithful a database's graphs are, compared with look-up tables."""
 
 from __future__ import annotations
 
@@ -44,6 +44,9 @@ def report(
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
     ] = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Count the similar and the subset pairs of neurons as well.")
+    ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -57,10 +60,9 @@ def report(
 
     Every graph is judged on top examples that it was not built from, and beside it the graph before
     refinement (plain) and two look-up tables of the same training examples: of single tokens, and of up to
-    five. Similar pairs share 0.9 of their activating and of their context tokens.
+    five. Similar pairs, which --pairs counts, share 0.9 of their activating and of their context tokens.
     """
     import n2gdb
-    from n2gdb.cli.output.progress import stages
     from n2gdb.database import default_path
     from n2gdb.storage.read.scores import read_layer_scores
 
@@ -74,21 +76,30 @@ def report(
         scores = read_layer_scores(database.connection, info.number, info.name)
         if heldout is not None:
             scores += _judge_heldout(database, info.name, heldout, field, tokens, device)
-        with stages() as progress:
-            pairs = {
-                metric: len(database.pairs(metric, above=0.9, model=info.name, progress=progress))
-                for metric in ("tokens", "subset")
-            }
+        counted = _count_pairs(database, info.name) if pairs else None
     if figure is not None:
         from n2gdb.plotting import draw_report
 
         draw_report([_labelled(each) for each in scores], figure, force=force)
     if as_json:
-        print_json(_as_dict(info.name, scores, layers, pairs))
+        print_json(_as_dict(info.name, scores, layers, counted))
         return
     _print_scores(scores)
     _print_counts(layers)
-    print(f"{pairs['tokens']:,} similar pairs, {pairs['subset']:,} subset pairs, at 0.9 or more")
+    if counted is not None:
+        similar, subset = counted.values()
+        print(f"{similar:,} similar pairs, {subset:,} subset pairs, at 0.9 or more")
+
+
+def _count_pairs(database: Database, model: str) -> dict[str, int]:
+    """Count the pairs of every two neurons of a model, by what they are called in JSON."""
+    from n2gdb.cli.output.progress import stages
+
+    with stages() as progress:
+        return {
+            f"{called}_pairs": len(database.pairs(metric, above=0.9, model=model, progress=progress))
+            for called, metric in (("similar", "tokens"), ("subset", "subset"))
+        }
 
 
 def _judge_heldout(
@@ -125,7 +136,7 @@ def _labelled(scores: LayerScores) -> LayerScores:
 
 
 def _as_dict(
-    model: str, scores: Sequence[LayerScores], layers: Sequence[LayerFigures], pairs: dict[str, int]
+    model: str, scores: Sequence[LayerScores], layers: Sequence[LayerFigures], pairs: dict[str, int] | None
 ) -> dict[str, Any]:
     from n2gdb.storage.read.scores import mean_over_layers
 
@@ -137,8 +148,7 @@ def _as_dict(
             {name: getattr(each, name) for name in ("layer", "neurons", "judged", "dead", "unpredicted")}
             for each in layers
         ],
-        "similar_pairs": pairs["tokens"],
-        "subset_pairs": pairs["subset"],
+        **(pairs or {}),
     }
 
 
@@ -171,7 +181,7 @@ def _print_scores(scores: Sequence[LayerScores]) -> None:
 
 
 def _print_counts(layers: Sequence[LayerFigures]) -> None:
-    """Say how many neurons stand behind the means on test examples, and what became of the others."""
+    """Say how many neurons the means on test examples are over, and what became of the others."""
     neurons, judged, dead, unpredicted = (
         sum(getattr(each, name) for each in layers) for name in ("neurons", "judged", "dead", "unpredicted")
     )

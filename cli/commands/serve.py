@@ -1,4 +1,4 @@
-"""`n2gdb serve`: the explorer, a page on this machine over a database."""
+"""`n2gdb serve`: the explorer, a local web page over a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import say
-from n2gdb.errors import N2gdbError, QueryError
+from n2gdb.errors import N2gdbError, UsageError
 
 __all__ = ["serve"]
 
@@ -37,7 +37,7 @@ def serve(
 
     n2gdb serve --port 8000 --no-open
 
-    It reads the database and never writes, answers this machine alone unless another --host is given, and
+    It reads the database and never writes, answers only this machine unless another --host is given, and
     fetches nothing from elsewhere.
     """
     import uvicorn
@@ -80,13 +80,15 @@ def _written(host: str) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port; raise QueryError for an address that is none, N2gdbError where it is taken."""
+    """Take the port; raise UsageError for an address that is none, N2gdbError where it is taken."""
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise QueryError(f"{host} is no address of this machine: leave --host out, or try 0.0.0.0") from error
+        raise UsageError(
+            f"{host} is not an address of this machine: leave --host out, or try 0.0.0.0"
+        ) from error
     listening = socket.socket(family, kind, protocol)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,4 +1,4 @@
-"""`n2gdb shell`: question after question, with the database open."""
+"""`n2gdb shell`: an interactive shell on one open database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`n2gdb similar`: the neurons most like one."""
+"""`n2gdb similar`: the neurons most similar to one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def similar(
     ] = "graph",
     above: Annotated[float, typer.Option(min=0, max=1, help="The least similarity.")] = 0.0,
     k: Annotated[int, typer.Option("-k", min=1, help="Neurons shown.")] = 20,
-    within: Annotated[str | None, typer.Option(help="Search this model alone; by default all.")] = None,
+    within: Annotated[str | None, typer.Option(help="Search only this model; by default all.")] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:

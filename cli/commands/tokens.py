@@ -1,4 +1,4 @@
-"""`n2gdb tokens`: how a model cuts a text, and how many neurons know each token."""
+"""`n2gdb tokens`: how a model tokenizes a text, and how many neurons know each token."""
 
 from __future__ import annotations
 

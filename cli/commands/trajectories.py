@@ -1,4 +1,4 @@
-"""`n2gdb trajectories`: how far back the neurons of a model look, by layer, or one neuron by token."""
+"""`n2gdb trajectories`: how far back neurons look, by layer, or for one neuron by token."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _show_neuron(found: NeuronTrajectories, figure: Path | None, as_json: bool, 
 
 
 def _at(example: ExampleTrajectory, lengths: Sequence[int]) -> list[float | None]:
-    """Return the activation behind so many tokens; None where the example has not so many."""
+    """Return the activation after so many tokens; None if the example has fewer."""
     return [example.activation[-length] if length <= len(example.activation) else None for length in lengths]
 
 

@@ -1,4 +1,4 @@
-"""Any answer, printed: a table on a terminal, lines in a pipe, JSON or CSV for programs."""
+"""Printing answers: tables on a terminal, lines in a pipe, JSON or CSV for programs."""
 
 from __future__ import annotations
 
@@ -37,10 +37,7 @@ def print_answer(answer: Answer[Any], *, as_json: bool = False, as_csv: bool = F
     elif sys.stdout.isatty() and len(answer):
         _print_for_people(answer)
     else:
-        rows = [
-            [cell_text(column, record.as_dict()[column]) for column in answer.columns] for record in answer
-        ]
-        print_table(answer.columns, rows)
+        print_table(answer.columns, answer.cells())
 
 
 def limited_to(most: int, asked: Statement) -> tuple[Statement, bool]:

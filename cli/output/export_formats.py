@@ -1,4 +1,4 @@
-"""The files that an export writes: lines of JSON, tables as CSV or Parquet, and a graph as GraphML."""
+"""Export formats: JSON lines, tables as CSV or Parquet, and a graph as GraphML."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ class What(StrEnum):
 class Writer(ABC):
     """Takes neurons block by block; what it has written is whole after ``close``."""
 
+    #: Whether it writes what neurons write too.
+    takes_effects = False
+
     @abstractmethod
     def write(self, neurons: Sequence[ExportedNeuron]) -> None:
         """Write a block of neurons."""
@@ -71,7 +74,9 @@ def open_writer(path: Path, form: Format, what: What) -> Writer:
 
 
 class _Lines(Writer):
-    """One neuron a line, its patterns in it."""
+    """One neuron a line, its patterns and what it writes in it."""
+
+    takes_effects = True
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="\n")
@@ -82,6 +87,8 @@ class _Lines(Writer):
             plain["patterns"] = [
                 _plain(pattern.decimal(), neuron.texts) for pattern in neuron.graph.patterns()
             ]
+            plain["promotes"] = [each.as_dict() for each in neuron.effects if each.logit > 0]
+            plain["suppresses"] = [each.as_dict() for each in neuron.effects[::-1] if each.logit < 0]
             self._file.write(json.dumps(plain, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
@@ -214,7 +221,7 @@ _XML_TYPES = {Kind.WHOLE: "long", Kind.REAL: "double", Kind.CHOICE: "string"}
 #: Statistics whose names are taken: a node's kind is neuron or token.
 _XML_NAMES = {"kind": "source_kind"}
 
-#: What GraphML must be told of each attribute before it is used: of what it is one, and its type.
+#: What GraphML must declare of each attribute before it is used: of what it is one, and its type.
 _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "label": ("node", "string"),
     "kind": ("node", "string"),

@@ -1,4 +1,4 @@
-"""A neuron's graph as a tree, and its top examples as lines of text, for the terminal."""
+"""A neuron's graph as a tree of text lines, and its top examples."""
 
 from __future__ import annotations
 

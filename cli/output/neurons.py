@@ -14,6 +14,8 @@ __all__ = ["EXAMPLES", "PATTERNS", "print_neuron"]
 
 #: Patterns and top examples that are printed unless others are asked for.
 PATTERNS, EXAMPLES = 40, 10
+#: Tokens that it promotes, and that it suppresses, which are printed.
+WRITTEN = 10
 
 _STATES = {
     "live": "",
@@ -47,8 +49,10 @@ def _texts(database: Database, neuron: Neuron) -> dict[int, str]:
 
 
 def _print(neuron: Neuron, texts: dict[int, str], patterns: int | None, examples: int) -> None:
+    from rich.text import Text
+
     from n2gdb.cli.output.graph_tree import draw_example, draw_graph
-    from n2gdb.core.tokens import visible
+    from n2gdb.core.tokens import display, visible
 
     console = make_console()
     console.print(f"{neuron.name} of {visible(neuron.model)}{_STATES[neuron.state]}", style="bold")
@@ -57,6 +61,10 @@ def _print(neuron: Neuron, texts: dict[int, str], patterns: int | None, examples
         f"largest activation {neuron.max_activation:.3g} · {neuron.n_patterns} patterns,"
         f" {neuron.n_nodes} nodes, {neuron.n_activating} activating and {neuron.n_context} context tokens"
     )
+    for word, written in (("promotes", neuron.promotes), ("suppresses", neuron.suppresses)):
+        if written:
+            shown = " ".join(display(each.text) for each in written[:WRITTEN])
+            console.print(Text(f"{word} {shown}"), soft_wrap=True)
     for tree in draw_graph(neuron.graph, texts, patterns):
         console.print()
         console.print(tree)

@@ -1,4 +1,4 @@
-"""The files that `n2gdb show` draws neurons into."""
+"""Files that `n2gdb show` draws neurons into."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2gdb.cli.output.written_file import check_written, is_standard_output, write_file
-from n2gdb.errors import QueryError
+from n2gdb.errors import UsageError
 
 if TYPE_CHECKING:
     from n2gdb.drawing import Picture
@@ -36,21 +36,21 @@ class Files:
         return any((self.svg, self.png, self.html, self.dot))
 
     def check(self, neurons: int, *, side_by_side: bool) -> None:
-        """Raise QueryError for what cannot be drawn, StorageError for what cannot be written.
+        """Raise UsageError for what cannot be drawn, StorageError for what cannot be written.
 
         Nothing has been read by then.
         """
         if side_by_side and neurons != 2:
-            raise QueryError(f"--beside draws two neurons side by side: name two, not {neurons}")
+            raise UsageError(f"--beside draws two neurons side by side: name two, not {neurons}")
         if side_by_side and not self.any:
-            raise QueryError("--beside draws a picture: say where to, as in --svg both.svg")
+            raise UsageError("--beside draws a picture: say where to, as in --svg both.svg")
         if self.dot and neurons > 1:
-            raise QueryError("--dot draws one neuron: name one, or draw several with --svg")
+            raise UsageError("--dot draws one neuron: name one, or draw several with --svg")
         named = [path for path in (self.svg, self.png, self.html, self.dot) if path is not None]
         for path in named:
             if [each.absolute() for each in named].count(path.absolute()) > 1:
                 what = "standard output" if is_standard_output(path) else path
-                raise QueryError(f"two pictures cannot both be written to {what}: name another file")
+                raise UsageError(f"two pictures cannot both be written to {what}: name another file")
             check_written(path, force=self.force, reads=(self.database,))
 
     def write(self, neurons: Sequence[Neuron], most: int | None, *, side_by_side: bool) -> None:

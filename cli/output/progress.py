@@ -1,4 +1,4 @@
-"""Progress of a long command: a bar a stage on a terminal, a line a stage elsewhere."""
+"""Progress of a long command: one bar per stage on a terminal, one line per stage elsewhere."""
 
 from __future__ import annotations
 

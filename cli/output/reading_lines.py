@@ -1,4 +1,4 @@
-"""A reading on a terminal: lines of coloured tokens, the truth above the prediction, wrapped together."""
+"""A reading on a terminal: coloured tokens, the truth above the prediction, wrapped together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SEEN = 0.1
 
 _Colour = tuple[int, int, int]
 
-# Whether the terminal is light or dark is not known: these are told from both.
+# Whether the terminal is light or dark is not known: these differ from both.
 _WEAK: tuple[_Colour, _Colour] = (128, 128, 128), (200, 90, 40)
 _FIRING: tuple[_Colour, _Colour] = (214, 137, 96), (255, 98, 30)
 
@@ -77,7 +77,7 @@ def _wrapped(reading: Reading, width: int) -> Iterator[list[_Cell]]:
 
 
 def _cells(reading: Reading, width: int) -> Iterator[tuple[_Cell, bool]]:
-    """Yield text that fits a line, and whether the line ends behind it."""
+    """Yield text that fits a line, and whether the line ends after it."""
     for token, text in zip(reading.tokens, shown_texts(reading.tokens), strict=True):
         lines = token_lines(text)
         for part, ends in ((lines.ending, True), (lines.beginning, False)):

@@ -1,4 +1,4 @@
-"""Printing for people on a terminal, and for programs down a pipe."""
+"""Output for people on a terminal and for programs in a pipe."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def plain_json(value: Any, indent: int | None = None) -> str:
 
 
 def say(text: object = "", *, err: bool = False) -> None:
-    """Print lines that may hold names, paths or texts of whatever origin: they steer no terminal."""
+    """Print lines that may hold names, paths or texts of any origin, control characters escaped."""
     print(visible(str(text), kept="\n"), file=sys.stderr if err else sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""What a command writes for its user: a file, whole or not at all, or standard output."""
+"""Output files of commands: written completely or not at all, or to standard output."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def written_file(path: Path, *, force: bool, reads: Iterable[Path | None]) -> It
             sys.stdout.flush()
             with whole.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
-    except BrokenPipeError:  # a reader that has gone is no fault
+    except BrokenPipeError:  # a reader that has gone is not an error
         raise
     except OSError as error:
         raise StorageError(f"standard output cannot be written ({error.strerror or error})") from error

@@ -1,4 +1,4 @@
-"""What the shell offers at the cursor: what the language allows there, and the shell's own commands."""
+"""Completion in the shell: what the language allows at the cursor, and the shell's own commands."""
 
 from __future__ import annotations
 

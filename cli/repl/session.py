@@ -1,4 +1,4 @@
-"""One sitting at the shell: each line answered, whatever it is; an error ends the line and not the shell."""
+"""A session of the shell: answers each line; an error ends the line, not the shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from n2gdb.cli.output.neurons import print_neuron
 from n2gdb.cli.output.terminal import say
 from n2gdb.cli.repl.text import HELP, META_COMMANDS
 from n2gdb.core.deadline import within
-from n2gdb.errors import N2gdbError, QueryError
+from n2gdb.errors import N2gdbError, UsageError
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
@@ -67,19 +67,19 @@ class ShellSession:
                 typer.echo("JSON" if self._as_json else "tables", err=True)
             case ":show":
                 if not rest.strip():
-                    raise QueryError(":show takes a neuron, as in :show L3N45")
+                    raise UsageError(":show takes a neuron, as in :show L3N45")
                 print_neuron(self._database, rest.strip(), as_json=self._as_json)
             case ":quit":
                 self.ended = True
             case _:
-                raise QueryError(f"{command} is no command here: there are {', '.join(META_COMMANDS)}")
+                raise UsageError(f"{command} is not a command here: there are {', '.join(META_COMMANDS)}")
 
     def _explain(self, text: str) -> None:
         from n2gdb.grammar.ast import Mode
         from n2gdb.query.parse import read_query
 
         if not text:
-            raise QueryError(":explain takes a query, or explains the last: none was asked yet")
+            raise UsageError(":explain takes a query, or explains the last: none was asked yet")
         asked = replace(read_query(text), mode=Mode.EXPLAIN)
         print_answer(self._database.query(asked), as_json=self._as_json)
 

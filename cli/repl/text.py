@@ -1,4 +1,4 @@
-"""What stands in the shell's lines: its own commands, and where a statement is not finished yet."""
+"""The shell's input: its own commands, and where a statement is not finished yet."""
 
 from __future__ import annotations
 

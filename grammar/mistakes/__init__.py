@@ -1,1 +1,1 @@
-"""What people write instead: each frequent mistake, and the message it gets."""
+"""Frequent mistakes in queries, and the message for each."""

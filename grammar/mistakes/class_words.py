@@ -1,4 +1,4 @@
-"""What a token class is called elsewhere, and what to write here."""
+"""Names that token classes have elsewhere, and what to write instead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OTHER = {
     "space": "newline tab blank ws s linebreak indent eol",
 }
 _CLASSES = {word: name for name, words in _OTHER.items() for word in words.split()}
-#: What is no class, and how it is asked for.
+#: What is not a class, and how it is asked for.
 _EXPRESSED = {
     "lower": "write /[a-z]+/",
     "lowercase": "write /[a-z]+/",

@@ -1,4 +1,4 @@
-"""The mistakes that people make most in WHERE and behind it: one function a mistake, each its own message.
+"""Frequent mistakes in WHERE and after it: one function per mistake, each with its own message.
 
 A function returns what to say, with the offset of the caret where that is not the fault's own; None where
 the fault is another one. The first that knows the fault is heard.
@@ -23,7 +23,7 @@ def _operator(fault: Fault) -> Said:
         start -= 1
     found = re.compile(r"[=<>!]+").match(fault.text, start)
     if found and found.end() > fault.offset and found[0] not in _COMPARISONS and not fault.wants_step:
-        return f"{found[0]} is no comparison: write {_MEANT.get(found[0], 'one of = != < <= > >=')}", start
+        return f"{found[0]} is not a comparison: write {_MEANT.get(found[0], 'one of = != < <= > >=')}", start
     if (joined := re.match(r"&&?|\|\|", fault.rest)) and "VBAR" not in fault.accepted:
         return f"write {'OR' if joined[0] == '||' else 'AND'}"
     return None
@@ -87,14 +87,14 @@ def _order_key(fault: Fault) -> Said:
     if fault.wants_key and (field := re.match(r"-\s*(\w+)", fault.rest)):
         return f"the largest first is said by DESC: write {field[1]} DESC"
     if fault.previous in ("ASC", "DESC") and fault.word.lower() in FIELDS:
-        return f"{fault.previous} stands behind its field: write {fault.word} {fault.previous}"
+        return f"{fault.previous} goes after its field: write {fault.word} {fault.previous}"
     if "COMMA" not in fault.accepted or not fault.lists:
         return None
     if fault.previous in ("WHERE", "LIMIT", "RETURN", "ORDER", "MATCHING"):
         place = len(fault.before) - len(fault.previous)
         return f"a name is missing between the comma and {fault.previous}", place
     if re.match(r"[+*/-]", fault.rest):
-        return f"{fault.lists} takes fields alone, no arithmetic"
+        return f"{fault.lists} takes only fields, not arithmetic"
     if fault.keyword == "AS":
         return "columns keep their names: leave AS out"
     if fault.word.lower() in RETURNED:
@@ -124,7 +124,7 @@ def _no_number(fault: Fault) -> Said:
     after = re.match(r"[a-z_]\w*", fault.rest, re.IGNORECASE)
     if before is None or after is None:
         return None
-    return f"{before[0]}{after[0]} is no number: write its digits, as in 0.5 or 1000", before.start()
+    return f"{before[0]}{after[0]} is not a number: write its digits, as in 0.5 or 1000", before.start()
 
 
 def _closed(fault: Fault) -> Said:
@@ -174,7 +174,7 @@ def _other_sign(fault: Fault) -> Said:
     if fault.rest.startswith(":"):
         return "write = for :"
     if fault.rest[:1] in ("~", "≈"):
-        return f"{fault.rest[0]} is no comparison: write a range, as in f1 IN 0.4..0.6"
+        return f"{fault.rest[0]} is not a comparison: write a range, as in f1 IN 0.4..0.6"
     if fault.rest.startswith(".") and (field := re.match(r"\.(\w+)", fault.rest)):
         return f"fields stand by themselves: write {field[1]}"
     joined = f"{fault.previous}_{fault.word}".lower()

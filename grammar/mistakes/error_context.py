@@ -1,4 +1,4 @@
-"""Where a query stops making sense, and what stands around that place."""
+"""Where a query stops making sense, and the text around that place."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Fault:
 
     @property
     def lists(self) -> str:
-        """The keyword that the names at the fault are listed behind: ORDER BY, RETURN or none."""
+        """The keyword that the names at the fault follow: ORDER BY, RETURN or none."""
         found = re.search(r"\b(order\s+by|return)\b[\w\s,]*$", self.before, re.IGNORECASE)
         return " ".join(found[1].upper().split()) if found else ""
 

@@ -1,4 +1,4 @@
-"""Words of other languages and of plain English, and what stands for them here: one function a kind.
+"""Words of other languages and of plain English, and what to write instead: one function per kind.
 
 A function returns what to say, with the offset of the caret where that is not the fault's own; None where
 the fault is another one. The first that knows the fault is heard.

@@ -1,4 +1,4 @@
-"""The mistakes that people make most in writing a pattern, each with its own message: one function a mistake.
+"""Frequent mistakes in patterns: one function per mistake, each with its own message.
 
 A function returns what to say, with the offset of the caret where that is not the fault's own; None where
 the fault is another one. The first that knows the fault is heard.
@@ -17,8 +17,8 @@ __all__ = ["PATTERN_MISTAKES"]
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 #: Signs that a keyboard or a word processor gives, and what to write.
 _SIGNS = {
-    "`": "` is no quote: write ' or \"",
-    "´": "´ is no quote: write ' or \"",
+    "`": "` is not a quote: write ' or \"",
+    "´": "´ is not a quote: write ' or \"",
     "…": "… is a single sign: write ... with three full stops",
     "≥": "write >= for ≥",
     "≤": "write <= for ≤",
@@ -75,7 +75,7 @@ def _neuron_name(fault: Fault) -> Said:
     found = re.match(r"L(\d+)N(\d+)\b", fault.rest, re.IGNORECASE)
     if found is None or fault.asks_tokens:
         return None
-    if fault.accepted & {"_TO", "_OF", "_ON"} and fault.previous != "PATTERNS":  # that word alone is missing
+    if fault.accepted & {"_TO", "_OF", "_ON"} and fault.previous != "PATTERNS":  # only that word is missing
         return None
     if "NEURONS" in fault.accepted:
         return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"
@@ -132,7 +132,7 @@ def _broken_step(fault: Fault) -> Said:
 
 
 def _not_a_token(fault: Fault) -> Said:
-    """Find a step that is no test of one token, where only a test may stand."""
+    """Find a step that is not a test of one token, where only a test may stand."""
     if not fault.wants_step or "RUN" in fault.accepted:
         return None
     if re.match(r"\$\w", fault.rest):
@@ -186,7 +186,11 @@ def _grouped_pattern(fault: Fault) -> Said:
 
 
 def _single_token(fault: Fault) -> Said:
-    clause = re.search(r"\b(mentioning|activating\s+on)\s+\S[^()|]*$", fault.before[-200:], re.IGNORECASE)
+    clause = re.search(
+        r"\b(mentioning|promoting|suppressing|activating\s+on)\s+\S[^()|]*$",
+        fault.before[-200:],
+        re.IGNORECASE,
+    )
     if clause is None or fault.wants_step:
         return None
     keyword = " ".join(clause[1].upper().split())
@@ -198,7 +202,7 @@ def _single_token(fault: Fault) -> Said:
 
 
 def _fired_text(fault: Fault) -> Said:
-    """Find what follows the text of FIRING ON and is no part of it."""
+    """Find what follows the text of FIRING ON and is not a part of it."""
     if "_AT" not in fault.accepted:
         return None
     if fault.keyword in _CONNECTORS:

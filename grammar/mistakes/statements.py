@@ -1,4 +1,4 @@
-"""The mistakes that people make most around patterns, each with its own message: one function a mistake.
+"""Frequent mistakes around patterns: one function per mistake, each with its own message.
 
 A function returns what to say, with the offset of the caret where that is not the fault's own; None where
 the fault is another one. The first that knows the fault is heard.
@@ -60,7 +60,7 @@ def _similarity(fault: Fault) -> Said:
     if ranked and (fault.keyword == "ABOVE" or fault.rest[:1] in ("<", ">", "=")):
         return "RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 ABOVE 0.9"
     if fault.keyword == "TO" and fault.previous == "SIMILARITY":
-        return "similarity is no field: write RANK BY SIMILARITY TO L3N45"
+        return "similarity is not a field: write RANK BY SIMILARITY TO L3N45"
     if "_ABOVE" not in fault.accepted:
         return None
     if re.match(r"[\d.]", fault.rest):
@@ -73,7 +73,7 @@ def _similarity(fault: Fault) -> Said:
         if re.match(r"<|below|under", bound[0], re.IGNORECASE):
             clause = re.search(r"\w+\s+(?:to|of)\s+L\d+N\d+$", fault.before, re.IGNORECASE)
             example = " ".join(clause[0].upper().split()) if clause else "SIMILAR TO L3N45"
-            return f"a similarity is bounded by ABOVE alone: write NOT {example} ABOVE {bound[1]}"
+            return f"a similarity can only be bounded by ABOVE: write NOT {example} ABOVE {bound[1]}"
         return f"a similarity is bounded by ABOVE: write ABOVE {bound[1]}"
     if fault.keyword == "USING":
         return "USING is of SIMILAR TO and RANK BY: SUBSET OF and SUPERSET OF compare tokens, leave it out"
@@ -84,7 +84,7 @@ def _semicolon(fault: Fault) -> Said:
     if fault.rest.startswith(";") and "COMMA" in fault.accepted:
         return "what is listed is parted by commas: a semicolon ends a query"
     if fault.rest.startswith(";") or fault.before.endswith(";"):
-        return "one query at a time: nothing stands behind a semicolon"
+        return "one query at a time: nothing may follow a semicolon"
     if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:
         return "a comment starts with --"
     return None
@@ -151,13 +151,13 @@ def _clause_missing(fault: Fault) -> Said:
 
 
 #: The clauses of a single token.
-_SINGLE = ("MENTIONING", "ACTIVATING ON")
+_SINGLE = ("MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING ON")
 
 
 def _clause_before(fault: Fault) -> str:
     """Return the keyword of the last clause before the fault that takes a token or a text."""
     found = re.findall(
-        r"\b(matching|mentioning|activating\s+on|firing\s+on)\b",
+        r"\b(matching|mentioning|promoting|suppressing|activating\s+on|firing\s+on)\b",
         LITERAL.sub("''", fault.before),
         re.IGNORECASE,
     )

@@ -1,4 +1,4 @@
-"""What a person is told when a query does not parse: what stands there, and what could."""
+"""The message for a query that does not parse: what is there, and what could be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From parsed rules to the AST: one method a rule, each checking what the grammar cannot."""
+"""Tree builder: one method per grammar rule, each checking what the grammar cannot."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from lark import Token, v_args
 
@@ -16,6 +16,7 @@ from n2gdb.grammar.ast import (
     ContainedIn,
     Contains,
     Count,
+    Effect,
     FiringOn,
     Formula,
     Grouping,
@@ -36,12 +37,16 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenQuery,
     TokenTest,
+    Variable,
+    Writing,
+    WrittenVariable,
 )
 from n2gdb.grammar.conditions import Condition
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import RETURNED, nearest
 from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
+from n2gdb.grammar.patterns import Position
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of, unescaped
 
@@ -125,8 +130,33 @@ class Builder(PatternBuilder, ConditionBuilder):
     def negation(self, operand: Formula[object]) -> Not[object]:
         return Not(operand)
 
-    def matching(self, keyword: Token, pattern: TokenPattern) -> Matching:
-        return Matching(pattern, at=position_of(keyword))
+    def matching(
+        self, keyword: Token, pattern: TokenPattern, *written: Writing | WrittenVariable
+    ) -> Formula[Clause]:
+        """Join what is written: a variable's token belongs to the match, any other is a clause of its own."""
+        variables = tuple(each for each in written if isinstance(each, WrittenVariable))
+        known = {step.name for step in pattern.steps if isinstance(step, Variable)}
+        for each in variables:
+            if each.variable.name not in known:
+                _fail_unmatched(f"${each.variable.name}", each.effect, each.variable.at)
+        clause = Matching(pattern, variables, at=position_of(keyword))
+        others = tuple(each for each in written if isinstance(each, Writing))
+        return And((clause, *others)) if others else clause
+
+    def writing(self, effect: tuple[Effect, Position], test: TokenTest) -> Writing:
+        return Writing(effect[0], test, at=effect[1])
+
+    def unmatched_variable(self, effect: tuple[Effect, Position], name: Token) -> Writing:
+        _fail_unmatched(str(name), effect[0], position_of(name))
+
+    def written_token(self, effect: tuple[Effect, Position], test: TokenTest) -> Writing:
+        return self.writing(effect, test)
+
+    def written_variable(self, effect: tuple[Effect, Position], name: Token) -> WrittenVariable:
+        return WrittenVariable(effect[0], self.variable(name))
+
+    def effect(self, keyword: Token) -> tuple[Effect, Position]:
+        return Effect(keyword.upper()), position_of(keyword)
 
     def mentioning(self, keyword: Token, test: TokenTest) -> Mentioning:
         return Mentioning(test, at=position_of(keyword))
@@ -208,7 +238,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return keyword, "count", Count(Grouping(word))
 
 
-#: What is no column, and what to write.
+#: What is not a column, and what to write.
 _COLUMNS = {
     **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
     **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),
@@ -216,6 +246,14 @@ _COLUMNS = {
     **dict.fromkeys(("name", "id"), "write neuron"),
     "distinct": "every row of an answer is another one",
 }
+
+
+def _fail_unmatched(name: str, effect: Effect, at: Position) -> NoReturn:
+    fail(
+        f"{name} stands in no pattern right before {effect.value}: write MATCHING {name} {effect.value}"
+        f" {name}, with no AND between",
+        at,
+    )
 
 
 def _token(token: Token) -> int:

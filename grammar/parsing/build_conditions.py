@@ -1,4 +1,4 @@
-"""From parsed rules to conditions: one method a rule of the section *WHERE* of query.lark."""
+"""Tree builder for conditions: one method per rule of the section *WHERE* of query.lark."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102
@@ -127,7 +127,7 @@ class ConditionBuilder(Transformer[Token, Statement]):
 
 
 def _bare(expression: Expression) -> tuple[Field, Position]:
-    """Return the field that stands alone on the left of IN or of a word."""
+    """Return the field that is by itself on the left of IN or of a word."""
     if not isinstance(expression, FieldValue):
         fail(
             "a single field stands before IN, IS MISSING and a word in quotes",

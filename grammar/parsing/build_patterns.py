@@ -1,4 +1,4 @@
-"""From parsed rules to patterns: one method a rule of the section *patterns* of query.lark."""
+"""Tree builder for patterns: one method per rule of the section *patterns* of query.lark."""
 
 # A method is named after its rule, which query.lark explains.
 # ruff: noqa: D102

@@ -1,4 +1,4 @@
-"""What a statement that is still being written may go on with."""
+"""What may follow in a statement that is still being typed."""
 
 from __future__ import annotations
 

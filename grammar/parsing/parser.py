@@ -1,4 +1,4 @@
-"""Text in, tree out."""
+"""The parser: text to syntax tree."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The corpus: documents, windows, and their store on disk."""
+"""The corpus: documents, tokens, context windows, and their store on disk."""

@@ -1,4 +1,4 @@
-"""Cutting text: no document is held whole however long it is, and none is cut within a word if it can be."""
+"""Splitting long text: no document is held in memory as a whole, and words are kept whole if possible."""
 
 from __future__ import annotations
 

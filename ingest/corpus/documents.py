@@ -1,4 +1,4 @@
-"""The corpus: documents out of files, standard input or a data set, one by one, never all at once."""
+"""Documents of a corpus: read one by one from files, standard input or a data set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, Self, cast
 
-from n2gdb.errors import CorpusError, one_line
+from n2gdb.errors import CorpusError, MissingDependencyError, one_line
 from n2gdb.ingest.corpus.files import FORMS, kind_of, read_file, read_stream
 from n2gdb.ingest.corpus.rows import PassedOver, documents_of
 from n2gdb.ingest.corpus.windows import Windows
@@ -98,7 +98,9 @@ def _read_data_set(of: _DataSet, field: str, passed: PassedOver, shuffle: int | 
     try:
         import datasets
     except ImportError as error:
-        raise CorpusError(f"{of.name}: to read from the hub takes a package: pip install datasets") from error
+        raise MissingDependencyError(
+            f"{of.name}: to read from the hub takes a package: pip install datasets"
+        ) from error
     try:
         named = (of.name,) if of.configuration is None else (of.name, of.configuration)
         at = {} if of.revision is None else {"revision": of.revision}

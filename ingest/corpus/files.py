@@ -1,4 +1,4 @@
-"""Files of a corpus: text, JSON lines, parquet, compressed or not, a little at a time."""
+"""Corpus files: text, JSON lines or parquet, compressed or not, read a little at a time."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _read_parquet(path: Path, field: str, passed: PassedOver) -> Iterator[str]:
     try:
         file = pq.ParquetFile(path, buffer_size=_BUFFER, page_checksum_verification=True)
     except pa.ArrowException as error:
-        raise CorpusError(f"{path} is no parquet file: {one_line(error)}") from error
+        raise CorpusError(f"{path} is not a parquet file: {one_line(error)}") from error
     with file:
         if field not in file.schema_arrow.names:
             raise missing_field(field, file.schema_arrow.names, str(path))

@@ -1,4 +1,4 @@
-"""Rows of a corpus: each is text, or has none and is passed over, or is refused with its place."""
+"""Rows of a corpus: each has text, or is skipped, or is refused with its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawing text: a bound on tokens takes passages from all over a corpus, not its first book.
+"""Sampling text: with a bound on tokens, passages are drawn from all over the corpus.
 
 Each passage gets a random number, seeded, by its place in the corpus; those with the smallest are taken
 until there are tokens enough. So fewer tokens are always the beginning of more, and what was scanned of them
@@ -49,7 +49,7 @@ class Draw:
         """Yield drawn passages as tokens until these are enough: (token,) each, none empty.
 
         Of an endless corpus passages come as they are read, shuffled among 1,024 at a time. Raises
-        StorageError where there is no room for what waits.
+        StorageError where there is no space for what waits.
         """
         random = Random(self.seed)
         passages = (passage for text in documents for passage in cut_text([text], _PASSAGE))

@@ -41,7 +41,7 @@ class CorpusStore:
         """Cut a corpus into windows and write them into a temporary file of ``folder``.
 
         A bound on the tokens draws them from all over the corpus. Raises CorpusError for a corpus that cannot
-        be read, StorageError where there is no room.
+        be read, StorageError where there is no space.
         """
         width = min(config.window, model.n_ctx)
         path = folder / ".corpus"

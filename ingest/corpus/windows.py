@@ -1,4 +1,4 @@
-"""Context windows: the corpus as one stream of tokens, cut to the length that a model reads."""
+"""Context windows: the corpus as one stream of tokens, cut to the model's context length."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Reader(Protocol):
 class Windows:
     """Windows of a corpus, read once, in batches; memory does not grow with the corpus.
 
-    Documents are joined by ``separator`` and cut into windows of ``length`` tokens, each behind a BOS
+    Documents are joined by ``separator`` and cut into windows of ``length`` tokens, each after a BOS
     when the model has one, as models are trained. Without a separator no window spans two documents.
     A window cut short by the end is padded with PAD.
 

@@ -1,1 +1,1 @@
-"""Assets of the demo model: see README.md beside this file."""
+"""Files of the demo model; see README.md in this folder."""

@@ -1,1 +1,1 @@
-"""What a stored database is held against: held-out text, trajectories, true activations."""
+"""Evaluation of a stored database: held-out text, trajectories, true activations."""

@@ -1,4 +1,4 @@
-"""Held-out judging: how well stored graphs and look-up tables predict neurons on random text.
+"""Held-out evaluation: how well stored graphs and look-up tables predict neurons on random text.
 
 Top examples flatter: every one of them holds a firing. In random text firings are rare, and a graph that
 fires too often shows it.

@@ -1,4 +1,4 @@
-"""Trajectories: run the pivots of top examples behind ever longer contexts.
+"""Trajectories: activations of top examples' pivots after ever longer contexts.
 
 Source: N2G, arXiv 2305.19911, figure 2.
 """
@@ -38,7 +38,7 @@ __all__ = ["average", "follow_contexts", "layer_trajectories", "neuron_trajector
 
 
 def follow_contexts(engine: Engine, layer: int, examples: Examples, lengths: Sequence[int]) -> FloatArray:
-    """Normalised activation of each pivot in prompts of at most so many tokens, behind a BOS.
+    """Normalised activation of each pivot in prompts of at most so many tokens, after a BOS.
 
     A prompt ends on the pivot and begins no earlier than its window or the last special token before it;
     without a BOS one more token stands before a lone pivot. Returns (example, length) float32.
@@ -59,7 +59,7 @@ def _reaches(engine: Engine, examples: Examples, longest: int) -> IndexArray:
 
 
 def _suffixes(bos: int | None, examples: Examples, row: IndexArray, length: IndexArray) -> IntArray:
-    """Cut the last tokens up to pivots, each suffix of its own length, behind a BOS: (suffix, position)."""
+    """Cut the last tokens up to pivots, each suffix of its own length, after a BOS: (suffix, position)."""
     place = np.arange(length.max())
     inside = place < length[:, None]
     position = examples.pivot[row, None] + 1 - length[:, None] + place  # (suffix, position)

@@ -1,4 +1,4 @@
-"""The truth about a text: what a neuron really does on every token, by the model itself."""
+"""True activations: what the model's neurons do on every token of a text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def true_activations(
 
     As in ingest, a BOS stands in front where the model was trained with one, unless the text begins with
     it, and special tokens count as 0, as does the first token for a model without BOS. A text longer than
-    the model's context is read in windows that overlap by half: every token behind the first window has half
+    the model's context is read in windows that overlap by half: every token after the first window has half
     a context before it. ``engine`` runs the neuron's model. Raises SelectionError for a neuron that never
     fires on its corpus, and UnknownNameError for a token id that the model does not have.
     """

@@ -1,1 +1,1 @@
-"""Batched inference over prompts of many units."""
+"""Batched inference over the prompts of many neurons."""

@@ -1,4 +1,4 @@
-"""The batched engine: prompts of many neurons share passes, and what they begin with alike is run once.
+"""The batched engine: prompts of many neurons share passes, and common prefixes are run once.
 
 Prompts are rows of token ids, padded on the right with PAD. A model with a trunk runs them as packed
 trees; any other as padded batches (``passes``), each distinct prompt once: attention is causal, so padding
@@ -60,7 +60,7 @@ class Engine:
 
     @property
     def askers(self) -> int:
-        """How many threads may ask at a time: while one sorts what it was told, another's passes run."""
+        """How many threads may ask at a time: while one sorts its results, another's passes run."""
         return self.passes.askers
 
     def stop(self) -> None:

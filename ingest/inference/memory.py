@@ -1,4 +1,4 @@
-"""Memory: what an ingest may take beside the model itself, whatever the corpus and however large the model.
+"""Memory budget: what an ingest may take beside the model, whatever the size of corpus and model.
 
 The scan keeps the strongest windows of every neuron: as many layers at once as fit, each group of them in a
 pass over the corpus of its own. Prompts are run in batches that fit.

@@ -1,4 +1,4 @@
-"""Passes over prompts, in the two ways that there are: as packed trees, and as padded batches."""
+"""Passes over prompts: as packed trees, or as padded batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cores: independent pieces of work run side by side, each on one core, instead of one piece on all.
+"""Threads: independent pieces of work run in parallel, one core each.
 
 Small tensors gain little from many cores, and waiting for one another at every step costs them much, most
 of all on a machine with other work. An accelerator is fed by two threads, so that one prepares while the

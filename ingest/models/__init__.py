@@ -1,1 +1,1 @@
-"""Subject models: loading them, their sites, and the passes through their layers."""
+"""Subject models: loading, sites, and passes through their layers."""

@@ -1,4 +1,4 @@
-"""What a model computes, as one SHA-256: its configuration and its weights.
+"""Fingerprint of a model: one SHA-256 of its configuration and its weights.
 
 All of a configuration counts but what is known to leave activations alone, so that a field which a new
 architecture brings is never overlooked. Fields at their default are left out, so that a later version of a

@@ -1,4 +1,4 @@
-"""Run the norms of a bridge as plain torch: the same numbers, fewer passes.
+"""Fused norms: a bridge's norms run as plain torch, with the same numbers in fewer passes.
 
 A bridge lays LayerNorm out in single steps, so that each can be hooked. n2gdb reads one site a layer, and
 no site lies inside a norm; there the fused kernel of torch does the work. Hooks inside a norm no longer

@@ -1,4 +1,4 @@
-"""Models in Hugging Face's formats: a local directory, a GGUF file, or a name on the hub."""
+"""Models in Hugging Face formats: a local directory, a GGUF file, or a name on the hub."""
 
 from __future__ import annotations
 

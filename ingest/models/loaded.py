@@ -1,4 +1,4 @@
-"""A model as it comes off the disk: its bridge, its tokenizer, and what it computes as one hash."""
+"""A loaded model: its bridge, its tokenizer and its fingerprint."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Loaded:
 
 
 def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
-    """Check and name a model that its bridge alone knows; raises ModelError for NaN among its weights."""
+    """Check and name a model that only its bridge knows; raises ModelError for NaN among its weights."""
     weights = bridge.state_dict()
     require_finite(weights)
     return Loaded(bridge, tokenizer, model_fingerprint(bridge_configuration(bridge.cfg), weights))

@@ -47,7 +47,7 @@ def boot_native(directory: Path, name: str, device: str) -> Loaded:
         config = TransformerBridgeConfig(**{**fields, "model_name": name})
         bridge = boot(config, device=device, dtype=torch.float32, model_name=name)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        raise ModelError(f"{directory / 'config.json'} is no native model: {one_line(error)}") from error
+        raise ModelError(f"{directory / 'config.json'} is not a native model: {one_line(error)}") from error
     weights = _read_weights(directory / "model.safetensors")
     try:
         bridge.load_state_dict(convert_tl_checkpoint(weights, config), strict=True)
@@ -67,11 +67,11 @@ def _read_config(directory: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(f"{directory} is no model: it has no config.json") from error
+        raise ModelError(f"{directory} is not a model: it has no config.json") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ModelError(f"{path} is no JSON: {one_line(error)}") from error
+        raise ModelError(f"{path} is not JSON: {one_line(error)}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path} holds no JSON object")
     return config
@@ -82,7 +82,7 @@ def _read_weights(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise ModelError(f"{path.parent} is no model: it has no {path.name}")
+        raise ModelError(f"{path.parent} is not a model: it has no {path.name}")
     try:
         return {name: tensor.float() for name, tensor in load_file(path).items()}
     except (SafetensorError, OSError) as error:

@@ -1,8 +1,8 @@
-"""Packing: prompts laid into one tree of tokens, so that what they begin with alike is run once.
+"""Packing: prompts merged into one tree of tokens, so that common prefixes are run once.
 
 Prompts are rows of token ids, padded on the right with PAD. Sorted, a prompt shares its longest common
 prefix with the one before it and adds nodes of its own for the rest: masking a token costs only what
-stands behind it, and a prompt that is a prefix of another costs nothing.
+follows it, and a prompt that is a prefix of another costs nothing.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Packed:
     """Prompts as a tree: every node a token at a position, every prompt the path to its last node.
 
     Nodes are numbered prompt by prompt, from the front: a node's ancestors stand before it, and what
-    descends of it right behind.
+    descends from it right after.
     """
 
     token: IndexArray  # (node,)
     position: IndexArray  # (node,)
     prompt: IndexArray  # (node,) the first prompt that passes it
-    stop: IndexArray  # (node,) the first node behind it that does not descend of it
-    path: IndexArray  # (prompt, position) nodes; behind a prompt's end any
+    stop: IndexArray  # (node,) the first node after it that does not descend from it
+    path: IndexArray  # (prompt, position) nodes; any after a prompt's end
 
     def __len__(self) -> int:
         """Count the nodes."""
@@ -134,7 +134,7 @@ def split_padded(prompts: IntArray, tokens: int) -> Iterator[IndexArray]:
 
 
 def pack(prompts: IntArray) -> Packed:
-    """Lay sorted prompts into a tree: (prompt, position) with PAD behind."""
+    """Lay sorted prompts into a tree: (prompt, position), padded with PAD."""
     position = np.arange(prompts.shape[1])
     new = (position >= _shared(prompts)[:, None]) & (prompts != PAD)  # (prompt, position)
     row, column = np.nonzero(new)

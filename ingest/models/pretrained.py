@@ -1,4 +1,4 @@
-"""Models in Hugging Face's format: loaded by transformers alone, checked, and wrapped in a bridge.
+"""Models in Hugging Face format: loaded by transformers only, checked, and wrapped in a bridge.
 
 transformer-lens can load them too, but it runs pip for image-text models, leaves weights that are missing
 at random values, and gives tokenizers special tokens that they do not have. So it is handed a model that
@@ -51,7 +51,7 @@ def load_pretrained(source: str, failure: str, device: str) -> Loaded:
         raise ModelError(f"{failure}: {error}") from error
     except (OSError, ValueError, RuntimeError) as error:  # files, formats and the network
         raise ModelError(f"{failure}: {one_line(error)}") from error
-    except KeyError as error:  # a kind of activation or rotation that there is no class for
+    except KeyError as error:  # a kind of activation or rotation without a class
         raise ModelError(f"{failure}: transformers does not know {error}, which config.json names") from error
     except Exception as error:  # transformers and transformer-lens let any error through
         raise ModelError(f"{failure}: {type(error).__name__}: {one_line(error)}") from error
@@ -84,13 +84,12 @@ def _model_class(config: Any) -> Any:
     both_ways = kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
     if both_ways:
         raise ModelError(
-            f"{named} is not causal, its tokens read what stands behind them: only causal language models"
-            " can be read"
+            f"{named} is not causal, its tokens attend to later ones: only causal language models can be read"
         )
     for classes in (known.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, known.MODEL_FOR_CAUSAL_LM_MAPPING):
         if type(config) in classes:
             return classes[type(config)]
-    raise ModelError(f"{named} is no causal language model that transformers can load")
+    raise ModelError(f"{named} is not a causal language model that transformers can load")
 
 
 def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, Any]) -> Any:

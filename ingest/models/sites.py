@@ -1,4 +1,4 @@
-"""Where a model's neurons are read: the hook point of every layer's MLP activations."""
+"""Sites: the hook point of every layer's MLP activations."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find_sites(bridge: Any, name: str) -> Sites:
     """Find the hook point of every layer's neurons, and see by a pass that they can be read there.
 
     Raises ModelError, which calls the model ``name``: for MLPs that cannot be read, as mixtures of experts,
-    for a layer that a pass does not reach once, and for a model whose positions read what stands behind.
+    for a layer that a pass does not reach once, and for a model whose positions attend to later ones.
     """
     template = _POST if bridge.get_hook_point(_BEFORE_NORM.format(layer=0)) is None else _BEFORE_NORM
     points = tuple(_point(bridge, name, template, layer) for layer in range(bridge.cfg.n_layers))
@@ -48,11 +48,11 @@ def find_sites(bridge: Any, name: str) -> Sites:
     for (values,) in passed:
         if not torch.isfinite(values).all():
             raise ModelError(f"{name}: its activations are NaN or infinite: its weights are damaged")
-        # The prompts differ behind their first half: what stands there must not reach back.
+        # The prompts differ after their first half, which must not affect the first.
         one, other = values.view(*tokens.shape, -1)[:, : tokens.shape[1] // 2]
         if not close(other, one):
             raise ModelError(
-                f"{name} is not causal, its tokens read what stands behind them: only causal language models"
+                f"{name} is not causal, its tokens attend to later ones: only causal language models"
                 " can be read"
             )
     return Sites(template, points, widths[0][0])

@@ -1,4 +1,4 @@
-"""The model that a database was made of, loaded again."""
+"""The model that a database was made from, loaded again."""
 
 from __future__ import annotations
 

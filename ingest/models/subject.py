@@ -1,4 +1,4 @@
-"""The model whose neurons are read: loading it, and running it no further than needed."""
+"""The subject model: loaded, and run no further than needed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SubjectModel:
     """A causal language model, read at one site a layer; activations are float32.
 
     Tokens are (batch, position) int64 on ``device``, padded on the right with any token: attention is
-    causal, so what stands behind a position never changes it, and no mask is needed. Tensors returned
+    causal, so later tokens never change a position, and no mask is needed. Tensors returned
     are inference tensors on ``device``.
     """
 
@@ -278,7 +278,7 @@ def load_model(
         )
     if precision == "bfloat16" and model.trunk is None:
         raise ModelError(
-            f"{model.name} can be run in float32 alone: its layers have parts that n2gdb does not know"
+            f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
         )
     return model
 

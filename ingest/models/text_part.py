@@ -1,4 +1,4 @@
-"""The causal language model inside an image-text model: what is left where there are no images."""
+"""The causal language model inside an image-text model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from n2gdb.ingest.models.loaded import close, probe_tokens
 
 __all__ = ["text_part", "tried"]
 
-#: Text parts that transformers has no causal model for, and the one that computes the same on text alone:
+#: Text parts that transformers has no causal model for, and the one that computes the same on text only:
 #: their rotation has three coordinates for images, and one for text.
 _LIKE = {
     "qwen2_vl_text": ("Qwen2Config", "Qwen2ForCausalLM"),

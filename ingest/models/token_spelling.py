@@ -1,4 +1,4 @@
-"""How a tokenizer spells its tokens: from what stands in its vocabulary to the text that it means."""
+"""Token spelling: from a tokenizer's vocabulary to the text that each token stands for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Spelling:
     """The marks of one tokenizer.
 
     Text between words is marked in one of four ways: by the byte of the space (``Ġthe``), by a character in
-    its stead (``▁the``), by a mark on the pieces that go on a word (``##ing``), or by one behind the last
+    its stead (``▁the``), by a mark on the pieces that go on a word (``##ing``), or by one after the last
     piece of a word (``the</w>``).
     """
 
@@ -45,7 +45,7 @@ class Spelling:
     def text(self, token: str) -> str:
         """The text of a token: ``Ġthe``, ``▁the`` and, beside ``##ing``, ``the`` are `` the``.
 
-        A mark behind the last piece of a word is left out: whether a piece begins a word, it does not tell.
+        A mark after the last piece of a word is left out: it does not say whether a piece begins a word.
         """
         if self.last and token.endswith(self.last):
             token = token.removesuffix(self.last) or " "

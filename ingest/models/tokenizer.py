@@ -73,7 +73,7 @@ class ModelTokenizer:
                 f"{getattr(tokenizer, 'name_or_path', 'the model')}: its tokenizer has no tokenizer.json, "
                 "which n2gdb needs; save a fast one beside the model"
             )
-        private = Tokenizer.from_str(backend.to_str())  # truncation and padding below are ours alone
+        private = Tokenizer.from_str(backend.to_str())  # truncation and padding below are only ours
         return cls._assemble(
             private,
             d_vocab,
@@ -138,7 +138,7 @@ class ModelTokenizer:
         ]
         if self.backend.get_vocab_size() <= self.d_vocab:
             return encoded
-        # A padding token that was added to the tokenizer alone has no row in the embedding.
+        # A padding token that was added only to the tokenizer has no row in the embedding.
         return [[index for index in ids if index < self.d_vocab] for ids in encoded]
 
     def token_texts(self) -> list[str]:

@@ -1,7 +1,7 @@
 """The trunk: a model's layers on plain tensors, over a packed tree of prompts or windows.
 
 What a bridge runs one hooked step at a time for every prompt is run here once for every node of a tree,
-no further than to the site, and in the site's layer for the asked nodes alone.
+no further than to the site, and in the site's layer only for the requested nodes.
 """
 
 from __future__ import annotations

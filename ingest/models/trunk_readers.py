@@ -1,4 +1,4 @@
-"""Reading a trunk off a bridge: the models whose layers n2gdb knows how to run."""
+"""Trunk readers: the architectures whose layers n2gdb can run itself."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _has_plain_rotation(config: Any) -> bool:
     return parameters.get("rope_type", "default") not in ("dynamic", "longrope")
 
 
-#: By classes of the transformers library: whether a configuration has known parts alone, and how to read it.
+#: By classes of the transformers library: whether a configuration has only known parts, and how to read it.
 _KINDS: dict[str, tuple[Callable[[Any], bool], Callable[[Any, ReadLinear, bool], Trunk]]] = {
     "GPT2LMHeadModel": (_is_plain_gpt2, _gpt2),
     "GPTNeoXForCausalLM": (_has_plain_rotation, _neox),

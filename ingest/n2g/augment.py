@@ -125,7 +125,7 @@ class MaskedHelper:
                 "(--augment masked:DIRECTORY), or augment with model or embedding"
             ) from error
         if self._tokenizer.mask_token is None:
-            raise ModelError(f"{name!r} has no mask token, so it is no masked language model")
+            raise ModelError(f"{name!r} has no mask token, so it is not a masked language model")
 
     def propose(self, prompts: IntArray, positions: IndexArray, n: int) -> IndexArray:
         """See Helper; a proposal that is not one token of the subject model is left out."""

@@ -1,4 +1,4 @@
-"""The paper's baselines: tables that know what a neuron did after the same last tokens."""
+"""Baselines of the paper: look-up tables of what a neuron did after the same last tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidates: the patterns that a neuron's graph can be made of, from the bare token to deep context."""
+"""Candidate patterns of a neuron's graph, from the bare token to deep context."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Level:
         return 0.9 if self.threshold == math.inf else 0.5 + 0.4 * self.threshold
 
 
-#: The level that names the activating token alone, wherever a training example fires on it.
+#: The level that names only the activating token, wherever a training example fires on it.
 BARE = Level(math.inf, augmented=False)
 
 

@@ -1,4 +1,4 @@
-"""Firings: where prompts fire, and the context that matters there; patterns are read off them."""
+"""Firings: where prompts fire, and the important context there, from which patterns are read."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def verdict_of_counts(hits: int, n_true: int, n_predicted: int) -> Verdict:
 def predict_windows(graph: NeuronGraph, tokens: IntArray) -> FloatArray:
     """Predict along several windows at once: (window, position) -> (window, position).
 
-    They are laid behind one another with padding between that no pattern can cross.
+    They are laid one after another with padding between that no pattern can cross.
     """
     gap = int(graph.depth.max(initial=0))
     return graph.predict(lay(tokens, gap)).reshape(len(tokens), gap + tokens.shape[1])[:, gap:]

@@ -1,4 +1,4 @@
-"""What a model says of a neuron's training examples: prompts, their variants, and what each token matters."""
+"""Measuring: a model's activations on training prompts and their variants, and each token's importance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prune: the shortest end of a window that still makes the neuron fire on its pivot."""
+"""Prune: the shortest suffix of a window that still makes the neuron fire on its pivot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Prompts:
 
     source: IndexArray  # (prompt,)
     neuron: IndexArray  # (prompt,)
-    tokens: IntArray  # (prompt, position) with the BOS in front, PAD behind
+    tokens: IntArray  # (prompt, position) with the BOS in front, PAD after it
     pivot: IndexArray  # (prompt,) the last position
     activations: FloatArray  # (prompt, position) as the model gives them; only the pivot's until measured
     factor: FloatArray  # (prompt,) normalises them and makes up for what pruning lost
@@ -123,7 +123,7 @@ def _shortest(
 def _suffixes(
     bos: int | None, examples: Examples, row: IndexArray, length: IndexArray, limit: int
 ) -> IntArray:
-    """Cut the suffixes of these lengths that end on the pivots, behind a BOS: (row, position)."""
+    """Cut the suffixes of these lengths that end on the pivots, after a BOS: (row, position)."""
     place = np.arange(limit)
     inside = place < length[:, None]
     position = examples.pivot[row, None] + 1 - length[:, None] + place  # (row, limit)

@@ -1,4 +1,4 @@
-"""Random text: where every neuron fires in random windows of the corpus, in one pass for all layers."""
+"""Random text: every neuron's firings in random windows of the corpus, in one pass for all layers."""
 
 from __future__ import annotations
 

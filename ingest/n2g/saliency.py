@@ -1,4 +1,4 @@
-"""Saliency: how much of an activation is lost when a context token is masked."""
+"""Saliency: the share of an activation that is lost when a context token is masked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Spans:
 
     prompt: IndexArray  # (span,)
     first: IndexArray  # (span,)
-    stop: IndexArray  # (span,) behind the last
+    stop: IndexArray  # (span,) after the last
 
     def halves(self, rows: BoolArray) -> _Spans:
         """Cut the spans of these rows in two."""
@@ -135,14 +135,14 @@ def _mask(prompts: Prompts, spans: _Spans, mask: int) -> IntArray:
 
 
 def _activations(engine: Engine, layer: int, prompts: Prompts, spans: _Spans, asked: BoolArray) -> FloatArray:
-    """Activations with each span masked, at asked positions behind it: (span, position)."""
+    """Activations with each span masked, at requested positions after it: (span, position)."""
     variants = _mask(prompts, spans, engine.model.mask)
     later = np.arange(variants.shape[1]) >= spans.stop[:, None]
     return engine.activations(layer, variants, prompts.neuron[spans.prompt], asked[spans.prompt] & later)
 
 
 def _lost(prompts: Prompts, spans: _Spans, found: FloatArray, asked: BoolArray) -> FloatArray:
-    """Share of the activation at asked positions behind a span that masking it takes: (span, position)."""
+    """Share of the activation at requested positions after a span that masking it takes: (span, position)."""
     later = asked[spans.prompt] & (np.arange(found.shape[1]) >= spans.stop[:, None])
     ratio = np.divide(found, prompts.activations[spans.prompt], out=np.ones_like(found), where=later)
     lost: FloatArray = np.where(later, 1 - ratio, 0).astype(np.float32)

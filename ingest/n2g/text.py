@@ -1,4 +1,4 @@
-"""Text that patterns are weighed on: windows laid one after another, with what a neuron does there."""
+"""Text that patterns are scored on: windows end to end, with the neuron's activations."""
 
 from __future__ import annotations
 

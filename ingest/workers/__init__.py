@@ -1,1 +1,1 @@
-"""Who does the work: this process, processes beside it, or a Ray cluster."""
+"""Workers: this process, processes around one device, or a Ray cluster."""

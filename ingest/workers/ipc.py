@@ -1,4 +1,4 @@
-"""What a process without the model asks of the one that has it: passes, substitutes, and the next piece.
+"""Inter-process calls: what workers without the model request from the process that has it.
 
 Arrays go over and come back, so that an asker needs no device, and no time to load a model.
 """
@@ -17,7 +17,7 @@ __all__ = ["RequestKind", "Served", "ServedHelper"]
 
 
 class RequestKind(Enum):
-    """What is asked, with its arguments behind it."""
+    """A request, followed by its arguments."""
 
     RUN = auto()
     """Activations: the arguments are those of ``run``, of the passes that the model has."""

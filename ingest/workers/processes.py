@@ -1,4 +1,4 @@
-"""Processes around one device: this one runs the passes, those beside it do all the rest.
+"""Worker processes around one device: this process runs the passes, the others do the rest.
 
 An accelerator waits for whoever sorts prompts, reads patterns, refines and judges: one process in Python does
 not keep it busy. So each core has a process that learns pieces, and asks this one for what only the model

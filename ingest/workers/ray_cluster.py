@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster; Ray is loaded only where one is asked for."""
+"""The connection to a Ray cluster; Ray is loaded only if a cluster is requested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from n2gdb.errors import IngestError, one_line
+from n2gdb.errors import IngestError, MissingDependencyError, one_line
 
 __all__ = ["RayCluster", "connected", "require_ray"]
 
@@ -41,13 +41,13 @@ class RayCluster:
 
 
 def require_ray() -> Any:
-    """Load Ray; raise IngestError where it is not installed."""
+    """Load Ray; raise MissingDependencyError where it is not installed."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError as error:
-        raise IngestError(
+        raise MissingDependencyError(
             'ingest on a cluster needs Ray, which is not installed: pip install "n2gdb[ray]"'
         ) from error
     return ray

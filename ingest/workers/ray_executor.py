@@ -1,4 +1,4 @@
-"""The workers of a cluster as the crew of an ingest: they share the run's folder and fill it together."""
+"""Ray executor: a cluster's workers share the run's folder and fill it together."""
 
 from __future__ import annotations
 

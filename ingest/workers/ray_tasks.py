@@ -1,4 +1,4 @@
-"""What a worker of a cluster does, a function a task; each may be run again, and does nothing twice."""
+"""Tasks of a Ray worker, one function each; all are idempotent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers of a cluster: processes that each hold a model and take one task at a time, and may be lost."""
+"""Ray workers: processes that each hold a model, take one task at a time, and may be lost."""
 
 from __future__ import annotations
 

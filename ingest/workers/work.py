@@ -1,4 +1,4 @@
-"""A piece of work: some neurons of one layer, learned together and written as one shard."""
+"""Work units: some neurons of one layer, learned together and written as one shard."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Records and arrays that every layer shares: graphs, tokens, names, paths; no input or output."""
+"""Records and arrays shared by every layer: graphs, tokens, names, paths; no input or output."""

@@ -1,4 +1,4 @@
-"""Arguments of the Python interface, checked where they are given: the engine would say it in its own words.
+"""Validation of the Python API's arguments, where they are given.
 
 Each function returns the argument as a plain value, or raises QueryError: one line with the argument's name.
 """

@@ -1,4 +1,4 @@
-"""Behaviours: the disconnected parts of a neuron's graph, a count of which says how polysemantic it is.
+"""Behaviours: the disconnected parts of a neuron's graph; their number is its polysemy.
 
 Two activating tokens belong to one behaviour where their contexts share a token at the same depth, or are
 linked by others that do: the parts that the paper's picture of the graph falls into, in which any-tokens are

@@ -1,4 +1,4 @@
-"""Tokens that are parts of characters: where some stand side by side, the characters that they make."""
+"""Byte tokens: tokens that are parts of characters, and the characters that they form together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BYTES = re.compile(r"(?:\\x[0-9A-F]{2})+")
 def side_by_side(texts: Sequence[str | None]) -> Iterator[tuple[int, int, str | None]]:
     r"""Yield what adjacent tokens say: where each piece starts and ends among them, and its text.
 
-    A token is a piece by itself, unless it holds part of a character, as ``\xD8`` does, and those behind it
+    A token is a piece by itself, unless it holds part of a character, as ``\xD8`` does, and those after it
     the rest: then all of them are one. None, any token, is a piece by itself.
     """
     place = 0

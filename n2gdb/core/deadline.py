@@ -1,4 +1,4 @@
-"""One deadline for a question: its statements, their planning, and the Python between them.
+"""Deadlines: one per query, for its statements, their planning, and the Python between them.
 
 Whoever answers a question opens ``within``; what takes long below it looks at the clock with ``check_time``.
 """
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from typing import Any, TypeVar
 
 from n2gdb.errors import QueryError, QueryTimeoutError
@@ -60,12 +61,13 @@ def within(seconds: float | None) -> Iterator[None]:
         _DEADLINE.reset(token)
 
 
-def _lies_ahead(seconds: Any) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= _LONGEST
+def _lies_ahead(seconds: object) -> bool:
+    number: Any = seconds  # Real, as it is declared, has no order
+    return isinstance(seconds, Real) and not isinstance(number, bool) and bool(0 < number <= _LONGEST)
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError behind it."""
+    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError after it."""
     deadline = _DEADLINE.get()
     if deadline is None:
         return None

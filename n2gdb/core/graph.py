@@ -1,4 +1,4 @@
-"""The neuron graph: a trie of token patterns over token ids, held in arrays, and run on text."""
+"""The neuron graph: a trie of token patterns over token ids, stored in arrays, and run on text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from n2gdb.core.arrays import FloatArray, IndexArray, IntArray, IntegerArray
+from n2gdb.core.readings import counted
 from n2gdb.core.reals import as_decimal
 
 __all__ = ["IndexedText", "NeuronGraph", "Pattern", "Step"]
@@ -32,7 +33,7 @@ class Step:
 class Pattern:
     """One complete path: the activating token first, then context going back through the text.
 
-    ``steps`` holds the named tokens alone, by rising depth; a gap in depth is a run of any-tokens.
+    ``steps`` holds only the named tokens, by rising depth; a gap in depth is a run of any-tokens.
     ``activation`` is the normalised activation that the end mark carries.
 
     >>> pattern = next(neuron.graph.patterns())
@@ -67,7 +68,7 @@ class Pattern:
         return {"activation": self.activation, "steps": steps}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronGraph:
     """The trie of a neuron's patterns: stored, compared, and run on text.
 
@@ -135,6 +136,10 @@ class NeuronGraph:
 
     def __len__(self) -> int:
         return len(self.token)
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(self.n_patterns, 'pattern')}, {counted(len(self), 'node')}"
+        return f"<{type(self).__name__} {sizes}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NeuronGraph):

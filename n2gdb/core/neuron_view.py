@@ -1,4 +1,4 @@
-"""What pictures and readings ask of a neuron: its name, its figures, its graph, and its tokens' texts."""
+"""The interface of a neuron that pictures and readings need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pattern as people read it: its positions in text order, any-tokens and all."""
+"""Paths: patterns as people read them, in text order, with any-tokens."""
 
 from __future__ import annotations
 

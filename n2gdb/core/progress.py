@@ -1,4 +1,4 @@
-"""How a stage of ingest says how far it is."""
+"""Progress callbacks of an ingest's stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts beside what a neuron does on them: its top examples, and readings token by token."""
+"""Example and reading records: texts with a neuron's activations on their tokens."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "ReadToken",
     "ReadingRecord",
     "TokenLines",
+    "counted",
     "shown_texts",
     "token_lines",
     "tokens_counted",
@@ -110,7 +111,7 @@ class ReadingRecord:
 
     @property
     def agreement(self) -> Agreement:
-        """Count where graph and neuron fire together and where one of them does alone."""
+        """Count where graph and neuron fire together and where only one of them does."""
         known = [
             (token.true >= self.threshold, token.predicted >= self.threshold)
             for token in self.tokens
@@ -138,7 +139,7 @@ class ReadingRecord:
 
 @dataclass(frozen=True, slots=True)
 class TokenLines:
-    """A token's text, parted behind its last line break: what ends lines, how many, what begins the next."""
+    """A token's text, split after its last line break: what ends lines, how many, what begins the next."""
 
     ending: str
     breaks: int
@@ -170,4 +171,9 @@ def _has_activation(token: ReadToken) -> bool:
 
 def tokens_counted(count: int) -> str:
     """Write a number of tokens: ``1 token``, ``1,024 tokens``."""
-    return f"{count:,} token{'' if count == 1 else 's'}"
+    return counted(count, "token")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of what one is called: ``1 token``, ``1,024 tokens``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

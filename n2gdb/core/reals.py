@@ -1,4 +1,4 @@
-"""Real numbers as they are stored: as the decimals that they were measured as.
+"""Real numbers as they are stored: the shortest decimals of 32-bit floats.
 
 A run's shards keep reals in 32 bits. There 0.9 is 0.89999998, and read as a 64-bit number it would be less
 than the 0.9 that a query asks for. So a database holds 64-bit numbers, each the shortest decimal that the

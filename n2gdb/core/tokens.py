@@ -1,4 +1,4 @@
-"""Token text: what a token says, how people type it, and how it is shown."""
+"""Token text: normalised, classified, and displayed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 
 def text_of_bytes(raw: bytes) -> str:
-    r"""Decode a token's bytes; one that is no whole UTF-8 text is written in hex, ``\xE2\x80``."""
+    r"""Decode a token's bytes; one that is not a whole UTF-8 text is written in hex, ``\xE2\x80``."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -68,7 +68,7 @@ def display(text: str) -> str:
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""Write a text of whatever origin for a terminal: what would steer it stands in hex, ``\u001b``.
+    r"""Write a text of any origin for a terminal: control characters are written in hex, ``\u001b``.
 
     White space other than the space is written so, too, but for the characters ``kept``.
     """

@@ -16,7 +16,7 @@ keys rise with model, layer, source, index and side, in this order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, overload
 
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.fields import FIELDS
@@ -41,6 +41,7 @@ __all__ = [
     "SIDES",
     "WITHIN_MODEL",
     "NeuronName",
+    "OfNeuron",
     "UnitName",
     "UnitPlace",
     "item_key",
@@ -90,12 +91,18 @@ _WRITE = (
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, init=False)
 class UnitName:
     """A unit of one model, as people write it: ``L3N45``, ``L3N45-``, ``L6F650``, ``L6F650@res-jb``.
 
     ``N`` is a neuron of the layer's MLP, ``F`` a unit of another source. ``source`` names that one where it
     is written; empty, it is the layer's only one.
+
+    A name equals the text that it is written as, and hashes like it: a name finds what a dict holds by text,
+    and the other way round. It equals no other spelling, as two texts are equal only if they are the same.
+
+    >>> UnitName(3, 45) == UnitName("3/45") == "L3N45"
+    True
     """
 
     layer: int
@@ -103,6 +110,29 @@ class UnitName:
     side: str = POSITIVE
     latent: bool = False
     source: str = ""
+
+    @overload
+    def __init__(
+        self, layer: int, index: int, side: str = POSITIVE, latent: bool = False, source: str = ""
+    ) -> None: ...
+    @overload
+    def __init__(self, layer: str) -> None: ...
+    def __init__(
+        self,
+        layer: int | str,
+        index: int | None = None,
+        side: str = POSITIVE,
+        latent: bool = False,
+        source: str = "",
+    ) -> None:
+        """Take the parts of a name, or any text that ``parse`` reads."""
+        if index is None:
+            if not isinstance(layer, str):
+                raise UnknownNameError(f"layer {layer!r} alone names no neuron: give its index too")
+            read = UnitName.parse(layer)
+            layer, index, side, latent, source = read.layer, read.index, read.side, read.latent, read.source
+        for name, value in zip(self.__slots__, (layer, index, side, latent, source), strict=True):
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, name: str | UnitName) -> UnitName:
@@ -130,6 +160,17 @@ class UnitName:
             raise UnknownNameError(f"{text!r} is not a neuron's name: {_WRITE}")
         return cls(found.layer, found.index, found.side, found.latent, found.source)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, UnitName):
+            return self._parts() == other._parts()
+        return str(self) == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.layer, self.index, self.side, self.latent, self.source
+
     def _is_written(self) -> bool:
         """Whether it is made of what names are made of."""
         return (
@@ -140,6 +181,24 @@ class UnitName:
 
     def __str__(self) -> str:
         return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
+
+
+class OfNeuron:
+    """A record of one neuron, which it names; layer and index are those of the name."""
+
+    __slots__ = ()
+
+    neuron: UnitName
+
+    @property
+    def layer(self) -> int:
+        """Layer of the neuron."""
+        return self.neuron.layer
+
+    @property
+    def index(self) -> int:
+        """Index of the neuron in its layer."""
+        return self.neuron.index
 
 
 #: What units were called while neurons were all there was, and still are where most are neurons.

@@ -1,4 +1,4 @@
-"""Neuron graphs and the texts that they are run on, drawn."""
+"""Drawings of neuron graphs and of the texts that they are run on."""
 
 from __future__ import annotations
 

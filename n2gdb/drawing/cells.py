@@ -1,4 +1,4 @@
-"""How the alternatives of a mark stand in its box: side by side, in rows where there are many."""
+"""Cells: how the alternatives of a mark are arranged in its box."""
 
 from __future__ import annotations
 

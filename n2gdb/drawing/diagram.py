@@ -1,4 +1,4 @@
-"""What a picture of a neuron's graph shows: its patterns, before any layout.
+"""Diagrams: what a picture of a neuron's graph shows, before any layout.
 
 As in the paper, any-tokens are left out and patterns share what they have in common. Not as in the paper,
 they share no more than that: a path through the picture, from where a pattern may begin to an activating
@@ -70,9 +70,20 @@ class Diagram:
     left_out: int
     behaviours: int
     """Of the whole graph, whatever is shown of it."""
+    threshold: float
+    """The activation from which on the neuron fires."""
+
+    def strength(self, token: Named) -> float:
+        """Return how deep a token's colour is, 0 to 1: its importance, or activation beyond the threshold."""
+        if token.importance is not None:
+            return min(max(token.importance, 0.0), 1.0)
+        least = min(self.threshold, 1.0)
+        return min(max((token.activation - least) / (1.0 - least), 0.0), 1.0) if least < 1.0 else 1.0
 
 
-def read_diagram(graph: NeuronGraph, texts: Mapping[int, str], most: int | None = None) -> Diagram:
+def read_diagram(
+    graph: NeuronGraph, texts: Mapping[int, str], most: int | None = None, *, threshold: float = 0.5
+) -> Diagram:
     """Merge the strongest ``most`` patterns of a graph, all of them if None, into what is drawn."""
     import numpy as np
 
@@ -112,6 +123,7 @@ def read_diagram(graph: NeuronGraph, texts: Mapping[int, str], most: int | None 
         len(ends),
         len(ends) - len(strongest),
         int(behaviour.max(initial=-1)) + 1,
+        threshold,
     )
 
 
@@ -131,7 +143,7 @@ _START = -1
 def _states(
     graph: NeuronGraph, nodes: Sequence[int], begins: Mapping[int, float], behaviour: Sequence[int]
 ) -> dict[int, int]:
-    """Number the nodes so that two have one number where the same goes on behind them, to the left.
+    """Number the nodes so that two have one number if the same continues to the left of them.
 
     ``nodes`` are those shown, in preorder, with the parents of each. Behaviours share no number.
     """

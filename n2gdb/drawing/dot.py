@@ -1,4 +1,4 @@
-"""Plain DOT of a diagram, for Graphviz: what a picture shows, laid out elsewhere."""
+"""DOT output: a diagram in Graphviz's language."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _behaviours(diagram: Diagram) -> Iterator[str]:
     found = sorted({mark.behaviour for mark in diagram.marks})
     for behaviour in found:
         inside = [
-            f"  {place} {_attributes(mark)};"
+            f"  {place} {_attributes(diagram, mark)};"
             for place, mark in enumerate(diagram.marks)
             if mark.behaviour == behaviour
         ]
@@ -45,14 +45,14 @@ def _behaviours(diagram: Diagram) -> Iterator[str]:
             yield "  }"
 
 
-def _attributes(mark: Mark) -> str:
+def _attributes(diagram: Diagram, mark: Mark) -> str:
     label = " | ".join(label_of(token.text) for token in mark.tokens)
     if mark.depth:
-        hue, strength = 0.6, max(token.importance or 0.0 for token in mark.tokens)
+        hue, strength = 0.6, max(map(diagram.strength, mark.tokens))
     else:
-        hue, strength = 0.01, (mark.tokens[0].activation - 0.5) * 2
+        hue, strength = 0.01, diagram.strength(mark.tokens[0])
     rim = ", penwidth=2.5" if mark.begins is not None else ""
-    shade = 0.08 + 0.5 * min(max(strength, 0.0), 1.0)
+    shade = 0.08 + 0.5 * strength
     return f'[label={_quoted(label)}, fillcolor="{hue} {shade:.2f} 1.0"{rim}]'
 
 

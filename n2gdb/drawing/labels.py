@@ -1,4 +1,4 @@
-"""How a token is written in a picture, and how much room that takes."""
+"""Token labels in pictures, and their width."""
 
 from __future__ import annotations
 

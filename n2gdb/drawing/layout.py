@@ -1,4 +1,4 @@
-"""Where the marks of a diagram stand: columns by depth, the activating tokens on the right.
+"""Layout of a diagram: columns by depth, the activating tokens on the right.
 
 The layered way of drawing (Sugiyama et al. 1981): a column for every depth that is named, places kept free
 where a link passes a column, an order within each column that crosses few links, and heights that keep links
@@ -77,7 +77,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All clusters, and the room that they take, in pixels."""
+    """All clusters, and the space that they take, in pixels."""
 
     clusters: tuple[Cluster, ...]
     width: float

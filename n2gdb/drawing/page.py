@@ -1,4 +1,4 @@
-"""A page of its own around an SVG."""
+"""A standalone HTML page around an SVG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of neurons: one by itself, many on a sheet, two side by side, one as small as a table's line."""
+"""Pictures of neurons: one, a sheet of many, two side by side, or a thumbnail."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ class Picture:
     panel: Panel
 
     def svg(self) -> str:
-        """Return it as SVG that stands alone: light or dark with its reader's system, fonts aside."""
+        """Return it as a standalone SVG: light or dark with its reader's system, fonts aside."""
         return document(self.panel, self.title)
 
     def png(self, scale: float = 2.0) -> bytes:
-        """Return it as PNG on white, ``scale`` pixels a unit; raise FigureError without n2gdb[figures]."""
+        """Return it as PNG on white, ``scale`` pixels a unit.
+
+        Raises MissingDependencyError where n2gdb[figures] is not installed.
+        """
         from n2gdb.drawing.png import rasterised
 
         return rasterised(self.svg(), scale)
@@ -114,7 +117,8 @@ def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
 
 def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
     graph = neuron.graph
-    return read_diagram(graph, neuron.texts(graph.token.tolist()), most)
+    texts = neuron.texts(graph.token.tolist())
+    return read_diagram(graph, texts, most, threshold=neuron.fire_threshold)
 
 
 def _heading(neuron: NeuronView, diagram: Diagram) -> Panel:
@@ -149,6 +153,7 @@ def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: 
     """Set a legend below panels: of what is drawn, and no wider unless they are narrow."""
     legend = legend_panel(
         max(_CELL, *(panel.width for panel in panels)),
+        {diagram.threshold for diagram in diagrams},
         dashed=any(link.between for diagram in diagrams for link in diagram.links),
         context=any(mark.depth for diagram in diagrams for mark in diagram.marks),
         several=any(len(mark.tokens) > 1 for diagram in diagrams for mark in diagram.marks),

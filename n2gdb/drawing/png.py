@@ -1,10 +1,10 @@
-"""PNG: an SVG rasterised by resvg, with fonts that come with matplotlib beside those of the system."""
+"""PNG output: SVG rasterised by resvg, with matplotlib's fonts besides those of the system."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from n2gdb.errors import FigureError
+from n2gdb.errors import MissingDependencyError
 
 __all__ = ["rasterised"]
 
@@ -12,12 +12,14 @@ _FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf")
 
 
 def rasterised(svg: str, scale: float) -> bytes:
-    """Draw an SVG on white, ``scale`` pixels a unit; raise FigureError where n2gdb[figures] is missing."""
+    """Draw an SVG on white, ``scale`` pixels a unit; raise MissingDependencyError without n2gdb[figures]."""
     try:
         import resvg_py
         from matplotlib import get_data_path
     except ImportError as error:
-        raise FigureError("PNG needs resvg-py and matplotlib's fonts: install n2gdb[figures]") from error
+        raise MissingDependencyError(
+            "PNG needs resvg-py and matplotlib's fonts: install n2gdb[figures]"
+        ) from error
     fonts = Path(get_data_path()) / "fonts" / "ttf"
     return bytes(
         resvg_py.svg_to_bytes(

@@ -1,4 +1,4 @@
-"""A reading as HTML: every token coloured by activation, the truth above the prediction, patterns on hover.
+"""Readings as HTML: tokens coloured by activation, truth above prediction, patterns on hover.
 
 It needs no script: nothing runs where it is shown, and a notebook keeps it as it is.
 """

@@ -1,4 +1,4 @@
-"""How a reading looks in a browser: colours, rows, and the context that lights up under the pointer."""
+"""Style sheet of readings: colours, rows, and the context that is highlighted on hover."""
 
 from __future__ import annotations
 

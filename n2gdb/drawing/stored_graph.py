@@ -1,4 +1,4 @@
-"""A stored neuron's graph, which knows the texts of its tokens and shows itself in a notebook."""
+"""A stored neuron's graph with the texts of its tokens, shown as a picture in notebooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from n2gdb.drawing.picture import draw_graph
 __all__ = ["StoredGraph"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StoredGraph(NeuronGraph):
     """A graph out of a database: equal to the same graph from elsewhere, and drawn with its tokens' texts."""
 
@@ -23,5 +23,14 @@ class StoredGraph(NeuronGraph):
         columns = (graph.token, graph.depth, graph.parent, graph.importance, graph.end)
         return cls(*columns, texts=texts)
 
+    def __reduce__(self) -> tuple[Callable[..., StoredGraph], tuple[NeuronGraph, Mapping[int, str]]]:
+        plain = NeuronGraph(self.token, self.depth, self.parent, self.importance, self.end)
+        return _unpickled, (plain, dict(self.texts(set(self.token.tolist()))))
+
     def _repr_svg_(self) -> str:
         return draw_graph(self, self.texts(set(self.token.tolist()))).svg()
+
+
+def _unpickled(graph: NeuronGraph, texts: Mapping[int, str]) -> StoredGraph:
+    """Return a graph that holds the texts of its tokens itself, and needs no database for them."""
+    return StoredGraph.of(graph, lambda tokens: {token: texts[token] for token in tokens})

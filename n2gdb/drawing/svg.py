@@ -1,4 +1,4 @@
-"""SVG: clusters, headings and legends as elements, and the style that they share.
+"""SVG output: clusters, headings and legends as elements, and their shared style.
 
 Everything is drawn with attributes and a plain style sheet, so that browsers, notebooks and rasterisers
 agree; dark colours are an addition for who knows media queries. All text is escaped here.
@@ -6,7 +6,7 @@ agree; dark colours are an addition for who knows media queries. All text is esc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
@@ -47,7 +47,7 @@ _STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Part of a picture: elements whose corner is at (0, 0), and the room that they take, in pixels."""
+    """Part of a picture: elements whose corner is at (0, 0), and the space that they take, in pixels."""
 
     elements: str
     width: float
@@ -95,11 +95,14 @@ def diagram_panel(diagram: Diagram, layout: Layout, shared: Collection[tuple[str
     return Panel(elements, layout.width, layout.height)
 
 
-def legend_panel(width: float, *, dashed: bool, shared: bool, context: bool, several: bool) -> Panel:
+def legend_panel(
+    width: float, thresholds: Collection[float], *, dashed: bool, shared: bool, context: bool, several: bool
+) -> Panel:
     """What colours, rims and dashes mean, in lines no wider than ``width``."""
-    items = [(_scale("a", 0.5), "activation 0.5 to 1"), (_swatch("a b"), "a pattern may begin here")]
+    least = f"{min(thresholds):g}" if len(thresholds) == 1 else "from each threshold"
+    items = [(_scale(_red), f"activation {least} to 1"), (_swatch("a b"), "a pattern may begin here")]
     if context:
-        items.insert(1, (_scale("c", 0.0), "importance 0 to 1"))
+        items.insert(1, (_scale(_blue), "importance 0 to 1"))
     if several:
         items.append((_either(), "one of these tokens"))
     if dashed:
@@ -130,11 +133,12 @@ def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[tuple[str, i
     parts += _betweens(cluster.routes)
     for box in cluster.boxes:
         mark = diagram.marks[box.mark]
-        parts.append(_box(mark, box, {text for text, depth in shared if depth == mark.depth}))
+        here = {text for text, depth in shared if depth == mark.depth}
+        parts.append(_box(diagram, mark, box, here))
     return "".join(parts)
 
 
-def _box(mark: Mark, box: Box, shared: Collection[str]) -> str:
+def _box(diagram: Diagram, mark: Mark, box: Box, shared: Collection[str]) -> str:
     """Draw the tokens of a mark; several stand in a common rim, as alternatives."""
     kind = "a" if mark.depth == 0 else "c"
     rim = f"{kind} b" if mark.begins is not None else kind
@@ -151,25 +155,25 @@ def _box(mark: Mark, box: Box, shared: Collection[str]) -> str:
             token, x, y = next(tokens), box.x + cell.x, box.y + cell.y
             style = f"{kind} q" if several else rim
             ring = token.text in shared
-            parts.append(_cell(mark, token, replace(cell, x=x, y=y), style, ring=ring))
+            shade = (_red if mark.depth == 0 else _blue)(diagram.strength(token))
+            parts.append(_cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring))
             if cell is not row[-1]:
                 parts.append(_bar(x + cell.width + GAP / 2, y, cell.height))
     return "".join(parts)
 
 
-def _cell(mark: Mark, token: Named, cell: Cell, style: str, *, ring: bool) -> str:
-    strength = _red(token.activation) if token.importance is None else _blue(token.importance)
+def _cell(mark: Mark, token: Named, cell: Cell, style: str, shade: float, *, ring: bool) -> str:
     around = (
         f'<rect class="o" x="{cell.x - 4:.1f}" y="{cell.y - 4:.1f}" width="{cell.width + 8:.1f}"'
         f' height="{cell.height + 8:g}" rx="10"/>'
         if ring
         else ""
     )
-    white = ' class="w"' if strength > 0.75 else ""
+    white = ' class="w"' if shade > 0.75 else ""
     return (
         f'<g><title>{_text(_tooltip(mark, token))}</title>{around}<rect class="{style}" x="{cell.x:.1f}"'
         f' y="{cell.y:.1f}" width="{cell.width:.1f}" height="{cell.height:g}" rx="7"'
-        f' fill-opacity="{strength:.2f}"/><text{white} x="{cell.x + cell.width / 2:.1f}"'
+        f' fill-opacity="{shade:.2f}"/><text{white} x="{cell.x + cell.width / 2:.1f}"'
         f' y="{cell.y + cell.height / 2 + 4.5:.1f}" text-anchor="middle">{_text(label_of(token.text))}</text>'
         "</g>"
     )
@@ -227,13 +231,12 @@ def _between(x: float, y: float, count: int) -> Iterator[str]:
         yield f'<text class="s n" x="{x:.1f}" y="{y:.1f}">{count}</text>'
 
 
-def _scale(kind: str, low: float) -> str:
-    strengths: Iterable[float] = (low + (1 - low) * step / 5 for step in range(6))
-    shade = _red if kind == "a" else _blue
+def _scale(shade: Callable[[float], float]) -> str:
+    kind = "a" if shade is _red else "c"
     return "".join(
         f'<rect class="{kind} q" x="{5 * step}" y="2" width="5" height="14"'
-        f' fill-opacity="{shade(strength):.2f}"/>'
-        for step, strength in enumerate(strengths)
+        f' fill-opacity="{shade(step / 5):.2f}"/>'
+        for step in range(6)
     )
 
 
@@ -248,13 +251,12 @@ def _either() -> str:
     return f'<rect class="c m" x="2" y="1" width="27" height="16" rx="4"/>{cells}{_bar(15.5, 1.0, 16.0)}'
 
 
-def _red(activation: float) -> float:
-    """How opaque an activating token is: what fires has an activation of 0.5 or more."""
-    return 0.12 + 0.78 * min(max((activation - 0.5) / 0.5, 0.0), 1.0)
+def _red(strength: float) -> float:
+    return 0.12 + 0.78 * strength
 
 
-def _blue(importance: float) -> float:
-    return 0.06 + 0.84 * min(max(importance, 0.0), 1.0)
+def _blue(strength: float) -> float:
+    return 0.06 + 0.84 * strength
 
 
 def _text(text: str) -> str:

@@ -1,8 +1,9 @@
-"""Queries over HTTP: answered, checked as they are typed, completed, and explained."""
+"""Queries over HTTP: answered, checked while they are typed, completed, and explained."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -24,13 +25,24 @@ _LONGEST, _MOST_ROWS = 8_000, 200
 #: Columns by which the engine orders a whole answer.
 _SORTABLE = ("neuron", *FIELDS)
 
+#: Columns that a page draws as bars.
+_DRAWN = frozenset({"f1", "precision", "recall", "similarity"})
+
 
 def answer_query(
-    database: Database, query: str, *, model: str | None, limit: int, offset: int, order: str | None = None
+    database: Database,
+    query: str,
+    *,
+    model: str | None,
+    limit: int,
+    offset: int,
+    order: str | None = None,
+    find: str | None = None,
 ) -> dict[str, Any]:
     """Return some rows of an answer, from ``offset`` on, and how many there are in all.
 
-    ``order`` is a column, behind it ``desc`` or nothing: the whole answer in that order instead of its own.
+    ``order`` is a column, followed by ``desc`` or nothing: the whole answer in that order instead of its own.
+    ``find`` keeps only the rows that show this text somewhere, in any case.
     """
     started = perf_counter()
     asked = _read(query, model)
@@ -38,20 +50,26 @@ def answer_query(
     size = min(limit, _MOST_ROWS)
     if kind in ("counts", "stages"):
         found = database.query(asked)
-        rows, total = list(found), len(found)
-    elif order is not None and (isinstance(asked, TokenQuery) or asked.limit is not None or asked.offset):
-        found = database.query(asked)  # which rows there are follows from the query's own order
-        rows, total = _sorted(found, *_read_order(order))[offset : offset + size], len(found)
+        rows, total = [plain_record(row) for row in found], len(found)
     else:
-        if order is not None and isinstance(asked, Query):
-            asked = replace(asked, order=_keys(*_read_order(order)), rank=None)
-        found, total = _part(database, asked, size, offset)
-        rows = list(found)
+        # With LIMIT or OFFSET the query's own order says which rows there are.
+        if order is not None and isinstance(asked, Query) and asked.limit is None and not asked.offset:
+            asked, order = replace(asked, order=_keys(*_read_order(order)), rank=None), None
+        if order is None and find is None:
+            found, total = _part(database, asked, size, offset)
+            rows = [plain_record(row) for row in found]
+        else:
+            found = database.query(asked)
+            chosen = list(found) if order is None else _sorted(found, *_read_order(order))
+            if find is not None:
+                chosen = [row for row in timed(chosen) if _shows(plain_record(row), found.columns, find)]
+            total = len(chosen)
+            rows = [plain_record(row) for row in chosen[offset : offset + size]]
     return {
         "kind": kind,
         "columns": list(found.columns),
         "sortable": [column for column in found.columns if column in _SORTABLE],
-        "rows": [plain_record(row) for row in rows],
+        "rows": rows,
         "total": total,
         "notices": list(found.notices),
         "milliseconds": (perf_counter() - started) * 1000,
@@ -107,8 +125,22 @@ def _kind(asked: Statement) -> str:
     return "patterns" if asked.subject is Subject.PATTERNS else "neurons"
 
 
+def _shows(row: dict[str, Any], columns: Sequence[str], wanted: str) -> bool:
+    """Tell whether a row shows a text: in its names, its paths, or its numbers that are not drawn as bars."""
+    texts = (_text(row, column) for column in columns if column not in _DRAWN)
+    return any(wanted.casefold() in text.casefold() for text in texts)
+
+
+def _text(row: dict[str, Any], column: str) -> str:
+    if column == "path":
+        paths = [found["path"] for found in row["evidence"]] if "evidence" in row else [row["path"]]
+        return " ".join(step["shown"] for path in paths for step in path["steps"])
+    value = row["shown"] if column == "token" else row.get(column)
+    return "" if value is None else str(value)
+
+
 def _part(database: Database, asked: Statement, limit: int, offset: int) -> tuple[Answer[Any], int]:
-    """Ask for some rows alone, within the LIMIT and OFFSET of the query itself; return how many there are."""
+    """Ask for some rows only, within the LIMIT and OFFSET of the query itself; return how many there are."""
     skipped, most = asked.offset or 0, asked.limit
     size = limit if most is None else max(0, min(limit, most - offset))
     found = database.query(replace(asked, limit=size, offset=skipped + offset))
@@ -120,7 +152,7 @@ def _read_order(order: str) -> tuple[str, bool]:
     """Return the column of an order, and whether it falls."""
     column, _, direction = order.partition(" ")
     if direction not in ("", "desc"):
-        raise QueryError(f"{direction[:40]!r} is no direction: write the column, and desc where it falls")
+        raise QueryError(f"{direction[:40]!r} is not a direction: write the column, and desc where it falls")
     return column, direction == "desc"
 
 
@@ -140,7 +172,7 @@ def _sorted(found: Answer[Any], column: str, descending: bool) -> list[Any]:
 
 
 def _place(value: Any) -> Any:
-    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 behind L3N5."""
+    """Return what a value is sorted by: the numbers in a name as numbers, L3N45 after L3N5."""
     if isinstance(value, str):
         return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", value)]
     return value

@@ -1,4 +1,4 @@
-"""The explorer's application: who may ask, how long an answer may take, and what a browser may do with it."""
+"""The explorer's application: access, time limits, and security headers."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ class _Guard:
 
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
         if self._hosts is not None and _without_port(host) not in self._hosts:
-            refused = _refusal(QueryError(f"this server answers on this machine alone, not as {host!r}"), 421)
+            refused = _refusal(QueryError(f"this server only answers on this machine, not as {host!r}"), 421)
             await refused(scope, receive, send_guarded)
             return
         if _is_foreign(scope):
             refused = _refusal(
-                QueryError("this server answers its own pages alone, not those of another site"), 403
+                QueryError("this server only answers its own pages, not those of another site"), 403
             )
             await refused(scope, receive, send_guarded)
             return

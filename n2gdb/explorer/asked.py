@@ -1,4 +1,4 @@
-"""What a request asks for: the parts of its address, read as what they stand for."""
+"""Parameters of a request, read and validated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Asked"]
 _NAMES = frozenset(
     (
         *("name", "layer", "first", "second", "first_model", "second_model", "model"),
-        *("q", "at", "text", "metric", "limit", "offset", "order", "most"),
+        *("q", "at", "text", "metric", "limit", "offset", "order", "find", "most"),
     )
 )
 

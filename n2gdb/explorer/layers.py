@@ -1,4 +1,4 @@
-"""A database, its models and their layers over HTTP."""
+"""A database, its models and its layers over HTTP."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _model(model: ModelInfo, layers: Sequence[LayerFigures]) -> dict[str, Any]:
 
 
 def _answers(database: Database, query: str) -> bool:
-    """Tell whether an example finds something soon; one that this database cannot answer is no example."""
+    """Tell whether an example soon finds something; one that this database cannot answer is not one."""
     try:
         return database.count(query) > 0
     except N2gdbError:

@@ -1,7 +1,8 @@
-"""A neuron over HTTP: its figures, patterns, examples, likenesses, readings and pictures."""
+"""Neurons over HTTP: figures, patterns, examples, similar neurons, readings and pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from n2gdb.core.readings import shown_texts
@@ -11,6 +12,7 @@ from n2gdb.errors import QueryError
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.prediction.reading import Reading
+from n2gdb.storage.read.effects import WrittenToken
 from n2gdb.storage.read.layers import neighbours
 from n2gdb.storage.read.names import neuron_key, neuron_of
 
@@ -45,6 +47,8 @@ def describe_neuron(database: Database, neuron: Neuron) -> dict[str, Any]:
         "index": neuron.name.index,
         **neuron.statistics,
         "measured": measured,
+        "promotes": _written(neuron.promotes),
+        "suppresses": _written(neuron.suppresses),
         "python": f"neuron = n2gdb.open({str(database.path)!r}).neuron({named})",
         "previous": before,
         "next": after,
@@ -102,8 +106,12 @@ def _tokens(reading: Reading) -> list[dict[str, Any]]:
     ]
 
 
+def _written(tokens: Iterable[WrittenToken]) -> list[dict[str, Any]]:
+    return [{**each.as_dict(), "shown": display(each.text)} for each in tokens]
+
+
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:
-    """Return the names of the ingested neurons before and behind one in its layer."""
+    """Return the names of the ingested neurons before and after one in its layer."""
     owner = database.model(neuron.model)
     key = neuron_key(owner, neuron.name)
     assert key is not None, "it was read from the database"

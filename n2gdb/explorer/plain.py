@@ -1,4 +1,4 @@
-"""What a page is told, as plain values: every text of a token with what a person is shown of it."""
+"""Plain values for JSON: every token text together with its display form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The addresses that answer, and with what: all of them read, none writes."""
+"""Routes: the addresses of the explorer; all of them read, none writes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def _query(database: Database, asked: Asked) -> Any:
         limit=asked.whole("limit", _ROWS),
         offset=asked.whole("offset", 0),
         order=asked.given("order"),
+        find=asked.given("find"),
     )
 
 

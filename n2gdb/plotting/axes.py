@@ -1,4 +1,4 @@
-"""The axes of trajectories: lengths doubling by doubling, as the nearest tokens add most; activations."""
+"""Axes of trajectories: context length on a doubling scale, and activation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every figure shares: matplotlib, loaded when one is drawn, its style, and the file it goes to."""
+"""Figure files: matplotlib, loaded when a figure is drawn, its style, and saving."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.tokens import display
-from n2gdb.errors import FigureError, StorageError
+from n2gdb.errors import FigureError, MissingDependencyError, StorageError
 from n2gdb.storage.output_file import check_output, output_file
 
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ def check_figure(path: Path, *, force: bool = True, reads: Iterable[Path | None]
 
     ``reads`` are files that it must not replace, ``force`` lets it replace any other.
 
-    Raises FigureError where the suffix is not .svg, .png or .pdf, where matplotlib is missing, and where the
-    file cannot be written or is there already.
+    Raises FigureError where the suffix is not .svg, .png or .pdf, and where the file cannot be written or is
+    there already; MissingDependencyError where matplotlib is missing.
     """
     if path.suffix.lower() not in _METADATA:
-        raise FigureError(f"{path} is no figure's name: end it in {', '.join(_METADATA)}")
+        raise FigureError(f"{path} is not a figure's name: end it in {', '.join(_METADATA)}")
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise FigureError("figures need matplotlib: install n2gdb[figures]") from error
+        raise MissingDependencyError("figures need matplotlib: install n2gdb[figures]") from error
     try:
         check_output(path, force=force, reads=reads)
     except StorageError as error:

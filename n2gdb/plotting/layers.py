@@ -1,4 +1,4 @@
-"""The trajectories of a model's layers: together to compare, and each with the spread of its neurons."""
+"""Trajectories by layer: all layers together, and each with the spread of its neurons."""
 
 from __future__ import annotations
 

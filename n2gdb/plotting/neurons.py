@@ -1,4 +1,4 @@
-"""One neuron's trajectories: how its examples come to fire, and which of their tokens are important."""
+"""Trajectories of one neuron: how its examples come to fire, and which tokens are important."""
 
 from __future__ import annotations
 

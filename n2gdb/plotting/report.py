@@ -1,4 +1,4 @@
-"""The table of a report as a figure: every predictor's scores by layer, a row of panels for each text."""
+"""Report figure: every predictor's scores by layer, one row of panels per text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Graphs run on text: who fires, and how one unit reads a text."""
+"""Graphs run on text: which neurons fire, and how one neuron reads a text."""

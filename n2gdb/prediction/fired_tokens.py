@@ -1,4 +1,4 @@
-"""A text token by token: which neurons fire there, the strongest first."""
+"""Firings by token: the neurons that fire on each token of a text, strongest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which neurons fire on a text according to their stored graphs, all at once and without the model.
+"""Firing: which neurons fire on a text according to their stored graphs, all at once, without the model.
 
 A context node `d` positions back from the activating token `t` can match at position `p` only where the
 text has `t` at `p` and the node's token at `p - d`. The engine narrows to nodes of tokens that the text
@@ -131,7 +131,7 @@ class _Nodes:
 
     neuron: Int64Array
     pre: Int64Array
-    above: Int64Array  # row of the parent; a root's own; -1 where the parent is no candidate
+    above: Int64Array  # row of the parent; a root's own; -1 where the parent is not a candidate
     activating: Int64Array
     token: Int64Array
     depth: Int64Array

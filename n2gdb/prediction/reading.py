@@ -1,4 +1,4 @@
-"""A text as one neuron reads it: on every token what its graph predicts, and what it truly does."""
+"""Readings: one neuron on a text, token by token, as its graph predicts and as it truly fires."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def read_text(
 def read_example(neuron: NeuronView, example: Example) -> Reading:
     """Run a neuron's graph on one of its top examples, beside the true activations stored with it.
 
-    They are kept around the pivot alone, as float16: ``true`` is None on tokens further off.
+    They are kept only around the pivot, as float16: ``true`` is None on tokens further off.
     """
     before = example.start
     after = len(example.tokens) - before - len(example.trace)

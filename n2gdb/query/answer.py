@@ -1,4 +1,4 @@
-"""The answer to a query: a typed sequence of records that is read as far as it is looked at."""
+"""Answers: typed sequences of records that are read lazily."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import csv
 import html
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from n2gdb.core.tokens import display, visible
-from n2gdb.errors import QueryError
+from n2gdb.errors import MissingDependencyError, UnknownNameError
+from n2gdb.grammar.fields import RETURNED, Kind, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,14 +64,19 @@ class Answer(Sequence[R], Generic[R]):
         total: Callable[[], int],
         notices: Callable[[], tuple[str, ...]],
         only_columns: bool = False,
+        kinds: Mapping[str, Kind] | None = None,
     ) -> None:
-        """Take ``fetch(start, stop)``, which reads the records of a range; ``only_columns`` for a RETURN."""
+        """Take ``fetch(start, stop)``, which reads the records of a range; ``only_columns`` for a RETURN.
+
+        ``kinds`` says what columns hold that hold something else than ``COLUMN_KINDS`` has of them.
+        """
         self.columns = columns
         self._length = length
         self._fetch = fetch
         self._total = total
         self._notices = notices
         self._only_columns = only_columns
+        self._kinds = dict(kinds or {})
         self._chunks: dict[int, Sequence[R]] = {}
 
     @cached_property
@@ -91,14 +100,19 @@ class Answer(Sequence[R], Generic[R]):
     def __getitem__(self, index: int) -> R: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[R, ...]: ...
-    def __getitem__(self, index: int | slice) -> R | tuple[R, ...]:
+    @overload
+    def __getitem__(self, index: str) -> list[Any]: ...
+    def __getitem__(self, index: int | slice | str) -> R | tuple[R, ...] | list[Any]:
+        """Return a record, several, or all that the records say under a name: ``answer["f1"]``."""
+        if isinstance(index, str):
+            return self._named(index)
         if isinstance(index, slice):
             return tuple(self[place] for place in range(self._length)[index])
         place = range(self._length)[index]
         return self._chunk(place // _TOGETHER)[place % _TOGETHER]
 
     def __repr__(self) -> str:
-        lines = ["\t".join(self.columns), *("\t".join(row) for row in self._cells(_SHOWN))]
+        lines = ["\t".join(self.columns), *("\t".join(row) for row in self.cells(_SHOWN))]
         if self._length > _SHOWN:
             lines.append(f"... and {self._length - _SHOWN:,} more")
         return "\n".join(lines)
@@ -108,10 +122,16 @@ class Answer(Sequence[R], Generic[R]):
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self._cells(_SHOWN)
+            for row in self.cells(_SHOWN)
         )
         more = f"<p>and {self._length - _SHOWN:,} more</p>" if self._length > _SHOWN else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def cells(self, most: int | None = None) -> Iterator[list[str]]:
+        """Yield what a table shows of each record, or of the first ``most``: the text of every column."""
+        for record in islice(self, most):
+            plain = record.as_dict()
+            yield [cell_text(column, plain[column]) for column in self.columns]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every record as a plain dict; only the columns where the query has RETURN."""
@@ -120,34 +140,109 @@ class Answer(Sequence[R], Generic[R]):
             return list(plain)
         return [{column: record[column] for column in self.columns} for record in plain]
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """Return the records as a JSON array."""
-        return json.dumps(self.to_dicts(), ensure_ascii=False, indent=indent)
+    @overload
+    def to_json(self, path: None = None, *, indent: int | None = None) -> str: ...
+    @overload
+    def to_json(
+        self, path: str | os.PathLike[str], *, indent: int | None = None, overwrite: bool = False
+    ) -> None: ...
+    def to_json(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        indent: int | None = None,
+        overwrite: bool = False,
+    ) -> str | None:
+        """Return the records as a JSON array, or write it to a file.
 
-    def to_csv(self) -> str:
-        """Return the columns as CSV with a header."""
+        The file is whole or not there, and takes the place of another only with ``overwrite``. Raises
+        StorageError where it cannot be written.
+        """
+        text = json.dumps(self.to_dicts(), ensure_ascii=False, indent=indent)
+        if path is None:
+            return text
+        _write_text(path, text + "\n", overwrite=overwrite)
+        return None
+
+    @overload
+    def to_csv(self, path: None = None) -> str: ...
+    @overload
+    def to_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None: ...
+    def to_csv(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str | None:
+        """Return the columns as CSV with a header, or write it to a file as ``to_json`` does."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
         writer.writerows(self._rows())
-        return text.getvalue()
+        if path is None:
+            return text.getvalue()
+        _write_text(path, text.getvalue(), overwrite=overwrite)
+        return None
+
+    def to_parquet(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the columns to a Parquet file as ``to_json`` does its own, with the types of ``to_arrow``."""
+        from pyarrow import parquet
+
+        from n2gdb.storage.output_file import output_file
+
+        with output_file(Path(path), force=overwrite, allow="overwrite=True") as partial:
+            parquet.write_table(self.to_arrow(), partial)
 
     def to_arrow(self) -> pa.Table:
-        """Return the columns as an Arrow table."""
-        import pyarrow as pa
+        """Return the columns as an Arrow table.
+
+        A column's type is declared, whatever its values: int64 for whole numbers, float64 for reals, string
+        for texts and words. So an answer without rows, and a column without values, have theirs too.
+        """
+        from n2gdb.query.columns import COLUMN_KINDS, arrow_table
 
         rows = self._rows()
-        return pa.table({column: [row[place] for row in rows] for place, column in enumerate(self.columns)})
+        columns = {column: [row[place] for row in rows] for place, column in enumerate(self.columns)}
+        return arrow_table(columns, {**COLUMN_KINDS, **self._kinds})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the columns as a pandas data frame; raise QueryError where pandas is not installed."""
-        frame: pd.DataFrame = _optional("pandas").DataFrame(self._rows(), columns=list(self.columns))
+        """Return the columns as a pandas data frame; raise MissingDependencyError where pandas is not there.
+
+        Whole numbers are ``Int64``, which may be missing, reals ``float64``, missing ones NaN.
+        """
+        import pyarrow as pa
+
+        pandas = _optional("pandas")
+        frame: pd.DataFrame = self.to_arrow().to_pandas(types_mapper={pa.int64(): pandas.Int64Dtype()}.get)
         return frame
 
     def to_polars(self) -> pl.DataFrame:
-        """Return the columns as a polars data frame; raise QueryError where polars is not installed."""
+        """Return the columns as a polars data frame.
+
+        Raises MissingDependencyError where polars is not installed.
+        """
         frame: pl.DataFrame = _optional("polars").from_arrow(self.to_arrow())
         return frame
+
+    def detached(self) -> Answer[R]:
+        """Return the same answer with every record read, so that it needs the database no more.
+
+        Pickling an answer, to keep it or to send it to another process, does so too.
+        """
+        make, state = self.__reduce__()
+        return make(*state)
+
+    def __reduce__(self) -> tuple[Callable[..., Answer[R]], tuple[Any, ...]]:
+        state = (self.columns, self.total, self.notices, self._only_columns, self._kinds)
+        return _unpickled, (tuple(self), *state)
+
+    def _named(self, name: str) -> list[Any]:
+        """Return what every record says under a name; only a column will do where the query has RETURN."""
+        names = {*self.columns}
+        if self._length and not self._only_columns:
+            names |= self[0].as_dict().keys()
+        elif "neuron" in names and not self._only_columns:
+            names.update(RETURNED)  # what records of neurons would say if there were any
+        if name not in names:
+            near = nearest(name, tuple(sorted(names)))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(names))}"
+            raise UnknownNameError(f"no column {name!r}: {hint}", (near,) if near else ())
+        return [record.as_dict()[name] for record in self]
 
     def _chunk(self, number: int) -> Sequence[R]:
         if number not in self._chunks:
@@ -157,11 +252,6 @@ class Answer(Sequence[R], Generic[R]):
 
     def _rows(self) -> list[list[Any]]:
         return [[plain[column] for column in self.columns] for plain in (record.as_dict() for record in self)]
-
-    def _cells(self, most: int) -> Iterator[list[str]]:
-        for record in self[:most]:
-            plain = record.as_dict()
-            yield [cell_text(column, plain[column]) for column in self.columns]
 
 
 def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
@@ -173,6 +263,32 @@ def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
         total=lambda: len(records),
         notices=lambda: (),
     )
+
+
+def _unpickled(
+    records: tuple[R, ...],
+    columns: tuple[str, ...],
+    total: int,
+    notices: tuple[str, ...],
+    only_columns: bool,
+    kinds: Mapping[str, Kind],
+) -> Answer[R]:
+    return Answer(
+        len(records),
+        lambda start, stop: records[start:stop],
+        columns=columns,
+        total=lambda: total,
+        notices=lambda: notices,
+        only_columns=only_columns,
+        kinds=kinds,
+    )
+
+
+def _write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> None:
+    from n2gdb.storage.output_file import output_file
+
+    with output_file(Path(path), force=overwrite, allow="overwrite=True") as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
 
 
 def cell_text(column: str, value: object) -> str:
@@ -188,6 +304,6 @@ def _optional(library: str) -> Any:
     try:
         return import_module(library)
     except ImportError as error:
-        raise QueryError(
+        raise MissingDependencyError(
             f"{library} is not installed: run pip install 'n2gdb[{library}]', or use to_dicts()"
         ) from error

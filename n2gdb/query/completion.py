@@ -1,4 +1,4 @@
-"""What may stand at a place of a query: keywords, fields, tokens, neurons, as the grammar allows."""
+"""Completion: keywords, fields, tokens and neurons that the grammar allows at a position."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def neuron_names(rows: Rows, begun: str) -> list[str]:
     if found is None:
         layers = rows("MATCH (n:Neuron) RETURN DISTINCT n.layer ORDER BY n.layer", {})
         names = [f"L{layer}N" for (layer,) in layers if f"l{layer}n".startswith(begun.lower())]
-        if len(names) == 1:  # alone, a shell would take it for the whole name
+        if len(names) == 1:  # as the only one, a shell would take it for the whole name
             return neuron_names(rows, names[0])
     else:
         indices = rows(

@@ -1,4 +1,4 @@
-"""Parse: from a query's text to its tree, or an error that points at the place."""
+"""Parsing: a query's text to its tree, or an error that points at the place."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Similar units: search from one, and all pairs."""
+"""Similar neurons: search from one, and all pairs."""

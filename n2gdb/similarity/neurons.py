@@ -1,4 +1,4 @@
-"""Similar neurons by name: one neuron's, and all pairs."""
+"""Similarity of named neurons: those most similar to one, and all pairs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import Rows, Score, similar
 from n2gdb.storage.parameters import MOST_LISTED
@@ -21,7 +21,7 @@ __all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "read_metric", "similar
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarNeuron:
+class SimilarNeuron(OfNeuron):
     """A neuron, how like another it is (0 to 1), and how much they share: paths, or tokens of both roles.
 
     >>> nearest = neuron.similar(k=1)[0]

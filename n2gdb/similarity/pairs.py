@@ -1,4 +1,4 @@
-"""All pairs of neurons that are alike, exactly, from sparse arrays, without a double loop."""
+"""All pairs of similar neurons, exactly, from sparse arrays, without a double loop."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def similar_pairs(
 
     ``metric`` is graph, tokens or subset. ``across_layers`` leaves out pairs of one layer of one model,
     ``min_size`` pairs that share less, as graphs of a single pattern do. Raises QueryError for a threshold
-    that is not in (0, 1]. ``progress`` is told each stage, how much of it is done, and how much there is.
+    that is not in (0, 1]. ``progress`` gets each stage, how much of it is done, and how much there is.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """

@@ -1,4 +1,4 @@
-"""The neurons most like one neuron, found in the database.
+"""Similarity search: the neurons most similar to one, found in the database.
 
     graph    shared root-to-node paths over united ones, weighted by activation: sum min(w) / sum max(w)
     tokens   the smaller, over both roles, of |X and Y| / max(|X|, |Y|): the paper's rule, similar from 0.9 on

@@ -1,4 +1,4 @@
-"""Weighted sets of many neurons in flat arrays, and which of them share much, without a double loop.
+"""Weighted sets in flat arrays, and which of them overlap much, without a double loop.
 
 Two sets that overlap by a share t have a common element among the rarest of both: so many that those left
 out weigh less than t of the set. Only sets that meet there are compared (prefix filtering; Bayardo, Ma and
@@ -104,7 +104,7 @@ def pairs_within(
 ) -> Iterator[tuple[Int64Array, Int64Array]]:
     """Yield blocks of pairs, smaller member first, of all members that have a key in common.
 
-    A pair comes once in a block, but may come in several. ``report`` is told how many entries are done.
+    A pair comes once in a block, but may come in several. ``report`` gets the number of entries done.
     """
     order = np.lexsort((member, key))
     key, member = key[order], member[order]
@@ -112,7 +112,7 @@ def pairs_within(
     fresh[1:] = (key[1:] != key[:-1]) | (member[1:] != member[:-1])
     key, member = key[fresh], member[fresh]
     end = np.searchsorted(key, key, "right")
-    following = end - np.arange(len(key)) - 1  # each is paired with those behind it in its group
+    following = end - np.arange(len(key)) - 1  # each is paired with those after it in its group
     for low, high in _blocks(np.cumsum(following)):
         first, second = _expand(np.arange(low, high) + 1, following[low:high])
         pair = np.unique(member[low + first] * (int(member.max(initial=0)) + 1) + member[second])

@@ -1,1 +1,1 @@
-"""Shards, the database file, and every statement that is not a query's."""
+"""Storage: shards, the database file, and every statement that is not part of a query."""

@@ -1,12 +1,14 @@
-"""A statement asked in a process of its own, as some end the engine and its process with it."""
+"""A statement asked in a process of its own: there are some that the engine does not survive."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Mapping
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.errors import DatabaseError
@@ -63,6 +65,7 @@ def _ask(
 ) -> None:
     """Send the answer, or the error that there is instead; Ctrl-C is the parent's to hear."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     try:
         with Connection.open(path) as connection:
             answer = plain(connection.table(cypher, parameters, timeout))
@@ -70,6 +73,14 @@ def _ask(
         pipe.send(error)
     else:
         pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End a statement that nobody waits for, where the parent was killed."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _ending(code: int | None) -> str:

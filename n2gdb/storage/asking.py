@@ -1,4 +1,4 @@
-"""One statement, run so that whoever waits for it can stop waiting at any time."""
+"""Interruptible statements: whoever waits for one can stop waiting at any time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PATIENCE = 5.0  # seconds for it to end one that is interrupted
 class Asking:
     """One statement, run in a thread of its own so that Ctrl-C and the deadline reach whoever waits for it.
 
-    That thread alone takes the engine connection and gives it back: however the wait ends, the engine is
+    Only that thread takes the engine connection and gives it back: however the wait ends, the engine is
     not freed while a statement runs.
     """
 

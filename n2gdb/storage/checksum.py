@@ -30,6 +30,7 @@ __all__ = [
     "move_sealed",
     "seal_path",
     "verify_seal",
+    "was_built_here",
 ]
 
 MAGIC = b"KUZU"
@@ -73,6 +74,11 @@ def database_files(database: Path) -> Iterator[Path]:
 def is_sealed(database: Path) -> bool:
     """Tell whether a checksum lies beside the database."""
     return seal_path(database).is_file()
+
+
+def was_built_here(database: Path) -> bool:
+    """Tell whether a record of the file that was built lies beside the database, whatever became of it."""
+    return is_sealed(database) and _RECORD.search(_text(seal_path(database))) is not None
 
 
 def move_sealed(built: Path, database: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checksums of files that are written once: kept in the folder with them, in the form ``sha256sum -c`` reads.
+"""Checksums of shard files, kept in their folder in the format of ``sha256sum -c``.
 
 A file may have two: one that is replaced has its old checksum and its new one until it is replaced again,
 so that a crash at any moment leaves a file that is known.

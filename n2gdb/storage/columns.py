@@ -1,4 +1,4 @@
-"""The columns of the neurons of a database, as the registry of fields has them."""
+"""Columns of neurons, derived from the registry of fields."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ ANSWER_COLUMNS = ("id", "model", *STATISTICS)
 
 
 def column_kind(name: str) -> Kind | None:
-    """Return what values a column takes; None for one that is no field."""
+    """Return what values a column takes; None if it is not a field."""
     field = FIELDS.get(name)
     return None if field is None else field.kind

@@ -1,4 +1,4 @@
-"""A database as a file: what may be opened, what may be replaced, and why the engine refuses one."""
+"""The database file: what may be opened, what may be replaced, and why the engine refuses one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from n2gdb.errors import (
     RebuildError,
     StorageError,
 )
-from n2gdb.storage.checksum import LOGS, MAGIC, check_seal, database_files
+from n2gdb.storage.checksum import LOGS, MAGIC, check_seal, database_files, was_built_here
 from n2gdb.storage.output_file import kind_of_file
 from n2gdb.version import SCHEMA_VERSION
 
-__all__ = ["check_readable", "check_replaceable", "check_schema_version", "opening_error"]
+__all__ = ["check_readable", "check_replaceable", "check_schema_version", "opening_error", "unwritable"]
 
 #: Names of tables that stand in the catalog of every database of n2gdb, whatever its schema version.
 _TABLES = (b"ACTIVATES_ON", b"TOP_EXAMPLE")
@@ -48,7 +48,7 @@ def check_readable(path: Path) -> None:
     if path.is_dir():
         raise DatabaseFormatError(f"{path} is a folder, not a database file: name the file itself")
     if path.exists() and not path.is_file():
-        raise DatabaseFormatError(f"{path} is no plain file, and so no database: name the file itself")
+        raise DatabaseFormatError(f"{path} is not a plain file, so not a database: name the file itself")
     try:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
@@ -85,11 +85,11 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
     except FileNotFoundError:
         kind, there = None, False
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if kind is not None:
         raise StorageError(f"{path} is {kind}, which no database replaces: name a plain file with --db")
     if there and not _is_ours(path):
-        raise StorageError(f"{path} is there and is no database of n2gdb: name another file with --db")
+        raise StorageError(f"{path} exists and is not an n2gdb database: name another file with --db")
     for beside in list(database_files(path))[1:]:
         if beside.is_dir():
             raise StorageError(f"{beside} is a folder, where a file of the database belongs: move it away")
@@ -107,6 +107,8 @@ def _is_ours(path: Path) -> bool:
                 return True
             if file.read(len(MAGIC)) != MAGIC:
                 return False
+            if was_built_here(path):
+                return True  # the names may be in what was cut off
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return all(content.find(name) >= 0 for name in _TABLES)
     except OSError as error:
@@ -114,7 +116,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _check_room(path: Path, needed: int) -> None:
-    """See that the folder takes files, with the longest of the names that a build makes, and has room."""
+    """Check that the folder takes files, with the longest of the names that a build makes, and has space."""
     trial = path.with_name(f"{path.name}.building.shadow")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +124,7 @@ def _check_room(path: Path, needed: int) -> None:
         trial.unlink()
         free = shutil.disk_usage(path.parent).free
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if free < needed:
         raise StorageError(
             f"no space left to write {path}: it takes {needed / 1e6:,.0f} MB or more, and"
@@ -130,9 +132,11 @@ def _check_room(path: Path, needed: int) -> None:
         )
 
 
-def _unwritable(path: Path, error: OSError) -> StorageError:
-    reason = "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
-    return StorageError(f"{path} cannot be written ({reason}): make room or choose another place")
+def unwritable(path: Path, error: OSError) -> StorageError:
+    """Return what to raise where the system does not write a database."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"{path} cannot be written (no space left): make room or choose another place")
+    return StorageError(f"{path} cannot be written ({error.strerror or error}): choose another place")
 
 
 def _written_to(path: Path, log: Path) -> DatabaseError:

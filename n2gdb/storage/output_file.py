@@ -1,4 +1,4 @@
-"""How every command writes a file: whole or not at all, and over nothing that is there unless forced."""
+"""Atomic file writing: completely or not at all, and never over an existing file unless forced."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ _KINDS = {
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Say what stands at a path where it is no plain file: ``a link``, ``a folder``; else None.
+    """Say what stands at a path where it is not a plain file: ``a link``, ``a folder``; else None.
 
-    Raises OSError where nothing can be told, FileNotFoundError where nothing is there.
+    Raises OSError if that cannot be found out, FileNotFoundError where nothing is there.
     """
     mode = path.lstat().st_mode
     return next((kind for is_kind, kind in _KINDS.items() if is_kind(mode)), None)
 
 
-def check_output(path: Path, *, force: bool = False, reads: Iterable[Path | None] = ()) -> None:
+def check_output(
+    path: Path, *, force: bool = False, reads: Iterable[Path | None] = (), allow: str = "--force"
+) -> None:
     """See that a file can be written, before anything is computed for it.
 
     ``reads`` are the files that the command reads, a database among them standing for all that belongs to
     it: none of them is ever replaced. Without ``force`` nothing that is there is; with it only a plain file
-    that is no database. Raises StorageError.
+    that is not a database. ``allow`` is how whoever asks writes ``force``. Raises StorageError.
     """
     try:
         kind = kind_of_file(path)
@@ -57,24 +59,27 @@ def check_output(path: Path, *, force: bool = False, reads: Iterable[Path | None
     except OSError as error:
         raise _refused(path, error) from error
     if kind is not None:
-        raise StorageError(f"{path} is {kind}, no plain file: name a file, or - for standard output")
+        other = ", or - for standard output" if allow.startswith("-") else ""
+        raise StorageError(f"{path} is {kind}, no plain file: name a file{other}")
     if any(_is_read(path, each) for each in reads if each is not None):
         raise StorageError(f"{path} is what the command reads: name another file to write")
     if not force:
-        raise StorageError(f"{path} is there already: name another file, or overwrite it with --force")
+        raise StorageError(f"{path} is there already: name another file, or overwrite it with {allow}")
     if _is_database(path):
         raise StorageError(f"{path} is a database, which no other file replaces: name another file")
 
 
 @contextmanager
-def output_file(path: Path, *, force: bool = False, reads: Iterable[Path | None] = ()) -> Iterator[Path]:
+def output_file(
+    path: Path, *, force: bool = False, reads: Iterable[Path | None] = (), allow: str = "--force"
+) -> Iterator[Path]:
     """Yield the path of a partial file beside ``path``, which takes its name when the block ends well.
 
     The partial file has the suffix of ``path``, and is gone where the block fails. Raises StorageError as
     ``check_output`` does, and where the disk refuses.
     """
     kept = tuple(reads)
-    check_output(path, force=force, reads=kept)
+    check_output(path, force=force, reads=kept, allow=allow)
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
     partial = path.with_name(f".n2gdb-{secrets.token_hex(8)}{suffix}")
     try:
@@ -82,8 +87,8 @@ def output_file(path: Path, *, force: bool = False, reads: Iterable[Path | None]
         try:
             yield partial
             _store(partial)
-            check_output(path, force=force, reads=kept)
-            _take_place(partial, path, force=force)
+            check_output(path, force=force, reads=kept, allow=allow)
+            _take_place(partial, path, force=force, allow=allow)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
@@ -95,7 +100,7 @@ def _store(partial: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _take_place(partial: Path, path: Path, *, force: bool) -> None:
+def _take_place(partial: Path, path: Path, *, force: bool, allow: str) -> None:
     """Give a partial file its name; a file that has come there in between stays, unless forced."""
     if force:
         partial.replace(path)
@@ -103,10 +108,10 @@ def _take_place(partial: Path, path: Path, *, force: bool) -> None:
     try:
         os.link(partial, path)
     except FileExistsError:
-        check_output(path)
+        check_output(path, allow=allow)
         raise
     except OSError:  # a file system without hard links has no move that spares what is there
-        check_output(path)
+        check_output(path, allow=allow)
         partial.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""The values of a Cypher statement: bound under generated names, so that user text is never part of it."""
+"""Parameters of Cypher statements, bound under generated names: user text is never part of a statement."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from n2gdb.version import SCHEMA_VERSION
 
 __all__ = [
     "COUNTS",
+    "EFFECTS",
     "EXAMPLES",
     "MODEL",
     "NEURONS",
@@ -133,6 +134,17 @@ EXAMPLES = pa.schema(
         ("split", pa.string()),  # train or test
         ("start", pa.int64()),  # position of the trace's first value
         ("trace", pa.binary()),  # float16 normalised activations from start on
+    ]
+)
+
+#: One row a token among those that a neuron promotes, or suppresses, most, by its direct effect alone.
+#: The logit of a promoted token is positive, of a suppressed one negative.
+EFFECTS = pa.schema(
+    [
+        ("unit", pa.int64()),
+        ("token", pa.int32()),
+        ("rank", pa.int32()),  # among the promoted, or among the suppressed; 0 is the strongest
+        ("logit", pa.float32()),  # at the neuron's maximum activation, centred over the vocabulary
     ]
 )
 

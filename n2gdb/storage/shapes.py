@@ -1,6 +1,6 @@
-"""Shapes of Cypher that this engine answers wrongly, and the only functions that write what comes near one.
+"""Cypher shapes that the engine answers wrongly, and the functions that avoid them.
 
-Each was found on kuzu 0.11.3 and is pinned by a test against the engine alone, in
+Each was found on kuzu 0.11.3 and is pinned by a test against the bare engine, in
 tests/storage/test_engine_traps.py:
 
     IN on a relationship    ``c.act_token IN $list`` filters wrongly where another filter has seen ``c``: it
@@ -16,7 +16,7 @@ tests/storage/test_engine_traps.py:
     32-bit reals            0.9 in 32 bits is less than 0.9. So there are none: reals.py.
     unbound parameter       It is null without a word. So ``Connection`` compares the names.
     literal null            Arithmetic on it gives numbers. So what is always null is a typed null.
-    filter without column   ``WHERE false`` behind a join is forgotten in some plans. It is worked out before.
+    filter without column   ``WHERE false`` after a join is forgotten in some plans. It is worked out before.
     COPY                    Columns are filled by position, not by name. tables.py and rows.py keep one order.
 """
 

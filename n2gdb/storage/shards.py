@@ -2,6 +2,10 @@
 
     <database>.shards/<run>/{model,sources,tokens,windows}.parquet  checksums.sha256
     <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet  checksums.sha256
+    <database>.shards/<run>/neurons/<shard>/effects.parquet
+
+What a shard's neurons write is a file of its own: it follows from the model's weights, and can be added to a
+shard that is complete, or be missing.
 
 A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
 what lies here. Whatever is half-written has a name that starts with a dot. What is read is compared with
@@ -47,6 +51,8 @@ _SHARD_TABLES = {
     "examples": schema.EXAMPLES,
     "scores": schema.SCORES,
 }
+
+_EFFECTS = "effects.parquet"
 
 
 def shards_folder(database: Path) -> Path:
@@ -123,6 +129,14 @@ class RunFolder:
                 raise
             _sync_folder(complete.parent)
 
+    def write_effects(self, shard: Path, table: pa.Table) -> None:
+        """Add what the neurons of a complete shard write, or replace it: ``schema.EFFECTS``."""
+        self._replace("effects", table, schema.EFFECTS, shard)
+
+    def without_effects(self) -> list[Path]:
+        """Return the complete shards whose neurons' effects are not there, or cannot be read."""
+        return [shard for shard in self.shards() if not _has_effects(shard)]
+
     def shards(self) -> list[Path]:
         """Return the folders of the complete shards, sorted by name."""
         folder = self.path / "neurons"
@@ -144,7 +158,7 @@ class RunFolder:
         with storing(self.path):
             for shard in self.damaged():
                 shard.rename(shard.with_name(f".{shard.name}"))
-            for folder in (self.path, self.path / "neurons", self.path / "scan"):
+            for folder in (self.path, self.path / "neurons", self.path / "scan", *self.shards()):
                 for path in folder.glob(".*"):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -154,6 +168,11 @@ class RunFolder:
             _read(shard / "examples.parquet", ["window"])["window"].to_numpy() for shard in self.shards()
         ]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+
+    def has_whole_model(self) -> bool:
+        """Tell whether the model's row is there, as it was written."""
+        path = self.path / "model.parquet"
+        return path.is_file() and is_as_written(path)
 
     def model(self) -> pa.Table:
         """Read the model's row: ``schema.MODEL``."""
@@ -205,24 +224,33 @@ class RunFolder:
         """Read the scores of other predictors, by (unit, predictor): ``schema.SCORES``."""
         return self._gather("scores", ("unit", "predictor"), None)
 
+    def effects(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read what neurons write, by unit, falling logits: ``schema.EFFECTS``; may be empty."""
+        chosen = self.shards() if shards is None else shards
+        paths = [shard / _EFFECTS for shard in chosen if (shard / _EFFECTS).exists()]
+        tables = [_with_units(_read(path), "effects") for path in paths]
+        table = pa.concat_tables([schema.EFFECTS.empty_table(), *tables])
+        return table.sort_by([("unit", "ascending"), ("logit", "descending")])
+
     def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
         chosen = self.shards() if shards is None else shards
         tables = [_with_units(_read(shard / f"{key}.parquet"), key) for shard in chosen]
         table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
         return table.sort_by([(column, "ascending") for column in order])
 
-    def _replace(self, key: str, table: pa.Table, wanted: pa.Schema) -> None:
-        path, partial = self.path / f"{key}.parquet", self.path / f".{key}.parquet"
+    def _replace(self, key: str, table: pa.Table, wanted: pa.Schema, folder: Path | None = None) -> None:
+        folder = folder or self.path
+        path, partial = folder / f"{key}.parquet", folder / f".{key}.parquet"
         checked = _cast(table, wanted, key)
         with storing(path):
             try:
                 _write(partial, checked)
-                record(self.path, [(path.name, digest_of(partial))])
+                record(folder, [(path.name, digest_of(partial))])
                 partial.replace(path)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
-            _sync_folder(self.path)
+            _sync_folder(folder)
 
 
 def mlp_sources(model: Mapping[str, Any], sides: str = POSITIVE) -> pa.Table:
@@ -299,7 +327,7 @@ def _with_units(table: pa.Table, key: str) -> pa.Table:
         "side": pa.repeat(pa.scalar(POSITIVE), count),
         "density": pa.nulls(count, pa.float32()),
     }
-    wanted = _SHARD_TABLES[key]
+    wanted = schema.EFFECTS if key == "effects" else _SHARD_TABLES[key]
     return pa.table({name: known[name] for name in wanted.names}).cast(wanted)
 
 
@@ -331,6 +359,14 @@ def _is_whole(shard: Path) -> bool:
     try:
         for key in _SHARD_TABLES:
             _read(shard / f"{key}.parquet")
+    except StorageError:
+        return False
+    return True
+
+
+def _has_effects(shard: Path) -> bool:
+    try:
+        _read(shard / _EFFECTS)
     except StorageError:
         return False
     return True

@@ -144,7 +144,7 @@ def test_a_limit_in_time(small_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("end", "said"),
-    [(lambda: os.kill(os.getpid(), signal.SIGSEGV), "SIGSEGV"), (lambda: os._exit(3), "exit code 3")],
+    [(lambda: os.kill(os.getpid(), signal.SIGKILL), "SIGKILL"), (lambda: os._exit(3), "exit code 3")],
 )
 def test_a_statement_that_the_engine_does_not_survive_is_one_line(
     end: Callable[[], None], said: str, small_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -70,7 +70,7 @@ def test_every_command_has_an_example_that_its_help_shows(command: str) -> None:
 
 def needs_the_model(command: str, example: str) -> bool:
     """Whether a model is loaded, which this test's database has none of."""
-    return command in ("ingest", "trajectories") or "--heldout" in example or "--true" in example
+    return command in ("ingest", "effects", "trajectories") or "--heldout" in example or "--true" in example
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 SLOW = "MATCH (a:Neuron), (b:Neuron), (c:Neuron), (d:Neuron), (e:Neuron), (f:Neuron) RETURN sum(a.f1 * f.f1)"
 #: Says when the engine has begun, so that the signal does not come too early.
 CODE = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs behind a shell's & ignores it
 from n2gdb.storage import connection as store
 answered = store._Lane.run
 def told(lane, cypher, parameters, read):
@@ -61,7 +62,8 @@ PLANNED += ", (m:Neuron), (o:Neuron), (p:Neuron), (q:Neuron), (r:Neuron), (s:Neu
 PLANNED += " RETURN sum(n.f1 * m.f1 * o.f1 * p.f1 * q.f1 * r.f1 * s.f1)"
 #: Says when the statement is about to be handed over, in the thread that will wait for it.
 PLANNING = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from n2gdb.storage import connection as store
 from n2gdb.storage.connection import Connection
 table = Connection.table
@@ -87,3 +89,15 @@ def test_ctrl_c_while_a_statement_is_planned(small_path: Path, delay: float, ask
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "interrupted\n")
+
+
+def test_a_command_that_is_killed_leaves_no_statement_behind(small_path: Path) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-c", CODE + ASKED["command"], "cypher", SLOW, "--db", str(small_path)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr is not None
+    assert running.stderr.readline() == "begun\n"
+    running.kill()
+    assert running.communicate(timeout=30)[1] == ""  # whoever still held the pipe has ended

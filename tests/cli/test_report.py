@@ -66,6 +66,22 @@ def test_dead_and_unpredicted_neurons_are_counted_beside_the_means(folder: Path)
     assert totals == {"neurons": 12, "judged": judged, "dead": dead, "unpredicted": unpredicted}
 
 
+def test_pairs_are_compared_only_where_they_are_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with n2gdb.open(folder / "neurons.n2gdb") as database:
+        wanted = {
+            "similar_pairs": len(database.pairs("tokens", above=0.9)),
+            "subset_pairs": len(database.pairs("subset", above=0.9)),
+        }
+    counted = json.loads(succeed(folder, "--json", "--pairs"))
+    assert {name: counted[name] for name in wanted} == wanted
+    assert f"{wanted['similar_pairs']} similar pairs" in succeed(folder, "--pairs")
+    monkeypatch.delattr(n2gdb.Database, "pairs")
+    assert "similar pairs" not in succeed(folder)
+    assert not wanted.keys() & json.loads(succeed(folder, "--json")).keys()
+
+
 def test_a_figure_names_predictors_in_words(folder: Path, tmp_path: Path) -> None:
     succeed(folder, "--figure", str(tmp_path / "report.svg"))
     drawn = (tmp_path / "report.svg").read_text(encoding="utf-8")

@@ -71,7 +71,7 @@ def test_an_error_is_said_and_the_next_line_answered(path: Path) -> None:
     assert "write 'the'" in result.stderr
     assert "  neurons MATCHING the\n                   ^" in result.stderr
     assert "has no layer 9" in result.stderr
-    assert ":nonsense is no command here: there are :help, :explain" in result.stderr
+    assert ":nonsense is not a command here: there are :help, :explain" in result.stderr
     assert len(result.stdout.splitlines()) == 2
 
 

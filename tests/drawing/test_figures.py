@@ -15,7 +15,7 @@ import pytest
 
 from n2gdb.core.trajectories import ExampleTrajectory, LayerTrajectory, NeuronTrajectories
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import FigureError
+from n2gdb.errors import FigureError, MissingDependencyError
 from n2gdb.plotting import check_figure, draw_neuron_trajectories, draw_report, draw_trajectories
 from n2gdb.plotting.axes import top_of
 
@@ -245,7 +245,7 @@ def test_a_users_settings_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.gif", "x", "x.svgz"])
 def test_another_file_type_is_said(name: str) -> None:
-    with pytest.raises(FigureError, match=rf"{name} is no figure's name: end it in \.svg, \.png, \.pdf"):
+    with pytest.raises(FigureError, match=rf"{name} is not a figure's name: end it in \.svg, \.png, \.pdf"):
         check_figure(Path(name))
 
 
@@ -283,7 +283,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path, draw: Callable[[Path], Non
 
 def test_a_missing_matplotlib_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(FigureError, match=r"^figures need matplotlib: install n2gdb\[figures\]$"):
+    with pytest.raises(MissingDependencyError, match=r"^figures need matplotlib: install n2gdb\[figures\]$"):
         check_figure(Path("x.svg"))
 
 

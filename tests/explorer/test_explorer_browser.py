@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -141,7 +142,7 @@ def test_rows_are_sorted_filtered_walked_and_opened_by_keys(page: Page) -> None:
     assert names == sorted(names)
     page.get_by_role("button", name="neuron").first.click()
     assert neurons_of(page) == names[::-1]
-    page.get_by_placeholder("Filter the rows shown").fill("L1")
+    page.get_by_placeholder("Filter the answer").fill("L1")
     assert neurons_of(page) == ["L1N2", "L1N1", "L1N0"]
     page.locator("h1").evaluate("() => document.activeElement.blur()")
     page.keyboard.press("j")
@@ -152,6 +153,30 @@ def test_rows_are_sorted_filtered_walked_and_opened_by_keys(page: Page) -> None:
     page.wait_for_url("**/neuron/L1N2")
     page.go_back()
     page.wait_for_selector("section.answer .summary")
+
+
+def test_the_whole_answer_is_filtered_and_sorted(page: Page) -> None:
+    ask(page, "patterns WHERE layer = 2 AND index = 1")
+    rows = page.locator("table.rows tbody tr")
+    assert rows.count() == 50
+    box = page.get_by_placeholder("Filter the answer")
+    for activation in ("0.513", "0.617"):  # one of the first patterns and one of the last
+        box.fill(activation)
+        until(page, lambda: rows.count() == 1)
+    box.fill("no row says this")
+    until(page, lambda: rows.count() == 0)
+    assert "No row shows that." in page.locator("section.answer").inner_text()
+    box.fill("")
+    until(page, lambda: rows.count() == 50)
+
+
+def test_the_parameters_of_cypher_are_whole(page: Page) -> None:
+    words = " | ".join(f"'the' | /w{number}.*|the/" for number in range(60))
+    ask(page, f"neurons MATCHING ({words})")
+    page.get_by_role("button", name="Cypher").click()
+    page.locator(".parameters dd").first.wait_for()
+    for text in page.locator(".parameters dd").all_inner_texts():
+        json.loads(text)
 
 
 def test_questions_and_history_are_there_to_click(page: Page) -> None:

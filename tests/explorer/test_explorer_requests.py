@@ -188,3 +188,52 @@ def test_slow_requests_do_not_stop_the_others(small_path: Path, monkeypatch: pyt
         assert time.monotonic() - started < 9
         assert not any(each.done() for each in slow)
         assert {each.result().status_code for each in slow} == {503}
+
+
+def found(client: TestClient, query: str, **asked: str | int) -> tuple[list[dict[str, Any]], int]:
+    told = client.get("/api/query", params={"q": query, "limit": 200, **asked}).json()
+    return told["rows"], told["total"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("neurons", "n1"),
+        ("neurons", "L2N19"),
+        ("neurons ORDER BY f1", "l1"),
+        ("neurons LIMIT 55 OFFSET 3", "L2"),
+        ("neurons MATCHING ...", "The"),
+        ("patterns", "dog"),
+        ("patterns LIMIT 70", "· the"),
+        ("tokens ACTIVATING L0N1", "e"),
+        ("neurons RETURN neuron, state, n_patterns", "LIVE"),
+        ("neurons RETURN neuron, n_patterns, f1", "0."),
+    ],
+)
+def test_a_text_is_looked_for_in_the_whole_answer(sixty: TestClient, query: str, text: str) -> None:
+    every: list[dict[str, Any]] = []
+    while len(every) < found(sixty, query)[1]:
+        every += found(sixty, query, offset=len(every))[0]
+
+    def said(row: dict[str, Any]) -> str:
+        steps = [step for each in row.get("evidence", []) for step in each["path"]["steps"]]
+        steps += row["path"]["steps"] if isinstance(row.get("path"), dict) else []
+        shown = [row.get("neuron", ""), row.get("shown", ""), " ".join(step["shown"] for step in steps)]
+        asked = ("state", "n_patterns") if "RETURN" in query else ("activation",)
+        return "|".join([*shown, *(str(row[name]) for name in asked if name in row)]).casefold()
+
+    wanted = [row for row in every if text.casefold() in said(row)]
+    rows, total = found(sixty, query, find=text)
+    assert (rows, total) == (wanted[:200], len(wanted))
+    if total > 2:
+        assert found(sixty, query, find=text, offset=1, limit=1) == (wanted[1:2], total)
+    assert found(sixty, query, find="no row says this") == ([], 0)
+
+
+def test_what_is_found_is_sorted(sixty: TestClient) -> None:
+    for query in ("neurons", "neurons LIMIT 55 OFFSET 3"):
+        rows, _ = found(sixty, query, find="L1N", order="f1 desc")
+        scores = [row["f1"] for row in rows if row["f1"] is not None]
+        assert len(scores) > 10
+        assert scores == sorted(scores, reverse=True)
+        assert {row["layer"] for row in rows} == {1}

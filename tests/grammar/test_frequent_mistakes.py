@@ -10,10 +10,10 @@ from n2gdb.query.parse import read_query
 # A query with a ^ before the fault, and what is said.
 CASES = [
     ("neurons MATCHING 'it'^s'", "a quote inside a token is written \\': the token ends before s"),
-    ("neurons WHERE f1 ^=> 0.5", "=> is no comparison: write >="),
-    ("neurons WHERE f1 ^=< 0.5", "=< is no comparison: write <="),
-    ("neurons WHERE f1 ^>== 0.5", ">== is no comparison: write one of = != < <= > >="),
-    ("neurons WHERE f1 ^=== 0.5", "=== is no comparison: write ="),
+    ("neurons WHERE f1 ^=> 0.5", "=> is not a comparison: write >="),
+    ("neurons WHERE f1 ^=< 0.5", "=< is not a comparison: write <="),
+    ("neurons WHERE f1 ^>== 0.5", ">== is not a comparison: write one of = != < <= > >="),
+    ("neurons WHERE f1 ^=== 0.5", "=== is not a comparison: write ="),
     ("neurons WHERE f1 ^≥ 0.5", "write >= for ≥"),
     ("neurons MENTIONING ^the", "the token the needs quotes: write 'the'"),
     ("neurons MATCHING ('a' | ^b)", "the token b needs quotes: write 'b'"),
@@ -149,7 +149,7 @@ CASES = [
         "neurons WHERE state ^IS 'dead'",
         "no IS here: write =, and = 'dead' for a state; IS MISSING asks whether there is a value",
     ),
-    ("neurons; ^neurons", "one query at a time: nothing stands behind a semicolon"),
+    ("neurons; ^neurons", "one query at a time: nothing may follow a semicolon"),
     ("neurons ^# all", "a comment starts with --"),
     (
         "neurons MATCHING ('a' ^BEFORE 'b')",
@@ -203,7 +203,7 @@ CASES = [
     (
         "neurons ORDER BY ^similarity",
         (
-            "similarity is no field: order by it with RANK BY SIMILARITY TO L3N45, bound it with "
+            "similarity is not a field: order by it with RANK BY SIMILARITY TO L3N45, bound it with "
             "SIMILAR TO L3N45 ABOVE 0.9"
         ),
     ),
@@ -215,8 +215,8 @@ CASES = [
     (
         "neurons MATCHING 'a' ^(",
         (
-            "unexpected (: expected BEFORE, THEN, AFTER, NEAR, AND, OR, WHERE, ORDER BY, RANK BY, "
-            "LIMIT, OFFSET, RETURN or the end of the query"
+            "unexpected (: expected BEFORE, THEN, AFTER, NEAR, PROMOTING, SUPPRESSING, AND, OR, WHERE, "
+            "ORDER BY, RANK BY, LIMIT, OFFSET, RETURN or the end of the query"
         ),
     ),
     ("neurons MATCHING ('a' | ^)", "unexpected ) after |: expected a token in quotes or ..."),
@@ -264,7 +264,7 @@ CASES = [
         "neurons WHERE f1 > 0.5 AND ^FIRING ON 'a'",
         "FIRING stands before WHERE, ORDER BY and LIMIT: move it there",
     ),
-    ("neurons WHERE ^neuron = 3", "neuron is no field: write layer = 3 AND index = 45"),
+    ("neurons WHERE ^neuron = 3", "neuron is not a field: write layer = 3 AND index = 45"),
     ("neurons SIMILAR TO ^the", "SIMILAR TO takes a neuron, as in SIMILAR TO L3N45"),
     ("neurons SIMILAR TO L4N1 USING^", "the query ends too early: expected a metric (graph, tokens, subset)"),
     (
@@ -280,7 +280,7 @@ CASES = [
         "patterns ^RANK BY SIMILARITY TO L4N1",
         "RANK BY SIMILARITY orders neurons, not patterns: start with neurons",
     ),
-    ("neurons MATCHING 'a' BEFORE ^`b`", "` is no quote: write ' or \""),
+    ("neurons MATCHING 'a' BEFORE ^`b`", "` is not a quote: write ' or \""),
     (
         "neurons MATCHING 'a' BEFORE/3 ^BEFORE 'b'",
         "unexpected BEFORE after BEFORE/3: expected a token in quotes or ...",
@@ -296,7 +296,7 @@ CASES = [
         "USING stands before ABOVE, as in USING tokens ABOVE 0.9",
     ),
     ("neurons SIMILAR TO L3N4 ^0.9", "ABOVE is missing: write ABOVE 0.9"),
-    ("neurons WHERE ^L3N4", "L3N4 is no field: write layer = 3 AND index = 4"),
+    ("neurons WHERE ^L3N4", "L3N4 is not a field: write layer = 3 AND index = 4"),
     (
         "neurons MATCHING 'a' ORDER BY f1 ^WHERE layer = 1",
         "WHERE stands before ORDER BY, LIMIT and RETURN: move it there",
@@ -381,7 +381,7 @@ CASES = [
     ("neurons LIMIT ^1.5", "LIMIT takes a whole number from 0 up, not 1.5"),
     ("neurons OFFSET^", "OFFSET takes a whole number, as in OFFSET 20"),
     ("neurons MATCHING ^''", "an empty token: write the token between the quotes, or ... for any"),
-    ("neurons MATCHING 'a'; ^DROP TABLE", "one query at a time: nothing stands behind a semicolon"),
+    ("neurons MATCHING 'a'; ^DROP TABLE", "one query at a time: nothing may follow a semicolon"),
     (
         "neurons MATCHING^;",
         "MATCHING with nothing after it: a token in quotes or ... follows, as in MATCHING 'the'",

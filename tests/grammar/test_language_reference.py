@@ -23,7 +23,7 @@ from n2gdb.query.parse import read_query
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.schema import STATES
-from tests.support.small_run import WORDS, model_table, random_graphs, write_run
+from tests.support.small_run import WORDS, model_table, random_graphs, write_effects, write_run
 
 REFERENCE = (Path(__file__).parents[2] / "grammar" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = [found.replace(r"\|", "|") for found in re.findall(r"^\| `(.+?)` \|", REFERENCE, re.MULTILINE)]
@@ -40,6 +40,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Databas
     run = write_run(folder / "demo", graphs)
     (row,) = model_table("demo", graphs, len(WORDS)).to_pylist()
     run.write_model(pa.Table.from_pylist([row | {"tokenizer": tokenizer.to_str()}], schema=schema.MODEL))
+    write_effects(run)
     build_database(folder / "demo.n2gdb", [run])
     with n2gdb.open(folder / "demo.n2gdb") as opened:
         yield opened

@@ -117,7 +117,7 @@ def test_the_report_prints_and_draws(database: Database, tmp_path: Path) -> None
     arguments = ["report", "--db", str(database.path), "--heldout", str(text), "--device", "cpu"]
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
-    assert "similar pairs" in shown.stdout and "held-out text" in shown.stdout
+    assert "held-out text" in shown.stdout
     figure = tmp_path / "report.svg"
     shown = CliRunner().invoke(app, [*arguments, "--json", "--figure", str(figure)])
     assert shown.exit_code == 0, shown.output

@@ -25,9 +25,10 @@ from n2gdb.grammar.ast import (
     Subject,
     TokenLiteral,
     TokenQuery,
+    Writing,
 )
 from tests.oracle.clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
-from tests.oracle.match import cuts_of, negated_literals, takes
+from tests.oracle.match import cuts_of, negated_literals, takes, written_by
 from tests.oracle.patterns import Row, every_row, matching_rows, patterns_of
 from tests.oracle.similarity import Score, containment, similarity
 from tests.oracle.where import about_neuron, truth
@@ -184,6 +185,8 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
     """Return the neurons of any model that a clause holds of."""
     if is_pattern_clause(clause):
         return frozenset(matches(clause, query, world))
+    if isinstance(clause, Writing):
+        return written_by(clause, world)
     assert isinstance(clause, SimilarTo | ContainedIn | Contains)
     named = world.neuron(clause.neuron, query.model)
     scores = {each: _score(clause, each, named) for each in world.sharing(named) if each is not named}

@@ -27,13 +27,24 @@ from n2gdb.grammar.ast import (
     TokenLiteral,
     TokenTest,
     Variable,
+    Writing,
+    WrittenVariable,
 )
 from n2gdb.grammar.ast import TokenPattern as Clause
 from tests.oracle.numbers import number
 from tests.oracle.predict import firings
 from tests.oracle.world import Model, Neuron, World
 
-__all__ = ["Match", "PatternClause", "cuts_of", "importance_of", "matches_of", "negated_literals", "takes"]
+__all__ = [
+    "Match",
+    "PatternClause",
+    "cuts_of",
+    "importance_of",
+    "matches_of",
+    "negated_literals",
+    "takes",
+    "written_by",
+]
 
 PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 
@@ -63,8 +74,8 @@ def matches_of(clause: PatternClause, world: World) -> Mapping[Neuron, Sequence[
 
 def _all_matches(clause: PatternClause, world: World) -> Iterator[tuple[Neuron, Match]]:
     match clause:
-        case Matching(pattern):
-            yield from _matches(pattern, world)
+        case Matching(pattern, written):
+            yield from _matches(pattern, world, written)
         case Mentioning(test):
             yield from _matches(Clause((test,)), world)
             yield from _matches(Clause((test, Run()), (Link(),)), world)
@@ -86,15 +97,38 @@ class _Read:
         return self.tokens.union(cut[0] for cut in self.cuts)
 
 
-def _matches(clause: Clause, world: World) -> Iterator[tuple[Neuron, Match]]:
+def _matches(
+    clause: Clause, world: World, written: Sequence[WrittenVariable] = ()
+) -> Iterator[tuple[Neuron, Match]]:
     for model in world.models:
         orders = [([_read(step, model) for step in order.steps], order.links) for order in _orders(clause)]
         named = [read.named for read in orders[0][0] if not isinstance(read.step, Variable | AnyToken | Run)]
         for stored in world.index[model].naming(*named):
             pattern = stored.pattern
-            for depths in {depths for order in orders for depths in _placements(*order, pattern)}:
+            allowed = _allowed(stored.neuron, written)
+            for depths in {depths for order in orders for depths in _placements(*order, pattern, allowed)}:
                 importance = importance_of(pattern, depths)
                 yield stored.neuron, Match(stored.end, depths, pattern.activation, importance)
+
+
+def _allowed(neuron: Neuron, written: Sequence[WrittenVariable]) -> Mapping[str, frozenset[int]]:
+    """Return the tokens that a variable may stand for, where the neuron has to write them."""
+    allowed: dict[str, frozenset[int]] = {}
+    for each in written:
+        tokens = neuron.writes(each.effect)
+        allowed[each.variable.name] = tokens & allowed.get(each.variable.name, tokens)
+    return allowed
+
+
+def written_by(clause: Writing, world: World) -> frozenset[Neuron]:
+    """Return the neurons that write a token such as a clause says; a text of several tokens is none."""
+    found = set()
+    for model in world.models:
+        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
+        found |= {
+            each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens
+        }
+    return frozenset(found)
 
 
 def importance_of(pattern: Pattern, depths: Iterable[int]) -> float | None:
@@ -112,6 +146,8 @@ def negated_literals(part: object, negated: bool = False) -> Iterator[TokenLiter
                 yield from negated_literals(step)
         case Mentioning(test):
             yield from negated_literals(test)
+        case Writing(_, test):  # one token, as behind a !
+            yield from negated_literals(test, True)
         case Negated(test):
             yield from negated_literals(test, True)
         case OneOf(alternatives):
@@ -144,7 +180,12 @@ _Bound: TypeAlias = frozenset[tuple[str, int]]
 _Stand: TypeAlias = tuple[tuple[int, ...], int, _Bound]
 
 
-def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern) -> set[tuple[int, ...]]:
+def _placements(
+    steps: Sequence[_Read],
+    links: Sequence[Link],
+    pattern: Pattern,
+    allowed: Mapping[str, frozenset[int]],
+) -> set[tuple[int, ...]]:
     """Return the depths of the named tokens for every way to put steps on a pattern."""
     tokens = {step.depth: step.token for step in pattern.steps}
     last = len(steps) - 1
@@ -156,11 +197,11 @@ def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern)
             if isinstance(steps[number].step, Run) and start:
                 return frozenset()  # the activating token is one position
             return frozenset(
-                named for named, stop, _ in _stands(steps[number], start, tokens, bound) if stop == 0
+                named for named, stop, _ in _stands(steps[number], start, tokens, bound, allowed) if stop == 0
             )
         found: set[tuple[int, ...]] = set()
         following: dict[tuple[tuple[int, ...], _Bound], set[int]] = defaultdict(set)
-        for named, stop, taken in _stands(steps[number], start, tokens, bound):
+        for named, stop, taken in _stands(steps[number], start, tokens, bound, allowed):
             link = links[number]
             nearest = 0 if link.most is None else max(0, stop - link.most)
             following[named, taken].update(range(nearest, stop - link.least + 1))
@@ -172,7 +213,13 @@ def _placements(steps: Sequence[_Read], links: Sequence[Link], pattern: Pattern)
     return {depths for start in range(pattern.depth + 1) for depths in place(0, start, frozenset())}
 
 
-def _stands(read: _Read, start: int, tokens: Mapping[int, int], bound: _Bound) -> Iterator[_Stand]:
+def _stands(
+    read: _Read,
+    start: int,
+    tokens: Mapping[int, int],
+    bound: _Bound,
+    allowed: Mapping[str, frozenset[int]],
+) -> Iterator[_Stand]:
     """Yield every way to put a step on positions from ``start`` on."""
     match read.step:
         case Run():
@@ -182,7 +229,7 @@ def _stands(read: _Read, start: int, tokens: Mapping[int, int], bound: _Bound) -
             yield (), start, bound
         case Variable(name):
             token = tokens.get(start)
-            if token is not None and dict(bound).get(name, token) == token:
+            if token is not None and dict(bound).get(name, token) == token in allowed.get(name, {token}):
                 yield (start,), start, bound | {(name, token)}
         case _:
             if tokens.get(start) in read.tokens:

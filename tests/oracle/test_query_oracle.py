@@ -52,6 +52,7 @@ CONSTRUCTS = {
         "exact literal",
         "literal of several tokens",
     ),
+    *("Effect.PROMOTING", "Effect.SUPPRESSING", "Writing", "WrittenVariable"),
     *("limit", "loose literal", "model", "offset", "order", "returns", "variable twice"),
 }
 

@@ -13,7 +13,7 @@ import tokenizers
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise, without_space
 from n2gdb.core.units import NeuronName
-from n2gdb.grammar.ast import NeuronRef
+from n2gdb.grammar.ast import Effect, NeuronRef
 from tests.oracle.numbers import number
 
 __all__ = ["Model", "Neuron", "RefusedError", "World"]
@@ -70,6 +70,7 @@ class Neuron:
     name: NeuronName
     statistics: Mapping[str, object]
     graph: NeuronGraph
+    effects: Mapping[int, float] = field(default_factory=dict)  # the logit of each token that it writes
 
     @cached_property
     def numbers(self) -> Mapping[str, object]:
@@ -91,6 +92,11 @@ class Neuron:
             if end == end:
                 patterns[node] = Pattern(paths[node], end)
         return patterns
+
+    def writes(self, effect: Effect) -> frozenset[int]:
+        """Return the tokens that it promotes, or suppresses."""
+        sign = 1 if effect is Effect.PROMOTING else -1
+        return frozenset(token for token, logit in self.effects.items() if sign * logit > 0)
 
     def __str__(self) -> str:
         return f"{self.name} of {self.model.name}"

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 import n2gdb
-from n2gdb.errors import QueryError
+from n2gdb.cli.output.answers import print_answer
+from n2gdb.errors import MissingDependencyError
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.query.execution.hits import Hit
 
@@ -94,7 +95,7 @@ def test_a_library_that_is_not_there_is_named(
     library: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(QueryError, match=rf"pip install 'n2gdb\[{library}\]'"):
+    with pytest.raises(MissingDependencyError, match=rf"pip install 'n2gdb\[{library}\]'"):
         getattr(numbered(1, []), method)()
 
 
@@ -141,3 +142,33 @@ def test_other_questions_give_other_records(small: n2gdb.Database) -> None:
     profiled = small.query("PROFILE neurons MATCHING <word> BEFORE <word> BEFORE ...")
     assert any("walk the paths" in stage.step for stage in profiled)
     assert all(stage.milliseconds is not None for stage in profiled if stage.cypher)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A record that counts how often it is read."""
+
+    times: list[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        self.times.append(1)
+        return {"one": 1, "two": 2, "path": "the"}
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        repr,
+        Answer.to_csv,
+        Answer.to_json,
+        Answer.to_arrow,
+        Answer._repr_html_,
+        print_answer,
+        lambda answer: print_answer(answer, as_csv=True),
+        lambda answer: print_answer(answer, as_json=True),
+    ],
+)
+def test_a_record_is_read_once(look: Callable[[Answer[Told]], object]) -> None:
+    records = [Told([]) for _ in range(5)]
+    look(answer_of(records, ("one", "two", "path")))
+    assert [len(each.times) for each in records] == [1] * 5

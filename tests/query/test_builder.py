@@ -16,6 +16,7 @@ from n2gdb.query.builder.queries import (
     SPACE,
     QueryBuilder,
     TokenQueryBuilder,
+    TokenStageQuery,
     TokenStep,
     activating_on,
     any_token,
@@ -80,7 +81,9 @@ def test_patterns_meet_in_the_same_tree(steps: object, text: str) -> None:
 
 A, B = matching("a"), mentioning("b")
 
-QUERIES: list[tuple[QueryBuilder | TokenQueryBuilder, str]] = [
+Built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
+
+QUERIES: list[tuple[Built, str]] = [
     (neurons(), "neurons"),
     (patterns(), "patterns"),
     (neurons(A), "neurons MATCHING 'a'"),
@@ -131,7 +134,7 @@ QUERIES: list[tuple[QueryBuilder | TokenQueryBuilder, str]] = [
 
 
 @pytest.mark.parametrize(("built", "text"), QUERIES, ids=[text for _, text in QUERIES])
-def test_queries_meet_in_the_same_tree(built: QueryBuilder | TokenQueryBuilder, text: str) -> None:
+def test_queries_meet_in_the_same_tree(built: Built, text: str) -> None:
     assert built.query == parse(text)
     assert parse(str(built)) == built.query
 
@@ -206,7 +209,7 @@ NAMES = [
     (lambda: neurons().where(f2=1), "no field f2: did you mean f1?", ("f1",)),
     (lambda: neurons().where(f1__gte=1), "no comparison __gte: there are", None),
     (lambda: neurons().order_by("-lyer"), "no field lyer: did you mean layer?", ("layer",)),
-    (lambda: field("similarity"), "similarity is no field: order by it with RANK BY", ()),
+    (lambda: field("similarity"), "similarity is not a field: order by it with RANK BY", ()),
     (lambda: neurons().count(by="layers"), "no group layers: did you mean layer?", ("layer",)),
     (lambda: neurons().returning("nuron"), "no column nuron: did you mean neuron?", ("neuron",)),
     (lambda: neurons().similar_to("L3N4", metric="graphs"), "no metric graphs: did you mean", ("graph",)),
@@ -242,8 +245,8 @@ FAULTS = [
     (lambda: neurons().where(layer=range(0, 6, 2)), "layer within range(0, 6, 2): write a range of step 1"),
     (lambda: neurons().where(layer=[]), "layer within an empty list"),
     (lambda: neurons().where(state__in="live"), "state within 'live': write a list of values"),
-    (lambda: neurons().where(layer=True), "True is no number to compare with"),
-    (lambda: neurons().where(f1__ge=float("nan")), "nan is no number to compare with"),
+    (lambda: neurons().where(layer=True), "True is not a number to compare with"),
+    (lambda: neurons().where(f1__ge=float("nan")), "nan is not a number to compare with"),
     (lambda: (field("f1") + 1).between(0, 1), "a single field stands before IN"),
 ]
 

@@ -154,7 +154,7 @@ def test_too_many_tokens_and_too_many_readings_are_refused(vocabulary: Vocabular
 
 def test_an_expression_that_is_none_is_refused(vocabulary: Vocabulary) -> None:
     for source in ("(", "a)(b", "*", "[z-a]", "a\\"):
-        with pytest.raises(QueryError, match="is no regular expression"):
+        with pytest.raises(QueryError, match="is not a regular expression"):
             forms(vocabulary, TokenExpression(source))
     with pytest.raises(QueryError, match="at most 1000"):
         forms(vocabulary, TokenExpression("a" * 1001))

@@ -48,7 +48,7 @@ CASES = [
     ("neurons MATCHING 'it'^'s'", r"two quotes in a row: a quote inside a token is written \'"),
     (
         "neurons MATCHING '^\\q'",
-        r"\q is no escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
+        r"\q is not an escape: there are \' \" \\ \n \r \t, and \\ stands for a backslash",
     ),
     ("neurons MATCHING ^''", "an empty token: write the token between the quotes, or ... for any"),
     ("neurons MATCHING ^the", "the token the needs quotes: write 'the'"),

@@ -18,12 +18,15 @@ from tests.support.cli_world import build_cli_world
 
 # A query with a ^ before what it is refused for, and the beginning of what is said.
 CASES = [
-    ("neurons MATCHING ^/(/", "/(/ is no regular expression"),
-    ("neurons MATCHING 'the' BEFORE ('end' | ^/[z/) AND MENTIONING 'the'", "/[z/ is no regular expression"),
-    ("neurons NOT MENTIONING !^/a{2,1}/ WHERE f1 > 0", "/a{2,1}/ is no regular expression"),
-    ("COUNT neurons MATCHING ^/*/ BY layer", "/*/ is no regular expression"),
-    ("patterns MATCHING ^/(?<x>/", "/(?<x>/ is no regular expression"),
-    ("EXPLAIN neurons MATCHING ^/(/", "/(/ is no regular expression"),
+    ("neurons MATCHING ^/(/", "/(/ is not a regular expression"),
+    (
+        "neurons MATCHING 'the' BEFORE ('end' | ^/[z/) AND MENTIONING 'the'",
+        "/[z/ is not a regular expression",
+    ),
+    ("neurons NOT MENTIONING !^/a{2,1}/ WHERE f1 > 0", "/a{2,1}/ is not a regular expression"),
+    ("COUNT neurons MATCHING ^/*/ BY layer", "/*/ is not a regular expression"),
+    ("patterns MATCHING ^/(?<x>/", "/(?<x>/ is not a regular expression"),
+    ("EXPLAIN neurons MATCHING ^/(/", "/(/ is not a regular expression"),
     ('neurons FIRING ON "the end" AT ^99 LIMIT 3', "AT 99 lies outside the text"),
     ('neurons FIRING ON "the end" AND NOT FIRING ON "the" AT ^-7', "AT -7 lies outside the text"),
     ("neurons SIMILAR TO ^L9N0", "{model} has no layer 9"),

@@ -25,9 +25,11 @@ EVERY = "MATCH (n:Namer)-[c:NAMES]->(t:Token) RETURN n.id, t.id, c.root, c.depth
 class Engine:
     """A database of the engine, opened to read."""
 
-    def __init__(self, path: Path, *, read_only: bool = True) -> None:
+    def __init__(self, path: Path, *, read_only: bool = True, memory: int = 0) -> None:
         self.path = path
-        self.database = kuzu.Database(str(path), read_only=read_only, max_db_size=1 << 30)
+        self.database = kuzu.Database(
+            str(path), read_only=read_only, max_db_size=1 << 30, buffer_pool_size=memory
+        )
         self.connection = kuzu.Connection(self.database)
 
     def rows(self, cypher: str, **parameters: object) -> list[tuple[Any, ...]]:
@@ -157,6 +159,18 @@ def test_a_subquery_that_mentions_a_column_outside_loses_rows_where_that_is_null
     joined = engine.rows(f"MATCH (n:Namer)-[c:NAMES]->(t:Token) WHERE {condition} RETURN DISTINCT n.id")
     assert {neuron for (neuron,) in joined} == wanted
     assert inside < len(wanted)
+
+
+def test_a_subquery_over_two_parts_is_a_cross_product_that_fills_the_memory(engine: Engine) -> None:
+    parts = "MATCH (n)-[c:NAMES]->(), (m:Neuron) WHERE m.id = n.id AND c.depth > m.score"
+    small = Engine(engine.path, memory=64 << 20)
+    try:
+        with pytest.raises(RuntimeError, match="Buffer manager exception"):
+            small.rows(f"MATCH (n:Namer) WHERE EXISTS {{ {parts} }} RETURN count(*)")
+        ((joined,),) = small.rows(f"MATCH (n:Namer) {parts} RETURN count(DISTINCT n.id)")
+        assert joined > 0
+    finally:
+        small.close()
 
 
 def test_a_32_bit_real_is_not_the_decimal_that_it_was_written_as(engine: Engine) -> None:

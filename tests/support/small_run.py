@@ -81,6 +81,18 @@ def write_shards(run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed:
         )
 
 
+def write_effects(run: RunFolder, words: int = len(WORDS), seed: int = 0) -> None:
+    """Let every neuron of a run promote three random tokens and suppress two."""
+    random = Random(seed)
+    for shard in run.shards():
+        rows = []
+        for neuron in run.neurons([shard]).select(["unit"]).to_pylist():
+            drawn = random.sample(range(1, words), 5)
+            for place, (token, logit) in enumerate(zip(drawn, (2.0, 1.5, 0.5, -1.0, -0.5), strict=True)):
+                rows.append({**neuron, "token": token, "rank": place % 3, "logit": logit})
+        run.write_effects(shard, pa.Table.from_pylist(rows, schema.EFFECTS))
+
+
 def model_table(name: str, graphs: Mapping[NeuronName, NeuronGraph], words: int) -> pa.Table:
     row = {
         "name": name,

@@ -20,6 +20,7 @@ from n2gdb.grammar.ast import (
     ContainedIn,
     Contains,
     Count,
+    Effect,
     Expression,
     FieldValue,
     FiringOn,
@@ -55,6 +56,7 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     TokenTest,
     Variable,
+    Writing,
 )
 from n2gdb.grammar.fields import FIELDS, RETURNED, Kind
 
@@ -123,6 +125,7 @@ def _clauses() -> st.SearchStrategy[Clause]:
     return st.one_of(
         st.builds(Matching, _patterns()),
         st.builds(Mentioning, _tests()),
+        st.builds(Writing, st.sampled_from(Effect), _tests()),
         st.builds(FiringOn, _TYPED, st.none() | st.integers(-9, 9)),
         st.builds(SimilarTo, _neurons(), st.sampled_from(Metric), _SHARE),
         st.builds(ContainedIn, _neurons(), _SHARE),

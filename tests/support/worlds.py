@@ -87,6 +87,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
     for model in models:
         graphs = dict(_graphs(random, model, neurons))
         run = _write(folder / f"run{model.number}", model, graphs, random.randrange(1 << 30))
+        effects = _write_effects(random, run, model, graphs)
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
@@ -95,7 +96,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
                 "polysemy": len(behaviours_of(graphs[name])),
                 "max_depth": max((pattern.depth for pattern in graphs[name].patterns()), default=0),
             }
-            neurons.append(Neuron(model, name, statistics, graphs[name]))
+            neurons.append(Neuron(model, name, statistics, graphs[name], effects.get(name, {})))
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))
@@ -185,6 +186,39 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
     return run
 
 
+def _write_effects(
+    random: Random, run: RunFolder, model: Model, graphs: Mapping[NeuronName, NeuronGraph]
+) -> dict[NeuronName, dict[int, float]]:
+    """Let most neurons write some tokens, often of their own patterns; a last shard may have no effects."""
+    written: dict[NeuronName, dict[int, float]] = {}
+    for shard in run.shards()[: max(1, random.randint(LAYERS - 1, LAYERS))]:
+        rows = []
+        for neuron in run.neurons([shard]).to_pylist():
+            name = NeuronName(neuron["layer"], neuron["index"])
+            own = sorted(set(graphs[name].token.tolist()))
+            tokens = {
+                random.choice(own) if own and random.random() < 0.5 else random.randrange(len(model.texts))
+                for _ in range(random.randint(0, 6))
+            }
+            logits = {token: random.randint(-8, 8) / 4 for token in sorted(tokens)}
+            written[name] = {token: logit for token, logit in logits.items() if logit}
+            for sign in (1, -1):
+                ranked = sorted(
+                    (-abs(each), token) for token, each in written[name].items() if each * sign > 0
+                )
+                rows += [
+                    {
+                        "unit": neuron["unit"],
+                        "token": token,
+                        "rank": rank,
+                        "logit": -sign * size,
+                    }
+                    for rank, (size, token) in enumerate(ranked)
+                ]
+        run.write_effects(shard, pa.Table.from_pylist(rows, schema.EFFECTS))
+    return written
+
+
 def unigram(words: Sequence[str]) -> str:
     """Cut into the fewest pieces; what has none is the first word."""
     vocabulary = [[word, -10.0 - at / 64] for at, word in enumerate(words)]
@@ -192,7 +226,7 @@ def unigram(words: Sequence[str]) -> str:
 
 
 def _whole_words(words: Sequence[str]) -> str:
-    """Cut at spaces and signs, each word with its space; what is no word is the first."""
+    """Cut at spaces and signs, each word with its space; what is not a word is the first."""
     model = {"type": "WordLevel", "vocab": {word: at for at, word in enumerate(words)}, "unk_token": words[0]}
     split = {
         "type": "Split",

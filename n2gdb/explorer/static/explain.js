@@ -40,7 +40,7 @@ function parameters(values) {
   const named = Object.entries(values);
   if (!named.length) return null;
   return make("dl", { class: "parameters" }, named.map(([name, value]) =>
-    [make("dt", {}, `$${name}`), make("dd", {}, make("bdi", {}, shortened(exact(value))))]));
+    [make("dt", {}, `$${name}`), make("dd", {}, make("bdi", {}, exact(value)))]));
 }
 
 // Whole numbers beyond 53 bits come as { integer: "..." }: written with all their digits, as `n2gdb cypher` reads them.
@@ -52,8 +52,4 @@ function exact(value) {
     return `{${names.map((name) => `${JSON.stringify(name)}:${exact(value[name])}`).join(",")}}`;
   }
   return JSON.stringify(value);
-}
-
-function shortened(text, most = 240) {
-  return text.length <= most ? text : `${text.slice(0, most)}… (${text.length} characters)`;
 }

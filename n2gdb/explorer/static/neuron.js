@@ -4,6 +4,7 @@ import { ask } from "/static/api.js";
 import { address } from "/static/api.js";
 import { copyButtons } from "/static/copying.js";
 import { fill, make } from "/static/dom.js";
+import { showEffects } from "/static/effects.js";
 import { showExamples } from "/static/examples.js";
 import { figure, grouped, score } from "/static/format.js";
 import { listen } from "/static/keys.js";
@@ -30,6 +31,7 @@ export async function neuronPage(page, { names, model, database, signal, go }) {
     statistics(neuron),
     make("p", { class: "measured" }, neuron.measured),
     graph(neuron, at),
+    showEffects(neuron),
     neuron.n_patterns ? predictionBox(at) : null,
     make("div", { class: "columns wide-left" },
       make("div", {}, showExamples(at)),

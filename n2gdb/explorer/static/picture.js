@@ -19,7 +19,7 @@ async function load(place, url, signal) {
   place.removeAttribute("aria-busy");
 }
 
-// Read as XML of its own: nothing in it runs, and what is no picture is refused.
+// Read as XML of its own: nothing in it runs, and what is not a picture is refused.
 function parsed(text) {
   const svg = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
   if (svg.localName !== "svg" || svg.querySelector("script, foreignObject")) {

@@ -9,11 +9,12 @@ import { columnsOf } from "/static/columns.js";
 import { Table } from "/static/table.js";
 
 const TOGETHER = 50;
+const PAUSE = 200; // milliseconds without a key before the server is asked
 
 export class Results {
   /** Show answers in a place; `manyModels` says that rows name their model. */
   constructor(place, { model, manyModels, signal }) {
-    Object.assign(this, { place, model, manyModels, signal, table: null, loaded: 0, order: null });
+    Object.assign(this, { place, model, manyModels, signal, table: null, loaded: 0, order: null, find: null });
   }
 
   /** Ask and show the first rows; throw Refused where the query is not answered. */
@@ -22,11 +23,13 @@ export class Results {
     this.table = null;
     this.loaded = 0;
     this.order = null;
+    this.find = null;
     this.place.setAttribute("aria-busy", "true");
     try {
       const told = await this.fetch();
       this.loaded = told.rows.length;
       this.total = told.total;
+      this.whole = told.total;
       fill(this.place, this.summary(told), told.notices.map((notice) => make("p", { class: "notice" }, notice)), this.body(told));
       announce(`${counted(told.total, noun(told.kind))}`);
     } finally {
@@ -35,7 +38,7 @@ export class Results {
   }
 
   fetch() {
-    return ask("/api/query", { q: this.query, limit: TOGETHER, offset: this.loaded, model: this.model, order: this.order }, this.signal);
+    return ask("/api/query", { q: this.query, limit: TOGETHER, offset: this.loaded, model: this.model, order: this.order, find: this.find }, this.signal);
   }
 
   summary(told) {
@@ -45,8 +48,8 @@ export class Results {
       make("h2", {}, make("strong", {}, grouped(told.total)), ` ${told.total === 1 ? noun(told.kind) : `${noun(told.kind)}s`}`),
       make("span", { class: "faint" }, duration(told.milliseconds)),
       make("span", { class: "gap" }),
-      filters ? make("label", { class: "filter" }, make("span", { class: "unseen" }, "Filter the rows shown"),
-        make("input", { type: "search", placeholder: "Filter the rows shown", oninput: (event) => this.table.filter(event.target.value) })) : null,
+      filters ? make("label", { class: "filter" }, make("span", { class: "unseen" }, "Filter the answer"),
+        make("input", { type: "search", placeholder: "Filter the answer", oninput: (event) => this.filter(event.target.value.trim()) })) : null,
       told.kind === "stages" ? null : explanation(cypher, { query: this.query, model: this.model, signal: this.signal })), cypher];
   }
 
@@ -65,27 +68,42 @@ export class Results {
     return [this.table.element, this.rest];
   }
 
+  /** Keep the rows of the whole answer that show a text: the server looks where not all rows came at once. */
+  filter(text) {
+    clearTimeout(this.typing);
+    if (this.whole <= TOGETHER) this.table.filter(text);
+    else this.typing = setTimeout(() => this.again({ find: text || null }, () => `${counted(this.total, "row")} of ${this.whole} found`), PAUSE);
+  }
+
   // Rows that are not all loaded are in order only if the server orders the whole answer. Tells whether it did.
   async resort(column, falls, possible) {
-    if (this.loaded >= this.total) return false;
+    if (!possible && this.loaded >= this.total) return false;
     if (!possible) {
       fill(this.rest, make("p", { class: "notice", role: "status" },
         `Only the rows shown are sorted by ${column.title}: ${grouped(this.loaded)} of ${grouped(this.total)}.`), this.more({ total: this.total }));
       return false;
     }
-    const before = [this.order, this.loaded];
-    [this.order, this.loaded] = [falls ? `${column.name} desc` : column.name, 0];
+    await this.again({ order: falls ? `${column.name} desc` : column.name }, () => `sorted by ${column.title}`);
+    return true;
+  }
+
+  // Ask for the first rows in another order, or with another filter; of several such questions the last counts.
+  async again(changed, done) {
+    const { order, find, loaded } = this;
+    const asking = this.asking = {};
+    Object.assign(this, changed, { loaded: 0 });
     try {
       const told = await this.fetch();
-      this.loaded = told.rows.length;
-      this.table.replace(told.rows);
-      fill(this.rest, this.more(told));
-      announce(`sorted by ${column.title}`);
+      if (asking !== this.asking) return;
+      [this.loaded, this.total] = [told.rows.length, told.total];
+      this.table.replace(told.rows, this.order !== null);
+      fill(this.rest, told.rows.length ? null : make("p", { class: "nothing" }, "No row shows that."), this.more(told));
+      announce(done());
     } catch (error) {
-      [this.order, this.loaded] = before;
+      if (asking !== this.asking) return;
+      Object.assign(this, { order, find, loaded });
       if (!isGivenUp(error)) fill(this.rest, make("p", { class: "refusal", role: "alert" }, error.message), this.more({ total: this.total }));
     }
-    return true;
   }
 
   more(told) {

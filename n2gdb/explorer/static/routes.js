@@ -23,7 +23,7 @@ export function pageOf(url) {
   return null;
 }
 
-// A name whose percent signs mean nothing is no name.
+// A name whose percent signs mean nothing is not a name.
 function decoded(part) {
   try {
     return decodeURIComponent(part);

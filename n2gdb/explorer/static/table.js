@@ -27,10 +27,10 @@ export class Table {
     this.show();
   }
 
-  /** Show other rows, in their own order. */
-  replace(rows) {
+  /** Show other rows, which are `ordered` where they come in the order that the head shows. */
+  replace(rows, ordered) {
     this.rows = [];
-    this.asked = true;
+    this.asked = ordered;
     this.add(rows);
   }
 

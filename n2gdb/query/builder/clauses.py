@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
 from n2gdb.errors import UnknownNameError
@@ -9,6 +11,7 @@ from n2gdb.grammar.ast import (
     Clause,
     ContainedIn,
     Contains,
+    Effect,
     FiringOn,
     Matching,
     Mentioning,
@@ -16,10 +19,13 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     SimilarTo,
     TokenPattern,
+    Variable,
+    Writing,
+    WrittenVariable,
 )
 from n2gdb.grammar.fields import nearest
-from n2gdb.query.builder.conditions import Truth
-from n2gdb.query.builder.patterns import Stepwise, TokenStep, pattern_of, test_of
+from n2gdb.query.builder.conditions import Truth, conjoined
+from n2gdb.query.builder.patterns import Steps, Stepwise, TokenStep, pattern_of, test_of
 
 __all__ = [
     "LIKE_ENOUGH",
@@ -30,9 +36,11 @@ __all__ = [
     "mentioning",
     "metric_named",
     "neuron_ref",
+    "promoting",
     "similar_to",
     "subset_of",
     "superset_of",
+    "suppressing",
 ]
 
 #: Least similarity where a clause gives none, as in the query language.
@@ -40,13 +48,43 @@ LIKE_ENOUGH = 0.9
 _LARGEST = 2**63 - 1
 
 
-def matching(pattern: Stepwise) -> Truth[Clause]:
+def matching(
+    pattern: Stepwise,
+    *,
+    promoting: str | Steps | None = None,
+    suppressing: str | Steps | None = None,
+) -> Truth[Clause]:
     """Hold of a neuron that has a pattern which matches.
+
+    ``promoting`` and ``suppressing`` join what the neuron writes: a token, or ``var("x")`` for the one that
+    this variable of the pattern stands for.
 
     >>> neurons(matching(tok("the").before(...)) & ~matching("end"))
     <QueryBuilder neurons MATCHING 'the' BEFORE ... AND NOT MATCHING 'end'>
     """
-    return Truth(Matching(pattern_of(pattern)))
+    given = ((Effect.PROMOTING, promoting), (Effect.SUPPRESSING, suppressing))
+    written = [_written(effect, token) for effect, token in given if token is not None]
+    variables = tuple(each for each in written if isinstance(each, WrittenVariable))
+    others = [each for each in written if isinstance(each, Writing)]
+    return Truth(conjoined(Matching(pattern_of(pattern), variables), *others))
+
+
+def promoting(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that promotes the token: it is among those whose logits the neuron raises most.
+
+    >>> neurons(promoting("York") & matching("New"))
+    <QueryBuilder neurons PROMOTING 'York' AND MATCHING 'New'>
+    """
+    return Truth(Writing(Effect.PROMOTING, test_of(token)))
+
+
+def suppressing(token: str | TokenStep) -> Truth[Clause]:
+    """Hold of a neuron that suppresses the token: it is among those whose logits the neuron lowers most.
+
+    >>> neurons(matching(var("x"), suppressing=var("x")))
+    <QueryBuilder neurons MATCHING $x SUPPRESSING $x>
+    """
+    return Truth(Writing(Effect.SUPPRESSING, test_of(token)))
 
 
 def mentioning(token: str | TokenStep) -> Truth[Clause]:
@@ -111,6 +149,13 @@ def superset_of(
     <QueryBuilder neurons SUPERSET OF L4N358 ABOVE 0.8>
     """
     return Truth(Contains(neuron_ref(neuron, model), arguments.number("above", above)))
+
+
+def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
+    steps = token.pattern.steps if isinstance(token, Steps) else ()
+    if len(steps) == 1 and isinstance(steps[0], Variable):
+        return WrittenVariable(effect, steps[0])
+    return Writing(effect, test_of(cast("str | TokenStep", token)))
 
 
 def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:

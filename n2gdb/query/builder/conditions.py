@@ -1,4 +1,4 @@
-"""Conditions without strings: ``where(layer=range(0, 3), f1__ge=0.6)`` and ``field("f1") > 0.6``."""
+"""Conditions in Python: ``where(layer=range(0, 3), f1__ge=0.6)`` and ``field("f1") > 0.6``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Truth(Generic[Leaf]):
         return f"<{self}>"
 
 
-#: What a term is reckoned or compared with.
+#: What a term is combined or compared with.
 Reckoned: TypeAlias = "Term | int | float"
 
 
@@ -169,7 +169,7 @@ def field_name(name: str) -> str:
 
 
 def conditions_of(keywords: Mapping[str, object]) -> Iterator[Condition | Not[Condition]]:
-    """Yield the conditions that keywords say: a field's name and, behind ``__``, how it is compared."""
+    """Yield the conditions that keywords say: a field's name and, after ``__``, how it is compared."""
     for keyword, value in keywords.items():
         name, _, suffix = keyword.partition("__")
         yield _condition(field_name(name), suffix, value)
@@ -246,7 +246,7 @@ def _plain(value: object) -> int | float | str:
 def _number(value: object) -> int | float:
     if type(value) is not bool and isinstance(value, Real) and not math.isnan(value):
         return int(value) if isinstance(value, Integral) else float(value)
-    raise QuerySyntaxError(f"{value!r} is no number to compare with")
+    raise QuerySyntaxError(f"{value!r} is not a number to compare with")
 
 
 def _operands(formula: Formula[Any], kind: type[And[Any]] | type[Or[Any]]) -> tuple[Any, ...]:

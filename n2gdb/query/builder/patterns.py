@@ -1,4 +1,4 @@
-"""Patterns without strings: ``tok("the").before(...)`` is what MATCHING takes."""
+"""Patterns in Python: ``tok("the").before(...)``, what MATCHING takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries without strings.
+"""Queries in Python.
 
 ``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
 is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:
@@ -9,11 +9,11 @@ another. Names are checked where they are given, all else when the tree is asked
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import Self
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import ArgumentError, QuerySyntaxError
+from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -23,10 +23,7 @@ from n2gdb.grammar.ast import (
     Mode,
     Query,
     RankBy,
-    Role,
-    Statement,
     Subject,
-    TokenQuery,
 )
 from n2gdb.grammar.fields import RETURNED
 from n2gdb.grammar.unparse import written
@@ -39,9 +36,11 @@ from n2gdb.query.builder.clauses import (
     mentioning,
     metric_named,
     neuron_ref,
+    promoting,
     similar_to,
     subset_of,
     superset_of,
+    suppressing,
 )
 from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
 from n2gdb.query.builder.patterns import (
@@ -61,6 +60,13 @@ from n2gdb.query.builder.patterns import (
     tok,
     var,
 )
+from n2gdb.query.builder.read_back import read_back
+from n2gdb.query.builder.token_queries import (
+    TokenQueryBuilder,
+    TokenStageQuery,
+    tokens_activating,
+    tokens_in_context_of,
+)
 
 __all__ = [
     "DIGIT",
@@ -69,10 +75,15 @@ __all__ = [
     "TITLE",
     "UPPER",
     "WORD",
+    "CountQuery",
+    "NeuronQuery",
+    "PatternQuery",
     "QueryBuilder",
+    "StageQuery",
     "Steps",
     "Term",
     "TokenQueryBuilder",
+    "TokenStageQuery",
     "TokenStep",
     "Truth",
     "activating_on",
@@ -86,10 +97,12 @@ __all__ = [
     "one_of",
     "patterns",
     "patterns_of",
+    "promoting",
     "regex",
     "similar_to",
     "subset_of",
     "superset_of",
+    "suppressing",
     "tok",
     "tokens_activating",
     "tokens_in_context_of",
@@ -98,10 +111,8 @@ __all__ = [
 
 _LARGEST = 2**63 - 1
 
-StatementT = TypeVar("StatementT", Query, TokenQuery)
 
-
-def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
+def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
     """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none.
 
     >>> query = neurons(matching(tok("the").before("other")))
@@ -110,45 +121,27 @@ def neurons(*clauses: Truth[Clause]) -> QueryBuilder:
     >>> [str(hit.neuron) for hit in db.query(query)]
     ['L4N358', 'L4N12', 'L4N137']
     """
-    return QueryBuilder(Query()).having(*clauses)
+    return NeuronQuery(Query()).having(*clauses)
 
 
-def patterns(*clauses: Truth[Clause]) -> QueryBuilder:
+def patterns(*clauses: Truth[Clause]) -> PatternQuery:
     """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves.
 
     >>> db.query(patterns(matching(tok("the").before("end"))).order_by("-activation").limit(1))[0].path
     '·the · ·end'
     """
-    return QueryBuilder(Query(subject=Subject.PATTERNS)).having(*clauses)
+    return PatternQuery(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
-def patterns_of(found: QueryBuilder) -> QueryBuilder:
+def patterns_of(found: NeuronQuery) -> PatternQuery:
     """Return the query for every pattern of the neurons that another query finds.
 
     >>> len(db.query(patterns_of(neurons().activating_on("end"))))
     4
     """
-    if not isinstance(found, QueryBuilder):
+    if not isinstance(found, NeuronQuery):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
-    return QueryBuilder(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
-
-
-def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron fires on, strongest first.
-
-    >>> [hit.token for hit in db.query(tokens_activating("L4N12"))]
-    [' other', ' end']
-    """
-    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, neuron_ref(neuron, model)))
-
-
-def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron's patterns name as context, strongest first.
-
-    >>> [(hit.token, hit.n_patterns) for hit in db.query(tokens_in_context_of("L4N358"))]
-    [(' the', 1), (' an', 1), (' on', 1)]
-    """
-    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, neuron_ref(neuron, model)))
+    return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -167,13 +160,13 @@ class QueryBuilder:
     @property
     def query(self) -> Query:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return _read_back(self.tree)
+        return read_back(self.tree)
 
-    def in_model(self, name: str) -> QueryBuilder:
+    def in_model(self, name: str) -> Self:
         """Leave the neurons of one model only."""
         return self._with(model=arguments.text("model", name))
 
-    def having(self, *clauses: Truth[Clause]) -> QueryBuilder:
+    def having(self, *clauses: Truth[Clause]) -> Self:
         """Ask for all of ``clauses`` as well, each joined by ``&``, ``|`` and ``~`` as may be."""
         if not clauses:
             return self
@@ -181,19 +174,36 @@ class QueryBuilder:
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
-    def matching(self, pattern: Stepwise) -> QueryBuilder:
-        """Ask for a pattern that matches; another call may hold on another path of the neuron."""
-        return self.having(matching(pattern))
+    def matching(
+        self,
+        pattern: Stepwise,
+        *,
+        promoting: str | Steps | None = None,
+        suppressing: str | Steps | None = None,
+    ) -> Self:
+        """Ask for a pattern that matches; another call may hold on another path of the neuron.
 
-    def mentioning(self, token: str | TokenStep) -> QueryBuilder:
+        ``promoting`` and ``suppressing`` join what the neuron writes, as in the function ``matching``.
+        """
+        return self.having(matching(pattern, promoting=promoting, suppressing=suppressing))
+
+    def promoting(self, token: str | TokenStep) -> Self:
+        """Ask for neurons that promote the token."""
+        return self.having(promoting(token))
+
+    def suppressing(self, token: str | TokenStep) -> Self:
+        """Ask for neurons that suppress the token."""
+        return self.having(suppressing(token))
+
+    def mentioning(self, token: str | TokenStep) -> Self:
         """Ask for a pattern that names the token, activating or as context."""
         return self.having(mentioning(token))
 
-    def activating_on(self, token: str | TokenStep) -> QueryBuilder:
+    def activating_on(self, token: str | TokenStep) -> Self:
         """Ask for a pattern that fires on the token."""
         return self.having(activating_on(token))
 
-    def firing_on(self, text: str, *, at: int | None = None) -> QueryBuilder:
+    def firing_on(self, text: str, *, at: int | None = None) -> Self:
         """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any."""
         return self.having(firing_on(text, at=at))
 
@@ -204,27 +214,27 @@ class QueryBuilder:
         metric: str = "graph",
         above: float = LIKE_ENOUGH,
         model: str | None = None,
-    ) -> QueryBuilder:
+    ) -> Self:
         """Ask for a similarity of ``above`` or more; ``metric`` is graph, tokens or subset."""
         return self.having(similar_to(neuron, metric=metric, above=above, model=model))
 
     def subset_of(
         self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-    ) -> QueryBuilder:
+    ) -> Self:
         """Ask for neurons of whose tokens a share of ``above`` or more are the other's too."""
         return self.having(subset_of(neuron, above=above, model=model))
 
     def superset_of(
         self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-    ) -> QueryBuilder:
+    ) -> Self:
         """Ask for neurons that have a share of ``above`` or more of the other's tokens."""
         return self.having(superset_of(neuron, above=above, model=model))
 
-    def where(self, *conditions: Truth[Condition], **fields: object) -> QueryBuilder:
+    def where(self, *conditions: Truth[Condition], **fields: object) -> Self:
         """Ask for conditions on fields, all of them.
 
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
-        leaves its end out, as in Python), ``state="live"``; or a name and a comparison behind two
+        leaves its end out, as in Python), ``state="live"``; or a name and a comparison after two
         underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
         ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. What keywords
         cannot say, ``field`` can:
@@ -236,104 +246,104 @@ class QueryBuilder:
         more = (*(condition.formula for condition in conditions), *conditions_of(fields))
         return self._with(where=conjoined(*given, *more)) if more else self
 
-    def order_by(self, *keys: str) -> QueryBuilder:
+    def order_by(self, *keys: str) -> Self:
         """Order by fields, the first one first; a minus before a name turns it round: ``"-f1"``."""
         return self._with(order=tuple(map(_key, keys)))
 
     def rank_by_similarity(
         self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
-    ) -> QueryBuilder:
+    ) -> Self:
         """Order by similarity to a neuron, the most similar first."""
         return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))
 
-    def limit(self, count: int) -> QueryBuilder:
+    def limit(self, count: int) -> Self:
         """Return no more than ``count`` rows."""
         return self._with(limit=arguments.whole("limit", count, -_LARGEST))
 
-    def offset(self, count: int) -> QueryBuilder:
+    def offset(self, count: int) -> Self:
         """Leave out the first ``count`` rows."""
         return self._with(offset=arguments.whole("offset", count, -_LARGEST))
 
-    def returning(self, *names: str) -> QueryBuilder:
+    def returning(self, *names: str) -> Self:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
         return self._with(returns=tuple(known(name, RETURNED, "column") for name in names))
 
-    def count(self, *, by: str | None = None) -> QueryBuilder:
-        """Return how many there are: in all, or by layer, model, state, activating or context token."""
-        groups = tuple(grouping.value for grouping in Grouping)
-        grouping = None if by is None else Grouping(known(by, groups, "group"))
-        return self._with(count=Count(grouping))
-
-    def explain(self) -> QueryBuilder:
+    def explain(self) -> StageQuery:
         """Show how the query would be answered."""
-        return self._with(mode=Mode.EXPLAIN)
+        return StageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
-    def profile(self) -> QueryBuilder:
+    def profile(self) -> StageQuery:
         """Answer the query and show how long each step took."""
-        return self._with(mode=Mode.PROFILE)
+        return StageQuery(replace(self.tree, mode=Mode.PROFILE))
 
-    def _with(self, **changes: object) -> QueryBuilder:
-        return QueryBuilder(replace(self.tree, **changes))  # type: ignore[arg-type]
+    def _with(self, **changes: object) -> Self:
+        return replace(self, tree=replace(self.tree, **changes))  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         return written(self.tree)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self}>"
+        return f"<QueryBuilder {self}>"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class TokenQueryBuilder:
-    """A query for the tokens of one neuron; every method returns another query.
+class StageQuery(QueryBuilder):
+    """A query whose answer is the steps by which it would be answered, or was.
 
-    >>> tokens_activating("L4N358").limit(5).explain()
-    <TokenQueryBuilder EXPLAIN tokens ACTIVATING L4N358 LIMIT 5>
+    >>> type(neurons().explain()).__name__
+    'StageQuery'
     """
 
-    tree: TokenQuery
+    __slots__ = ()
 
-    @property
-    def query(self) -> TokenQuery:
-        """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return _read_back(self.tree)
-
-    def limit(self, count: int) -> TokenQueryBuilder:
-        """Return no more than ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
-
-    def offset(self, count: int) -> TokenQueryBuilder:
-        """Leave out the first ``count`` tokens."""
-        return TokenQueryBuilder(replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
-
-    def explain(self) -> TokenQueryBuilder:
-        """Show how the query would be answered."""
-        return TokenQueryBuilder(replace(self.tree, mode=Mode.EXPLAIN))
-
-    def profile(self) -> TokenQueryBuilder:
-        """Answer the query and show how long each step took."""
-        return TokenQueryBuilder(replace(self.tree, mode=Mode.PROFILE))
-
-    def __str__(self) -> str:
-        return written(self.tree)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self}>"
+    def count(self, *, by: str | None = None) -> StageQuery:
+        """Show how they would be counted instead."""
+        return StageQuery(_counting(self.tree, by))
 
 
-def _read_back(tree: StatementT) -> StatementT:
-    """Return what the text of a tree parses to: an equal tree, held to all the rules of text."""
-    from n2gdb.query.parse import read_query
+class CountQuery(QueryBuilder):
+    """A query whose answer is how many there are.
 
-    try:
-        text = written(tree)
-    except ValueError as error:
-        raise QuerySyntaxError(str(error)) from error
-    return cast(StatementT, _same_kind(read_query(text), tree))
+    >>> db.query(neurons().activating_on("end").count())["count"]
+    [2]
+    """
+
+    __slots__ = ()
 
 
-def _same_kind(statement: Statement, tree: Statement) -> Statement:
-    assert type(statement) is type(tree), statement
-    return statement
+class _RowQuery(QueryBuilder):
+    """A query whose rows can be counted."""
+
+    __slots__ = ()
+
+    def count(self, *, by: str | None = None) -> CountQuery:
+        """Return how many there are: in all, or by layer, model, state, activating or context token."""
+        return CountQuery(_counting(self.tree, by))
+
+
+class NeuronQuery(_RowQuery):
+    """A query whose answer is neurons.
+
+    >>> db.query(neurons().activating_on("end"))["neuron"]
+    ['L3N45', 'L4N12']
+    """
+
+    __slots__ = ()
+
+
+class PatternQuery(_RowQuery):
+    """A query whose answer is patterns.
+
+    >>> db.query(patterns().matching("end").limit(1))[0]
+    <PatternHit L3N45 activation 0.88: ·the · ·end>
+    """
+
+    __slots__ = ()
+
+
+def _counting(tree: Query, by: str | None) -> Query:
+    groups = tuple(grouping.value for grouping in Grouping)
+    grouping = None if by is None else Grouping(known(by, groups, "group"))
+    return replace(tree, count=Count(grouping))
 
 
 def _check_truths(meant: str, given: tuple[object, ...]) -> None:

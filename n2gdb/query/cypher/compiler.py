@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import count
 
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning
+from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning, Writing
 from n2gdb.grammar.fields import FIELDS, Kind
-from n2gdb.query.cypher.match import match_clause
+from n2gdb.query.cypher.match import WRITES, match_clause
 from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
 from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.query.semantics.token_sets import is_listable, reads
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, Page, node_in, order_key, word_key
@@ -28,6 +29,7 @@ __all__ = [
     "compile_query",
     "compile_ranks",
     "compile_rows",
+    "compile_written",
     "found",
     "neuron_truths",
     "ranked_fields",
@@ -135,6 +137,24 @@ def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled
             "RETURN DISTINCT n.id",
         ]
         yield Compiled("\n".join(parts), parameters.values)
+
+
+def compile_written(settled: Settled, clause: Writing) -> Compiled:
+    """Return the statement of Neuron.id and the token's row of all that a clause's neurons write.
+
+    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed.
+    """
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters)
+    truths.append(f"w.logit {WRITES[clause.effect]}")
+    tokens = settled.written[clause]
+    if is_listable(tokens):
+        truths.append(reads("t", tokens, parameters))
+    return Compiled(
+        f"MATCH (n:Neuron)-[w:WRITES]->(t:Token)\nWHERE {' AND '.join(truths)}"
+        "\nRETURN n.id AS neuron, offset(id(t)) AS token",
+        parameters.values,
+    )
 
 
 def compile_count(settled: Settled) -> Compiled:

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from n2gdb.grammar.ast import Condition, Formula, Link
+from n2gdb.grammar.ast import Condition, Effect, Formula, Link
 from n2gdb.query.cypher.where import MatchFields, condition_text, grows_with_activation, mentions
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import TokenSet, is_broad, is_keyed, members, reads
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, relationship_in
 
-__all__ = ["ClauseMatch", "match_clause"]
+__all__ = ["WRITES", "ClauseMatch", "match_clause"]
+
+#: What holds of the logit that a neuron writes.
+WRITES = {Effect.PROMOTING: "> 0.0", Effect.SUPPRESSING: "< 0.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class _Rows:
             self.paths.append(f"(n)-[c{place}{name}:CONTEXT]->(u{place}{name}:Token)")
             if anchor.tokens is not None:
                 self.conditions.append(reads(f"u{place}{name}", anchor.tokens, parameters))
+            self._add_effects(f"c{place}{name}", anchor.effects)
         for deeper, nearer in pairwise(f"c{place}{name}" for place in self.context):
             self.conditions.append(f"{deeper}.pre > {nearer}.pre AND {deeper}.pre <= {nearer}.last")
         for place in self.context[:-1]:
@@ -136,6 +140,13 @@ class _Rows:
     def add_activating(self, parameters: Parameters) -> None:
         tokens = self.form.activating.tokens if self.form.activating else None
         root, node = f"a{self.name}", f"t{self.name}"
+        if self.form.activating and self.form.activating.effects:
+            self._add_effects(root, self.form.activating.effects)
+            if self.context:
+                self.paths.append(f"(n)-[{root}:ACTIVATES_ON]->({node}:Token)")
+                self.conditions.append(f"c{self.context[-1]}{self.name}.act_token = {node}.id")
+                self.has_root = self.has_value_join = True
+                return
         if not self.context:
             if self.form.activating:
                 self.paths.append(f"(n)-[{root}:ACTIVATES_ON]->({node}:Token)")
@@ -144,6 +155,9 @@ class _Rows:
                 self.conditions.append(reads(node, tokens, parameters))
         elif tokens is not None:
             self._add_activating_of_context(tokens, parameters)
+
+    def _add_effects(self, relationship: str, effects: Sequence[Effect]) -> None:
+        self.conditions += [f"{relationship}.written {WRITES[effect]}" for effect in effects]
 
     def _add_activating_of_context(self, tokens: TokenSet, parameters: Parameters) -> None:
         """Name the path's root by its token alone, which every context node knows: a join is spared."""

@@ -16,14 +16,14 @@ __all__ = ["is_scanned"]
 def is_scanned(settled: Settled, clause: Clause) -> bool:
     """Tell whether a clause is better walked than joined.
 
-    One whose matches WHERE restricts is left to Cypher, and one that names a token twice: a stored flag
-    narrows that.
+    One whose matches WHERE restricts is left to Cypher, and one that names a token twice or that the neuron
+    writes: what is stored of it narrows that.
     """
     if not isinstance(clause, Matching | Mentioning) or split(settled.query.where).match:
         return False
     forms = settled.forms[clause]
     return any(_is_broad(form) for form in forms) and not any(
-        _repeats(form) or _is_bare(form) for form in forms
+        _repeats(form) or _is_bare(form) or _is_written(form) for form in forms
     )
 
 
@@ -35,6 +35,10 @@ def _is_broad(form: Lowered) -> bool:
 def _repeats(form: Lowered) -> bool:
     names = Counter(anchor.variable for anchor in form.anchors if anchor.variable is not None)
     return any(count > 1 for count in names.values())
+
+
+def _is_written(form: Lowered) -> bool:
+    return any(anchor.effects for anchor in form.anchors)
 
 
 def _is_bare(form: Lowered) -> bool:

@@ -17,21 +17,31 @@ from n2gdb.grammar.ast import (
     Query,
     RankBy,
     SimilarTo,
+    Writing,
 )
-from n2gdb.query.cypher.compiler import compile_joined, compile_rows
+from n2gdb.query.cypher.compiler import compile_joined, compile_rows, compile_written
 from n2gdb.query.cypher.where import mentions_neuron, split
 from n2gdb.query.execution.breadth import is_scanned
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.semantics.binder import PatternClause, Settled, clauses_of, conjuncts
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.token_sets import is_listable, mask
 from n2gdb.storage.columns import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
     from n2gdb.similarity.search import Score
 
-__all__ = ["ClauseSets", "all_firings", "compares_match_with_neuron", "similarity_scores", "work_out"]
+__all__ = [
+    "ClauseSets",
+    "all_firings",
+    "compares_match_with_neuron",
+    "require_effects",
+    "similarity_scores",
+    "work_out",
+    "writers",
+]
 
 _SimilarityClause = SimilarTo | ContainedIn | Contains
 
@@ -85,6 +95,8 @@ def work_out(session: Session, settled: Settled) -> ClauseSets:
                 case SimilarTo() | ContainedIn() | Contains():
                     scores[clause] = similarity_scores(session, settled, clause)
                     known[clause] = NeuronSet.of(scores[clause])
+                case Writing():
+                    known[clause] = NeuronSet.of(writers(session, settled, clause))
                 case Matching() | Mentioning() if compares_match_with_neuron(settled):
                     known[clause] = NeuronSet.of(_joined(session, settled, clause))
                 case _ if is_scanned(settled, clause):
@@ -103,6 +115,23 @@ def work_out(session: Session, settled: Settled) -> ClauseSets:
 def compares_match_with_neuron(settled: Settled) -> bool:
     """Tell whether a condition of WHERE looks at a match and at its neuron."""
     return any(mentions_neuron(each) for each in split(settled.query.where).match)
+
+
+def require_effects(session: Session) -> None:
+    """Raise QueryError for a database that was built without what neurons write."""
+    if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
+        raise QueryError(
+            "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+        )
+
+
+def writers(session: Session, settled: Settled, clause: Writing) -> set[int]:
+    """Return the ids of the neurons that write such a token."""
+    rows = session.run("find the neurons that write such tokens", compile_written(settled, clause))
+    if is_listable(settled.written[clause]):
+        return {neuron for neuron, _ in rows}
+    chosen = mask(settled.written[clause], session.vocabulary.table).tolist()
+    return {neuron for neuron, token in rows if chosen[token]}
 
 
 def _joined(session: Session, settled: Settled, clause: PatternClause) -> set[int]:

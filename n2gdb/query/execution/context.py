@@ -37,7 +37,7 @@ class Stage:
 
     step: str
     cypher: str | None = None
-    parameters: Mapping[str, object] | None = None
+    parameters: Mapping[str, object] | None = field(default=None, hash=False)
     rows: int | None = None
     milliseconds: float | None = None
 

@@ -5,7 +5,7 @@ What only some statements need is imported where it is used: a cold query should
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from n2gdb.grammar.ast import (
     And,
     Clause,
     Formula,
+    Grouping,
     Matching,
     Mentioning,
     Mode,
@@ -21,8 +22,11 @@ from n2gdb.grammar.ast import (
     Subject,
     TokenLiteral,
     TokenQuery,
+    Writing,
 )
+from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, R
+from n2gdb.query.execution.clause_sets import require_effects
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
@@ -62,7 +66,9 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
     if statement.count is not None:
         from n2gdb.query.execution.counts import count_groups
 
-        return _sliced(count_groups(session, settled), statement, ("group", "count"), settled, session)
+        kinds = {"group": FIELDS["layer"].kind} if statement.count.by is Grouping.LAYER else None
+        groups = count_groups(session, settled)
+        return _sliced(groups, statement, ("group", "count"), settled, session, kinds)
     if statement.subject is Subject.PATTERNS:
         return _patterns(session, settled)
     return _neurons(session, settled)
@@ -71,6 +77,8 @@ def _answer(session: Session, statement: Statement) -> Answer[Any]:
 def _settled(session: Session, query: Query) -> Settled:
     asked = of_asked_units(query, session.models)
     settled = settle(asked, session.vocabulary, session.model_of(query))
+    if settled.asks_for_effects:
+        require_effects(session)
     names = {source.name for model in session.models for source in model.sources}
     return replace(settled, sources=tuple(sorted(names)))
 
@@ -141,6 +149,7 @@ def _sliced(
     columns: tuple[str, ...],
     settled: Settled | None = None,
     session: Session | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Answer[R]:
     start = statement.offset or 0
     kept = records[start : None if statement.limit is None else start + statement.limit]
@@ -150,6 +159,7 @@ def _sliced(
         columns=columns,
         total=lambda: len(records),
         notices=lambda: _notices(session, settled, len(kept)) if session and settled else (),
+        kinds=kinds,
     )
 
 
@@ -173,7 +183,8 @@ def _notices(session: Session, settled: Settled, length: int) -> tuple[str, ...]
 
 
 def _literals(settled: Settled) -> list[TokenLiteral]:
-    clauses = [each for each in clauses_of(settled.query.clauses) if isinstance(each, Matching | Mentioning)]
+    kinds = Matching | Mentioning | Writing
+    clauses = [each for each in clauses_of(settled.query.clauses) if isinstance(each, kinds)]
     return [literal for clause in clauses for test in tests_of(clause) for literal in literals_of(test)]
 
 
@@ -181,7 +192,7 @@ def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
     """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
-    return isinstance(clauses, Matching | Mentioning)
+    return isinstance(clauses, Matching | Mentioning | Writing)
 
 
 def _explained(session: Session, statement: Statement) -> Answer[Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep, filled, written
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
 from n2gdb.query.cypher.compiler import Compiled, compile_evidence
 from n2gdb.query.execution.clause_sets import ClauseSets
@@ -49,8 +49,8 @@ class Evidence:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+@dataclass(frozen=True, slots=True, repr=False)
+class Hit(OfNeuron):
     """A neuron that a query found.
 
     ``activation`` and ``importance`` are the largest over all its matches of positive clauses, None where
@@ -70,7 +70,12 @@ class Hit:
     similarity: float | None
     size: int | None
     evidence: tuple[Evidence, ...]
-    statistics: Mapping[str, object]
+    statistics: Mapping[str, object] = field(hash=False)
+
+    def __repr__(self) -> str:
+        shown = {"f1": self.f1, "activation": self.activation, "similarity": self.similarity}
+        figures = "".join(f" {name} {value:.2f}" for name, value in shown.items() if value is not None)
+        return f"<Hit {self.neuron}{figures}{f': {self.path}' if self.evidence else ''}>"
 
     @property
     def path(self) -> str:

@@ -7,7 +7,7 @@ context tokens that the clause names; the least of all of the pattern's context 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,11 +24,12 @@ from n2gdb.grammar.ast import (
     Or,
     Query,
     SimilarTo,
+    Writing,
 )
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.match import match_clause
 from n2gdb.query.cypher.where import mentions, mentions_neuron, split
-from n2gdb.query.execution.clause_sets import all_firings, similarity_scores
+from n2gdb.query.execution.clause_sets import all_firings, similarity_scores, writers
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import find, read_neurons
 from n2gdb.query.semantics.binder import Settled, clauses_of, fold
@@ -134,13 +135,15 @@ class _Search:
     settled: Settled
     conditions: Sequence[Formula[Condition]]
     known: dict[Clause, dict[Place, Known]] = field(default_factory=dict)
-    similar: dict[Clause, Mapping[int, object]] = field(default_factory=dict)
+    of_neurons: dict[Clause, Container[int]] = field(default_factory=dict)
 
     def rows(self) -> list[PatternRow]:
         clauses = self.settled.query.clauses
         for clause in dict.fromkeys(clauses_of(clauses)):
             if isinstance(clause, SimilarTo | ContainedIn | Contains):
-                self.similar[clause] = similarity_scores(self.session, self.settled, clause)
+                self.of_neurons[clause] = similarity_scores(self.session, self.settled, clause)
+            elif isinstance(clause, Writing):
+                self.of_neurons[clause] = writers(self.session, self.settled, clause)
             else:
                 self.known[clause] = self._patterns(clause)
         base = self._least_superset(clauses)
@@ -151,8 +154,8 @@ class _Search:
         every = base.keys()
 
         def leaf(clause: Clause) -> Set[Place]:
-            if clause in self.similar:
-                return {place for place in every if place[0] in self.similar[clause]}
+            if clause in self.of_neurons:
+                return {place for place in every if place[0] in self.of_neurons[clause]}
             return every & self.known[clause].keys()
 
         holding = fold(

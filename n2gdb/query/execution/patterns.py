@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.paths import PathStep, filled, written
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.cypher.compiler import Compiled, sort_key
@@ -29,8 +29,8 @@ __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern
 DEFAULT_ORDER = (Key("activation", descending=True),)
 
 
-@dataclass(frozen=True, slots=True)
-class PatternHit:
+@dataclass(frozen=True, slots=True, repr=False)
+class PatternHit(OfNeuron):
     """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order."""
 
     neuron: NeuronName
@@ -39,7 +39,10 @@ class PatternHit:
     activation: float
     importance: float | None
     steps: tuple[PathStep, ...]
-    statistics: Mapping[str, object]
+    statistics: Mapping[str, object] = field(hash=False)
+
+    def __repr__(self) -> str:
+        return f"<PatternHit {self.neuron} activation {self.activation:.2f}: {self.path}>"
 
     @property
     def path(self) -> str:

@@ -1,1 +1,1 @@
-"""What a parsed query means against one database: names, tokens, normal forms."""
+"""The meaning of a parsed query in one database: names, tokens, normal forms."""

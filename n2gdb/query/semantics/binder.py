@@ -1,9 +1,9 @@
-"""A query settled against a database: its clauses in normal form, its names resolved."""
+"""The binder: resolves a query's names against a database and puts its clauses in normal form."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from n2gdb.errors import QueryError
@@ -18,9 +18,11 @@ from n2gdb.grammar.ast import (
     Not,
     Or,
     Query,
+    Writing,
 )
-from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of
+from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of, written_tokens
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.token_sets import TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
 __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "positive_clauses", "settle"]
@@ -38,13 +40,22 @@ Value = TypeVar("Value")
 class Settled:
     """``query`` with the normal forms of its clauses on patterns, and the number of the model it names.
 
-    ``sources`` are the names of all sources of the database: the words that the field can be.
+    ``sources`` are the names of all sources of the database: the words that the field can be. ``written`` are
+    the tokens that its clauses on what neurons write ask for.
     """
 
     query: Query
     forms: Mapping[PatternClause, tuple[Lowered, ...]]
     model: int | None = None
+    written: Mapping[Writing, TokenSet] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+
+    @property
+    def asks_for_effects(self) -> bool:
+        """Whether a clause asks what neurons write."""
+        return bool(self.written) or any(
+            isinstance(clause, Matching) and bool(clause.written) for clause in self.forms
+        )
 
     @property
     def positive(self) -> tuple[Clause, ...]:
@@ -69,13 +80,19 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
     """
     if (conditions := _count(query.where)) > MOST_CONDITIONS:
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
-    clauses = [each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning)]
+    clauses = [
+        each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning | Writing)
+    ]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
-    forms = {}
+    forms: dict[PatternClause, tuple[Lowered, ...]] = {}
+    written: dict[Writing, TokenSet] = {}
     for clause in clauses:
         with placed(clause.at):
-            forms[clause] = lower(clause, vocabulary)
-    return Settled(query, forms, model)
+            if isinstance(clause, Writing):
+                written[clause] = written_tokens(clause, vocabulary)
+            else:
+                forms[clause] = lower(clause, vocabulary)
+    return Settled(query, forms, model, written)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:

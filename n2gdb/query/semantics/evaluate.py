@@ -1,4 +1,4 @@
-"""WHERE in Python, for what is found outside the engine: the same truths, null and all."""
+"""WHERE evaluated in Python, with the engine's three-valued logic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a clause as it was written to its normal forms: named tokens, and how far apart they lie.
+"""Normal forms of a clause: named tokens, and the distances between them.
 
     'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
 
@@ -10,7 +10,7 @@ all that runs a query.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from typing import TypeAlias
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
     AnyToken,
+    Effect,
     Link,
     Matching,
     Mentioning,
@@ -29,11 +30,12 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenTest,
     Variable,
+    Writing,
 )
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary, literals_of
 
-__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "TokenRun", "lower", "tests_of"]
+__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "TokenRun", "lower", "tests_of", "written_tokens"]
 
 #: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
 MOST_ANCHORS = 12
@@ -49,11 +51,13 @@ _NEXT = Link(1, 1)
 class Anchor:
     """A named token of a pattern: one of ``tokens``, or any where that is None.
 
-    Anchors of one normal form that have the same ``variable`` stand on the same token.
+    Anchors of one normal form that have the same ``variable`` stand on the same token. The neuron itself has
+    these ``effects`` on its logit.
     """
 
     tokens: TokenSet | None
     variable: str | None = None
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Lowered:
         return self.anchors[-1] if self.anchors and self.gaps[-1] == HERE else None
 
     def unfolded(self) -> Iterator[Lowered]:
-        """Yield one form for each way to read the texts, where anchors alone do not say which go together."""
+        """Yield one form for each way to read the texts, where the anchors leave open which go together."""
         bound = [run for run in self.runs if not run.is_free]
         for chosen in product(*(run.sequences for run in bound)):
             anchors = list(self.anchors)
@@ -121,7 +125,7 @@ def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowere
     forms: dict[Lowered, None] = {}
     for pattern in _patterns(clause):
         for readings, links in _settled(pattern, vocabulary):
-            forms[_normal_form(readings, links)] = None
+            forms[_with_effects(_normal_form(readings, links), clause)] = None
             if len(forms) > MOST_FORMS:
                 raise QueryError(
                     f"a clause can be read in more than {MOST_FORMS} ways: write fewer NEAR, or fewer texts"
@@ -130,9 +134,31 @@ def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowere
     return tuple(forms)
 
 
-def tests_of(clause: Matching | Mentioning) -> tuple[TokenTest, ...]:
+def written_tokens(clause: Writing, vocabulary: Vocabulary) -> TokenSet:
+    """Return the tokens of a clause on what a neuron writes; raises QuerySyntaxError for several at once."""
+    _check_single(clause.test, vocabulary, f"{clause.effect.value} takes one token, and", "one of them")
+    sets, sequences = _read(clause.test, vocabulary)
+    ones = tuple(sorted({tokens[0] for tokens in sequences if len(tokens) == 1}))
+    return AnyOf((*sets, Among(ones)))
+
+
+def _with_effects(form: Lowered, clause: Matching | Mentioning) -> Lowered:
+    """Mark the first anchor of each variable that the neuron writes: on context, unless it stands alone."""
+    if isinstance(clause, Mentioning) or not clause.written:
+        return form
+    names = [anchor.variable for anchor in form.anchors]
+    anchors = list(form.anchors)
+    for each in clause.written:
+        place = names.index(each.variable.name)
+        known = anchors[place].effects
+        if each.effect not in known:
+            anchors[place] = replace(anchors[place], effects=(*known, each.effect))
+    return replace(form, anchors=tuple(anchors))
+
+
+def tests_of(clause: Matching | Mentioning | Writing) -> tuple[TokenTest, ...]:
     """Return what a clause asks of single tokens."""
-    steps: tuple[Step, ...] = (clause.test,) if isinstance(clause, Mentioning) else clause.pattern.steps
+    steps: tuple[Step, ...] = clause.pattern.steps if isinstance(clause, Matching) else (clause.test,)
     return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
 
 
@@ -202,14 +228,18 @@ def _read(test: TokenTest, vocabulary: Vocabulary) -> tuple[list[TokenSet], list
             return [vocabulary.settle(test)], []
 
 
-def _check_single(test: TokenTest, vocabulary: Vocabulary) -> None:
+def _check_single(
+    test: TokenTest,
+    vocabulary: Vocabulary,
+    refused: str = "! takes one token, and",
+    way_out: str = "! before one of them, or NOT MATCHING for the whole text",
+) -> None:
     """Refuse a text of several tokens where one is meant."""
     for literal in literals_of(test):
         cuts = vocabulary.cuts(literal)
         if cuts and not vocabulary.reads(literal) and not any(len(cut) == 1 for cut in cuts):
             raise QuerySyntaxError(
-                f"! takes one token, and {literal} is {len(cuts[0])} for the model: write ! before one of"
-                " them, or NOT MATCHING for the whole text",
+                f"{refused} {literal} is {len(cuts[0])} for the model: write {way_out}",
                 line=literal.at.line,
                 column=literal.at.column,
             )

@@ -1,11 +1,11 @@
-"""Where in a query an error stands: who raises it knows no text, who has the text knows no fault."""
+"""Positions of errors: added by whoever has the query's text to errors raised without it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from n2gdb.errors import QueryError
+from n2gdb.errors import QueryError, QueryTimeoutError
 from n2gdb.grammar.patterns import Position
 
 __all__ = ["placed", "shown_in"]
@@ -17,7 +17,7 @@ def placed(at: Position) -> Iterator[None]:
     try:
         yield
     except QueryError as error:
-        if not error.line:
+        if not error.line and not isinstance(error, QueryTimeoutError):
             error.line, error.column = at.line, at.column
         raise
 

@@ -1,4 +1,4 @@
-"""What a pattern asks of one named token, settled against the tokens of a database, and as Cypher."""
+"""Token tests bound to a database's tokens, and their Cypher."""
 
 from __future__ import annotations
 

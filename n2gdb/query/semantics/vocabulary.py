@@ -1,4 +1,4 @@
-"""The tokens of a database, as far as queries ask for them: what a literal, a class, an expression means.
+"""The vocabulary of a database: which tokens a literal, a class or an expression stands for.
 
 Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
 """
@@ -173,7 +173,7 @@ class Vocabulary:
                 f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"
             )
         try:
-            # By itself first: what is no expression might become one between brackets.
+            # By itself first: what is not an expression might become one between brackets.
             pc.match_substring_regex(pa.array([""]), source, ignore_case=ignore_case)
             text = self.table["text"]
             bare = pc.if_else(
@@ -188,7 +188,8 @@ class Vocabulary:
             )
         except (pa.ArrowInvalid, UnicodeEncodeError) as error:
             reason = str(error).removeprefix("Invalid regular expression: ")
-            raise QueryError(f"/{source}/ is no regular expression ({reason}); it is read by RE2") from error
+            message = f"/{source}/ is not a regular expression ({reason}); it is read by RE2"
+            raise QueryError(message) from error
         return tuple(self.table["id"].filter(taken).to_pylist())
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from n2gdb.errors import StorageError
 from n2gdb.storage.build.loading import load, memory_needed
 from n2gdb.storage.checksum import move_sealed
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.database_file import check_replaceable
+from n2gdb.storage.database_file import check_replaceable, unwritable
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_database"]
@@ -46,10 +44,7 @@ def build_database(
         finally:
             _remove(building)
     except OSError as error:
-        reason = "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise StorageError(
-            f"{path} cannot be written ({reason}): make room or choose another place"
-        ) from error
+        raise unwritable(path, error) from error
 
 
 def _silent(stage: str) -> None:

@@ -1,4 +1,4 @@
-"""The database's tables, as the statements that create them; stored columns come from the schema."""
+"""DDL: the statements that create the database's tables."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ DEFINITIONS = (
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
     "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"
-    " pre INT32, last INT32, activation DOUBLE, `end` DOUBLE)",
+    " pre INT32, last INT32, activation DOUBLE, `end` DOUBLE, written DOUBLE)",
     "CREATE REL TABLE CONTEXT(FROM Neuron TO Token,"
     " act_token INT64, depth INT32, importance DOUBLE, pre INT32, last INT32, parent INT32, repeats BOOL,"
-    " activation DOUBLE, `end` DOUBLE, least DOUBLE)",
+    " activation DOUBLE, `end` DOUBLE, least DOUBLE, written DOUBLE)",
     "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight DOUBLE)",
+    "CREATE REL TABLE WRITES(FROM Neuron TO Token, rank INT32, logit DOUBLE)",
     f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
 )

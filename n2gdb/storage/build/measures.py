@@ -1,4 +1,4 @@
-"""What the load counts from neurons' graphs: the columns of ``schema.COUNTS``, and each neuron's weight."""
+"""Columns counted from graphs when a database is built, and each neuron's weight."""
 
 from __future__ import annotations
 

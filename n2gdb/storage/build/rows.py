@@ -1,4 +1,4 @@
-"""From a run's shards to the rows of the database's tables, whole columns at a time.
+"""Rows of the database's tables from a run's shards, whole columns at a time.
 
 Keys hold the model's number in their high bits, so that several models share one database: see ``units``.
 A path's is a hash of its tokens' texts, the same in every model.
@@ -26,9 +26,9 @@ from n2gdb.storage.shards import RunFolder
 __all__ = ["ModelRows"]
 
 
-_ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end"]
+_ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end", "written"]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
-_CONTEXT += ["activation", "end", "least"]
+_CONTEXT += ["activation", "end", "least", "written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class ModelRows:
         """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
         nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
-        yield from self._trie_rows(nodes, tries, neuron)
+        effects = self._effects(shards)
+        yield from self._trie_rows(nodes, tries, neuron, effects)
         paths = tries.path_weights(neuron, self.text_keys)
         keep = _is_in(paths.path, shared)
         yield (
@@ -84,6 +85,7 @@ class ModelRows:
                 [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
             ),
         )
+        yield "WRITES", effects
         examples = decimals(self.run.examples(shards))
         ends = {
             "neuron": pa.array(self._neuron_key(examples)),
@@ -92,7 +94,20 @@ class ModelRows:
         own = examples.drop_columns(["unit", "window"])
         yield "TOP_EXAMPLE", pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
 
-    def _trie_rows(self, nodes: pa.Table, tries: Tries, neuron: Int64Array) -> Iterator[tuple[str, pa.Table]]:
+    def _effects(self, shards: Sequence[Path]) -> pa.Table:
+        """What the neurons of some shards write: rows of WRITES."""
+        effects = decimals(self.run.effects(shards))
+        columns = {
+            "neuron": self._neuron_key(effects),
+            "token_key": self._token_key(effects["token"].to_numpy()),
+            "rank": effects["rank"],
+            "logit": effects["logit"],
+        }
+        return pa.table(columns)
+
+    def _trie_rows(
+        self, nodes: pa.Table, tries: Tries, neuron: Int64Array, effects: pa.Table
+    ) -> Iterator[tuple[str, pa.Table]]:
         columns = {
             "neuron": neuron,
             "token_key": self._token_key(tries.token),
@@ -101,6 +116,7 @@ class ModelRows:
             "repeats": tries.repeats,
             "activation": pa.array(tries.best, mask=np.isnan(tries.best)),
             "least": tries.smallest(nodes["importance"].to_numpy()),
+            "written": _written(neuron, self._token_key(tries.token), effects),
         }
         rows = pa.table(
             columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
@@ -137,6 +153,24 @@ class ModelRows:
 
     def _neuron_key(self, table: pa.Table) -> Int64Array:
         return item_key(self.number, table["unit"].to_numpy())
+
+
+def _written(neuron: Int64Array, token: Int64Array, effects: pa.Table) -> pa.Array:
+    """Return the logit that each node's neuron writes to the node's own token: (nodes,), null for none."""
+    neurons, tokens = np.unique(neuron), np.unique(token)
+
+    def number(neuron: Int64Array, token: Int64Array) -> Int64Array:
+        return np.searchsorted(neurons, neuron) * len(tokens) + np.searchsorted(tokens, token)
+
+    writer, writes = effects["neuron"].to_numpy(), effects["token_key"].to_numpy()
+    among = _is_in(writer, neurons) & _is_in(writes, tokens)
+    pair = number(writer[among], writes[among])
+    order = np.argsort(pair)
+    node = number(neuron, token)
+    known = _is_in(node, pair[order])
+    logit = np.zeros(len(node))
+    logit[known] = effects["logit"].to_numpy()[among][order][np.searchsorted(pair[order], node[known])]
+    return pa.array(logit, mask=~known)
 
 
 def _text_keys(texts: pa.ChunkedArray) -> pa.Array:

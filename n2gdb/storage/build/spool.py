@@ -1,4 +1,4 @@
-"""Tables too large for memory: written to files batch by batch, read back mapped."""
+"""Spooling: tables too large for memory, written to files in batches and read back mapped."""
 
 from __future__ import annotations
 

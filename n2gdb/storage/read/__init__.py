@@ -1,1 +1,1 @@
-"""What a database holds, read: models, neurons, graphs, examples, scores."""
+"""Reading a database: models, neurons, graphs, examples, scores."""

@@ -1,4 +1,4 @@
-"""What a database holds: its models, and figures of their neurons by layer."""
+"""The catalog: the models of a database, and their neurons' figures by layer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,12 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One model of a database, its corpus and the configuration it was ingested with."""
+    """One model of a database, its corpus and the configuration it was ingested with.
+
+    >>> model = db.models()[0]
+    >>> model.n_layers, model.fire_threshold
+    (6, 0.5)
+    """
 
     number: int  # in the high bits of the keys of all that belongs to it
     name: str

@@ -1,4 +1,4 @@
-"""Many neurons with their graphs, read from a database in blocks: what an export writes."""
+"""Export reader: many neurons with their graphs, read in blocks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.units import NeuronName
 from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
+from n2gdb.storage.read.effects import WrittenToken, read_effects_between
 from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["ExportedNeuron", "blocks_of", "read_blocks", "read_texts"]
+__all__ = ["ExportedNeuron", "blocks_of", "graphs_between", "read_blocks", "read_texts"]
 
 _TOGETHER = 2048  # neurons of a block: some ten thousand nodes, whatever the database's size
 
@@ -49,6 +50,7 @@ class ExportedNeuron:
     statistics: Mapping[str, Any]
     graph: NeuronGraph
     texts: Mapping[int, str]
+    effects: tuple[WrittenToken, ...] = ()
 
 
 def blocks_of(connection: Connection, wanted: Sequence[int] | None) -> list[list[int]]:
@@ -76,12 +78,18 @@ def read_blocks(
     blocks: Sequence[Sequence[int]],
     models: Sequence[ModelInfo],
     texts: Mapping[int, Mapping[int, str]],
+    *,
+    with_effects: bool = False,
 ) -> Iterator[list[ExportedNeuron]]:
-    """Yield the neurons of each block; ``texts`` are by the number of a model."""
+    """Yield the neurons of each block; ``texts`` are by the number of a model.
+
+    What they write is read where it is asked for.
+    """
     names = {model.number: model.name for model in models}
     for block in blocks:
         ends = {"first": block[0], "last": block[-1]}
-        graphs = _graphs(connection, ends)
+        graphs = graphs_between(connection, ends)
+        effects = read_effects_between(connection, block[0], block[-1]) if with_effects else {}
         chosen = set(block)
         yield [
             ExportedNeuron(
@@ -91,6 +99,7 @@ def read_blocks(
                 {name: row[name] for name in STATISTICS},
                 graphs[row["id"]] if row["id"] in graphs else _empty(),
                 texts[row["model"]],
+                effects.get(row["id"], ()),
             )
             for row in (
                 dict(zip(ANSWER_COLUMNS, values, strict=True)) for values in connection.rows(_NEURONS, ends)
@@ -99,8 +108,8 @@ def read_blocks(
         ]
 
 
-def _graphs(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
-    """Return the graphs of all neurons of a range that have one, by Neuron.id."""
+def graphs_between(connection: Connection, ends: Mapping[str, int]) -> dict[int, NeuronGraph]:
+    """Return the graphs of all neurons that have one, from key ``first`` to key ``last``, by Neuron.id."""
     import numpy as np
 
     from n2gdb.core.graph import NeuronGraph

@@ -1,4 +1,4 @@
-"""Figures of one layer of a model: scores, behaviours, frequent tokens, and the neurons that stand out."""
+"""Layer figures: scores, behaviours, frequent tokens, and outstanding neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of models and neurons, looked up; and what to say of one that is not there."""
+"""Name look-up: models and neurons, and the message for one that does not exist."""
 
 from __future__ import annotations
 

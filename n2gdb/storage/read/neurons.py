@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["load_examples", "load_graph", "neuron_keys", "read_figures", "read_places"]
+__all__ = ["count_neurons", "load_examples", "load_graph", "neuron_keys", "read_figures", "read_places"]
+
+
+def count_neurons(connection: Connection) -> int:
+    """Count the neurons of all models."""
+    ((count,),) = connection.rows("MATCH (n:Neuron) RETURN count(n.id)")
+    return int(count)
 
 
 def neuron_keys(connection: Connection, model: int, layer: int | None = None) -> list[int]:

@@ -1,4 +1,4 @@
-"""How well graphs and look-up tables predict neurons, by layer: the paper's table 1, of a database."""
+"""Scores of graphs and look-up tables by layer: the paper's table 1 for a database."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ class LayerScores:
 
     A predictor that predicts no firing of a neuron counts as 0 there. ``text`` is ``test``, the test half of
     each neuron's top examples, or ``heldout``. ``base_rate`` is the share of tokens that a neuron fires on,
-    over all neurons of the layer, known of held-out text alone; ``nodes`` is None for what is no graph.
+    over all neurons of the layer, known only for held-out text; ``nodes`` is None for what is not a graph.
     ``layer`` is None for the mean over all layers.
+
+    >>> mean = db.report()[-1]
+    >>> mean.layer, mean.predictor
+    (None, 'n2g')
     """
 
     model: str

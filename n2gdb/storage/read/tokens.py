@@ -1,4 +1,4 @@
-"""Tokens of a database: their texts, a model's tokenizer, and how many neurons know each."""
+"""Tokens of a database: texts, tokenizers, and how many neurons know each."""
 
 from __future__ import annotations
 

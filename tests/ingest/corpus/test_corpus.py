@@ -153,7 +153,7 @@ def test_damaged_archives_are_named(tmp_path: Path, keep: int) -> None:
     path.write_bytes(b"this is not gzip")
     assert "cut.jsonl.gz is damaged" in fault(path)
     (tmp_path / "bad.parquet").write_bytes(b"this is not parquet")
-    assert "bad.parquet is no parquet file" in fault(tmp_path / "bad.parquet")
+    assert "bad.parquet is not a parquet file" in fault(tmp_path / "bad.parquet")
 
 
 def test_a_data_set_out_of_reach_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

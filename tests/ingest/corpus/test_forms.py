@@ -97,7 +97,7 @@ def test_every_form_is_read_and_its_damage_is_named(tmp_path: Path, kind: str, p
         if packing != ".zst":  # which need not hold a checksum
             path.write_bytes(packed[:20] + b"no archive" + packed[30:])
             assert f"{path}" in fault(path)
-        path.write_bytes(b"this is no archive")
+        path.write_bytes(b"this is not an archive")
         assert f"{path} is damaged" in fault(path)
 
 

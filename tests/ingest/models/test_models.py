@@ -309,9 +309,9 @@ def test_damage_names_the_file(native: Path) -> None:
     for file, content, words in (
         ("tokenizer.json", b"{", "tokenizer.json is damaged"),
         ("model.safetensors", b"nothing", "model.safetensors is damaged"),
-        ("config.json", b"{", "config.json is no JSON"),
+        ("config.json", b"{", "config.json is not JSON"),
         ("config.json", b"[]", "config.json holds no JSON object"),
-        ("config.json", b'{"n_layers": 3}', "config.json is no native model"),
+        ("config.json", b'{"n_layers": 3}', "config.json is not a native model"),
     ):
         whole = (native / file).read_bytes()
         (native / file).write_bytes(content)

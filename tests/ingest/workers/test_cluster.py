@@ -17,7 +17,7 @@ import ray
 
 import n2gdb
 from n2gdb.core.progress import Report, silent
-from n2gdb.errors import DatabaseNotFoundError, IngestError, ModelError, StorageError
+from n2gdb.errors import DatabaseNotFoundError, IngestError, MissingDependencyError, ModelError, StorageError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.models.subject import default_corpus
@@ -156,7 +156,7 @@ def test_a_device_that_no_machine_has_is_said(cluster: RayCluster) -> None:
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(IngestError, match=r'pip install "n2gdb\[ray\]"'):
+    with pytest.raises(MissingDependencyError, match=r'pip install "n2gdb\[ray\]"'):
         run_with(tmp_path / "x.n2gdb", silent, RayCluster())
     assert not list(tmp_path.iterdir())
     code = "import sys; sys.modules['ray'] = None; from n2gdb.cli.main import run; run()"

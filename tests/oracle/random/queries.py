@@ -21,6 +21,7 @@ from n2gdb.grammar.ast import (
     ContainedIn,
     Contains,
     Count,
+    Effect,
     FiringOn,
     Formula,
     Grouping,
@@ -37,7 +38,11 @@ from n2gdb.grammar.ast import (
     SimilarTo,
     Statement,
     Subject,
+    TokenPattern,
     TokenQuery,
+    Variable,
+    Writing,
+    WrittenVariable,
 )
 from n2gdb.grammar.unparse import written
 from tests.oracle.clauses import is_pattern_clause, positive
@@ -214,8 +219,11 @@ def _clause(random: Random, known: Known) -> Clause:
     kind = random.random()
     path = random.choice(known.paths)
     if kind < 0.55:
-        return Matching(random_pattern(random, known.texts, path))
-    if kind < 0.68:
+        return _matching(random, random_pattern(random, known.texts, path))
+    if kind < 0.6:
+        test = random_test(random, known.texts, random.choice((random.choice(known.texts), path[0][1])))
+        return Writing(random.choice(list(Effect)), test)
+    if kind < 0.7:
         return Mentioning(random_test(random, known.texts, random.choice(path)[1]))
     if kind < 0.8 and known.has_tokenizer:
         at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
@@ -224,6 +232,15 @@ def _clause(random: Random, known: Known) -> Clause:
     if kind < 0.9:
         return SimilarTo(neuron, random.choice(list(Metric)), above)
     return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
+
+
+def _matching(random: Random, pattern: TokenPattern) -> Matching:
+    """Ask of some variables that the neuron writes their token."""
+    names = dict.fromkeys(step.name for step in pattern.steps if isinstance(step, Variable))
+    wanted = [name for name in names if random.random() < 0.4]
+    return Matching(
+        pattern, tuple(WrittenVariable(random.choice(list(Effect)), Variable(name)) for name in wanted)
+    )
 
 
 def _cut(random: Random, rows: int) -> int | None:

@@ -1,0 +1,35 @@
+"""`n2gdb effects`: add to a database what its neurons write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["effects"]
+
+
+def effects(
+    database: Annotated[Path, typer.Argument(metavar="DB", help="The database; its shards lie beside it.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model that it was learned from, as ingest takes it.")
+    ],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Add the tokens that each neuron promotes and suppresses most to a database that was built without.
+
+    n2gdb effects demo.n2gdb demo
+
+    Ingest does so by itself. No corpus is read: the logits follow from the model's weights. The database is
+    built anew from its shards, and replaced as a whole at the end.
+    """
+    from n2gdb.cli.output.progress import stages
+
+    with stages() as report:
+        report("load model", 0, None)
+        from n2gdb.ingest.adding_effects import add_effects
+        from n2gdb.ingest.models.subject import load_model
+
+        added = add_effects(database, load_model(model, device), report)
+    typer.echo(f"{database}: effects of {added:,} neurons added")

@@ -1,0 +1,67 @@
+"""Pictures of a model that was ingested with a threshold of its own: its colours begin there, and say so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.core.units import NeuronName
+from n2gdb.drawing import beside, draw, draw_dot, draw_graph, sheet
+
+NAME = NeuronName(0, 1)
+
+
+@dataclass(frozen=True)
+class View:
+    """A neuron whose patterns have activations from 0.3 to 1, one a token."""
+
+    fire_threshold: float
+    name: NeuronName = NAME
+    model: str = "demo"
+    state: str = "live"
+    f1: float | None = 0.5
+
+    @property
+    def graph(self) -> NeuronGraph:
+        return NeuronGraph.from_patterns(
+            Pattern((Step(0, at, 1.0),), activation) for at, activation in enumerate((0.3, 0.45, 0.65, 1.0))
+        )
+
+    def texts(self, tokens: Iterable[int]) -> dict[int, str]:
+        return {token: f"t{token}" for token in tokens}
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        raise NotImplementedError
+
+
+def shades(svg: str) -> list[float]:
+    """How opaque each token is, t0 to t3."""
+    cells = re.findall(r'fill-opacity="([\d.]+)"/><text[^>]*>t(\d)<', svg)
+    return [float(shade) for shade, _ in sorted(cells, key=lambda cell: cell[1])]
+
+
+@pytest.mark.parametrize(("threshold", "distinct"), [(0.3, 4), (0.45, 3), (0.5, 3), (0.65, 2), (1.0, 1)])
+def test_colours_begin_at_the_threshold(threshold: float, distinct: int) -> None:
+    drawn = draw(View(threshold)).svg()
+    assert f"activation {threshold:g} to 1<" in drawn
+    found = shades(drawn)
+    assert found == sorted(found)
+    assert len(found) == 4 and len(set(found)) == distinct
+    assert found[-1] == 0.9
+    dot = re.findall(r'fillcolor="0\.01 ([\d.]+) 1\.0"', draw_dot(View(threshold)))
+    assert len(set(dot)) == distinct
+
+
+def test_neurons_of_several_thresholds_share_a_legend_that_names_none() -> None:
+    low, high = View(0.3), replace(View(0.6), name=NeuronName(0, 2))
+    for picture in (beside(low, high), sheet([low, high])):
+        assert "activation from each threshold to 1<" in picture.svg()
+    assert "activation 0.6 to 1<" in sheet([high, high]).svg()
+
+
+def test_a_graph_by_itself_has_the_usual_threshold() -> None:
+    assert "activation 0.5 to 1<" in draw_graph(View(0.3).graph).svg()
