@@ -17,11 +17,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,15 +29,14 @@ import pyarrow.parquet as pq
 
 from n2gdb.core.arrays import Int64Array
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import MLP, POSITIVE, unit_key
 from n2gdb.errors import StorageError, one_line
 from n2gdb.storage import schema
 from n2gdb.storage.checksums import digest_of, is_as_written, record
+from n2gdb.storage.earlier_shards import mlp_sources, with_units
 
 __all__ = [
     "RunFolder",
     "graphs_from",
-    "mlp_sources",
     "nodes_table",
     "run_folders",
     "shards_folder",
@@ -228,13 +226,13 @@ class RunFolder:
         """Read what neurons write, by unit, falling logits: ``schema.EFFECTS``; may be empty."""
         chosen = self.shards() if shards is None else shards
         paths = [shard / _EFFECTS for shard in chosen if (shard / _EFFECTS).exists()]
-        tables = [_with_units(_read(path), "effects") for path in paths]
+        tables = [with_units(_read(path), schema.EFFECTS) for path in paths]
         table = pa.concat_tables([schema.EFFECTS.empty_table(), *tables])
         return table.sort_by([("unit", "ascending"), ("logit", "descending")])
 
     def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
         chosen = self.shards() if shards is None else shards
-        tables = [_with_units(_read(shard / f"{key}.parquet"), key) for shard in chosen]
+        tables = [with_units(_read(shard / f"{key}.parquet"), _SHARD_TABLES[key]) for shard in chosen]
         table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
         return table.sort_by([(column, "ascending") for column in order])
 
@@ -251,27 +249,6 @@ class RunFolder:
                 partial.unlink(missing_ok=True)
                 raise
             _sync_folder(folder)
-
-
-def mlp_sources(model: Mapping[str, Any], sides: str = POSITIVE) -> pa.Table:
-    """Return a row for the MLP of every layer of a model: ``schema.SOURCES``; ``model`` is its row."""
-    rows = [
-        {
-            "layer": layer,
-            "number": 0,
-            "name": MLP,
-            "kind": MLP,
-            "site": model["site"].format(layer=layer),
-            "width": model["d_mlp"],
-            "sides": sides,
-            "architecture": model["activation_function"],
-            "origin": "",
-            "revision": "",
-            "fingerprint": model["model_fingerprint"],
-        }
-        for layer in range(model["n_layers"])
-    ]
-    return pa.Table.from_pylist(rows, schema.SOURCES)
 
 
 def nodes_table(graphs: Sequence[tuple[int, NeuronGraph]]) -> pa.Table:
@@ -312,23 +289,6 @@ def graphs_from(table: pa.Table) -> dict[int, NeuronGraph]:
         )
         for start, stop in zip(first, stops, strict=True)
     }
-
-
-def _with_units(table: pa.Table, key: str) -> pa.Table:
-    """Number the units of a shard from before they had sides and sources; its neurons are positive sides."""
-    if "unit" in table.column_names:
-        return table
-    layer, index = table["layer"].to_numpy(), table["index"].to_numpy()
-    count = len(table)
-    known = {name: table[name] for name in table.column_names} | {
-        "unit": pa.array(unit_key(0, layer, index)),
-        "source": pa.repeat(pa.scalar(MLP), count),
-        "kind": pa.repeat(pa.scalar(MLP), count),
-        "side": pa.repeat(pa.scalar(POSITIVE), count),
-        "density": pa.nulls(count, pa.float32()),
-    }
-    wanted = schema.EFFECTS if key == "effects" else _SHARD_TABLES[key]
-    return pa.table({name: known[name] for name in wanted.names}).cast(wanted)
 
 
 def _cast(table: pa.Table, wanted: pa.Schema, name: str) -> pa.Table:
