@@ -11,7 +11,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.sdist import sdist
 
-ROOMS = ("grammar", "ingest", "cli")
+LINKED = ("grammar", "ingest", "cli")
 
 
 class SourceDistribution(sdist):
@@ -20,8 +20,8 @@ class SourceDistribution(sdist):
     def make_release_tree(self, base_dir: str, files: Sequence[str]) -> None:
         """Lay the files out, then the links."""
         super().make_release_tree(base_dir, files)
-        for room in ROOMS:
-            (Path(base_dir) / "n2gdb" / room).symlink_to(Path("..") / room, target_is_directory=True)
+        for folder in LINKED:
+            (Path(base_dir) / "n2gdb" / folder).symlink_to(Path("..") / folder, target_is_directory=True)
 
 
 setup(cmdclass={"sdist": SourceDistribution})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 from n2gdb.grammar.conditions import (
     Arithmetic,
@@ -160,6 +160,8 @@ class Effect(Enum):
 class Writing:
     """The neuron promotes such a token, or suppresses it: it is among its strongest effects on the logits."""
 
+    has_matches: ClassVar[bool] = False
+
     effect: Effect
     test: TokenTest
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
@@ -177,6 +179,8 @@ class WrittenVariable:
 class Matching:
     """The neuron has a pattern that matches; of its variables it writes those of ``written``."""
 
+    has_matches: ClassVar[bool] = True
+
     pattern: TokenPattern
     written: tuple[WrittenVariable, ...] = ()
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
@@ -186,6 +190,8 @@ class Matching:
 class Mentioning:
     """The neuron has a pattern that names such a token, activating or as context."""
 
+    has_matches: ClassVar[bool] = True
+
     test: TokenTest
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
@@ -193,6 +199,8 @@ class Mentioning:
 @dataclass(frozen=True, slots=True)
 class FiringOn:
     """The neuron's graph predicts a firing on the text: at one token (negative: from the end), or at any."""
+
+    has_matches: ClassVar[bool] = True
 
     text: str
     token: int | None = None
@@ -204,6 +212,8 @@ class FiringOn:
 class SimilarTo:
     """The neuron's graph is like another's, by ``above`` or more."""
 
+    has_matches: ClassVar[bool] = False
+
     neuron: NeuronRef
     metric: Metric = Metric.GRAPH
     above: float = 0.9
@@ -214,6 +224,8 @@ class SimilarTo:
 class ContainedIn:
     """``SUBSET OF``: at least ``above`` of the neuron's tokens, in each role, are the other's too."""
 
+    has_matches: ClassVar[bool] = False
+
     neuron: NeuronRef
     above: float = 0.9
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
@@ -223,11 +235,14 @@ class ContainedIn:
 class Contains:
     """``SUPERSET OF``: at least ``above`` of the other's tokens, in each role, are the neuron's too."""
 
+    has_matches: ClassVar[bool] = False
+
     neuron: NeuronRef
     above: float = 0.9
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
+#: ``has_matches`` tells that a clause holds by patterns, which have an activation, and not of neurons alone.
 Clause: TypeAlias = Matching | Mentioning | Writing | FiringOn | SimilarTo | ContainedIn | Contains
 
 

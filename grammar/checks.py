@@ -8,7 +8,6 @@ from n2gdb.grammar.ast import (
     And,
     Clause,
     Condition,
-    FiringOn,
     Formula,
     Matching,
     Mentioning,
@@ -98,7 +97,8 @@ def _signs_of_matches(clauses: Formula[Clause] | None, positive: bool = True) ->
                 yield from _signs_of_matches(operand, positive)
         case Not(operand):
             yield from _signs_of_matches(operand, not positive)
-        case Matching() | Mentioning() | FiringOn():
-            yield positive
-        case _:
+        case None:
             return
+        case clause:
+            if clause.has_matches:
+                yield positive

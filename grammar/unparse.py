@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from typing import assert_never
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, assert_never
 
 from n2gdb.grammar.ast import (
     And,
@@ -84,10 +84,10 @@ def written_formula(formula: Formula[Clause] | Formula[Condition]) -> str:
             return f"{field} IS NOT MISSING"
         case Not(operand):
             return f"NOT {_within(operand, And | Or)}"
-        case Matching() | Mentioning() | Writing() | FiringOn() | SimilarTo() | ContainedIn() | Contains():
-            return _clause(formula)
+        case _ if type(formula) in _CLAUSES:
+            return _CLAUSES[type(formula)](formula)
         case _:
-            return _condition(formula)
+            return _condition(formula)  # type: ignore[arg-type]
 
 
 def written_step(step: Step) -> str:
@@ -186,25 +186,30 @@ def _within(operand: Formula[Clause] | Formula[Condition], looser: type | object
     return f"({text})" if isinstance(operand, looser) else text  # type: ignore[arg-type]
 
 
-def _clause(clause: Clause) -> str:
-    match clause:
-        case Matching(pattern, written):
-            joined = (f"{each.effect.value} {written_step(each.variable)}" for each in written)
-            return " ".join((f"MATCHING {_pattern(pattern)}", *joined))
-        case Mentioning(test):
-            return f"MENTIONING {written_step(test)}"
-        case Writing(effect, test):
-            return f"{effect.value} {written_step(test)}"
-        case FiringOn(text, token):
-            return f"FIRING ON {quoted(text, chr(34))}{'' if token is None else f' AT {token}'}"
-        case SimilarTo(neuron, metric, above):
-            return f"SIMILAR TO {_neuron(neuron)}{_using(metric)}{_above(above)}"
-        case ContainedIn(neuron, above):
-            return f"SUBSET OF {_neuron(neuron)}{_above(above)}"
-        case Contains(neuron, above):
-            return f"SUPERSET OF {_neuron(neuron)}{_above(above)}"
-        case _:
-            assert_never(clause)
+def _matching(clause: Matching) -> str:
+    joined = (f"{each.effect.value} {written_step(each.variable)}" for each in clause.written)
+    return " ".join((f"MATCHING {_pattern(clause.pattern)}", *joined))
+
+
+def _firing_on(clause: FiringOn) -> str:
+    at = "" if clause.token is None else f" AT {clause.token}"
+    return f"FIRING ON {quoted(clause.text, chr(34))}{at}"
+
+
+def _similar_to(clause: SimilarTo) -> str:
+    return f"SIMILAR TO {_neuron(clause.neuron)}{_using(clause.metric)}{_above(clause.above)}"
+
+
+#: How a clause of each class is written.
+_CLAUSES: Mapping[type, Callable[[Any], str]] = {
+    Matching: _matching,
+    Mentioning: lambda clause: f"MENTIONING {written_step(clause.test)}",
+    Writing: lambda clause: f"{clause.effect.value} {written_step(clause.test)}",
+    FiringOn: _firing_on,
+    SimilarTo: _similar_to,
+    ContainedIn: lambda clause: f"SUBSET OF {_neuron(clause.neuron)}{_above(clause.above)}",
+    Contains: lambda clause: f"SUPERSET OF {_neuron(clause.neuron)}{_above(clause.above)}",
+}
 
 
 def _pattern(pattern: TokenPattern) -> str:

@@ -136,9 +136,10 @@ class Database(NeuronCollection):
         """
         from n2gdb.query.builder.any_query import read_any
         from n2gdb.query.execution.executor import answer
+        from n2gdb.query.parse import asked
 
         with within(timeout):
-            return answer(self.session(timeout), read_any(query))
+            return asked(read_any(query), lambda each: answer(self.session(timeout), each))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
@@ -148,9 +149,10 @@ class Database(NeuronCollection):
         """
         from n2gdb.query.builder.any_query import read_any
         from n2gdb.query.execution.executor import count
+        from n2gdb.query.parse import asked
 
         with within(timeout):
-            return count(self.session(timeout), read_any(query))
+            return asked(read_any(query), lambda each: count(self.session(timeout), each))
 
     def similar(
         self,
@@ -325,9 +327,6 @@ class Database(NeuronCollection):
         """Return a neuron by its name; ``model`` is needed where the database holds several.
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
-
-        >>> db.neuron("L4N358").n_patterns
-        3
         """
         wanted = NeuronName.of(name)
         owner = self.model(model)

@@ -68,7 +68,14 @@ def columns_of(text: str) -> int:
 
 
 class N2gdbError(Exception):
-    """The root of all errors that n2gdb raises on purpose."""
+    """The root of all errors that n2gdb raises on purpose.
+
+    >>> try:
+    ...     db.neuron("L9N0")
+    ... except N2gdbError as error:
+    ...     print(type(error).__name__)
+    UnknownNameError
+    """
 
 
 class QueryError(N2gdbError):

@@ -52,10 +52,9 @@ def query(
     shown, limited = limited_to(limit, asked)
     import n2gdb
     from n2gdb.core.deadline import within
-    from n2gdb.query.execution.executor import answer as answer_to
 
     with n2gdb.open(db) as database, within(timeout):
-        answer = answer_to(database.session(timeout), shown)
+        answer = database.query(shown, timeout=timeout)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
             say(notice, err=True)

@@ -3,6 +3,7 @@
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
     (Neuron)-[PASSES]->(Path)            one a root-to-node path that other neurons have too
+    (Neuron)-[WRITES]->(Token)           one a token that it promotes or suppresses most
     (Neuron)-[TOP_EXAMPLE]->(Window)
 
 Facts of the engine that shape this file: an unbound parameter silently answers nothing; an empty file is

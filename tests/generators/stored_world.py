@@ -12,7 +12,7 @@ import pyarrow as pa
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName
 from n2gdb.storage.shards import RunFolder, run_folders
-from tests.oracle.behaviours import behaviours_of
+from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 
 __all__ = ["SMOLLM", "example_texts", "smollm_runs", "world_beside", "world_of"]
@@ -64,7 +64,7 @@ def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
     for row in run.neurons().sort_by([("layer", "ascending"), ("index", "ascending")]).to_pylist():
         name = NeuronName(row["layer"], row["index"])
         graph = graphs.get(name, NeuronGraph.empty())
-        yield Neuron(model, name, row | {"polysemy": len(behaviours_of(graph))}, graph)
+        yield Neuron(model, name, row | counted(graph), graph)
 
 
 def _graphs(nodes: pa.Table) -> dict[NeuronName, NeuronGraph]:

@@ -26,6 +26,7 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
+from n2gdb.query.parse import read_query
 
 A, B = TokenLiteral("a"), TokenLiteral("b")
 UP, DOWN = Effect.PROMOTING, Effect.SUPPRESSING
@@ -89,6 +90,6 @@ MISTAKES = [
 def test_a_mistake_is_answered_with_what_to_write(marked: str, message: str) -> None:
     before, _, after = marked.partition("^")
     with pytest.raises(QuerySyntaxError) as caught:
-        parse(before + after)
+        read_query(before + after)
     assert caught.value.message == message
     assert (caught.value.line, caught.value.column) == (1, len(before) + 1)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["behaviours_of"]
+__all__ = ["behaviours_of", "counted"]
+
+
+def counted(graph: NeuronGraph) -> dict[str, int]:
+    """What a database counts of a graph when it is built, by column."""
+    deepest = max((pattern.depth for pattern in graph.patterns()), default=0)
+    return {"polysemy": len(behaviours_of(graph)), "max_depth": deepest}
 
 
 def behaviours_of(graph: NeuronGraph) -> list[set[int]]:

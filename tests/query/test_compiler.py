@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from n2gdb.core.reals import as_stored
 from n2gdb.core.tokens import text_key
 from n2gdb.grammar.ast import Link, Matching, Query, TokenLiteral, TokenPattern
+from n2gdb.query.cypher.breadth import is_scanned
 from n2gdb.query.cypher.compiler import (
     Compiled,
     compile_evidence,
@@ -21,8 +22,7 @@ from n2gdb.query.cypher.compiler import (
     compile_rows,
 )
 from n2gdb.query.cypher.match import match_clause
-from n2gdb.query.execution.breadth import is_scanned
-from n2gdb.query.execution.clause_sets import compares_match_with_neuron
+from n2gdb.query.cypher.where import compares_match_with_neuron
 from n2gdb.query.parse import read_query
 from n2gdb.query.semantics.binder import positive_clauses, settle
 from n2gdb.query.semantics.normal_form import lower
@@ -47,7 +47,7 @@ def query_from(text: str) -> Query:
 def compiled_from(text: str) -> Compiled:
     """Compile a query against the tokens of FEW_WORDS; its only clause where that is asked by a join."""
     settled = settle(query_from(text), few_words())
-    if compares_match_with_neuron(settled):
+    if compares_match_with_neuron(settled.query.where):
         (clause,) = settled.matched
         (compiled,) = compile_joined(settled, clause)
         return compiled
@@ -134,7 +134,7 @@ def test_an_answer_holds_every_statistic() -> None:
 def test_only_patterns_of_several_broad_steps_are_walked() -> None:
     def walked(text: str) -> bool:
         settled = settle(query_from(f"neurons MATCHING {text}"), few_words())
-        (clause,) = settled.positive
+        (clause,) = settled.matched
         return is_scanned(settled, clause)
 
     assert walked("<word> BEFORE <word> BEFORE ...")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from n2gdb.core.progress import Report, silent
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import Windows, read_documents
 from n2gdb.ingest.inference.engine import Engine
@@ -68,10 +69,15 @@ def true_activations(layer: int, neuron: int, tokens: npt.NDArray[np.integer]) -
 
 
 def ingest_demo(
-    folder: Path, name: str = "demo.n2gdb", *, sample: int = 36, tokens: int = 30_000, refine: bool = True
+    folder: Path,
+    name: str = "demo.n2gdb",
+    *,
+    sample: int = 36,
+    tokens: int = 30_000,
+    refine: bool = True,
+    report: Report = silent,
 ) -> Path:
     """Ingest a sample of the demo model's neurons from a slice of its corpus."""
-    from n2gdb.core.progress import silent
     from n2gdb.ingest.config import Selection
     from n2gdb.ingest.pipeline import Source, ingest
 
@@ -80,7 +86,7 @@ def ingest_demo(
     if not refine:
         config = replace(config, refine_rounds=0)
     source = Source(default_corpus("demo"))
-    ingest(demo_model(), source, path, config, Selection(sample=sample), silent, batch_tokens=1024)
+    ingest(demo_model(), source, path, config, Selection(sample=sample), report, batch_tokens=1024)
     return path
 
 

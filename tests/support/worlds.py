@@ -16,7 +16,7 @@ from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
-from tests.oracle.behaviours import behaviours_of
+from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
 
@@ -92,10 +92,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
             stored = {field: value for field, value in rows[name].items() if field != "unit"}
-            statistics = stored | {
-                "polysemy": len(behaviours_of(graphs[name])),
-                "max_depth": max((pattern.depth for pattern in graphs[name].patterns()), default=0),
-            }
+            statistics = stored | counted(graphs[name])
             neurons.append(Neuron(model, name, statistics, graphs[name], effects.get(name, {})))
     path = folder / "world.n2gdb"
     build_database(path, runs)

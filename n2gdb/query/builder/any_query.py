@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from n2gdb.errors import QueryError
-from n2gdb.query.parse import read_query
+from n2gdb.query.parse import read_query, validated
 
 if TYPE_CHECKING:
     from n2gdb.grammar.ast import Statement
@@ -22,17 +22,11 @@ def read_any(query: AnyQuery) -> Statement:
     if isinstance(query, str):
         return read_query(query)
     from n2gdb.grammar.ast import Query, TokenQuery
-    from n2gdb.grammar.unparse import written
     from n2gdb.query.builder.queries import QueryBuilder
     from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
 
     built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
-    statement = query.query if isinstance(query, built) else query
+    statement = query.tree if isinstance(query, built) else query
     if not isinstance(statement, Query | TokenQuery):
         raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
-    try:
-        text = written(statement)
-    except ValueError as error:
-        raise QueryError(f"a tree that no text gives: {error}") from error
-    read = read_query(text)
-    return statement if read == statement and statement.source else read
+    return validated(statement)

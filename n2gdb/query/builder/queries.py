@@ -9,7 +9,7 @@ another. Names are checked where they are given, all else when the tree is asked
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
@@ -60,13 +60,13 @@ from n2gdb.query.builder.patterns import (
     tok,
     var,
 )
-from n2gdb.query.builder.read_back import read_back
 from n2gdb.query.builder.token_queries import (
     TokenQueryBuilder,
     TokenStageQuery,
     tokens_activating,
     tokens_in_context_of,
 )
+from n2gdb.query.parse import validated
 
 __all__ = [
     "DIGIT",
@@ -160,7 +160,7 @@ class QueryBuilder:
     @property
     def query(self) -> Query:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return read_back(self.tree)
+        return cast(Query, validated(self.tree))
 
     def in_model(self, name: str) -> Self:
         """Leave the neurons of one model only."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Mode, Role, TokenQuery
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.clauses import neuron_ref
-from n2gdb.query.builder.read_back import read_back
+from n2gdb.query.parse import validated
 
 __all__ = ["TokenQueryBuilder", "TokenStageQuery", "tokens_activating", "tokens_in_context_of"]
 
@@ -44,7 +44,7 @@ class _TokenStatement:
     @property
     def query(self) -> TokenQuery:
         """The statement; raises QuerySyntaxError where the text of it would not parse."""
-        return read_back(self.tree)
+        return cast(TokenQuery, validated(self.tree))
 
     def limit(self, count: int) -> Self:
         """Return no more than ``count`` tokens."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import count
 
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Clause, Formula, Key, Matching, Mentioning, Writing
+from n2gdb.grammar.ast import Clause, Formula, Key, Writing
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.cypher.match import WRITES, match_clause
 from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
-from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
 from n2gdb.query.semantics.token_sets import is_listable, reads
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
@@ -223,7 +223,7 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
     names = count()
 
     def leaf(clause: Clause) -> str:
-        if not isinstance(clause, Matching | Mentioning):
+        if not is_of_patterns(clause):
             raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
         ways = [
             f"EXISTS {{ {match_clause(form, _name(names), restrictions, parameters).text} }}"

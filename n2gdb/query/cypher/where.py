@@ -34,6 +34,7 @@ __all__ = [
     "Conditions",
     "MatchFields",
     "column",
+    "compares_match_with_neuron",
     "condition_text",
     "grows_with_activation",
     "mentions",
@@ -72,6 +73,11 @@ def split(where: Formula[Condition] | None) -> Conditions:
         neuron=tuple(conjunct for conjunct in conjuncts if not mentions_match(conjunct)),
         match=tuple(conjunct for conjunct in conjuncts if mentions_match(conjunct)),
     )
+
+
+def compares_match_with_neuron(where: Formula[Condition] | None) -> bool:
+    """Whether a condition of WHERE looks at a match and at its neuron."""
+    return any(mentions_neuron(each) for each in split(where).match)
 
 
 def grows_with_activation(conditions: Iterable[Formula[Condition]]) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.units import UnitName
 from n2gdb.grammar.ast import NeuronRef, Query
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows", "Session", "Stage", "Table"]
 
+Counted = TypeVar("Counted", bound=Sized)
+
 #: Runs a statement with its parameters and returns its rows.
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 #: Runs a statement with its parameters and returns its columns.
@@ -33,6 +35,9 @@ class Stage:
     """One step of how a query is answered: a statement with its parameters, or work done in Python.
 
     ``rows`` and ``milliseconds`` are None where the step was not run.
+
+    >>> [stage.step for stage in db.query("EXPLAIN neurons WHERE f1 >= 0.6")][0]
+    'find and order the neurons'
     """
 
     step: str
@@ -40,6 +45,11 @@ class Stage:
     parameters: Mapping[str, object] | None = field(default=None, hash=False)
     rows: int | None = None
     milliseconds: float | None = None
+
+    @classmethod
+    def of(cls, step: str, compiled: Compiled) -> Stage:
+        """Return the step that runs a statement."""
+        return cls(step, compiled.cypher, compiled.parameters)
 
     def as_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
@@ -54,33 +64,22 @@ class Stage:
 
 @dataclass(slots=True)
 class Session:
-    """One question to an open database: how to run statements, what its names mean, and what was done.
-
-    While ``explaining``, the statement that would answer is kept in ``stages`` and not run.
-    """
+    """One question to an open database: how to run statements, what its names mean, and what was done."""
 
     rows: Rows
     table: Table
     models: tuple[ModelInfo, ...]
     vocabulary: Vocabulary
     tokenizer: Callable[[int], Tokenizer | None]
-    explaining: bool = False
     stages: list[Stage] = field(default_factory=list)
 
     def run(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
-        """Run a statement that later steps need."""
+        """Run a statement."""
         start = perf_counter()
         rows = self.rows(compiled.cypher, compiled.parameters)
         taken = (perf_counter() - start) * 1000
         self.stages.append(Stage(step, compiled.cypher, compiled.parameters, len(rows), taken))
         return rows
-
-    def run_last(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
-        """Run the statement that answers; while explaining, only keep it."""
-        if not self.explaining:
-            return self.run(step, compiled)
-        self.stages.append(Stage(step, compiled.cypher, compiled.parameters))
-        return []
 
     def read(self, step: str, compiled: Compiled) -> pa.Table:
         """Run a statement of many rows, as columns."""
@@ -103,9 +102,12 @@ class Session:
         tokenizer = self.tokenizer(model)
         return None if tokenizer is None else tokenizer.cut(text)
 
-    def note(self, step: str) -> None:
-        """Keep what is done in Python."""
-        self.stages.append(Stage(step))
+    def work(self, step: str, do: Callable[[], Counted]) -> Counted:
+        """Do in Python what gives rows, or any other things that can be counted."""
+        start = perf_counter()
+        done = do()
+        self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
+        return done
 
     def model_of(self, query: Query) -> int | None:
         """Return the number of the model that a query names; raise UnknownNameError where there is none."""

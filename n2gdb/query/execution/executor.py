@@ -1,4 +1,4 @@
-"""Any statement of the language, answered.
+"""Any statement of the language, answered: its plan made, and run.
 
 What only some statements need is imported where it is used: a cold query should start in a blink.
 """
@@ -9,36 +9,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from n2gdb.grammar.ast import (
-    And,
-    Clause,
-    Formula,
-    Grouping,
-    Matching,
-    Mentioning,
-    Mode,
-    Query,
-    Statement,
-    Subject,
-    TokenLiteral,
-    TokenQuery,
-    Writing,
-)
+from n2gdb.grammar.ast import And, Clause, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
-from n2gdb.query.answer import Answer, R
-from n2gdb.query.execution.clause_sets import require_effects
+from n2gdb.query.answer import Answer, R, answer_of
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
-from n2gdb.query.execution.units import of_asked_units
-from n2gdb.query.semantics.binder import Settled, clauses_of, settle
-from n2gdb.query.semantics.normal_form import tests_of
+from n2gdb.query.execution.plan import (
+    CountPlan,
+    NeuronPlan,
+    PatternPlan,
+    Plan,
+    TokenPlan,
+    plan_statement,
+    steps_of,
+)
+from n2gdb.query.semantics.binder import Settled, clauses_of
+from n2gdb.query.semantics.normal_form import names_tokens, tests_of
 from n2gdb.query.semantics.places import shown_in
 from n2gdb.query.semantics.vocabulary import literals_of
 
-__all__ = ["answer", "count"]
+__all__ = ["answer", "count", "execute"]
 
 _NEURON_COLUMNS = ("neuron", "f1", "activation", "path")
+_TOKEN_COLUMNS = ("token", "activation", "importance", "n_patterns")
+_STAGE_COLUMNS = ("step", "rows", "milliseconds", "cypher", "parameters")
 _SCORED_COLUMNS = ("neuron", "f1", "similarity", "size")
 _PATTERN_COLUMNS = ("neuron", "f1", "activation", "importance", "path")
 
@@ -46,62 +41,56 @@ _PATTERN_COLUMNS = ("neuron", "f1", "activation", "importance", "path")
 def answer(session: Session, statement: Statement) -> Answer[Any]:
     """Answer a statement; records are of the kind that it asks for.
 
-    Raises UnknownNameError where it names a neuron or a model that is not there, QueryError where it asks
-    for what cannot be answered.
+    EXPLAIN answers with the steps of the plan, none of them run; PROFILE runs it, and answers with the steps
+    as they were taken. Raises UnknownNameError where it names a neuron or a model that is not there,
+    QueryError where it asks for what cannot be answered.
     """
     with shown_in(statement.source):
-        return _answer(session, statement)
-
-
-def _answer(session: Session, statement: Statement) -> Answer[Any]:
-    if statement.mode is not Mode.ANSWER:
-        return _explained(session, statement)
-    if isinstance(statement, TokenQuery):
-        from n2gdb.query.execution.tokens import find_tokens
-
-        return _sliced(
-            find_tokens(session, statement), statement, ("token", "activation", "importance", "n_patterns")
-        )
-    settled = _settled(session, statement)
-    if statement.count is not None:
-        from n2gdb.query.execution.counts import count_groups
-
-        kinds = {"group": FIELDS["layer"].kind} if statement.count.by is Grouping.LAYER else None
-        groups = count_groups(session, settled)
-        return _sliced(groups, statement, ("group", "count"), settled, session, kinds)
-    if statement.subject is Subject.PATTERNS:
-        return _patterns(session, settled)
-    return _neurons(session, settled)
-
-
-def _settled(session: Session, query: Query) -> Settled:
-    asked = of_asked_units(query, session.models)
-    settled = settle(asked, session.vocabulary, session.model_of(query))
-    if settled.asks_for_effects:
-        require_effects(session)
-    names = {source.name for model in session.models for source in model.sources}
-    return replace(settled, sources=tuple(sorted(names)))
+        plan = plan_statement(session, statement)
+        if statement.mode is Mode.EXPLAIN:
+            return answer_of([*_meanings(session, plan), *steps_of(plan)], _STAGE_COLUMNS)
+        answered = execute(session, plan)
+        if statement.mode is Mode.PROFILE:
+            next(iter(answered), None)
+            return answer_of(list(session.stages), _STAGE_COLUMNS)
+        return answered
 
 
 def count(session: Session, statement: Statement) -> int:
     """Count what a statement finds, LIMIT and OFFSET aside."""
     with shown_in(statement.source):
-        return _count(session, statement)
+        plan = plan_statement(session, replace(statement, limit=None, offset=None), counted=True)
+        if isinstance(plan, NeuronPlan):
+            return count_neurons(session, plan)
+        if isinstance(plan, PatternPlan):
+            from n2gdb.query.execution.patterns import count_patterns
+
+            return count_patterns(session, plan).total()
+        return execute(session, plan).total
 
 
-def _count(session: Session, statement: Statement) -> int:
-    if isinstance(statement, TokenQuery) or statement.count is not None:
-        return _answer(session, replace(statement, limit=None, offset=None)).total
-    settled = _settled(session, statement)
-    if statement.subject is Subject.PATTERNS:
-        from n2gdb.query.execution.patterns import count_patterns
+def execute(session: Session, plan: Plan) -> Answer[Any]:
+    """Run a plan."""
+    match plan:
+        case NeuronPlan():
+            return _neurons(session, plan)
+        case PatternPlan():
+            return _patterns(session, plan)
+        case CountPlan():
+            from n2gdb.query.execution.counts import count_groups
 
-        return count_patterns(session, settled).total()
-    return count_neurons(session, settled)
+            groups, columns = count_groups(session, plan), ("group", "count")
+            kinds = {"group": FIELDS["layer"].kind} if plan.by is Grouping.LAYER else None
+            return _sliced(groups, plan.query, columns, plan.settled, session, kinds)
+        case TokenPlan():
+            from n2gdb.query.execution.tokens import find_tokens
+
+            return _sliced(find_tokens(session, plan), plan.query, _TOKEN_COLUMNS)
 
 
-def _neurons(session: Session, settled: Settled) -> Answer[Any]:
-    found = find(session, settled)
+def _neurons(session: Session, plan: NeuronPlan) -> Answer[Any]:
+    settled = plan.settled
+    found = find(session, plan)
 
     def fetch(start: int, stop: int) -> list[Any]:
         return list(hits_of(session, settled, found.read(start, stop), found.sets))
@@ -114,10 +103,11 @@ def _neurons(session: Session, settled: Settled) -> Answer[Any]:
     return _made(session, settled, len(found.ids), fetch, columns, found.total)
 
 
-def _patterns(session: Session, settled: Settled) -> Answer[Any]:
+def _patterns(session: Session, plan: PatternPlan) -> Answer[Any]:
     from n2gdb.query.execution.patterns import find_page, pattern_hits_of
 
-    kept, total = find_page(session, settled)
+    settled = plan.settled
+    kept, total = find_page(session, plan)
 
     def fetch(start: int, stop: int) -> list[Any]:
         return list(pattern_hits_of(session, settled, kept[start:stop]))
@@ -183,8 +173,7 @@ def _notices(session: Session, settled: Settled, length: int) -> tuple[str, ...]
 
 
 def _literals(settled: Settled) -> list[TokenLiteral]:
-    kinds = Matching | Mentioning | Writing
-    clauses = [each for each in clauses_of(settled.query.clauses) if isinstance(each, kinds)]
+    clauses = [each for each in clauses_of(settled.query.clauses) if names_tokens(each)]
     return [literal for clause in clauses for test in tests_of(clause) for literal in literals_of(test)]
 
 
@@ -192,32 +181,12 @@ def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
     """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
-    return isinstance(clauses, Matching | Mentioning | Writing)
+    return names_tokens(clauses)
 
 
-def _explained(session: Session, statement: Statement) -> Answer[Any]:
-    """Return the steps by which a statement is answered; PROFILE takes them, and the first records, too."""
-    session.explaining = statement.mode is Mode.EXPLAIN
-    plain: Statement = replace(statement, mode=Mode.ANSWER)
-    if isinstance(plain, Query) and session.explaining:
-        _note_tokens(session, plain)
-    answered = _answer(session, plain)
-    if not session.explaining:
-        next(iter(answered), None)
-    elif isinstance(plain, Query) and plain.count is None:
-        session.note("read the matches and paths of the rows that are looked at, 256 at a time")
-    stages: list[Stage] = list(session.stages)
-    return Answer(
-        len(stages),
-        lambda start, stop: stages[start:stop],
-        columns=("step", "rows", "milliseconds", "cypher", "parameters"),
-        total=lambda: len(stages),
-        notices=lambda: (),
-    )
-
-
-def _note_tokens(session: Session, query: Query) -> None:
-    """Say what each literal stands for, as the statement holds only its key."""
-    settled = _settled(session, query)
-    for literal in dict.fromkeys(_literals(settled)):
-        session.note(session.vocabulary.describe(literal))
+def _meanings(session: Session, plan: Plan) -> list[Stage]:
+    """Say what each literal stands for, as a statement holds only its key."""
+    if isinstance(plan, TokenPlan):
+        return []
+    literals = dict.fromkeys(_literals(plan.settled))
+    return [Stage(session.vocabulary.describe(literal)) for literal in literals]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
-from n2gdb.grammar.ast import FiringOn, Matching, Mentioning
-from n2gdb.query.cypher.compiler import Compiled, compile_evidence
+from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
-from n2gdb.query.semantics.binder import PatternClause, Settled
+from n2gdb.query.execution.evaluators import evaluator_of
+from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shapes import node_in
 
-__all__ = ["Evidence", "Hit", "evidence_rows", "hits_of", "paths_of"]
+__all__ = ["Evidence", "Hit", "hits_of", "paths_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,10 @@ class Evidence:
     """The pattern by which a clause holds: of those that match, the one that activates most.
 
     ``clause`` counts the query's positive clauses from 0, ``path`` is in text order.
+
+    >>> hit = db.query("neurons MATCHING 'on' BEFORE 'other'")[0]
+    >>> str(hit.evidence[0]), hit.evidence[0].activation
+    ('·on · _ · ·other', 0.5)
     """
 
     clause: int
@@ -57,6 +61,10 @@ class Hit(OfNeuron):
     there is none; ``evidence`` holds a pattern for each positive clause that holds of it. ``similarity``
     and ``size``, the number of path nodes or tokens shared, are those of the neuron that the query compares
     with.
+
+    >>> hit = db.query("neurons MATCHING 'the' BEFORE 'other'")[0]
+    >>> str(hit.neuron), hit.activation, hit.path
+    ('L4N358', 1.0, '·the · ·other')
     """
 
     neuron: NeuronName
@@ -142,30 +150,10 @@ def _matches(
     """Return the strongest match of each positive clause in each neuron, by neuron."""
     found: dict[int, list[_Match]] = {}
     for number, clause in enumerate(settled.positive):
-        match clause:
-            case Matching() | Mentioning():
-                strongest = _strongest(number, evidence_rows(session, settled, clause, neurons))
-            case FiringOn():
-                strongest = _strongest(number, _firing_rows(sets, clause, neurons))
-            case _:
-                continue
-        for neuron, match in strongest.items():
+        rows = evaluator_of(clause).matches(session, settled, clause, neurons, sets.firings)
+        for neuron, match in _strongest(number, rows).items():
             found.setdefault(neuron, []).append(match)
     return found
-
-
-def evidence_rows(
-    session: Session, settled: Settled, clause: PatternClause, neurons: Sequence[int]
-) -> Iterator[tuple[Any, ...]]:
-    """Yield all matches of a clause in these neurons: rows of ``compile_evidence``."""
-    for compiled in compile_evidence(settled, clause, neurons):
-        yield from session.run("read the matches of these neurons", compiled)
-
-
-def _firing_rows(sets: ClauseSets, clause: FiringOn, neurons: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-    for neuron in neurons:
-        for firing in sets.firings[clause].get(neuron, ()):
-            yield neuron, firing.end, firing.activation, firing.importance
 
 
 def _strongest(clause: int, rows: Iterable[tuple[Any, ...]]) -> dict[int, _Match]:

@@ -15,10 +15,10 @@ import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.units import unit_key
-from n2gdb.grammar.ast import Clause, Link, Matching, Mentioning
+from n2gdb.grammar.ast import Link
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.execution.context import Session
-from n2gdb.query.semantics.binder import Settled
+from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_keyed, is_listable, mask, members, reads
 from n2gdb.storage.parameters import Parameters
@@ -34,9 +34,9 @@ _TOGETHER = 32_768
 _Span = tuple[int, int]
 
 
-def scan(session: Session, settled: Settled, clause: Clause) -> set[int]:
+def scan(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
     """Return the ids of the neurons that a clause holds of."""
-    forms = settled.forms[cast(Matching | Mentioning, clause)]
+    forms = settled.forms[clause]
     return {
         neuron
         for folded in forms
@@ -74,9 +74,12 @@ class _Nodes:
 
 
 def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
-    vocabulary = session.vocabulary.table
     nodes = _read(session, settled, form, span)
-    session.note("walk the paths of these tries")
+    return session.work("walk the paths of these tries", lambda: _walked(session, form, nodes))
+
+
+def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
+    vocabulary = session.vocabulary.table
     context = form.context
     holds = mask(context[-1].tokens, vocabulary)[nodes.token]
     holds &= _within(nodes.depth, form.gaps[len(context) - 1])

@@ -11,27 +11,29 @@ from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
-from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.compiler import Compiled, sort_key
-from n2gdb.query.cypher.where import column
+from n2gdb.query.cypher.patterns import DEFAULT_ORDER
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.hits import evidence_rows, paths_of
-from n2gdb.query.execution.neurons import read_neurons
-from n2gdb.query.execution.pattern_rows import PatternRow, find_rows, single_statement
-from n2gdb.query.semantics.binder import PatternClause, Settled
+from n2gdb.query.execution.evaluators import evaluator_of
+from n2gdb.query.execution.hits import paths_of
+from n2gdb.query.execution.pattern_rows import find_rows
+from n2gdb.query.execution.plan import PatternPlan
+from n2gdb.query.execution.rows import PatternRow, read_neurons
+from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
-from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shapes import Page
 
 __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern_hits_of"]
 
-DEFAULT_ORDER = (Key("activation", descending=True),)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PatternHit(OfNeuron):
-    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order."""
+    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order.
+
+    >>> hit = db.query("patterns MATCHING 'an' BEFORE ...")[0]
+    >>> str(hit.neuron), hit.path, hit.activation
+    ('L4N358', '·an · ·other', 0.75)
+    """
 
     neuron: NeuronName
     model: str
@@ -74,63 +76,34 @@ class FoundPattern:
     importance: float | None
 
 
-def find_page(session: Session, settled: Settled) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
+def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
     """Return the patterns of a query, LIMIT and OFFSET applied, and what counts them all.
 
     Where one statement finds them, it orders and cuts them too: there are hundreds a neuron.
     """
-    query = settled.query
-    statement = single_statement(settled)
-    if statement is not None and query.limit is not None:
-        return _ordered_page(session, settled, statement)
-    rows = find_rows(session, settled)
-    session.note("order the patterns")
-    patterns = _sorted(_with_neurons(session, rows), query.order or DEFAULT_ORDER)
-    return Page.of(query.offset, query.limit).cut(patterns), lambda: len(rows)
+    query = plan.settled.query
+    page = Page.of(query.offset, query.limit)
+    if plan.page is not None:
+        found = page.cut(session.run("find and order the patterns", plan.page))
+        kept = [PatternRow(*row[:4]) for row in found]
+        return _with_neurons(session, kept), lambda: count_patterns(session, plan).total()
+    rows = find_rows(session, plan)
+    patterns = _with_neurons(session, rows)
+    ordered = session.work("order the patterns", lambda: _sorted(patterns, query.order or DEFAULT_ORDER))
+    return page.cut(ordered), lambda: len(rows)
 
 
-def count_patterns(session: Session, settled: Settled) -> Counter[int]:
+def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
     """Count the patterns of a query, LIMIT and OFFSET aside, by Neuron.id."""
-    statement = single_statement(settled)
-    if statement is None:
-        return Counter(row.neuron for row in find_rows(session, settled))
-    if session.explaining:
-        session.run_last("count the patterns", statement)
-        return Counter()
-    counted = session.read("count the patterns", statement)["neuron"].value_counts()
+    if plan.statement is None or plan.neurons is not None:
+        return Counter(row.neuron for row in find_rows(session, plan))
+    counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()
     return Counter({each["values"]: each["counts"] for each in counted.to_pylist()})
-
-
-def _ordered_page(
-    session: Session, settled: Settled, statement: Compiled
-) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
-    query = settled.query
-    order = query.order or DEFAULT_ORDER
-    fields = [key.field for key in order if not FIELDS[key.field].of_match]
-    named = dict.fromkeys(["layer", "index", "id", *fields])
-    parameters, page = Parameters(statement.parameters), Page.of(query.offset, query.limit)
-    keys = [sort_key(settled, key, _column(key.field), parameters) for key in order]
-    parts = [
-        f"{statement.cypher}, {', '.join(f'{column(name)} AS by_{name}' for name in named)}",
-        f"ORDER BY {', '.join([*keys, 'by_layer', 'by_index', 'by_id', 'pattern'])}",
-        page.clause(parameters),
-    ]
-    rows = session.run_last("find and order the patterns", Compiled("\n".join(parts), parameters.values))
-    kept = [PatternRow(*row[:4]) for row in page.cut(rows)]
-
-    def total() -> int:
-        return count_patterns(session, settled).total()
-
-    return _with_neurons(session, kept), total
 
 
 def _with_neurons(session: Session, rows: Sequence[PatternRow]) -> list[FoundPattern]:
     neurons = {each["id"]: each for each in read_neurons(session, sorted({row.neuron for row in rows}))}
     return [FoundPattern(neurons[row.neuron], row.end, row.activation, row.importance) for row in rows]
-
-
-def _column(field: str) -> str:
-    return field if FIELDS[field].of_match else f"by_{field}"
 
 
 def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[FoundPattern]) -> list[PatternHit]:
@@ -159,9 +132,9 @@ def _depths(
     """Return where the steps of the query stand on each pattern that they match, by (Neuron.id, end)."""
     depths: dict[tuple[int, int], frozenset[int]] = {}
     freely = replace(settled, query=replace(settled.query, where=None))  # WHERE is of rows, not of matches
-    clause: PatternClause
     for clause in settled.matched if neurons else ():
-        for neuron, end, _, _, *named in evidence_rows(session, freely, clause, neurons):
+        matches = evaluator_of(clause).matches(session, freely, clause, neurons, {})
+        for neuron, end, _, _, *named in matches:
             depths[neuron, end] = depths.get((neuron, end), frozenset()) | frozenset(named)
     return depths
 

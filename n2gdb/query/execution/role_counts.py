@@ -8,25 +8,30 @@ import numpy as np
 
 from n2gdb.core.arrays import Int64Array
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
-from n2gdb.query.cypher.where import split
+from n2gdb.query.cypher.patterns import pattern_statement
+from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import find_ids
-from n2gdb.query.execution.pattern_rows import ANY, find_rows, pattern_statement, single_statement
-from n2gdb.query.semantics.binder import Settled
+from n2gdb.query.execution.pattern_rows import find_rows
+from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
 __all__ = ["count_in_role"]
 
 
-def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: bool) -> Counter[str]:
+def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
     """Count, for each token's text, the neurons or the patterns that have it as a node of ``kind``.
 
     ``kind`` is the relationship of the role.
     """
-    if by_pattern or settled.matched or settled.fired or split(settled.query.where).match:
-        token, holder = _on_patterns(session, settled, kind, by_pattern=by_pattern)
+    counted = plan.counted
+    if isinstance(counted, PatternPlan):
+        token, holder = _on_patterns(session, kind, *_found(session, counted), by_pattern=True)
+    elif plan.forms or any(each.has_matches for each in plan.settled.positive):
+        pairs = _matched(session, plan, counted)
+        token, holder = _on_patterns(session, kind, *pairs, by_pattern=False)
     else:  # every node lies on some pattern
-        token, holder = _on_any(session, settled, kind)
+        token, holder = _on_any(session, counted, kind)
     if not len(token):
         return Counter()
     texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
@@ -37,11 +42,11 @@ def count_in_role(session: Session, settled: Settled, kind: str, *, by_pattern: 
     return Counter(dict(zip(named, counts.tolist(), strict=True)))
 
 
-def _on_any(session: Session, settled: Settled, kind: str) -> tuple[Int64Array, Int64Array]:
+def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:
     """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
-    kept, _ = find_ids(session, settled)
+    kept = None if plan.is_of_matches else find_ids(session, plan)[0]
     parameters = Parameters()
-    truths = neuron_truths(settled, None, parameters) if kept is None else []
+    truths = neuron_truths(plan.settled, None, parameters) if kept is None else []
     where = f" WHERE {' AND '.join(truths)}" if truths else ""
     nodes = session.read(
         "read the tokens of the neurons",
@@ -58,13 +63,12 @@ def _on_any(session: Session, settled: Settled, kind: str) -> tuple[Int64Array, 
 
 
 def _on_patterns(
-    session: Session, settled: Settled, kind: str, *, by_pattern: bool
+    session: Session, kind: str, neuron: Int64Array, end: Int64Array, *, by_pattern: bool
 ) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role on a pattern of a query, its token's row and what holds it.
+    """Return, for every node of a role on some patterns, its token's row and what holds it.
 
-    That is the rank of the pattern, or of its neuron.
+    That is the rank of the pattern, or of its neuron; ``neuron`` and ``end`` are as of ``_matched``.
     """
-    neuron, end = _found(session, settled) if by_pattern else _matched(session, settled)
     nothing = np.zeros(0, np.int64)
     if not len(neuron):
         return nothing, nothing
@@ -79,33 +83,28 @@ def _on_patterns(
     return token[row], first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
 
 
-def _found(session: Session, settled: Settled) -> tuple[Int64Array, Int64Array]:
+def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]:
     """Return Neuron.id and end of every pattern that a query for patterns finds: as ``_matched``."""
-    statement = single_statement(settled)
-    if statement is None:
-        rows = [(row.neuron, row.end) for row in find_rows(session, settled)]
+    if plan.statement is None or plan.neurons is not None:
+        rows = [(row.neuron, row.end) for row in find_rows(session, plan)]
         pairs = np.array(sorted(rows), np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
-    table = session.read("find the patterns", statement)
+    table = session.read("find the patterns", plan.statement)
     neuron, end = table["neuron"].to_numpy(), table["pattern"].to_numpy().astype(np.int64)
     order = np.lexsort((end, neuron))
     return neuron[order], end[order]
 
 
-def _matched(session: Session, settled: Settled) -> tuple[Int64Array, Int64Array]:
+def _matched(session: Session, plan: CountPlan, counted: NeuronPlan) -> tuple[Int64Array, Int64Array]:
     """Return Neuron.id and end of every pattern that matches, in the neurons of a query: (patterns,) each.
 
     By rising neuron and end. Of a query without positive clauses on patterns these are all patterns.
     """
-    kept, sets = find_ids(session, settled)
+    kept, sets = (None, ClauseSets({})) if counted.is_of_matches else find_ids(session, counted)
     among = None if kept is None or len(kept) > MOST_LISTED else sorted(kept)
-    forms = [form for clause in settled.matched for form in settled.forms[clause]]
-    if not settled.matched and not settled.fired:
-        forms = [ANY]
-    restrictions = split(settled.query.where).match
     columns = [
-        session.read("find the patterns", pattern_statement(settled, form, restrictions, among))
-        for form in forms
+        session.read("find the patterns", pattern_statement(plan.settled, form, plan.early, among))
+        for form in plan.forms
     ]
     fired = [
         (each.neuron, each.end) for found in sets.firings.values() for many in found.values() for each in many

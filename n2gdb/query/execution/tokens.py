@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from n2gdb.grammar.ast import Role, TokenQuery
-from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.context import Session
+from n2gdb.query.execution.plan import TokenPlan
 
 __all__ = ["TokenHit", "find_tokens"]
-
-_RELATIONSHIPS = {Role.ACTIVATING: "ACTIVATES_ON", Role.CONTEXT: "CONTEXT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +17,9 @@ class TokenHit:
 
     ``activation`` is the largest of the ``n_patterns`` patterns that have it in this role; ``importance`` the
     largest that it has as context, None for an activating token.
+
+    >>> [(hit.token, hit.activation, hit.n_patterns) for hit in db.query("tokens ACTIVATING L4N12")]
+    [(' other', 1.0, 1), (' end', 0.625, 1)]
     """
 
     token: str
@@ -37,27 +37,10 @@ class TokenHit:
         }
 
 
-def find_tokens(session: Session, query: TokenQuery) -> list[TokenHit]:
+def find_tokens(session: Session, plan: TokenPlan) -> list[TokenHit]:
     """Return the tokens of a neuron in a role, the most activating first, LIMIT and OFFSET aside."""
-    parameters = {"neuron": session.neuron(query.neuron, None)}
-    kind = _RELATIONSHIPS[query.role]
-    importance = "c.importance" if query.role is Role.CONTEXT else "NULL"
-    nodes = session.run_last(
-        "read the tokens",
-        Compiled(
-            f"MATCH (n:Neuron)-[c:{kind}]->(t:Token) WHERE n.id = $neuron"
-            f" RETURN t.text, c.pre, c.last, c.activation, {importance}",
-            dict(parameters),
-        ),
-    )
-    ends = session.run_last(
-        "read where patterns end",
-        Compiled(
-            "MATCH (n:Neuron)-[c:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE n.id = $neuron"
-            " WITH * WHERE c.`end` IS NOT NULL RETURN c.pre",
-            dict(parameters),
-        ),
-    )
+    nodes = session.run("read the tokens", plan.nodes)
+    ends = session.run("read where patterns end", plan.ends)
     by_text: dict[str, list[tuple[int, int, float, float | None]]] = {}
     for text, *node in nodes:
         by_text.setdefault(text, []).append(tuple(node))

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     And,
     Clause,
     Condition,
-    FiringOn,
     Formula,
     Matching,
-    Mentioning,
     Not,
     Or,
     Query,
     Writing,
 )
-from n2gdb.query.semantics.normal_form import Lowered, lower, tests_of, written_tokens
+from n2gdb.query.semantics.normal_form import (
+    Lowered,
+    PatternClause,
+    is_of_patterns,
+    lower,
+    names_tokens,
+    tests_of,
+    written_tokens,
+)
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -29,9 +35,6 @@ __all__ = ["PatternClause", "Settled", "clauses_of", "conjuncts", "fold", "posit
 
 #: Conditions of one statement: the engine takes seconds to plan ten times as many.
 MOST_CONDITIONS = 256
-
-#: The clauses that are asked of single patterns, and compile to Cypher.
-PatternClause: TypeAlias = Matching | Mentioning
 
 Value = TypeVar("Value")
 
@@ -65,24 +68,19 @@ class Settled:
     @property
     def matched(self) -> tuple[PatternClause, ...]:
         """The positive clauses that match patterns."""
-        return tuple(clause for clause in self.positive if isinstance(clause, Matching | Mentioning))
-
-    @property
-    def fired(self) -> tuple[FiringOn, ...]:
-        """The positive clauses that run the graphs on a text."""
-        return tuple(clause for clause in self.positive if isinstance(clause, FiringOn))
+        return tuple(clause for clause in self.positive if is_of_patterns(clause))
 
 
-def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Settled:
+def settle(
+    query: Query, vocabulary: Vocabulary, model: int | None = None, sources: tuple[str, ...] = ()
+) -> Settled:
     """Bring every clause into normal form, all its literals looked up at once.
 
     Raises QueryError where a clause or WHERE holds too much, or an expression is none.
     """
     if (conditions := _count(query.where)) > MOST_CONDITIONS:
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
-    clauses = [
-        each for each in clauses_of(query.clauses) if isinstance(each, Matching | Mentioning | Writing)
-    ]
+    clauses = [each for each in clauses_of(query.clauses) if names_tokens(each)]
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
     forms: dict[PatternClause, tuple[Lowered, ...]] = {}
     written: dict[Writing, TokenSet] = {}
@@ -92,7 +90,7 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
                 written[clause] = written_tokens(clause, vocabulary)
             else:
                 forms[clause] = lower(clause, vocabulary)
-    return Settled(query, forms, model, written)
+    return Settled(query, forms, model, written, sources)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:

@@ -9,11 +9,11 @@ all that runs a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
@@ -35,7 +35,24 @@ from n2gdb.grammar.ast import (
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary, literals_of
 
-__all__ = ["HERE", "MOST_ANCHORS", "Anchor", "Lowered", "TokenRun", "lower", "tests_of", "written_tokens"]
+__all__ = [
+    "HERE",
+    "MOST_ANCHORS",
+    "Anchor",
+    "Lowered",
+    "PatternClause",
+    "TokenRun",
+    "is_of_patterns",
+    "lower",
+    "names_tokens",
+    "tests_of",
+    "written_tokens",
+]
+
+#: The clauses that are asked of single patterns, and compile to Cypher.
+PatternClause: TypeAlias = Matching | Mentioning
+#: The clauses that name tokens.
+TokenClause: TypeAlias = PatternClause | Writing
 
 #: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
 MOST_ANCHORS = 12
@@ -116,14 +133,15 @@ _Slot: TypeAlias = Anchor | AnyToken | Run
 _Reading: TypeAlias = _Slot | TokenRun
 
 
-def lower(clause: Matching | Mentioning, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
+def lower(clause: PatternClause, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
     """Return the normal forms of a clause; none where it names a text that no model has tokens for.
 
     Raises QueryError where it names too many tokens or has too many forms.
     """
     vocabulary.learn(tests_of(clause))
     forms: dict[Lowered, None] = {}
-    for pattern in _patterns(clause):
+    ordered = (each for pattern in _PATTERNS[type(clause)](clause) for each in _orders(pattern))
+    for pattern in ordered:
         for readings, links in _settled(pattern, vocabulary):
             forms[_with_effects(_normal_form(readings, links), clause)] = None
             if len(forms) > MOST_FORMS:
@@ -142,32 +160,51 @@ def written_tokens(clause: Writing, vocabulary: Vocabulary) -> TokenSet:
     return AnyOf((*sets, Among(ones)))
 
 
-def _with_effects(form: Lowered, clause: Matching | Mentioning) -> Lowered:
+def _with_effects(form: Lowered, clause: PatternClause) -> Lowered:
     """Mark the first anchor of each variable that the neuron writes: on context, unless it stands alone."""
-    if isinstance(clause, Mentioning) or not clause.written:
-        return form
+    written = clause.written if isinstance(clause, Matching) else ()
     names = [anchor.variable for anchor in form.anchors]
     anchors = list(form.anchors)
-    for each in clause.written:
+    for each in written:
         place = names.index(each.variable.name)
         known = anchors[place].effects
         if each.effect not in known:
             anchors[place] = replace(anchors[place], effects=(*known, each.effect))
-    return replace(form, anchors=tuple(anchors))
+    return replace(form, anchors=tuple(anchors)) if written else form
 
 
-def tests_of(clause: Matching | Mentioning | Writing) -> tuple[TokenTest, ...]:
+def is_of_patterns(clause: object) -> TypeGuard[PatternClause]:
+    """Tell whether something is a clause that is asked of single patterns: one with normal forms."""
+    return type(clause) in _PATTERNS
+
+
+def names_tokens(clause: object) -> TypeGuard[TokenClause]:
+    """Tell whether something is a clause that names tokens."""
+    return type(clause) in _STEPS
+
+
+def tests_of(clause: TokenClause) -> tuple[TokenTest, ...]:
     """Return what a clause asks of single tokens."""
-    steps: tuple[Step, ...] = clause.pattern.steps if isinstance(clause, Matching) else (clause.test,)
+    steps = dict.fromkeys(_STEPS[type(clause)](clause))
     return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
 
 
-def _patterns(clause: Matching | Mentioning) -> Iterator[TokenPattern]:
-    if isinstance(clause, Mentioning):
-        yield TokenPattern((clause.test,))
-        yield TokenPattern((clause.test, Run()), (Link(),))
-    else:
-        yield from _orders(clause.pattern)
+def _mentioned(clause: Mentioning) -> tuple[TokenPattern, ...]:
+    return TokenPattern((clause.test,)), TokenPattern((clause.test, Run()), (Link(),))
+
+
+#: By class of clause, for those that are asked of single patterns: the patterns of which one is to match.
+_PATTERNS: Mapping[type, Callable[[Any], tuple[TokenPattern, ...]]] = {
+    Matching: lambda clause: (clause.pattern,),
+    Mentioning: _mentioned,
+}
+
+#: By class of clause, for those that name tokens: the steps that do.
+_STEPS: Mapping[type, Callable[[Any], tuple[Step, ...]]] = {
+    Matching: lambda clause: clause.pattern.steps,
+    Mentioning: lambda clause: (clause.test,),
+    Writing: lambda clause: (clause.test,),
+}
 
 
 def _orders(pattern: TokenPattern) -> Iterator[TokenPattern]:

@@ -1,25 +1,24 @@
-"""Which clauses are too broad to be joined: those are walked along the paths of the tries (path_scan.py)."""
+"""Which clauses are too broad to be joined: those are walked along the paths of the tries instead."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from n2gdb.grammar.ast import Clause, Matching, Mentioning
 from n2gdb.query.cypher.where import split
-from n2gdb.query.semantics.binder import Settled
+from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_broad, is_listable
 
 __all__ = ["is_scanned"]
 
 
-def is_scanned(settled: Settled, clause: Clause) -> bool:
+def is_scanned(settled: Settled, clause: PatternClause) -> bool:
     """Tell whether a clause is better walked than joined.
 
     One whose matches WHERE restricts is left to Cypher, and one that names a token twice or that the neuron
     writes: what is stored of it narrows that.
     """
-    if not isinstance(clause, Matching | Mentioning) or split(settled.query.where).match:
+    if split(settled.query.where).match:
         return False
     forms = settled.forms[clause]
     return any(_is_broad(form) for form in forms) and not any(

@@ -1,0 +1,48 @@
+"""Neurons that fire on a text, ordered by a field of their matches, as the rows of the answer show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from tests.generators.worlds import Asked, asked
+
+TEXT = "ÉTheYork dogTh12"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Asked]:
+    """Two models of other words; the text fires some neurons by patterns with context and some without."""
+    with asked("small", 7_000_007) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("field", ["activation", "importance"])
+@pytest.mark.parametrize("direction", ["", " DESC"])
+@pytest.mark.parametrize(
+    "clauses",
+    [
+        f'FIRING ON "{TEXT}"',
+        f'FIRING ON "{TEXT}" AND MATCHING ...',
+        f'FIRING ON "{TEXT}" OR MENTIONING <upper>',
+        f'FIRING ON "{TEXT}" AND NOT FIRING ON "dog"',
+    ],
+)
+def test_rows_are_in_the_order_of_what_they_show(
+    world: Asked, clauses: str, field: str, direction: str
+) -> None:
+    rows = list(world.database.query(f"neurons {clauses} ORDER BY {field}{direction}"))
+    values = [getattr(row, field) for row in rows]
+    known = [value for value in values if value is not None]
+    assert len(set(known)) > 1 or len(known) > 2
+    assert values == [*sorted(known, reverse=bool(direction)), *[None] * (len(rows) - len(known))]
+    ties = [(values[place], row.neuron, row.model) for place, row in enumerate(rows)]
+    for one, other in pairwise(ties):
+        assert one[0] != other[0] or one[1:] < other[1:]
+
+
+def test_firings_without_context_have_no_importance_and_come_last(world: Asked) -> None:
+    rows = list(world.database.query(f'neurons FIRING ON "{TEXT}" ORDER BY importance DESC LIMIT 4'))
+    assert [row.importance for row in rows] == [0.77, 0.77, 0.77, None]

@@ -1,0 +1,120 @@
+"""Plans: made without running the answer, run as they were made, by an evaluator for each kind of clause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pytest
+
+import n2gdb
+from n2gdb.grammar.ast import Clause, Mode, Query
+from n2gdb.grammar.parsing.parser import parse
+from n2gdb.grammar.unparse import written_formula
+from n2gdb.query.execution.context import Session, Stage
+from n2gdb.query.execution.evaluators import EVALUATORS
+from n2gdb.query.execution.executor import answer, execute
+from n2gdb.query.execution.plan import NeuronPlan, plan_statement
+
+BROAD = "MATCHING <word> BEFORE <word> BEFORE ..."
+
+QUERIES = [
+    "neurons",
+    "neurons MATCHING 'dog' LIMIT 3",
+    f"neurons {BROAD} ORDER BY activation DESC",
+    f"neurons MATCHING 'dog' OR {BROAD}",
+    "neurons MATCHING 'dog' WHERE activation > f1",
+    "neurons SIMILAR TO L0N1 ABOVE 0.1 AND NOT MATCHING 'dog'",
+    "neurons RANK BY SIMILARITY TO L0N1 LIMIT 3",
+    "neurons SUBSET OF L0N1 ABOVE 0.1 OR SUPERSET OF L0N1 ABOVE 0.1",
+    "COUNT neurons MATCHING 'dog'",
+    "COUNT neurons SIMILAR TO L0N1 ABOVE 0.1",
+    "COUNT neurons MATCHING 'dog' BY layer",
+    "COUNT neurons MATCHING 'dog' BY context",
+    "COUNT patterns MATCHING 'dog' BY activating",
+    "patterns MATCHING 'dog'",
+    "patterns MATCHING 'dog' LIMIT 3",
+    "patterns MATCHING 'dog' AND NOT MENTIONING 'cat' WHERE importance > 0.2",
+    "patterns NOT MATCHING 'dog'",
+    "patterns SIMILAR TO L0N1 ABOVE 0.1",
+    "patterns OF neurons MATCHING 'dog'",
+    "tokens ACTIVATING L0N1",
+]
+
+
+class Watched:
+    """A session's ways to run statements, which keep what was run."""
+
+    def __init__(self, session: Session) -> None:
+        self.run: list[str] = []
+        self._rows, self._table = session.rows, session.table
+        session.rows, session.table = self.rows, self.table
+
+    def rows(self, cypher: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        self.run.append(cypher)
+        return self._rows(cypher, parameters)
+
+    def table(self, cypher: str, parameters: Mapping[str, object]) -> Any:
+        self.run.append(cypher)
+        return self._table(cypher, parameters)
+
+
+def explained(database: n2gdb.Database, text: str) -> tuple[list[Stage], list[str]]:
+    session = database.session()
+    watched = Watched(session)
+    return list(answer(session, parse(f"EXPLAIN {text}"))), watched.run
+
+
+@pytest.mark.parametrize("text", QUERIES)
+def test_explain_runs_no_statement_of_the_answer(small: n2gdb.Database, text: str) -> None:
+    stages, run = explained(small, text)
+    planned = {stage.cypher for stage in stages if stage.cypher}
+    assert stages and all(stage.rows is None and stage.milliseconds is None for stage in stages)
+    assert not planned & set(run)
+    # Names are looked up one by one, and nothing else is.
+    assert all("WHERE n.id = $key RETURN n.id" in cypher for cypher in run)
+
+
+@pytest.mark.parametrize("text", QUERIES)
+def test_profile_takes_the_planned_steps(small: n2gdb.Database, text: str) -> None:
+    planned, _ = explained(small, text)
+    taken = list(small.query(f"PROFILE {text}"))
+    assert all(stage.rows is not None and stage.milliseconds is not None for stage in taken)
+    run = {stage.cypher for stage in taken}
+    listed = "the statement lists them"
+    if not any(listed in stage.step for stage in planned) and "OF neurons" not in text:
+        assert {stage.cypher for stage in planned if stage.cypher} <= run
+
+
+@pytest.mark.parametrize("text", [text for text in QUERIES if not text.startswith("tokens")])
+def test_a_plan_answers_as_often_as_it_is_run(small: n2gdb.Database, text: str) -> None:
+    session = small.session()
+    plan = plan_statement(session, parse(text))
+    first, second = (execute(session, plan).to_dicts() for _ in range(2))
+    assert first == second == small.query(text).to_dicts()
+
+
+def test_a_clause_is_asked_in_the_statement_or_worked_out_before(small: n2gdb.Database) -> None:
+    text = f"neurons MATCHING 'dog' AND ({BROAD} OR MENTIONING 'cat') AND SIMILAR TO L0N1 ABOVE 0.1"
+    plan = plan_statement(small.session(), parse(text))
+    assert isinstance(plan, NeuronPlan)
+    assert plan.stated is not None and written_formula(plan.stated) == "MATCHING 'dog'"
+    assert [written_formula(each.clause) for each in plan.worked] == [
+        BROAD,
+        "MENTIONING 'cat'",
+        "SIMILAR TO L0N1 ABOVE 0.1",
+    ]
+    assert [each.steps[0].step.split(",")[0] for each in plan.worked] == [
+        "walk the paths of the tries",
+        "find the neurons of one clause",
+        "compare with L0N1",
+    ]
+    assert not plan.is_whole and plan.is_ordered_by_score
+
+
+def test_every_kind_of_clause_has_an_evaluator_and_a_text() -> None:
+    kinds = set(get_args(Clause))
+    assert set(EVALUATORS) == kinds
+    for kind in kinds:
+        assert kind.has_matches in (True, False)
+    assert Query(mode=Mode.EXPLAIN) == parse("EXPLAIN neurons")
