@@ -103,7 +103,7 @@ class Neuron:
             self._database.model(self.model),
             self.texts(tokens.union(self.graph.token.tolist())),
         )
-        return {**self.__dict__, "_database": source}
+        return {**self.__dict__, "_effects": self._effects, "_database": source}
 
     def __repr__(self) -> str:
         f1 = "" if self.f1 is None else f", F1 {self.f1:.2f}"
