@@ -82,5 +82,5 @@ def _nodes(model: ModelRows, shard: Path) -> pa.Table:
 
 
 def _neuron_key(table: pa.Table) -> Int64Array:
-    key: Int64Array = (table["layer"].to_numpy() << 24) | table["index"].to_numpy()
+    key: Int64Array = table["unit"].to_numpy()
     return key

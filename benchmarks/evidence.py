@@ -21,8 +21,8 @@ import typer
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import silent
+from n2gdb.core.units import NeuronName
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import Windows, read_documents

@@ -17,7 +17,6 @@ import numpy as np
 import typer
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.subject import default_corpus, load_model
@@ -54,7 +53,7 @@ def main(
     )
 
 
-def patterns_of(graphs: dict[NeuronName, NeuronGraph], name: NeuronName) -> set[tuple[tuple[int, int], ...]]:
+def patterns_of(graphs: dict[int, NeuronGraph], name: int) -> set[tuple[tuple[int, int], ...]]:
     """The patterns of a neuron, as distances and tokens; none where it has no graph."""
     graph = graphs.get(name, NeuronGraph.empty())
     return {tuple((step.depth, step.token) for step in pattern.steps) for pattern in graph.patterns()}

@@ -12,6 +12,7 @@ import numpy as np
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
+from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shards import graphs_from, run_folders
 
 
@@ -23,8 +24,9 @@ def main() -> None:
             model = run.model()["name"][0].as_py()
             built = graphs_from(run.nodes())
             windows = [np.array(tokens) for tokens in run.windows()["tokens"].slice(0, 20).to_pylist()]
-            for name in graph_names(run.neurons().to_pydict()):
-                expected = built.get(name, NeuronGraph.empty())
+            for unit in run.neurons()["unit"].to_pylist():
+                name = neuron_of(database.models(), unit)[1]
+                expected = built.get(unit, NeuronGraph.empty())
                 loaded = database.neuron(name, model).graph
                 assert loaded == expected, f"{name} differs"
                 text = windows[compared % len(windows)]
@@ -34,10 +36,6 @@ def main() -> None:
     print(
         f"{compared:,} neurons: every graph is the one that was built, and {predictions:,} predictions agree"
     )
-
-
-def graph_names(neurons: dict[str, list[int]]) -> list[n2gdb.NeuronName]:
-    return [n2gdb.NeuronName(*pair) for pair in zip(neurons["layer"], neurons["index"], strict=True)]
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from benchmarks.duckdb_store import build_duckdb, set_text
 from benchmarks.synthetic import synthetic_run
 from benchmarks.synthetic_words import token_text, zipf
 from n2gdb.core.tokens import normalise
+from n2gdb.core.units import unit_key
 from n2gdb.errors import N2gdbError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
@@ -71,7 +72,7 @@ class Draw:
         layer, index = self.neuron
         norms = (normalise(token_text(token)) for token in self.tokens)
         known: dict[str, object] = dict(zip("abc", norms, strict=True))
-        known |= {"x": self.tokens[0], "y": self.tokens[1], "n": layer << 24 | index}
+        known |= {"x": self.tokens[0], "y": self.tokens[1], "n": unit_key(0, layer, index)}
         return {name: known[name] for name in set(re.findall(r"\$(\w)\b", sql))}
 
 

@@ -18,7 +18,7 @@ from random import Random
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.storage.read.names import neuron_of
 

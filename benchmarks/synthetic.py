@@ -16,6 +16,7 @@ from benchmarks.synthetic_tries import PATTERNS, nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json, zipf
 from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.tokens import normalise
+from n2gdb.core.units import unit_key
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder, shards_folder
@@ -72,9 +73,15 @@ def _neurons(random: np.random.Generator, layer: int, nodes: pa.Table, patterns:
         pairs = np.unique(owner[which] * VOCABULARY + token[which])
         return np.bincount(pairs // VOCABULARY, minlength=count)
 
+    index = np.arange(count, dtype=np.int64)
     columns = {
+        "unit": unit_key(0, layer, index),
         "layer": np.full(count, layer, np.int64),
-        "index": np.arange(count, dtype=np.int64),
+        "index": index,
+        "source": ["mlp"] * count,
+        "kind": ["mlp"] * count,
+        "side": ["+"] * count,
+        "density": score(),
         "state": ["live"] * count,
         "max_activation": score(),
         "precision": score(),
@@ -95,8 +102,7 @@ def _examples(random: np.random.Generator, layer: int, neurons: int, each: int) 
     traces = random.random(total * TRACE, np.float32).astype(np.float16)
     offsets = np.arange(0, (total + 1) * traces.itemsize * TRACE, traces.itemsize * TRACE, dtype=np.int32)
     columns = {
-        "layer": np.full(total, layer, np.int64),
-        "index": np.repeat(np.arange(neurons, dtype=np.int64), each),
+        "unit": unit_key(0, layer, np.repeat(np.arange(neurons, dtype=np.int64), each)),
         "rank": np.tile(np.arange(each, dtype=np.int64), neurons),
         "window": random.integers(0, WINDOWS, total),
         "pivot": random.integers(TRACE, WINDOW_LENGTH, total),

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from benchmarks.synthetic_words import zipf_tokens
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, KeyArray
+from n2gdb.core.units import unit_key
 from n2gdb.storage import schema
 
 __all__ = ["nodes_of_neurons"]
@@ -107,8 +108,7 @@ def _laid(layer: int, neurons: int, owner: Int64Array, keys: list[Int64Array]) -
     importance = 0.75 + 0.25 * _share(_hashed(packed.astype(np.uint64), np.uint64(15)))
     table = pa.table(
         [
-            np.full(len(row), layer, np.int64),
-            owner[row],
+            unit_key(0, layer, owner[row].astype(np.int64)),
             pre.astype(np.int32),
             (packed & ((1 << _TOKEN_BITS) - 1)).astype(np.int32),
             (packed >> _TOKEN_BITS).astype(np.int32),

@@ -40,6 +40,7 @@ from n2gdb.grammar.patterns import (
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.unit_names import UnitText, write_unit
 
 __all__ = [
     "And",
@@ -125,16 +126,19 @@ Formula: TypeAlias = Leaf | And[Leaf] | Or[Leaf] | Not[Leaf]
 
 @dataclass(frozen=True, slots=True)
 class NeuronRef:
-    """A neuron by its name; ``model`` where the query names it: ``L4N137 OF 'gpt2'``."""
+    """A unit by its name; ``model`` where the query names it: ``L4N137 OF 'gpt2'``."""
 
     layer: int
     index: int
     model: str | None = None
+    side: str = "+"
+    latent: bool = False
+    source: str = ""
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
     model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
-        return f"L{self.layer}N{self.index}"
+        return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
 
 
 class Metric(Enum):
@@ -264,6 +268,8 @@ class Subject(Enum):
     """What the rows of an answer are; the value is the word that the query starts with."""
 
     NEURONS = "neurons"
+    LATENTS = "latents"
+    UNITS = "units"
     PATTERNS = "patterns"
 
 

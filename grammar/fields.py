@@ -36,6 +36,13 @@ class Field:
     kind: Kind
     origin: Origin = Origin.LEARNED
     choices: tuple[str, ...] = ()
+    """The words that it takes; empty, it takes any."""
+    example: str = ""
+
+    @property
+    def word(self) -> str:
+        """A word to show."""
+        return self.example or self.choices[0]
 
     @property
     def of_match(self) -> bool:
@@ -50,6 +57,10 @@ FIELDS: dict[str, Field] = {
     for field in (
         Field("layer", Kind.WHOLE),
         Field("index", Kind.WHOLE),
+        Field("source", Kind.CHOICE, example="mlp"),
+        Field("kind", Kind.CHOICE, choices=("mlp", "sae", "transcoder", "residual", "attention")),
+        Field("side", Kind.CHOICE, choices=("+", "-")),
+        Field("density", Kind.REAL),
         Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead")),
         Field("max_activation", Kind.REAL),
         Field("precision", Kind.REAL),

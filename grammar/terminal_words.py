@@ -86,6 +86,8 @@ WORDS = {
 }
 KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for part in word.split()) | {
     "NEURONS",
+    "LATENTS",
+    "UNITS",
     "PATTERNS",
     "TOKENS",
 }

@@ -90,8 +90,14 @@ def _digest(values: dict[str, object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which neurons to ingest: None means all; ``sample`` draws that many of what is left, seeded."""
+    """Which units to ingest: None means all; ``sample`` draws that many of what is left, seeded.
+
+    Where dictionaries are read, their latents alone are ingested, unless ``neurons`` names some.
+    """
 
     layers: tuple[int, ...] | None = None
     neurons: tuple[int, ...] | None = None
     sample: int | None = None
+    sides: str = "auto"
+    """Sides of neurons: auto, +, - or both; auto is both where MLPs are gated, else +."""
+    latents: tuple[int, ...] | None = None

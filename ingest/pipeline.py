@@ -9,24 +9,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from n2gdb import __version__
 from n2gdb.core import tokens
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import Report
+from n2gdb.core.units import SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan.layer_file import layer_scan
+from n2gdb.ingest.sources.dictionary import Dictionary
+from n2gdb.ingest.sources.places import dictionary_places, sides_of
 from n2gdb.ingest.standing import Identity, require_room, runs_to_keep, windows_of
 from n2gdb.ingest.workers.processes import process_crew, processes_for
 from n2gdb.ingest.workers.ray_cluster import RayCluster, connected
@@ -38,10 +42,15 @@ from n2gdb.storage.build.database import build_database
 from n2gdb.storage.database_file import check_replaceable
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
-__all__ = ["Source", "ingest", "select_neurons"]
+__all__ = ["Source", "ingest", "select_latents", "select_neurons"]
 
 
 _LEAST_NEURON = 2048  # bytes of a neuron in a database; models of all sizes take 4,000 or more
+
+#: A unit to learn: its place, its number there, and its number among the model's units.
+Chosen = tuple[int, int, int]
+
+_Unit = TypeVar("_Unit", NeuronName, Chosen)
 
 #: Pieces for each process that learns, and neurons of the smallest: fewer would not fill a GPU's batches.
 _PIECES, _SMALLEST_PIECE = 8, 128
@@ -79,6 +88,7 @@ def ingest(
     shard_neurons: int = SHARD_NEURONS,
     cluster: RayCluster | None = None,
     processes: int | None = None,
+    dictionaries: Sequence[Dictionary] = (),
 ) -> RunFolder:
     """Run N2G on the selected neurons of a model, here or on a cluster, and load every run into the database.
 
@@ -95,13 +105,14 @@ def ingest(
     be used. A database that holds what no shard beside it holds is refused with StorageError, before anything
     is learned.
     """
-    chosen = select_neurons(model, selection, config.seed)
-    check_replaceable(database, _LEAST_NEURON * len(chosen))
+    # What is not there is said before the corpus is read.
+    ready = _prepared(model, selection, dictionaries, schema.SOURCES.empty_table())
+    check_replaceable(database, _LEAST_NEURON * len(_select(ready, selection, config.seed)))
     beside = processes_for(model, config) if processes is None else processes
     means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
         _require_same_model(model, database)
-        run, others = _write_run(model, source, database, config, chosen, means, report)
+        run, others = _write_run(model, source, database, config, selection, dictionaries, means, report)
         build_database(database, [*others, run], lambda stage: report(f"load {stage}", 0, None))
     return run
 
@@ -111,7 +122,8 @@ def _write_run(
     source: Source,
     database: Path,
     config: N2GConfig,
-    chosen: Sequence[NeuronName],
+    selection: Selection,
+    dictionaries: Sequence[Dictionary],
     means: _Means,
     report: Report,
 ) -> tuple[RunFolder, list[RunFolder]]:
@@ -121,11 +133,14 @@ def _write_run(
     run = RunFolder.create(shards / _run_name(model, corpus, config))
     run.clean()
     row = _model_row(model, source, corpus, config)
-    coming = ((name.layer, name.index) for name in chosen)
-    others = runs_to_keep(database, run, Identity.of(row), coming)
+    model = _prepared(model, selection, dictionaries, _known_sources(run))
+    chosen = _select(model, selection, config.seed)
+    others = runs_to_keep(database, run, Identity.of(row), (key for _, _, key in chosen))
     require_room(database, _scan_bytes(model, corpus, run, config, chosen))
     corpus = corpus.move_into(run.path)
     run.write_tokens(_vocabulary(model))
+    # Numbers of sources are kept before shards name them: a run that was killed goes on with the same.
+    run.write_sources(_sources(model, run))
     _learn(model, corpus, run, config, chosen, means, report)
     _write_effects(model, run, report)
     run.write_windows(windows_of(run.example_windows(), corpus))
@@ -142,12 +157,12 @@ def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
 
 
 def _scan_bytes(
-    model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, chosen: Sequence[NeuronName]
+    model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, chosen: Sequence[Chosen]
 ) -> int:
-    """Bytes at least that the scans of layers that are not there yet will take on disk."""
-    layers = {name.layer for name in chosen}
-    missing = sum(not layer_scan(run.path, layer).path.exists() for layer in layers)
-    return 4 * missing * model.d_mlp * config.top_k * corpus.width
+    """Bytes at least that the scans of places that are not there yet will take on disk."""
+    places = {place for place, _, _ in chosen}
+    units = sum(model.at(place).n_units for place in places if not layer_scan(run.path, place).path.exists())
+    return 4 * units * config.top_k * corpus.width
 
 
 def _learn(
@@ -155,13 +170,13 @@ def _learn(
     corpus: CorpusStore,
     run: RunFolder,
     config: N2GConfig,
-    chosen: Sequence[NeuronName],
+    chosen: Sequence[Chosen],
     means: _Means,
     report: Report,
 ) -> None:
     """Have the neurons learned that are in no shard yet."""
     done = run.done()
-    pending = [name for name in chosen if (name.layer, name.index) not in done]
+    pending = [(place, unit) for place, unit, key in chosen if key not in done]
     finished = len(chosen) - len(pending)
     if not pending:
         report("neurons", finished, len(chosen))
@@ -169,7 +184,7 @@ def _learn(
     pieces = pieces_of(pending, _piece_size(len(pending), means))
     means = replace(means, processes=min(means.processes, len(pieces)))
     with _crew(model, corpus, run, config, means) as crew, _standing_objects_left_alone():
-        crew.prepare({name.layer for name in pending}, report)
+        crew.prepare({place for place, _ in pending}, report)
         report("neurons", finished, len(chosen))
         for piece in crew.learn(pieces):
             finished += len(piece.neurons)
@@ -223,11 +238,68 @@ def select_neurons(model: SubjectModel, selection: Selection, seed: int) -> list
     """Resolve a selection to neurons by layer and index; raises SelectionError for what is not there."""
     layers = _within("layer", selection.layers, model.n_layers)
     indices = _within("neuron", selection.neurons, model.d_mlp)
-    names = [NeuronName(layer, index) for layer in layers for index in indices]
-    if selection.sample is None or selection.sample >= len(names):
-        return names
-    drawn = np.random.default_rng(seed).choice(len(names), selection.sample, replace=False)
-    return [names[i] for i in sorted(drawn.tolist())]
+    sides = sides_of(selection.sides, gated=model.gated)
+    names = [NeuronName(layer, index, side) for layer in layers for index in indices for side in sides]
+    return _sample(names, selection.sample, seed)
+
+
+def select_latents(model: SubjectModel, selection: Selection, seed: int) -> list[Chosen]:
+    """Resolve a selection to the latents of the model's dictionaries; raises as ``select_neurons`` does."""
+    layers = set(_within("layer", selection.layers, model.n_layers))
+    parts = [part for part in model.latents if part.layer in layers]
+    if not parts:
+        held = ", ".join(sorted({f"{part.name} of layer {part.layer}" for part in model.latents}))
+        raise SelectionError(f"no dictionary reads these layers: there is {held}")
+    chosen: list[Chosen] = []
+    for part in parts:
+        wanted = np.array(_within("latent", selection.latents, part.width), np.intp)
+        unit = part.unit(wanted[(wanted >= part.first) & (wanted < part.first + part.count)], 0)
+        chosen += zip([part.place] * len(unit), unit.tolist(), part.keys(unit).tolist(), strict=True)
+    return sorted(_sample(chosen, selection.sample, seed))
+
+
+def _select(model: SubjectModel, selection: Selection, seed: int) -> list[Chosen]:
+    """Resolve a selection to units by place and number there."""
+    found = select_latents(model, selection, seed) if model.latents else []
+    if not model.latents or selection.neurons is not None:
+        for name in select_neurons(model, selection, seed):
+            side = SIDES.index(name.side)
+            unit = name.index + side * model.d_mlp
+            found.append((name.layer, unit, unit_key(0, name.layer, name.index, 0, side)))
+    return sorted(found)
+
+
+def _sample(wanted: list[_Unit], size: int | None, seed: int) -> list[_Unit]:
+    if size is None or size >= len(wanted):
+        return wanted
+    drawn = np.random.default_rng(seed).choice(len(wanted), size, replace=False)
+    return [wanted[i] for i in sorted(drawn.tolist())]
+
+
+def _prepared(
+    model: SubjectModel, selection: Selection, dictionaries: Sequence[Dictionary], known: pa.Table
+) -> SubjectModel:
+    """The model with the units that a selection and dictionaries mean; ``known`` are the run's sources."""
+    sides = sides_of(selection.sides, gated=model.gated)
+    return with_units(model, sides, dictionary_places(dictionaries, known.to_pylist()))
+
+
+def _sources(model: SubjectModel, run: RunFolder) -> pa.Table:
+    """What the run has of sources, with those that this ingest read."""
+    read = [*map(model.at, range(model.n_layers)), *(part for part in model.latents if not part.first)]
+    rows = {(row["layer"], row["number"]): row for row in _known_sources(run).to_pylist()}
+    for place in read:
+        row = place.row(model.activation_function, model.fingerprint)
+        before = rows.get((place.layer, place.number), row)
+        row["sides"] = max(str(row["sides"]), str(before["sides"]), key=len)
+        rows[place.layer, place.number] = row
+    return pa.Table.from_pylist([rows[place] for place in sorted(rows)], schema.SOURCES)
+
+
+def _known_sources(run: RunFolder) -> pa.Table:
+    """The sources of a run, or none where it has just begun."""
+    begun = any((run.path / f"{name}.parquet").is_file() for name in ("sources", "model"))
+    return run.sources() if begun else schema.SOURCES.empty_table()
 
 
 def _within(what: str, wanted: Sequence[int] | None, size: int) -> list[int]:

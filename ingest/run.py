@@ -27,6 +27,9 @@ def ingest_model(
     layers: Iterable[int] | None = None,
     neurons: Iterable[int] | None = None,
     sample: int | None = None,
+    sides: str = "auto",
+    sae: Iterable[str] = (),
+    latents: Iterable[int] | None = None,
     config: N2GConfig | None = None,
     device: str = "auto",
     batch_tokens: int | None = None,
@@ -42,8 +45,10 @@ def ingest_model(
     where it stopped when called again; what is learned already is not learned again. ``model`` is demo, a
     directory or a name on the Hugging Face hub, ``corpus`` a file, a directory or a data set, by default the
     model's own; ``database`` the file, by default the one that ``n2gdb.open`` opens. ``tokens`` bounds the
-    corpus, ``layers``, ``neurons`` (of each layer) and ``sample`` the neurons; every number of the algorithm
-    is in ``config``. ``max_memory`` is in bytes. ``report`` is told how far each stage is, ``note`` what one
+    corpus, ``layers``, ``neurons`` (of each layer) and ``sample`` the neurons. ``sides``
+    are +, -, both or auto: both where MLPs are gated. ``sae`` are places of SAEs and transcoders, as
+    ``[name=]place``, whose ``latents`` are ingested instead of neurons. Every number of the algorithm is in
+    ``config``. ``max_memory`` is in bytes. ``report`` is told how far each stage is, ``note`` what one
     should know of the model.
 
     ``processes`` learn beside this one, which runs the model. None starts one for each core that a GPU
@@ -59,6 +64,7 @@ def ingest_model(
     report("load model", 0, None)
     from n2gdb.ingest.models.subject import default_corpus, load_model
     from n2gdb.ingest.pipeline import Source, ingest
+    from n2gdb.ingest.sources.formats import read_dictionaries
     from n2gdb.ingest.workers.processes import start_ahead
     from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
 
@@ -82,12 +88,17 @@ def ingest_model(
         place,
         chosen,
         Selection(
-            None if layers is None else tuple(layers), None if neurons is None else tuple(neurons), sample
+            None if layers is None else tuple(layers),
+            None if neurons is None else tuple(neurons),
+            sample,
+            sides,
+            None if latents is None else tuple(latents),
         ),
         report,
         batch_tokens,
         max_memory=max_memory,
         cluster=None if ray is None else RayCluster(ray, device),
         processes=processes,
+        dictionaries=[one for place in sae for one in read_dictionaries(place)],
     )
     return open_database(place)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from n2gdb.core.arrays import Int64Array
+from n2gdb.core.units import unit_of
 from n2gdb.errors import RebuildError, StorageError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.corpus.store import CorpusStore
@@ -27,8 +28,8 @@ from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["Identity", "held_neurons", "require_room", "runs_to_keep", "windows_of"]
 
-#: Layer and index of neurons.
-Neurons = set[tuple[int, int]]
+#: Numbers of units among those of their model, as ``units.unit_key`` gives them.
+Neurons = set[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,7 @@ def require_room(database: Path, scan: int) -> None:
             )
 
 
-def runs_to_keep(
-    database: Path, run: RunFolder, own: Identity, coming: Iterable[tuple[int, int]]
-) -> list[RunFolder]:
+def runs_to_keep(database: Path, run: RunFolder, own: Identity, coming: Iterable[int]) -> list[RunFolder]:
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
     ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
@@ -123,7 +122,7 @@ def held_neurons(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
     for model in models:
         prints = (model.model_fingerprint, model.tokenizer_fingerprint, model.corpus_fingerprint)
         own = rows.filter(pc.equal(rows["model"], model.number))
-        neurons = set(zip(own["layer"].to_pylist(), own["index"].to_pylist(), strict=True))
+        neurons = {unit_of(key) for key in own["key"].to_pylist()}
         found[Identity(model.name, *prints, model.configuration)] = neurons
     return found
 

@@ -20,10 +20,10 @@ from n2gdb.version import __version__
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph, Pattern, Step
-    from n2gdb.core.ids import NeuronName
     from n2gdb.core.paths import PathStep
     from n2gdb.core.readings import Example, ReadToken
     from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.core.units import NeuronName
     from n2gdb.database import Database
     from n2gdb.database import open_database as open
     from n2gdb.errors import (
@@ -229,7 +229,7 @@ _HOMES = {
     "n2gdb.prediction.fired_tokens": ("FiredNeuron", "FiredToken"),
     "n2gdb.core.graph": ("NeuronGraph", "Pattern", "Step"),
     "n2gdb.query.execution.hits": ("Evidence", "Hit"),
-    "n2gdb.core.ids": ("NeuronName",),
+    "n2gdb.core.units": ("NeuronName",),
     "n2gdb.core.paths": ("PathStep",),
     "n2gdb.query.execution.patterns": ("PatternHit",),
     "n2gdb.prediction.reading": ("Reading",),

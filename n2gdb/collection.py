@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.detached import NeuronSource
 from n2gdb.errors import QueryError
 from n2gdb.neuron import Neuron
@@ -82,7 +82,7 @@ class NeuronCollection(NeuronSource):
     def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
         from n2gdb.storage.read.bulk import read_neurons
 
-        for key, name, figures in read_neurons(self.connection, owner.number, layer, FIGURES):
+        for key, name, figures in read_neurons(self.connection, owner, layer, FIGURES):
             yield Neuron(name, owner.name, figures, _key=key, _database=self)
 
     def graphs(
@@ -103,7 +103,7 @@ class NeuronCollection(NeuronSource):
 
         texts = partial(self.texts, model=owner.name)
         for key, graph in read_graphs(self.connection, owner.number, layer):
-            yield neuron_of(key)[1], StoredGraph.of(graph, texts)
+            yield neuron_of([owner], key)[1], StoredGraph.of(graph, texts)
 
     def nodes(self, model: str | None = None, layer: int | None = None) -> pa.Table:
         """Return every node of the graphs of a model, or of one of its layers, as an Arrow table.
@@ -120,7 +120,7 @@ class NeuronCollection(NeuronSource):
         from n2gdb.storage.read.bulk import read_node_table
 
         owner, wanted = self._part(model, layer)
-        return read_node_table(self.connection, owner.number, wanted)
+        return read_node_table(self.connection, owner, wanted)
 
     def token_matrix(
         self,
@@ -136,7 +136,7 @@ class NeuronCollection(NeuronSource):
 
         owner, wanted = self._part(model, layer)
         read = arguments.kind("role", role, ("activating", "context"))
-        return read_token_matrix(self.connection, owner.number, wanted, read)
+        return read_token_matrix(self.connection, owner, wanted, read)
 
     def report(self, model: str | None = None) -> Answer[LayerScores]:
         """Return how well graphs predict a model's neurons: a row for each layer and what predicts.

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.ids import MOST_TOKENS, NeuronName, token_key
 from n2gdb.core.readings import counted
+from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
-from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
+from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
 from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Database(NeuronCollection):
             self.connection.rows,
             self.neuron(neuron, model)._key,
             read_metric(metric),
-            {each.number: each.name for each in self._models},
+            self._models,
             above=arguments.share("above", above),
             within=None if within is None else self.model(within).number,
             limit=None if k is None else arguments.whole("k", k),
@@ -218,11 +218,10 @@ class Database(NeuronCollection):
             min_size=arguments.whole("min_size", min_size),
             progress=progress,
         )
-        names = {each.number: each.name for each in self._models}
         first, second = (("first", *self._model_column("first_model")), self._model_column("second_model"))
         return Answer(
             len(found),
-            lambda start, stop: named_pairs(found, names, start, stop),
+            lambda start, stop: named_pairs(found, self._models, start, stop),
             columns=(*first, "second", *second, "similarity", "size"),
             total=lambda: len(found),
             notices=lambda: (),
@@ -256,6 +255,7 @@ class Database(NeuronCollection):
             self.connection.table,
             tokens,
             owner.number,
+            lambda key: neuron_of(self._models, key)[1],
             threshold=owner.fire_threshold,
             positions=None if at is None else [at % len(tokens)],
             layers=arguments.wholes("layers", layers),

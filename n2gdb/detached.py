@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from n2gdb.core.ids import NeuronName
+    from n2gdb.core.units import NeuronName
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
     from n2gdb.storage.connection import Connection

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example, counted
+from n2gdb.core.units import NeuronName
 from n2gdb.detached import DetachedSource, NeuronSource
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.effects import WrittenToken, read_effects

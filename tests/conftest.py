@@ -11,7 +11,7 @@ from hypothesis import settings
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.build.database import build_database
 from tests.support.fast import is_fast
 from tests.support.small_run import random_graphs, write_run

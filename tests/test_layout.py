@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "n2gdb.grammar": set(),
     "n2gdb.grammar.mistakes": {"n2gdb.grammar"},
     "n2gdb.grammar.parsing": {"n2gdb.grammar.mistakes", "n2gdb.grammar"},
-    "n2gdb.core": {"n2gdb.errors"},
+    "n2gdb.core": {"n2gdb.grammar", "n2gdb.errors"},  # which knows how units are written
     "n2gdb.storage": {"n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
     "n2gdb.storage.build": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors", "n2gdb.version"},
     "n2gdb.storage.read": {"n2gdb.storage", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
@@ -75,7 +75,8 @@ ALLOWED: dict[str, set[str]] = {
 
 #: The same for the packages of ingest; all of them may import the library n2gdb but for what asks and shows.
 INGEST = {
-    "n2gdb.ingest.models": {"n2gdb.ingest.config", "n2gdb.ingest.arrays"},
+    "n2gdb.ingest.sources": set(),
+    "n2gdb.ingest.models": {"n2gdb.ingest.sources", "n2gdb.ingest.config", "n2gdb.ingest.arrays"},
     "n2gdb.ingest.corpus": {"n2gdb.ingest.models"},
     "n2gdb.ingest.inference": {"n2gdb.ingest.models"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
@@ -84,6 +85,7 @@ INGEST = {
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
+        "n2gdb.ingest.sources",
     },
     "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.prediction"},
     "n2gdb.ingest.workers": {
@@ -92,12 +94,14 @@ INGEST = {
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
+        "n2gdb.ingest.sources",
     },
     "n2gdb.ingest.evaluation": {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
         "n2gdb.ingest.models",
+        "n2gdb.ingest.sources",
         "n2gdb.database",
         "n2gdb.neuron",
     },
@@ -229,6 +233,7 @@ _SHIFTS = {
     "n2gdb.ingest.evidence.threshold",
     "n2gdb.ingest.n2g.baselines",
     "n2gdb.ingest.scan.record",
+    "n2gdb.ingest.sources.places",
     "n2gdb.prediction.firing",
 }
 
@@ -242,7 +247,7 @@ def test_keys_are_put_together_in_one_place() -> None:
         and isinstance(node.op, ast.LShift | ast.RShift)
         and not isinstance(node.left, ast.Constant)
     }
-    assert found <= {"n2gdb.core.ids", *_SHIFTS}
+    assert found <= {"n2gdb.core.units", *_SHIFTS}
 
 
 _ARRAY = re.compile(r"^\s*\w+(?:: TypeAlias)? = (?:npt\.)?NDArray\[", re.MULTILINE)

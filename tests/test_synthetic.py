@@ -8,9 +8,9 @@ import pytest
 from benchmarks.synthetic_tries import TWINS, nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokenizer import Tokenizer
 from n2gdb.core.tokens import kinds_of, normalise
+from n2gdb.core.units import NeuronName, mlp_name
 from n2gdb.storage.shards import graphs_from
 
 NEURONS = 1200
@@ -19,7 +19,7 @@ NEURONS = 1200
 @pytest.fixture(scope="module")
 def graphs() -> dict[NeuronName, NeuronGraph]:
     nodes, _ = nodes_of_neurons(0, NEURONS)
-    return graphs_from(nodes)
+    return {mlp_name(unit): graph for unit, graph in graphs_from(nodes).items()}
 
 
 def paths(graph: NeuronGraph) -> set[tuple[tuple[int, int], ...]]:

@@ -87,7 +87,7 @@ def _found(database: Database, text: str) -> list[int]:
     asked = read_query(text)
     if (
         not isinstance(asked, Query)
-        or asked.subject is not Subject.NEURONS
+        or asked.subject is Subject.PATTERNS
         or asked.count is not None
         or asked.mode is not Mode.ANSWER
     ):
@@ -103,7 +103,7 @@ def _write(connection: Connection, wanted: list[int] | None, writer: Writer) -> 
     from n2gdb.storage.read.catalog import read_models
     from n2gdb.storage.read.export import blocks_of, read_blocks, read_texts
 
-    models = {model.number: model.name for model in read_models(connection)}
+    models = read_models(connection)
     blocks = blocks_of(connection, wanted)
     total = sum(map(len, blocks))
     begun, done = time.monotonic(), 0

@@ -8,6 +8,7 @@ import typer
 
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import print_json, print_table, say
+from n2gdb.core.units import MLP
 
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import Inventory, ModelInfo
@@ -52,12 +53,18 @@ def _print_summary(inventory: Inventory, verified: bool) -> None:
 def _print_model(inventory: Inventory, model: ModelInfo) -> None:
     layers = [layer for layer in inventory.layers if layer.model == model.name]
     neurons, dead = sum(layer.neurons for layer in layers), sum(layer.dead for layer in layers)
-    patterns, all_neurons = sum(layer.patterns for layer in layers), model.n_layers * model.d_mlp
+    patterns = sum(layer.patterns for layer in layers)
+    all_neurons = sum(source.width * len(source.sides) for source in model.sources)
+    latents = [source for source in model.sources if source.kind != MLP]
+    what = "units" if latents else "neurons"
     shape = f"{model.n_layers} layers x {model.d_mlp} neurons"
-    say(f"\n{model.name}: {neurons:,} of {all_neurons:,} neurons, {dead:,} dead, {patterns:,} patterns")
+    say(f"\n{model.name}: {neurons:,} of {all_neurons:,} {what}, {dead:,} dead, {patterns:,} patterns")
     say(f"  model         {shape}, {model.activation_function}, read at {model.site}")
     if model.source != model.name:
         say(f"  loaded from   {model.source}")
+    for source in latents:
+        said = f"{source.width:,} {source.kind} latents, {source.architecture}, read at {source.site}"
+        say(f"  {source.name:<13} layer {source.layer}: {said}, from {source.origin}")
     say(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
     say(f"  fingerprints  {_fingerprints(model)}")
     say(f"  written by    n2gdb {model.code_version}\n")

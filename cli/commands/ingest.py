@@ -71,6 +71,24 @@ def ingest(
     neurons: Annotated[
         str | None, typer.Option(help="Neurons of each layer, such as 0-99. Default: all.")
     ] = None,
+    sides: Annotated[
+        str,
+        typer.Option(
+            help="Sides of neurons: +, -, both, or auto: both where MLPs are gated, since activations of "
+            "both signs mean something there."
+        ),
+    ] = "auto",
+    sae: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PLACE",
+            help="Ingest the latents of an SAE or transcoder instead of neurons: a folder, or "
+            "owner/repository/folder on the Hugging Face hub; may be given several times.",
+        ),
+    ] = None,
+    latents: Annotated[
+        str | None, typer.Option(help="Latents of each --sae, such as 0-99. Default: all.")
+    ] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Draw this many of the chosen neurons.")] = None,
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Scan no more tokens than this, drawn from all over the corpus.")
@@ -143,6 +161,9 @@ def ingest(
     started = time.monotonic()
     chosen_layers = None if layers is None else parse_ranges(layers)
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
+    chosen_latents = None if latents is None else parse_ranges(latents)
+    if latents is not None and not sae:
+        raise typer.BadParameter("--latents is for those of --sae, which is not given")
     most = None if max_memory is None else parse_bytes(max_memory)
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
@@ -168,6 +189,9 @@ def ingest(
             layers=chosen_layers,
             neurons=chosen_neurons,
             sample=sample,
+            sides=sides,
+            sae=sae or (),
+            latents=chosen_latents,
             config=config,
             device=device,
             batch_tokens=batch_tokens,

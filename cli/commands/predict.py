@@ -117,7 +117,7 @@ def _truth(database: Database, neuron: Neuron, tokens: tuple[int, ...], device: 
         from n2gdb.ingest.inference.engine import Engine
         from n2gdb.ingest.models.stored import load_stored_model
 
-        engine = Engine(load_stored_model(info, device))
+        engine = Engine(load_stored_model(info, device, neuron.name))
         found: list[float] = true_activations(engine, neuron, tokens, report).tolist()
     return found
 

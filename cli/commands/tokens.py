@@ -68,7 +68,7 @@ def tokens(
 
 
 def _known(connection: Connection, cut: tuple[int, ...], texts: dict[int, str], model: int) -> list[_Known]:
-    from n2gdb.core.ids import token_key
+    from n2gdb.core.units import token_key
     from n2gdb.storage.read.tokens import count_neurons
 
     keys = {token: token_key(model, token) for token in cut}

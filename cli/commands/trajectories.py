@@ -98,7 +98,7 @@ def _follow_neuron(database: Database, name: str, model: str | None, device: str
         from n2gdb.ingest.inference.engine import Engine
         from n2gdb.ingest.models.stored import load_stored_model, stored_config
 
-        engine = Engine(load_stored_model(info, device))
+        engine = Engine(load_stored_model(info, device, neuron.name))
         return neuron_trajectories(database, engine, neuron, stored_config(info))
 
 

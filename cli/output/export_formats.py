@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from n2gdb.cli.output.graph_tree import write_path
-from n2gdb.core.ids import model_of
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import display
+from n2gdb.core.units import model_of
 from n2gdb.grammar.fields import Kind
 from n2gdb.storage.columns import STATISTICS, column_kind
 
@@ -218,12 +218,15 @@ def _arrow_type(column: str) -> Any:
 _XML_TYPES = {Kind.WHOLE: "long", Kind.REAL: "double", Kind.CHOICE: "string"}
 
 
+#: Statistics whose names are taken: a node's kind is neuron or token.
+_XML_NAMES = {"kind": "source_kind"}
+
 #: What GraphML must declare of each attribute before it is used: of what it is one, and its type.
 _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "label": ("node", "string"),
     "kind": ("node", "string"),
     "model": ("node", "string"),
-    **{name: ("node", _XML_TYPES[_kind_of(name)]) for name in STATISTICS},
+    **{_XML_NAMES.get(name, name): ("node", _XML_TYPES[_kind_of(name)]) for name in STATISTICS},
     "token": ("node", "long"),
     "text": ("node", "string"),
     "role": ("edge", "string"),
@@ -251,7 +254,8 @@ class _GraphML(Writer):
     def write(self, neurons: Sequence[ExportedNeuron]) -> None:
         for neuron in neurons:
             name = f"n{neuron.key}"
-            values = {"label": str(neuron.name), "kind": "neuron", "model": neuron.model, **neuron.statistics}
+            values = {"label": str(neuron.name), "kind": "neuron", "model": neuron.model}
+            values |= {_XML_NAMES.get(key, key): value for key, value in neuron.statistics.items()}
             self._element(f'node id="{name}"', values)
             for row in _node_rows(neuron):
                 *_, pre, parent, depth, token, text, importance, end = row

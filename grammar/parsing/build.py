@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
@@ -48,7 +47,8 @@ from n2gdb.grammar.fields import RETURNED, nearest
 from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.patterns import Position
-from n2gdb.grammar.values import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
+from n2gdb.grammar.unit_names import read_unit
+from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of, unescaped
 
 __all__ = ["Builder"]
 
@@ -197,8 +197,16 @@ class Builder(PatternBuilder, ConditionBuilder):
         return number
 
     def neuron(self, name: Token, model: Token | None) -> NeuronRef:
-        layer, index = (int(part) if len(part) < 19 else LARGEST for part in re.findall(r"\d+", name))
-        ref = NeuronRef(layer, index, at=position_of(name))
+        unit = read_unit(name)
+        assert unit is not None, "the terminal is what read_unit reads"
+        ref = NeuronRef(
+            unit.layer,
+            unit.index,
+            side=unit.side,
+            latent=unit.latent,
+            source=unit.source,
+            at=position_of(name),
+        )
         return ref if model is None else replace(ref, model=unescaped(model), model_at=position_of(model))
 
     # -- what follows WHERE

@@ -56,7 +56,7 @@ class ConditionBuilder(Transformer[Token, Statement]):
         if isinstance(left, FieldValue) and isinstance(right, Number):
             field = FIELDS[left.field]
             if field.kind is Kind.CHOICE:
-                fail(f"{field.name} is a word: write {field.name} = '{field.choices[0]}'", at)
+                fail(f"{field.name} is a word: write {field.name} = '{field.word}'", at)
             return Comparison(field.name, operator, right.value, at=at)
         for each in (left, right):
             _check_numeric(each)
@@ -78,7 +78,7 @@ class ConditionBuilder(Transformer[Token, Statement]):
     def between(self, left: Expression, least: Token, most: Token) -> Between:
         field, at = _bare(left)
         if field.kind is Kind.CHOICE:
-            fail(f"{field.name} is a word: write {field.name} = '{field.choices[0]}'", position_of(least))
+            fail(f"{field.name} is a word: write {field.name} = '{field.word}'", position_of(least))
         low, high = number_of(least), number_of(most)
         if low > high:
             fail(f"the range {least}..{most} runs backwards: write {most}..{least}", position_of(least))
@@ -145,6 +145,8 @@ def _value(field: Field, value: Token) -> int | float | str:
 
 
 def _choice(field: Field, value: Token) -> str:
+    if not field.choices and value.type != "NUMBER":
+        return unescaped(value)
     word = unescaped(value).lower() if value.type != "NUMBER" else str(value)
     if word not in field.choices:
         fail(

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import torch
 
 from n2gdb.core.progress import Report, silent
+from n2gdb.core.units import MLP, NEGATIVE
 from n2gdb.ingest.evaluation.output_weights import OutputWeights
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.storage import schema
@@ -91,12 +92,13 @@ def write_effects(model: SubjectModel, run: RunFolder, report: Report = silent) 
     for shard in shards:
         report("effects", done, None)
         neurons = run.neurons([shard])
+        neurons = neurons.filter(pc.equal(neurons["kind"], MLP))
         layers = neurons["layer"].unique().to_pylist()
         directions = {
             layer: directions[layer] if layer in directions else weights.directions(layer) for layer in layers
         }
         tables = [
-            _table(weights, layer, directions[layer], neurons.filter(pc.equal(neurons["layer"], layer)))
+            _table(weights, directions[layer], neurons.filter(pc.equal(neurons["layer"], layer)))
             for layer in layers
         ]
         run.write_effects(shard, pa.concat_tables([schema.EFFECTS.empty_table(), *tables]))
@@ -105,12 +107,14 @@ def write_effects(model: SubjectModel, run: RunFolder, report: Report = silent) 
     return done
 
 
-def _table(weights: OutputWeights, layer: int, directions: torch.Tensor, neurons: pa.Table) -> pa.Table:
-    index = neurons["index"].to_numpy()
+def _table(weights: OutputWeights, directions: torch.Tensor, neurons: pa.Table) -> pa.Table:
+    index, unit = (neurons[name].to_numpy() for name in ("index", "unit"))
+    sign = np.where(np.array(neurons["side"].to_pylist()) == NEGATIVE, -1, 1).astype(np.float32)
     maximum = torch.from_numpy(neurons["max_activation"].to_numpy().copy())
     chosen = torch.from_numpy(index.copy()).to(directions.device)
-    found = strongest(weights, directions[chosen], maximum)
-    columns = [np.full(len(found.unit), layer), index[found.unit], found.token, found.rank, found.logit]
+    written = directions[chosen] * torch.from_numpy(sign).to(directions)[:, None]
+    found = strongest(weights, written, maximum)
+    columns = [unit[found.unit], found.token, found.rank, found.logit]
     return pa.table(list(map(pa.array, columns)), schema.EFFECTS.names).cast(schema.EFFECTS)
 
 

@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.core.graph import IndexedText, NeuronGraph
 from n2gdb.core.progress import Report
+from n2gdb.core.units import place_of
 from n2gdb.database import Database
 from n2gdb.ingest.arrays import PAD
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.baselines import NgramTable, TextNgrams
 from n2gdb.ingest.n2g.judge import Verdict, verdict_of_counts
 from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.n2g.text import lay
+from n2gdb.ingest.sources.places import unit_number
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.examples import (
     deepest_context,
@@ -79,19 +82,19 @@ def judge_heldout(
     windows (window, position), padded with PAD. Firings are relative to the stored max activations, as they
     are everywhere. Two passes of the model: over this text, and over the training examples, for the tables.
     """
-    largest = _max_activations(database, info)
+    model = with_units(model, "".join({side for source in info.sources for side in source.sides}))
+    largest = _max_activations(database, info, model)
     gap = max(_GAP, deepest_context(database.connection, info.number))
     text = HeldoutText(windows, model.counted(windows), gap)
     true = find_firings(model, windows, largest, threshold, report, "held-out text")
-    examples = _training_windows(database, info)
+    examples = _training_windows(database, info, model)
     counted = model.counted(examples.tokens)
     seen = find_firings(model, examples.tokens, largest, threshold, report, "training examples")
     scores: list[LayerScores] = []
     done, total = 0, sum(map(len, examples.of.values()))
     for layer in sorted(largest):
         firings, learned = split_firings(*true[layer]), split_firings(*seen[layer])
-        stored = read_layer_graphs(database.connection, info.number, layer)
-        graphs = {name.index: graph for name, graph in stored.items()}
+        graphs = _graphs(database, info, model, layer)
         verdicts: dict[str, list[Verdict]] = {}
         nodes: list[int] = []
         for neuron, numbers in examples.of.get(layer, {}).items():
@@ -134,15 +137,29 @@ def _mean(values: Iterable[float]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _max_activations(database: Database, info: ModelInfo) -> dict[int, FloatArray]:
+def _max_activations(database: Database, info: ModelInfo, model: SubjectModel) -> dict[int, FloatArray]:
     """Stored max activations by layer, (neuron,); 0 for neurons that the database does not hold."""
     rows = read_max_activations(database.connection, info.number)
-    layer, index, largest = (rows[name].to_numpy() for name in ("layer", "index", "largest"))
+    layer, unit, largest = (rows[name].to_numpy() for name in ("layer", "unit", "largest"))
     found = {}
     for number in np.unique(layer).tolist():
-        found[number] = np.zeros(info.d_mlp, np.float32)
-        found[number][index[layer == number]] = largest[layer == number]
+        found[number] = np.zeros(model.at(number).n_units, np.float32)
+        here = layer == number
+        found[number][_unit_numbers(model, unit[here])] = largest[here]
     return found
+
+
+def _unit_numbers(model: SubjectModel, keys: Int64Array) -> IndexArray:
+    """Number neurons of a layer among the units of its place, by their Neuron.id: (neuron,) -> (neuron,)."""
+    return np.array([unit_number(key, model.d_mlp) for key in keys.tolist()], np.intp)
+
+
+def _graphs(database: Database, info: ModelInfo, model: SubjectModel, layer: int) -> dict[int, NeuronGraph]:
+    """The stored graphs of a layer's neurons, by their numbers in its place."""
+    stored = read_layer_graphs(database.connection, info.number, layer)
+    neurons = {key: graph for key, graph in stored.items() if place_of(key).source == 0}
+    units = _unit_numbers(model, np.array(list(neurons), np.int64))
+    return dict(zip(units.tolist(), neurons.values(), strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +184,7 @@ class _TrainingWindows:
         return tokens, activation
 
 
-def _training_windows(database: Database, info: ModelInfo) -> _TrainingWindows:
+def _training_windows(database: Database, info: ModelInfo, model: SubjectModel) -> _TrainingWindows:
     rows = training_windows(database.connection, info.number)
     wanted = sorted({window for _, _, window in rows})
     row_of = {window: row for row, window in enumerate(wanted)}
@@ -177,8 +194,9 @@ def _training_windows(database: Database, info: ModelInfo) -> _TrainingWindows:
     for row, window in enumerate(wanted):
         tokens[row, : len(texts[window])] = texts[window]
     own: dict[int, dict[int, list[int]]] = {}
-    for layer, index, window in rows:
-        own.setdefault(layer, {}).setdefault(index, []).append(row_of[window])
+    units = _unit_numbers(model, np.array([key for _, key, _ in rows], np.int64)).tolist()
+    for (layer, _, window), unit in zip(rows, units, strict=True):
+        own.setdefault(layer, {}).setdefault(unit, []).append(row_of[window])
     return _TrainingWindows(
         tokens,
         {

@@ -30,6 +30,7 @@ from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Examples, Prompts, prune, reach_of, shortest_of
 from n2gdb.ingest.n2g.saliency import measure_saliency
+from n2gdb.ingest.sources.places import unit_number
 from n2gdb.neuron import Neuron
 from n2gdb.storage.read.examples import firing_neurons, strongest_examples
 
@@ -91,7 +92,7 @@ def layer_trajectories(
     found = []
     report("trajectories", 0, len(drawn))
     for done, (layer, keys) in enumerate(drawn.items(), 1):
-        rows = _read_examples(database, keys, examples)
+        rows = _read_examples(database, keys, examples, info.d_mlp)
         followed = follow_contexts(engine, layer, rows, lengths)
         found.append(average(info.name, layer, rows, lengths, followed))
         report("trajectories", done, len(drawn))
@@ -110,9 +111,11 @@ def _draw(database: Database, number: int, sample: int, seed: int) -> dict[int, 
     return drawn
 
 
-def _read_examples(database: Database, keys: Sequence[int], most: int) -> Examples:
-    """Read the strongest examples of neurons of one layer, by neuron and rank."""
-    rows = strongest_examples(database.connection, keys, most)
+def _read_examples(database: Database, keys: Sequence[int], most: int, d_mlp: int) -> Examples:
+    """Read the strongest examples of neurons of one layer, by neuron and rank; negative sides come behind."""
+    rows = [
+        (unit_number(key, d_mlp), *row) for key, *row in strongest_examples(database.connection, keys, most)
+    ]
     return _examples(*zip(*rows, strict=True))
 
 
@@ -176,9 +179,10 @@ def neuron_trajectories(
     """
     if not neuron.examples or not neuron.max_activation > 0:
         raise SelectionError(f"{neuron.name} never fires on the corpus, so it has no trajectories")
-    count, layer = len(neuron.examples), neuron.name.layer
+    count = len(neuron.examples)
+    layer, unit = engine.model.unit_of(neuron.name)
     rows = _examples(
-        [neuron.name.index] * count,
+        [unit] * count,
         [example.tokens for example in neuron.examples],
         [example.pivot for example in neuron.examples],
         [example.activation for example in neuron.examples],

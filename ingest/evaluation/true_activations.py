@@ -79,6 +79,7 @@ def _windows(text: IntArray, context: int, bos: int | None) -> tuple[IntArray, I
 def _run(engine: Engine, neuron: Neuron, windows: IntArray, first: IndexArray) -> FloatArray:
     """Return the activations of the windows' new tokens, one after another: (token,)."""
     asked = (windows != PAD) & (np.arange(windows.shape[1]) >= first[:, None])
-    owner = np.full(len(windows), neuron.name.index, np.intp)
-    found: FloatArray = engine.activations(neuron.name.layer, windows, owner, asked)[asked]
+    place, unit = engine.model.unit_of(neuron.name)
+    owner = np.full(len(windows), unit, np.intp)
+    found: FloatArray = engine.activations(place, windows, owner, asked)[asked]
     return found

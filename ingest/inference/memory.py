@@ -7,6 +7,7 @@ pass over the corpus of its own. Prompts are run in batches that fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import psutil
 import torch
@@ -15,7 +16,7 @@ from n2gdb.errors import IngestError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["bytes_for", "layer_groups", "prompt_tokens", "window_batch"]
+__all__ = ["PARTS_TOGETHER", "bytes_for", "layer_groups", "place_groups", "prompt_tokens", "window_batch"]
 
 #: Share of what is free on a device that is taken unless said otherwise.
 _SHARE = 0.5
@@ -28,6 +29,9 @@ _PROMPT_TOKENS = {"cpu": 1 << 10, "mps": 1 << 14, "cuda": 1 << 16}
 
 #: Tokens of a batch of windows, which share nothing.
 _WINDOW_TOKENS = {"cpu": 1 << 11, "mps": 1 << 13, "cuda": 1 << 14}
+
+#: Parts of a dictionary that are scanned in one pass.
+PARTS_TOGETHER = 4
 
 _SMALLEST = 64
 _FLOAT = 4
@@ -64,6 +68,28 @@ def layer_groups(
         )
     size = most // layer
     return [tuple(layers[start : start + size]) for start in range(0, len(layers), size)]
+
+
+def place_groups(
+    model: SubjectModel, places: Sequence[int], width: int, config: N2GConfig, device: str, most: int
+) -> list[tuple[int, ...]]:
+    """Part places of a model's units as ``layer_groups`` does: those of as many units together.
+
+    Of a dictionary few parts are scanned in one pass, whatever the memory: their activations are dense.
+    """
+    groups = []
+    for (units, of_latents), alike in groupby(sorted(places, key=lambda place: _like(model, place)),
+                                              key=lambda place: _like(model, place)):  # fmt: skip
+        for group in layer_groups(list(alike), units, width, config, device, most):
+            size = PARTS_TOGETHER if of_latents else len(group)
+            groups += [group[start : start + size] for start in range(0, len(group), size)]
+    return groups
+
+
+def _like(model: SubjectModel, place: int) -> tuple[int, bool]:
+    """How many units a place has, and whether they are latents: (units, latents)."""
+    found = model.at(place)
+    return found.n_units, found.dictionary is not None
 
 
 def prompt_tokens(model: SubjectModel, most: int) -> int:

@@ -46,7 +46,7 @@ class Passes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TreePasses:
-    """What prompts begin with alike is run once; ``run`` is Trunk.gathered, here or in another process."""
+    """What prompts begin with alike is run once; ``run`` is SubjectModel.gathered, here or elsewhere."""
 
     run: Callable[[Packed, int, IndexArray, IndexArray], FloatArray]
 
@@ -93,7 +93,7 @@ class PaddedPasses:
 def passes_of(model: SubjectModel) -> TreePasses | PaddedPasses:
     """The way that a model of this process is run."""
     if model.trunk is not None:
-        return TreePasses(model.trunk.gathered)
+        return TreePasses(model.gathered)
     return PaddedPasses(partial(_gathered, model))
 
 

@@ -1,7 +1,11 @@
-"""Models in Hugging Face format: a local directory, or a name on the hub."""
+"""Models in Hugging Face formats: a local directory, a GGUF file, or a name on the hub."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from n2gdb.errors import ModelError, one_line
@@ -9,7 +13,9 @@ from n2gdb.ingest.models.loaded import Loaded, loaded
 from n2gdb.ingest.models.pretrained import load_pretrained
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
-__all__ = ["boot_directory", "boot_hub", "require_on_hub"]
+__all__ = ["boot_directory", "boot_gguf", "boot_hub", "is_gguf", "require_on_hub"]
+
+_MAGIC = b"GGUF"
 
 #: Seconds that the hub has to answer before it counts as out of reach.
 _PATIENCE = 4.0
@@ -18,6 +24,49 @@ _PATIENCE = 4.0
 def boot_directory(directory: Path, name: str, device: str) -> Loaded:
     """Load a model from a local directory, without a network; raise ModelError naming it."""
     return load_pretrained(str(directory), f"{name} cannot be loaded", device)
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a file is a GGUF model, by its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def boot_gguf(path: Path, name: str, device: str) -> Loaded:
+    """Load a model from a GGUF file through transformers' reader.
+
+    Raises ModelError where the extra ``n2gdb[gguf]`` is not installed, or the file cannot be read.
+    """
+    missing = [package for package in ("gguf", "accelerate") if find_spec(package) is None]
+    if missing:
+        raise ModelError(
+            f"{name} is a GGUF file, which needs {' and '.join(missing)}: pip install 'n2gdb[gguf]'"
+        )
+    with tempfile.TemporaryDirectory(prefix="n2gdb-gguf-") as folder:
+        with contextlib.redirect_stderr(io.StringIO()):  # a progress bar
+            _unpack(path, Path(folder), name)
+        return boot_directory(Path(folder), name, device)
+
+
+def _unpack(path: Path, folder: Path, name: str) -> None:
+    """Write the model as a Hugging Face directory."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    given = {"gguf_file": path.name}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path.parent, dtype=torch.float32, **given)
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, **given)
+        # The weights are unpacked: what says how they were packed would have them unpacked once more.
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        model.hf_quantizer = None
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except Exception as error:  # format errors of three libraries
+        raise ModelError(f"{name} cannot be read as a GGUF model: {one_line(error)}") from error
 
 
 def boot_hub(name: str, device: str) -> Loaded:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
+from n2gdb.core.units import UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
+from n2gdb.ingest.sources.formats import read_dictionaries
+from n2gdb.ingest.sources.places import UnitPlaceOf, dictionary_places
 from n2gdb.storage.read.catalog import ModelInfo
+from n2gdb.storage.read.names import source_of
 
 __all__ = ["load_stored_model", "stored_config"]
 
 
-def load_stored_model(info: ModelInfo, device: str = "auto") -> SubjectModel:
+def load_stored_model(info: ModelInfo, device: str = "auto", unit: UnitName | None = None) -> SubjectModel:
     """Load the model of a database from where it was, on auto, cpu, cuda or mps.
 
-    Raises ModelError where it cannot be loaded, or where its weights or its tokenizer are not those that
-    the database was made of.
+    Of a ``unit`` that is a latent, the dictionary is read again too. Raises ModelError where the model or the
+    dictionary cannot be loaded, or where its weights or its tokenizer are not those that the database was
+    made of.
     """
     model = dataclasses.replace(load_model(info.source, device), name=info.name)
     parts = {
@@ -31,7 +38,21 @@ def load_stored_model(info: ModelInfo, device: str = "auto") -> SubjectModel:
                 f"{info.name} is no longer the model that the database was made of: the fingerprint of its"
                 f" {part} is {found[:12]}, not {stored[:12]}; bring that model back, or ingest this one anew"
             )
-    return model
+    sides = "".join({side for source in info.sources for side in source.sides})
+    return with_units(model, sides, _stored_latents(info, unit) if unit is not None and unit.latent else ())
+
+
+def _stored_latents(info: ModelInfo, unit: UnitName) -> tuple[UnitPlaceOf, ...]:
+    """Read the dictionary of a latent again."""
+    source = source_of(info, unit)
+    assert source is not None, "the database holds the latent"
+    for read in read_dictionaries(source.origin):
+        if read.fingerprint == source.fingerprint:
+            return dictionary_places([replace(read, name=source.name)], [asdict(source)])
+    raise ModelError(
+        f"{source.origin} no longer holds the latents of {source.name} that the database was made of; "
+        "bring them back, or ingest these under another name"
+    )
 
 
 def stored_config(info: ModelInfo) -> N2GConfig:

@@ -13,16 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from n2gdb.core.arrays import BoolArray, IntArray
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
+from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
+from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
 from n2gdb.ingest.models.native import boot_native, demo_directory, is_native
+from n2gdb.ingest.models.packing import Packed
 from n2gdb.ingest.models.sites import find_sites
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 from n2gdb.ingest.models.trunk import Trunk
 from n2gdb.ingest.models.trunk_readers import trunk_of
+from n2gdb.ingest.sources.places import UnitPlaceOf, mlp_place, site_of
 
 __all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
 
@@ -49,6 +53,12 @@ class SubjectModel:
     n_layers: int
     d_model: int
     d_mlp: int
+    gated: bool = False
+    """Whether a gate multiplies what enters the neurons: their activations are of both signs then."""
+    sides: str = "+"
+    """Sides of its neurons that are scanned, ``+`` or ``+-``."""
+    latents: tuple[UnitPlaceOf, ...] = ()
+    """Parts of the dictionaries that are read beside its neurons."""
     d_vocab: int
     n_ctx: int
     activation_function: str
@@ -122,36 +132,100 @@ class SubjectModel:
         """Raw text of every token id: (d_vocab,)."""
         return self.tokenizer.token_texts()
 
+    def at(self, place: int) -> UnitPlaceOf:
+        """Return the units of a place, which is a layer's number for its MLP."""
+        if place < self.n_layers:
+            return mlp_place(place, self.site, self.d_mlp, self.sides)
+        return next(part for part in self.latents if part.place == place)
+
+    def unit_of(self, name: UnitName) -> tuple[int, int]:
+        """Return the place of a unit and its number there; of latents those of the only dictionary read."""
+        side = SIDES.index(name.side)
+        if not name.latent:
+            return name.layer, name.index + side * self.d_mlp
+        part = next(part for part in self.latents if part.first <= name.index < part.first + part.count)
+        return part.place, name.index - part.first
+
     def activations(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
-        """Activations of one layer's neurons, stopping there: (batch, position, d_mlp)."""
+        """Activations of the units of one place, stopping there: (batch, position, unit)."""
         return self.all_activations(tokens, (layer,))[0]
 
     def all_activations(
         self, tokens: torch.Tensor, layers: Sequence[int] | None = None
     ) -> list[torch.Tensor]:
-        """Activations of several layers in one pass that stops at the last: (batch, position, d_mlp) each.
+        """Activations of several places in one pass that stops at the last: (batch, position, unit) each.
 
-        In the order of ``layers``; all of the model's if None.
+        In the order of ``layers``; all of the model's MLPs if None.
         """
         wanted = range(self.n_layers) if layers is None else layers
-        if self.trunk is not None:
-            return self.trunk.along_windows(tokens, wanted)
-        return self.through_bridge(tokens, wanted)
+        if any(place >= self.n_layers for place in wanted):
+            return self._of_places(tokens, [self.at(place) for place in wanted])
+        through = self.through_bridge if self.trunk is None else self.trunk.along_windows
+        return [
+            self.at(place).of_hook(hook) for place, hook in zip(wanted, through(tokens, wanted), strict=True)
+        ]
+
+    def hook_width(self, tokens: torch.Tensor, place: UnitPlaceOf) -> int:
+        """How many numbers a position has at a place's hook point; (batch, position) any tokens."""
+        return int(self._hooks(tokens, [place])[0].shape[-1])
+
+    def _of_places(self, tokens: torch.Tensor, places: Sequence[UnitPlaceOf]) -> list[torch.Tensor]:
+        """As ``all_activations``, where some places are not an MLP's."""
+        with torch.inference_mode():
+            hooks = self._hooks(tokens, places)
+            return [place.of_hook(hook) for place, hook in zip(places, hooks, strict=True)]
+
+    def _hooks(self, tokens: torch.Tensor, places: Sequence[UnitPlaceOf]) -> list[torch.Tensor]:
+        """What the model computes at the hook points of places: (batch, position, d) each."""
+        if self.trunk is None:
+            return self._hooks_through_bridge(tokens, [self._point(place) for place in places])
+        return self.trunk.sites_along_windows(tokens, [(place.layer, site_of(place)) for place in places])
+
+    def _point(self, place: UnitPlaceOf) -> torch.nn.Module:
+        if place.dictionary is None:
+            return self.points[place.layer]
+        point: torch.nn.Module | None = self.bridge.get_hook_point(place.hook)
+        if point is None:
+            raise ModelError(f"{self.name} has no hook point {place.hook}, which {place.name} reads")
+        return point
+
+    def gathered(self, packed: Packed, place: int, node: IndexArray, unit: IndexArray) -> FloatArray:
+        """Activation of one unit of a place at each of some nodes of a tree: (asked,) each, in any order.
+
+        The model must have a trunk.
+        """
+        assert self.trunk is not None
+        units = self.at(place)
+        if units.dictionary is None:
+            found = self.trunk.gathered(packed, units.layer, node, unit % units.count)
+            return np.where(unit < units.count, found, -found)
+        asked, row = np.unique(node, return_inverse=True)
+        hook = self.trunk.at_nodes(packed, units.layer, asked, site_of(units))
+        device = hook.device
+        values = units.of_units(hook[torch.from_numpy(row).to(device)], torch.from_numpy(unit).to(device))
+        of_latents: FloatArray = values.cpu().numpy()
+        return of_latents
 
     def through_bridge(self, tokens: torch.Tensor, wanted: Sequence[int]) -> list[torch.Tensor]:
         """As ``all_activations``, by the model's own hooked pass."""
+        return self._hooks_through_bridge(tokens, [self.points[layer] for layer in wanted])
+
+    def _hooks_through_bridge(
+        self, tokens: torch.Tensor, points: Sequence[torch.nn.Module]
+    ) -> list[torch.Tensor]:
+        """What passes hook points in the model's own pass, which stops when all were met."""
         from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
-        last, found = max(wanted), dict[int, torch.Tensor]()
+        wanted, found = {id(point): point for point in points}, dict[int, torch.Tensor]()
 
-        def keep(layer: int, value: torch.Tensor) -> None:
-            found[layer] = value.view(*tokens.shape, self.d_mlp)  # some architectures flatten the batch
-            if layer == last:
+        def keep(number: int, value: torch.Tensor) -> None:
+            found[number] = value.reshape(*tokens.shape, -1)  # some flatten the batch, some have heads
+            if len(found) == len(wanted):
                 raise StopAtLayerException(value)
 
         handles = [
-            self.points[layer].register_forward_hook(lambda _m, _i, value, layer=layer: keep(layer, value))
-            for layer in set(wanted)
+            point.register_forward_hook(lambda _m, _i, value, number=number: keep(number, value))
+            for number, point in wanted.items()
         ]
         try:
             with torch.inference_mode():
@@ -159,7 +233,7 @@ class SubjectModel:
         finally:
             for handle in handles:
                 handle.remove()
-        return [found[layer] for layer in wanted]
+        return [found[id(point)] for point in points]
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits of the next token: (batch, position, d_vocab)."""
@@ -179,10 +253,11 @@ def load_model(
     """Load a model: ``demo``, a local directory, or a name on the Hugging Face hub.
 
     A directory holds the native format (config.json, model.safetensors, tokenizer.json) or Hugging
-    Face's. ``name`` is what the model is called: a directory's last part if None, else what it was asked by.
-    ``device`` is auto, cpu, cuda or mps; auto is what transformer-lens would choose. ``precision`` is one of
-    PRECISIONS: matrices are multiplied in float32, in tf32, which NVIDIA GPUs have, or in bfloat16.
-    Loading installs nothing, and a directory is loaded without a network. Raises ModelError, in one line.
+    Face's; a file is a GGUF model. ``name`` is what the model is called: a path's last part if None, without
+    ``.gguf``, else what it was asked by. ``device`` is auto, cpu, cuda or mps; auto is what transformer-lens
+    would choose. ``precision`` is one of PRECISIONS: matrices are multiplied in float32, in tf32, which
+    NVIDIA GPUs have, or in bfloat16. Loading installs nothing, and a path is loaded without a network.
+    Raises ModelError, in one line.
     """
     from transformer_lens.utilities import warn_if_mps
 
@@ -190,13 +265,13 @@ def load_model(
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     _set_precision(precision, chosen)
     asked = str(source)
-    directory = _directory(asked)
+    path = _path(asked)
     with _quiet():
-        loaded = _boot(asked, directory, str(chosen))
+        loaded = _boot(asked, path, str(chosen))
         loaded.bridge.eval()
         model = _subject(
-            name or (asked if directory is None or asked == DEMO else directory.name),
-            asked if directory is None or asked == DEMO else str(directory),
+            name or (asked if path is None or asked == DEMO else path.name.removesuffix(".gguf")),
+            asked if path is None or asked == DEMO else str(path),
             loaded,
             chosen,
             half=precision == "bfloat16",
@@ -225,25 +300,25 @@ def default_corpus(name: str | Path) -> str:
     return "NeelNanda/c4-code-20k" if trained_on_code else "NeelNanda/pile-10k"
 
 
-def _directory(source: str) -> Path | None:
-    """The directory that a model is loaded from, whole and without links; None for a name on the hub."""
+def _path(source: str) -> Path | None:
+    """The directory or GGUF file that a model is loaded from, without links; None for a name on the hub."""
     path = demo_directory() if source == DEMO else Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() or is_gguf(path):
         return path.resolve()
     if path.exists():
-        raise ModelError(f"{source} is a file; a model is a directory with a config.json")
+        raise ModelError(f"{source} is a file; a model is a directory with a config.json, or a GGUF file")
     if source.startswith((".", "/", "~")) or source.count("/") > 1:
         raise ModelError(f"{source}: there is no such directory")
     return None
 
 
-def _boot(asked: str, directory: Path | None, device: str) -> Loaded:
-    from n2gdb.ingest.models.hub import boot_directory, boot_hub
-
-    if directory is None:
+def _boot(asked: str, path: Path | None, device: str) -> Loaded:
+    if path is None:
         return boot_hub(asked, device)
-    boot = boot_native if is_native(directory) else boot_directory
-    return boot(directory, asked, device)
+    if path.is_file():
+        return boot_gguf(path, asked, device)
+    boot = boot_native if is_native(path) else boot_directory
+    return boot(path, asked, device)
 
 
 def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool) -> SubjectModel:
@@ -257,6 +332,7 @@ def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, ha
         n_layers=bridge.cfg.n_layers,
         d_model=bridge.cfg.d_model,
         d_mlp=sites.d_mlp,
+        gated=bool(getattr(bridge.cfg, "gated_mlp", False)),
         d_vocab=bridge.cfg.d_vocab,
         n_ctx=bridge.cfg.n_ctx,
         activation_function=str(bridge.cfg.act_fn),

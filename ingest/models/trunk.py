@@ -15,14 +15,27 @@ from torch.nn import functional
 
 from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.ingest.models.packing import Packed
+from n2gdb.ingest.sources.places import NEURONS
 
-__all__ = ["Heads", "Trunk", "TrunkLayer"]
+__all__ = ["SITES", "Heads", "Trunk", "TrunkLayer"]
 
 Turns = tuple[torch.Tensor, torch.Tensor]
 Linear = tuple[torch.Tensor, torch.Tensor | None]
 Activation = Callable[[torch.Tensor], torch.Tensor]
 Norm = Callable[[torch.Tensor], torch.Tensor]
 
+
+#: Every site of a layer that a trunk can be read at.
+SITES = (
+    "hook_resid_pre",
+    "attn.hook_z",
+    "hook_attn_out",
+    "hook_resid_mid",
+    "mlp.hook_in",
+    NEURONS,
+    "hook_mlp_out",
+    "hook_resid_post",
+)
 
 #: Nodes of a block: more waste attention on nodes of other prompts, fewer are copied more often.
 _BLOCK = 32
@@ -132,12 +145,15 @@ class Trunk:
         return found
 
     @torch.inference_mode()
-    def at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
-        """Activations of a layer's neurons at some nodes, in rising order: (asked,) -> (asked, d_mlp)."""
-        with self._precision():
-            return self._at_nodes(packed, layer, asked).float()
+    def at_nodes(self, packed: Packed, layer: int, asked: IndexArray, site: str = NEURONS) -> torch.Tensor:
+        """Activations of a layer's neurons at some nodes, in rising order: (asked,) -> (asked, d_mlp).
 
-    def _at_nodes(self, packed: Packed, layer: int, asked: IndexArray) -> torch.Tensor:
+        Or what the model computes at another of SITES: (asked, d).
+        """
+        with self._precision():
+            return self._at_nodes(packed, layer, asked, site).float()
+
+    def _at_nodes(self, packed: Packed, layer: int, asked: IndexArray, site: str) -> torch.Tensor:
         device = self.embedding.device
         token, position = (
             torch.from_numpy(_whole_blocks(part)).to(device) for part in (packed.token, packed.position)
@@ -152,19 +168,71 @@ class Trunk:
             neurons = self._attended(weights, hidden, mixed.flatten(0, 1))
             hidden += functional.linear(weights.after_site(neurons), *weights.mlp_out)
         weights = self.layers[layer]
-        if self.parallel:
+        if site == SITES[0]:
+            return hidden[torch.from_numpy(asked).to(device)]
+        if self.parallel and site == NEURONS:
             return self._neurons(weights, hidden[torch.from_numpy(asked).to(device)])
         some = _asked(blocks, asked)
         normed = weights.norm_1(hidden)
         query = self._queries(weights, normed[some.node], _at(turns, some.node))  # (asked, head, d_head)
         mixed = self._read(weights, query[some.place], normed, turns, some.key, some.mask)[some.real]
-        return self._neurons(weights, hidden[some.node] + functional.linear(mixed, *weights.out))
+        return self._at_site(weights, hidden[some.node], mixed, site)
+
+    def _at_site(
+        self, weights: TrunkLayer, hidden: torch.Tensor, mixed: torch.Tensor, site: str
+    ) -> torch.Tensor:
+        """What a layer computes at one of SITES.
+
+        hidden (..., d_model) before the layer, mixed (..., width) what its heads give -> (..., d).
+        """
+        if site == "hook_resid_pre":
+            return hidden.clone()  # which is written to afterwards
+        if site == "attn.hook_z":
+            return mixed
+        attended = functional.linear(mixed, *weights.out)
+        if site == "hook_attn_out":
+            return attended
+        middle = hidden + attended
+        if site == "hook_resid_mid":
+            return middle
+        before = hidden if self.parallel else middle
+        if site == "mlp.hook_in":
+            return weights.norm_2(before)
+        neurons = self._neurons(weights, before)
+        if site == NEURONS:
+            return neurons
+        written = functional.linear(weights.after_site(neurons), *weights.mlp_out)
+        return written if site == "hook_mlp_out" else middle + written
 
     @torch.inference_mode()
     def along_windows(self, tokens: torch.Tensor, layers: Sequence[int]) -> list[torch.Tensor]:
         """Activations of several layers' neurons: (window, position) -> (window, position, d_mlp) each."""
         with self._precision():
             return [site.float() for site in self._along_windows(tokens, layers)]
+
+    @torch.inference_mode()
+    def sites_along_windows(
+        self, tokens: torch.Tensor, sites: Sequence[tuple[int, str]]
+    ) -> list[torch.Tensor]:
+        """What the model computes at sites of layers: (window, position) -> (window, position, d) each."""
+        with self._precision():
+            return [site.float() for site in self._sites_along_windows(tokens, sites)]
+
+    def _sites_along_windows(
+        self, tokens: torch.Tensor, sites: Sequence[tuple[int, str]]
+    ) -> list[torch.Tensor]:
+        position = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+        hidden, turns = self._embedded(tokens, position), self.heads.turns(position)
+        last, found = max(layer for layer, _ in sites), dict[tuple[int, str], torch.Tensor]()
+        for number, weights in enumerate(self.layers[: last + 1]):
+            mixed = self._causal(weights, weights.norm_1(hidden), turns)
+            for layer, site in set(sites):
+                if layer == number:
+                    found[layer, site] = self._at_site(weights, hidden, mixed, site)
+            if number < last:
+                neurons = self._attended(weights, hidden, mixed)
+                hidden += functional.linear(weights.after_site(neurons), *weights.mlp_out)
+        return [found[site] for site in sites]
 
     def _along_windows(self, tokens: torch.Tensor, layers: Sequence[int]) -> list[torch.Tensor]:
         position = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,11 @@ from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.inference.memory import window_batch
+from n2gdb.ingest.inference.memory import PARTS_TOGETHER, window_batch
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.text import RandomText
-from n2gdb.ingest.scan.layer_file import LayerScan, load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import Arrays, LayerScan, load_arrays, save_arrays
 
 __all__ = ["draw_windows", "find_firings", "random_text", "split_firings"]
 
@@ -25,7 +25,7 @@ __all__ = ["draw_windows", "find_firings", "random_text", "split_firings"]
 _DRAW = 0x52414E44
 
 #: Arrays on disk of a layer's firings.
-_FIRINGS = ("neuron", "position")
+_FIRINGS = ("neuron", "position", "active")
 
 
 def draw_windows(n_windows: int, config: N2GConfig) -> Int64Array:
@@ -47,26 +47,43 @@ def random_text(
     number = draw_windows(corpus.n_windows, config)
     windows = corpus.tokens_of(number)
     files = {layer: folder / "scan" / f"random-{layer:03d}.npz" for layer in scanned}
-    stored = {layer: load_arrays(file, _FIRINGS) for layer, file in files.items()}
-    missing = [layer for layer, arrays in stored.items() if arrays is None]
-    if missing:
-        largest = {layer: scanned[layer].load().max_activation for layer in missing}
-        found = find_firings(model, windows, largest, config.fire_threshold, report)
-        for layer in missing:
+    stored = {layer: _of_units(load_arrays(file, _FIRINGS), model, layer) for layer, file in files.items()}
+    for group in _together(model, [layer for layer, arrays in stored.items() if arrays is None]):
+        largest = {layer: scanned[layer].load().max_activation for layer in group}
+        active = {layer: np.zeros(len(largest[layer]), np.intp) for layer in group}
+        found = find_firings(model, windows, largest, config.fire_threshold, report, active=active)
+        for layer in group:
             neuron, position = found[layer]
-            stored[layer] = {"neuron": neuron, "position": position}
-            save_arrays(files[layer], neuron=neuron, position=position)
+            arrays = {"neuron": neuron, "position": position, "active": active[layer]}
+            save_arrays(files[layer], **arrays)
+            stored[layer] = arrays
     return {
         layer: RandomText(
             number,
             windows,
             config.prune_limit,
-            split_firings(*(arrays[key] for key in _FIRINGS)),
+            split_firings(arrays["neuron"], arrays["position"]),
             model.first_counts,
+            arrays["active"],
         )
         for layer, arrays in stored.items()
         if arrays is not None
     }
+
+
+def _together(model: SubjectModel, places: Sequence[int]) -> list[Sequence[int]]:
+    """Part places into those of which one pass finds the firings: all MLPs, and few parts of dictionaries."""
+    mlps = [place for place in places if model.at(place).dictionary is None]
+    latents = [place for place in places if model.at(place).dictionary is not None]
+    parts = [latents[start : start + PARTS_TOGETHER] for start in range(0, len(latents), PARTS_TOGETHER)]
+    return [group for group in (mlps, *parts) if group]
+
+
+def _of_units(arrays: Arrays | None, model: SubjectModel, place: int) -> Arrays | None:
+    """What a file holds, if it is of all the units that are scanned now; else None."""
+    if arrays is None or len(arrays["active"]) != model.at(place).n_units:
+        return None
+    return arrays
 
 
 def find_firings(
@@ -76,11 +93,13 @@ def find_firings(
     threshold: float,
     report: Report,
     stage: str = "random text",
+    active: dict[int, IndexArray] | None = None,
 ) -> dict[int, tuple[IndexArray, IndexArray]]:
     """Find where neurons fire in windows: by layer (neuron, flat position) of every firing, by neuron.
 
     windows (window, position); ``largest`` has each layer's max activations, (neuron,). Neurons that never
-    activate do not fire.
+    activate do not fire. ``active`` is added up to, if it is given: at how many positions each is above zero,
+    (neuron,) by layer.
     """
     layers = sorted(largest)
     least = {layer: _least(largest[layer], threshold).to(model.device) for layer in layers}
@@ -88,7 +107,7 @@ def find_firings(
     size = window_batch(model.device.type, windows.shape[1])
 
     @torch.inference_mode()
-    def run(start: int) -> list[Int64Array]:
+    def run(start: int) -> list[tuple[Int64Array, IndexArray]]:
         some = windows[start : start + size]
         tokens = torch.from_numpy(some.astype(np.int64)).to(model.device)
         counted = torch.from_numpy(model.counted(some)).to(model.device)  # (window, position)
@@ -96,13 +115,17 @@ def find_firings(
         for layer, site in zip(layers, model.all_activations(tokens.clamp(min=0), layers), strict=True):
             fires = (site >= least[layer]) & counted[..., None]  # (window, position, neuron)
             position, neuron = torch.nonzero(fires.flatten(0, 1), as_tuple=True)
-            pairs.append(torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy())
+            pair = torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy()
+            above = (site > 0) & counted[..., None] if active is not None else fires
+            pairs.append((pair, above.flatten(0, 1).count_nonzero(dim=0).cpu().numpy().astype(np.intp)))
         return pairs
 
     starts = range(0, len(windows), size)
     for start, pairs in zip(starts, on_cores(model, run, starts), strict=True):
-        for layer, of_layer in zip(layers, pairs, strict=True):
+        for layer, (of_layer, above) in zip(layers, pairs, strict=True):
             found[layer].append(of_layer)
+            if active is not None:
+                active[layer] += above
         report(stage, min(start + size, len(windows)) * windows.shape[1], windows.size)
     return {layer: _by_neuron(pairs) for layer, pairs in found.items()}
 

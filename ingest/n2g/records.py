@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import BoolArray, Int64Array
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.units import SIDES
 from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.n2g.learn import Block
+from n2gdb.ingest.n2g.learn import is_dead as dead_units
+from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage import schema
 
 __all__ = ["examples_table", "neurons_table", "scores_table"]
@@ -20,17 +23,31 @@ TRACE_BEFORE, TRACE_AFTER = 31, 16
 
 
 def neurons_table(
-    block: Block, graphs: Sequence[NeuronGraph], verdicts: Sequence[Verdict], dead: BoolArray
+    block: Block,
+    units: UnitPlaceOf,
+    graphs: Sequence[NeuronGraph],
+    verdicts: Sequence[Verdict],
+    density: FloatArray | None,
 ) -> pa.Table:
-    """Every statistic of a block's neurons: ``schema.NEURONS``."""
+    """Every statistic of a block's units: ``schema.NEURONS``; density (unit,) where it was measured."""
     rows = []
-    for index, largest, graph, verdict, is_dead in zip(
-        block.neuron.tolist(), block.max_activation.tolist(), graphs, verdicts, dead.tolist(), strict=True
+    named = _named(block, units)
+    for place, (largest, graph, verdict, is_dead) in enumerate(
+        zip(
+            block.max_activation.tolist(),
+            graphs,
+            verdicts,
+            dead_units(block.max_activation).tolist(),
+            strict=True,
+        )
     ):
         rows.append(
             {
-                "layer": block.layer,
-                "index": index,
+                **named[place],
+                "source": units.name,
+                "kind": units.kind,
+                "side": SIDES[int(units.side(block.neuron[place : place + 1])[0])],
+                "density": None if density is None else float(density[place]),
                 "state": _state(graph, verdict, is_dead),
                 "max_activation": largest,
                 **_figures(verdict),
@@ -44,20 +61,26 @@ def neurons_table(
 
 
 def scores_table(
-    block: Block, predictor: str, verdicts: Sequence[Verdict], nodes: Sequence[int | None]
+    block: Block,
+    units: UnitPlaceOf,
+    predictor: str,
+    verdicts: Sequence[Verdict],
+    nodes: Sequence[int | None],
 ) -> pa.Table:
     """How another predictor of a block's neurons was judged: ``schema.SCORES``."""
     rows = [
-        {
-            "layer": block.layer,
-            "index": index,
-            "predictor": predictor,
-            **_figures(verdict),
-            "n_nodes": n_nodes,
-        }
-        for index, verdict, n_nodes in zip(block.neuron.tolist(), verdicts, nodes, strict=True)
+        {**name, "predictor": predictor, **_figures(verdict), "n_nodes": n_nodes}
+        for name, verdict, n_nodes in zip(_named(block, units), verdicts, nodes, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema.SCORES)
+
+
+def _named(block: Block, units: UnitPlaceOf) -> list[dict[str, object]]:
+    """Number, layer and index of every unit of a block."""
+    keys, index = units.keys(block.neuron).tolist(), units.index(block.neuron).tolist()
+    return [
+        {"unit": key, "layer": units.layer, "index": number} for key, number in zip(keys, index, strict=True)
+    ]
 
 
 def _figures(verdict: Verdict) -> dict[str, object]:
@@ -77,15 +100,17 @@ def _state(graph: NeuronGraph, verdict: Verdict, is_dead: bool) -> str:
     return "live" if verdict.predicted_firings else "unpredicted"
 
 
-def examples_table(block: Block, window: Int64Array, train: BoolArray) -> pa.Table:
+def examples_table(block: Block, keys: Int64Array, window: Int64Array, train: BoolArray) -> pa.Table:
     """A block's top examples, each with the activations around its pivot: ``schema.EXAMPLES``.
 
-    window (neuron, example) holds the windows' numbers in the corpus.
+    keys (neuron,) number the units, window (neuron, example) holds the windows' numbers in the corpus.
     """
-    return pa.Table.from_pylist(list(_examples(block, window, train)), schema.EXAMPLES)
+    return pa.Table.from_pylist(list(_examples(block, keys, window, train)), schema.EXAMPLES)
 
 
-def _examples(block: Block, window: Int64Array, train: BoolArray) -> Iterator[dict[str, object]]:
+def _examples(
+    block: Block, keys: Int64Array, window: Int64Array, train: BoolArray
+) -> Iterator[dict[str, object]]:
     for row, place in zip(*np.nonzero(block.exists), strict=True):
         pivot = int(block.pivot[row, place])
         start = max(0, pivot - TRACE_BEFORE)
@@ -93,8 +118,7 @@ def _examples(block: Block, window: Int64Array, train: BoolArray) -> Iterator[di
         scale = block.max_activation[row] if block.max_activation[row] > 0 else 1.0
         normalised = np.where(np.isfinite(trace), trace, 0) / scale
         yield {
-            "layer": block.layer,
-            "index": int(block.neuron[row]),
+            "unit": int(keys[row]),
             "rank": int(place),
             "window": int(window[row, place]),
             "pivot": pivot,

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from n2gdb.core.units import POSITIVE
 from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.scan.top_windows import Kept, TopExamples
 from n2gdb.storage.shards import storing
 
-__all__ = ["LayerScan", "layer_scan", "load_arrays", "save_arrays", "scan_key"]
+__all__ = ["Arrays", "LayerScan", "layer_scan", "load_arrays", "place_key", "save_arrays", "scan_key"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -44,7 +45,14 @@ _DAMAGE = (
 
 def scan_key(model: SubjectModel, config: N2GConfig) -> str:
     """Name what a scan depends on beside its corpus: the model, its tokenizer and some of the parameters."""
-    return f"{model.fingerprint} {model.tokenizer_fingerprint} {config.scan_fingerprint()}"
+    sides = "" if model.sides == POSITIVE else f" {model.sides}"
+    return f"{model.fingerprint} {model.tokenizer_fingerprint} {config.scan_fingerprint()}{sides}"
+
+
+def place_key(model: SubjectModel, config: N2GConfig, place: int) -> str:
+    """Name what the scan of one place depends on: ``scan_key``, and the weights of its dictionary."""
+    read = model.at(place).dictionary
+    return scan_key(model, config) if read is None else f"{scan_key(model, config)} {read.fingerprint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,9 @@ class LayerScan:
 
     path: Path
 
-    def is_whole(self) -> bool:
-        """Whether the scan is there as it was written: what is damaged counts as absent."""
-        return self._arrays() is not None
+    def is_of(self, key: str) -> bool:
+        """Whether the scan is there and was made with a ``place_key``; what is damaged counts as absent."""
+        return self.key() == key
 
     def load(self) -> TopExamples:
         """Read the top examples."""

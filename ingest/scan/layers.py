@@ -12,10 +12,10 @@ from pathlib import Path
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.inference.memory import bytes_for, layer_groups
+from n2gdb.ingest.inference.memory import bytes_for, place_groups
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, load_arrays, save_arrays, scan_key
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, load_arrays, place_key, save_arrays
 from n2gdb.ingest.scan.reuse import EarlierScans
 from n2gdb.ingest.scan.top_windows import STATE, Scan
 
@@ -40,7 +40,7 @@ def scan_layers(
     than ``max_memory`` bytes hold what is kept are scanned in one pass.
     """
     files = {layer: layer_scan(folder, layer) for layer in sorted(layers)}
-    missing = [layer for layer, file in files.items() if not file.is_whole()]
+    missing = [layer for layer, file in files.items() if not file.is_of(place_key(model, config, layer))]
     if missing:
         earlier = EarlierScans.of(model, corpus, folder, config)
         groups = list(_groups(missing, earlier, model, corpus, config, bytes_for(model.device, max_memory)))
@@ -49,7 +49,9 @@ def scan_layers(
             scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
 
             def save(layer: int, scan: Scan = scan) -> None:
-                files[layer].save(*scan.examples(layer, corpus.tokens_of, config), scan_key(model, config))
+                files[layer].save(
+                    *scan.examples(layer, corpus.tokens_of, config), place_key(model, config, layer)
+                )
 
             for _ in on_cores(model, save, group):
                 pass
@@ -67,7 +69,7 @@ def _groups(
 ) -> Iterator[tuple[int, ...]]:
     """Part layers into those scanned together: from the same window on, as many as memory holds."""
     for _, alike in groupby(sorted(layers, key=earlier.start), key=earlier.start):
-        yield from layer_groups(list(alike), model.d_mlp, corpus.width, config, model.device.type, most)
+        yield from place_groups(model, list(alike), corpus.width, config, model.device.type, most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,8 @@ def scan_part(
     for sites in on_cores(model, scan.run, batches):
         scan.keep(sites)
     state = scan.state()
-    for place, layer in enumerate(missing):
-        rows = slice(place * model.d_mlp, (place + 1) * model.d_mlp)
+    for layer in missing:
+        rows = scan.rows(layer)
         save_arrays(parts.file(start, stop, layer), **{name: state[name][rows] for name in _STATE})
 
 
@@ -90,7 +90,7 @@ def merge_parts(
     corpus: CorpusStore, parts: ScanParts, layer: int, into: LayerScan, config: N2GConfig, key: str
 ) -> None:
     """Merge a layer's states of all ranges into its top examples; ``key`` is the ``scan_key``."""
-    if into.is_whole():
+    if into.is_of(key):
         return
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
     state = reduce(_merge, states)

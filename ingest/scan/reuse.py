@@ -5,8 +5,9 @@ So more corpus costs only the text that is new, and other parameters of what fol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, scan_key
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
 
 __all__ = ["EarlierScans"]
 
@@ -31,7 +32,8 @@ class EarlierScans:
     """Folders of runs whose corpus this one begins with, each with the window to go on from; best first."""
 
     runs: tuple[tuple[int, Path], ...]
-    key: str
+    key_of: Callable[[int], str]
+    """The key that the scan of a place must have been made with."""
     _chosen: dict[int, tuple[int, LayerScan] | None] = field(default_factory=dict)
 
     @classmethod
@@ -47,7 +49,7 @@ class EarlierScans:
                 begun = _windows_begun_with(corpus, other / "corpus.windows")
                 runs.append((begun - begun % batch if begun < corpus.n_windows else begun, other))
         found = sorted((run for run in runs if run[0]), key=lambda run: -run[0])
-        return cls(tuple(found), scan_key(model, config))
+        return cls(tuple(found), partial(place_key, model, config))
 
     def start(self, layer: int) -> int:
         """The window from which on a layer is to be scanned: 0 where no run has scanned it."""
@@ -68,8 +70,9 @@ class EarlierScans:
     def _best(self, layer: int) -> tuple[int, LayerScan] | None:
         """Where to go on from, and the scan until there; looked for once, as a scan is read whole for it."""
         if layer not in self._chosen:
+            key = self.key_of(layer)
             scans = ((start, layer_scan(folder, layer)) for start, folder in self.runs)
-            self._chosen[layer] = next((found for found in scans if found[1].key() == self.key), None)
+            self._chosen[layer] = next((found for found in scans if found[1].is_of(key)), None)
         return self._chosen[layer]
 
 

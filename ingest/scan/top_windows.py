@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +33,16 @@ class Scan:
     the end. A window enters only when it beats the weakest one kept, so of equals the earlier stays.
 
     activation (neuron, kept), window (neuron, kept), trace (neuron, kept, position), where neurons run
-    over the layers in turn.
+    over the layers in turn: both sides of a neuron that is read on both. A layer may be any place of the
+    model's units.
     """
 
     def __init__(self, model: SubjectModel, layers: Sequence[int], width: int, config: N2GConfig) -> None:
         self._model = model
         self._layers = tuple(layers)
-        neurons, kept = len(self._layers) * model.d_mlp, config.top_k * config.candidates
+        stops = list(accumulate((model.at(layer).n_units for layer in self._layers), initial=0))
+        self._rows = {layer: slice(*ends) for layer, ends in zip(self._layers, pairwise(stops), strict=True)}
+        neurons, kept = stops[-1], config.top_k * config.candidates
         self.batch_windows = window_batch(model.device.type, width)
         self.next_window = 0
         self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
@@ -69,9 +73,8 @@ class Scan:
     @torch.inference_mode()
     def keep(self, sites: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
         """Take up what ``run`` gave of the next windows of the corpus."""
-        d_mlp = self._model.d_mlp
-        for place, (trace, largest) in enumerate(sites):
-            self._keep(slice(place * d_mlp, (place + 1) * d_mlp), trace, largest)
+        for layer, (trace, largest) in zip(self._layers, sites, strict=True):
+            self._keep(self._rows[layer], trace, largest)
         self.next_window += len(sites[0][0])
 
     def _keep(self, layer: slice, trace: torch.Tensor, largest: torch.Tensor) -> None:
@@ -95,6 +98,10 @@ class Scan:
         window[neuron, place] = self.next_window + new
         self.trace[layer][neuron, place] = trace.transpose(1, 2)[new, neuron]
 
+    def rows(self, layer: int) -> slice:
+        """Which rows of the state are the units of a scanned layer."""
+        return self._rows[layer]
+
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """Everything that a scan needs to go on later."""
         tensors = {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
@@ -110,8 +117,7 @@ class Scan:
         self, layer: int, tokens_of: Callable[[IndexArray], IntArray], config: N2GConfig
     ) -> tuple[TopExamples, Kept]:
         """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
-        first = self._layers.index(layer) * self._model.d_mlp
-        rows = slice(first, first + self._model.d_mlp)
+        rows = self._rows[layer]
         trace = self.trace[rows]
 
         def traces(place: IndexArray) -> FloatArray:
@@ -149,10 +155,12 @@ def _require_numbers(model: SubjectModel, layer: int, largest: torch.Tensor) -> 
     """Raise ModelError where a neuron's largest activation, (neuron, window), is NaN or infinite."""
     wrong = (largest.isnan() | (largest == torch.inf)).any(dim=1)
     if wrong.any():
+        place = model.at(layer)
+        first = place.unit_name(int(wrong.nonzero()[0]))
+        what = "latents" if first.latent else "neurons"
         raise ModelError(
-            f"{model.name}: {int(wrong.sum())} neurons of layer {layer}, the first of them"
-            f" L{layer}N{int(wrong.nonzero()[0])}, have activations that are NaN or infinite: the weights are"
-            " damaged, or too large for float32"
+            f"{model.name}: {int(wrong.sum())} {what} of layer {place.layer}, the first of them {first}, have"
+            " activations that are NaN or infinite: the weights are damaged, or too large for float32"
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from n2gdb.core.progress import Report
-from n2gdb.errors import StorageError
+from n2gdb.errors import IngestError, StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import layer_groups, window_batch
@@ -46,6 +46,8 @@ def cluster_crew(
     max_memory: int | None,
 ) -> Iterator[ClusterCrew]:
     """Gather the workers of the connected cluster, and end them when the work is over."""
+    if model.latents:
+        raise IngestError("latents are not ingested on a cluster: leave --ray or --sae out")
     path = run.path.resolve()
     workers = Workers(device)
     job = Job(
@@ -60,9 +62,10 @@ def cluster_crew(
         config=replace(config, augment=tuple(map(_helper_place, config.augment))),
         batch_tokens=batch_tokens,
         max_memory=max_memory,
+        sides=model.sides,
     )
     try:
-        yield ClusterCrew(workers, job, model.d_mlp)
+        yield ClusterCrew(workers, job, model.at(0).n_units)
     finally:
         workers.close()
 
@@ -70,14 +73,14 @@ def cluster_crew(
 class ClusterCrew:
     """Scans and learns on workers. See Crew."""
 
-    def __init__(self, workers: Workers, job: Job, d_mlp: int) -> None:
-        self._workers, self._job, self._d_mlp = workers, job, d_mlp
+    def __init__(self, workers: Workers, job: Job, units: int) -> None:
+        self._workers, self._job, self._units = workers, job, units
         self._shared = workers.share(job)
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
         """See Crew."""
         files = {layer: layer_scan(self._job.run.path, layer) for layer in sorted(layers)}
-        missing = {layer: file for layer, file in files.items() if not file.is_whole()}
+        missing = {layer: file for layer, file in files.items() if not file.is_of(self._job.scan_key)}
         if missing:
             self._scan(missing, report)
         if self._job.config.refine_rounds:
@@ -127,7 +130,7 @@ class ClusterCrew:
     def _groups(self, layers: Sequence[int]) -> list[tuple[int, ...]]:
         job = self._job
         most = _WORKER_BYTES if job.max_memory is None else job.max_memory
-        return layer_groups(layers, self._d_mlp, job.corpus.width, job.config, job.device, most)
+        return layer_groups(layers, self._units, job.corpus.width, job.config, job.device, most)
 
 
 def _place(name: str) -> str:

@@ -14,6 +14,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
+from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.n2g.random_text import random_text
@@ -43,6 +44,7 @@ class Job:
     config: N2GConfig
     batch_tokens: int | None
     max_memory: int | None
+    sides: str = "+"
     code_version: str = __version__
 
 
@@ -81,7 +83,7 @@ def _model(job: Job) -> SubjectModel:
         )
     if job.device == "cpu":
         torch.set_num_threads(job.threads)
-    model = load_model(job.model, job.device, job.config.precision)
+    model = with_units(load_model(job.model, job.device, job.config.precision), job.sides)
     if (model.fingerprint, model.tokenizer_fingerprint) != (job.fingerprint, job.tokenizer_fingerprint):
         raise ModelError(f"{job.model} is another model on {here}: put the same weights and tokenizer there")
     return model

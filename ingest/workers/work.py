@@ -9,8 +9,7 @@ from itertools import groupby
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import BoolArray, Int64Array
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.progress import silent
 from n2gdb.errors import StorageError
 from n2gdb.ingest.arrays import PAD
@@ -24,7 +23,6 @@ from n2gdb.ingest.n2g.learn import (
     Block,
     Learned,
     baseline_verdicts,
-    is_dead,
     learn,
     refine_graphs,
     split_examples,
@@ -35,6 +33,7 @@ from n2gdb.ingest.n2g.records import examples_table, neurons_table, scores_table
 from n2gdb.ingest.n2g.text import RandomText
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.top_windows import TopExamples
+from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage.shards import RunFolder, nodes_table
 
 __all__ = [
@@ -56,7 +55,7 @@ SHARD_NEURONS = 256
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some neurons of one layer, by rising index."""
+    """Some units of one place, by rising number: a layer's MLP, or a part of a dictionary."""
 
     layer: int
     neurons: tuple[int, ...]
@@ -101,14 +100,12 @@ class Bench:
     config: N2GConfig
 
 
-def pieces_of(pending: Sequence[NeuronName], size: int) -> list[Piece]:
-    """Part neurons, sorted by layer and index, into pieces of at most ``size``."""
+def pieces_of(pending: Sequence[tuple[int, int]], size: int) -> list[Piece]:
+    """Part units, (place, number there) in rising order, into pieces of at most ``size``."""
     pieces = []
-    for layer, names in groupby(pending, key=lambda name: name.layer):
-        indices = [name.index for name in names]
-        pieces += [
-            Piece(layer, tuple(indices[start : start + size])) for start in range(0, len(indices), size)
-        ]
+    for place, here in groupby(pending, key=lambda unit: unit[0]):
+        units = [unit for _, unit in here]
+        pieces += [Piece(place, tuple(units[start : start + size])) for start in range(0, len(units), size)]
     return pieces
 
 
@@ -140,19 +137,37 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
         graphs = refine_graphs(learned, block, train, begun.window, begun.random, config)
     test = block.exists & ~train
     verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
-    names = [NeuronName(block.layer, index) for index in begun.piece.neurons]
+    units = bench.engine.model.at(block.layer)
+    keys = units.keys(block.neuron)
     try:
         bench.run.write_shard(
             begun.piece.shard,
-            neurons_table(block, graphs, verdicts, is_dead(block.max_activation)),
-            nodes_table(list(zip(names, graphs, strict=True))),
-            examples_table(block, begun.window, train),
-            _other_scores(learned, block, train, test, config),
+            neurons_table(block, units, graphs, verdicts, _density(bench.engine.model, begun)),
+            nodes_table(list(zip(keys.tolist(), graphs, strict=True))),
+            examples_table(block, keys, begun.window, train),
+            _other_scores(learned, block, units, train, test, config),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.
         if not begun.piece.is_done(bench.run):
             raise
+
+
+def _density(model: SubjectModel, begun: Begun) -> FloatArray | None:
+    """Share of random text on which each unit of a piece fires, a latent wherever it is above zero: (unit,).
+
+    None where there is no random text.
+    """
+    random, units = begun.random, begun.block.neuron
+    if random is None:
+        return None
+    counted = np.count_nonzero(model.counted(random.windows))
+    if random.active is not None and model.at(begun.block.layer).dictionary is not None:
+        fires = random.active[units]
+    else:
+        fires = np.array([len(random.firings.get(unit, ())) for unit in units.tolist()])
+    share: FloatArray = (fires / max(1, int(counted))).astype(np.float32)
+    return share
 
 
 def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
@@ -179,6 +194,7 @@ def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block,
 def _other_scores(
     learned: Learned,
     block: Block,
+    units: UnitPlaceOf,
     train: BoolArray,
     test: BoolArray,
     config: N2GConfig,
@@ -190,7 +206,10 @@ def _other_scores(
     none = [None] * len(tables)
     return pa.concat_tables(
         [
-            scores_table(block, "plain", plain, list(map(len, learned.graphs))),
-            *(scores_table(block, name, [table[name] for table in tables], none) for name in BASELINES),
+            scores_table(block, units, "plain", plain, list(map(len, learned.graphs))),
+            *(
+                scores_table(block, units, name, [table[name] for table in tables], none)
+                for name in BASELINES
+            ),
         ]
     )

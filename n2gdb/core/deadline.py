@@ -54,11 +54,11 @@ def within(seconds: float | None) -> Iterator[None]:
     around = _DEADLINE.get()
     mine = None if seconds is None else _Deadline(time.monotonic() + float(seconds), float(seconds))
     earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
-    token = _DEADLINE.set(earliest)
     try:
+        _DEADLINE.set(earliest)  # within the try: Ctrl-C may come as soon as it is set
         yield
     finally:
-        _DEADLINE.reset(token)
+        _DEADLINE.set(around)
 
 
 def _lies_ahead(seconds: object) -> bool:

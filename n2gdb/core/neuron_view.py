@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
-    from n2gdb.core.ids import NeuronName
+    from n2gdb.core.units import NeuronName
 
 __all__ = ["NeuronView"]
 

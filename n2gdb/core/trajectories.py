@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 
 __all__ = [
     "EXAMPLES",

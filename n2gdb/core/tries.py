@@ -41,7 +41,7 @@ class Tries:
 
     @classmethod
     def of(cls, nodes: pa.Table) -> Tries:
-        """Compute from rows of ``schema.NODES`` sorted by (layer, index, pre)."""
+        """Compute from rows of ``schema.NODES`` sorted by (unit, pre)."""
         token = nodes["token"].to_numpy().astype(np.int64)
         pre, parent = nodes["pre"].to_numpy(), nodes["parent"].to_numpy()
         row = np.arange(len(pre), dtype=np.int64)

@@ -12,7 +12,7 @@ from n2gdb.core.deadline import timed
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.explorer.plain import plain_error, plain_record
-from n2gdb.grammar.ast import Key, Mode, Query, Statement, TokenQuery
+from n2gdb.grammar.ast import Key, Mode, Query, Statement, Subject, TokenQuery
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.answer import Answer
 from n2gdb.query.completion import candidates
@@ -120,7 +120,9 @@ def _kind(asked: Statement) -> str:
         return "stages"
     if isinstance(asked, TokenQuery):
         return "tokens"
-    return "counts" if asked.count is not None else asked.subject.value
+    if asked.count is not None:
+        return "counts"
+    return "patterns" if asked.subject is Subject.PATTERNS else "neurons"
 
 
 def _shows(row: dict[str, Any], columns: Sequence[str], wanted: str) -> bool:

@@ -12,6 +12,7 @@ from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
 from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
 from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_f1
+from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 from n2gdb.version import __version__
 
@@ -147,8 +148,13 @@ def _neurons(
 ) -> list[dict[str, Any]]:
     """Return the neurons of a layer with the most of something."""
     return [
-        {"neuron": f"L{layer}N{index}", "f1": f1, "n_patterns": patterns, "polysemy": polysemy}
-        for index, f1, patterns, polysemy in outstanding_neurons(
+        {
+            "neuron": str(neuron_of(database.models(), key)[1]),
+            "f1": f1,
+            "n_patterns": patterns,
+            "polysemy": polysemy,
+        }
+        for key, f1, patterns, polysemy in outstanding_neurons(
             database.connection, model, layer, by, _NEURONS
         )
     ]

@@ -13,7 +13,8 @@ from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.prediction.reading import Reading
 from n2gdb.storage.read.effects import WrittenToken
-from n2gdb.storage.read.layers import neighbouring_indices
+from n2gdb.storage.read.layers import neighbours
+from n2gdb.storage.read.names import neuron_key, neuron_of
 
 __all__ = [
     "describe_neuron",
@@ -111,8 +112,9 @@ def _written(tokens: Iterable[WrittenToken]) -> list[dict[str, Any]]:
 
 def _neighbours(database: Database, neuron: Neuron) -> tuple[str | None, str | None]:
     """Return the names of the ingested neurons before and after one in its layer."""
-    around = neighbouring_indices(
-        database.connection, database.model(neuron.model).number, neuron.name.layer, neuron.name.index
-    )
-    named = [None if index is None else f"L{neuron.name.layer}N{index}" for index in around]
+    owner = database.model(neuron.model)
+    key = neuron_key(owner, neuron.name)
+    assert key is not None, "it was read from the database"
+    around = neighbours(database.connection, owner.number, neuron.name.layer, key)
+    named = [None if near is None else str(neuron_of([owner], near)[1]) for near in around]
     return named[0], named[1]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from n2gdb.core.ids import NeuronName, place_of
+from n2gdb.core.units import NeuronName
 from n2gdb.prediction.firing import Firing, read_firings
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def fired_tokens(
     read: Read,
     tokens: Sequence[int],
     model: int,
+    name_of: Callable[[int], NeuronName],
     *,
     threshold: float,
     positions: Sequence[int] | None = None,
@@ -64,16 +65,16 @@ def fired_tokens(
     """Return the tokens of a text at ``positions`` (default: all), in order, with the neurons that fire.
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are ids of the model with
-    number ``model``, whose neurons fire from ``threshold`` on. Only neurons of ``layers`` are kept, if any
-    are named, and only those with an F1 of ``min_f1`` or more. Raises IndexError for a position that the text
-    does not have.
+    number ``model``, whose units ``name_of`` names by their Neuron.id; they fire from ``threshold`` on. Only
+    neurons of ``layers`` are kept, if any are named, and only those with an F1 of ``min_f1`` or more. Raises
+    IndexError for a position that the text does not have.
     """
     firings = read_firings(read, tokens, model, threshold=threshold, positions=positions)
     scores = _scores(read, {firing.neuron for firing in firings}, model)
     here: dict[int, list[FiredNeuron]] = {
         position: [] for position in (range(len(tokens)) if positions is None else sorted(set(positions)))
     }
-    for position, neuron in _named(firings, scores):
+    for position, neuron in _named(firings, scores, name_of):
         if (not layers or neuron.neuron.layer in layers) and _is_good(neuron.f1, min_f1):
             here[position].append(neuron)
     return [
@@ -93,12 +94,10 @@ def _scores(read: Read, neurons: Collection[int], model: int) -> dict[int, float
 
 
 def _named(
-    firings: Sequence[Firing], scores: Mapping[int, float | None]
+    firings: Sequence[Firing], scores: Mapping[int, float | None], name_of: Callable[[int], NeuronName]
 ) -> Iterator[tuple[int, FiredNeuron]]:
     for firing in firings:
-        place = place_of(firing.neuron)
-        name = NeuronName(place.layer, place.index)
-        yield firing.position, FiredNeuron(name, firing.activation, scores[firing.neuron])
+        yield firing.position, FiredNeuron(name_of(firing.neuron), firing.activation, scores[firing.neuron])
 
 
 def _is_good(f1: float | None, least: float | None) -> bool:

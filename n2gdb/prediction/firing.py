@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
-from n2gdb.core.ids import token_key
+from n2gdb.core.units import token_key
 from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
 

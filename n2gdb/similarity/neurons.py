@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName, OfNeuron
+from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.search import Rows, Score, similar
 from n2gdb.storage.parameters import MOST_LISTED
@@ -15,6 +15,7 @@ from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
     from n2gdb.similarity.pairs import Pairs
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "read_metric", "similar_neurons"]
 
@@ -82,7 +83,7 @@ def similar_neurons(
     rows: Rows,
     neuron: int,
     metric: Metric,
-    models: Mapping[int, str],
+    models: Sequence[ModelInfo],
     *,
     above: float,
     within: int | None,
@@ -91,24 +92,26 @@ def similar_neurons(
     """Return the neurons that share something with the one of this Neuron.id, the most similar first."""
     scores = similar(rows, neuron, metric, above=above, model=within, limit=limit)
     f1 = _f1(rows, scores)
+    names = {model.number: model.name for model in models}
     found = []
     for score in scores:
-        number, name = neuron_of(score.neuron)
-        found.append(SimilarNeuron(name, models[number], f1[score.neuron], score.score, score.size))
+        number, name = neuron_of(models, score.neuron)
+        found.append(SimilarNeuron(name, names[number], f1[score.neuron], score.score, score.size))
     return found
 
 
-def named_pairs(pairs: Pairs, models: Mapping[int, str], start: int, stop: int) -> list[NeuronPair]:
+def named_pairs(pairs: Pairs, models: Sequence[ModelInfo], start: int, stop: int) -> list[NeuronPair]:
     """Return the pairs from ``start`` up to ``stop`` with their names."""
     found = []
+    names = {model.number: model.name for model in models}
     for place in range(start, stop):
-        first, second = neuron_of(int(pairs.left[place])), neuron_of(int(pairs.right[place]))
+        first, second = (neuron_of(models, int(side[place])) for side in (pairs.left, pairs.right))
         found.append(
             NeuronPair(
                 first[1],
-                models[first[0]],
+                names[first[0]],
                 second[1],
-                models[second[0]],
+                names[second[0]],
                 float(pairs.score[place]),
                 int(pairs.size[place]),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
-from n2gdb.core.ids import layer_of
+from n2gdb.core.units import layer_of
 from n2gdb.errors import QueryError
 from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
 

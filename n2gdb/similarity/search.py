@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from n2gdb.core.ids import WITHIN_MODEL
+from n2gdb.core.units import WITHIN_MODEL
 from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
 
@@ -48,7 +48,6 @@ _NODES = (
     "MATCH (a:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE a.id = $neuron"
     " RETURN x.pre, coalesce(x.parent, -1), coalesce(x.depth, 0), t.text_key"
 )
-#: A Neuron.id without its model: layer and index.
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,13 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from n2gdb.core.deadline import seconds_left, within
-from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, StorageError
+from n2gdb.errors import (
+    DatabaseError,
+    DatabaseFormatError,
+    QueryError,
+    QueryTimeoutError,
+    StorageError,
+)
 from n2gdb.storage.asking import Asking, Read
 from n2gdb.storage.database_file import check_readable, check_schema_version, opening_error
 
@@ -322,6 +328,8 @@ def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:
 def _schema_version(connection: Connection) -> int:
     try:
         rows = connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' RETURN m.value")
+    except QueryTimeoutError:
+        raise
     except DatabaseError as error:
         if "Table Meta does not exist" not in str(error):
             raise opening_error(connection.path, str(error)) from error

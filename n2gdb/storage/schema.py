@@ -1,7 +1,8 @@
 """The shape of what is stored: Arrow tables of a run's shards, which the database is loaded from.
 
-Columns of shards map to the database's by position, so the order here is the order there. Keys of the
-database hold the model's number in their high bits, so that several models share one file.
+Columns of shards map to the database's by position, so the order here is the order there. A unit is numbered
+as in the database, by ``units.unit_key`` with model 0; keys of the database hold the model's number in their
+high bits, so that several models share one file.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "PREDICTORS",
     "SCHEMA_VERSION",
     "SCORES",
+    "SOURCES",
     "STATES",
     "TOKENS",
     "WINDOWS",
@@ -55,6 +57,23 @@ MODEL = pa.schema(
     ]
 )
 
+#: One row a source: a set of units read at one place of the model.
+SOURCES = pa.schema(
+    [
+        ("layer", pa.int64()),
+        ("number", pa.int64()),  # among the layer's sources; 0 is its MLP
+        ("name", pa.string()),
+        ("kind", pa.string()),  # one of units.KINDS
+        ("site", pa.string()),  # hook point
+        ("width", pa.int64()),
+        ("sides", pa.string()),  # of units.SIDES, "+" or "+-"
+        ("architecture", pa.string()),
+        ("origin", pa.string()),  # path or hub address of its weights; empty for the model's own
+        ("revision", pa.string()),
+        ("fingerprint", pa.string()),
+    ]
+)
+
 #: One row a token of the model's vocabulary.
 TOKENS = pa.schema(
     [
@@ -67,9 +86,10 @@ TOKENS = pa.schema(
 
 _NEURON_TYPES = {Kind.WHOLE: pa.int64(), Kind.REAL: pa.float32(), Kind.CHOICE: pa.string()}
 
-#: One row a neuron, with every figure that it is learned with; judged on the test half of its top examples:
-#: precision, recall and f1 are null where that half has no firing, and 0 where nothing is predicted.
-NEURONS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in LEARNED])
+#: One row a unit, with its number and every figure that it is learned with; judged on the test half of its
+#: top examples: precision, recall and f1 are null where that half has no firing, and 0 where nothing is
+#: predicted. Density, the share of tokens on which it fires, is null where it was not measured.
+NEURONS = pa.schema([("unit", pa.int64()), *((name, _NEURON_TYPES[FIELDS[name].kind]) for name in LEARNED)])
 
 #: What the load counts of every neuron.
 COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED])
@@ -77,6 +97,7 @@ COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED
 #: One row a neuron and another predictor of it, judged like its graph on the test half of its top examples.
 SCORES = pa.schema(
     [
+        ("unit", pa.int64()),
         ("layer", pa.int64()),
         ("index", pa.int64()),
         ("predictor", pa.string()),  # one of PREDICTORS
@@ -92,8 +113,7 @@ SCORES = pa.schema(
 #: One row a node of a neuron's trie, in preorder: the columns of NeuronGraph.
 NODES = pa.schema(
     [
-        ("layer", pa.int64()),
-        ("index", pa.int64()),
+        ("unit", pa.int64()),
         ("pre", pa.int32()),  # preorder index
         ("token", pa.int32()),
         ("depth", pa.int32()),
@@ -106,8 +126,7 @@ NODES = pa.schema(
 #: One row a top example of a neuron.
 EXAMPLES = pa.schema(
     [
-        ("layer", pa.int64()),
-        ("index", pa.int64()),
+        ("unit", pa.int64()),
         ("rank", pa.int64()),  # 0 is the strongest
         ("window", pa.int64()),  # row of WINDOWS
         ("pivot", pa.int64()),  # position in the window
@@ -122,8 +141,7 @@ EXAMPLES = pa.schema(
 #: The logit of a promoted token is positive, of a suppressed one negative.
 EFFECTS = pa.schema(
     [
-        ("layer", pa.int64()),
-        ("index", pa.int64()),
+        ("unit", pa.int64()),
         ("token", pa.int32()),
         ("rank", pa.int32()),  # among the promoted, or among the suppressed; 0 is the strongest
         ("logit", pa.float32()),  # at the neuron's maximum activation, centred over the vocabulary

@@ -6,7 +6,8 @@ tests/storage/test_engine_traps.py:
     IN on a relationship    ``c.act_token IN $list`` filters wrongly where another filter has seen ``c``: it
                             reads other relationships' properties. So ``relationship_in`` writes equalities.
     string sort key         ``ORDER BY n.state, n.f1`` gives sorted runs that are not merged. So ``order_key``
-                            sorts a word by its place among those that the field can be.
+                            sorts a word by its place among those that the field can be, and ``word_key`` by
+                            its place among those that are there.
     SKIP                    ``ORDER BY ... SKIP s LIMIT k``, s past the last block of rows, kills the process.
                             So ``Page`` asks for the first s + k rows and leaves the s out itself.
     EXISTS over two parts   ``EXISTS { MATCH (n)-[c]->(), (m:Neuron) WHERE m.id = n.id }`` is a cross product,
@@ -27,7 +28,7 @@ from typing import TypeVar
 
 from n2gdb.storage.parameters import Parameters
 
-__all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in"]
+__all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in", "word_key"]
 
 #: What is never known: a literal null has no type.
 NO_NUMBER = 'CAST(NULL, "DOUBLE")'
@@ -56,6 +57,12 @@ def order_key(expression: str, choices: Sequence[str] = (), *, descending: bool)
         places = "".join(f" WHEN '{word}' THEN {place}" for place, word in enumerate(sorted(choices)))
         value = f"CASE {expression}{places} END"
     return f"{expression} IS NULL, {value}{' DESC' if descending else ''}"
+
+
+def word_key(expression: str, words: Sequence[str], given: Parameters, *, descending: bool) -> str:
+    """Return the keys of ORDER BY for a field of any words: ``words`` are all that it can be here."""
+    place = f"list_position({given.bind(sorted(words))}, {expression})"
+    return f"{expression} IS NULL, {place}{' DESC' if descending else ''}"
 
 
 @dataclass(frozen=True, slots=True)

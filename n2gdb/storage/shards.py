@@ -1,6 +1,6 @@
 """The columnar shards of a run: the source of truth that every database is built from.
 
-    <database>.shards/<run>/model.parquet  tokens.parquet  windows.parquet  checksums.sha256
+    <database>.shards/<run>/{model,sources,tokens,windows}.parquet  checksums.sha256
     <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet  checksums.sha256
     <database>.shards/<run>/neurons/<shard>/effects.parquet
 
@@ -29,12 +29,19 @@ import pyarrow.parquet as pq
 
 from n2gdb.core.arrays import Int64Array
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.errors import StorageError, one_line
 from n2gdb.storage import schema
 from n2gdb.storage.checksums import digest_of, is_as_written, record
+from n2gdb.storage.earlier_shards import mlp_sources, with_units
 
-__all__ = ["RunFolder", "graphs_from", "nodes_table", "run_folders", "shards_folder", "storing"]
+__all__ = [
+    "RunFolder",
+    "graphs_from",
+    "nodes_table",
+    "run_folders",
+    "shards_folder",
+    "storing",
+]
 
 _SHARD_TABLES = {
     "neurons": schema.NEURONS,
@@ -75,6 +82,10 @@ class RunFolder:
     def write_model(self, table: pa.Table) -> None:
         """Replace the model's row: ``schema.MODEL``."""
         self._replace("model", table, schema.MODEL)
+
+    def write_sources(self, table: pa.Table) -> None:
+        """Replace the sources: ``schema.SOURCES``."""
+        self._replace("sources", table, schema.SOURCES)
 
     def write_tokens(self, table: pa.Table) -> None:
         """Replace the vocabulary: ``schema.TOKENS``."""
@@ -131,13 +142,10 @@ class RunFolder:
             return []
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
-    def done(self, shards: Sequence[Path] | None = None) -> set[tuple[int, int]]:
-        """Return (layer, index) of every neuron of some shards, or of all that are complete."""
-        pairs: set[tuple[int, int]] = set()
-        for shard in self.shards() if shards is None else shards:
-            table = _read(shard / "neurons.parquet", columns=["layer", "index"])
-            pairs.update(zip(table["layer"].to_pylist(), table["index"].to_pylist(), strict=True))
-        return pairs
+    def done(self, shards: Sequence[Path] | None = None) -> set[int]:
+        """Return the number of every unit of some shards, or of all that are complete."""
+        chosen = self.shards() if shards is None else shards
+        return {unit for shard in chosen for unit in self.neurons([shard])["unit"].to_pylist()}
 
     def damaged(self) -> list[Path]:
         """Return the complete shards that are not as they were written, or that cannot be read."""
@@ -168,6 +176,11 @@ class RunFolder:
         """Read the model's row: ``schema.MODEL``."""
         return _read(self.path / "model.parquet")
 
+    def sources(self) -> pa.Table:
+        """Read the sources: ``schema.SOURCES``; a run from before there were others has its MLPs alone."""
+        path = self.path / "sources.parquet"
+        return _read(path) if path.is_file() else mlp_sources(self.model().to_pylist()[0])
+
     def tokens(self) -> pa.Table:
         """Read the vocabulary: ``schema.TOKENS``."""
         return _read(self.path / "tokens.parquet")
@@ -194,31 +207,32 @@ class RunFolder:
             yield batch
 
     def neurons(self, shards: Sequence[Path] | None = None) -> pa.Table:
-        """Read the neurons of some shards, or of all, by (layer, index): ``schema.NEURONS``."""
-        return self._gather("neurons", ("layer", "index"), shards)
+        """Read the neurons of some shards, or of all, by unit: ``schema.NEURONS``."""
+        return self._gather("neurons", ("unit",), shards)
 
     def nodes(self, shards: Sequence[Path] | None = None) -> pa.Table:
-        """Read the trie nodes of some shards, or of all, by (layer, index, pre): ``schema.NODES``."""
-        return self._gather("nodes", ("layer", "index", "pre"), shards)
+        """Read the trie nodes of some shards, or of all, by (unit, pre): ``schema.NODES``."""
+        return self._gather("nodes", ("unit", "pre"), shards)
 
     def examples(self, shards: Sequence[Path] | None = None) -> pa.Table:
-        """Read the top examples of some shards, or of all, by (layer, index, rank): ``schema.EXAMPLES``."""
-        return self._gather("examples", ("layer", "index", "rank"), shards)
+        """Read the top examples of some shards, or of all, by (unit, rank): ``schema.EXAMPLES``."""
+        return self._gather("examples", ("unit", "rank"), shards)
 
     def scores(self) -> pa.Table:
-        """Read the scores of other predictors, by (layer, index, predictor): ``schema.SCORES``."""
-        return self._gather("scores", ("layer", "index", "predictor"), None)
+        """Read the scores of other predictors, by (unit, predictor): ``schema.SCORES``."""
+        return self._gather("scores", ("unit", "predictor"), None)
 
     def effects(self, shards: Sequence[Path] | None = None) -> pa.Table:
-        """Read what neurons write, by (layer, index), falling logits: ``schema.EFFECTS``; may be empty."""
+        """Read what neurons write, by unit, falling logits: ``schema.EFFECTS``; may be empty."""
         chosen = self.shards() if shards is None else shards
         paths = [shard / _EFFECTS for shard in chosen if (shard / _EFFECTS).exists()]
-        table = pa.concat_tables([schema.EFFECTS.empty_table(), *map(_read, paths)])
-        return table.sort_by([("layer", "ascending"), ("index", "ascending"), ("logit", "descending")])
+        tables = [with_units(_read(path), schema.EFFECTS) for path in paths]
+        table = pa.concat_tables([schema.EFFECTS.empty_table(), *tables])
+        return table.sort_by([("unit", "ascending"), ("logit", "descending")])
 
     def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
         chosen = self.shards() if shards is None else shards
-        tables = [_read(shard / f"{key}.parquet") for shard in chosen]
+        tables = [with_units(_read(shard / f"{key}.parquet"), _SHARD_TABLES[key]) for shard in chosen]
         table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
         return table.sort_by([(column, "ascending") for column in order])
 
@@ -237,15 +251,14 @@ class RunFolder:
             _sync_folder(folder)
 
 
-def nodes_table(graphs: Sequence[tuple[NeuronName, NeuronGraph]]) -> pa.Table:
-    """Lay graphs out as rows of ``schema.NODES``; an empty graph has none."""
+def nodes_table(graphs: Sequence[tuple[int, NeuronGraph]]) -> pa.Table:
+    """Lay graphs out, each with its unit's number, as rows of ``schema.NODES``; an empty graph has none."""
     if not graphs:
         return schema.NODES.empty_table()
     sizes = [len(graph) for _, graph in graphs]
     end = np.concatenate([graph.end for _, graph in graphs])
     columns = [
-        np.repeat(np.array([name.layer for name, _ in graphs], np.int64), sizes),
-        np.repeat(np.array([name.index for name, _ in graphs], np.int64), sizes),
+        np.repeat(np.array([unit for unit, _ in graphs], np.int64), sizes),
         np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
         np.concatenate([graph.token for _, graph in graphs]),
         np.concatenate([graph.depth for _, graph in graphs]),
@@ -256,18 +269,18 @@ def nodes_table(graphs: Sequence[tuple[NeuronName, NeuronGraph]]) -> pa.Table:
     return pa.table([pa.array(column) for column in columns], schema=schema.NODES)
 
 
-def graphs_from(table: pa.Table) -> dict[NeuronName, NeuronGraph]:
-    """Rebuild graphs from rows of ``schema.NODES`` in any order; the inverse of ``nodes_table``."""
-    rows = table.sort_by([("layer", "ascending"), ("index", "ascending"), ("pre", "ascending")])
-    layer, index = rows["layer"].to_numpy(), rows["index"].to_numpy()
+def graphs_from(table: pa.Table) -> dict[int, NeuronGraph]:
+    """Rebuild graphs by unit from rows of ``schema.NODES`` in any order; the inverse of ``nodes_table``."""
+    rows = table.sort_by([("unit", "ascending"), ("pre", "ascending")])
+    unit = rows["unit"].to_numpy()
     token, depth, parent, importance = (
         rows[key].to_numpy() for key in ("token", "depth", "parent", "importance")
     )
     end = pc.fill_null(rows["end"], float("nan")).to_numpy()
-    first = np.flatnonzero(np.diff(layer, prepend=-1).astype(bool) | np.diff(index, prepend=-1).astype(bool))
-    stops = np.append(first, len(layer))[1:]
+    first = np.flatnonzero(np.diff(unit, prepend=-1))
+    stops = np.append(first, len(unit))[1:]
     return {
-        NeuronName(int(layer[start]), int(index[start])): NeuronGraph(
+        int(unit[start]): NeuronGraph(
             token[start:stop],
             depth[start:stop],
             parent[start:stop],

@@ -16,7 +16,7 @@ import n2gdb
 from n2gdb.cli.main import app
 from n2gdb.cli.output.export_formats import _xml
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.read import export as export_rows
 from tests.support.cli_world import build_cli_world
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from n2gdb.cli.commands.firing import firing
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QueryError
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database

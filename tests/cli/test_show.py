@@ -15,7 +15,7 @@ from n2gdb.cli.main import app
 from n2gdb.cli.output.graph_tree import draw_graph
 from n2gdb.cli.output.terminal import heat_style
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.build.database import build_database
 from n2gdb.version import SCHEMA_VERSION
 from tests.support.small_run import WORDS, write_run

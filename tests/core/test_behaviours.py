@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from n2gdb.core.behaviours import behaviours, linked_tries
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tries import Tries
 from n2gdb.storage.shards import nodes_table
 from tests.core.test_graph import patterns
@@ -50,8 +49,8 @@ def test_behaviours_are_what_hangs_together(graph: NeuronGraph) -> None:
 
 @given(st.lists(GRAPHS, max_size=4))
 def test_many_graphs_are_linked_as_each_alone(graphs: list[NeuronGraph]) -> None:
-    nodes = nodes_table([(NeuronName(0, index), graph) for index, graph in enumerate(graphs)])
-    tries, neuron = Tries.of(nodes), nodes["index"].to_numpy()
+    nodes = nodes_table([(index, graph) for index, graph in enumerate(graphs)])
+    tries, neuron = Tries.of(nodes), nodes["unit"].to_numpy()
     linked = linked_tries(neuron, tries.token, tries.depth, tries.root)
     counts = [len(np.unique(linked[neuron == index])) for index in range(len(graphs))]
     assert counts == [len(behaviours_of(graph)) for graph in graphs]

@@ -58,6 +58,32 @@ def test_what_is_past_its_deadline_says_so() -> None:
     assert list(timed(range(3000))) == list(range(3000))
 
 
+@pytest.mark.parametrize("calls", [1, 2])
+def test_ctrl_c_at_any_moment_leaves_no_deadline_behind(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
+    """Nor a deadline that every later question would be past."""
+
+    class Interrupted:
+        """A variable where Ctrl-C comes right after the first, or second, time that it is set."""
+
+        def __init__(self) -> None:
+            self.value: Any = None
+            self.left = calls
+
+        def get(self) -> Any:
+            return self.value
+
+        def set(self, value: Any) -> None:
+            self.value = value
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(deadline, "_DEADLINE", Interrupted())
+    with pytest.raises(KeyboardInterrupt), within(5):
+        pass
+    assert seconds_left() is None
+
+
 def test_long_loops_look_at_the_clock() -> None:
     def slowly() -> Iterator[int]:
         for number in range(100_000):
@@ -213,3 +239,10 @@ def test_a_statement_that_is_given_up_before_it_begins_never_runs(
     time.sleep(0.2)
     assert not small.connection._busy
     assert deadline.seconds_left() is None
+
+
+def test_a_database_that_is_opened_too_late_is_not_called_broken(small_path: Path) -> None:
+    with within(0.001):
+        time.sleep(0.002)
+        with pytest.raises(QueryTimeoutError, match="ran past its limit"):
+            n2gdb.open(small_path)

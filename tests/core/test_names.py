@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import UnknownNameError
 
 

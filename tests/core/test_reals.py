@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 import n2gdb
 from n2gdb.cli.main import app
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal, as_stored, decimals
+from n2gdb.core.units import NeuronName
 from n2gdb.query.builder.queries import field, neurons, patterns_of
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksums import digest_of, record

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.trajectories import ExampleTrajectory, LayerTrajectory, NeuronTrajectories
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import FigureError, MissingDependencyError
 from n2gdb.plotting import check_figure, draw_neuron_trajectories, draw_report, draw_trajectories
 from n2gdb.plotting.axes import top_of

@@ -11,8 +11,8 @@ import pytest
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import display
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.build.database import build_database
 from tests.support.small_run import write_run
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.drawing import beside, draw, draw_dot, draw_graph, sheet
 
 NAME = NeuronName(0, 1)

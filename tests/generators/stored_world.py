@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.shards import RunFolder, run_folders
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World

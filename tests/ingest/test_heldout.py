@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import n2gdb
 from n2gdb.cli.main import app
 from n2gdb.core.progress import silent
+from n2gdb.core.units import mlp_unit
 from n2gdb.database import Database
 from n2gdb.ingest.evaluation.heldout import judge_heldout
 from n2gdb.neuron import Neuron
@@ -84,7 +85,7 @@ def test_a_whole_layer_of_graphs_is_read_as_each_alone(database: Database) -> No
     for layer in range(6):
         graphs = read_layer_graphs(database.connection, 0, layer)
         alone = {neuron.name: neuron.graph for neuron in database.neurons(layer=layer)}
-        assert graphs == {name: graph for name, graph in alone.items() if len(graph)}
+        assert graphs == {mlp_unit(name): graph for name, graph in alone.items() if len(graph)}
 
 
 def test_scores_by_layer_are_means_over_judged_neurons(database: Database) -> None:

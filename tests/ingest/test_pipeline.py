@@ -13,6 +13,7 @@ import pytest
 
 import n2gdb
 from n2gdb.core.progress import Report, silent
+from n2gdb.core.units import mlp_name
 from n2gdb.errors import CorpusError, SelectionError, StorageError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.subject import SubjectModel, default_corpus
@@ -41,8 +42,8 @@ def test_the_database_gives_back_the_graphs_that_were_built(unbroken: Path) -> N
     assert built
     text = np.random.default_rng(0).integers(2, 4096, 400)
     with n2gdb.open(unbroken) as database:
-        for name, graph in built.items():
-            loaded = database.neuron(name).graph
+        for unit, graph in built.items():
+            loaded = database.neuron(mlp_name(unit)).graph
             assert loaded == graph
             assert (loaded.predict(text) == graph.predict(text)).all()
 
@@ -58,7 +59,7 @@ def test_where_a_neuron_fires_in_training_its_graph_says_so(
     path = unbroken if refine else ingest_demo(tmp_path, refine=False)
     said = total = 0
     with n2gdb.open(path) as database:
-        for name in graphs_from(only_run(path).nodes()):
+        for name in map(mlp_name, graphs_from(only_run(path).nodes())):
             neuron = database.neuron(name)
             for example in neuron.examples:
                 tokens = np.array(example.tokens)

@@ -14,9 +14,9 @@ import torch
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.progress import silent
 from n2gdb.core.readings import Example
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.evaluation.trajectories import (

@@ -11,8 +11,8 @@ import numpy as np
 import tokenizers
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise, without_space
+from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Effect, NeuronRef
 from tests.oracle.numbers import number
 

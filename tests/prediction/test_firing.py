@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.prediction.firing import Firing, firing_statements, read_firings
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.connection import Connection
@@ -20,7 +20,7 @@ Graphs = dict[NeuronName, NeuronGraph]
 
 
 def key(name: NeuronName, model: int = 0) -> int:
-    return model << 40 | name.layer << 24 | name.index
+    return unit_key(model, name.layer, name.index)
 
 
 def predicted(graphs: Graphs, text: list[int], model: int = 0) -> dict[tuple[int, int], float]:

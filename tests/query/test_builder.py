@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QueryError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.query.builder.queries import (

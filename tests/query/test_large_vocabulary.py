@@ -12,8 +12,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QuerySyntaxError
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
@@ -72,6 +72,7 @@ def database(
 def test_firings_are_those_of_every_graph_from_the_models_own_threshold_on(
     database: n2gdb.Database, graphs: dict[NeuronName, NeuronGraph]
 ) -> None:
+    from n2gdb.core.units import mlp_name
     from n2gdb.prediction.fired_tokens import fired_tokens
 
     random, count = Random(8), 0
@@ -83,7 +84,7 @@ def test_firings_are_those_of_every_graph_from_the_models_own_threshold_on(
             text += [named.get(depth, token(random)) for depth in range(pattern.depth, -1, -1)]
         found = {
             (fired.position, each.neuron): each.activation
-            for fired in fired_tokens(database.connection.table, text, 0, threshold=THRESHOLD)
+            for fired in fired_tokens(database.connection.table, text, 0, mlp_name, threshold=THRESHOLD)
             for each in fired.neurons
         }
         expected = {

@@ -15,7 +15,7 @@ import n2gdb
 from n2gdb import matching, mentioning, neurons, promoting, suppressing, tok, var
 from n2gdb.cli.main import app
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QueryError
 from n2gdb.query.completion import candidates
 from n2gdb.storage import schema

@@ -11,7 +11,7 @@ import pytest
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Metric
@@ -35,7 +35,7 @@ class Alike:
     world: World
 
     def key(self, neuron: Neuron) -> int:
-        return neuron.model.number << 40 | neuron.name.layer << 24 | neuron.name.index
+        return unit_key(neuron.model.number, neuron.name.layer, neuron.name.index)
 
     def neurons(self) -> dict[int, Neuron]:
         return {self.key(neuron): neuron for neuron in self.world.neurons}
@@ -67,7 +67,10 @@ def test_the_most_similar_neurons_are_those_of_the_definition(
         assert {hit.neuron: hit.size for hit in found} == {k: s.size for k, s in expected.items()}
         for hit in found:
             assert hit.score == pytest.approx(expected[hit.neuron].value, abs=1e-6)
-        ranks = [(-round(hit.score, 9), -hit.size, neuron_of(hit.neuron)[1]) for hit in found]
+        ranks = [
+            (-round(hit.score, 9), -hit.size, neuron_of(alike.database.models(), hit.neuron)[1])
+            for hit in found
+        ]
         assert ranks == sorted(ranks)
         assert similar(alike.database.connection.rows, key, Metric(metric), above=above, limit=2) == found[:2]
 
@@ -96,8 +99,8 @@ def test_all_pairs_are_those_of_the_double_loop(alike: Alike, metric: str, above
     names = {model.name: model.number for model in alike.world.models}
     found = {
         (
-            names[pair.first_model] << 40 | pair.first.layer << 24 | pair.first.index,
-            names[pair.second_model] << 40 | pair.second.layer << 24 | pair.second.index,
+            unit_key(names[pair.first_model], pair.first.layer, pair.first.index),
+            unit_key(names[pair.second_model], pair.second.layer, pair.second.index),
         ): pair
         for pair in alike.database.pairs(metric, above=above)
     }

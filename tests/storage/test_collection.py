@@ -13,7 +13,7 @@ import pytest
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import DatabaseNotFoundError, QueryError, UnknownNameError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.read import bulk

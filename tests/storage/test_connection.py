@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import decimals
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageError
 from n2gdb.storage import checksum as seal
 from n2gdb.storage.build.database import build_database
@@ -40,7 +40,7 @@ Graphs = dict[NeuronName, NeuronGraph]
 
 
 def key(name: NeuronName, model: int = 0) -> int:
-    return model << 40 | name.layer << 24 | name.index
+    return unit_key(model, name.layer, name.index)
 
 
 @st.composite
@@ -94,9 +94,10 @@ def test_every_column_lands_in_its_own(tmp_path: Path, small_graphs: Graphs) -> 
     stored = {
         "MATCH (x:Model)": run.model(),
         "MATCH (x:Token)": run.tokens(),
-        "MATCH (x:Neuron)": run.neurons(),
+        "MATCH (x:Source)": run.sources(),
+        "MATCH (x:Neuron)": run.neurons().drop_columns(["unit"]),
         "MATCH (x:Window)": run.windows(),
-        "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->()": run.examples().drop_columns(["layer", "index", "window"]),
+        "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->()": run.examples().drop_columns(["unit", "window"]),
     }
     with Connection.open(tmp_path / "x.n2gdb") as connection:
         for match, table in stored.items():

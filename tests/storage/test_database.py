@@ -9,7 +9,7 @@ import pytest
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import seal_path
@@ -47,7 +47,7 @@ def test_statistics_are_those_of_the_run(small: n2gdb.Database) -> None:
     neuron = small.neuron("L0N4")
     assert (neuron.f1, neuron.precision, neuron.recall) == (None, None, None)
     assert neuron.statistics["n_nodes"] == neuron.n_nodes
-    assert list(neuron.statistics)[:2] == ["state", "max_activation"]
+    assert list(neuron.statistics)[:4] == ["source", "kind", "side", "density"]
 
 
 def test_examples_come_strongest_first(small: n2gdb.Database) -> None:

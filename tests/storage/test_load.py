@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
+from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.storage.build import loading
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.build.spool import Spool
@@ -30,7 +30,7 @@ TWICE = (*WORDS[:6], " the", " end", *WORDS[8:])  # two ids read alike
 
 
 def key(name: NeuronName, model: int = 0) -> int:
-    return model << 40 | name.layer << 24 | name.index
+    return unit_key(model, name.layer, name.index)
 
 
 def word_paths(graph: NeuronGraph, words: tuple[str, ...]) -> dict[WordPath, float]:
@@ -124,9 +124,9 @@ def test_path_keys_tell_order_and_distance_apart() -> None:
         path((0, 2), (1, 1), (2, 3)),
         path((0, 1), (2, 3)),
     ]
-    nodes = nodes_table([(NeuronName(0, i), graph) for i, graph in enumerate(graphs)])
+    nodes = nodes_table([(i, graph) for i, graph in enumerate(graphs)])
     text_keys = np.arange(10, 15, dtype=np.int64)
-    found = Tries.of(nodes).path_weights(nodes["index"].to_numpy(), text_keys)
+    found = Tries.of(nodes).path_weights(nodes["unit"].to_numpy(), text_keys)
     ends = [found.path[found.neuron == i][-1] for i in range(len(graphs))]
     assert len(set(ends)) == len(graphs)
     first = [found.path[found.neuron == i][0] for i in range(len(graphs))]

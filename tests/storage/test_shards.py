@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName, mlp_name, mlp_unit
 from n2gdb.errors import StorageError
 from n2gdb.storage import schema
 from n2gdb.storage.checksums import CHECKSUMS
@@ -29,21 +30,25 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def numbered(graphs: Mapping[NeuronName, NeuronGraph]) -> list[tuple[int, NeuronGraph]]:
+    return [(mlp_unit(name), graph) for name, graph in graphs.items()]
+
+
 def test_nodes_table_and_back_give_the_same_graphs() -> None:
-    table = nodes_table(list(GRAPHS.items()))
+    table = nodes_table(numbered(GRAPHS))
     assert table.schema == schema.NODES
     assert table["end"].null_count == sum(len(graph) - graph.n_patterns for graph in GRAPHS.values())
-    assert graphs_from(table) == {name: graph for name, graph in GRAPHS.items() if len(graph)}
+    assert graphs_from(table) == {mlp_unit(name): graph for name, graph in GRAPHS.items() if len(graph)}
 
 
 def test_rows_may_come_in_any_order() -> None:
-    table = nodes_table(list(GRAPHS.items()))
+    table = nodes_table(numbered(GRAPHS))
     assert graphs_from(table.sort_by([("token", "ascending")])) == graphs_from(table)
 
 
 def test_no_graphs_and_empty_graphs_are_no_rows() -> None:
     assert len(nodes_table([])) == 0
-    assert len(nodes_table([(NeuronName(0, 0), NeuronGraph.empty())])) == 0
+    assert len(nodes_table([(0, NeuronGraph.empty())])) == 0
     assert graphs_from(nodes_table([])) == {}
 
 
@@ -51,14 +56,19 @@ def test_a_run_reads_back_sorted_whatever_the_order_of_its_shards(tmp_path: Path
     run = RunFolder.create(tmp_path / "run")
     for name in sorted(GRAPHS, reverse=True):
         neurons = pa.Table.from_pylist(
-            [{"layer": name.layer, "index": name.index, "state": "live"}], schema=schema.NEURONS
+            [{"unit": mlp_unit(name), "layer": name.layer, "index": name.index, "state": "live"}],
+            schema=schema.NEURONS,
         )
         shard = f"{100 - name.layer * 10 - name.index}"
-        run.write_shard(shard, neurons, nodes_table([(name, GRAPHS[name])]), schema.EXAMPLES.empty_table())
-    assert run.done() == {(name.layer, name.index) for name in GRAPHS}
+        run.write_shard(
+            shard, neurons, nodes_table([(mlp_unit(name), GRAPHS[name])]), schema.EXAMPLES.empty_table()
+        )
+    assert run.done() == set(map(mlp_unit, GRAPHS))
     rows = run.neurons()
-    assert list(zip(rows["layer"].to_pylist(), rows["index"].to_pylist(), strict=True)) == sorted(run.done())
-    assert run.nodes() == nodes_table(sorted(GRAPHS.items(), key=lambda item: item[0]))
+    assert rows["unit"].to_pylist() == sorted(run.done())
+    named = zip(rows["layer"].to_pylist(), rows["index"].to_pylist(), strict=True)
+    assert list(named) == sorted((name.layer, name.index) for name in GRAPHS)
+    assert run.nodes() == nodes_table(sorted(numbered(GRAPHS), key=lambda item: item[0]))
 
 
 def test_every_table_reads_back(tmp_path: Path) -> None:
@@ -185,7 +195,7 @@ def test_damaged_shards_are_removed_and_the_others_stay(tmp_path: Path) -> None:
     (run.shards()[0] / "scores.parquet").unlink()
     run.clean()
     assert [shard.name for shard in run.shards()] == ["L1"]
-    assert {layer for layer, _ in run.done()} == {1}
+    assert {mlp_name(unit).layer for unit in run.done()} == {1}
     assert ".L0" not in files(run.path)
 
 

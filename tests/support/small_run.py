@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
+from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.storage import schema
 from n2gdb.storage.shards import RunFolder, nodes_table
 
@@ -74,7 +74,10 @@ def write_shards(run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed:
         neurons = pa.Table.from_pylist([_neuron(random, *item) for item in here], schema=schema.NEURONS)
         examples = [_example(name, rank) for name, graph in here if len(graph) for rank in range(2)]
         run.write_shard(
-            f"L{layer}", neurons, nodes_table(here), pa.Table.from_pylist(examples, schema=schema.EXAMPLES)
+            f"L{layer}",
+            neurons,
+            nodes_table([(mlp_unit(name), graph) for name, graph in here]),
+            pa.Table.from_pylist(examples, schema=schema.EXAMPLES),
         )
 
 
@@ -83,7 +86,7 @@ def write_effects(run: RunFolder, words: int = len(WORDS), seed: int = 0) -> Non
     random = Random(seed)
     for shard in run.shards():
         rows = []
-        for neuron in run.neurons([shard]).select(["layer", "index"]).to_pylist():
+        for neuron in run.neurons([shard]).select(["unit"]).to_pylist():
             drawn = random.sample(range(1, words), 5)
             for place, (token, logit) in enumerate(zip(drawn, (2.0, 1.5, 0.5, -1.0, -0.5), strict=True)):
                 rows.append({**neuron, "token": token, "rank": place % 3, "logit": logit})
@@ -115,8 +118,13 @@ def _neuron(random: Random, name: NeuronName, graph: NeuronGraph) -> dict[str, o
     judged = len(graph) > 0 and name.index % 5 != 4
     precision, recall = random.randint(1, 8) / 8, random.randint(1, 8) / 8
     return {
+        "unit": mlp_unit(name),
         "layer": name.layer,
         "index": name.index,
+        "source": "mlp",
+        "kind": "mlp",
+        "side": name.side,
+        "density": round(random.random() / 50, 4),
         "state": "live" if len(graph) else "dead",
         "max_activation": round(random.uniform(1, 9), 2) if len(graph) else 0.0,
         "precision": precision if judged else None,
@@ -134,8 +142,7 @@ def _neuron(random: Random, name: NeuronName, graph: NeuronGraph) -> dict[str, o
 def _example(name: NeuronName, rank: int) -> dict[str, object]:
     trace = np.linspace(0, 1, 5).astype(np.float16)
     return {
-        "layer": name.layer,
-        "index": name.index,
+        "unit": mlp_unit(name),
         "rank": rank,
         "window": 0,
         "pivot": 8,

@@ -11,8 +11,8 @@ from random import Random
 import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.ids import NeuronName
 from n2gdb.core.tokens import normalise
+from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
@@ -92,9 +92,9 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            neurons.append(
-                Neuron(model, name, rows[name] | counted(graphs[name]), graphs[name], effects.get(name, {}))
-            )
+            stored = {field: value for field, value in rows[name].items() if field != "unit"}
+            statistics = stored | counted(graphs[name])
+            neurons.append(Neuron(model, name, statistics, graphs[name], effects.get(name, {})))
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))
@@ -206,8 +206,7 @@ def _write_effects(
                 )
                 rows += [
                     {
-                        "layer": name.layer,
-                        "index": name.index,
+                        "unit": neuron["unit"],
                         "token": token,
                         "rank": rank,
                         "logit": -sign * size,

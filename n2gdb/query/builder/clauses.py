@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.ast import (
     Clause,
@@ -161,7 +161,8 @@ def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
 def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:
     """Return a neuron as queries name it; raise UnknownNameError for what is not a neuron's name."""
     found = NeuronName.of(name)
-    return NeuronRef(found.layer, found.index, None if model is None else arguments.text("model", model))
+    owner = None if model is None else arguments.text("model", model)
+    return NeuronRef(found.layer, found.index, owner, found.side, found.latent, found.source)
 
 
 def metric_named(name: str) -> Metric:

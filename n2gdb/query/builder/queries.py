@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Self, cast
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import (
     Clause,

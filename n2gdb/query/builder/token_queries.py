@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Self, cast
 
 from n2gdb.core import arguments
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Mode, Role, TokenQuery
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.clauses import neuron_ref

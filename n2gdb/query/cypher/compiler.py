@@ -8,7 +8,7 @@ from itertools import count
 
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Clause, Formula, Key, Writing
-from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.cypher.match import WRITES, match_clause
 from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
@@ -16,7 +16,7 @@ from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
 from n2gdb.query.semantics.token_sets import is_listable, reads
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import Parameters
-from n2gdb.storage.shapes import NO_NUMBER, Page, node_in, order_key
+from n2gdb.storage.shapes import NO_NUMBER, Page, node_in, order_key, word_key
 
 __all__ = [
     "DEFAULT_ORDER",
@@ -33,6 +33,7 @@ __all__ = [
     "found",
     "neuron_truths",
     "ranked_fields",
+    "sort_key",
 ]
 
 DEFAULT_ORDER = (Key("f1", descending=True),)
@@ -60,13 +61,18 @@ def compile_query(settled: Settled) -> Compiled:
     query = settled.query
     parts = [found(settled, query.clauses, parameters)]
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
-    keys = [
-        order_key(column(key.field), FIELDS[key.field].choices, descending=key.descending)
-        for key in query.order or DEFAULT_ORDER
-    ]
+    keys = [sort_key(settled, key, column(key.field), parameters) for key in query.order or DEFAULT_ORDER]
     parts.append(f"ORDER BY {', '.join([*keys, *_TIES])}")
     parts.append(Page.of(query.offset, query.limit).clause(parameters))
     return Compiled("\n".join(filter(None, parts)), parameters.values)
+
+
+def sort_key(settled: Settled, key: Key, expression: str, given: Parameters) -> str:
+    """Return Cypher's keys for one key of ORDER BY, whose value is ``expression``."""
+    field = FIELDS[key.field]
+    if field.kind is Kind.CHOICE and not field.choices:
+        return word_key(expression, settled.sources, given, descending=key.descending)
+    return order_key(expression, field.choices, descending=key.descending)
 
 
 def compile_rows(

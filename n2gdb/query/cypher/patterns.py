@@ -7,13 +7,13 @@ from typing import cast
 
 from n2gdb.grammar.ast import Condition, Formula, Key
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.query.cypher.compiler import Compiled, neuron_truths
+from n2gdb.query.cypher.compiler import Compiled, neuron_truths, sort_key
 from n2gdb.query.cypher.match import match_clause
 from n2gdb.query.cypher.where import column, mentions, split
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.query.semantics.normal_form import Lowered, PatternClause
 from n2gdb.storage.parameters import Parameters
-from n2gdb.storage.shapes import Page, order_key
+from n2gdb.storage.shapes import Page
 
 __all__ = ["ANY", "DEFAULT_ORDER", "ordered_statement", "pattern_statement", "single_statement"]
 
@@ -72,10 +72,8 @@ def ordered_statement(settled: Settled, statement: Compiled) -> Compiled:
     order = query.order or DEFAULT_ORDER
     fields = [key.field for key in order if not FIELDS[key.field].of_match]
     named = dict.fromkeys(["layer", "index", "id", *fields])
-    keys = [
-        order_key(_column(key.field), FIELDS[key.field].choices, descending=key.descending) for key in order
-    ]
     parameters, page = Parameters(statement.parameters), Page.of(query.offset, query.limit)
+    keys = [sort_key(settled, key, _column(key.field), parameters) for key in order]
     parts = [
         f"{statement.cypher}, {', '.join(f'{column(name)} AS by_{name}' for name in named)}",
         f"ORDER BY {', '.join([*keys, 'by_layer', 'by_index', 'by_id', 'pattern'])}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import UnitName
 from n2gdb.grammar.ast import NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
@@ -121,9 +121,9 @@ class Session:
         """
         with placed(ref.model_at if ref.model else ref.at):
             owner = find_model(self.models, ref.model or model)
-        name = NeuronName(ref.layer, ref.index)
-        key = neuron_key(owner, name)
+        name = UnitName(ref.layer, ref.index, ref.side, ref.latent, ref.source)
         with placed(ref.at):
+            key = neuron_key(owner, name)
             if key is None or not self.rows("MATCH (n:Neuron) WHERE n.id = $key RETURN n.id", {"key": key}):
                 raise missing_neuron(self.rows, owner, name)
         return key

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from n2gdb.core.deadline import timed
-from n2gdb.core.ids import NeuronName, OfNeuron
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
@@ -16,6 +16,8 @@ from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
+from n2gdb.storage.read.catalog import ModelInfo
+from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shapes import node_in
 
 __all__ = ["Evidence", "Hit", "hits_of", "paths_of"]
@@ -122,8 +124,7 @@ def hits_of(
     """Return the hits of neurons that a query found, their evidence read in a few statements."""
     matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
     paths = paths_of(session, [(neuron, match.end) for neuron, found in matches.items() for match in found])
-    models = {model.number: model.name for model in session.models}
-    return [_hit(neuron, models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]
+    return [_hit(neuron, session.models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]
 
 
 def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[PathStep]]:
@@ -184,7 +185,7 @@ def _compile_nodes(neurons: Sequence[int]) -> Compiled:
 
 def _hit(
     neuron: Mapping[str, Any],
-    models: Mapping[int, str],
+    models: Sequence[ModelInfo],
     matches: Sequence[_Match],
     paths: Mapping[tuple[int, int], Sequence[PathStep]],
     sets: ClauseSets,
@@ -192,8 +193,8 @@ def _hit(
     importances = [match.largest_importance for match in matches if match.largest_importance is not None]
     similarity, size = sets.shown(neuron["id"])
     return Hit(
-        NeuronName(neuron["layer"], neuron["index"]),
-        models[neuron["model"]],
+        neuron_of(models, neuron["id"])[1],
+        next(model.name for model in models if model.number == neuron["model"]),
         neuron["state"],
         neuron["f1"],
         neuron["precision"],

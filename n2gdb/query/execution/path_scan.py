@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Int64Array
-from n2gdb.core.ids import unit_key
+from n2gdb.core.units import unit_key
 from n2gdb.grammar.ast import Link
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.execution.context import Session
@@ -49,11 +49,11 @@ def scan(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
 def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
     """Yield the spans of Neuron.id whose tries are read at once; None for all neurons, where they are few."""
     models = [model for model in session.models if settled.model in (None, model.number)]
-    if sum(model.n_layers * model.d_mlp for model in session.models) <= _TOGETHER:
+    if sum(model.n_layers * model.most_units for model in session.models) <= _TOGETHER:
         yield None
         return
     for model in models:
-        layers = max(1, _TOGETHER // max(1, model.d_mlp))
+        layers = max(1, _TOGETHER // max(1, model.most_units))
         for layer in range(0, model.n_layers, layers):
             low = unit_key(model.number, layer, 0)
             yield low, unit_key(model.number, min(layer + layers, model.n_layers), 0)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
-from n2gdb.core.ids import NeuronName, OfNeuron
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER
 from n2gdb.query.execution.context import Session
@@ -20,6 +20,7 @@ from n2gdb.query.execution.plan import PatternPlan
 from n2gdb.query.execution.rows import PatternRow, read_neurons
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
+from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shapes import Page
 
 __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern_hits_of"]
@@ -112,7 +113,7 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
     models = {model.number: model.name for model in session.models}
     return [
         PatternHit(
-            NeuronName(pattern.neuron["layer"], pattern.neuron["index"]),
+            neuron_of(session.models, pattern.neuron["id"])[1],
             models[pattern.neuron["model"]],
             pattern.neuron["f1"],
             pattern.activation,

@@ -43,13 +43,15 @@ Value = TypeVar("Value")
 class Settled:
     """``query`` with the normal forms of its clauses on patterns, and the number of the model it names.
 
-    ``written`` are the tokens that its clauses on what neurons write ask for.
+    ``sources`` are the names of all sources of the database: the words that the field can be. ``written`` are
+    the tokens that its clauses on what neurons write ask for.
     """
 
     query: Query
     forms: Mapping[PatternClause, tuple[Lowered, ...]]
     model: int | None = None
     written: Mapping[Writing, TokenSet] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
     @property
     def asks_for_effects(self) -> bool:
@@ -69,7 +71,9 @@ class Settled:
         return tuple(clause for clause in self.positive if is_of_patterns(clause))
 
 
-def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Settled:
+def settle(
+    query: Query, vocabulary: Vocabulary, model: int | None = None, sources: tuple[str, ...] = ()
+) -> Settled:
     """Bring every clause into normal form, all its literals looked up at once.
 
     Raises QueryError where a clause or WHERE holds too much, or an expression is none.
@@ -86,7 +90,7 @@ def settle(query: Query, vocabulary: Vocabulary, model: int | None = None) -> Se
                 written[clause] = written_tokens(clause, vocabulary)
             else:
                 forms[clause] = lower(clause, vocabulary)
-    return Settled(query, forms, model, written)
+    return Settled(query, forms, model, written, sources)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.ids import token_key, token_of
 from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
 from n2gdb.query.semantics.places import placed

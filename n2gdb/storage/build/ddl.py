@@ -23,17 +23,18 @@ def _columns(table: pa.Schema, without: tuple[str, ...] = ()) -> str:
     return ", ".join(f"`{field.name}` {_TYPES[field.type]}" for field in table if field.name not in without)
 
 
-_OWNER = ("layer", "index", "window")
+_OWNER = ("unit", "window")
 
 #: In order: nodes before the relationships between them. Columns are filled by position.
 DEFINITIONS = (
     "CREATE NODE TABLE Meta(key STRING PRIMARY KEY, value STRING)",
     f"CREATE NODE TABLE Model(id INT64 PRIMARY KEY, {_columns(schema.MODEL)})",
+    f"CREATE NODE TABLE Source(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SOURCES)})",
     f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)},"
     " text_key INT64, norm_key INT64, classes INT64)",
-    f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS)},"
+    f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS, _OWNER)},"
     f" {_columns(schema.COUNTS)}, weight DOUBLE)",
-    f"CREATE NODE TABLE Score(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SCORES)})",
+    f"CREATE NODE TABLE Score(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SCORES, _OWNER)})",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
     "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"

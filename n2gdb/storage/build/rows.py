@@ -1,8 +1,7 @@
 """Rows of the database's tables from a run's shards, whole columns at a time.
 
-Keys hold the model's number in their high bits, so that several models share one database:
-a token's is ``model << 32 | token``, a window's ``model << 40 | window``, a neuron's
-``model << 40 | layer << 24 | index``. A path's is a hash of its tokens' texts, the same in every model.
+Keys hold the model's number in their high bits, so that several models share one database: see ``units``.
+A path's is a hash of its tokens' texts, the same in every model.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from n2gdb.core.arrays import BoolArray, Int64Array
-from n2gdb.core.ids import item_key, token_key, unit_key
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import Tries
+from n2gdb.core.units import item_key, token_key, unit_key
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.shards import RunFolder
@@ -52,14 +51,15 @@ class ModelRows:
     def entities(self, measures: NeuronMeasures) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
         yield "Model", self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
+        yield "Source", self._sources()
         yield "Token", self._tokens()
         neurons = self.run.neurons()
         key = self._neuron_key(neurons)
-        rows = self._keyed(neurons, key)
+        rows = self._keyed(neurons.drop_columns(["unit"]), key)
         for name, values in measures.of(key).items():
             rows = rows.append_column(name, pa.array(values))
         yield "Neuron", rows
-        scores = self.run.scores()
+        scores = self.run.scores().drop_columns(["unit"])
         yield "Score", self._keyed(scores, item_key(self.number, np.arange(len(scores), dtype=np.int64)))
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
@@ -91,7 +91,7 @@ class ModelRows:
             "neuron": pa.array(self._neuron_key(examples)),
             "window_key": pa.array(self._window_key(examples["window"].to_numpy())),
         }
-        own = examples.drop_columns(["layer", "index", "window"])
+        own = examples.drop_columns(["unit", "window"])
         yield "TOP_EXAMPLE", pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
 
     def _effects(self, shards: Sequence[Path]) -> pa.Table:
@@ -125,6 +125,11 @@ class ModelRows:
         yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
         yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
 
+    def _sources(self) -> pa.Table:
+        sources = self.run.sources()
+        layer, number = (sources[name].to_numpy() for name in ("layer", "number"))
+        return self._keyed(sources, unit_key(self.number, layer, np.zeros_like(layer), number))
+
     def _tokens(self) -> pa.Table:
         tokens = self.run.tokens()
         kinds = pa.array([kinds_of(text) for text in tokens["text"].to_pylist()], pa.int64())
@@ -147,8 +152,7 @@ class ModelRows:
         return item_key(self.number, window.astype(np.int64))
 
     def _neuron_key(self, table: pa.Table) -> Int64Array:
-        layer, index = (table[name].to_numpy().astype(np.int64) for name in ("layer", "index"))
-        return unit_key(self.number, layer, index)
+        return item_key(self.number, table["unit"].to_numpy())
 
 
 def _written(neuron: Int64Array, token: Int64Array, effects: pa.Table) -> pa.Array:

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from n2gdb.core.arrays import Float64Array, Int64Array
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QueryError
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.export import graphs_between
 from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.read.neurons import neuron_keys
@@ -96,16 +97,16 @@ class TokenMatrix:
 
 
 def read_neurons(
-    connection: Connection, model: int, layer: int | None, figures: Sequence[str]
+    connection: Connection, model: ModelInfo, layer: int | None, figures: Sequence[str]
 ) -> Iterator[tuple[int, NeuronName, dict[str, Any]]]:
     """Yield key, name and figures of a model's neurons, or of one layer's, in order; read in blocks."""
-    columns = ", ".join(f"n.`{name}` AS `{name}`" for name in ("id", "layer", "index", *figures))
-    for block in _blocks(connection, model, layer):
+    columns = ", ".join(f"n.`{name}` AS `{name}`" for name in ("id", *figures))
+    for block in _blocks(connection, model.number, layer):
         table = connection.table(
-            f"MATCH (n:Neuron) WHERE {_WITHIN} RETURN {columns} ORDER BY n.id", _ends(model, block)
+            f"MATCH (n:Neuron) WHERE {_WITHIN} RETURN {columns} ORDER BY n.id", _ends(model.number, block)
         )
-        for key, own_layer, index, *values in zip(*(each.to_pylist() for each in table.columns), strict=True):
-            yield key, NeuronName(own_layer, index), dict(zip(figures, values, strict=True))
+        for key, *values in zip(*(each.to_pylist() for each in table.columns), strict=True):
+            yield key, neuron_of([model], key)[1], dict(zip(figures, values, strict=True))
 
 
 def read_graphs(connection: Connection, model: int, layer: int | None) -> Iterator[tuple[int, NeuronGraph]]:
@@ -116,30 +117,30 @@ def read_graphs(connection: Connection, model: int, layer: int | None) -> Iterat
             yield key, graphs[key] if key in graphs else NeuronGraph.empty()
 
 
-def read_node_table(connection: Connection, model: int, layer: int | None) -> pa.Table:
+def read_node_table(connection: Connection, model: ModelInfo, layer: int | None) -> pa.Table:
     """Return every node of a model's graphs, or of one layer's, as ``Database.nodes`` describes it."""
-    keys = neuron_keys(connection, model, layer)
-    parts = [_nodes(connection, model, keys, role) for role in _RELATIONS] if keys else []
+    keys = neuron_keys(connection, model.number, layer)
+    parts = [_nodes(connection, model.number, keys, role) for role in _RELATIONS] if keys else []
     if not parts:
         return pa.schema(list(_NODE_TYPES.items())).empty_table()
     nodes = pa.concat_tables(parts).sort_by([("id", "ascending"), ("pre", "ascending")])
-    texts = pa.array(_texts(connection, model), pa.string())
+    texts = pa.array(_texts(connection, model.number), pa.string())
     columns = {name: nodes[name] for name in _STORED} | {
-        "neuron": _names(nodes["id"].to_numpy(), keys),
+        "neuron": _names(model, nodes["id"].to_numpy(), keys),
         "text": texts.take(nodes["token"].combine_chunks()),
     }
     return pa.table({name: columns[name] for name in _NODE_TYPES})
 
 
-def read_token_matrix(connection: Connection, model: int, layer: int | None, role: Role) -> TokenMatrix:
+def read_token_matrix(connection: Connection, model: ModelInfo, layer: int | None, role: Role) -> TokenMatrix:
     """Return the tokens that each neuron of a model, or of one layer, has in a role."""
-    keys = neuron_keys(connection, model, layer)
-    texts = _texts(connection, model)
-    names = tuple(neuron_of(key)[1] for key in keys)
+    keys = neuron_keys(connection, model.number, layer)
+    texts = _texts(connection, model.number)
+    names = tuple(neuron_of([model], key)[1] for key in keys)
     if not keys:
         nothing = np.zeros(0, np.int64)
         return TokenMatrix(role, names, texts, np.zeros(0), nothing, np.zeros(1, np.int64))
-    nodes = _nodes(connection, model, keys, role)
+    nodes = _nodes(connection, model.number, keys, role)
     row = np.searchsorted(np.array(keys), nodes["id"].to_numpy())
     token, activation = nodes["token"].to_numpy(), nodes["activation"].to_numpy()
     place, entry = np.unique(row * len(texts) + token, return_inverse=True)
@@ -161,9 +162,9 @@ def _nodes(connection: Connection, model: int, keys: Sequence[int], role: str) -
     return pa.table({name: table[name].cast(types[name]) for name in ("id", *_STORED)})
 
 
-def _names(keys: Int64Array, there: Sequence[int]) -> pa.Array:
+def _names(model: ModelInfo, keys: Int64Array, there: Sequence[int]) -> pa.Array:
     """Return the name of each of ``keys``, which are among the rising ones ``there``."""
-    names = pa.array([str(neuron_of(key)[1]) for key in there], pa.string())
+    names = pa.array([str(neuron_of([model], key)[1]) for key in there], pa.string())
     return names.take(pa.array(np.searchsorted(np.array(there), keys)))
 
 

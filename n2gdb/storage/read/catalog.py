@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from n2gdb.storage.connection import Connection
 from n2gdb.version import SCHEMA_VERSION
 
-__all__ = ["FIRE_THRESHOLD", "Inventory", "LayerFigures", "ModelInfo", "read_inventory", "read_models"]
+__all__ = [
+    "FIRE_THRESHOLD",
+    "Inventory",
+    "LayerFigures",
+    "ModelInfo",
+    "SourceInfo",
+    "read_inventory",
+    "read_models",
+]
 
 #: The paper's threshold.
 FIRE_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """One set of units of a layer: its MLP, which has number 0, or another that was read there."""
+
+    layer: int
+    number: int
+    name: str
+    kind: str  # one of units.KINDS
+    site: str
+    width: int
+    sides: str  # of units.SIDES, "+" or "+-"
+    architecture: str
+    origin: str
+    revision: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +65,15 @@ class ModelInfo:
     corpus_fingerprint: str
     configuration: str  # JSON
     code_version: str
+    sources: tuple[SourceInfo, ...] = ()
+
+    @property
+    def most_units(self) -> int:
+        """Units of the layer that has most of them, of all sources and sides."""
+        units = [0] * self.n_layers
+        for source in self.sources:
+            units[source.layer] += source.width * len(source.sides)
+        return max(units, default=0)
 
     @property
     def source(self) -> str:
@@ -90,14 +124,25 @@ class Inventory:
         return plain
 
 
-_MODEL_FIELDS = tuple(ModelInfo.__dataclass_fields__)[1:]
+_MODEL_FIELDS = tuple(ModelInfo.__dataclass_fields__)[1:-1]
+_SOURCE_FIELDS = tuple(SourceInfo.__dataclass_fields__)
 
 
 def read_models(connection: Connection) -> tuple[ModelInfo, ...]:
     """Read the models, by number."""
     fields = ", ".join(f"m.{name}" for name in _MODEL_FIELDS)
     rows = connection.rows(f"MATCH (m:Model) RETURN m.id, {fields} ORDER BY m.id")
-    return tuple(ModelInfo(*row) for row in rows)
+    sources = _read_sources(connection)
+    return tuple(replace(ModelInfo(*row), sources=tuple(sources.get(row[0], ()))) for row in rows)
+
+
+def _read_sources(connection: Connection) -> dict[int, list[SourceInfo]]:
+    """Read the sources by the number of their model, in the order of layers."""
+    fields = ", ".join(f"s.`{name}`" for name in _SOURCE_FIELDS)
+    found: dict[int, list[SourceInfo]] = {}
+    for model, *row in connection.rows(f"MATCH (s:Source) RETURN s.model, {fields} ORDER BY s.id"):
+        found.setdefault(model, []).append(SourceInfo(*row))
+    return found
 
 
 def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inventory:

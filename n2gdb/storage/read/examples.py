@@ -29,22 +29,22 @@ def deepest_context(connection: Connection, model: int) -> int:
 
 
 def read_max_activations(connection: Connection, model: int) -> pa.Table:
-    """Return the max activation of every neuron of a model: ``layer``, ``index``, ``largest``."""
+    """Return the max activation of every MLP neuron: ``layer``, ``unit``, which is its key, ``largest``."""
     return connection.table(
-        "MATCH (n:Neuron) WHERE n.model = $model RETURN n.layer AS layer, n.`index` AS index,"
-        " n.max_activation AS largest",
+        "MATCH (n:Neuron) WHERE n.model = $model AND n.kind = 'mlp'"
+        " RETURN n.layer AS layer, n.id AS unit, n.max_activation AS largest",
         {"model": model},
     )
 
 
 def training_windows(connection: Connection, model: int) -> list[tuple[int, int, int]]:
-    """Return layer, index and window of every example that a graph was learned from."""
+    """Return layer, key and window of every example that an MLP neuron's graph was learned from."""
     rows = connection.rows(
         "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->(w:Window) WHERE n.model = $model AND x.split = 'train'"
-        " RETURN n.layer, n.`index`, w.window",
+        " AND n.kind = 'mlp' RETURN n.layer, n.id, w.window",
         {"model": model},
     )
-    return [(layer, index, window) for layer, index, window in rows]
+    return [(layer, key, window) for layer, key, window in rows]
 
 
 def read_window_tokens(connection: Connection, model: int) -> dict[int, list[int]]:
@@ -55,10 +55,10 @@ def read_window_tokens(connection: Connection, model: int) -> dict[int, list[int
 
 
 def firing_neurons(connection: Connection, model: int) -> list[tuple[int, int]]:
-    """Return layer and key of every neuron of a model that fires, in order."""
+    """Return layer and key of every MLP neuron of a model that fires, in order."""
     rows = connection.rows(
         "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(:Window)"
-        " WHERE n.model = $model AND n.max_activation > 0 AND e.rank = 0"
+        " WHERE n.model = $model AND n.kind = 'mlp' AND n.max_activation > 0 AND e.rank = 0"
         " RETURN n.layer, n.id ORDER BY n.layer, n.id",
         {"model": model},
     )
@@ -70,11 +70,11 @@ def strongest_examples(
 ) -> list[tuple[int, list[int], int, float, float]]:
     """Return the strongest examples of neurons of one layer, by neuron and rank.
 
-    Each is the neuron's index, the window's tokens, the pivot, its activation, and the neuron's largest.
+    Each is the neuron's key, the window's tokens, the pivot, its activation, and the neuron's largest.
     """
     rows = connection.rows(
         "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(w:Window) WHERE n.id IN $keys AND e.rank < $most"
-        " RETURN n.index, w.tokens, e.pivot, e.activation, n.max_activation ORDER BY n.index, e.rank",
+        " RETURN n.id, w.tokens, e.pivot, e.activation, n.max_activation ORDER BY n.id, e.rank",
         {"keys": list(keys), "most": most},
     )
-    return [(index, tokens, pivot, activation, largest) for index, tokens, pivot, activation, largest in rows]
+    return [(key, tokens, pivot, activation, largest) for key, tokens, pivot, activation, largest in rows]

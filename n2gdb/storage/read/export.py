@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
 from n2gdb.storage.read.effects import WrittenToken, read_effects_between
+from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.storage.connection import Connection
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["ExportedNeuron", "blocks_of", "graphs_between", "read_blocks", "read_texts"]
 
@@ -74,15 +76,16 @@ def read_texts(connection: Connection) -> dict[int, dict[int, str]]:
 def read_blocks(
     connection: Connection,
     blocks: Sequence[Sequence[int]],
-    models: Mapping[int, str],
+    models: Sequence[ModelInfo],
     texts: Mapping[int, Mapping[int, str]],
     *,
     with_effects: bool = False,
 ) -> Iterator[list[ExportedNeuron]]:
-    """Yield the neurons of each block; ``models`` and ``texts`` are by the number of a model.
+    """Yield the neurons of each block; ``texts`` are by the number of a model.
 
     What they write is read where it is asked for.
     """
+    names = {model.number: model.name for model in models}
     for block in blocks:
         ends = {"first": block[0], "last": block[-1]}
         graphs = graphs_between(connection, ends)
@@ -91,8 +94,8 @@ def read_blocks(
         yield [
             ExportedNeuron(
                 row["id"],
-                models[row["model"]],
-                NeuronName(row["layer"], row["index"]),
+                names[row["model"]],
+                neuron_of(models, row["id"])[1],
                 {name: row[name] for name in STATISTICS},
                 graphs[row["id"]] if row["id"] in graphs else _empty(),
                 texts[row["model"]],

@@ -6,22 +6,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.ids import NeuronName
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.shards import graphs_from
 
 __all__ = ["read_layer_graphs"]
 
-_COLUMNS = ("layer", "index", "pre", "token", "depth", "parent", "importance", "end")
+_COLUMNS = ("unit", "pre", "token", "depth", "parent", "importance", "end")
 
 _ROOTS = (
     "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
-    " RETURN n.layer AS layer, n.`index` AS index, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
+    " RETURN n.id AS unit, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
     " 1.0 AS importance, a.`end` AS `end`"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
-    " RETURN n.layer AS layer, n.`index` AS index, c.pre AS pre, t.token AS token, c.depth AS depth,"
+    " RETURN n.id AS unit, c.pre AS pre, t.token AS token, c.depth AS depth,"
     " c.parent AS parent, c.importance AS importance, c.`end` AS `end`"
 )
 _TYPES = {
@@ -34,8 +33,8 @@ _TYPES = {
 }
 
 
-def read_layer_graphs(connection: Connection, model: int, layer: int) -> dict[NeuronName, NeuronGraph]:
-    """Return the graph of every neuron of a layer of model number ``model`` that has one."""
+def read_layer_graphs(connection: Connection, model: int, layer: int) -> dict[int, NeuronGraph]:
+    """Return the graphs of a layer's units that have one, by Neuron.id; ``model`` is its model's number."""
     given = {"model": model, "layer": layer}
     parts = [_typed(connection.table(cypher, given)) for cypher in (_ROOTS, _CONTEXT)]
     return graphs_from(pa.concat_tables(parts))

@@ -6,7 +6,7 @@ from typing import Literal
 
 from n2gdb.storage.connection import Connection
 
-__all__ = ["count_behaviours", "frequent_tokens", "neighbouring_indices", "outstanding_neurons", "read_f1"]
+__all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1"]
 
 _LAYER = "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
 
@@ -38,26 +38,23 @@ def frequent_tokens(connection: Connection, model: int, layer: int, most: int) -
 def outstanding_neurons(
     connection: Connection, model: int, layer: int, by: Literal["f1", "polysemy"], most: int
 ) -> list[tuple[int, float | None, int, int]]:
-    """Return index, F1, patterns and behaviours of the neurons with the most of something.
+    """Return key, F1, patterns and behaviours of the neurons with the most of something.
 
     Of equals, those with more patterns come first.
     """
     rows = connection.rows(
         f"{_LAYER} AND n.{by} IS NOT NULL AND n.n_patterns > 0"
-        " RETURN n.`index`, n.f1, n.n_patterns, n.polysemy"
-        f" ORDER BY n.{by} DESC, n.n_patterns DESC, n.`index` LIMIT $most",
+        " RETURN n.id, n.f1, n.n_patterns, n.polysemy"
+        f" ORDER BY n.{by} DESC, n.n_patterns DESC, n.id LIMIT $most",
         {"model": model, "layer": layer, "most": most},
     )
-    return [(index, f1, patterns, polysemy) for index, f1, patterns, polysemy in rows]
+    return [(key, f1, patterns, polysemy) for key, f1, patterns, polysemy in rows]
 
 
-def neighbouring_indices(
-    connection: Connection, model: int, layer: int, index: int
-) -> tuple[int | None, int | None]:
-    """Return the indices of the ingested neurons before and after one in its layer, None where none is."""
+def neighbours(connection: Connection, model: int, layer: int, key: int) -> tuple[int | None, int | None]:
+    """Return the keys of the ingested neurons before and after one in its layer, None where none is."""
     ((before, after),) = connection.rows(
-        f"{_LAYER} RETURN max(CASE WHEN n.`index` < $index THEN n.`index` END),"
-        " min(CASE WHEN n.`index` > $index THEN n.`index` END)",
-        {"model": model, "layer": layer, "index": index},
+        f"{_LAYER} RETURN max(CASE WHEN n.id < $key THEN n.id END), min(CASE WHEN n.id > $key THEN n.id END)",
+        {"model": model, "layer": layer, "key": key},
     )
     return before, after

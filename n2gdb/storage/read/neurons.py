@@ -32,10 +32,8 @@ def neuron_keys(connection: Connection, model: int, layer: int | None = None) ->
 
 
 def read_places(connection: Connection) -> pa.Table:
-    """Return where every neuron of a database is: columns model (its number), layer and index."""
-    return connection.table(
-        "MATCH (n:Neuron) RETURN n.model AS model, n.layer AS layer, n.`index` AS `index`"
-    )
+    """Return where every unit of a database is: columns model, which is its number, and key."""
+    return connection.table("MATCH (n:Neuron) RETURN n.model AS model, n.id AS key")
 
 
 def read_figures(connection: Connection, key: int, names: Sequence[str]) -> tuple[Any, ...] | None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import n2gdb
 from n2gdb.cli.main import app
-from n2gdb.core.ids import NeuronName
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import DatabaseNotFoundError, ModelError, N2gdbError, QueryError, StorageError
 from n2gdb.ingest.adding_effects import add_effects
 from n2gdb.ingest.evaluation.effects import STRONGEST, write_effects

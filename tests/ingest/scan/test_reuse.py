@@ -46,9 +46,10 @@ def run(
 def assert_alike(one: LayerScan, other: LayerScan) -> None:
     first, second = one.load(), other.load()
     np.testing.assert_array_equal(first.window, second.window)
-    np.testing.assert_array_equal(first.pivot, second.pivot)
+    given = first.window >= 0  # what lies in a place without an example is nobody's
+    np.testing.assert_array_equal(first.pivot[given], second.pivot[given])
     np.testing.assert_allclose(first.max_activation, second.max_activation, rtol=1e-4)
-    np.testing.assert_allclose(first.trace, second.trace, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(first.trace[given], second.trace[given], rtol=1e-3, atol=1e-5)
     # Of windows that activate equally another may have stayed in the last place.
     np.testing.assert_allclose(one.load_kept().activation, other.load_kept().activation, rtol=1e-4, atol=1e-6)
 

@@ -1,0 +1,1 @@
+"""Sources of units beside the MLP: dictionaries (SAEs and transcoders) and their file formats."""
