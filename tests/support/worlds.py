@@ -86,8 +86,9 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
     neurons: list[Neuron] = []
     for model in models:
         graphs = dict(_graphs(random, model, neurons))
-        run = _write(folder / f"run{model.number}", model, graphs, random.randrange(1 << 30))
-        effects = _write_effects(random, run, model, graphs)
+        seed = random.randrange(1 << 30)
+        run = _write(folder / f"run{model.number}", model, graphs, seed)
+        effects = _write_effects(Random(seed), run, model, graphs)
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):

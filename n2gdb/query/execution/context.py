@@ -114,6 +114,16 @@ class Session:
         with placed(query.model_at):
             return None if query.model is None else find_model(self.models, query.model).number
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of all sources of the database."""
+        return frozenset(source.kind for model in self.models for source in model.sources)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of all sources of the database, in order."""
+        return tuple(sorted({source.name for model in self.models for source in model.sources}))
+
     def neuron(self, ref: NeuronRef, model: str | None) -> int:
         """Return the Neuron.id of a neuron that a query names, ``model`` being the query's own.
 

@@ -27,10 +27,10 @@ from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statemen
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of, require_effects
-from n2gdb.query.execution.units import of_asked_units
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.units import of_asked_units
 from n2gdb.storage.parameters import MOST_LISTED
 
 __all__ = [
@@ -211,8 +211,8 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     """
     if isinstance(statement, TokenQuery):
         return _plan_tokens(session, statement)
-    asked = of_asked_units(statement, session.models)
-    settled = settle(asked, session.vocabulary, session.model_of(asked), _source_names(session))
+    asked = of_asked_units(statement, session.kinds)
+    settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
     if settled.asks_for_effects:
         require_effects(session)
     if statement.count is not None:
@@ -225,10 +225,6 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
 def steps_of(plan: Plan) -> tuple[Stage, ...]:
     """Return the steps of a plan, with what is read once rows are looked at."""
     return (*plan.steps(), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
-
-
-def _source_names(session: Session) -> tuple[str, ...]:
-    return tuple(sorted({source.name for model in session.models for source in model.sources}))
 
 
 def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> NeuronPlan:

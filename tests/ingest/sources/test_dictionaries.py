@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from n2gdb.errors import ModelError
 from n2gdb.ingest.sources.dictionary import layer_of
 from n2gdb.ingest.sources.formats import FORMATS, read_dictionaries
-from tests.support.dictionary_world import NAMES, READ, draw, edited, extracted, one
+from tests.ingest.sources.dictionary_world import NAMES, READ, draw, edited, extracted, one
 
 DEMO_SAE = Path(__file__).parents[2] / "shared" / "demo-sae"
 

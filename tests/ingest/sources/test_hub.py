@@ -11,7 +11,7 @@ import pytest
 from n2gdb.errors import ModelError
 from n2gdb.ingest.sources.formats import holds_dictionary
 from n2gdb.ingest.sources.hub import ADDRESS, fetch, wanted_files
-from tests.support.dictionary_world import edited, extracted, one
+from tests.ingest.sources.dictionary_world import edited, extracted, one
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from n2gdb.core.units import MLP
 from n2gdb.grammar.ast import And, Comparison, Condition, Formula, InList, Operator, Query, Subject
-from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["LATENT_KINDS", "of_asked_units"]
 
@@ -15,17 +14,17 @@ __all__ = ["LATENT_KINDS", "of_asked_units"]
 LATENT_KINDS = ("sae", "transcoder")
 
 
-def of_asked_units(query: Query, models: Sequence[ModelInfo]) -> Query:
+def of_asked_units(query: Query, kinds: Collection[str]) -> Query:
     """Return a query with its subject said in WHERE: ``latents`` are those of SAEs and transcoders.
+
+    ``kinds`` are those of the sources that the database holds.
 
     ``neurons`` are the units of MLPs, which needs no condition where a database holds nothing else.
     """
     condition: Condition
     if query.subject is Subject.LATENTS:
         condition = InList("kind", LATENT_KINDS)
-    elif query.subject is Subject.NEURONS and any(
-        source.kind != MLP for model in models for source in model.sources
-    ):
+    elif query.subject is Subject.NEURONS and any(kind != MLP for kind in kinds):
         condition = Comparison("kind", Operator.EQUAL, MLP)
     else:
         return query

@@ -12,7 +12,7 @@ import torch
 from n2gdb.ingest.sources.dictionary import Dictionary
 from n2gdb.ingest.sources.formats import read_dictionaries
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "dictionaries.zip"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "dictionaries.zip"
 NAMES = sorted({name.split("/")[0] for name in zipfile.ZipFile(FIXTURE).namelist()})
 READ = [name for name in NAMES if not name.startswith("refused")]
 
