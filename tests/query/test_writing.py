@@ -15,7 +15,7 @@ import n2gdb
 from n2gdb import matching, mentioning, neurons, promoting, suppressing, tok, var
 from n2gdb.cli.main import app
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.errors import QueryError
 from n2gdb.query.completion import candidates
 from n2gdb.storage import schema
@@ -52,7 +52,7 @@ def build(folder: Path, with_effects: bool = True) -> Path:
     run.write_model(pa.Table.from_pylist([row | {"tokenizer": words.to_str()}], schema=schema.MODEL))
     if with_effects:  # layer 1 stays without a file of its own
         rows = [
-            {"layer": 0, "index": int(name[3:]), "token": token, "rank": 0, "logit": logit}
+            {"unit": mlp_unit(NeuronName.parse(name)), "token": token, "rank": 0, "logit": logit}
             for name, (_, written) in NEURONS.items()
             for token, logit in written.items()
         ]
