@@ -275,8 +275,8 @@ class Neuron:
     ) -> Answer[SimilarNeuron]:
         """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``.
 
-        >>> neuron.similar(k=1)[0].neuron
-        NeuronName(layer=4, index=137)
+        >>> str(neuron.similar(k=1)[0].neuron)
+        'L4N137'
         """
         return self._database.similar(self.name, k, metric, above=above, model=self.model)
 

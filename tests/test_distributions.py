@@ -56,8 +56,8 @@ def test_an_unpacked_sdist_runs_in_place(built: Path) -> None:
     test_an_sdist_holds_what_the_readme_speaks_of(built)
     (root,) = (built / "unpacked").iterdir()
     script = (
-        "import n2gdb, n2gdb.grammar, n2gdb.cli.main, n2gdb.ingest.config as c;"
-        "print(n2gdb.__file__); print(c.__file__); n2gdb.grammar.parse('neurons')"
+        "import n2gdb, n2gdb.query.parse, n2gdb.cli.main, n2gdb.ingest.config as c;"
+        "print(n2gdb.__file__); print(c.__file__); n2gdb.query.parse.read_query('neurons')"
     )
     ran = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert [Path(line).is_relative_to(root) for line in ran.stdout.split()] == [True, True]

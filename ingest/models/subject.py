@@ -197,8 +197,10 @@ class SubjectModel:
         assert self.trunk is not None
         units = self.at(place)
         if units.dictionary is None:
-            found = self.trunk.gathered(packed, units.layer, node, unit % units.count)
-            return np.where(unit < units.count, found, -found)
+            positive = unit < units.count
+            index = np.where(positive, unit, unit - units.count)
+            found = self.trunk.gathered(packed, units.layer, node, index)
+            return np.where(positive, found, -found)
         asked, row = np.unique(node, return_inverse=True)
         hook = self.trunk.at_nodes(packed, units.layer, asked, site_of(units))
         device = hook.device

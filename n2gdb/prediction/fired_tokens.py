@@ -24,8 +24,8 @@ class FiredNeuron:
     """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged.
 
     >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
-    >>> fired.neuron, fired.activation
-    (NeuronName(layer=1, index=7), 1.0)
+    >>> str(fired.neuron), fired.activation
+    ('L1N7', 1.0)
     """
 
     neuron: NeuronName

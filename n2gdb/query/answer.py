@@ -49,8 +49,8 @@ class Answer(Sequence[R], Generic[R]):
     >>> answer = db.query("neurons MATCHING 'the' BEFORE 'other' ORDER BY layer LIMIT 2")
     >>> len(answer), answer.total
     (2, 3)
-    >>> answer[0].neuron
-    NeuronName(layer=4, index=12)
+    >>> str(answer[0].neuron)
+    'L4N12'
     >>> [hit.path for hit in answer]
     ['·the · ·other', '·the · ·other']
     """

@@ -173,7 +173,7 @@ def test_the_run_that_the_database_holds_stays_in_it(database: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_before_anything_is_learned(tmp_path: Path) -> None:
     path = tmp_path / "thesis.pdf"
     path.write_bytes(b"%PDF-1.7 years of work")
-    with pytest.raises(StorageError, match="is no database of n2gdb"):
+    with pytest.raises(StorageError, match="is not an n2gdb database"):
         learn(path, report=learned_nothing)
     assert path.read_bytes() == b"%PDF-1.7 years of work"
 

@@ -22,6 +22,7 @@ from n2gdb.errors import (
     DatabaseError,
     DatabaseFormatError,
     DatabaseLockedError,
+    RebuildError,
     StorageError,
 )
 from n2gdb.storage.build.database import build_database
@@ -298,7 +299,7 @@ def test_the_check_takes_little_time(tmp_path: Path) -> None:
         ("std::bad_alloc", DatabaseError, "for want of memory"),
         ("IO exception: nobody has seen this before", DatabaseError, "cannot be opened: IO exception"),
         ("", DatabaseError, "no reason given"),
-        ("Runtime exception: Reading past the end of the file x with size 1", DatabaseFormatError, "damaged"),
+        ("Runtime exception: Reading past the end of the file x with size 1", RebuildError, "damaged"),
     ],
 )
 def test_what_is_unknown_is_not_damage(
@@ -307,7 +308,7 @@ def test_what_is_unknown_is_not_damage(
     error = opening_error(tmp_path / "x", message)
     assert type(error) is kind
     assert said in str(error)
-    assert ("is damaged" in str(error)) == (kind is DatabaseFormatError)
+    assert ("is damaged" in str(error)) == (kind is RebuildError)
 
 
 @pytest.mark.parametrize("code", ["ENOLCK", "EOPNOTSUPP", "EINVAL", "ENOSYS"])

@@ -180,7 +180,7 @@ FAMILIES: dict[str, Family] = {
 
 
 _CAUSAL, _MASKED, _SEQUENCES = "AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSeq2SeqLM"
-_BOTH_WAYS, _EXPERTS = "is not causal, its tokens read what stands behind", "has no dense MLP to read at"
+_BOTH_WAYS, _EXPERTS = "is not causal, its tokens attend to later ones", "has no dense MLP to read at"
 _T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "vocab_size": VOCABULARY}
 _BART = {
     **_SIZES,

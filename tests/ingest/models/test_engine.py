@@ -12,6 +12,7 @@ from n2gdb.errors import IngestError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.packing import Packed, lengths_of
+from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.models.trunk import Trunk
 from tests.support.demo import demo_model, demo_windows, true_activations
 
@@ -67,6 +68,9 @@ class Cramped:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+    def gathered(self, *asked: Any) -> FloatArray:
+        return SubjectModel.gathered(self, *asked)  # type: ignore[arg-type]
 
     def activations(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
         if tokens.numel() > self._room:
