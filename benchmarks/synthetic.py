@@ -62,7 +62,9 @@ def _tokens() -> pa.Table:
 
 def _neurons(random: np.random.Generator, layer: int, nodes: pa.Table, patterns: Int64Array) -> pa.Table:
     count = len(patterns)
-    owner = nodes["index"].to_numpy()
+    index = np.arange(count, dtype=np.int64)
+    unit = unit_key(0, layer, index)
+    owner = np.searchsorted(unit, nodes["unit"].to_numpy())
     is_root = nodes["parent"].to_numpy() < 0
     token = nodes["token"].to_numpy().astype(np.int64)
 
@@ -73,9 +75,8 @@ def _neurons(random: np.random.Generator, layer: int, nodes: pa.Table, patterns:
         pairs = np.unique(owner[which] * VOCABULARY + token[which])
         return np.bincount(pairs // VOCABULARY, minlength=count)
 
-    index = np.arange(count, dtype=np.int64)
     columns = {
-        "unit": unit_key(0, layer, index),
+        "unit": unit,
         "layer": np.full(count, layer, np.int64),
         "index": index,
         "source": ["mlp"] * count,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, mlp_name
 from n2gdb.storage.shards import RunFolder, run_folders
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
@@ -61,18 +61,18 @@ def _model(number: int, run: RunFolder) -> Model:
 
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
     graphs = _graphs(run.nodes())
-    for row in run.neurons().sort_by([("layer", "ascending"), ("index", "ascending")]).to_pylist():
-        name = NeuronName(row["layer"], row["index"])
+    for row in run.neurons().sort_by("unit").to_pylist():
+        name = mlp_name(row["unit"])
         graph = graphs.get(name, NeuronGraph.empty())
         yield Neuron(model, name, row | counted(graph), graph)
 
 
 def _graphs(nodes: pa.Table) -> dict[NeuronName, NeuronGraph]:
     """Part the nodes of many neurons, which lie together and in preorder."""
-    layer, index = nodes["layer"].to_numpy(), nodes["index"].to_numpy()
+    unit = nodes["unit"].to_numpy()
     columns = [nodes[name].to_numpy() for name in _COLUMNS]
-    starts = np.flatnonzero(np.diff(layer, prepend=-1) | np.diff(index, prepend=-1)).tolist()
+    starts = np.flatnonzero(np.diff(unit, prepend=-1)).tolist()
     return {
-        NeuronName(int(layer[start]), int(index[start])): NeuronGraph(*(each[start:stop] for each in columns))
-        for start, stop in zip(starts, [*starts[1:], len(layer)], strict=True)
+        mlp_name(int(unit[start])): NeuronGraph(*(each[start:stop] for each in columns))
+        for start, stop in zip(starts, [*starts[1:], len(unit)], strict=True)
     }
