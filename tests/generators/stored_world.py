@@ -62,7 +62,7 @@ def _model(number: int, run: RunFolder) -> Model:
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
     graphs = _graphs(run.nodes())
     for row in run.neurons().sort_by("unit").to_pylist():
-        name = mlp_name(row["unit"])
+        name = mlp_name(row.pop("unit"))
         graph = graphs.get(name, NeuronGraph.empty())
         yield Neuron(model, name, row | counted(graph), graph)
 

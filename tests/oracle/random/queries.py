@@ -80,6 +80,7 @@ class Known:
     neurons: tuple[NeuronRef, ...] = (NeuronRef(0, 1), NeuronRef(1, 2))
     models: tuple[str, ...] = ("small",)
     has_tokenizer: bool = True
+    has_effects: bool = True
     examples: tuple[str, ...] = ()
     values: Values = NO_VALUES
     rows: int = 20
@@ -104,6 +105,7 @@ def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
         neurons,
         tuple(model.name for model in world.models),
         any(model.tokenizer for model in world.models),
+        any(neuron.effects for neuron in world.neurons),
         examples,
         _values_of(world),
         len(neurons),
@@ -219,8 +221,8 @@ def _clause(random: Random, known: Known) -> Clause:
     kind = random.random()
     path = random.choice(known.paths)
     if kind < 0.55:
-        return _matching(random, random_pattern(random, known.texts, path))
-    if kind < 0.6:
+        return _matching(random, random_pattern(random, known.texts, path), known.has_effects)
+    if kind < 0.6 and known.has_effects:
         test = random_test(random, known.texts, random.choice((random.choice(known.texts), path[0][1])))
         return Writing(random.choice(list(Effect)), test)
     if kind < 0.7:
@@ -234,8 +236,10 @@ def _clause(random: Random, known: Known) -> Clause:
     return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
 
 
-def _matching(random: Random, pattern: TokenPattern) -> Matching:
-    """Ask of some variables that the neuron writes their token."""
+def _matching(random: Random, pattern: TokenPattern, has_effects: bool) -> Matching:
+    """Ask of some variables that the neuron writes their token, where what neurons write is known."""
+    if not has_effects:
+        return Matching(pattern)
     names = dict.fromkeys(step.name for step in pattern.steps if isinstance(step, Variable))
     wanted = [name for name in names if random.random() < 0.4]
     return Matching(
