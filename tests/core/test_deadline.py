@@ -111,7 +111,7 @@ def slow_statements(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "neurons MATCHING 'dog' AND SIMILAR TO L0N1 AND FIRING ON 'dog'",
+        "neurons MATCHING 'dog' AND SIMILAR TO L0N1 AND SUPERSET OF L0N2",
         "COUNT neurons SIMILAR TO L0N1 OR MATCHING 'dog' BY layer",
         "patterns MATCHING 'the' OR MATCHING 'dog'",
         "neurons MATCHING <word> BEFORE <word> BEFORE ...",
