@@ -5,6 +5,7 @@ One evaluator for each class of clause, in EVALUATORS: whoever plans or runs a q
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -199,25 +200,17 @@ class _Firing:
                 yield neuron, firing.end, firing.activation, firing.importance
 
 
-@dataclass(frozen=True, slots=True)
-class _Similarity:
-    """SIMILAR TO and its like: neurons compared with one, scored by ``search``."""
+class _Unmatched(ABC):
+    """What clauses have alike that hold of a neuron, and of none of its patterns by itself."""
 
-    search: Callable[[Rows, int, Any, int | None], Iterable[Score]]
-    scores: bool = True
+    __slots__ = ()
 
     def is_stated(self, settled: Settled, clause: Any) -> bool:
         return False
 
+    @abstractmethod
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
-        session.neuron(clause.neuron, settled.query.model)
-        return (Stage(f"compare with {clause.neuron}"),)
-
-    def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
-        named = session.neuron(clause.neuron, settled.query.model)
-        rows = session.stage_rows(f"compare with {clause.neuron}")
-        found = {score.neuron: score for score in self.search(rows, named, clause, settled.model)}
-        return WorkedOut(NeuronSet.of(found), scores=found)
+        """See Evaluator."""
 
     def patterns(
         self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
@@ -240,13 +233,28 @@ class _Similarity:
         return ()
 
 
-class _Writing:
+@dataclass(frozen=True, slots=True)
+class _Similarity(_Unmatched):
+    """SIMILAR TO and its like: neurons compared with one, scored by ``search``."""
+
+    search: Callable[[Rows, int, Any, int | None], Iterable[Score]]
+    scores: bool = True
+
+    def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
+        session.neuron(clause.neuron, settled.query.model)
+        return (Stage(f"compare with {clause.neuron}"),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
+        named = session.neuron(clause.neuron, settled.query.model)
+        rows = session.stage_rows(f"compare with {clause.neuron}")
+        found = {score.neuron: score for score in self.search(rows, named, clause, settled.model)}
+        return WorkedOut(NeuronSet.of(found), scores=found)
+
+
+class _Writing(_Unmatched):
     """PROMOTING and SUPPRESSING: the strongest effects of neurons on the logits, as they are stored."""
 
     scores = False
-
-    def is_stated(self, settled: Settled, clause: Writing) -> bool:
-        return False
 
     def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
         return (Stage.of(_WRITERS, compile_written(settled, clause)),)
@@ -257,26 +265,6 @@ class _Writing:
             return WorkedOut(NeuronSet.of(neuron for neuron, _ in rows))
         chosen = mask(settled.written[clause], session.vocabulary.table).tolist()
         return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
-
-    def patterns(
-        self, session: Session, settled: Settled, clause: Writing, conditions: Sequence[Formula[Condition]]
-    ) -> None:
-        return None
-
-    def pattern_steps(
-        self, session: Session, settled: Settled, clause: Writing, conditions: Sequence[Formula[Condition]]
-    ) -> tuple[Stage, ...]:
-        return self.steps(session, settled, clause)
-
-    def matches(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: Writing,
-        neurons: Sequence[int],
-        firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
-    ) -> tuple[()]:
-        return ()
 
 
 def require_effects(session: Session) -> None:
