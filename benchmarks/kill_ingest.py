@@ -29,6 +29,8 @@ from pathlib import Path
 from random import Random
 from select import select
 
+import torch
+
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.pipeline import Source, ingest
@@ -54,6 +56,8 @@ class World:
 
     @classmethod
     def made(cls, folder: Path, processes: int) -> World:
+        # The ingests are forked, and OpenMP hangs in a forked process where the one before it had a team.
+        torch.set_num_threads(1)
         models = []
         for name in ("gelu", "relu"):
             write_native(folder / name, name)

@@ -216,7 +216,9 @@ class UnitPlace:
     side: str = POSITIVE
 
 
-def unit_key(model: int, layer: Keys, index: Keys, source: Keys | int = 0, side: Keys | int = 0) -> Keys:
+def unit_key(
+    model: int, layer: Keys | int, index: Keys, source: Keys | int = 0, side: Keys | int = 0
+) -> Keys:
     """Number a unit in a database, or many at once in arrays; ``side`` is its number in SIDES.
 
     >>> place_of(unit_key(1, 3, 45, side=1))

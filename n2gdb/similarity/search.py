@@ -21,6 +21,7 @@ from typing import Any
 from n2gdb.core.units import WITHIN_MODEL
 from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
+from n2gdb.storage.shapes import settled
 
 __all__ = ["Score", "contained_in", "contains", "itself", "similar"]
 
@@ -36,7 +37,8 @@ _SHARED_PATHS = (
     " WITH b, a.weight AS own, count(*) AS size,"
     " sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS shared"
     " WHERE b.id <> $neuron{model}"
-    " WITH b.id AS other, size, shared / (own + b.weight - shared) AS score WHERE score >= $above"
+    f" WITH b.id AS other, size, {settled('shared / (own + b.weight - shared)')} AS score"
+    " WHERE score >= $above"
     " RETURN other, score, size ORDER BY score DESC, size DESC, other % $layers, other{limit}"
 )
 _ROLE_TEXTS = "MATCH (a:Neuron)-[:{role}]->(t:Token) WHERE a.id = $neuron RETURN DISTINCT t.text_key"

@@ -16,6 +16,8 @@ tests/storage/test_engine_traps.py:
     32-bit reals            0.9 in 32 bits is less than 0.9. So there are none: reals.py.
     unbound parameter       It is null without a word. So ``Connection`` compares the names.
     literal null            Arithmetic on it gives numbers. So what is always null is a typed null.
+    sum of reals            Threads add them in any order, so their last digits change from one asking to the
+                            next, and with them the order of what is equal. So ``settled`` rounds them.
     filter without column   ``WHERE false`` after a join is forgotten in some plans. It is worked out before.
     COPY                    Columns are filled by position, not by name. tables.py and rows.py keep one order.
 """
@@ -28,7 +30,7 @@ from typing import TypeVar
 
 from n2gdb.storage.parameters import Parameters
 
-__all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in", "word_key"]
+__all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in", "settled", "word_key"]
 
 #: What is never known: a literal null has no type.
 NO_NUMBER = 'CAST(NULL, "DOUBLE")'
@@ -63,6 +65,11 @@ def word_key(expression: str, words: Sequence[str], given: Parameters, *, descen
     """Return the keys of ORDER BY for a field of any words: ``words`` are all that it can be here."""
     place = f"list_position({given.bind(sorted(words))}, {expression})"
     return f"{expression} IS NULL, {place}{' DESC' if descending else ''}"
+
+
+def settled(expression: str) -> str:
+    """Return Cypher for a sum or mean of reals that is the same whenever it is asked: nine digits of it."""
+    return f"round({expression}, 9)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,12 +67,16 @@ def test_the_most_similar_neurons_are_those_of_the_definition(
         assert {hit.neuron: hit.size for hit in found} == {k: s.size for k, s in expected.items()}
         for hit in found:
             assert hit.score == pytest.approx(expected[hit.neuron].value, abs=1e-6)
-        ranks = [
-            (-round(hit.score, 9), -hit.size, neuron_of(alike.database.models(), hit.neuron)[1])
-            for hit in found
-        ]
+        ranks = [(-hit.score, -hit.size, neuron_of(alike.database.models(), hit.neuron)[1]) for hit in found]
         assert ranks == sorted(ranks)
         assert similar(alike.database.connection.rows, key, Metric(metric), above=above, limit=2) == found[:2]
+
+
+def test_similarity_is_the_same_whenever_it_is_asked(alike: Alike) -> None:
+    """Threads add weights in any order; the last digits of a sum must not show which."""
+    for key in list(alike.neurons())[:5]:
+        asked = [similar(alike.database.connection.rows, key, Metric.GRAPH) for _ in range(20)]
+        assert all(found == asked[0] for found in asked)
 
 
 def test_containment_goes_one_way(alike: Alike) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.shapes import settled
 from n2gdb.version import SCHEMA_VERSION
 
 __all__ = [
@@ -151,7 +152,8 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
         "MATCH (n:Neuron) RETURN n.model, n.layer, count(n.id),"
         " sum(CASE WHEN n.state = 'dead' THEN 1 ELSE 0 END),"
         " sum(CASE WHEN n.state = 'unpredicted' THEN 1 ELSE 0 END),"
-        " sum(n.n_patterns), count(n.f1), avg(n.precision), avg(n.recall), avg(n.f1)"
+        f" sum(n.n_patterns), count(n.f1), {settled('avg(n.precision)')}, {settled('avg(n.recall)')},"
+        f" {settled('avg(n.f1)')}"
         " ORDER BY n.model, n.layer"
     )
     names = {model.number: model.name for model in models}

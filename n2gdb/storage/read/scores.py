@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.shapes import settled
 
 __all__ = ["N2G", "LayerScores", "mean_over_layers", "read_layer_scores"]
 
@@ -49,13 +50,11 @@ def read_layer_scores(connection: Connection, number: int, model: str) -> tuple[
     Source: N2G, arXiv 2305.19911, table 1.
     """
     own = connection.rows(
-        "MATCH (n:Neuron) WHERE n.model = $model RETURN n.layer, count(n.f1), avg(n.precision),"
-        " avg(n.recall), avg(n.f1), avg(CASE WHEN n.f1 IS NULL THEN NULL ELSE n.n_nodes END)",
+        f"MATCH (n:Neuron) WHERE n.model = $model RETURN n.layer, count(n.f1), {_means('n')}",
         {"model": number},
     )
     others = connection.rows(
-        "MATCH (s:Score) WHERE s.model = $model RETURN s.layer, s.predictor, count(s.f1), avg(s.precision),"
-        " avg(s.recall), avg(s.f1), avg(CASE WHEN s.f1 IS NULL THEN NULL ELSE s.n_nodes END)",
+        f"MATCH (s:Score) WHERE s.model = $model RETURN s.layer, s.predictor, count(s.f1), {_means('s')}",
         {"model": number},
     )
     rows = [(layer, N2G, *rest) for layer, *rest in own] + [tuple(row) for row in others]
@@ -64,6 +63,15 @@ def read_layer_scores(connection: Connection, number: int, model: str) -> tuple[
         for layer, predictor, neurons, precision, recall, f1, nodes in rows
     ]
     return tuple(sorted(found, key=_place))
+
+
+def _means(judged: str) -> str:
+    """Return Cypher for the means of the scores, and of the nodes of those that have any."""
+    columns = (
+        *(f"{judged}.{name}" for name in ("precision", "recall", "f1")),
+        (f"CASE WHEN {judged}.f1 IS NULL THEN NULL ELSE {judged}.n_nodes END"),
+    )
+    return ", ".join(settled(f"avg({column})") for column in columns)
 
 
 def mean_over_layers(scores: Sequence[LayerScores]) -> tuple[LayerScores, ...]:
