@@ -115,6 +115,12 @@ class Session:
             return None if query.model is None else find_model(self.models, query.model).number
 
     @property
+    def has_heldout(self) -> bool:
+        """Whether the database knows how well neurons are predicted on held-out text."""
+        known = "MATCH (n:Neuron) WHERE n.heldout_firings IS NOT NULL RETURN n.id LIMIT 1"
+        return bool(self.rows(known, {}))
+
+    @property
     def kinds(self) -> frozenset[str]:
         """The kinds of all sources of the database."""
         return frozenset(source.kind for model in self.models for source in model.sources)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from n2gdb.errors import QueryError
@@ -18,13 +18,22 @@ from n2gdb.grammar.ast import (
     Contains,
     FiringOn,
     Formula,
+    Influenced,
     Matching,
     Mentioning,
+    Predictor,
     SimilarTo,
     Writing,
 )
 from n2gdb.query.cypher.breadth import is_scanned
-from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
+from n2gdb.query.cypher.compiler import (
+    Compiled,
+    compile_evidence,
+    compile_influenced,
+    compile_joined,
+    compile_neurons,
+    compile_written,
+)
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
 from n2gdb.query.execution.context import Rows, Session, Stage
@@ -33,18 +42,27 @@ from n2gdb.query.execution.rows import Known, Place, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.token_sets import is_listable, mask
+from n2gdb.query.semantics.token_sets import TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
     from n2gdb.similarity.search import Score
 
-__all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns", "require_effects"]
+__all__ = [
+    "EVALUATORS",
+    "Evaluator",
+    "WorkedOut",
+    "evaluator_of",
+    "found_patterns",
+    "require_effects",
+    "require_evidence",
+]
 
 _SCANNED = "walk the paths of the tries, as several steps may take many tokens"
 _FIRING = "read the patterns that may match the text"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
+_INFLUENCED = "find the neurons that such tokens excite or inhibit"
 _JOINED = "compare matches with neurons"
 
 
@@ -91,7 +109,7 @@ class Evaluator(Protocol):
         neurons: Sequence[int],
         firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
     ) -> Iterable[tuple[Any, ...]]:
-        """Yield its matches in neurons: id, end, activation, importance, depth of each token it names."""
+        """Yield its matches in neurons: id, end, OF_MATCH, then the depth of each token that it names."""
 
 
 class _OfPatterns:
@@ -153,7 +171,7 @@ class _OfPatterns:
 
 
 class _Firing:
-    """FIRING ON: the graphs run on a text."""
+    """FIRING ON: neurons run on a text by their evidence, or by their graphs; patterns are graphs' alone."""
 
     scores = False
 
@@ -161,12 +179,12 @@ class _Firing:
         return False
 
     def steps(self, session: Session, settled: Settled, clause: FiringOn) -> tuple[Stage, ...]:
-        from n2gdb.prediction.firing import firing_statements
+        from n2gdb.prediction.firing import statements_of
 
         return tuple(
             Stage(_FIRING, cypher, given)
             for number, cut in _cuts(session, settled, clause).items()
-            for cypher, given in firing_statements(cut, number, _positions(clause, cut))
+            for cypher, given in statements_of(cut, number, _positions(clause, cut), by=clause.by.value)
         )
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
@@ -179,13 +197,17 @@ class _Firing:
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         wanted = [*split(settled.query.where).neuron, *conditions]
-        met = meeting(session, _fired(session, settled, clause), wanted)
-        return {(each.neuron, each.end): (each.activation, each.importance) for each in met}
+        met = meeting(session, _fired(session, settled, _by_graph(clause)), wanted)
+        return {
+            (each.neuron, each.end): Known(each.activation, each.importance, each.support, each.confidence)
+            for each in met
+            if each.end is not None
+        }
 
     def pattern_steps(
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
-        return self.steps(session, settled, clause)
+        return self.steps(session, settled, _by_graph(clause))
 
     def matches(
         self,
@@ -196,8 +218,14 @@ class _Firing:
         firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
     ) -> Iterator[tuple[Any, ...]]:
         for neuron in neurons:
-            for firing in firings[clause].get(neuron, ()):
-                yield neuron, firing.end, firing.activation, firing.importance
+            for each in firings[clause].get(neuron, ()):
+                end = each.steps if each.end is None else each.end
+                yield neuron, end, each.activation, each.importance, each.support, each.confidence
+
+
+def _by_graph(clause: FiringOn) -> FiringOn:
+    """Return the clause as it is asked of patterns, which evidence has none of."""
+    return replace(clause, by=Predictor.GRAPH)
 
 
 class _Unmatched(ABC):
@@ -251,19 +279,27 @@ class _Similarity(_Unmatched):
         return WorkedOut(NeuronSet.of(found), scores=found)
 
 
-class _Writing(_Unmatched):
-    """PROMOTING and SUPPRESSING: the strongest effects of neurons on the logits, as they are stored."""
+@dataclass(frozen=True, slots=True)
+class _OfTokens(_Unmatched):
+    """Clauses on tokens that are stored with a neuron, as it writes them or is influenced by them.
 
-    scores = False
+    ``statement`` finds neurons and rows of tokens; ``tokens`` are those that the clause means.
+    """
 
-    def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
-        return (Stage.of(_WRITERS, compile_written(settled, clause)),)
+    step: str
+    statement: Callable[[Settled, Any], Compiled]
+    tokens: Callable[[Settled, Any], TokenSet]
+    scores: bool = False
 
-    def work_out(self, session: Session, settled: Settled, clause: Writing) -> WorkedOut:
-        rows = session.run(_WRITERS, compile_written(settled, clause))
-        if is_listable(settled.written[clause]):
+    def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
+        return (Stage.of(self.step, self.statement(settled, clause)),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
+        rows = session.run(self.step, self.statement(settled, clause))
+        tokens = self.tokens(settled, clause)
+        if is_listable(tokens):
             return WorkedOut(NeuronSet.of(neuron for neuron, _ in rows))
-        chosen = mask(settled.written[clause], session.vocabulary.table).tolist()
+        chosen = mask(tokens, session.vocabulary.table).tolist()
         return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
 
 
@@ -272,6 +308,14 @@ def require_effects(session: Session) -> None:
     if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
         raise QueryError(
             "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+        )
+
+
+def require_evidence(session: Session) -> None:
+    """Raise QueryError for a database that was built without evidence."""
+    if not session.rows("MATCH (:Neuron)-[e:EVIDENCE]->(:Token) RETURN e.depth LIMIT 1", {}):
+        raise QueryError(
+            "the database does not hold what excites and inhibits its neurons: ingest the model again"
         )
 
 
@@ -297,7 +341,10 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Matching: _OfPatterns(),
     Mentioning: _OfPatterns(),
     FiringOn: _Firing(),
-    Writing: _Writing(),
+    Writing: _OfTokens(_WRITERS, compile_written, lambda settled, clause: settled.written[clause]),
+    Influenced: _OfTokens(
+        _INFLUENCED, compile_influenced, lambda settled, clause: settled.influences[clause]
+    ),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),
@@ -319,15 +366,15 @@ def found_patterns(
     found: dict[Place, Known] = {}
     for form in forms:
         statement = pattern_statement(settled, form, conditions)
-        for neuron, end, activation, importance in session.run("find the patterns", statement):
-            known = found.get((neuron, end))
-            if known is None or (importance or -1.0) > (known[1] or -1.0):
-                found[neuron, end] = (activation, importance)
+        for neuron, end, *fields in session.run("find the patterns", statement):
+            here, known = Known(*fields), found.get((neuron, end))
+            if known is None or (here.importance or -1.0) > (known.importance or -1.0):
+                found[neuron, end] = here
     return found
 
 
 def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
-    """Run the graphs of the models of a query on a text; return all firings, whatever WHERE says."""
+    """Run the neurons of the models of a query on a text; return all firings, whatever WHERE says."""
     from n2gdb.prediction.firing import read_firings
 
     thresholds = {model.number: model.fire_threshold for model in session.models}
@@ -336,7 +383,12 @@ def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]
         firing
         for number, cut in _cuts(session, settled, clause).items()
         for firing in read_firings(
-            read, cut, number, threshold=thresholds[number], positions=_positions(clause, cut)
+            read,
+            cut,
+            number,
+            threshold=thresholds[number],
+            positions=_positions(clause, cut),
+            by=clause.by.value,
         )
     ]
 
