@@ -88,9 +88,7 @@ def read_text(
         )
     known = [None] * len(tokens) if true is None else [_plain(value) for value in true]
     evidence = neuron.evidence if by == "evidence" else None
-    foreseen = (
-        _foreseen_by_graph(neuron, tokens) if evidence is None else _weighed(neuron, evidence, tokens)
-    )
+    foreseen = _foreseen_by_graph(neuron, tokens) if evidence is None else _weighed(neuron, evidence, tokens)
     texts = neuron.texts({*tokens, *(token for each in foreseen for _, token in each.steps)})
     read = (
         ReadToken(
