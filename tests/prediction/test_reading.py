@@ -64,7 +64,7 @@ def test_the_truth_stands_beside_the_prediction(neuron: n2gdb.Neuron) -> None:
     assert reading.summary == (
         "it fires on 2 of 8 tokens; its graph foresees 1, misses 1, and fires wrongly on 1"
     )
-    assert neuron.read(TEXT).summary == "its graph fires on 2 of 8 tokens"
+    assert neuron.read(TEXT, by="graph").summary == "its graph fires on 2 of 8 tokens"
 
 
 def test_a_truth_that_is_not_known_counts_nowhere(neuron: n2gdb.Neuron) -> None:
@@ -82,7 +82,7 @@ def test_an_example_is_read_with_its_stored_truth(neuron: n2gdb.Neuron) -> None:
     example = neuron.examples[1]
     reading = neuron.read_example(example, by="graph")
     assert [token.token for token in reading.tokens] == list(example.tokens)
-    assert [token.true for token in reading.tokens] == [None] * 4 + [0, 0.25, 0.5, 0.75, 1] + [None]
+    assert [token.true for token in reading.tokens] == [None] * 4 + [0, 0.1875, 0.375, 0.5625, 0.75] + [None]
     assert reading.title == "top example 2, test"
     assert [token.predicted for token in reading.tokens] == neuron.predict(
         example.tokens, by="graph"
