@@ -247,13 +247,14 @@ class Neuron:
         [0.0, 0.0, 0.5, 0.0]
         """
         from n2gdb.prediction.firing import predictor
-        from n2gdb.prediction.strength import predicted_activations
+        from n2gdb.prediction.strength import log_odds_of, predicted_activations
 
         tokens = self.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
         if predictor(by) == "graph" or self.evidence is None:
             return self.graph.predict(tokens)
-        log_odds = self.evidence.log_odds(tokens, self.token_classes)
-        return predicted_activations(log_odds, self.evidence.threshold, self.fire_threshold)
+        threshold = self.fire_threshold
+        log_odds = log_odds_of(self.evidence, self.graph, tokens, self.token_classes, threshold)
+        return predicted_activations(log_odds, self.evidence.threshold, threshold)
 
     def read(
         self,

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from n2gdb.core.arrays import FloatArray, Int64Array
+from n2gdb.core.arrays import Int64Array
 
 if TYPE_CHECKING:
     from n2gdb.evidence.weights import UnitEvidence
 
-__all__ = ["contributions"]
+__all__ = ["Contributions", "contributions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """Weights of what stands at, or before, an activating token, by positions back.
+
+    ``fixed`` weigh at their distance alone, the weights of a token and of its classes together; ``anywhere``
+    at any distance up to some, and stand where the token is nearest.
+    """
+
+    fixed: Mapping[int, float]
+    anywhere: Mapping[int, float] = field(default_factory=dict)
 
 
 def contributions(
     evidence: UnitEvidence, tokens: Sequence[int], classes: Int64Array | None = None
-) -> FloatArray:
-    """Return the weights that the tokens before every position have there: (depth + 1, position) float32.
+) -> list[Contributions | None]:
+    """Return what contributes at every position of a text; None at a token that is not activating.
 
-    Row ``d`` is of the token ``d`` positions back, its classes included; 0 where it has no weight, and at a
-    token that is not activating, which no context makes fire. ``classes`` are as of ``log_odds``.
+    ``classes`` are as of ``UnitEvidence.log_odds``.
     """
-    import numpy as np
+    text = [int(token) for token in tokens]
+    columns = (evidence.depth.tolist(), evidence.token.tolist(), evidence.weight.tolist())
+    weights = {(depth, token): weight for depth, token, weight in zip(*columns, strict=True)}
+    deepest = max((depth for depth, _ in weights), default=0)
+    anywhere = [(-depth, token, weight) for (depth, token), weight in weights.items() if depth < 0]
 
-    text = np.asarray(tokens, np.int64)
-    deepest = int(evidence.depth.max(initial=0))
-    found = np.zeros((deepest + 1, len(text)), np.float32)
-    weights = {
-        (depth, token): weight
-        for depth, token, weight in zip(
-            evidence.depth.tolist(), evidence.token.tolist(), evidence.weight.tolist(), strict=True
-        )
-    }
-    for position, token in enumerate(text.tolist()):
-        if (own := weights.get((0, token))) is None:
+    def named(token: int) -> list[int]:
+        return [token, *([] if classes is None or token < 0 else classes[:, token].tolist())]
+
+    found: list[Contributions | None] = []
+    for position, token in enumerate(text):
+        if (0, token) not in weights:
+            found.append(None)
             continue
-        found[0, position] = own
+        fixed = {0: weights[0, token]}
         for depth in range(1, min(deepest, position) + 1):
-            before = int(text[position - depth])
-            named = [before, *([] if classes is None or before < 0 else classes[:, before].tolist())]
-            found[depth, position] = sum(weights.get((depth, each), 0.0) for each in named)
+            fixed[depth] = sum(weights.get((depth, each), 0.0) for each in named(text[position - depth]))
+        before = text[:position][::-1]  # the nearest first
+        apart: dict[int, float] = {}
+        for reach, other, weight in anywhere:
+            if other in before[:reach]:
+                depth = before.index(other) + 1
+                apart[depth] = apart.get(depth, 0.0) + weight
+        found.append(Contributions(fixed, apart))
     return found

@@ -1,8 +1,8 @@
 """Firing by evidence: which units fire on a text by their weighed tokens, all at once, without the model.
 
-A unit can fire only where one of its activating tokens stands. For all of these places together, the weights
-of what stands before are added depth by depth: of the token itself, then of its classes in their order, in
-float32, as ``UnitEvidence.log_odds`` does it for one unit.
+A unit can fire only where one of its activating tokens stands. For all of these places together weights are
+added, in float32 and in the order of ``UnitEvidence.log_odds``: where the unit's graph fires too, those of
+tokens anywhere before, then depth by depth those of the token that stands there and of its classes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Read = Callable[[str, Mapping[str, object]], "pa.Table"]
 _OWN = (
     "MATCH (n:Neuron)-[e:EVIDENCE]->(t:Token) WHERE {tokens} AND e.depth = 0"
     " RETURN n.id AS unit, t.id AS token, e.weight AS weight,"
-    " n.base AS base, n.evidence_threshold AS threshold"
+    " n.base AS base, n.evidence_threshold AS threshold, n.graph_weight AS graph"
 )
 _BEFORE = (
-    "MATCH (n:Neuron)-[e:EVIDENCE]->(t:Token) WHERE {tokens} AND e.depth > 0 AND e.depth <= {reach}"
+    "MATCH (n:Neuron)-[e:EVIDENCE]->(t:Token) WHERE {tokens} AND e.depth <> 0 AND e.depth <= {reach}"
     " RETURN n.id AS unit, e.depth AS depth, t.id AS named, e.weight AS weight"
 )
 _CLASSES = (
@@ -58,13 +58,20 @@ class EvidenceFiring:
 
 
 def read_evidence_firings(
-    read: Read, tokens: Sequence[int], model: int, *, threshold: float, positions: Sequence[int]
+    read: Read,
+    tokens: Sequence[int],
+    model: int,
+    *,
+    threshold: float,
+    positions: Sequence[int],
+    matched: Int64Array,
 ) -> list[EvidenceFiring]:
     """Return which units with evidence fire on a text, and where, by position, then unit.
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are the text's token ids,
     ``positions`` those to look at, rising; ``threshold`` is the model's fire threshold, which the activations
-    reach: see ``predicted_activations``.
+    reach: see ``predicted_activations``. ``matched`` (2, places) are Neuron.id and position of every firing
+    that the units' graphs predict there.
     """
     import numpy as np
 
@@ -76,7 +83,8 @@ def read_evidence_firings(
         return []
     owner = token_key(model, 0)
     text = np.asarray(tokens, np.int64) | owner
-    weights = _Weights.of(activating, list(_contexts(read, tokens, model, positions, before)), text)
+    contexts = list(_contexts(read, tokens, model, positions, before))
+    weights = _Weights.of(activating, contexts, text, matched)
     found: list[EvidenceFiring] = []
     for first in range(0, len(positions), _AT_ONCE):
         at = np.array(positions[first : first + _AT_ONCE], np.int64)
@@ -144,7 +152,9 @@ class _Weights:
     owner: Int64Array  # (own weights,) rank of the unit; by code of the activating token
     starts: Int64Array  # (token + 1,) where the own weights of each token begin
     own: FloatArray  # (own weights,)
+    graph: FloatArray  # (unit,)
     parts: tuple[_Part, ...]  # in the order in which they are added
+    matched: Int64Array  # (places,) rising: rank of the unit x positions + position where its graph fires
     token: Int64Array  # (token,) rising
     code: Int64Array  # (position,)
 
@@ -154,14 +164,18 @@ class _Weights:
         activating: pa.Table,
         contexts: Sequence[tuple[pa.Table, Mapping[int, Sequence[int]] | None]],
         text: Int64Array,
+        matched: Int64Array,
     ) -> _Weights:
         import numpy as np
 
         token, code = np.unique(text, return_inverse=True)
         unit, first, rank = np.unique(activating["unit"].to_numpy(), return_index=True, return_inverse=True)
-        base, threshold, own = (
-            activating[name].to_numpy().astype(np.float32) for name in ("base", "threshold", "weight")
+        base, threshold, own, graph = (
+            activating[name].to_numpy().astype(np.float32)
+            for name in ("base", "threshold", "weight", "graph")
         )
+        known = np.searchsorted(unit, matched[0]).clip(max=len(unit) - 1)
+        place = (known * len(text) + matched[1])[unit[known] == matched[0]]
         own_code = np.searchsorted(token, activating["token"].to_numpy())
         order = np.lexsort((rank, own_code))
         parts = sorted(
@@ -179,7 +193,9 @@ class _Weights:
             rank[order],
             np.searchsorted(own_code[order], np.arange(len(token) + 1)),
             own[order],
+            np.nan_to_num(graph[first]),
             tuple(part for _, _, part in parts),
+            np.unique(place),
             token,
             code,
         )
@@ -241,8 +257,13 @@ def _fired(weights: _Weights, text: Int64Array, at: Int64Array, threshold: float
     row -= np.repeat(np.cumsum(count) - count, count)
     rank = weights.owner[row]
     total = weights.base[rank] + weights.own[row]
+    fires_too = np.isin(rank * len(text) + position, weights.matched)
+    total[fires_too] += weights.graph[rank[fires_too]]
     met: list[tuple[int, Int64Array, FloatArray]] = []
     for part in weights.parts:
+        if part.depth < 0:
+            total += _anywhere(weights, part, rank, position)
+            continue
         here = np.flatnonzero(position >= part.depth)
         key = rank[here] * len(weights.token) + weights.code[position[here] - part.depth]
         place = np.searchsorted(part.key, key).clip(max=len(part.key) - 1)
@@ -257,6 +278,25 @@ def _fired(weights: _Weights, text: Int64Array, at: Int64Array, threshold: float
         where = int(position[place])
         steps = tuple((depth, int(text[where - depth])) for depth in (0, *excites.get(place, ())))
         yield EvidenceFiring(int(weights.unit[rank[place]]), where, strength, steps)
+
+
+def _anywhere(weights: _Weights, part: _Part, rank: Int64Array, position: Int64Array) -> FloatArray:
+    """Add up the weights of tokens that stand anywhere before: (place,). A token weighs once."""
+    import numpy as np
+
+    width = len(weights.token)
+    first = np.searchsorted(part.key, rank * width)
+    count = np.searchsorted(part.key, (rank + 1) * width) - first
+    place = np.repeat(np.arange(len(rank)), count)
+    row = np.repeat(first, count) + np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+    # Where every token stands, by token: the last of these before a position.
+    standing = np.sort(weights.code * len(weights.code) + np.arange(len(weights.code)))
+    wanted = (part.key[row] % width) * len(weights.code) + position[place]
+    last = np.searchsorted(standing, wanted) - 1
+    near = (last >= 0) & (standing[last] >= np.maximum(wanted + part.depth, wanted - position[place]))
+    total = np.zeros(len(rank), np.float32)
+    np.add.at(total, place[near], part.weight[row[near]])
+    return total
 
 
 def _exciting(met: Sequence[tuple[int, Int64Array, FloatArray]], fires: Int64Array) -> dict[int, list[int]]:

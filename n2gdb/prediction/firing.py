@@ -34,20 +34,21 @@ Statement = tuple[str, dict[str, object]]
 Predictor = Literal["evidence", "graph"]
 
 _ROOTS = (
-    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {activating}{without}"
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {activating}"
     " RETURN n.id AS neuron, a.pre AS pre, -1 AS parent, t.id AS activating, t.id AS token, 0 AS depth,"
-    f" a.`end` AS mark, {NO_NUMBER} AS least, a.support AS support, a.confidence AS confidence"
+    f" a.`end` AS mark, {NO_NUMBER} AS least, a.support AS support, a.confidence AS confidence,"
+    " n.evidence_threshold IS NOT NULL AS weighed"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(u:Token)"
-    " WHERE {context}{activating}{without} AND c.depth <= {reach}"
+    " WHERE {context}{activating} AND c.depth <= {reach}"
     " HINT ((u JOIN c) JOIN n)"
     " RETURN n.id AS neuron, c.pre AS pre, c.parent AS parent, c.act_token AS activating, u.id AS token,"
-    " c.depth AS depth, c.`end` AS mark, c.least AS least, c.support AS support, c.confidence AS confidence"
+    " c.depth AS depth, c.`end` AS mark, c.least AS least, c.support AS support, c.confidence AS confidence,"
+    " false AS weighed"
 )
 _COLUMNS = ("neuron", "pre", "parent", "activating", "token", "depth")
 _REALS = ("mark", "least", "support", "confidence")
-_WITHOUT = " AND n.evidence_threshold IS NULL"
 _AT_ONCE = 64  # positions matched together: memory grows with them, not with the text
 
 
@@ -97,17 +98,24 @@ def read_firings(
     import numpy as np  # 0.1 s: only where it is needed
 
     wanted = _checked(tokens, positions)
-    statements = firing_statements(tokens, model, wanted, by=by)
-    nodes = _Nodes.of([read(cypher, given) for cypher, given in statements])
+    nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
     text = np.asarray(tokens, np.int64) | token_key(model, 0)
-    firings: list[Firing] = []
-    for first in range(0, len(wanted), _AT_ONCE):
-        at = np.array(wanted[first : first + _AT_ONCE], np.int64)
-        firings += _strongest(nodes, _matches(nodes, text, at), threshold)
-    if by == "evidence":
-        firings += [
+    nowhere = np.zeros((2, 0), np.int64)
+    fired = [nowhere] + [
+        _strongest(nodes, _matches(nodes, text, at), threshold)
+        for at in np.split(np.array(wanted, np.int64), range(_AT_ONCE, len(wanted), _AT_ONCE))
+    ]
+    node, position = np.concatenate(fired, axis=1)
+    if by == "graph":
+        firings = _firings(nodes, node, position)
+    else:
+        weighed = np.isin(nodes.neuron[node], nodes.weighed)
+        matched = np.stack([nodes.neuron[node[weighed]], position[weighed]])
+        firings = _firings(nodes, node[~weighed], position[~weighed]) + [
             Firing(each.unit, each.position, as_decimal(each.activation), None, steps=each.steps)
-            for each in read_evidence_firings(read, tokens, model, threshold=threshold, positions=wanted)
+            for each in read_evidence_firings(
+                read, tokens, model, threshold=threshold, positions=wanted, matched=matched
+            )
         ]
     firings.sort(key=lambda firing: (firing.neuron, firing.position))
     return firings
@@ -118,21 +126,21 @@ def statements_of(
 ) -> tuple[Statement, ...]:
     """Return the statements by which ``read_firings`` reads what may fire, but those of classes of tokens."""
     wanted = _checked(tokens, positions)
-    statements = firing_statements(tokens, model, wanted, by=by)
+    statements = firing_statements(tokens, model, wanted)
     if by == "graph" or not wanted:
         return statements
     return (*statements, *(each for each in evidence_statements(tokens, model, wanted) if each is not None))
 
 
 def firing_statements(
-    tokens: Sequence[int], model: int, positions: Sequence[int] | None = None, *, by: Predictor = "graph"
+    tokens: Sequence[int], model: int, positions: Sequence[int] | None = None
 ) -> tuple[Statement, ...]:
     """Return the statements that find the nodes that may match, with their parameters.
 
     Each gives ``neuron``, ``pre``, ``parent``, ``activating`` and ``token`` (both Token.id), ``depth``, and
     ``mark``, the activation of the pattern that ends there or null, ``least``, the smallest importance from
-    there up to the root, or null, ``support`` and ``confidence``. ``by="evidence"`` leaves out neurons that
-    have evidence. Raises IndexError as ``read_firings``.
+    there up to the root, or null, ``support`` and ``confidence``; ``weighed`` tells of a root whether its
+    neuron has evidence. Raises IndexError as ``read_firings``.
     """
     wanted = _checked(tokens, positions)
     if not wanted:
@@ -140,17 +148,13 @@ def firing_statements(
     owner = token_key(model, 0)
     activating = sorted({owner | int(tokens[position]) for position in wanted})
     roots = Parameters()
-    without = _WITHOUT if by == "evidence" else ""
-    statements = [
-        (_ROOTS.format(activating=node_in("t.id", activating, roots), without=without), roots.values)
-    ]
+    statements = [(_ROOTS.format(activating=node_in("t.id", activating, roots)), roots.values)]
     if reach := wanted[-1]:
         given = Parameters()
         few = len(activating) <= MOST_COMPARED  # more are told apart faster where the paths are matched
         context = _CONTEXT.format(
             context=node_in("u.id", sorted({owner | int(token) for token in tokens[:reach]}), given),
             activating=f" AND {relationship_in('c.act_token', activating, given)}" if few else "",
-            without=without,
             reach=given.bind(reach),
         )
         statements.append((context, given.values))
@@ -181,6 +185,7 @@ class _Nodes:
     least: Float64Array  # NaN at a root
     support: Float64Array  # NaN where it was not counted
     confidence: Float64Array  # NaN where there is none
+    weighed: Int64Array  # (neurons with evidence,) among those of the nodes, rising
 
     @classmethod
     def of(cls, tables: Sequence[pa.Table]) -> _Nodes:
@@ -200,7 +205,10 @@ class _Nodes:
         reals = (
             np.concatenate([np.zeros(0), *(_real(table, name) for table in tables)])[order] for name in _REALS
         )
-        return cls(neuron, pre, above, activating, token, depth, *reals)
+        flags = [table.filter(table["weighed"])["neuron"].to_numpy() for table in tables]
+        weighed = np.unique(np.concatenate([np.zeros(0, np.int64), *flags]).astype(np.int64))
+        end, least, support, confidence = reals
+        return cls(neuron, pre, above, activating, token, depth, end, least, support, confidence, weighed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +256,11 @@ def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
     return node, order[first[node] + offset]
 
 
-def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firing]:
-    """Keep of each neuron at each position the longest pattern, then the one naming and activating most."""
+def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> Int64Array:
+    """Return the node where the pattern ends that counts of each neuron at each position, and the position.
+
+    (2, firings): that is the longest pattern, then the one naming and activating most, if it fires.
+    """
     import numpy as np
 
     ends = ~np.isnan(nodes.end[matches.node])
@@ -260,21 +271,30 @@ def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firin
     first = np.ones(len(node), np.bool_)
     first[1:] = (neuron[1:] != neuron[:-1]) | (position[1:] != position[:-1])
     first &= end >= threshold
-    node = node[first]
-    places = (column[first].tolist() for column in (neuron, position, end))
-    fields = (column[node].tolist() for column in (nodes.pre, nodes.least, nodes.support, nodes.confidence))
+    return np.stack([node[first], position[first]])
+
+
+def _firings(nodes: _Nodes, node: Int64Array, position: Int64Array) -> list[Firing]:
+    """Return the firings by the patterns that end at some nodes, and the positions where they do."""
+    fields = (
+        column[node].tolist()
+        for column in (
+            *(nodes.neuron, nodes.end, nodes.pre),
+            *(nodes.least, nodes.support, nodes.confidence),
+        )
+    )
     return [
         Firing(
             neuron,
-            position,
+            at,
             activation,
             end,
             _known(least),
             None if isnan(support) else int(support),
             _known(confidence),
         )
-        for neuron, position, activation, end, least, support, confidence in zip(
-            *places, *fields, strict=True
+        for at, neuron, activation, end, least, support, confidence in zip(
+            position.tolist(), *fields, strict=True
         )
     ]
 

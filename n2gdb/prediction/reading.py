@@ -14,7 +14,7 @@ from n2gdb.core.readings import Example, ReadingRecord, ReadToken, tokens_counte
 from n2gdb.core.reals import as_decimal
 from n2gdb.errors import QueryError
 from n2gdb.prediction.firing import Predictor
-from n2gdb.prediction.strength import predicted_activations
+from n2gdb.prediction.strength import log_odds_of, predicted_activations
 
 if TYPE_CHECKING:
     from n2gdb.core.arrays import Int64Array
@@ -129,22 +129,23 @@ def _foreseen_by_graph(neuron: ReadNeuron, tokens: Sequence[int]) -> list[_Fores
 def _weighed(neuron: ReadNeuron, evidence: UnitEvidence, tokens: Sequence[int]) -> list[_Foreseen]:
     from n2gdb.prediction.contributions import contributions
 
-    classes = neuron.token_classes
-    log_odds = evidence.log_odds(tokens, classes)
-    predicted = predicted_activations(log_odds, evidence.threshold, neuron.fire_threshold)
-    weights = contributions(evidence, tokens, classes)  # (depth + 1, position)
+    classes, threshold = neuron.token_classes, neuron.fire_threshold
+    log_odds = log_odds_of(evidence, neuron.graph, tokens, classes, threshold)
+    predicted = predicted_activations(log_odds, evidence.threshold, threshold)
     found = []
-    for position, activation in enumerate(predicted.tolist()):
-        if not math.isfinite(log_odds[position]):
+    for position, here in enumerate(contributions(evidence, tokens, classes)):
+        if here is None:
             found.append(_Foreseen(0.0))
             continue
-        here = weights[:, position].tolist()
-        excites = (0, *(depth for depth in range(1, len(here)) if here[depth] > 0))
+        excites = sorted({0, *(depth for depth, weight in here.fixed.items() if depth and weight > 0)})
+        against = {
+            depth for each in (here.fixed, here.anywhere) for depth in each if depth and each[depth] < 0
+        }
         found.append(
             _Foreseen(
-                as_decimal(activation),
+                as_decimal(float(predicted[position])),
                 tuple((depth, int(tokens[position - depth])) for depth in excites),
-                tuple(depth for depth in range(1, len(here)) if here[depth] < 0),
+                tuple(sorted(against)),
             )
         )
     return found

@@ -7,14 +7,18 @@ brought to their scale: what is predicted to fire reaches the fire threshold, an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from n2gdb.core.arrays import FloatArray
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["predicted_activations"]
+    from n2gdb.core.graph import NeuronGraph
+    from n2gdb.evidence.weights import UnitEvidence
+
+__all__ = ["log_odds_of", "predicted_activations"]
 
 #: The fire threshold is kept so far from 0 and from 1, whose log odds are infinite.
 _EDGE = 1e-6
@@ -43,3 +47,18 @@ def predicted_activations(
     below = np.nextafter(np.float32(fire_threshold), np.float32(0))
     activations: FloatArray = np.where(fires, np.maximum(found, least), np.minimum(found, below))
     return activations
+
+
+def log_odds_of(
+    evidence: UnitEvidence,
+    graph: NeuronGraph,
+    tokens: Sequence[int],
+    classes: Int64Array | None,
+    fire_threshold: float,
+) -> FloatArray:
+    """Return the log odds that a unit fires at every position of a text: (positions,) float32.
+
+    ``classes`` are as of ``UnitEvidence.log_odds``; the graph predicts a firing from ``fire_threshold`` on.
+    """
+    matched: BoolArray = graph.predict(tokens) >= fire_threshold
+    return evidence.log_odds(tokens, classes, matched)

@@ -110,6 +110,7 @@ EVIDENCE_FIGURES = pa.schema(
     [
         ("base", pa.float32()),  # log odds of firing before any weight
         ("evidence_threshold", pa.float32()),  # log odds from which a firing is predicted
+        ("graph_weight", pa.float32()),  # change of the log odds where the unit's graph predicts a firing
     ]
 )
 

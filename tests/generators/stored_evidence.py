@@ -26,7 +26,9 @@ def evidence_of(run: RunFolder) -> dict[int, Evidence]:
     for row in run.evidence().to_pylist():
         weights[row["unit"]][row["depth"], row["token"]] = row["weight"]
     return {
-        row["unit"]: Evidence(row["base"], row["evidence_threshold"], weights[row["unit"]])
+        row["unit"]: Evidence(
+            row["base"], row["evidence_threshold"], weights[row["unit"]], row["graph_weight"]
+        )
         for row in run.neurons().to_pylist()
         if row["evidence_threshold"] is not None
     }

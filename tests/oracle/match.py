@@ -312,7 +312,9 @@ def fired(
     world: World, model: Model, cut: Sequence[int], at: int | None, by: Predictor
 ) -> Iterator[tuple[Neuron, int, Match]]:
     """Yield the neurons of a model that are predicted to fire on a text, with positions."""
+    by_graph: dict[Neuron, set[int]] = defaultdict(set)
     for firing in firings(world.index[model], cut, at):
+        by_graph[firing.stored.neuron].add(firing.position)
         stored, pattern = firing.stored, firing.stored.pattern
         if by is Predictor.GRAPH or stored.neuron.evidence is None:
             importance = importance_of(pattern, ())
@@ -321,7 +323,8 @@ def fired(
             yield stored.neuron, firing.position, match
     for neuron in world.neurons if by is Predictor.EVIDENCE else ():
         if neuron.model is model and neuron.evidence is not None:
-            for each in foreseen(neuron.evidence, model.classes, cut, at, model.fire_threshold):
+            graph = by_graph.get(neuron, set())
+            for each in foreseen(neuron.evidence, model.classes, cut, at, model.fire_threshold, graph):
                 match = Match(None, (), each.activation, None, steps=each.steps)
                 yield neuron, each.position, match
 
@@ -336,11 +339,18 @@ def influenced_by(clause: Influenced, world: World) -> frozenset[Neuron]:
         for neuron in world.neurons:
             weights = {} if neuron.evidence is None or neuron.model is not model else neuron.evidence.weights
             if any(
-                each in named
-                and weight * sign > 0
-                and clause.nearest <= depth
-                and (clause.farthest is None or depth <= clause.farthest)
+                each in named and weight * sign > 0 and _reaches(depth, clause)
                 for (depth, each), weight in weights.items()
             ):
                 found.add(neuron)
     return frozenset(found)
+
+
+def _reaches(depth: int, clause: Influenced) -> bool:
+    """Tell whether a weight is at a place that a clause means; below zero, it is anywhere up to there."""
+    if depth >= 0:
+        return clause.nearest <= depth and (clause.farthest is None or depth <= clause.farthest)
+    return any(
+        place >= 1 and (clause.farthest is None or place <= clause.farthest)
+        for place in range(clause.nearest, -depth + 1)
+    )

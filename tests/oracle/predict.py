@@ -6,7 +6,7 @@ By a graph, the longest pattern that stands counts. By evidence, weights are add
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,14 +69,30 @@ def weights_of(evidence: Evidence, classes: Classes, token: int, depth: int) -> 
 
 
 def foreseen(
-    evidence: Evidence, classes: Classes, cut: Sequence[int], at: int | None, fire_threshold: float
+    evidence: Evidence,
+    classes: Classes,
+    cut: Sequence[int],
+    at: int | None,
+    fire_threshold: float,
+    by_graph: Collection[int],
 ) -> Iterator[Foreseen]:
-    """Yield where a unit is predicted to fire on a text, at all positions or at one."""
+    """Yield where a unit is predicted to fire on a text, at all positions or at one.
+
+    ``by_graph`` are the positions where its graph predicts a firing.
+    """
     for position in range(len(cut)) if at is None else [at]:
         if (0, cut[position]) not in evidence.weights:
             continue
         total = np.float32(evidence.base) + np.float32(evidence.weights[0, cut[position]])
         steps = [(0, cut[position])]
+        if position in by_graph:
+            total += np.float32(evidence.graph)
+        for reach in sorted({-depth for depth, _ in evidence.weights if depth < 0}, reverse=True):
+            near = set(cut[max(0, position - reach) : position])
+            anywhere = np.float32(0)
+            for token in sorted(near):
+                anywhere += np.float32(evidence.weights.get((-reach, token), 0.0))
+            total += anywhere
         for depth in range(1, min(evidence.deepest, position) + 1):
             token = cut[position - depth]
             weights = weights_of(evidence, classes, token, depth)

@@ -29,11 +29,15 @@ Classes = tuple[Mapping[int, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A unit's evidence; the weights are by depth and by token, or by the number of a class."""
+    """A unit's evidence; the weights are by depth and by token, or by the number of a class.
+
+    A depth below zero is anywhere in so many positions before; ``graph`` weighs a firing by the graph.
+    """
 
     base: float
     threshold: float
     weights: Mapping[tuple[int, int], float]
+    graph: float
 
     @property
     def deepest(self) -> int:

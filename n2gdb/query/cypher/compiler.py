@@ -181,9 +181,7 @@ def compile_influenced(
     """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters)
-    truths += [f"e.weight {_WEIGHS[clause.influence]}", f"e.depth >= {parameters.bind(clause.nearest)}"]
-    if clause.farthest is not None:
-        truths.append(f"e.depth <= {parameters.bind(clause.farthest)}")
+    truths += [f"e.weight {_WEIGHS[clause.influence]}", _at_places(clause, parameters)]
     tokens, kind = settled.influences[clause], "EVIDENCE]->(t:Token)"
     if classes is not None:
         truths.append(node_in("t.id", classes, parameters))
@@ -195,6 +193,15 @@ def compile_influenced(
         "\nRETURN n.id AS neuron, offset(id(t)) AS token",
         parameters.values,
     )
+
+
+def _at_places(clause: Influenced, parameters: Parameters) -> str:
+    """Return what holds of the depth of a weight; one below zero is anywhere in so many positions before."""
+    nearest = parameters.bind(clause.nearest)
+    exactly = f"e.depth >= {nearest}"
+    if clause.farthest is not None:
+        exactly += f" AND e.depth <= {parameters.bind(clause.farthest)}"
+    return f"({exactly} OR e.depth <= -{nearest})" if clause.nearest else f"({exactly})"
 
 
 def compile_count(settled: Settled) -> Compiled:
