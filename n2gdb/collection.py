@@ -141,14 +141,15 @@ class NeuronCollection(NeuronSource):
     def report(self, model: str | None = None) -> Answer[LayerScores]:
         """Return how well graphs predict a model's neurons: a row for each layer and what predicts.
 
-        What predicts is ``n2g``, the stored graph, and what it is compared with; the last rows, without a
-        layer, are means over all layers. It is the table of ``n2gdb report``. Raises UnknownNameError.
+        What predicts is ``evidence``, ``n2g``, the stored graph, and what they are compared with, on held-out
+        text or on the test half of the top examples; the last rows, without a layer, are means over all
+        layers. It is the table of ``n2gdb report``. Raises UnknownNameError.
         """
         from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 
         owner = self.model(model)
         scores = read_layer_scores(self.connection, owner.number, owner.name)
-        columns = ("layer", "predictor", "neurons", "precision", "recall", "f1", "nodes")
+        columns = ("text", "layer", "predictor", "neurons", "precision", "recall", "f1", "nodes")
         return answer_of((*scores, *mean_over_layers(scores)), columns)
 
     def _part(self, model: str | None, layer: int | None) -> tuple[ModelInfo, int | None]:

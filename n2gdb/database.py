@@ -173,7 +173,7 @@ class Database(NeuronCollection):
         >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
         [('L4N137', 0.62), ('L4N12', 0.44)]
         """
-        from n2gdb.similarity.neurons import read_metric, similar_neurons
+        from n2gdb.similarity.neurons import quality_columns, read_metric, similar_neurons
 
         found = similar_neurons(
             self.connection.rows,
@@ -184,7 +184,9 @@ class Database(NeuronCollection):
             within=None if within is None else self.model(within).number,
             limit=None if k is None else arguments.whole("k", k),
         )
-        return answer_of(found, ("neuron", *self._model_column("model"), "f1", "similarity", "size"))
+        return answer_of(
+            found, ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
+        )
 
     def pairs(
         self,

@@ -148,6 +148,13 @@ class Neuron:
         return read_token_classes(self._database.connection, self._database.model(self.model).number)
 
     @property
+    def activating_tokens(self) -> tuple[WeighedToken, ...]:
+        """The tokens on which it may fire by its evidence, the likeliest first; empty without evidence."""
+        return tuple(
+            sorted((each for each in self._weighed if each.depth == 0), key=lambda each: -each.weight)
+        )
+
+    @property
     def excited_by(self) -> tuple[WeighedToken, ...]:
         """The context that makes it fire sooner, the strongest first; empty without evidence.
 

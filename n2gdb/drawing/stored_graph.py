@@ -21,10 +21,11 @@ class StoredGraph(NeuronGraph):
     def of(cls, graph: NeuronGraph, texts: Callable[[Iterable[int]], Mapping[int, str]]) -> StoredGraph:
         """Give a graph the texts of its tokens."""
         columns = (graph.token, graph.depth, graph.parent, graph.importance, graph.end)
-        return cls(*columns, texts=texts)
+        return cls(*columns, graph.support, graph.confidence, texts=texts)
 
     def __reduce__(self) -> tuple[Callable[..., StoredGraph], tuple[NeuronGraph, Mapping[int, str]]]:
-        plain = NeuronGraph(self.token, self.depth, self.parent, self.importance, self.end)
+        columns = (self.token, self.depth, self.parent, self.importance, self.end)
+        plain = NeuronGraph(*columns, self.support, self.confidence)
         return _unpickled, (plain, dict(self.texts(set(self.token.tolist()))))
 
     def _repr_svg_(self) -> str:

@@ -26,7 +26,18 @@ _LONGEST, _MOST_ROWS = 8_000, 200
 _SORTABLE = ("neuron", *FIELDS)
 
 #: Columns that a page draws as bars.
-_DRAWN = frozenset({"f1", "precision", "recall", "similarity"})
+_DRAWN = frozenset(
+    {
+        "heldout_f1",
+        "heldout_precision",
+        "heldout_recall",
+        "f1",
+        "precision",
+        "recall",
+        "similarity",
+        "confidence",
+    }
+)
 
 
 def answer_query(

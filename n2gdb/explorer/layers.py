@@ -79,6 +79,8 @@ def describe_layer(database: Database, layer: int, name: str | None) -> dict[str
         "layer": layer,
         "neurons": found.neurons,
         "states": {"live": found.neurons - dead - unpredicted, "unpredicted": unpredicted, "dead": dead},
+        "mean_heldout_f1": found.mean_heldout_f1,
+        "heldout_judged": found.heldout_judged,
         "mean_f1": found.mean_f1,
         "mean_precision": found.mean_precision,
         "mean_recall": found.mean_recall,
@@ -150,11 +152,13 @@ def _neurons(
     return [
         {
             "neuron": str(neuron_of(database.models(), key)[1]),
+            "heldout_f1": heldout,
+            "heldout_firings": firings,
             "f1": f1,
             "n_patterns": patterns,
             "polysemy": polysemy,
         }
-        for key, f1, patterns, polysemy in outstanding_neurons(
+        for key, heldout, firings, f1, patterns, polysemy in outstanding_neurons(
             database.connection, model, layer, by, _NEURONS
         )
     ]

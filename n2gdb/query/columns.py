@@ -21,7 +21,7 @@ COLUMN_KINDS: Mapping[str, Kind] = {
     ),
     **dict.fromkeys(("role", "token", "predictor", "text", "step", "cypher", "parameters"), Kind.CHOICE),
     **dict.fromkeys(("size", "count", "rows", "neurons"), Kind.WHOLE),
-    **dict.fromkeys(("similarity", "milliseconds", "nodes", "base_rate"), Kind.REAL),
+    **dict.fromkeys(("similarity", "milliseconds", "nodes", "base_rate", "f1_low", "f1_high"), Kind.REAL),
     "group": Kind.CHOICE,  # of a count by layer whole numbers, which that answer says
 }
 

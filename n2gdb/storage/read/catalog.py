@@ -92,7 +92,8 @@ class LayerFigures:
     """Figures of one layer of one model.
 
     The means are over judged neurons: those whose test examples hold a firing. One whose graph predicts
-    none counts as 0; a dead one is counted apart.
+    none counts as 0; a dead one is counted apart. ``mean_heldout_f1`` is over the ``heldout_judged`` that
+    fire on held-out text, of what predicts them by default; None where no text was held out.
     """
 
     model: str
@@ -105,6 +106,8 @@ class LayerFigures:
     mean_precision: float | None
     mean_recall: float | None
     mean_f1: float | None
+    heldout_judged: int
+    mean_heldout_f1: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,19 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
         " sum(CASE WHEN n.state = 'dead' THEN 1 ELSE 0 END),"
         " sum(CASE WHEN n.state = 'unpredicted' THEN 1 ELSE 0 END),"
         f" sum(n.n_patterns), count(n.f1), {settled('avg(n.precision)')}, {settled('avg(n.recall)')},"
-        f" {settled('avg(n.f1)')}"
+        f" {settled('avg(n.f1)')}, count(n.heldout_f1), {settled('avg(n.heldout_f1)')}"
         " ORDER BY n.model, n.layer"
     )
     names = {model.number: model.name for model in models}
     layers = tuple(
-        LayerFigures(names[number], layer, *(int(count) for count in counts), *means)
-        for number, layer, *counts, means in ((*row[:7], row[7:]) for row in rows)
+        LayerFigures(
+            *(names[number], layer),
+            *(int(count) for count in (neurons, dead, unpredicted, patterns, judged)),
+            *means,
+            int(held),
+            heldout,
+        )
+        for number, layer, neurons, dead, unpredicted, patterns, judged, *means, held, heldout in rows
     )
     size = connection.path.stat().st_size
     return Inventory(connection.path, size, SCHEMA_VERSION, models, layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.storage.connection import Connection
 
 __all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1"]
@@ -37,18 +38,23 @@ def frequent_tokens(connection: Connection, model: int, layer: int, most: int) -
 
 def outstanding_neurons(
     connection: Connection, model: int, layer: int, by: Literal["f1", "polysemy"], most: int
-) -> list[tuple[int, float | None, int, int]]:
-    """Return key, F1, patterns and behaviours of the neurons with the most of something.
+) -> list[tuple[int, float | None, int | None, float | None, int, int]]:
+    """Return key, held-out F1 and firings, F1, patterns and behaviours of the neurons with the most of something.
 
+    The best are those with the largest F1 on held-out text, judged on enough firings there, then the others.
     Of equals, those with more patterns come first.
     """
+    best = (
+        f"CASE WHEN n.heldout_firings >= {FEW_FIRINGS} THEN 0 ELSE 1 END, n.heldout_f1 IS NULL,"
+        " n.heldout_f1 DESC, n.f1 DESC"
+    )
     rows = connection.rows(
         f"{_LAYER} AND n.{by} IS NOT NULL AND n.n_patterns > 0"
-        " RETURN n.id, n.f1, n.n_patterns, n.polysemy"
-        f" ORDER BY n.{by} DESC, n.n_patterns DESC, n.id LIMIT $most",
+        " RETURN n.id, n.heldout_f1, n.heldout_firings, n.f1, n.n_patterns, n.polysemy"
+        f" ORDER BY {best if by == 'f1' else f'n.{by} DESC'}, n.n_patterns DESC, n.id LIMIT $most",
         {"model": model, "layer": layer, "most": most},
     )
-    return [(key, f1, patterns, polysemy) for key, f1, patterns, polysemy in rows]
+    return [tuple(row) for row in rows]
 
 
 def neighbours(connection: Connection, model: int, layer: int, key: int) -> tuple[int | None, int | None]:
