@@ -31,7 +31,8 @@ _LABELS = {
 _TEXTS = {"test": "test examples", "heldout": "held-out text"}
 _RULE = (
     "means over the neurons that fire on the text (dead and unjudged ones apart); one of which nothing is "
-    "predicted counts 0; evidence, over those that have it; behind F1, the 95 % interval of its mean, from resampling the neurons"
+    "predicted counts 0; evidence over those that have it; behind F1, the 95 % interval of its mean, from "
+    "resampling the neurons"
 )
 
 

@@ -79,7 +79,7 @@ class NeuronPair:
 
 
 def quality_columns(found: Sequence[SimilarNeuron]) -> tuple[str, ...]:
-    """Return the columns that say how well these neurons are predicted: on held-out text, where that is known."""
+    """Return the columns that say how well neurons are predicted: on held-out text, where that is known."""
     known = any(each.heldout_firings is not None for each in found)
     return ("heldout_f1", "heldout_firings") if known else ("f1",)
 

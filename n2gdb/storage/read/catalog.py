@@ -162,11 +162,10 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
     names = {model.number: model.name for model in models}
     layers = tuple(
         LayerFigures(
-            *(names[number], layer),
-            *(int(count) for count in (neurons, dead, unpredicted, patterns, judged)),
+            *(names[number], layer, int(neurons), int(dead), int(unpredicted), int(patterns), int(judged)),
             *means,
-            int(held),
-            heldout,
+            heldout_judged=int(held),
+            mean_heldout_f1=heldout,
         )
         for number, layer, neurons, dead, unpredicted, patterns, judged, *means, held, heldout in rows
     )

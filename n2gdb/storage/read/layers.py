@@ -39,7 +39,7 @@ def frequent_tokens(connection: Connection, model: int, layer: int, most: int) -
 def outstanding_neurons(
     connection: Connection, model: int, layer: int, by: Literal["f1", "polysemy"], most: int
 ) -> list[tuple[int, float | None, int | None, float | None, int, int]]:
-    """Return key, held-out F1 and firings, F1, patterns and behaviours of the neurons with the most of something.
+    """Return the neurons with the most of something: key, held-out F1 and firings, F1, patterns, behaviours.
 
     The best are those with the largest F1 on held-out text, judged on enough firings there, then the others.
     Of equals, those with more patterns come first.
