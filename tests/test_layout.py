@@ -90,6 +90,7 @@ INGEST = {
     "n2gdb.ingest.inference": {"n2gdb.ingest.models"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
     "n2gdb.ingest.n2g": {
+        "n2gdb.evidence",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
@@ -98,6 +99,8 @@ INGEST = {
     },
     "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.evidence"},
     "n2gdb.ingest.workers": {
+        "n2gdb.evidence",
+        "n2gdb.ingest.evidence",
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",

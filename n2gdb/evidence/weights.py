@@ -54,17 +54,29 @@ class UnitEvidence:
         total = np.full(len(text), -np.inf, np.float32)
         own = self.depth == 0
         place, hit = _find(self.token[own], text)
-        total[hit] = self.base + self.weight[own][place[hit]]
-        candidates = np.flatnonzero(hit)
-        for depth in np.unique(self.depth[~own]).tolist():
+        position = np.flatnonzero(hit)
+        total[position] = self.log_odds_at(text, position, self.weight[own][place[hit]], classes)
+        return total
+
+    def log_odds_at(
+        self, text: Int64Array, position: Int64Array, own: FloatArray, classes: Int64Array | None = None
+    ) -> FloatArray:
+        """Return the log odds of firing at some positions where activating tokens stand: (some,) float32.
+
+        ``own`` has the weight of the token at each of them: (some,).
+        """
+        import numpy as np
+
+        total = (self.base + own).astype(np.float32)
+        for depth in np.unique(self.depth[self.depth > 0]).tolist():
             there = self.depth == depth
             known, weight = self.token[there], self.weight[there]
-            position = candidates[candidates >= depth]
-            before = text[position - depth]
-            position, before = position[before >= 0], before[before >= 0]
+            row = np.flatnonzero(position >= depth)
+            before = text[position[row] - depth]
+            row, before = row[before >= 0], before[before >= 0]
             for named in (before, *(() if classes is None else classes[:, before])):
                 place, hit = _find(known, named)
-                total[position[hit]] += weight[place[hit]]
+                total[row[hit]] += weight[place[hit]]
         return total
 
     def fires(

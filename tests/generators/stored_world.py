@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName, mlp_name
+from n2gdb.storage.schema import EVIDENCE_FIGURES
 from n2gdb.storage.shards import RunFolder, run_folders
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
@@ -64,7 +65,8 @@ def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
     for row in run.neurons().sort_by("unit").to_pylist():
         name = mlp_name(row.pop("unit"))
         graph = graphs.get(name, NeuronGraph.empty())
-        yield Neuron(model, name, row | counted(graph), graph)
+        fields = {field: value for field, value in row.items() if field not in EVIDENCE_FIGURES.names}
+        yield Neuron(model, name, fields | counted(graph), graph)
 
 
 def _graphs(nodes: pa.Table) -> dict[NeuronName, NeuronGraph]:

@@ -15,6 +15,7 @@ from n2gdb.core.tokens import normalise
 from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.columns import LEARNED
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import token_classes
 from tests.oracle.behaviours import counted
@@ -93,7 +94,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         runs.append(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            stored = {field: value for field, value in rows[name].items() if field != "unit"}
+            stored = {field: value for field, value in rows[name].items() if field in LEARNED}
             statistics = stored | counted(graphs[name])
             neurons.append(Neuron(model, name, statistics, graphs[name], effects.get(name, {})))
     path = folder / "world.n2gdb"
