@@ -136,7 +136,8 @@ class Recorder:
         activations (position, unit) float32; what is zero, negative or NaN is no activation, and a position
         where none counts is -inf for every unit.
         """
-        self._raise_maximum(activations.amax(dim=0).clamp(min=0).cpu().numpy())
+        largest = activations.amax(dim=0).clamp(min=0) + 0.0  # no negative zero, whose bits are no bin's
+        self._raise_maximum(largest.cpu().numpy())
         least = torch.from_numpy(_edges(self._maximum)[:, 0]).to(activations.device)
         flat = _true(activations >= least)
         value = activations.reshape(-1)[torch.from_numpy(flat).to(activations.device)].cpu().numpy()

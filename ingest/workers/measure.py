@@ -25,7 +25,7 @@ from n2gdb.ingest.n2g.learn import Block, normalised
 from n2gdb.ingest.scan.record import ActivationRecord
 from n2gdb.storage.shards import RunFolder
 
-__all__ = ["Ground", "Measured", "ground_of", "measure_piece"]
+__all__ = ["Findings", "Ground", "ground_of", "measure_piece"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +39,13 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class Findings:
     """What was measured of a piece's units; lists are (unit,)."""
 
     graphs: list[NeuronGraph]  # with support and confidence
     evidence: list[UnitEvidence | None]
     by_evidence: list[Verdict]
-    """How evidence does on the test examples, or the graph of a unit without; empty where none was learned."""
+    """How evidence does on the test examples, or the graph of a unit without; empty if none was learned."""
     heldout: dict[str, list[Verdict]]
     """How each predictor does on held-out text, evidence as above; empty where there is none."""
     record: ActivationRecord
@@ -82,7 +82,7 @@ def measure_piece(
     record: ActivationRecord,
     firings: Mapping[int, IndexArray],
     config: N2GConfig,
-) -> Measured:
+) -> Findings:
     """Measure the units of a block; window, train (unit, example); ``firings`` on held-out text by unit.
 
     ``verdicts`` are of the graphs on the test examples.
@@ -111,7 +111,7 @@ def measure_piece(
             found = _on_heldout(ground, graphs[row], evidence[row], block, row, train[row], where, config)
             for name, verdict in found.items():
                 heldout.setdefault(name, []).append(verdict)
-    return Measured(graphs, evidence, by_evidence, heldout, record)
+    return Findings(graphs, evidence, by_evidence, heldout, record)
 
 
 def _on_examples(

@@ -15,7 +15,7 @@ from n2gdb.ingest.n2g.learn import Block
 from n2gdb.ingest.n2g.records import TRACE_AFTER, TRACE_BEFORE, figures, neuron_rows, scores_table
 from n2gdb.ingest.scan.record import ActivationRecord, position_hash
 from n2gdb.ingest.sources.places import UnitPlaceOf
-from n2gdb.ingest.workers.measure import Measured
+from n2gdb.ingest.workers.measure import Findings
 from n2gdb.storage import schema
 
 __all__ = ["evidence_table", "measured_scores", "neurons_table", "range_table", "records_table"]
@@ -31,7 +31,7 @@ def neurons_table(
     block: Block,
     units: UnitPlaceOf,
     verdicts: Sequence[Verdict],
-    measured: Measured,
+    measured: Findings,
     density: FloatArray,
 ) -> pa.Table:
     """Every statistic of a block's units: ``schema.NEURONS``; density (unit,)."""
@@ -47,7 +47,7 @@ def neurons_table(
     return pa.Table.from_pylist(rows, schema.NEURONS)
 
 
-def measured_scores(block: Block, units: UnitPlaceOf, measured: Measured) -> pa.Table:
+def measured_scores(block: Block, units: UnitPlaceOf, measured: Findings) -> pa.Table:
     """How evidence does on test examples, and every predictor on held-out text: ``schema.SCORES``."""
     by_text = {("test", "evidence"): measured.by_evidence} if measured.by_evidence else {}
     by_text |= {("heldout", name): verdicts for name, verdicts in measured.heldout.items()}
