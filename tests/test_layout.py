@@ -100,6 +100,7 @@ INGEST = {
     "n2gdb.ingest.inference": {"n2gdb.ingest.models"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
     "n2gdb.ingest.n2g": {
+        "n2gdb.evidence",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
@@ -108,6 +109,8 @@ INGEST = {
     },
     "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.evidence"},
     "n2gdb.ingest.workers": {
+        "n2gdb.evidence",
+        "n2gdb.ingest.evidence",
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",

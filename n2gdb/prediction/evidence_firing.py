@@ -1,8 +1,8 @@
 """Firing by evidence: which units fire on a text by their weighed tokens, all at once, without the model.
 
 A unit can fire only where one of its activating tokens stands. For all of these places together weights are
-added, in float32 and in the order of ``UnitEvidence.log_odds``: where the unit's graph fires too, those of
-tokens anywhere before, then depth by depth those of the token that stands there and of its classes.
+added, in float32 and in the order of ``UnitEvidence.log_odds``: those of tokens anywhere before, then depth
+by depth those of the token that stands there and of its classes, and last where the unit's graph fires too.
 """
 
 from __future__ import annotations
@@ -257,8 +257,6 @@ def _fired(weights: _Weights, text: Int64Array, at: Int64Array, threshold: float
     row -= np.repeat(np.cumsum(count) - count, count)
     rank = weights.owner[row]
     total = weights.base[rank] + weights.own[row]
-    fires_too = np.isin(rank * len(text) + position, weights.matched)
-    total[fires_too] += weights.graph[rank[fires_too]]
     met: list[tuple[int, Int64Array, FloatArray]] = []
     for part in weights.parts:
         if part.depth < 0:
@@ -271,6 +269,8 @@ def _fired(weights: _Weights, text: Int64Array, at: Int64Array, threshold: float
         here, weight = here[hit], part.weight[place[hit]]
         total[here] += weight
         met.append((part.depth, here, weight))
+    by_graph = np.isin(rank * len(text) + position, weights.matched)
+    total[by_graph] += weights.graph[rank[by_graph]]
     fires = np.flatnonzero(total >= weights.threshold[rank])
     activation = predicted_activations(total[fires], weights.threshold[rank[fires]], threshold)
     excites = _exciting(met, fires)

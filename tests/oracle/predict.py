@@ -85,8 +85,6 @@ def foreseen(
             continue
         total = np.float32(evidence.base) + np.float32(evidence.weights[0, cut[position]])
         steps = [(0, cut[position])]
-        if position in by_graph:
-            total += np.float32(evidence.graph)
         for reach in sorted({-depth for depth, _ in evidence.weights if depth < 0}, reverse=True):
             near = set(cut[max(0, position - reach) : position])
             anywhere = np.float32(0)
@@ -100,6 +98,8 @@ def foreseen(
                 total += np.float32(weight)
             if sum(weights) > 0:
                 steps.append((depth, token))
+        if position in by_graph:
+            total += np.float32(evidence.graph)
         if total >= np.float32(evidence.threshold):
             yield Foreseen(position, _strength(total, evidence.threshold, fire_threshold), tuple(steps))
 

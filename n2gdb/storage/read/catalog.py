@@ -162,12 +162,21 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
     names = {model.number: model.name for model in models}
     layers = tuple(
         LayerFigures(
-            *(names[number], layer, int(neurons), int(dead), int(unpredicted), int(patterns), int(judged)),
-            *means,
+            model=names[number],
+            layer=layer,
+            neurons=int(neurons),
+            dead=int(dead),
+            unpredicted=int(unpredicted),
+            patterns=int(patterns),
+            judged=int(judged),
+            mean_precision=precision,
+            mean_recall=recall,
+            mean_f1=f1,
             heldout_judged=int(held),
             mean_heldout_f1=heldout,
         )
-        for number, layer, neurons, dead, unpredicted, patterns, judged, *means, held, heldout in rows
+        for number, layer, neurons, dead, unpredicted, patterns, judged, *rest in rows
+        for precision, recall, f1, held, heldout in (rest,)
     )
     size = connection.path.stat().st_size
     return Inventory(connection.path, size, SCHEMA_VERSION, models, layers)
