@@ -20,7 +20,7 @@ COLUMN_KINDS: Mapping[str, Kind] = {
         ("neuron", "model", "path", "first", "first_model", "second", "second_model"), Kind.CHOICE
     ),
     **dict.fromkeys(("role", "token", "predictor", "text", "step", "cypher", "parameters"), Kind.CHOICE),
-    **dict.fromkeys(("size", "count", "rows", "neurons"), Kind.WHOLE),
+    **dict.fromkeys(("size", "count", "rows", "least_rows", "most_rows", "reads", "neurons"), Kind.WHOLE),
     **dict.fromkeys(("similarity", "milliseconds", "nodes", "base_rate"), Kind.REAL),
     "group": Kind.CHOICE,  # of a count by layer whole numbers, which that answer says
 }

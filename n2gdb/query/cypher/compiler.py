@@ -93,7 +93,7 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
 
     Rows: Neuron.id, the largest activation and the largest importance of its matches.
     """
-    for form in (form for clause in settled.matched for form in settled.forms[clause]):
+    for form in settled.matched_forms:
         parameters = Parameters()
         ranked = "importance" in ranked_fields(settled.query.order)
         rows = match_clause(form, "", split(settled.query.where).match, parameters, importance=ranked)

@@ -36,6 +36,7 @@ __all__ = [
     "column",
     "compares_match_with_neuron",
     "condition_text",
+    "fields_of",
     "grows_with_activation",
     "mentions",
     "mentions_match",
@@ -87,12 +88,12 @@ def grows_with_activation(conditions: Iterable[Formula[Condition]]) -> bool:
 
 def mentions_neuron(formula: Formula[Condition]) -> bool:
     """Whether a condition looks at the neuron's own fields."""
-    return any(not FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
+    return any(not FIELDS[name].of_match for name in fields_of(formula))
 
 
 def mentions_match(formula: Formula[Condition]) -> bool:
     """Whether a condition looks at a match's fields."""
-    return any(FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
+    return any(FIELDS[name].of_match for name in fields_of(formula))
 
 
 def column(name: str) -> str:
@@ -102,7 +103,7 @@ def column(name: str) -> str:
 
 def mentions(formula: Formula[Condition], field: str) -> bool:
     """Whether a condition looks at this field."""
-    return any(field in fields_in(leaf) for leaf in _leaves(formula))
+    return field in fields_of(formula)
 
 
 def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
@@ -186,15 +187,15 @@ def _conjuncts(formula: Formula[Condition]) -> Iterator[Formula[Condition]]:
         yield formula
 
 
-def _leaves(formula: Formula[Condition]) -> Iterator[Condition]:
+def fields_of(formula: Formula[Condition]) -> set[str]:
+    """Return the names of the fields that a condition looks at."""
     match formula:
         case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _leaves(operand)
+            return {name for operand in operands for name in fields_of(operand)}
         case Not(operand):
-            yield from _leaves(operand)
+            return fields_of(operand)
         case _:
-            yield formula
+            return set(fields_in(formula))
 
 
 def _grows(formula: Formula[Condition]) -> bool:
@@ -204,4 +205,4 @@ def _grows(formula: Formula[Condition]) -> bool:
         case Comparison("activation", operator, _):
             return operator in (Operator.MORE, Operator.MORE_EQUAL)
         case _:
-            return all("activation" not in fields_in(leaf) for leaf in _leaves(formula))
+            return "activation" not in fields_of(formula)

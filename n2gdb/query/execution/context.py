@@ -1,4 +1,4 @@
-"""What an open database gives to whoever answers a question with it."""
+"""Per-query context: runs statements, resolves names, records the steps of an answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from n2gdb.core.units import UnitName
 from n2gdb.grammar.ast import NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
+from n2gdb.query.cypher.estimates import Estimate, Finds
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
@@ -34,10 +35,12 @@ Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 class Stage:
     """One step of how a query is answered: a statement with its parameters, or work done in Python.
 
-    ``rows`` and ``milliseconds`` are None where the step was not run.
+    ``rows`` and ``milliseconds`` are None where the step was not run. ``estimate`` says how many rows it
+    gives as far as that is known without running it; None where nothing is known.
 
-    >>> [stage.step for stage in db.query("EXPLAIN neurons WHERE f1 >= 0.6")][0]
-    'find and order the neurons'
+    >>> stage = db.query("EXPLAIN neurons MATCHING 'other'")[-2]
+    >>> stage.step, str(stage.estimate), stage.rows
+    ('find and order the neurons', '3 rows', None)
     """
 
     step: str
@@ -45,11 +48,13 @@ class Stage:
     parameters: Mapping[str, object] | None = field(default=None, hash=False)
     rows: int | None = None
     milliseconds: float | None = None
+    estimate: Estimate | None = None
+    finds: Finds | None = field(default=None, repr=False, hash=False, compare=False)
 
     @classmethod
-    def of(cls, step: str, compiled: Compiled) -> Stage:
-        """Return the step that runs a statement."""
-        return cls(step, compiled.cypher, compiled.parameters)
+    def of(cls, step: str, compiled: Compiled, finds: Finds) -> Stage:
+        """Return the step that runs a statement, whose rows are what it ``finds``."""
+        return cls(step, compiled.cypher, compiled.parameters, finds=finds)
 
     def as_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
@@ -57,6 +62,9 @@ class Stage:
             "step": self.step,
             "cypher": self.cypher,
             "parameters": None if self.parameters is None else dict(self.parameters),
+            "least_rows": None if self.estimate is None else self.estimate.least,
+            "most_rows": None if self.estimate is None else self.estimate.most,
+            "reads": None if self.estimate is None else self.estimate.reads,
             "rows": self.rows,
             "milliseconds": self.milliseconds,
         }

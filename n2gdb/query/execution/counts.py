@@ -12,13 +12,10 @@ from n2gdb.grammar.ast import Grouping
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import count_neurons, find
 from n2gdb.query.execution.patterns import count_patterns
-from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan
+from n2gdb.query.execution.plan import ROLES, CountPlan, NeuronPlan, PatternPlan
 from n2gdb.query.execution.rows import read_neurons
 
 __all__ = ["GroupCount", "count_groups"]
-
-#: Rows that tell the tokens of a role: the relationship that has them.
-_ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +36,10 @@ class GroupCount:
 
 def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
     """Count what a query finds, by its group: models and layers in order, tokens the most frequent first."""
-    if plan.by in _ROLES:
+    if plan.by in ROLES:
         from n2gdb.query.execution.role_counts import count_in_role  # numpy loads longer than most answers
 
-        roles = count_in_role(session, plan, _ROLES[plan.by])
+        roles = count_in_role(session, plan, ROLES[plan.by])
         return [GroupCount(*each) for each in sorted(roles.items(), key=lambda each: (-each[1], each[0]))]
     if plan.by is None:
         return [GroupCount(None, _total(session, plan.counted))]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from n2gdb.core.units import token_key
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     Clause,
@@ -20,11 +21,14 @@ from n2gdb.grammar.ast import (
     Formula,
     Matching,
     Mentioning,
+    Query,
     SimilarTo,
     Writing,
 )
 from n2gdb.query.cypher.breadth import is_scanned
 from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
+from n2gdb.query.cypher.estimates import ComparedRows, NeuronRows, NodeRows, PatternRows
+from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
 from n2gdb.query.execution.context import Rows, Session, Stage
@@ -33,7 +37,7 @@ from n2gdb.query.execution.rows import Known, Place, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.token_sets import is_listable, mask
+from n2gdb.query.semantics.token_sets import Among, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
@@ -41,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns", "require_effects"]
 
-_SCANNED = "walk the paths of the tries, as several steps may take many tokens"
 _FIRING = "read the patterns that may match the text"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
@@ -104,10 +107,13 @@ class _OfPatterns:
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
         if compares_match_with_neuron(settled.query.where):
-            return tuple(Stage.of(_JOINED, each) for each in compile_joined(settled, clause))
+            joined = zip(compile_joined(settled, clause), settled.forms[clause], strict=True)
+            return tuple(Stage.of(_JOINED, each, NeuronRows(settled, form=form)) for each, form in joined)
         if is_scanned(settled, clause):
-            return (Stage(_SCANNED),)
-        return (Stage.of(_ONE_CLAUSE, compile_neurons(settled, clause)),)
+            from n2gdb.query.execution.path_scan import scan_steps
+
+            return tuple(scan_steps(session, settled, clause))
+        return (Stage.of(_ONE_CLAUSE, compile_neurons(settled, clause), NeuronRows(settled, clause)),)
 
     def work_out(self, session: Session, settled: Settled, clause: PatternClause) -> WorkedOut:
         if compares_match_with_neuron(settled.query.where):
@@ -137,8 +143,14 @@ class _OfPatterns:
         clause: PatternClause,
         conditions: Sequence[Formula[Condition]],
     ) -> tuple[Stage, ...]:
-        statements = (pattern_statement(settled, form, conditions) for form in settled.forms[clause])
-        return tuple(Stage.of("find the patterns", each) for each in statements)
+        return tuple(
+            Stage.of(
+                "find the patterns",
+                pattern_statement(settled, form, conditions),
+                PatternRows(settled, form, conditions),
+            )
+            for form in settled.forms[clause]
+        )
 
     def matches(
         self,
@@ -163,11 +175,18 @@ class _Firing:
     def steps(self, session: Session, settled: Settled, clause: FiringOn) -> tuple[Stage, ...]:
         from n2gdb.prediction.firing import firing_statements
 
-        return tuple(
-            Stage(_FIRING, cypher, given)
-            for number, cut in _cuts(session, settled, clause).items()
-            for cypher, given in firing_statements(cut, number, _positions(clause, cut))
-        )
+        steps = []
+        for number, cut in _cuts(session, settled, clause).items():
+            positions = _positions(clause, cut)
+            fired = cut if positions is None else [cut[position] for position in positions]
+            anyone = replace(settled, query=Query(), model=number)
+            finds = [
+                NodeRows(anyone, "ACTIVATES_ON", (_among(number, fired),), is_whole=True),
+                NodeRows(anyone, "CONTEXT", (_among(number, cut),)),
+            ]
+            for (cypher, given), found in zip(firing_statements(cut, number, positions), finds, strict=False):
+                steps.append(Stage(_FIRING, cypher, given, finds=found))
+        return tuple(steps)
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
         fired: dict[int, list[Firing]] = {}
@@ -241,8 +260,8 @@ class _Similarity(_Unmatched):
     scores: bool = True
 
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
-        session.neuron(clause.neuron, settled.query.model)
-        return (Stage(f"compare with {clause.neuron}"),)
+        named = session.neuron(clause.neuron, settled.query.model)
+        return (Stage(f"compare with {clause.neuron}", finds=ComparedRows(named)),)
 
     def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
         named = session.neuron(clause.neuron, settled.query.model)
@@ -257,7 +276,9 @@ class _Writing(_Unmatched):
     scores = False
 
     def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
-        return (Stage.of(_WRITERS, compile_written(settled, clause)),)
+        tokens = settled.written[clause]
+        found = NodeRows(settled, WRITES[clause.effect], (tokens,), is_whole=True)
+        return (Stage.of(_WRITERS, compile_written(settled, clause), found),)
 
     def work_out(self, session: Session, settled: Settled, clause: Writing) -> WorkedOut:
         rows = session.run(_WRITERS, compile_written(settled, clause))
@@ -363,6 +384,10 @@ def _cuts(session: Session, settled: Settled, clause: FiringOn) -> dict[int, tup
         with placed(clause.token_at):
             raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
     return reached
+
+
+def _among(model: int, tokens: Iterable[int]) -> Among:
+    return Among(tuple(sorted({token_key(model, token) for token in tokens})))
 
 
 def _positions(clause: FiringOn, cut: Sequence[int]) -> list[int] | None:

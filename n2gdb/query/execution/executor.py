@@ -12,6 +12,7 @@ from typing import Any
 from n2gdb.grammar.ast import And, Clause, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, R, answer_of
+from n2gdb.query.cypher.estimates import Estimator
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
@@ -33,7 +34,7 @@ __all__ = ["answer", "count", "execute"]
 
 _NEURON_COLUMNS = ("neuron", "f1", "activation", "path")
 _TOKEN_COLUMNS = ("token", "activation", "importance", "n_patterns")
-_STAGE_COLUMNS = ("step", "rows", "milliseconds", "cypher", "parameters")
+_STAGE_COLUMNS = ("step", "least_rows", "most_rows", "reads", "rows", "milliseconds", "cypher", "parameters")
 _SCORED_COLUMNS = ("neuron", "f1", "similarity", "size")
 _PATTERN_COLUMNS = ("neuron", "f1", "activation", "importance", "path")
 
@@ -41,18 +42,19 @@ _PATTERN_COLUMNS = ("neuron", "f1", "activation", "importance", "path")
 def answer(session: Session, statement: Statement) -> Answer[Any]:
     """Answer a statement; records are of the kind that it asks for.
 
-    EXPLAIN answers with the steps of the plan, none of them run; PROFILE runs it, and answers with the steps
-    as they were taken. Raises UnknownNameError where it names a neuron or a model that is not there,
-    QueryError where it asks for what cannot be answered.
+    EXPLAIN answers with the steps of the plan, none of them run, and how many rows each is expected to give.
+    PROFILE runs the plan, and answers with the steps as they were taken, beside what was expected of them.
+    Raises UnknownNameError where the statement names a neuron or a model that is not there, QueryError where
+    it asks for what cannot be answered.
     """
     with shown_in(statement.source):
         plan = plan_statement(session, statement)
         if statement.mode is Mode.EXPLAIN:
-            return answer_of([*_meanings(session, plan), *steps_of(plan)], _STAGE_COLUMNS)
+            return answer_of([*_meanings(session, plan), *_estimated(session, plan)], _STAGE_COLUMNS)
         answered = execute(session, plan)
         if statement.mode is Mode.PROFILE:
             next(iter(answered), None)
-            return answer_of(list(session.stages), _STAGE_COLUMNS)
+            return answer_of(_with_estimates(list(session.stages), _estimated(session, plan)), _STAGE_COLUMNS)
         return answered
 
 
@@ -182,6 +184,29 @@ def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
     return names_tokens(clauses)
+
+
+def _estimated(session: Session, plan: Plan) -> list[Stage]:
+    """Return the steps of a plan with how many rows each gives, as far as look-ups tell."""
+    estimator = Estimator(session.rows)
+    return [
+        step if step.finds is None else replace(step, estimate=estimator.estimate(step.finds))
+        for step in steps_of(plan)
+    ]
+
+
+def _with_estimates(taken: Sequence[Stage], planned: Sequence[Stage]) -> list[Stage]:
+    """Put beside each step that was taken what was expected of it, where it is one of the planned ones."""
+    by_statement = {(each.step, each.cypher): each.estimate for each in planned}
+    by_step: dict[str, list[Stage]] = {}
+    for each in planned:
+        by_step.setdefault(each.step.partition(";")[0], []).append(each)
+    estimates = []
+    for each in taken:
+        same = by_step.get(each.step, [])
+        only = same[0].estimate if len(same) == 1 else None  # it may have been narrowed to a list since
+        estimates.append(by_statement.get((each.step, each.cypher), only))
+    return [replace(each, estimate=estimate) for each, estimate in zip(taken, estimates, strict=True)]
 
 
 def _meanings(session: Session, plan: Plan) -> list[Stage]:

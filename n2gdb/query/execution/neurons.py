@@ -12,7 +12,7 @@ from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_ro
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
-from n2gdb.query.execution.plan import NeuronPlan
+from n2gdb.query.execution.plan import KEEP, NeuronPlan
 from n2gdb.query.execution.rows import read_neurons
 from n2gdb.query.semantics.binder import fold
 from n2gdb.storage.columns import ANSWER_COLUMNS
@@ -97,7 +97,7 @@ def _read(session: Session, plan: NeuronPlan, sets: ClauseSets) -> list[dict[str
     if among is None or is_listed:
         return neurons
     return session.work(
-        "keep the neurons of the sets worked out before",
+        KEEP,
         lambda: [neuron for neuron in neurons if neuron["id"] in among],
     )
 

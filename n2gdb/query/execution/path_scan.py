@@ -17,15 +17,19 @@ from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.units import unit_key
 from n2gdb.grammar.ast import Link
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
-from n2gdb.query.execution.context import Session
+from n2gdb.query.cypher.estimates import NeuronRows, NodeRows
+from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_keyed, is_listable, mask, members, reads
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import relationship_in
 
-__all__ = ["scan"]
+__all__ = ["scan", "scan_steps"]
 
+#: The steps of a scan. Joins would take long, as several steps of the clause may take many tokens.
+_READ = "read the nodes that may match"
+_WALK = "walk the paths of these tries"
 
 #: Neurons whose tries are read at once: about two million nodes.
 _TOGETHER = 32_768
@@ -36,14 +40,29 @@ _Span = tuple[int, int]
 
 def scan(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
     """Return the ids of the neurons that a clause holds of."""
-    forms = settled.forms[clause]
     return {
         neuron
-        for folded in forms
-        for form in folded.unfolded()
-        for span in _spans(session, settled)
+        for form, span in _parts(session, settled, clause)
         for neuron in _scan(session, settled, form, span)
     }
+
+
+def scan_steps(session: Session, settled: Settled, clause: PatternClause) -> Iterator[Stage]:
+    """Yield the steps of a scan, none of them run."""
+    for form, span in _parts(session, settled, clause):
+        tokens = None if form.reach else [anchor.tokens for anchor in form.context]
+        yield Stage.of(_READ, _nodes_of(settled, form, span), NodeRows(settled, "CONTEXT", tokens))
+        yield Stage(_WALK, finds=NeuronRows(settled, form=form, is_narrowed=True))
+
+
+def _parts(
+    session: Session, settled: Settled, clause: PatternClause
+) -> Iterator[tuple[Lowered, _Span | None]]:
+    """Yield what is read at once: a normal form, and neurons."""
+    for folded in settled.forms[clause]:
+        for form in folded.unfolded():
+            for span in _spans(session, settled):
+                yield form, span
 
 
 def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
@@ -75,7 +94,7 @@ class _Nodes:
 
 def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
     nodes = _read(session, settled, form, span)
-    return session.work("walk the paths of these tries", lambda: _walked(session, form, nodes))
+    return session.work(_WALK, lambda: _walked(session, form, nodes))
 
 
 def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
@@ -97,7 +116,7 @@ def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
 
 
 def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> _Nodes:
-    columns = session.read("read the nodes that may match", _nodes_of(settled, form, span))
+    columns = session.read(_READ, _nodes_of(settled, form, span))
     neuron, token, depth, root, pre, last = (
         columns[name].to_numpy() for name in ("neuron", "token", "depth", "root", "pre", "last")
     )

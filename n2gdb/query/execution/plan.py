@@ -23,6 +23,7 @@ from n2gdb.query.cypher.compiler import (
     compile_rows,
     ranked_fields,
 )
+from n2gdb.query.cypher.estimates import ComparedRows, GroupRows, NeuronRows, NodeRows, OwnRows, PatternRows
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
@@ -32,8 +33,11 @@ from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.units import of_asked_units
 from n2gdb.storage.parameters import MOST_LISTED
+from n2gdb.storage.shapes import Page
 
 __all__ = [
+    "KEEP",
+    "ROLES",
     "ClausePlan",
     "CountPlan",
     "NeuronPlan",
@@ -46,7 +50,11 @@ __all__ = [
     "steps_of",
 ]
 
-_ROLES = (Grouping.ACTIVATING, Grouping.CONTEXT)
+#: Groups that are the tokens of a role: the relationship that has them.
+ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
+
+#: What is done with the sets of clauses that were worked out before.
+KEEP = "keep the neurons of the sets worked out before"
 
 _READ = Stage("read the matches and paths of the rows that are looked at, 256 at a time")
 
@@ -107,21 +115,25 @@ class NeuronPlan:
         for each in self.worked:
             yield from each.steps
         if (rank := self.settled.query.rank) is not None and self.named is not None:
-            yield Stage(f"compare with {rank.neuron}")
+            yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
+        query = self.settled.query
+        found = NeuronRows(self.settled, query.clauses)
         if self.is_whole:
+            limit = Page.of(query.offset, query.limit).stop if self.purpose is Purpose.PAGE else None
             named = {Purpose.PAGE: "find and order the neurons", Purpose.COUNT: "count the neurons"}
-            yield Stage.of(named.get(self.purpose, "find the neurons"), self.statement)
+            whole = replace(found, limit=limit, is_count=self.purpose is Purpose.COUNT)
+            yield Stage.of(named.get(self.purpose, "find the neurons"), self.statement, whole)
             return
-        yield Stage.of("find the neurons", self.statement)
-        for ranking in self.ranks:
-            yield Stage.of("rank the neurons of one clause", ranking)
+        asked = NeuronRows(self.settled, self.stated, is_narrowed=bool(self.kept))
+        yield Stage.of("find the neurons", self.statement, asked)
+        for ranking, form in zip(self.ranks, self.settled.matched_forms, strict=False):
+            yield Stage.of("rank the neurons of one clause", ranking, NeuronRows(self.settled, form=form))
         if self.kept:
             yield Stage(
-                "keep the neurons of the sets worked out before;"
-                f" the statement lists them where they are {MOST_LISTED} or fewer"
+                f"{KEEP}; the statement lists them where they are {MOST_LISTED} or fewer", finds=found
             )
         if self.purpose is Purpose.PAGE:
-            yield Stage("order the neurons")
+            yield Stage("order the neurons", finds=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +156,30 @@ class PatternPlan:
 
     def steps(self) -> Iterator[Stage]:
         """Yield what is done, in order."""
+        found = self._rows()
         if self.page is not None:
-            yield Stage.of("find and order the patterns", self.page)
+            page = Page.of(self.settled.query.offset, self.settled.query.limit)
+            yield Stage.of("find and order the patterns", self.page, replace(found, limit=page.stop))
             return
         if self.neurons is not None:
             yield from self.neurons.steps()
         for each in self.searched:
             yield from each.steps
-        for statement in (self.statement, self.every):
-            if statement is not None:
-                yield Stage.of("find the patterns", statement)
+        if self.statement is not None:
+            yield Stage.of("find the patterns", self.statement, found)
+        if self.every is not None:
+            yield Stage.of("find the patterns", self.every, found)
         if len(self.searched) > 1:
-            yield Stage("keep the patterns that all clauses together hold of")
+            yield Stage("keep the patterns that all clauses together hold of", finds=found)
+
+    def _rows(self) -> PatternRows:
+        """Return what the rows of the statement are: all patterns that meet WHERE, or those of one clause."""
+        query = self.settled.query
+        if self.neurons is not None:
+            return PatternRows(replace(self.settled, query=Query(model=query.model)), ANY, is_narrowed=True)
+        if self.statement is not None and query.clauses is not None:
+            return PatternRows(self.settled, self.settled.matched_forms[0], split(query.where).match)
+        return PatternRows(self.settled, ANY, self.early or split(query.where).match)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +199,20 @@ class CountPlan:
 
     def steps(self) -> Iterator[Stage]:
         """Yield what is done, in order."""
-        of_tokens = self.by in _ROLES and isinstance(self.counted, NeuronPlan)
+        of_tokens = self.by in ROLES and isinstance(self.counted, NeuronPlan)
         if not of_tokens or not self.counted.is_of_matches:  # type: ignore[union-attr]
             yield from self.counted.steps()
         for form in self.forms:
-            yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early))
-        if self.by in _ROLES:
-            yield Stage("read the tokens of the neurons")
+            found = PatternRows(self.settled, form, self.early)
+            yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early), found)
+        if self.by in ROLES:
+            yield Stage(
+                "read the tokens of the neurons", finds=NodeRows(Settled(Query(), {}), ROLES[self.by], None)
+            )
         if self.by is not None:
-            yield Stage(f"count by {self.by.value}")
+            yield Stage(
+                f"count by {self.by.value}", finds=GroupRows(self.settled, ROLES.get(self.by, self.by.value))
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +220,15 @@ class TokenPlan:
     """How the tokens of a neuron in a role are found: by its nodes, and where its patterns end."""
 
     query: TokenQuery
+    neuron: int  # Neuron.id
+    kind: str  # the relationship of the role
     nodes: Compiled
     ends: Compiled
 
     def steps(self) -> Iterator[Stage]:
         """Yield what is done, in order."""
-        yield Stage.of("read the tokens", self.nodes)
-        yield Stage.of("read where patterns end", self.ends)
+        yield Stage.of("read the tokens", self.nodes, OwnRows(self.neuron, self.kind))
+        yield Stage.of("read where patterns end", self.ends, OwnRows(self.neuron, None))
 
 
 Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan
@@ -310,10 +341,10 @@ def _plan_count(session: Session, settled: Settled, by: Grouping | None) -> Coun
     bare = replace(settled, query=replace(settled.query, order=(), limit=None, offset=None))
     if settled.query.subject is Subject.PATTERNS:
         return CountPlan(settled.query, bare, by, plan_patterns(session, bare))
-    if by not in _ROLES:
+    if by not in ROLES:
         purpose = Purpose.COUNT if by is None else Purpose.PAGE
         return CountPlan(settled.query, bare, by, _plan_neurons(session, bare, purpose))
-    forms = tuple(form for clause in bare.matched for form in bare.forms[clause])
+    forms = bare.matched_forms
     early = split(bare.query.where).match
     if early and not any(each.has_matches for each in bare.positive):
         forms = (ANY,)
@@ -326,6 +357,8 @@ def _plan_tokens(session: Session, query: TokenQuery) -> TokenPlan:
     importance = "c.importance" if query.role is Role.CONTEXT else "NULL"
     return TokenPlan(
         query,
+        neuron,
+        kind,
         Compiled(
             f"MATCH (n:Neuron)-[c:{kind}]->(t:Token) WHERE n.id = $neuron"
             f" RETURN t.text, c.pre, c.last, c.activation, {importance}",

@@ -70,6 +70,11 @@ class Settled:
         """The positive clauses that match patterns."""
         return tuple(clause for clause in self.positive if is_of_patterns(clause))
 
+    @property
+    def matched_forms(self) -> tuple[Lowered, ...]:
+        """The normal forms of these clauses, in order."""
+        return tuple(form for clause in self.matched for form in self.forms[clause])
+
 
 def settle(
     query: Query, vocabulary: Vocabulary, model: int | None = None, sources: tuple[str, ...] = ()
