@@ -1,4 +1,4 @@
-"""The columns of answers: what each holds, and so its Arrow type, whatever an answer's values are."""
+"""Column types of answers, declared so that they do not depend on the values."""
 
 from __future__ import annotations
 

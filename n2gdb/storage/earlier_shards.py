@@ -1,4 +1,4 @@
-"""Shards from before units had sides and sources: read as positive sides of MLP neurons."""
+"""Reads shards written before units had sides and sources: every unit is the + side of an MLP neuron."""
 
 from __future__ import annotations
 

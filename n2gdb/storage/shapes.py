@@ -1,4 +1,4 @@
-"""Cypher shapes that the engine answers wrongly, and the functions that avoid them.
+"""Cypher constructs that the engine answers wrongly, and functions that avoid them.
 
 Each was found on kuzu 0.11.3 and is pinned by a test against the bare engine, in
 tests/storage/test_engine_traps.py:

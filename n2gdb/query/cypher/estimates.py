@@ -1,4 +1,4 @@
-"""Estimates: between how many and how many rows a step of a plan gives, from counts that cost little to read.
+"""Estimates: bounds on the rows of each step of a plan, from counts that are cheap to read.
 
 Two look-ups serve: the neurons and the nodes of their graphs by layer and source, and how often single tokens
 stand in graphs. What they do not tell is bounded: an estimate is exact, or says from where to where.

@@ -72,7 +72,7 @@ class Stage:
 
 @dataclass(slots=True)
 class Session:
-    """One question to an open database: how to run statements, what its names mean, and what was done."""
+    """The context of one query: runs statements, resolves names, and records the steps that were taken."""
 
     rows: Rows
     table: Table
@@ -98,27 +98,27 @@ class Session:
         return table
 
     def stage_rows(self, step: str) -> Rows:
-        """Return a way to run statements that keeps each as a stage of this name."""
+        """Return a function that runs statements and records each as a stage of this name."""
         return lambda cypher, parameters: self.run(step, Compiled(cypher, dict(parameters)))
 
     def stage_table(self, step: str) -> Table:
-        """Return a way to run statements of many rows that keeps each as a stage of this name."""
+        """Return a function that runs statements of many rows and records each as a stage of this name."""
         return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
 
     def cut(self, model: int, text: str) -> tuple[int, ...] | None:
-        """Return the token ids of a text in a model; None where the model came without a tokenizer."""
+        """Return the token ids of a text in a model; None if the model has no tokenizer."""
         tokenizer = self.tokenizer(model)
         return None if tokenizer is None else tokenizer.cut(text)
 
     def work(self, step: str, do: Callable[[], Counted]) -> Counted:
-        """Do in Python what gives rows, or any other things that can be counted."""
+        """Run a step in Python whose result can be counted, and record it."""
         start = perf_counter()
         done = do()
         self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
         return done
 
     def model_of(self, query: Query) -> int | None:
-        """Return the number of the model that a query names; raise UnknownNameError where there is none."""
+        """Return the number of the model that a query names; raise UnknownNameError if it does not exist."""
         with placed(query.model_at):
             return None if query.model is None else find_model(self.models, query.model).number
 
@@ -133,9 +133,9 @@ class Session:
         return tuple(sorted({source.name for model in self.models for source in model.sources}))
 
     def neuron(self, ref: NeuronRef, model: str | None) -> int:
-        """Return the Neuron.id of a neuron that a query names, ``model`` being the query's own.
+        """Return the Neuron.id of a neuron that a query names; ``model`` is the query's own.
 
-        Raises UnknownNameError where the database does not hold it, or not in one model alone.
+        Raises UnknownNameError if the database does not hold it, or holds it in several models.
         """
         with placed(ref.model_at if ref.model else ref.at):
             owner = find_model(self.models, ref.model or model)

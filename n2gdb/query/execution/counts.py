@@ -1,4 +1,4 @@
-"""The answer to ``COUNT ...``: how many neurons or patterns, in all or by group."""
+"""Answers ``COUNT ...``: how many neurons or patterns, in total or by group."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ __all__ = ["GroupCount", "count_groups"]
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """A group, a layer or a token's text for example, and how many there are; the group of all is None.
+    """The number of neurons or patterns in a group, such as a layer or a token's text.
+
+    ``group`` is None for a count without BY.
 
     >>> [(each.group, each.count) for each in db.query("COUNT neurons MATCHING 'the' BEFORE ... BY layer")]
     [(3, 1), (4, 3)]
@@ -35,7 +37,7 @@ class GroupCount:
 
 
 def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
-    """Count what a query finds, by its group: models and layers in order, tokens the most frequent first."""
+    """Count the results of a query by group: models and layers in order, tokens by falling frequency."""
     if plan.by in ROLES:
         from n2gdb.query.execution.role_counts import count_in_role  # numpy loads longer than most answers
 

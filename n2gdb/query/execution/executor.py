@@ -1,6 +1,7 @@
-"""Any statement of the language, answered: its plan made, and run.
+"""Executor: answers a statement by making its plan and running it.
 
-What only some statements need is imported where it is used: a cold query should start in a blink.
+Modules that only some statements need are imported where they are used, to keep the start-up of a query
+short.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
 
 
 def count(session: Session, statement: Statement) -> int:
-    """Count what a statement finds, LIMIT and OFFSET aside."""
+    """Count the rows of a statement, without its LIMIT and OFFSET."""
     with shown_in(statement.source):
         plan = plan_statement(session, replace(statement, limit=None, offset=None), counted=True)
         if isinstance(plan, NeuronPlan):
@@ -156,7 +157,7 @@ def _sliced(
 
 
 def _columns(session: Session, settled: Settled, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the model of each neuron where there are several."""
+    """Add a column for the model if the rows may come from several."""
     if len(session.models) > 1 and settled.model is None:
         return (columns[0], "model", *columns[1:])
     return columns
@@ -180,7 +181,7 @@ def _literals(settled: Settled) -> list[TokenLiteral]:
 
 
 def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
-    """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
+    """Whether a hit proves that every named token exists: no clause is negated or an alternative."""
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
     return names_tokens(clauses)
@@ -197,20 +198,24 @@ def _estimated(session: Session, plan: Plan) -> list[Stage]:
 
 def _with_estimates(taken: Sequence[Stage], planned: Sequence[Stage]) -> list[Stage]:
     """Put beside each step that was taken what was expected of it, where it is one of the planned ones."""
-    by_statement = {(each.step, each.cypher): each.estimate for each in planned}
+    by_statement = {_statement(each): each.estimate for each in planned}
     by_step: dict[str, list[Stage]] = {}
     for each in planned:
         by_step.setdefault(each.step.partition(";")[0], []).append(each)
     estimates = []
     for each in taken:
         same = by_step.get(each.step, [])
-        only = same[0].estimate if len(same) == 1 else None  # it may have been narrowed to a list since
-        estimates.append(by_statement.get((each.step, each.cypher), only))
+        only = same[0].estimate if len(same) == 1 else None  # a list may have narrowed its statement since
+        estimates.append(by_statement.get(_statement(each), only))
     return [replace(each, estimate=estimate) for each, estimate in zip(taken, estimates, strict=True)]
 
 
+def _statement(stage: Stage) -> tuple[str, str | None, str]:
+    return stage.step, stage.cypher, repr(stage.parameters)
+
+
 def _meanings(session: Session, plan: Plan) -> list[Stage]:
-    """Say what each literal stands for, as a statement holds only its key."""
+    """Describe what each literal stands for, as statements hold only its key."""
     if isinstance(plan, TokenPlan):
         return []
     literals = dict.fromkeys(_literals(plan.settled))

@@ -1,8 +1,8 @@
-"""Plans: what steps answer a statement, in what order, decided once and before any of them runs.
+"""Planner: the steps that answer a statement, decided once, before any of them runs.
 
-The clauses that a statement of Cypher says are asked in one; the others are worked out before as sets of
-neurons, each by the evaluator of its kind. A plan holds these decisions and the statements, and the executor
-runs it; EXPLAIN prints it. To plan runs no statement of the answer: only names and tokens are looked up.
+Clauses that Cypher can express go into one statement. Every other clause is first evaluated as a set of
+neurons, by the evaluator of its kind. A plan records these decisions and the statements: the executor runs
+it, EXPLAIN prints it. Planning runs no statement of the answer; it only looks up names and tokens.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 #: What is done with the sets of clauses that were worked out before.
 KEEP = "keep the neurons of the sets worked out before"
 
-_READ = Stage("read the matches and paths of the rows that are looked at, 256 at a time")
+_READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
 
 class Purpose(Enum):
-    """What neurons are found for."""
+    """The purpose for which neurons are found."""
 
-    PAGE = auto()  # their rows in order, LIMIT and OFFSET applied
-    COUNT = auto()  # how many they are, LIMIT and OFFSET aside
-    IDS = auto()  # which they are, in any order, LIMIT and OFFSET aside
+    PAGE = auto()  # their rows in order, with LIMIT and OFFSET
+    COUNT = auto()  # their number, without LIMIT and OFFSET
+    IDS = auto()  # their ids in any order, without LIMIT and OFFSET
 
 
 @dataclass(frozen=True, slots=True)
 class ClausePlan:
-    """A clause that is worked out before the statement, as a set of neurons or of patterns."""
+    """A clause that is evaluated before the statement, as a set of neurons or of patterns."""
 
     clause: Clause
     steps: tuple[Stage, ...]
@@ -79,11 +79,11 @@ class ClausePlan:
 class NeuronPlan:
     """How the neurons of a query are found.
 
-    ``stated`` are the conjuncts that ``statement`` asks and ``kept`` those that come to sets of neurons, put
-    together from the clauses ``worked``; where these are few, the statement lists them. ``is_whole`` tells
-    that the statement answers by itself; else its ``fields`` are read, ranked by the matches that ``ranks``
-    find where ``is_ranked``, and ordered in Python.
-    ``leading`` is the clause whose scores the answer shows, ``named`` the neuron of RANK BY SIMILARITY.
+    ``stated`` holds the conjuncts in ``statement``; ``kept`` holds those that are combined from the sets of
+    ``worked`` clauses, which the statement lists if they are few. If ``is_whole``, the statement is the
+    answer; otherwise its ``fields`` are read, ranked by the matches of ``ranks`` if ``is_ranked``, and
+    ordered in Python. ``leading`` is the clause whose scores the answer shows, ``named`` the neuron of RANK
+    BY SIMILARITY.
     """
 
     settled: Settled
@@ -101,7 +101,7 @@ class NeuronPlan:
 
     @property
     def is_of_matches(self) -> bool:
-        """Whether the neurons are just those that meet WHERE and have a pattern which matches."""
+        """Whether the neurons are exactly those that meet WHERE and have a matching pattern."""
         clauses = self.settled.query.clauses
         return not self.kept and (clauses is None or self.settled.positive == (clauses,))
 
@@ -111,7 +111,7 @@ class NeuronPlan:
         return self.named is not None or (self.leading is not None and not self.settled.query.order)
 
     def steps(self) -> Iterator[Stage]:
-        """Yield what is done, in order."""
+        """Yield the steps in order."""
         for each in self.worked:
             yield from each.steps
         if (rank := self.settled.query.rank) is not None and self.named is not None:
@@ -140,9 +140,9 @@ class NeuronPlan:
 class PatternPlan:
     """How the patterns of a query are found: by ``statement`` alone, or as a formula over sets of patterns.
 
-    ``page`` is the statement with the order and the LIMIT of the query, where it has one. ``neurons`` finds
-    the neurons of PATTERNS OF. Conditions ``early`` are asked of each clause, ``late`` ones of the result;
-    ``every`` finds all patterns, where a formula may hold of some that no clause names.
+    ``page`` is the statement with the query's order and LIMIT, if it has a LIMIT. ``neurons`` finds the
+    neurons of PATTERNS OF. The conditions ``early`` are tested with each clause, ``late`` on the result.
+    ``every`` finds all patterns, for formulas that may hold of patterns that no clause matches.
     """
 
     settled: Settled
@@ -184,10 +184,10 @@ class PatternPlan:
 
 @dataclass(frozen=True, slots=True)
 class CountPlan:
-    """How what a query finds is counted: in all, by a field of its neurons, or by a token's role.
+    """How the results of a query are counted: in total, by a field of their neurons, or by a token's role.
 
-    Of tokens, ``forms`` are the normal forms of the patterns that count in the neurons of a query, found with
-    conditions ``early``; none where every pattern does.
+    For counts of tokens, ``forms`` are the normal forms of the patterns that count, found under the
+    conditions ``early``; empty if every pattern counts.
     """
 
     query: Query
@@ -217,7 +217,7 @@ class CountPlan:
 
 @dataclass(frozen=True, slots=True)
 class TokenPlan:
-    """How the tokens of a neuron in a role are found: by its nodes, and where its patterns end."""
+    """How the tokens of one neuron in a role are found: from its nodes, and from where its patterns end."""
 
     query: TokenQuery
     neuron: int  # Neuron.id
@@ -235,10 +235,10 @@ Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan
 
 
 def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: bool = False) -> Plan:
-    """Bind a statement and decide how it is answered; ``counted`` asks only how many rows there are.
+    """Bind a statement and decide how it is answered; with ``counted``, only its number of rows is needed.
 
-    Raises UnknownNameError where it names a neuron or a model that is not there, QueryError where it asks
-    for what cannot be answered.
+    Raises UnknownNameError for a neuron or a model that does not exist, QueryError for a statement that
+    cannot be answered.
     """
     if isinstance(statement, TokenQuery):
         return _plan_tokens(session, statement)
@@ -254,7 +254,7 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
 
 
 def steps_of(plan: Plan) -> tuple[Stage, ...]:
-    """Return the steps of a plan, with what is read once rows are looked at."""
+    """Return the steps of a plan, including what is read once rows are used."""
     return (*plan.steps(), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
 
 
@@ -299,7 +299,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
 
 
 def _fields(query: Query, purpose: Purpose, ranks: Sequence[str]) -> tuple[str, ...]:
-    """Return what is read of neurons that are ordered in Python."""
+    """Return the fields to read for neurons that are ordered in Python."""
     if purpose is not Purpose.PAGE:
         return ("id",)
     named = ["id", "layer", "index", *(key.field for key in query.order or DEFAULT_ORDER)]
