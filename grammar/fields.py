@@ -1,4 +1,4 @@
-"""The registry of columns: every field of a neuron and of a match."""
+"""Registry of columns: every field of a neuron and of a match."""
 
 from __future__ import annotations
 

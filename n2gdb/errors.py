@@ -1,4 +1,4 @@
-"""Every error that n2gdb raises on purpose, under one root.
+"""The exceptions of n2gdb, all subclasses of N2gdbError.
 
     N2gdbError
     ├── QueryError            a query that cannot be read or answered; shows where it stands, if anywhere

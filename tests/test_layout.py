@@ -1,4 +1,4 @@
-"""The layout: which package may import which, what lies where, and what stands once."""
+"""The layout: which package may import which, where things lie, and what is defined once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parser: text to syntax tree."""
+"""Parser: text to syntax tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choose the log odds from which evidence predicts a firing, or the graph alone where it does better."""
+"""Chooses the log odds from which evidence predicts a firing, or the graph alone where that does better."""
 
 from __future__ import annotations
 

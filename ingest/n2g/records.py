@@ -1,4 +1,4 @@
-"""Records: what a block of finished neurons leaves in its shard."""
+"""Records: the rows that a block of finished neurons leaves in its shard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One scanned layer on disk: its top examples, and what another scan can take up from there."""
+"""One scanned layer on disk: its top examples, and what another scan can reuse."""
 
 from __future__ import annotations
 

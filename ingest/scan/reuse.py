@@ -1,4 +1,4 @@
-"""What a scan takes up from other runs' scans: of the same model, over text that its corpus begins with.
+"""Reuses other runs' scans of the same model, over text that this corpus begins with.
 
 So more corpus costs only the text that is new, and other parameters of what follows the scan cost none.
 """

@@ -1,4 +1,4 @@
-"""Sets of units that an ingest reads: the MLPs of a model on one side or both, and latents of dictionaries.
+"""Sources of units in an ingest: the model's MLPs, on one side or both, and the latents of dictionaries.
 
 What goes through the pipeline is a place: a part of a source that is small enough to be scanned as a whole.
 An MLP is one place, whose number is its layer's; a dictionary is as many as it has parts. The units of a

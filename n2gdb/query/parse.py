@@ -1,4 +1,4 @@
-"""Parsing: a query's text to its tree, or an error that shows the place; trees held to the same rules."""
+"""Parses a query's text, with errors that show the place; validates trees built in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interruptible statements: whoever waits for one can stop waiting at any time."""
+"""Interruptible statements: the caller can stop waiting at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database file: opened and asked. The only file that knows the engine, Kùzu.
+"""Connections to a database file; the only module that imports the engine, Kùzu.
 
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval

@@ -1,4 +1,4 @@
-"""The shape of what is stored: Arrow tables of a run's shards, which the database is loaded from.
+"""Storage schema: the Arrow tables of a run's shards, from which a database is loaded.
 
 Columns of shards map to the database's by position, so the order here is the order there. A unit is numbered
 as in the database, by ``units.unit_key`` with model 0; keys of the database hold the model's number in their

@@ -1,4 +1,4 @@
-"""Cypher shapes that the engine answers wrongly, and the functions that avoid them.
+"""Cypher constructs that the engine answers wrongly, and functions that avoid them.
 
 Each was found on kuzu 0.11.3 and is pinned by a test against the bare engine, in
 tests/storage/test_engine_traps.py:
@@ -84,13 +84,18 @@ class Page:
         """Take OFFSET and LIMIT of a query."""
         return cls(offset or 0, limit)
 
+    @property
+    def stop(self) -> int | None:
+        """How many rows these are with those before them; None for all."""
+        return None if self.limit is None else self.offset + self.limit
+
     def clause(self, given: Parameters) -> str:
         """Return the end of a statement that is asked for these rows and for those before them."""
-        return "" if self.limit is None else f"LIMIT {given.bind(min(self.offset + self.limit, _MOST_ROWS))}"
+        return "" if self.stop is None else f"LIMIT {given.bind(min(self.stop, _MOST_ROWS))}"
 
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return these rows of all rows in order, or of those that ``clause`` gave."""
-        return rows[self.offset : None if self.limit is None else self.offset + self.limit]
+        return rows[self.offset : self.stop]
 
 
 #: The engine's integers have 64 bits.

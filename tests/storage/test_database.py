@@ -1,4 +1,4 @@
-"""The Python door: what `n2gdb.open` gives, neuron by neuron and query by query."""
+"""The Python API: what `n2gdb.open` gives, neuron by neuron and query by query."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 import { ask, isGivenUp } from "/static/api.js";
 import { fill, make } from "/static/dom.js";
-import { counted, duration } from "/static/format.js";
+import { counted, duration, grouped } from "/static/format.js";
 
 /** Return a button that shows and hides the steps of a query in a place. */
 export function explanation(place, { query, model, signal }) {
@@ -23,7 +23,7 @@ export function explanation(place, { query, model, signal }) {
   return button;
 }
 
-/** Show steps { step, cypher, parameters, rows, milliseconds }. */
+/** Show steps { step, cypher, parameters, rows, milliseconds, least_rows, most_rows, reads }. */
 export function stepsOf(stages) {
   return make("ol", { class: "stages" }, stages.map((stage) => make("li", {},
     make("div", { class: "step" }, make("strong", {}, stage.step), taken(stage)),
@@ -32,8 +32,15 @@ export function stepsOf(stages) {
 }
 
 function taken(stage) {
-  if (stage.milliseconds === null || stage.milliseconds === undefined) return null;
-  return make("span", { class: "faint" }, `${counted(stage.rows, "row")}, ${duration(stage.milliseconds)}`);
+  const figures = [];
+  if (stage.milliseconds !== null) figures.push(counted(stage.rows, "row"), duration(stage.milliseconds));
+  if (stage.most_rows !== null) figures.push(`${expected(stage)} expected, ${grouped(stage.reads)} looked at`);
+  return figures.length ? make("span", { class: "faint" }, figures.join(", ")) : null;
+}
+
+function expected({ least_rows: least, most_rows: most }) {
+  if (least === most) return counted(most, "row");
+  return least ? `${grouped(least)} to ${counted(most, "row")}` : `at most ${counted(most, "row")}`;
 }
 
 function parameters(values) {

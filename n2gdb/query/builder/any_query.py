@@ -1,4 +1,4 @@
-"""Any form of a query, as the statement that it is."""
+"""The statement behind any form of a query: text, tree or builder."""
 
 from __future__ import annotations
 

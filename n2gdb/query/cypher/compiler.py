@@ -1,4 +1,4 @@
-"""From a settled query to Cypher statements and their parameters."""
+"""Compiler: a bound query to Cypher statements with parameters."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Compiled:
 
 
 def compile_query(settled: Settled) -> Compiled:
-    """Return the statement that answers a query of Cypher's own: ANSWER_COLUMNS, in order and limited.
+    """Return the statement that answers a query by itself: ANSWER_COLUMNS, ordered and limited.
 
-    Its order is by the neurons' own fields; the rows that OFFSET leaves out come too, see ``Page``.
+    It is ordered by fields of the neurons, and includes the rows that OFFSET skips (see ``Page``).
     """
     parameters = Parameters()
     query = settled.query
@@ -68,7 +68,7 @@ def compile_query(settled: Settled) -> Compiled:
 
 
 def sort_key(settled: Settled, key: Key, expression: str, given: Parameters) -> str:
-    """Return Cypher's keys for one key of ORDER BY, whose value is ``expression``."""
+    """Return the Cypher sort keys for one key of ORDER BY with the value ``expression``."""
     field = FIELDS[key.field]
     if field.kind is Kind.CHOICE and not field.choices:
         return word_key(expression, settled.sources, given, descending=key.descending)
@@ -81,7 +81,7 @@ def compile_rows(
     fields: Sequence[str],
     among: Sequence[int] | None = None,
 ) -> Compiled:
-    """Return the statement of the ``fields`` of all neurons that meet ``clauses``, unordered."""
+    """Return the statement that reads the ``fields`` of all neurons that meet ``clauses``, unordered."""
     parameters = Parameters()
     parts = [found(settled, clauses, parameters, among)]
     parts.append("RETURN " + ", ".join(column(name) for name in fields))
@@ -93,7 +93,7 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
 
     Rows: Neuron.id, the largest activation and the largest importance of its matches.
     """
-    for form in (form for clause in settled.matched for form in settled.forms[clause]):
+    for form in settled.matched_forms:
         parameters = Parameters()
         ranked = "importance" in ranked_fields(settled.query.order)
         rows = match_clause(form, "", split(settled.query.where).match, parameters, importance=ranked)
@@ -108,21 +108,21 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
 
 
 def compile_page(neurons: Sequence[int]) -> Compiled:
-    """Return the statement of ANSWER_COLUMNS of few neurons, by their ids."""
+    """Return the statement that reads ANSWER_COLUMNS of a few neurons by id."""
     columns = ", ".join(column(name) for name in ANSWER_COLUMNS)
     return Compiled(f"MATCH (n:Neuron) WHERE n.id IN $neurons RETURN {columns}", {"neurons": list(neurons)})
 
 
 def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compiled:
-    """Return the statement of the ids of all neurons that meet ``clauses``."""
+    """Return the statement that reads the ids of all neurons that meet ``clauses``."""
     parameters = Parameters()
     return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
 
 
 def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled]:
-    """Yield, for each normal form of a clause, the statement of the ids of the neurons that it holds of.
+    """Yield, for each normal form of a clause, the statement that reads the ids of the matching neurons.
 
-    It asks by a plain join, where WHERE compares a match with its neuron: a subquery could not.
+    It uses a plain join, for conditions that compare a match with its neuron, which a subquery cannot.
     """
     restrictions = split(settled.query.where).match
     for form in settled.forms[clause]:
@@ -140,9 +140,9 @@ def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled
 
 
 def compile_written(settled: Settled, clause: Writing) -> Compiled:
-    """Return the statement of Neuron.id and the token's row of all that a clause's neurons write.
+    """Return the statement that reads the effects of a clause: Neuron.id, and the row of the token.
 
-    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed.
+    Columns: neuron, token. The tokens are the clause's, or all tokens if they are too many to list.
     """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters)
@@ -158,7 +158,7 @@ def compile_written(settled: Settled, clause: Writing) -> Compiled:
 
 
 def compile_count(settled: Settled) -> Compiled:
-    """Return the statement that counts the neurons of a query, LIMIT and OFFSET aside."""
+    """Return the statement that counts the neurons of a query, without LIMIT and OFFSET."""
     parameters = Parameters()
     text = found(settled, settled.query.clauses, parameters)
     return Compiled(f"{text}\nRETURN count(*)", parameters.values)
@@ -194,7 +194,7 @@ def found(
     parameters: Parameters,
     among: Sequence[int] | None = None,
 ) -> str:
-    """Return MATCH and WHERE that leave ``n`` on every neuron that meets WHERE and ``clauses``."""
+    """Return MATCH and WHERE that bind ``n`` to every neuron that meets WHERE and ``clauses``."""
     truths = neuron_truths(settled, clauses, parameters, among)
     return f"MATCH (n:Neuron)\nWHERE {' AND '.join(truths)}" if truths else "MATCH (n:Neuron)"
 
@@ -205,7 +205,7 @@ def neuron_truths(
     parameters: Parameters,
     among: Sequence[int] | None = None,
 ) -> list[str]:
-    """Return what must hold of ``n`` for it to meet WHERE and ``clauses``."""
+    """Return the conditions on ``n`` that express WHERE and ``clauses``."""
     conditions = split(settled.query.where)
     truths = [] if settled.model is None else [f"n.model = {parameters.bind(settled.model)}"]
     if among is not None:
@@ -254,5 +254,5 @@ def _joined(word: str) -> Callable[[Sequence[str]], str]:
 
 
 def ranked_fields(order: Sequence[Key]) -> tuple[str, ...]:
-    """Return the fields of a match that an order asks for."""
+    """Return the fields of a match in an order."""
     return tuple(dict.fromkeys(key.field for key in order if FIELDS[key.field].of_match))

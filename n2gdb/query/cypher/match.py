@@ -1,4 +1,4 @@
-"""A clause's normal form as Cypher: the nodes and relationships of a match, and what holds among them.
+"""Compiles a normal form to MATCH: the nodes and relationships of a match, and the conditions on them.
 
 A pattern is a root-to-end path of a neuron's trie. Its context tokens are CONTEXT relationships, which
 lie on one path when their preorder intervals nest; `act_token` names the path's activating token.
@@ -27,10 +27,10 @@ WRITES = {Effect.PROMOTING: "> 0.0", Effect.SUPPRESSING: "< 0.0"}
 class ClauseMatch:
     """A normal form in Cypher, around the variable ``n`` of the neuron.
 
-    ``paths`` and ``conditions`` are the parts of a MATCH and of its WHERE, ``filters`` the conditions on
-    the activation and importance of what it finds, ``hint`` the order of joins or empty. ``activation``
-    is the largest of the patterns that a row stands for, of the one pattern when it was asked for exactly;
-    then ``end`` is the preorder index of its end. ``depths`` are where the anchors stand, in text order.
+    ``paths`` and ``conditions`` are the parts of a MATCH and its WHERE, ``filters`` the conditions on
+    activation and importance, ``hint`` the order of joins or empty. ``activation`` is the largest among the
+    patterns that a row represents; if compiled exactly, a row is one pattern and ``end`` is the preorder
+    index of its end. ``depths`` are the depths of the anchors, in text order.
     """
 
     paths: tuple[str, ...]
@@ -59,12 +59,12 @@ def match_clause(
     few_neurons: bool = False,
     importance: bool = False,
 ) -> ClauseMatch:
-    """Return one normal form of a clause in Cypher, its variables ending in ``name``.
+    """Return one normal form of a clause in Cypher; its variables end in ``name``.
 
-    ``restrictions`` are the conditions of WHERE on a match; in a subquery none may look at the neuron. With
-    ``exactly`` each row is one pattern; without, a row may stand for all the patterns below one node, where
-    that finds the same neurons. ``few_neurons`` tells that ``n`` is held to a list, ``importance`` that the
-    importance is asked for, which a form without context has of its pattern alone.
+    ``restrictions`` are the conditions of WHERE on a match; in a subquery none may use the neuron's fields.
+    With ``exactly``, each row is one pattern; without, a row may represent all patterns below one node if
+    that finds the same neurons. ``few_neurons`` says that ``n`` is restricted to a list, ``importance`` that
+    the importance is needed, which a form without context takes from its whole pattern.
     """
     rows = _Rows(form, name, few_neurons=few_neurons)
     rows.add_context(parameters)
@@ -89,7 +89,7 @@ def match_clause(
 
 
 class _Rows:
-    """The parts of a clause's MATCH while they are gathered."""
+    """The parts of a clause's MATCH while they are collected."""
 
     def __init__(self, form: Lowered, name: str, *, few_neurons: bool) -> None:
         self.form = form
@@ -124,7 +124,7 @@ class _Rows:
         self._add_repeats()
 
     def _add_repeats(self) -> None:
-        """Hold the anchors of a variable to one token; the stored flag narrows what has to be joined."""
+        """Require one token for all anchors of a variable; the stored flag ``repeats`` narrows the join."""
         places: dict[str, list[int]] = {}
         for place, anchor in enumerate(self.form.anchors):
             if anchor.variable is not None:
@@ -160,7 +160,7 @@ class _Rows:
         self.conditions += [f"{relationship}.written {WRITES[effect]}" for effect in effects]
 
     def _add_activating_of_context(self, tokens: TokenSet, parameters: Parameters) -> None:
-        """Name the path's root by its token alone, which every context node knows: a join is spared."""
+        """Test the path's root by its token alone, which every context node stores, to save a join."""
         known = f"c{self.context[-1]}{self.name}.act_token"
         listed = members(tokens)
         if listed is not None:
@@ -176,7 +176,7 @@ class _Rows:
                 self.has_value_join = True
 
     def add_adjacent(self, parameters: Parameters) -> None:
-        """Hold the anchors of a text to the ways that it can be read as tokens."""
+        """Require the anchors of a text to be one of its tokenizations."""
         for run in self.form.runs:
             if not run.is_free:
                 ways = (self._read_as(run.start, tokens, parameters) for tokens in run.sequences)
@@ -194,7 +194,7 @@ class _Rows:
         return f"({' AND '.join(read)})"
 
     def add_tail(self, exactly: bool) -> None:
-        """Add the end of the pattern, or take the deepest anchor for all the patterns through it."""
+        """Add the end of the pattern, or let the deepest anchor represent all patterns through it."""
         deepest = self._deepest()
         reach = self.form.reach
         if deepest is not None and not reach and not exactly:
@@ -216,11 +216,11 @@ class _Rows:
         self.end = f"{tail}.pre"
 
     def hint(self) -> str:
-        """Return the order of joins where the engine would choose badly.
+        """Return the order of joins if the engine would choose a bad one.
 
-        Left alone, it starts from the neurons as soon as anything but one token is asked, and joins the
-        frequent tokens of a long pattern first: ten to a hundred times slower. From few neurons it goes the
-        right way by itself, but takes a second to plan seven joins.
+        Without a hint it starts from the neurons unless exactly one token is given, and joins the frequent
+        tokens of a long pattern first: ten to a hundred times slower. Starting from few neurons it chooses
+        well, but takes a second to plan seven joins.
         """
         if not self._is_hinted():
             return ""
@@ -264,14 +264,14 @@ class _Rows:
 
 
 def _reached(joined: str, joins: Sequence[tuple[str, str]]) -> str:
-    """Go on from what is joined along relationships of its neurons."""
+    """Extend a join along relationships of its neurons."""
     for relationship, node in joins:
         joined = f"(({joined} JOIN {relationship}) JOIN {node})"
     return joined
 
 
 def _from_tokens(joins: Sequence[tuple[str, str]]) -> str:
-    """Start at the tokens of the first, and join those of the others by the neuron."""
+    """Start from the tokens of the first join, and join the others through the neuron."""
     pairs = [f"{node} JOIN {relationship}" for relationship, node in joins]
     joined = f"(({pairs[0]}) JOIN n)"
     for pair in pairs[1:]:

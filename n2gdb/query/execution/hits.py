@@ -1,4 +1,4 @@
-"""What a query finds, with its evidence: each neuron with the pattern that matched, as a person reads it."""
+"""Hits: the neurons that a query finds, each with the patterns that matched."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ __all__ = ["Evidence", "Hit", "hits_of", "paths_of"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The pattern by which a clause holds: of those that match, the one that activates most.
+    """The strongest pattern that matches a clause.
 
-    ``clause`` counts the query's positive clauses from 0, ``path`` is in text order.
+    ``clause`` numbers the query's positive clauses from 0; ``path`` is in text order. Activation and
+    importance are normalised: shares of the neuron's largest activation.
 
     >>> hit = db.query("neurons MATCHING 'on' BEFORE 'other'")[0]
     >>> str(hit.evidence[0]), hit.evidence[0].activation
@@ -57,10 +58,9 @@ class Evidence:
 class Hit(OfNeuron):
     """A neuron that a query found.
 
-    ``activation`` and ``importance`` are the largest over all its matches of positive clauses, None where
-    there is none; ``evidence`` holds a pattern for each positive clause that holds of it. ``similarity``
-    and ``size``, the number of path nodes or tokens shared, are those of the neuron that the query compares
-    with.
+    ``activation`` and ``importance`` are the largest over all its matches of positive clauses, None if there
+    are none; ``evidence`` holds one pattern for each positive clause that holds of it. ``similarity``, from 0
+    to 1, and ``size``, the number of shared paths or tokens, compare it with the neuron that the query names.
 
     >>> hit = db.query("neurons MATCHING 'the' BEFORE 'other'")[0]
     >>> str(hit.neuron), hit.activation, hit.path
@@ -87,7 +87,7 @@ class Hit(OfNeuron):
 
     @property
     def path(self) -> str:
-        """The strongest evidence as a person reads it; empty for a query that matches no pattern."""
+        """The strongest evidence as text; empty for a query that matches no pattern."""
         return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
 
     def as_dict(self) -> dict[str, object]:
@@ -107,7 +107,7 @@ class Hit(OfNeuron):
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A clause's strongest match in a neuron, and the largest importance of all of its matches there."""
+    """A clause's strongest match in a neuron, and the largest importance of all its matches there."""
 
     clause: int
     neuron: int
@@ -121,7 +121,7 @@ class _Match:
 def hits_of(
     session: Session, settled: Settled, neurons: Sequence[Mapping[str, Any]], sets: ClauseSets
 ) -> list[Hit]:
-    """Return the hits of neurons that a query found, their evidence read in a few statements."""
+    """Return the hits of neurons that a query found, reading their evidence in a few statements."""
     matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
     paths = paths_of(session, [(neuron, match.end) for neuron, found in matches.items() for match in found])
     return [_hit(neuron, session.models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]

@@ -1,4 +1,4 @@
-"""What to say of a token that a query names and no model has."""
+"""Notices about tokens that a query names and no model has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LENGTHS = 2  # characters that a near token may be longer or shorter
 
 
 def unknown_tokens(session: Session, literals: Iterable[TokenLiteral], *, suggest: bool) -> tuple[str, ...]:
-    """Return a sentence for each literal that no model has a single token for; ``suggest`` near tokens."""
+    """Return a sentence for each literal that is no single token of any model; ``suggest`` similar tokens."""
     wanted = sorted(set(literals), key=lambda literal: (literal.text, literal.exact))
     session.vocabulary.learn(wanted)
     unknown = [literal for literal in wanted if not session.vocabulary.reads(literal)]
@@ -47,7 +47,7 @@ def _sentence(session: Session, models: str, literal: TokenLiteral, suggest: boo
 
 
 def _fired(session: Session, literal: TokenLiteral) -> str | None:
-    """Offer to run the graphs on a text that none names whole, where some fire on its last token."""
+    """Suggest FIRING ON for a text that no graph names as a whole, if some fire on its last token."""
     from n2gdb.grammar.unparse import quoted
     from n2gdb.prediction.firing import read_firings  # numpy takes longer to load than most answers
 

@@ -1,4 +1,4 @@
-"""How often each token has a role on the patterns that a query matches: activating, or context."""
+"""Counts how often each token is activating, or context, on the patterns that a query matches."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
 
 
 def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
+    """Return the token's row and the neuron's rank of every node of a role in the neurons of a query."""
     kept = None if plan.is_of_matches else find_ids(session, plan)[0]
     parameters = Parameters()
     truths = neuron_truths(plan.settled, None, parameters) if kept is None else []
@@ -65,9 +65,9 @@ def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, 
 def _on_patterns(
     session: Session, kind: str, neuron: Int64Array, end: Int64Array, *, by_pattern: bool
 ) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role on some patterns, its token's row and what holds it.
+    """Return the token's row of every node of a role on the given patterns, and the rank of its holder.
 
-    That is the rank of the pattern, or of its neuron; ``neuron`` and ``end`` are as of ``_matched``.
+    The holder is the pattern, or its neuron. ``neuron`` and ``end`` are as returned by ``_matched``.
     """
     nothing = np.zeros(0, np.int64)
     if not len(neuron):
@@ -84,7 +84,7 @@ def _on_patterns(
 
 
 def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]:
-    """Return Neuron.id and end of every pattern that a query for patterns finds: as ``_matched``."""
+    """Return Neuron.id and end of every pattern that a query for patterns finds, like ``_matched``."""
     if plan.statement is None or plan.neurons is not None:
         rows = [(row.neuron, row.end) for row in find_rows(session, plan)]
         pairs = np.array(sorted(rows), np.int64).reshape(-1, 2)
@@ -96,9 +96,10 @@ def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]
 
 
 def _matched(session: Session, plan: CountPlan, counted: NeuronPlan) -> tuple[Int64Array, Int64Array]:
-    """Return Neuron.id and end of every pattern that matches, in the neurons of a query: (patterns,) each.
+    """Return Neuron.id and end of every matching pattern in the neurons of a query: (patterns,) each.
 
-    By rising neuron and end. Of a query without positive clauses on patterns these are all patterns.
+    They are sorted by neuron and end. For a query without positive clauses on patterns, these are all
+    patterns.
     """
     kept, sets = (None, ClauseSets({})) if counted.is_of_matches else find_ids(session, counted)
     among = None if kept is None or len(kept) > MOST_LISTED else sorted(kept)

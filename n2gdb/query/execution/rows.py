@@ -1,4 +1,4 @@
-"""Rows of neurons and of patterns: read by their ids, and held to conditions."""
+"""Rows of neurons and patterns: read by id, and filtered by conditions."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class PatternRow:
     importance: float | None
 
 
-#: What is known of a pattern: its activation, and its importance as of one clause.
+#: A pattern's activation, and its importance for one clause.
 Known = tuple[float, float | None]
 
 
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the neurons with these ids as mappings of ANSWER_COLUMNS to what is stored."""
+    """Return the neurons with these ids as mappings from ANSWER_COLUMNS to stored values."""
     if len(ids) <= MOST_LISTED:
         compiled = compile_page(ids)
     else:
@@ -47,7 +47,7 @@ def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 class _Valued(Protocol):
-    """A pattern of a neuron, or a firing: what conditions look at."""
+    """A pattern of a neuron, or a firing, to which conditions apply."""
 
     @property
     def neuron(self) -> int: ...
@@ -61,7 +61,7 @@ _Row = TypeVar("_Row", bound=_Valued)
 
 
 def meeting(session: Session, rows: Sequence[_Row], conditions: Sequence[Formula[Condition]]) -> list[_Row]:
-    """Keep the rows, patterns or firings, that conditions hold of."""
+    """Keep the rows, patterns or firings, that meet the conditions."""
     if not conditions or not rows:
         return list(rows)
     neurons: Mapping[int, Mapping[str, Any]] = {}

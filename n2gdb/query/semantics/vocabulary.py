@@ -1,4 +1,4 @@
-"""The vocabulary of a database: which tokens a literal, a class or an expression stands for.
+"""Vocabulary of a database: the tokens that a literal, a class or an expression stands for.
 
 Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
 """

@@ -1,4 +1,4 @@
-"""The catalog: the models of a database, and their neurons' figures by layer."""
+"""Catalog: the models of a database, and figures of their neurons by layer."""
 
 from __future__ import annotations
 
