@@ -1,8 +1,8 @@
 """Storage schema: the Arrow tables of a run's shards, from which a database is loaded.
 
-Columns of shards map to the database's by position, so the order here is the order there. A unit is numbered
-as in the database, by ``units.unit_key`` with model 0; keys of the database hold the model's number in their
-high bits, so that several models share one file.
+Columns of shards map to columns of the database by position, so their order must agree. Units have the same
+numbers as in the database, from ``units.unit_key``, with model 0; the database's keys have the model's number
+in their high bits, so that one file can hold several models.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = [
     "WINDOWS",
 ]
 
-#: A neuron fires on its test examples and its graph predicts a firing (``live``); its graph predicts none
-#: (``unpredicted``); it never fires on the whole corpus (``dead``).
+#: States of a unit: ``live`` if its graph predicts a firing on its test examples, ``unpredicted`` if its
+#: graph predicts none, ``dead`` if the unit never fires on the whole corpus.
 STATES = FIELDS["state"].choices
 
-#: What a neuron's graph is compared with: the graph before refinement, a token and an n-gram look-up.
+#: Predictors that a graph is compared with: the graph before refinement, a token and an n-gram look-up.
 PREDICTORS = ("plain", "lookup", "ngram")
 
-#: One row a run: the model, its corpus and its configuration.
+#: One row per run: the model, its corpus and its configuration.
 MODEL = pa.schema(
     [
         ("name", pa.string()),
@@ -57,7 +57,7 @@ MODEL = pa.schema(
     ]
 )
 
-#: One row a source: a set of units read at one place of the model.
+#: One row per source: a set of units read at one place of the model.
 SOURCES = pa.schema(
     [
         ("layer", pa.int64()),
@@ -74,7 +74,7 @@ SOURCES = pa.schema(
     ]
 )
 
-#: One row a token of the model's vocabulary.
+#: One row per token of the model's vocabulary.
 TOKENS = pa.schema(
     [
         ("token", pa.int64()),
@@ -86,15 +86,15 @@ TOKENS = pa.schema(
 
 _NEURON_TYPES = {Kind.WHOLE: pa.int64(), Kind.REAL: pa.float32(), Kind.CHOICE: pa.string()}
 
-#: One row a unit, with its number and every figure that it is learned with; judged on the test half of its
-#: top examples: precision, recall and f1 are null where that half has no firing, and 0 where nothing is
-#: predicted. Density, the share of tokens on which it fires, is null where it was not measured.
+#: One row per unit: its number and the figures that learning gives. Precision, recall and f1 are measured on
+#: the test half of its top examples; they are null if that half has no firing, 0 if nothing is predicted.
+#: Density, the share of tokens on which the unit fires, is null if it was not measured.
 NEURONS = pa.schema([("unit", pa.int64()), *((name, _NEURON_TYPES[FIELDS[name].kind]) for name in LEARNED)])
 
-#: What the load counts of every neuron.
+#: Columns that the loader counts for every unit.
 COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED])
 
-#: One row a neuron and another predictor of it, judged like its graph on the test half of its top examples.
+#: One row per unit and predictor, judged like its graph on the test half of its top examples.
 SCORES = pa.schema(
     [
         ("unit", pa.int64()),
@@ -110,7 +110,7 @@ SCORES = pa.schema(
     ]
 )
 
-#: One row a node of a neuron's trie, in preorder: the columns of NeuronGraph.
+#: One row per node of a unit's trie, in preorder: the columns of NeuronGraph.
 NODES = pa.schema(
     [
         ("unit", pa.int64()),
@@ -123,7 +123,7 @@ NODES = pa.schema(
     ]
 )
 
-#: One row a top example of a neuron.
+#: One row per top example of a unit.
 EXAMPLES = pa.schema(
     [
         ("unit", pa.int64()),
@@ -137,8 +137,8 @@ EXAMPLES = pa.schema(
     ]
 )
 
-#: One row a token among those that a neuron promotes, or suppresses, most, by its direct effect alone.
-#: The logit of a promoted token is positive, of a suppressed one negative.
+#: One row per token that a unit promotes or suppresses most by its direct effect. Logits of promoted tokens
+#: are positive, of suppressed tokens negative.
 EFFECTS = pa.schema(
     [
         ("unit", pa.int64()),
@@ -148,7 +148,7 @@ EFFECTS = pa.schema(
     ]
 )
 
-#: One row a window of the corpus that is some neuron's top example; position 0 is the BOS, if any.
+#: One row per window of the corpus that is a top example; position 0 is the BOS token, if there is one.
 WINDOWS = pa.schema(
     [
         ("window", pa.int64()),
