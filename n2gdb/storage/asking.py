@@ -14,7 +14,7 @@ from n2gdb.errors import DatabaseError
 
 __all__ = ["Asking", "Read"]
 
-#: Reads a result of the engine, calling the second now and then, which raises when it is to stop.
+#: Reads a result of the engine; calls its second argument regularly, which raises to stop it.
 Read: TypeAlias = Callable[[Any, Callable[[], None]], Any]
 
 _GRACE = 0.1  # seconds for the engine to end a statement at its deadline by itself
@@ -22,10 +22,9 @@ _PATIENCE = 5.0  # seconds for it to end one that is interrupted
 
 
 class Asking:
-    """One statement, run in a thread of its own so that Ctrl-C and the deadline reach whoever waits for it.
+    """One statement, run in a thread of its own so that Ctrl-C and the deadline end the caller's wait.
 
-    Only that thread takes the engine connection and gives it back: however the wait ends, the engine is
-    not freed while a statement runs.
+    Only that thread holds the engine connection, so the engine is never freed while a statement runs.
     """
 
     __slots__ = (
@@ -40,7 +39,7 @@ class Asking:
         given: dict[str, Any],
         read: Read,
     ) -> None:
-        """Take ``lend``, which lends an engine connection for as long as a statement runs."""
+        """``lend`` provides an engine connection while the statement runs."""
         self._lend, self._text, self._given, self._read = lend, text, given, read
         self._outcome: list[Any] = []
         self._finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
@@ -49,7 +48,7 @@ class Asking:
         self._given_up = False
 
     def answer(self) -> Any:
-        """Run the statement and return what is read of its result; raise what it raises."""
+        """Run the statement and return its result, read by ``read``; re-raise its exception."""
         left = seconds_left()
         context = copy_context()  # the deadline holds in the thread, too
         worker = threading.Thread(target=context.run, args=(self._work,), name="n2gdb query", daemon=True)
@@ -86,13 +85,13 @@ class Asking:
             self._finished.set()
 
     def _check(self) -> None:
-        """Raise where nobody waits for the answer any more."""
+        """Raise if the caller has given up, or the deadline is over."""
         if self._given_up:
             raise DatabaseError("nobody waits for this answer")
         check_time()
 
     def _give_up(self) -> None:
-        """Stop the statement; one that the engine still plans stops when it is planned."""
+        """Stop the statement; if the engine is still planning, it stops after that."""
         self._given_up = True
         last = time.monotonic() + _PATIENCE
         while time.monotonic() < last:

@@ -190,8 +190,8 @@ def test_a_query_loads_neither_torch_nor_arrow_nor_numpy_nor_rich(path: Path) ->
         f"import sys; sys.argv = ['n2gdb', 'query', 'neurons LIMIT 1', '--db', {str(path)!r}]\n"
         "from n2gdb.cli.main import app\n"
         "app(standalone_mode=False)\n"
-        "heavy = {'torch', 'transformer_lens', 'pyarrow', 'rich', 'numpy'}\n"
-        "print(*heavy & set(sys.modules), file=sys.stderr)"
+        "slow = {'torch', 'transformer_lens', 'pyarrow', 'rich', 'numpy'}\n"
+        "print(*slow & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == ""

@@ -12,7 +12,7 @@ from n2gdb.grammar.ast import Clause, Mode, Query
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written_formula
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS
+from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.execution.executor import answer, execute
 from n2gdb.query.execution.plan import NeuronPlan, plan_statement
 
@@ -177,15 +177,16 @@ def test_a_plan_answers_as_often_as_it_is_run(small: n2gdb.Database, text: str) 
 
 def test_a_clause_is_asked_in_the_statement_or_worked_out_before(small: n2gdb.Database) -> None:
     text = f"neurons MATCHING 'dog' AND ({BROAD} OR MENTIONING 'cat') AND SIMILAR TO L0N1 ABOVE 0.1"
-    plan = plan_statement(small.session(), parse(text))
+    session = small.session()
+    plan = plan_statement(session, parse(text))
     assert isinstance(plan, NeuronPlan)
     assert plan.stated is not None and written_formula(plan.stated) == "MATCHING 'dog'"
-    assert [written_formula(each.clause) for each in plan.worked] == [
+    assert [written_formula(each) for each in plan.worked] == [
         BROAD,
         "MENTIONING 'cat'",
         "SIMILAR TO L0N1 ABOVE 0.1",
     ]
-    assert [each.steps[0].step.split(",")[0] for each in plan.worked] == [
+    assert [evaluator_of(each).steps(session, plan.settled, each)[0].step for each in plan.worked] == [
         "read the nodes that may match",
         "find the neurons of one clause",
         "compare with L0N1",

@@ -56,9 +56,9 @@ def work_out(session: Session, plan: NeuronPlan) -> ClauseSets:
     """Evaluate every clause that a plan does not leave to its statement."""
     settled = plan.settled
     found: dict[Clause, WorkedOut] = {}
-    for each in plan.worked:
-        with placed(each.clause.at):
-            found[each.clause] = evaluator_of(each.clause).work_out(session, settled, each.clause)
+    for clause in plan.worked:
+        with placed(clause.at):
+            found[clause] = evaluator_of(clause).work_out(session, settled, clause)
     known = {clause: each.neurons for clause, each in found.items()}
     positive = settled.positive
     firings = {

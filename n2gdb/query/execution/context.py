@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from n2gdb.core.units import UnitName
 from n2gdb.grammar.ast import NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
-from n2gdb.query.cypher.estimates import Estimate, Finds
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.query.cypher.estimates import Estimate, Finds
     from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["Rows", "Session", "Stage", "Table"]

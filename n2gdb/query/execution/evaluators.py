@@ -27,7 +27,6 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.query.cypher.breadth import is_scanned
 from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
-from n2gdb.query.cypher.estimates import ComparedRows, NeuronRows, NodeRows, PatternRows
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
@@ -110,6 +109,10 @@ class _OfPatterns(Evaluator):
         return not compares_match_with_neuron(settled.query.where) and not is_scanned(settled, clause)
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
+        from n2gdb.query.cypher.estimates import (
+            NeuronRows,
+        )  # here and below: only EXPLAIN and PROFILE need it
+
         if compares_match_with_neuron(settled.query.where):
             joined = zip(compile_joined(settled, clause), settled.forms[clause], strict=True)
             return tuple(Stage.of(_JOINED, each, NeuronRows(settled, form=form)) for each, form in joined)
@@ -139,6 +142,8 @@ class _OfPatterns(Evaluator):
     def pattern_steps(
         self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
+        from n2gdb.query.cypher.estimates import PatternRows
+
         return tuple(
             Stage.of(
                 "find the patterns",
@@ -160,6 +165,7 @@ class _Firing(Evaluator):
 
     def steps(self, session: Session, settled: Settled, clause: FiringOn) -> tuple[Stage, ...]:
         from n2gdb.prediction.firing import firing_statements
+        from n2gdb.query.cypher.estimates import NodeRows
 
         steps = []
         for number, cut in _cuts(session, settled, clause).items():
@@ -203,6 +209,8 @@ class _Similarity(Evaluator):
     scores: bool = True
 
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
+        from n2gdb.query.cypher.estimates import ComparedRows
+
         named = session.neuron(clause.neuron, settled.query.model)
         return (Stage(f"compare with {clause.neuron}", finds=ComparedRows(named)),)
 
@@ -217,6 +225,8 @@ class _Writing(Evaluator):
     """PROMOTING and SUPPRESSING: the stored strongest effects of neurons on the logits."""
 
     def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
+        from n2gdb.query.cypher.estimates import NodeRows
+
         tokens = settled.written[clause]
         found = NodeRows(settled, WRITES[clause.effect], (tokens,), is_whole=True)
         return (Stage.of(_WRITERS, compile_written(settled, clause), found),)

@@ -13,7 +13,6 @@ from typing import Any
 from n2gdb.grammar.ast import And, Clause, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, R, answer_of
-from n2gdb.query.cypher.estimates import Estimator
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
@@ -189,10 +188,12 @@ def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
 
 def _estimated(session: Session, plan: Plan) -> list[Stage]:
     """Return the steps of a plan with how many rows each gives, as far as look-ups tell."""
+    from n2gdb.query.cypher.estimates import Estimator
+
     estimator = Estimator(session.rows)
     return [
         step if step.finds is None else replace(step, estimate=estimator.estimate(step.finds))
-        for step in steps_of(plan)
+        for step in steps_of(session, plan)
     ]
 
 

@@ -55,8 +55,8 @@ class _Search:
 
     def rows(self) -> list[PatternRow]:
         settled = self.plan.settled
-        for each in self.plan.searched:
-            self._find(each.clause)
+        for clause in self.plan.searched:
+            self._find(clause)
         clauses = settled.query.clauses
         base = self._least_superset(clauses)
         if base is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Query, Role, Subject, TokenQuery
 from n2gdb.query.cypher.compiler import (
@@ -23,7 +23,6 @@ from n2gdb.query.cypher.compiler import (
     compile_rows,
     ranked_fields,
 )
-from n2gdb.query.cypher.estimates import ComparedRows, GroupRows, NeuronRows, NodeRows, OwnRows, PatternRows
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
@@ -35,10 +34,12 @@ from n2gdb.query.semantics.units import of_asked_units
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import Page
 
+if TYPE_CHECKING:
+    from n2gdb.query.cypher.estimates import PatternRows
+
 __all__ = [
     "KEEP",
     "ROLES",
-    "ClausePlan",
     "CountPlan",
     "NeuronPlan",
     "PatternPlan",
@@ -68,14 +69,6 @@ class Purpose(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ClausePlan:
-    """A clause that is evaluated before the statement, as a set of neurons or of patterns."""
-
-    clause: Clause
-    steps: tuple[Stage, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class NeuronPlan:
     """How the neurons of a query are found.
 
@@ -88,7 +81,7 @@ class NeuronPlan:
 
     settled: Settled
     purpose: Purpose
-    worked: tuple[ClausePlan, ...]
+    worked: tuple[Clause, ...]
     stated: Formula[Clause] | None
     kept: tuple[Formula[Clause], ...]
     statement: Compiled
@@ -110,10 +103,13 @@ class NeuronPlan:
         """Whether the most similar neurons come first."""
         return self.named is not None or (self.leading is not None and not self.settled.query.order)
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield the steps in order."""
-        for each in self.worked:
-            yield from each.steps
+        from n2gdb.query.cypher.estimates import ComparedRows, NeuronRows  # only EXPLAIN and PROFILE need it
+
+        for clause in self.worked:
+            with placed(clause.at):
+                yield from evaluator_of(clause).steps(session, self.settled, clause)
         if (rank := self.settled.query.rank) is not None and self.named is not None:
             yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
         query = self.settled.query
@@ -149,12 +145,12 @@ class PatternPlan:
     statement: Compiled | None = None
     page: Compiled | None = None
     neurons: NeuronPlan | None = None
-    searched: tuple[ClausePlan, ...] = ()
+    searched: tuple[Clause, ...] = ()
     early: tuple[Formula[Condition], ...] = ()
     late: tuple[Formula[Condition], ...] = ()
     every: Compiled | None = None
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
         found = self._rows()
         if self.page is not None:
@@ -162,9 +158,10 @@ class PatternPlan:
             yield Stage.of("find and order the patterns", self.page, replace(found, limit=page.stop))
             return
         if self.neurons is not None:
-            yield from self.neurons.steps()
-        for each in self.searched:
-            yield from each.steps
+            yield from self.neurons.steps(session)
+        for clause in self.searched:
+            with placed(clause.at):
+                yield from evaluator_of(clause).pattern_steps(session, self.settled, clause, self.early)
         if self.statement is not None:
             yield Stage.of("find the patterns", self.statement, found)
         if self.every is not None:
@@ -174,6 +171,8 @@ class PatternPlan:
 
     def _rows(self) -> PatternRows:
         """Return what the rows of the statement are: all patterns that meet WHERE, or those of one clause."""
+        from n2gdb.query.cypher.estimates import PatternRows
+
         query = self.settled.query
         if self.neurons is not None:
             return PatternRows(replace(self.settled, query=Query(model=query.model)), ANY, is_narrowed=True)
@@ -197,11 +196,13 @@ class CountPlan:
     forms: tuple[Lowered, ...] = ()
     early: tuple[Formula[Condition], ...] = ()
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
+        from n2gdb.query.cypher.estimates import GroupRows, NodeRows, PatternRows
+
         of_tokens = self.by in ROLES and isinstance(self.counted, NeuronPlan)
         if not of_tokens or not self.counted.is_of_matches:  # type: ignore[union-attr]
-            yield from self.counted.steps()
+            yield from self.counted.steps(session)
         for form in self.forms:
             found = PatternRows(self.settled, form, self.early)
             yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early), found)
@@ -225,8 +226,10 @@ class TokenPlan:
     nodes: Compiled
     ends: Compiled
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
+        from n2gdb.query.cypher.estimates import OwnRows
+
         yield Stage.of("read the tokens", self.nodes, OwnRows(self.neuron, self.kind))
         yield Stage.of("read where patterns end", self.ends, OwnRows(self.neuron, None))
 
@@ -253,9 +256,9 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     return _plan_neurons(session, settled, Purpose.COUNT if counted else Purpose.PAGE)
 
 
-def steps_of(plan: Plan) -> tuple[Stage, ...]:
+def steps_of(session: Session, plan: Plan) -> tuple[Stage, ...]:
     """Return the steps of a plan, including what is read once rows are used."""
-    return (*plan.steps(), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
+    return (*plan.steps(session), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
 
 
 def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> NeuronPlan:
@@ -265,10 +268,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
     for conjunct in conjuncts(query.clauses):
         asked = all(evaluator_of(each).is_stated(settled, each) for each in clauses_of(conjunct))
         (stated if asked else kept).append(conjunct)
-    worked = []
-    for clause in dict.fromkeys(each for conjunct in kept for each in clauses_of(conjunct)):
-        with placed(clause.at):
-            worked.append(ClausePlan(clause, evaluator_of(clause).steps(session, settled, clause)))
+    worked = tuple(dict.fromkeys(each for conjunct in kept for each in clauses_of(conjunct)))
     named = None if query.rank is None else session.neuron(query.rank.neuron, query.model)
     scored = (each for each in kept if type(each) in EVALUATORS and EVALUATORS[type(each)].scores)
     leading = None if query.rank is not None else next(scored, None)
@@ -285,7 +285,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
     return NeuronPlan(
         settled,
         purpose,
-        tuple(worked),
+        worked,
         asked_of,
         tuple(kept),
         statement,
@@ -321,13 +321,9 @@ def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
     conditions = split(query.where).match
     early = tuple(each for each in conditions if not mentions(each, "importance"))
     late = tuple(each for each in conditions if mentions(each, "importance"))
-    searched = []
-    for clause in dict.fromkeys(clauses_of(query.clauses)):
-        with placed(clause.at):
-            steps = evaluator_of(clause).pattern_steps(session, settled, clause, early)
-        searched.append(ClausePlan(clause, steps))
+    searched = tuple(dict.fromkeys(clauses_of(query.clauses)))
     anything = None if _is_bounded(query.clauses) else pattern_statement(settled, ANY, early)
-    return PatternPlan(settled, searched=tuple(searched), early=early, late=late, every=anything)
+    return PatternPlan(settled, searched=searched, early=early, late=late, every=anything)
 
 
 def _is_bounded(clauses: Formula[Clause] | None) -> bool:
