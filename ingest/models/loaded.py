@@ -20,8 +20,9 @@ _NAMED = 3
 #: Tokens of the prompt that a loaded model is tried on.
 _PROBED = 48
 
-#: How far apart, as a share of the largest number, rounding takes two ways to run one model.
-_ROUNDING = 3e-4
+#: How far apart, as a share of the largest number, rounding takes two ways to run one model, by the type that
+#: its weights are held in.
+_ROUNDING = {torch.float32: 3e-4, torch.bfloat16: 0.1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,9 +48,13 @@ def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:
     return torch.stack([some, torch.cat([some[:half], some[half:].flip(0)])])
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    """Whether two tensors of one shape are the same but for rounding; NaN is like nothing."""
-    return bool((found - expected).abs().max() <= _ROUNDING * expected.abs().max())
+def close(found: torch.Tensor, expected: torch.Tensor, held: torch.dtype = torch.float32) -> bool:
+    """Whether two tensors of one shape are the same but for rounding; NaN is like nothing.
+
+    ``held`` is the type of the weights that they were computed with.
+    """
+    found, expected = found.float(), expected.float()
+    return bool((found - expected).abs().max() <= _ROUNDING[held] * expected.abs().max())
 
 
 def require_finite(weights: Mapping[str, torch.Tensor]) -> None:
