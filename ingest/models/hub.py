@@ -11,13 +11,17 @@ from pathlib import Path
 import torch
 
 from n2gdb.errors import ModelError, one_line
-from n2gdb.ingest.models.loaded import Loaded, loaded
+from n2gdb.ingest.models.loaded import Loaded, loaded, needs_newer
 from n2gdb.ingest.models.pretrained import load_pretrained
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
 __all__ = ["boot_directory", "boot_gguf", "boot_hub", "is_gguf", "require_float32", "require_on_hub"]
 
 _MAGIC = b"GGUF"
+
+#: Owners of models in TransformerLens' own format, and what reads them.
+_LEGACY = ("NeelNanda/", "ArthurConmy/", "Baidicoot/")
+_LEGACY_READER = "transformer_lens.model_bridge.sources.tl_legacy"
 
 #: Seconds that the hub has to answer before it counts as out of reach.
 _PATIENCE = 4.0
@@ -76,16 +80,27 @@ def boot_hub(name: str, device: str, held: torch.dtype = torch.float32) -> Loade
     A model in the local cache loads without the hub. Raises ModelError if there is none and the hub
     cannot be reached, or has no such model.
     """
-    from transformer_lens.model_bridge.sources.tl_legacy import TL_LEGACY_PREFIXES
-    from transformer_lens.tools.model_registry.registry_io import resolve_model_alias
-
-    repository = resolve_model_alias(name) or name
+    repository = _repository(name)
+    is_legacy = repository.startswith(_LEGACY)
+    if is_legacy and find_spec(_LEGACY_READER) is None:
+        raise needs_newer(name)
     require_on_hub(repository, name)
     failure = f"{name}: {repository} cannot be loaded from the Hugging Face hub"
-    if repository.startswith(TL_LEGACY_PREFIXES):
+    if is_legacy:
         require_float32(name, held)
         return _boot_legacy(repository, failure, device)
     return load_pretrained(repository, failure, device, held)
+
+
+def _repository(name: str) -> str:
+    """The repository that a model's usual name stands for, such as solu-6l's; any other name itself."""
+    try:
+        from transformer_lens.tools.model_registry.registry_io import resolve_model_alias
+    except ImportError:  # before version 4
+        from transformer_lens.supported_models import MODEL_ALIASES
+
+        return next((known for known, names in MODEL_ALIASES.items() if name in names), name)
+    return resolve_model_alias(name) or name
 
 
 def require_float32(name: str, held: torch.dtype) -> None:

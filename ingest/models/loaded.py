@@ -12,7 +12,7 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.models.fingerprint import bridge_configuration, model_fingerprint
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
-__all__ = ["Loaded", "close", "loaded", "probe_tokens", "require_finite"]
+__all__ = ["Loaded", "close", "loaded", "needs_newer", "probe_tokens", "require_finite"]
 
 #: Weights that a message names.
 _NAMED = 3
@@ -39,6 +39,14 @@ def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
     weights = bridge.state_dict()
     require_finite(weights)
     return Loaded(bridge, tokenizer, model_fingerprint(bridge_configuration(bridge.cfg), weights))
+
+
+def needs_newer(name: str) -> ModelError:
+    """What is wrong where transformer-lens 3 is installed, as beside SAELens, and a model takes version 4."""
+    return ModelError(
+        f"{name} is in TransformerLens' own format, which needs transformer-lens 4 (SAELens brings version 3): "
+        "install n2gdb in an environment of its own, or choose a model in Hugging Face format"
+    )
 
 
 def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:

@@ -40,10 +40,8 @@ ReadLinear = Callable[..., Linear]
 
 
 def _is_native(bridge: Any) -> bool:
-    from transformer_lens.model_bridge.sources.native.model import NativeModel
-
     model = bridge.original_model
-    if not isinstance(model, NativeModel) or model.pos is None or bridge.cfg.gated_mlp:
+    if type(model).__name__ != "NativeModel" or model.pos is None or bridge.cfg.gated_mlp:
         return False
     attentions = [_plain(_plain(layer).attn) for layer in model.layers]
     return all(
