@@ -23,6 +23,7 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import silent
 from n2gdb.core.units import NeuronName
+from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import Windows, read_documents
@@ -39,8 +40,8 @@ from n2gdb.ingest.n2g.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.scan.layer_file import layer_scan, save_arrays
 from n2gdb.ingest.scan.record import ActivationRecord, Recorder, merged
-from n2gdb.prediction.evidence import UnitEvidence
-from n2gdb.storage.shards import RunFolder, graphs_from, run_folders
+from n2gdb.storage.graph_rows import graphs_from
+from n2gdb.storage.shards import RunFolder, run_folders
 
 #: Neurons whose evidence is learned together.
 TOGETHER = 48

@@ -21,7 +21,8 @@ from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.subject import default_corpus, load_model
 from n2gdb.ingest.pipeline import Source, ingest
-from n2gdb.storage.shards import RunFolder, graphs_from
+from n2gdb.storage.graph_rows import graphs_from
+from n2gdb.storage.shards import RunFolder
 
 
 def main(

@@ -12,8 +12,9 @@ import numpy as np
 
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
+from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.read.names import neuron_of
-from n2gdb.storage.shards import graphs_from, run_folders
+from n2gdb.storage.shards import run_folders
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ __all__ = ["VOCABULARY", "synthetic_run", "token_text", "zipf"]
 
 WINDOWS, WINDOW_LENGTH = 4_000, 128
 TRACE = 32  # float16 values an example
+_BINS = 13  # of a record
+_EVIDENCE_DEPTH = 6
 
 
 def synthetic_run(
@@ -45,7 +47,14 @@ def synthetic_run(
     for layer in range(layers):
         nodes, ending = nodes_of_neurons(layer, neurons, seed, patterns)
         table = _examples(random, layer, neurons, examples)
-        run.write_shard(f"L{layer:03d}", _neurons(random, layer, nodes, ending), nodes, table)
+        run.write_shard(
+            f"L{layer:03d}",
+            _neurons(random, layer, nodes, ending),
+            nodes,
+            table,
+            evidence=_evidence(nodes),
+            records=_records(random, layer, neurons),
+        )
     return run
 
 
@@ -90,10 +99,16 @@ def _neurons(random: np.random.Generator, layer: int, nodes: pa.Table, patterns:
         "f1": score(),
         "true_firings": random.integers(1, 40, count),
         "predicted_firings": random.integers(1, 40, count),
+        "heldout_precision": score(),
+        "heldout_recall": score(),
+        "heldout_f1": score(),
+        "heldout_firings": random.integers(1, 40, count),
         "n_patterns": patterns,
         "n_nodes": np.bincount(owner, minlength=count),
         "n_activating": distinct(is_root),
         "n_context": distinct(~is_root),
+        "base": -6 * score(),
+        "evidence_threshold": score(),
     }
     return pa.table({name: pa.array(column) for name, column in columns.items()}, schema=schema.NEURONS)
 
@@ -104,6 +119,7 @@ def _examples(random: np.random.Generator, layer: int, neurons: int, each: int) 
     offsets = np.arange(0, (total + 1) * traces.itemsize * TRACE, traces.itemsize * TRACE, dtype=np.int32)
     columns = {
         "unit": unit_key(0, layer, np.repeat(np.arange(neurons, dtype=np.int64), each)),
+        "band": np.full(total, "top"),
         "rank": np.tile(np.arange(each, dtype=np.int64), neurons),
         "window": random.integers(0, WINDOWS, total),
         "pivot": random.integers(TRACE, WINDOW_LENGTH, total),
@@ -115,6 +131,30 @@ def _examples(random: np.random.Generator, layer: int, neurons: int, each: int) 
         ),
     }
     return pa.table({name: pa.array(column) for name, column in columns.items()}, schema=schema.EXAMPLES)
+
+
+def _evidence(nodes: pa.Table) -> pa.Table:
+    """A weight for each of a neuron's activating tokens, and for its context tokens, a third below zero."""
+    unit, token, depth = (nodes[name].to_numpy() for name in ("unit", "token", "depth"))
+    kept = np.flatnonzero(depth <= _EVIDENCE_DEPTH)
+    _, first = np.unique(np.stack([unit[kept], depth[kept], token[kept]]), axis=1, return_index=True)
+    chosen = kept[first]
+    size = (1 + token[chosen] % 16).astype(np.float32) / 4
+    weight = np.where((depth[chosen] > 0) & (token[chosen] % 3 == 0), -size, size)
+    columns = (unit[chosen], token[chosen], depth[chosen], weight)
+    return pa.table([pa.array(column) for column in columns], schema=schema.EVIDENCE)
+
+
+def _records(random: np.random.Generator, layer: int, neurons: int) -> pa.Table:
+    counts = random.integers(0, 1000, (neurons, _BINS))
+    columns = [
+        unit_key(0, layer, np.arange(neurons, dtype=np.int64)),
+        np.full(neurons, WINDOWS * WINDOW_LENGTH, np.int64),
+        counts.sum(axis=1) + random.integers(0, 10_000, neurons),
+        random.random(neurons, np.float32) + 1,
+        list(counts),
+    ]
+    return pa.table([pa.array(column) for column in columns], schema=schema.RECORDS)
 
 
 def _windows(random: np.random.Generator) -> pa.Table:

@@ -115,6 +115,8 @@ def _laid(layer: int, neurons: int, owner: Int64Array, keys: list[Int64Array]) -
             np.where(parent < 0, -1, parent - first[owner[row]]).astype(np.int32),
             np.where(level > 0, importance, 1).astype(np.float32),
             pa.array(end, mask=~marks),
+            (1 + _hashed(packed.astype(np.uint64), np.uint64(16)) % 500 // (1 + level)).astype(np.int64),
+            _share(_hashed(packed.astype(np.uint64), np.uint64(17))).astype(np.float32),
         ],
         schema=schema.NODES,
     )

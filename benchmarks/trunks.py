@@ -26,7 +26,7 @@ from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.native import demo_directory
 from n2gdb.ingest.models.subject import default_corpus, load_model
 from n2gdb.ingest.pipeline import Source, ingest
-from n2gdb.storage.shards import graphs_from
+from n2gdb.storage.graph_rows import graphs_from
 
 SIZES: dict[str, Any] = {
     "hidden_size": 256,

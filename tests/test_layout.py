@@ -18,7 +18,15 @@ ALLOWED: dict[str, set[str]] = {
     "n2gdb.core": {"n2gdb.grammar", "n2gdb.errors"},  # which knows how units are written
     "n2gdb.storage": {"n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
     "n2gdb.storage.build": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors", "n2gdb.version"},
-    "n2gdb.storage.read": {"n2gdb.storage", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
+    "n2gdb.storage.read": {
+        "n2gdb.evidence",
+        "n2gdb.storage",
+        "n2gdb.core",
+        "n2gdb.grammar",
+        "n2gdb.errors",
+        "n2gdb.version",
+    },
+    "n2gdb.evidence": {"n2gdb.core"},
     "n2gdb.drawing": {"n2gdb.core", "n2gdb.errors"},
     "n2gdb.plotting": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors"},
     "n2gdb.similarity": {
@@ -29,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.errors",
     },
     "n2gdb.prediction": {
+        "n2gdb.evidence",
         "n2gdb.drawing",
         "n2gdb.storage",
         "n2gdb.storage.read",
@@ -94,7 +103,7 @@ INGEST = {
         "n2gdb.ingest.models",
         "n2gdb.ingest.sources",
     },
-    "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.prediction"},
+    "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.evidence"},
     "n2gdb.ingest.workers": {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
@@ -243,6 +252,7 @@ _SHIFTS = {
     "n2gdb.ingest.scan.record",
     "n2gdb.ingest.sources.places",
     "n2gdb.prediction.firing",
+    "n2gdb.storage.read.records",
 }
 
 

@@ -11,7 +11,7 @@ from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.tokenizer import Tokenizer
 from n2gdb.core.tokens import kinds_of, normalise
 from n2gdb.core.units import NeuronName, mlp_name
-from n2gdb.storage.shards import graphs_from
+from n2gdb.storage.graph_rows import graphs_from
 
 NEURONS = 1200
 

@@ -69,7 +69,7 @@ def scores_table(
 ) -> pa.Table:
     """How another predictor of a block's neurons was judged: ``schema.SCORES``."""
     rows = [
-        {**name, "predictor": predictor, **_figures(verdict), "n_nodes": n_nodes}
+        {**name, "text": "test", "predictor": predictor, **_figures(verdict), "n_nodes": n_nodes}
         for name, verdict, n_nodes in zip(_named(block, units), verdicts, nodes, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema.SCORES)
@@ -119,6 +119,7 @@ def _examples(
         normalised = np.where(np.isfinite(trace), trace, 0) / scale
         yield {
             "unit": int(keys[row]),
+            "band": "top",
             "rank": int(place),
             "window": int(window[row, place]),
             "pivot": pivot,

@@ -34,7 +34,8 @@ from n2gdb.ingest.n2g.text import RandomText
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.top_windows import TopExamples
 from n2gdb.ingest.sources.places import UnitPlaceOf
-from n2gdb.storage.shards import RunFolder, nodes_table
+from n2gdb.storage.graph_rows import nodes_table
+from n2gdb.storage.shards import RunFolder
 
 __all__ = [
     "SHARD_NEURONS",

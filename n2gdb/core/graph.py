@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import FloatArray, IndexArray, IntArray, IntegerArray
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, IntArray, IntegerArray
 from n2gdb.core.readings import counted
 from n2gdb.core.reals import as_decimal
 
@@ -34,7 +34,9 @@ class Pattern:
     """One complete path: the activating token first, then context going back through the text.
 
     ``steps`` holds only the named tokens, by rising depth; a gap in depth is a run of any-tokens.
-    ``activation`` is the normalised activation that the end mark carries.
+    ``activation`` is the normalised activation that the end mark carries. ``support`` is how often the path
+    occurs in the corpus, ``confidence`` on which share of these occurrences the unit fires; None where that
+    was not counted, or there is none. Patterns are equal whatever these two are.
 
     >>> pattern = next(neuron.graph.patterns())
     >>> [(step.depth, db.text(step.token)) for step in pattern.steps], pattern.activation
@@ -43,6 +45,8 @@ class Pattern:
 
     steps: tuple[Step, ...]
     activation: float
+    support: int | None = field(default=None, compare=False)
+    confidence: float | None = field(default=None, compare=False)
 
     @property
     def depth(self) -> int:
@@ -52,7 +56,8 @@ class Pattern:
     def decimal(self) -> Pattern:
         """Return the pattern with its reals as a database holds them: the shortest decimals (reals.py)."""
         steps = (replace(step, importance=as_decimal(step.importance)) for step in self.steps)
-        return Pattern(tuple(steps), as_decimal(self.activation))
+        confidence = None if self.confidence is None else as_decimal(self.confidence)
+        return Pattern(tuple(steps), as_decimal(self.activation), self.support, confidence)
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, object]:
         """Return what JSON can hold; ``texts`` are of its tokens."""
@@ -81,6 +86,10 @@ class NeuronGraph:
     parent      (nodes,) int32    preorder index of the parent; -1 at a root
     importance  (nodes,) float32  largest importance seen for this context token; 1 at a root
     end         (nodes,) float32  normalised activation of the pattern ending here; NaN where none ends
+    support     (nodes,) int64    occurrences in the corpus of the path to the node; None where not counted
+    confidence  (nodes,) float32  share of these on which the unit fires, NaN without any; None as support
+
+    Graphs are equal whatever their support and confidence.
 
     Source: N2G, arXiv 2305.19911, section 3 (the trie), with any-tokens kept implicit.
 
@@ -96,6 +105,8 @@ class NeuronGraph:
     parent: IntArray
     importance: FloatArray
     end: FloatArray
+    support: Int64Array | None = None
+    confidence: FloatArray | None = None
 
     @classmethod
     def empty(cls) -> NeuronGraph:
@@ -191,7 +202,7 @@ class NeuronGraph:
         steps = (
             Step(int(self.depth[i]), int(self.token[i]), float(self.importance[i])) for i in self.path(node)
         )
-        return Pattern(tuple(steps), float(self.end[node]))
+        return Pattern(tuple(steps), float(self.end[node]), *self._occurrences(node))
 
     def patterns(self) -> Iterator[Pattern]:
         """Yield every pattern, in preorder of its end mark."""
@@ -202,7 +213,14 @@ class NeuronGraph:
             step = Step(depth[node], token[node], importance[node])
             paths.append((step,) if parent < 0 else (*paths[parent], step))
             if not math.isnan(end[node]):
-                yield Pattern(paths[node], end[node])
+                yield Pattern(paths[node], end[node], *self._occurrences(node))
+
+    def _occurrences(self, node: int) -> tuple[int | None, float | None]:
+        """Support and confidence of the path to a node; None where unknown."""
+        if self.support is None or self.confidence is None:
+            return None, None
+        confidence = float(self.confidence[node])
+        return int(self.support[node]), None if math.isnan(confidence) else confidence
 
     def predict(self, tokens: Sequence[int] | IntegerArray | IndexedText) -> FloatArray:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.

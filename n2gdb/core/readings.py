@@ -27,10 +27,12 @@ _SEEN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A window of the corpus in which the neuron is among its largest.
+    """A window of the corpus in which the neuron is among its largest, or has another strength.
 
     ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
-    value, not normalised. ``trace`` holds normalised activations from position ``start`` on.
+    value, not normalised. ``trace`` holds normalised activations from position ``start`` on. ``band`` is
+    ``top``; of other examples it is the share of the maximum that the activation at the pivot reaches, or
+    ``near`` for one just below the fire threshold: these are drawn at random.
 
     >>> example = neuron.examples[0]
     >>> example.activation, db.text(example.tokens[example.pivot])
@@ -44,6 +46,7 @@ class Example:
     split: str
     start: int
     trace: tuple[float, ...]
+    band: str = "top"
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
         """Return what JSON can hold; ``texts`` are of its tokens."""

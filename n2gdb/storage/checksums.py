@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["CHECKSUMS", "digest_of", "is_as_written", "record"]
+__all__ = ["CHECKSUMS", "digest_of", "is_as_written", "is_listed", "record"]
 
 #: Name of the file that lists a folder's checksums.
 CHECKSUMS = "checksums.sha256"
@@ -48,6 +48,11 @@ def is_as_written(path: Path) -> bool:
     """
     known = {digest for name, digest in _lines(path.parent) if name == path.name}
     return not known or digest_of(path) in known
+
+
+def is_listed(path: Path) -> bool:
+    """Tell whether a file has a checksum: whether it was written, be it there still or not."""
+    return any(name == path.name for name, _ in _lines(path.parent))
 
 
 def _lines(folder: Path) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
     (Neuron)-[PASSES]->(Path)            one a root-to-node path that other neurons have too
     (Neuron)-[WRITES]->(Token)           one a token that it promotes or suppresses most
-    (Neuron)-[TOP_EXAMPLE]->(Window)
+    (Neuron)-[EVIDENCE]->(Token)         one a signed weight; CLASS_EVIDENCE of a class of tokens
+    (Neuron)-[TOP_EXAMPLE]->(Window)     and EXAMPLE of lesser strength
 
 Facts of the engine that shape this file: an unbound parameter silently answers nothing; an empty file is
 taken for a new database; nearly every error is a RuntimeError; Ctrl-C alone waits for the query.

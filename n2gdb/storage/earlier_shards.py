@@ -1,4 +1,8 @@
-"""Shards from before units had sides and sources: read as positive sides of MLP neurons."""
+"""Earlier shards, read as present ones: what they have no column for is filled in, or unknown.
+
+Before units had sides and sources they were positive sides of MLP neurons. Before there were records all
+examples were top ones, all scores of the test half of these.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import pyarrow as pa
 from n2gdb.core.units import MLP, POSITIVE, unit_key
 from n2gdb.storage import schema
 
-__all__ = ["mlp_sources", "with_units"]
+__all__ = ["as_present", "mlp_sources"]
 
 
 def mlp_sources(model: Mapping[str, Any], sides: str = POSITIVE) -> pa.Table:
@@ -34,20 +38,21 @@ def mlp_sources(model: Mapping[str, Any], sides: str = POSITIVE) -> pa.Table:
     return pa.Table.from_pylist(rows, schema.SOURCES)
 
 
-def with_units(table: pa.Table, wanted: pa.Schema) -> pa.Table:
-    """Return a shard's table as ``wanted``, where it may be from before units had sides and sources.
-
-    Its neurons are positive sides then.
-    """
-    if "unit" in table.column_names:
-        return table
-    layer, index = table["layer"].to_numpy(), table["index"].to_numpy()
+def as_present(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """Return a shard's table as ``wanted``, where it may be from before there were some of the columns."""
     count = len(table)
-    known = {name: table[name] for name in table.column_names} | {
-        "unit": pa.array(unit_key(0, layer, index)),
-        "source": pa.repeat(pa.scalar(MLP), count),
-        "kind": pa.repeat(pa.scalar(MLP), count),
-        "side": pa.repeat(pa.scalar(POSITIVE), count),
-        "density": pa.nulls(count, pa.float32()),
-    }
+    known = {name: table[name] for name in table.column_names}
+    if "unit" not in known:
+        layer, index = table["layer"].to_numpy(), table["index"].to_numpy()
+        known["unit"] = pa.array(unit_key(0, layer, index))
+    if table.column_names == wanted.names:
+        return table
+    for field in wanted:
+        if field.name not in known:
+            value = _BEFORE.get(field.name)
+            known[field.name] = pa.repeat(pa.scalar(value, field.type), count)
     return pa.table({name: known[name] for name in wanted.names}).cast(wanted)
+
+
+#: What the columns say that earlier shards had not; null where nothing is said here.
+_BEFORE = {"source": MLP, "kind": MLP, "side": POSITIVE, "text": "test", "band": "top"}

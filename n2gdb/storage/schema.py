@@ -14,17 +14,23 @@ from n2gdb.storage.columns import COUNTED, LEARNED
 from n2gdb.version import SCHEMA_VERSION
 
 __all__ = [
+    "BANDS",
+    "CLASSES",
     "COUNTS",
     "EFFECTS",
+    "EVIDENCE",
+    "EVIDENCE_FIGURES",
     "EXAMPLES",
     "MODEL",
     "NEURONS",
     "NODES",
     "PREDICTORS",
+    "RECORDS",
     "SCHEMA_VERSION",
     "SCORES",
     "SOURCES",
     "STATES",
+    "TEXTS",
     "TOKENS",
     "WINDOWS",
 ]
@@ -33,8 +39,21 @@ __all__ = [
 #: (``unpredicted``); it never fires on the whole corpus (``dead``).
 STATES = FIELDS["state"].choices
 
-#: What a neuron's graph is compared with: the graph before refinement, a token and an n-gram look-up.
-PREDICTORS = ("plain", "lookup", "ngram")
+#: What a neuron's graph is compared with, by the text that they are judged on: its evidence, the graph before
+#: refinement, a token and an n-gram look-up. On held-out text the graph, ``n2g``, is among them; on the test
+#: half of the top examples its figures are the neuron's own.
+PREDICTORS = {
+    "test": ("evidence", "plain", "lookup", "ngram"),
+    "heldout": ("n2g", "evidence", "lookup"),
+}
+
+#: The texts that predictions are judged on: the test half of each neuron's top examples, and text that was
+#: kept out of everything.
+TEXTS = tuple(PREDICTORS)
+
+#: What examples show: the top windows; activations from so large a share of the maximum on, up to the next;
+#: and near misses, from four fifths of the fire threshold up to it.
+BANDS = ("top", "0.75", "0.5", "0.25", "0.125", "near")
 
 #: One row a run: the model, its corpus and its configuration.
 MODEL = pa.schema(
@@ -86,21 +105,40 @@ TOKENS = pa.schema(
 
 _NEURON_TYPES = {Kind.WHOLE: pa.int64(), Kind.REAL: pa.float32(), Kind.CHOICE: pa.string()}
 
-#: One row a unit, with its number and every figure that it is learned with; judged on the test half of its
-#: top examples: precision, recall and f1 are null where that half has no firing, and 0 where nothing is
-#: predicted. Density, the share of tokens on which it fires, is null where it was not measured.
-NEURONS = pa.schema([("unit", pa.int64()), *((name, _NEURON_TYPES[FIELDS[name].kind]) for name in LEARNED)])
+#: What a unit's evidence has beside its weights; null where it has none. No fields of the language.
+EVIDENCE_FIGURES = pa.schema(
+    [
+        ("base", pa.float32()),  # log odds of firing before any weight
+        ("evidence_threshold", pa.float32()),  # log odds from which a firing is predicted
+    ]
+)
+
+#: One row a unit, with its number and every figure that it is learned with. Precision, recall and f1 are of
+#: its graph on the test half of its top examples: null where that half has no firing, and 0 where nothing is
+#: predicted. Those that begin with heldout_, on text that was kept out of everything, are of what predicts by
+#: default: its evidence, or its graph where it has none. The unit itself fires ``heldout_firings`` times
+#: there; all four are null where no text was kept out. Density is the share of tokens on which it fires, a
+#: latent wherever it is above zero.
+NEURONS = pa.schema(
+    [
+        ("unit", pa.int64()),
+        *((name, _NEURON_TYPES[FIELDS[name].kind]) for name in LEARNED),
+        *EVIDENCE_FIGURES,
+    ]
+)
 
 #: What the load counts of every neuron.
 COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED])
 
-#: One row a neuron and another predictor of it, judged like its graph on the test half of its top examples.
+#: One row a neuron, a text and a predictor of it that was judged there; the graph itself on the test half of
+#: its top examples is in NEURONS.
 SCORES = pa.schema(
     [
         ("unit", pa.int64()),
         ("layer", pa.int64()),
         ("index", pa.int64()),
-        ("predictor", pa.string()),  # one of PREDICTORS
+        ("text", pa.string()),  # one of TEXTS
+        ("predictor", pa.string()),  # one of PREDICTORS of that text
         ("precision", pa.float32()),  # null and 0 as in NEURONS
         ("recall", pa.float32()),
         ("f1", pa.float32()),
@@ -120,18 +158,52 @@ NODES = pa.schema(
         ("parent", pa.int32()),
         ("importance", pa.float32()),
         ("end", pa.float32()),  # null where no pattern ends
+        ("support", pa.int64()),  # occurrences of the path in the corpus; null where not counted
+        ("confidence", pa.float32()),  # share of them on which the unit fires; null without any
     ]
 )
 
-#: One row a top example of a neuron.
+#: One row a weight of a unit's evidence, as ``UnitEvidence`` has them.
+EVIDENCE = pa.schema(
+    [
+        ("unit", pa.int64()),
+        ("token", pa.int32()),  # or the number of a class of CLASSES
+        ("depth", pa.int32()),  # positions back from the activating token, which is 0
+        ("weight", pa.float32()),  # change of the log odds of firing
+    ]
+)
+
+#: One row a class of tokens that evidence may weigh as one; numbered on from the vocabulary.
+CLASSES = pa.schema(
+    [
+        ("class", pa.int64()),
+        ("kind", pa.string()),  # by what its tokens are alike; each token has one class of every kind
+        ("name", pa.string()),
+        ("tokens", pa.list_(pa.int32())),
+    ]
+)
+
+#: One row a unit: how its activations are spread over the corpus.
+RECORDS = pa.schema(
+    [
+        ("unit", pa.int64()),
+        ("positions", pa.int64()),  # that count, whether it is active or not
+        ("active", pa.int64()),  # of these, with an activation above zero
+        ("maximum", pa.float32()),
+        ("counts", pa.list_(pa.int64())),  # activations by strength: the bins of ``ActivationHistogram``
+    ]
+)
+
+#: One row an example of a neuron: its top windows, and a few of every other strength.
 EXAMPLES = pa.schema(
     [
         ("unit", pa.int64()),
-        ("rank", pa.int64()),  # 0 is the strongest
+        ("band", pa.string()),  # one of BANDS
+        ("rank", pa.int64()),  # in its band; 0 is the strongest
         ("window", pa.int64()),  # row of WINDOWS
         ("pivot", pa.int64()),  # position in the window
         ("activation", pa.float32()),  # at the pivot, not normalised
-        ("split", pa.string()),  # train or test
+        ("split", pa.string()),  # train or test; empty but for top examples
         ("start", pa.int64()),  # position of the trace's first value
         ("trace", pa.binary()),  # float16 normalised activations from start on
     ]
@@ -148,7 +220,7 @@ EFFECTS = pa.schema(
     ]
 )
 
-#: One row a window of the corpus that is some neuron's top example; position 0 is the BOS, if any.
+#: One row a window of the corpus that is some neuron's example; position 0 is the BOS, if any.
 WINDOWS = pa.schema(
     [
         ("window", pa.int64()),

@@ -1,11 +1,12 @@
 """The columnar shards of a run: the source of truth that every database is built from.
 
-    <database>.shards/<run>/{model,sources,tokens,windows}.parquet  checksums.sha256
+    <database>.shards/<run>/{model,sources,tokens,windows,classes}.parquet  checksums.sha256
     <database>.shards/<run>/neurons/<shard>/{neurons,nodes,examples,scores}.parquet  checksums.sha256
+    <database>.shards/<run>/neurons/<shard>/{evidence,records}.parquet
     <database>.shards/<run>/neurons/<shard>/effects.parquet
 
-What a shard's neurons write is a file of its own: it follows from the model's weights, and can be added to a
-shard that is complete, or be missing.
+Evidence and records are not in shards from before there were any. What a shard's neurons write is a file
+of its own: it follows from the model's weights, and can be added to a shard that is complete, or be missing.
 
 A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
 what lies here. Whatever is half-written has a name that starts with a dot. What is read is compared with
@@ -28,16 +29,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from n2gdb.core.arrays import Int64Array
-from n2gdb.core.graph import NeuronGraph
 from n2gdb.errors import StorageError, one_line
 from n2gdb.storage import schema
-from n2gdb.storage.checksums import digest_of, is_as_written, record
-from n2gdb.storage.earlier_shards import mlp_sources, with_units
+from n2gdb.storage.checksums import digest_of, is_as_written, is_listed, record
+from n2gdb.storage.earlier_shards import as_present, mlp_sources
 
 __all__ = [
     "RunFolder",
-    "graphs_from",
-    "nodes_table",
     "run_folders",
     "shards_folder",
     "storing",
@@ -49,6 +47,8 @@ _SHARD_TABLES = {
     "examples": schema.EXAMPLES,
     "scores": schema.SCORES,
 }
+#: Tables that a shard may lack.
+_OPTIONAL_TABLES = {"evidence": schema.EVIDENCE, "records": schema.RECORDS}
 
 _EFFECTS = "effects.parquet"
 
@@ -92,8 +92,12 @@ class RunFolder:
         self._replace("tokens", table, schema.TOKENS)
 
     def write_windows(self, table: pa.Table) -> None:
-        """Replace the windows that top examples point to: ``schema.WINDOWS``."""
+        """Replace the windows that examples point to: ``schema.WINDOWS``."""
         self._replace("windows", table, schema.WINDOWS)
+
+    def write_classes(self, table: pa.Table) -> None:
+        """Replace the classes of tokens that evidence may weigh: ``schema.CLASSES``."""
+        self._replace("classes", table, schema.CLASSES)
 
     def write_shard(
         self,
@@ -102,8 +106,13 @@ class RunFolder:
         nodes: pa.Table,
         examples: pa.Table,
         scores: pa.Table | None = None,
+        evidence: pa.Table | None = None,
+        records: pa.Table | None = None,
     ) -> None:
-        """Write a shard of finished neurons, complete or not at all; a complete one is never replaced."""
+        """Write a shard of finished neurons, complete or not at all; a complete one is never replaced.
+
+        ``evidence`` and ``records`` are left out where they are None.
+        """
         if not name or name.startswith(".") or "/" in name:
             raise ValueError(f"{name!r} cannot be a shard's name")
         complete, partial = self.path / "neurons" / name, self.path / "neurons" / f".{name}"
@@ -112,6 +121,10 @@ class RunFolder:
         scores = schema.SCORES.empty_table() if scores is None else scores
         tables = {"neurons": neurons, "nodes": nodes, "examples": examples, "scores": scores}
         checked = {key: _cast(tables[key], wanted, key) for key, wanted in _SHARD_TABLES.items()}
+        beside = (("evidence", evidence), ("records", records))
+        checked |= {
+            key: _cast(table, _OPTIONAL_TABLES[key], key) for key, table in beside if table is not None
+        }
         with storing(complete):
             shutil.rmtree(partial, ignore_errors=True)
             try:
@@ -161,7 +174,7 @@ class RunFolder:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def example_windows(self) -> Int64Array:
-        """Return the windows that some top example points to, rising."""
+        """Return the windows that some example points to, rising."""
         found = [
             _read(shard / "examples.parquet", ["window"])["window"].to_numpy() for shard in self.shards()
         ]
@@ -189,6 +202,11 @@ class RunFolder:
         """Read the windows: ``schema.WINDOWS``."""
         return _read(self.path / "windows.parquet")
 
+    def classes(self) -> pa.Table:
+        """Read the classes of tokens: ``schema.CLASSES``; empty where evidence has none."""
+        path = self.path / "classes.parquet"
+        return _read(path) if path.is_file() else schema.CLASSES.empty_table()
+
     def count_nodes(self) -> int:
         """Count the trie nodes of all shards, without reading them."""
         return sum(_count(shard / "nodes.parquet") for shard in self.shards())
@@ -215,25 +233,37 @@ class RunFolder:
         return self._gather("nodes", ("unit", "pre"), shards)
 
     def examples(self, shards: Sequence[Path] | None = None) -> pa.Table:
-        """Read the top examples of some shards, or of all, by (unit, rank): ``schema.EXAMPLES``."""
-        return self._gather("examples", ("unit", "rank"), shards)
+        """Read the examples of some shards, or of all, by (unit, band, rank): ``schema.EXAMPLES``."""
+        table = self._gather("examples", ("unit",), shards)
+        place = pc.index_in(table["band"], pa.array(schema.BANDS))
+        order = [("unit", "ascending"), ("place", "ascending"), ("rank", "ascending")]
+        return table.append_column("place", place).sort_by(order).drop_columns(["place"])
 
     def scores(self) -> pa.Table:
-        """Read the scores of other predictors, by (unit, predictor): ``schema.SCORES``."""
-        return self._gather("scores", ("unit", "predictor"), None)
+        """Read the scores of predictors, by (unit, text, predictor): ``schema.SCORES``."""
+        return self._gather("scores", ("unit", "text", "predictor"), None)
+
+    def evidence(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the evidence of some shards, or of all, by (unit, depth, token): ``schema.EVIDENCE``."""
+        return self._gather("evidence", ("unit", "depth", "token"), shards)
+
+    def records(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the records of some shards, or of all, by unit: ``schema.RECORDS``."""
+        return self._gather("records", ("unit",), shards)
 
     def effects(self, shards: Sequence[Path] | None = None) -> pa.Table:
         """Read what neurons write, by unit, falling logits: ``schema.EFFECTS``; may be empty."""
         chosen = self.shards() if shards is None else shards
         paths = [shard / _EFFECTS for shard in chosen if (shard / _EFFECTS).exists()]
-        tables = [with_units(_read(path), schema.EFFECTS) for path in paths]
+        tables = [as_present(_read(path), schema.EFFECTS) for path in paths]
         table = pa.concat_tables([schema.EFFECTS.empty_table(), *tables])
         return table.sort_by([("unit", "ascending"), ("logit", "descending")])
 
     def _gather(self, key: str, order: tuple[str, ...], shards: Sequence[Path] | None) -> pa.Table:
         chosen = self.shards() if shards is None else shards
-        tables = [with_units(_read(shard / f"{key}.parquet"), _SHARD_TABLES[key]) for shard in chosen]
-        table = pa.concat_tables([_SHARD_TABLES[key].empty_table(), *tables])
+        wanted = (_SHARD_TABLES | _OPTIONAL_TABLES)[key]
+        paths = [shard / f"{key}.parquet" for shard in chosen if _holds(shard, key)]
+        table = pa.concat_tables([wanted.empty_table(), *(as_present(_read(path), wanted) for path in paths)])
         return table.sort_by([(column, "ascending") for column in order])
 
     def _replace(self, key: str, table: pa.Table, wanted: pa.Schema, folder: Path | None = None) -> None:
@@ -249,46 +279,6 @@ class RunFolder:
                 partial.unlink(missing_ok=True)
                 raise
             _sync_folder(folder)
-
-
-def nodes_table(graphs: Sequence[tuple[int, NeuronGraph]]) -> pa.Table:
-    """Lay graphs out, each with its unit's number, as rows of ``schema.NODES``; an empty graph has none."""
-    if not graphs:
-        return schema.NODES.empty_table()
-    sizes = [len(graph) for _, graph in graphs]
-    end = np.concatenate([graph.end for _, graph in graphs])
-    columns = [
-        np.repeat(np.array([unit for unit, _ in graphs], np.int64), sizes),
-        np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
-        np.concatenate([graph.token for _, graph in graphs]),
-        np.concatenate([graph.depth for _, graph in graphs]),
-        np.concatenate([graph.parent for _, graph in graphs]),
-        np.concatenate([graph.importance for _, graph in graphs]),
-        pa.array(end, pa.float32(), mask=np.isnan(end)),
-    ]
-    return pa.table([pa.array(column) for column in columns], schema=schema.NODES)
-
-
-def graphs_from(table: pa.Table) -> dict[int, NeuronGraph]:
-    """Rebuild graphs by unit from rows of ``schema.NODES`` in any order; the inverse of ``nodes_table``."""
-    rows = table.sort_by([("unit", "ascending"), ("pre", "ascending")])
-    unit = rows["unit"].to_numpy()
-    token, depth, parent, importance = (
-        rows[key].to_numpy() for key in ("token", "depth", "parent", "importance")
-    )
-    end = pc.fill_null(rows["end"], float("nan")).to_numpy()
-    first = np.flatnonzero(np.diff(unit, prepend=-1))
-    stops = np.append(first, len(unit))[1:]
-    return {
-        int(unit[start]): NeuronGraph(
-            token[start:stop],
-            depth[start:stop],
-            parent[start:stop],
-            importance[start:stop],
-            end[start:stop],
-        )
-        for start, stop in zip(first, stops, strict=True)
-    }
 
 
 def _cast(table: pa.Table, wanted: pa.Schema, name: str) -> pa.Table:
@@ -317,11 +307,17 @@ def _count(path: Path) -> int:
 
 def _is_whole(shard: Path) -> bool:
     try:
-        for key in _SHARD_TABLES:
-            _read(shard / f"{key}.parquet")
+        for key in (*_SHARD_TABLES, *_OPTIONAL_TABLES):
+            if _holds(shard, key):
+                _read(shard / f"{key}.parquet")
     except StorageError:
         return False
     return True
+
+
+def _holds(shard: Path, key: str) -> bool:
+    """Tell whether a shard was written with a table: only of some may it lack a file."""
+    return key in _SHARD_TABLES or is_listed(shard / f"{key}.parquet")
 
 
 def _has_effects(shard: Path) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from n2gdb.core.behaviours import behaviours, linked_tries
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tries import Tries
-from n2gdb.storage.shards import nodes_table
+from n2gdb.storage.graph_rows import nodes_table
 from tests.core.test_graph import patterns
 from tests.oracle.behaviours import behaviours_of
 

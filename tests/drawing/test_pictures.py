@@ -23,7 +23,8 @@ from n2gdb.drawing.dot import diagram_dot
 from n2gdb.drawing.labels import label_of
 from n2gdb.drawing.layout import Layout, lay_out
 from n2gdb.drawing.svg import diagram_panel, document
-from n2gdb.storage.shards import RunFolder, graphs_from
+from n2gdb.storage.graph_rows import graphs_from
+from n2gdb.storage.shards import RunFolder
 from tests.core.test_graph import patterns
 from tests.support.browser_world import HOSTILE, build_browser_world
 

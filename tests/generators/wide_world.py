@@ -14,8 +14,11 @@ from n2gdb.storage.shards import RunFolder
 
 __all__ = ["wide_run"]
 
+#: Tables of a shard.
+_TABLES = ("neurons", "nodes", "examples", "scores", "evidence", "records")
+
 #: Real fields that a neuron which was not judged has no value of.
-_JUDGED = ("precision", "recall", "f1")
+_JUDGED = ("precision", "recall", "f1", "heldout_precision", "heldout_recall", "heldout_f1")
 
 
 def wide_run(
@@ -29,7 +32,7 @@ def wide_run(
     run.write_windows(made.windows())
     random = np.random.default_rng(seed)
     for shard in made.shards():
-        tables = [pq.read_table(shard / f"{name}.parquet") for name in ("neurons", "nodes", "examples")]
+        tables = [pq.read_table(shard / f"{name}.parquet") for name in _TABLES]
         run.write_shard(shard.name, _varied(tables[0], random), *tables[1:])
     return run
 
@@ -46,6 +49,6 @@ def _varied(neurons: pa.Table, random: np.random.Generator) -> pa.Table:
         values = np.round(random.random(count), 2).astype(np.float32)
         columns[name] = pa.array(np.where(unpredicted, np.float32(0), values), mask=unjudged)
     columns["max_activation"] = pa.array(np.where(dead, 0, 10 * random.random(count)).astype(np.float32))
-    for name in ("true_firings", "predicted_firings"):
+    for name in ("true_firings", "predicted_firings", "heldout_firings"):
         columns[name] = pa.array(np.where(unjudged, 0, random.integers(0, 40, count)))
     return pa.table(columns, schema=schema.NEURONS)

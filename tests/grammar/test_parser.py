@@ -159,7 +159,7 @@ def test_states_are_those_that_are_stored() -> None:
 
 
 def test_every_field_is_stored_with_a_neuron_or_belongs_to_a_match() -> None:
-    stored = {*schema.NEURONS.names, *schema.COUNTS.names} - {"unit"}
+    stored = {*schema.NEURONS.names, *schema.COUNTS.names} - {"unit", *schema.EVIDENCE_FIGURES.names}
     assert {name for name, field in FIELDS.items() if not field.of_match} == stored
 
 

@@ -24,7 +24,8 @@ from n2gdb.query.parse import read_query
 
 FIELDS = (
     "layer, index, source, kind, side, density, state, max_activation, precision, recall, f1, true_firings, "
-    "predicted_firings, n_patterns, n_nodes, n_activating, n_context, polysemy, max_depth, activation, "
+    "predicted_firings, heldout_precision, heldout_recall, heldout_f1, heldout_firings, "
+    "n_patterns, n_nodes, n_activating, n_context, polysemy, max_depth, activation, "
     "importance"
 )
 

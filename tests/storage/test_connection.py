@@ -16,6 +16,7 @@ from random import Random
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,10 @@ SLOW += " WHERE a.token + b.token + c.token + d.token + e.token + f.token + g.to
 SLOW += " RETURN count(*)"
 
 Graphs = dict[NeuronName, NeuronGraph]
+
+IS_TOKEN = pc.field("token") < len(WORDS)
+IS_TOP = pc.field("band") == "top"
+IS_ROOT = pc.field("parent") < 0
 
 
 def key(name: NeuronName, model: int = 0) -> int:
@@ -91,17 +96,29 @@ def test_derived_columns_are_those_of_the_graph(small_path: Path, small_graphs: 
 def test_every_column_lands_in_its_own(tmp_path: Path, small_graphs: Graphs) -> None:
     run = write_run(tmp_path / "run", small_graphs)
     build_database(tmp_path / "x.n2gdb", [run])
+    tokens, classes = (run.evidence().filter(each) for each in (IS_TOKEN, ~IS_TOKEN))
+    top, others = (run.examples().filter(each) for each in (IS_TOP, ~IS_TOP))
+    roots, context = (run.nodes().filter(each) for each in (IS_ROOT, ~IS_ROOT))
     stored = {
         "MATCH (x:Model)": run.model(),
         "MATCH (x:Token)": run.tokens(),
         "MATCH (x:Source)": run.sources(),
         "MATCH (x:Neuron)": run.neurons().drop_columns(["unit"]),
         "MATCH (x:Window)": run.windows(),
-        "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->()": run.examples().drop_columns(["unit", "window"]),
+        "MATCH (x:Score)": run.scores().drop_columns(["unit"]),
+        "MATCH (x:Record)": run.records().drop_columns(["unit"]),
+        "MATCH (x:TokenClass)": run.classes(),
+        "MATCH (n:Neuron)-[x:EVIDENCE]->()": tokens.drop_columns(["unit", "token"]),
+        "MATCH (n:Neuron)-[x:CLASS_EVIDENCE]->()": classes.drop_columns(["unit", "token"]),
+        "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->()": top.drop_columns(["unit", "window", "band"]),
+        "MATCH (n:Neuron)-[x:EXAMPLE]->()": others.drop_columns(["unit", "window"]),
+        "MATCH (n:Neuron)-[x:ACTIVATES_ON]->()": roots.select(["pre", "end", "support", "confidence"]),
+        "MATCH (n:Neuron)-[x:CONTEXT]->()": context.drop_columns(["unit", "token"]),
     }
+    assert all(len(table) for table in stored.values())
     with Connection.open(tmp_path / "x.n2gdb") as connection:
         for match, table in stored.items():
-            columns = ", ".join(f"x.{name}" for name in table.column_names)
+            columns = ", ".join(f"x.`{name}`" for name in table.column_names)
             rows = connection.rows(f"{match} RETURN {columns}")
             expected = [tuple(row.values()) for row in decimals(table).to_pylist()]
             assert sorted(map(repr, rows)) == sorted(map(repr, expected))

@@ -19,7 +19,7 @@ from n2gdb.storage.build import loading
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.shards import nodes_table
+from n2gdb.storage.graph_rows import nodes_table
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]

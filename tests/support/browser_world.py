@@ -13,6 +13,7 @@ from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
+from tests.generators.measured import token_classes
 from tests.support.small_run import WINDOW, model_table, write_shards
 
 __all__ = ["HOSTILE", "build_browser_world"]
@@ -58,6 +59,7 @@ def build_browser_world(folder: Path) -> Path:
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     window = [*WINDOW[:3], *hostile, the][: len(WINDOW)]
     run.write_windows(pa.table([[0], [window]], schema=schema.WINDOWS))
+    run.write_classes(token_classes(texts))
     write_shards(run, graphs)
     build_database(folder / "neurons.n2gdb", [run])
     return folder / "neurons.n2gdb"

@@ -12,6 +12,7 @@ from n2gdb.core.tokens import normalise
 from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
+from tests.generators.measured import token_classes
 from tests.support.small_run import WINDOW, model_table, write_effects, write_shards
 
 __all__ = ["build_cli_world", "text_of", "token_of"]
@@ -54,6 +55,7 @@ def build_cli_world(folder: Path) -> Path:
     columns = [range(len(_TEXTS)), _TEXTS, [normalise(text) for text in _TEXTS], [False] * len(_TEXTS)]
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
+    run.write_classes(token_classes(_TEXTS))
     write_shards(run, graphs)
     write_effects(run, len(_TEXTS))
     build_database(folder / "neurons.n2gdb", [run])

@@ -14,7 +14,9 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise
 from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.storage import schema
-from n2gdb.storage.shards import RunFolder, nodes_table
+from n2gdb.storage.graph_rows import nodes_table
+from n2gdb.storage.shards import RunFolder
+from tests.generators.measured import measured_on_corpus, token_classes
 
 WORDS = ("<eos>", " the", "the", " The", " end", "end", " of", "of", " dog", " cat", "s", "\n", " except")
 WINDOW = (0, 1, 8, 6, 3, 9, 12, 1, 4, 5)  # <eos> the dog of The cat except the end end
@@ -58,6 +60,7 @@ def write_run(
         )
     )
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
+    run.write_classes(token_classes(words))
     write_shards(run, graphs, seed)
     return run
 
@@ -65,20 +68,34 @@ def write_run(
 def write_shards(run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed: int = 0) -> None:
     """Write one shard a layer."""
     random = Random(seed)
+    words = run.tokens()["text"].to_pylist() if (run.path / "tokens.parquet").exists() else list(WORDS)
     for layer in sorted({name.layer for name in graphs}):
         here = [
             (name, graph)
             for name, graph in sorted(graphs.items(), key=lambda item: item[0])
             if name.layer == layer
         ]
-        neurons = pa.Table.from_pylist([_neuron(random, *item) for item in here], schema=schema.NEURONS)
-        examples = [_example(name, rank) for name, graph in here if len(graph) for rank in range(2)]
+        rows = [_neuron(random, *item) for item in here]
+        measured = [
+            measured_on_corpus(Random(f"{seed} {name}"), name, graph, len(words)) for name, graph in here
+        ]
+        neurons = [row | each.figures for row, each in zip(rows, measured, strict=True)]
+        examples = [row for name, graph in here if len(graph) for row in _examples(name)]
         run.write_shard(
             f"L{layer}",
-            neurons,
-            nodes_table([(mlp_unit(name), graph) for name, graph in here]),
+            pa.Table.from_pylist(neurons, schema=schema.NEURONS),
+            nodes_table(
+                [(mlp_unit(name), graph.graph) for (name, _), graph in zip(here, measured, strict=True)]
+            ),
             pa.Table.from_pylist(examples, schema=schema.EXAMPLES),
+            _table([row for each in measured for row in each.scores], schema.SCORES),
+            _table([row for each in measured for row in each.evidence], schema.EVIDENCE),
+            _table([each.record for each in measured], schema.RECORDS),
         )
+
+
+def _table(rows: Sequence[Mapping[str, object]], wanted: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=wanted)
 
 
 def write_effects(run: RunFolder, words: int = len(WORDS), seed: int = 0) -> None:
@@ -139,15 +156,24 @@ def _neuron(random: Random, name: NeuronName, graph: NeuronGraph) -> dict[str, o
     }
 
 
-def _example(name: NeuronName, rank: int) -> dict[str, object]:
-    trace = np.linspace(0, 1, 5).astype(np.float16)
+def _examples(name: NeuronName) -> list[dict[str, object]]:
+    """Two top examples, one of each lesser band but the weakest, and a near miss."""
+    top = [_example(name, "top", rank, 4.0 - rank) for rank in range(2)]
+    lesser = {"0.75": 3.5, "0.5": 2.5, "0.25": 1.5, "near": 1.75}
+    return [*top, *(_example(name, band, 0, activation) for band, activation in lesser.items())]
+
+
+def _example(name: NeuronName, band: str, rank: int, activation: float) -> dict[str, object]:
+    trace = np.linspace(0, activation / 4, 5).astype(np.float16)
+    split = "" if band != "top" else "train" if rank % 2 == 0 else "test"
     return {
         "unit": mlp_unit(name),
+        "band": band,
         "rank": rank,
         "window": 0,
         "pivot": 8,
-        "activation": 4.0 - rank,
-        "split": "train" if rank % 2 == 0 else "test",
+        "activation": activation,
+        "split": split,
         "start": 4,
         "trace": trace.tobytes(),
     }

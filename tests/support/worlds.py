@@ -16,6 +16,7 @@ from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
+from tests.generators.measured import token_classes
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
@@ -180,6 +181,7 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
     ]
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
+    run.write_classes(token_classes(model.texts))
     write_shards(run, graphs, seed)
     return run
 

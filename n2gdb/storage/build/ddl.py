@@ -16,6 +16,7 @@ _TYPES = {
     pa.bool_(): "BOOL",
     pa.binary(): "BLOB",
     pa.list_(pa.int32()): "INT32[]",
+    pa.list_(pa.int64()): "INT64[]",
 }
 
 
@@ -36,13 +37,19 @@ DEFINITIONS = (
     f" {_columns(schema.COUNTS)}, weight DOUBLE)",
     f"CREATE NODE TABLE Score(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SCORES, _OWNER)})",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
+    f"CREATE NODE TABLE TokenClass(id INT64 PRIMARY KEY, model INT64, {_columns(schema.CLASSES)})",
+    f"CREATE NODE TABLE Record(id INT64 PRIMARY KEY, model INT64, {_columns(schema.RECORDS, _OWNER)})",
     "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
     "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"
-    " pre INT32, last INT32, activation DOUBLE, `end` DOUBLE, written DOUBLE)",
+    " pre INT32, last INT32, activation DOUBLE, `end` DOUBLE, written DOUBLE,"
+    " support INT64, confidence DOUBLE)",
     "CREATE REL TABLE CONTEXT(FROM Neuron TO Token,"
     " act_token INT64, depth INT32, importance DOUBLE, pre INT32, last INT32, parent INT32, repeats BOOL,"
-    " activation DOUBLE, `end` DOUBLE, least DOUBLE, written DOUBLE)",
+    " activation DOUBLE, `end` DOUBLE, least DOUBLE, written DOUBLE, support INT64, confidence DOUBLE)",
     "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight DOUBLE)",
+    "CREATE REL TABLE EVIDENCE(FROM Neuron TO Token, depth INT32, weight DOUBLE)",
+    "CREATE REL TABLE CLASS_EVIDENCE(FROM Neuron TO TokenClass, depth INT32, weight DOUBLE)",
     "CREATE REL TABLE WRITES(FROM Neuron TO Token, rank INT32, logit DOUBLE)",
-    f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
+    f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, (*_OWNER, 'band'))})",
+    f"CREATE REL TABLE EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
 )

@@ -30,7 +30,7 @@ __all__ = ["BATCH_NODES", "load", "memory_needed"]
 Write = Callable[[str, Mapping[str, Any]], object]
 
 _LEAST_MEMORY = 512 << 20
-_NODE_MEMORY = 190  # measured, with the least: 2.6 times what a row of CONTEXT takes
+_NODE_MEMORY = 230  # measured, with the least: 2.6 times what a row of CONTEXT takes
 
 #: Trie nodes read at a time, or a shard where it holds more.
 BATCH_NODES = 1_000_000

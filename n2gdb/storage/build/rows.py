@@ -26,9 +26,22 @@ from n2gdb.storage.shards import RunFolder
 __all__ = ["ModelRows"]
 
 
-_ACTIVATES_ON = ["neuron", "token_key", "pre", "last", "activation", "end", "written"]
+_ACTIVATES_ON = [
+    "neuron",
+    "token_key",
+    "pre",
+    "last",
+    "activation",
+    "end",
+    "written",
+    "support",
+    "confidence",
+]
 _CONTEXT = ["neuron", "token_key", "act_token", "depth", "importance", "pre", "last", "parent", "repeats"]
-_CONTEXT += ["activation", "end", "least", "written"]
+_CONTEXT += ["activation", "end", "least", "written", "support", "confidence"]
+
+#: Columns of trie nodes that the database takes over as they are.
+_OF_NODES = ("pre", "depth", "importance", "parent", "end", "support", "confidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +76,10 @@ class ModelRows:
         yield "Score", self._keyed(scores, item_key(self.number, np.arange(len(scores), dtype=np.int64)))
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
+        classes = self.run.classes()
+        yield "TokenClass", self._keyed(classes, self._class_key(classes["class"].to_numpy()))
+        records = self.run.records()
+        yield "Record", self._keyed(records.drop_columns(["unit"]), self._neuron_key(records))
 
     def survey(self, shards: Sequence[Path]) -> tuple[Int64Array, NeuronMeasures]:
         """Return the paths of the neurons of some shards, and what follows from their graphs."""
@@ -85,14 +102,36 @@ class ModelRows:
                 [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
             ),
         )
+        yield from self._evidence_rows(shards)
         yield "WRITES", effects
+        yield from self._example_rows(shards)
+
+    def _example_rows(self, shards: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
         examples = decimals(self.run.examples(shards))
         ends = {
             "neuron": pa.array(self._neuron_key(examples)),
             "window_key": pa.array(self._window_key(examples["window"].to_numpy())),
         }
         own = examples.drop_columns(["unit", "window"])
-        yield "TOP_EXAMPLE", pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
+        rows = pa.table([*ends.values(), *own.columns], [*ends, *own.column_names])
+        is_top = pc.equal(examples["band"], "top")
+        yield "TOP_EXAMPLE", rows.filter(is_top).drop_columns(["band"])
+        yield "EXAMPLE", rows.filter(pc.invert(is_top))
+
+    def _evidence_rows(self, shards: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the weights of tokens, and those of classes, which are numbered on from the vocabulary."""
+        evidence = decimals(self.run.evidence(shards))
+        token = evidence["token"].to_numpy().astype(np.int64)
+        neuron = pa.array(self._neuron_key(evidence))
+        is_class = token >= len(self.text_keys)
+        for table, chosen, keys in (
+            ("EVIDENCE", ~is_class, self._token_key),
+            ("CLASS_EVIDENCE", is_class, self._class_key),
+        ):
+            kept = pa.array(chosen)
+            ends = [neuron.filter(kept), pa.array(keys(token[chosen]))]
+            own = [evidence[name].filter(kept) for name in ("depth", "weight")]
+            yield table, pa.table([*ends, *own], ["neuron", "key", "depth", "weight"])
 
     def _effects(self, shards: Sequence[Path]) -> pa.Table:
         """What the neurons of some shards write: rows of WRITES."""
@@ -118,9 +157,7 @@ class ModelRows:
             "least": tries.smallest(nodes["importance"].to_numpy()),
             "written": _written(neuron, self._token_key(tries.token), effects),
         }
-        rows = pa.table(
-            columns | {name: nodes[name] for name in ("pre", "depth", "importance", "parent", "end")}
-        )
+        rows = pa.table(columns | {name: nodes[name] for name in _OF_NODES})
         is_root = pa.array(tries.above < 0)
         yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
         yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
@@ -147,6 +184,9 @@ class ModelRows:
 
     def _token_key(self, token: Int64Array) -> Int64Array:
         return token_key(self.number, token.astype(np.int64))
+
+    def _class_key(self, number: Int64Array) -> Int64Array:
+        return item_key(self.number, number.astype(np.int64))
 
     def _window_key(self, window: Int64Array) -> Int64Array:
         return item_key(self.number, window.astype(np.int64))

@@ -12,9 +12,9 @@ from n2gdb.storage.read.effects import WrittenToken, read_effects_between
 from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
+    from n2gdb.core.arrays import Float64Array, FloatArray, Int64Array
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
@@ -26,12 +26,12 @@ _TOGETHER = 2048  # neurons of a block: some ten thousand nodes, whatever the da
 _ROOTS = (
     "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id >= $first AND n.id <= $last"
     " RETURN n.id AS neuron, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
-    " 1.0 AS importance, a.`end` AS `end`"
+    " 1.0 AS importance, a.`end` AS `end`, a.support AS support, a.confidence AS confidence"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.id >= $first AND n.id <= $last"
     " RETURN n.id AS neuron, c.pre AS pre, t.token AS token, c.depth AS depth, c.parent AS parent,"
-    " c.importance AS importance, c.`end` AS `end`"
+    " c.importance AS importance, c.`end` AS `end`, c.support AS support, c.confidence AS confidence"
 )
 _NEURONS = (
     "MATCH (n:Neuron) WHERE n.id >= $first AND n.id <= $last RETURN "
@@ -125,6 +125,8 @@ def graphs_between(connection: Connection, ends: Mapping[str, int]) -> dict[int,
             ("parent", np.int32),
             ("importance", np.float32),
             ("end", np.float32),
+            ("support", np.float64),
+            ("confidence", np.float32),
         )
     }
     order = np.lexsort((columns["pre"], columns["neuron"]))
@@ -137,17 +139,27 @@ def graphs_between(connection: Connection, ends: Mapping[str, int]) -> dict[int,
             columns["parent"][order[rows]],
             columns["importance"][order[rows]],
             columns["end"][order[rows]],
+            *_occurrences(columns["support"][order[rows]], columns["confidence"][order[rows]]),
         )
         for rows in map(slice, starts, np.append(starts[1:], len(neuron)))
     }
 
 
-def _numbers(column: pa.ChunkedArray, kind: type[np.generic]) -> Any:
+def _numbers(column: pa.ChunkedArray, kind: Any) -> Any:
     """Return a column as numpy's, null as NaN; pandas, which pyarrow asks in places, need not be there."""
     import numpy as np
     import pyarrow as pa
 
     return np.asarray(column.cast(pa.from_numpy_dtype(kind)).to_numpy(), kind)
+
+
+def _occurrences(
+    support: Float64Array, confidence: FloatArray
+) -> tuple[Int64Array | None, FloatArray | None]:
+    """Support and confidence of a graph's nodes; support is NaN, or None, where it was not counted."""
+    import numpy as np
+
+    return (None, None) if np.isnan(support[0]) else (support.astype(np.int64), confidence)
 
 
 def _empty() -> NeuronGraph:

@@ -7,21 +7,22 @@ import pyarrow.compute as pc
 
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.shards import graphs_from
+from n2gdb.storage.graph_rows import graphs_from
 
 __all__ = ["read_layer_graphs"]
 
-_COLUMNS = ("unit", "pre", "token", "depth", "parent", "importance", "end")
+_COLUMNS = ("unit", "pre", "token", "depth", "parent", "importance", "end", "support", "confidence")
 
 _ROOTS = (
     "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
     " RETURN n.id AS unit, a.pre AS pre, t.token AS token, 0 AS depth, -1 AS parent,"
-    " 1.0 AS importance, a.`end` AS `end`"
+    " 1.0 AS importance, a.`end` AS `end`, a.support AS support, a.confidence AS confidence"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.model = $model AND n.layer = $layer"
     " RETURN n.id AS unit, c.pre AS pre, t.token AS token, c.depth AS depth,"
-    " c.parent AS parent, c.importance AS importance, c.`end` AS `end`"
+    " c.parent AS parent, c.importance AS importance, c.`end` AS `end`, c.support AS support,"
+    " c.confidence AS confidence"
 )
 _TYPES = {
     "pre": pa.int32(),
@@ -30,6 +31,7 @@ _TYPES = {
     "parent": pa.int32(),
     "importance": pa.float32(),
     "end": pa.float32(),
+    "confidence": pa.float32(),
 }
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.readings import Example
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.schema import BANDS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from n2gdb.core.arrays import FloatArray
     from n2gdb.core.graph import NeuronGraph
 
 __all__ = ["count_neurons", "load_examples", "load_graph", "neuron_keys", "read_figures", "read_places"]
@@ -50,36 +52,58 @@ def load_graph(connection: Connection, key: int) -> NeuronGraph:
     from n2gdb.core.graph import NeuronGraph
 
     roots = connection.rows(
-        "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id = $key RETURN a.pre, t.token, a.`end`",
+        "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE n.id = $key"
+        " RETURN a.pre, t.token, a.`end`, a.support, a.confidence",
         {"key": key},
     )
     context = connection.rows(
         "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE n.id = $key"
-        " RETURN c.pre, t.token, c.`end`, c.depth, c.parent, c.importance",
+        " RETURN c.pre, t.token, c.`end`, c.support, c.confidence, c.depth, c.parent, c.importance",
         {"key": key},
     )
     rows = sorted([*((*root, 0, -1, 1.0) for root in roots), *context])
-    _, token, end, depth, parent, importance = zip(*rows, strict=True) if rows else ((),) * 6
+    columns = zip(*rows, strict=True) if rows else ((),) * 8
+    _, token, end, support, confidence, depth, parent, importance = columns
+    counted = bool(rows) and support[0] is not None
     return NeuronGraph(
         np.array(token, np.int32),
         np.array(depth, np.int32),
         np.array(parent, np.int32),
         np.array(importance, np.float32),
-        np.array([float("nan") if mark is None else mark for mark in end], np.float32),
+        _reals(end),
+        np.array(support, np.int64) if counted else None,
+        _reals(confidence) if counted else None,
     )
+
+
+def _reals(values: Sequence[float | None]) -> FloatArray:
+    import numpy as np
+
+    return np.array([float("nan") if value is None else value for value in values], np.float32)
 
 
 def load_examples(connection: Connection, key: int) -> tuple[Example, ...]:
     """Read the top examples of the neuron with this key, strongest first."""
+    return _examples(connection, key, "TOP_EXAMPLE", ("top",))
+
+
+def load_range(connection: Connection, key: int) -> tuple[Example, ...]:
+    """Read its examples of lesser strength, by falling band, and its near misses last."""
+    return _examples(connection, key, "EXAMPLE", BANDS[1:])
+
+
+def _examples(connection: Connection, key: int, relation: str, bands: Sequence[str]) -> tuple[Example, ...]:
+    band = "e.band" if len(bands) > 1 else f"'{bands[0]}'"
     rows = connection.rows(
-        "MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(w:Window) WHERE n.id = $key"
-        " RETURN e.rank, w.tokens, e.pivot, e.activation, e.split, e.start, e.trace ORDER BY e.rank",
+        f"MATCH (n:Neuron)-[e:{relation}]->(w:Window) WHERE n.id = $key"
+        f" RETURN e.rank, w.tokens, e.pivot, e.activation, e.split, e.start, e.trace, {band} ORDER BY e.rank",
         {"key": key},
     )
-    return tuple(
-        Example(rank, tuple(tokens), pivot, activation, split, start, _float16(trace))
-        for rank, tokens, pivot, activation, split, start, trace in rows
+    found = (
+        Example(rank, tuple(tokens), pivot, activation, split, start, _float16(trace), band)
+        for rank, tokens, pivot, activation, split, start, trace, band in rows
     )
+    return tuple(sorted(found, key=lambda example: bands.index(example.band)))
 
 
 def _float16(raw: bytes) -> tuple[float, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.schema import TEXTS
 from n2gdb.storage.shapes import settled
 
 __all__ = ["N2G", "LayerScores", "mean_over_layers", "read_layer_scores"]
 
-#: The predictor that is the stored graph itself; the others are ``schema.PREDICTORS``.
+#: The predictor that is the stored graph itself; ``schema.PREDICTORS`` has the others, by text.
 N2G = "n2g"
 
 
@@ -45,7 +46,7 @@ class LayerScores:
 
 
 def read_layer_scores(connection: Connection, number: int, model: str) -> tuple[LayerScores, ...]:
-    """Read the scores on test examples of one model, by layer, then predictor: the graph's own first.
+    """Read the scores of one model, by text, layer, then predictor: the graph's own first.
 
     Source: N2G, arXiv 2305.19911, table 1.
     """
@@ -54,13 +55,14 @@ def read_layer_scores(connection: Connection, number: int, model: str) -> tuple[
         {"model": number},
     )
     others = connection.rows(
-        f"MATCH (s:Score) WHERE s.model = $model RETURN s.layer, s.predictor, count(s.f1), {_means('s')}",
+        "MATCH (s:Score) WHERE s.model = $model"
+        f" RETURN s.layer, s.text, s.predictor, count(s.f1), {_means('s')}",
         {"model": number},
     )
-    rows = [(layer, N2G, *rest) for layer, *rest in own] + [tuple(row) for row in others]
+    rows = [(layer, "test", N2G, *rest) for layer, *rest in own] + [tuple(row) for row in others]
     found = [
-        LayerScores(model, layer, predictor, "test", int(neurons), precision, recall, f1, nodes)
-        for layer, predictor, neurons, precision, recall, f1, nodes in rows
+        LayerScores(model, layer, predictor, text, int(neurons), precision, recall, f1, nodes)
+        for layer, text, predictor, neurons, precision, recall, f1, nodes in rows
     ]
     return tuple(sorted(found, key=_place))
 
@@ -82,11 +84,11 @@ def mean_over_layers(scores: Sequence[LayerScores]) -> tuple[LayerScores, ...]:
     )
 
 
-_ORDER = (N2G, "plain", "lookup", "ngram")
+_ORDER = (N2G, "evidence", "plain", "lookup", "ngram")
 
 
-def _place(scores: LayerScores) -> tuple[int, int]:
-    return scores.layer or 0, _ORDER.index(scores.predictor)
+def _place(scores: LayerScores) -> tuple[int, int, int]:
+    return TEXTS.index(scores.text), scores.layer or 0, _ORDER.index(scores.predictor)
 
 
 def _mean(layers: Sequence[LayerScores]) -> LayerScores:

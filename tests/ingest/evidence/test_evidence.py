@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.fit import EvidenceConfig, learn_evidence
 from n2gdb.ingest.evidence.rows import RowSource, TopWindows, UnitRows
 from n2gdb.ingest.evidence.support import count_patterns
 from n2gdb.ingest.evidence.threshold import Trial, match_rows
 from n2gdb.ingest.scan.record import ActivationRecord, Recorder
-from n2gdb.prediction.evidence import UnitEvidence
 
 WIDTH, WINDOWS, VOCABULARY = 64, 1500, 16
 BOS = 0

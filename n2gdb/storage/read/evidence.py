@@ -1,0 +1,104 @@
+"""The evidence of units, read from the database: their weights, and the classes of tokens among these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from n2gdb.storage.connection import Connection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from n2gdb.core.arrays import Int64Array
+    from n2gdb.evidence.weights import UnitEvidence
+
+__all__ = ["read_evidence", "read_evidence_between", "read_model_evidence", "read_token_classes"]
+
+_OF_MODEL = "n.model = $model"
+_BETWEEN = "n.id >= $first AND n.id <= $last"
+
+
+def read_evidence(connection: Connection, key: int) -> UnitEvidence | None:
+    """Return the evidence of the unit with this key; None where it has none."""
+    return read_evidence_between(connection, key, key).get(key)
+
+
+def read_evidence_between(connection: Connection, first: int, last: int) -> dict[int, UnitEvidence]:
+    """Return the evidence of the units whose keys lie between two, both included; without those of none."""
+    return _read(connection, _BETWEEN, {"first": first, "last": last})
+
+
+def read_model_evidence(
+    connection: Connection, model: int, layer: int | None = None
+) -> dict[int, UnitEvidence]:
+    """Return the evidence of every unit of a model, or of one layer, by Neuron.id; without those of none."""
+    if layer is None:
+        return _read(connection, _OF_MODEL, {"model": model})
+    return _read(connection, f"{_OF_MODEL} AND n.layer = $layer", {"model": model, "layer": layer})
+
+
+def read_token_classes(connection: Connection, model: int) -> Int64Array | None:
+    """Return the classes of every token of a model, (kinds, tokens); None where evidence has none.
+
+    They are what ``UnitEvidence.log_odds`` takes beside a text.
+    """
+    import numpy as np
+
+    rows = connection.rows(
+        "MATCH (c:TokenClass) WHERE c.model = $model RETURN c.kind, c.class, c.tokens ORDER BY c.class",
+        {"model": model},
+    )
+    if not rows:
+        return None
+    kinds = list(dict.fromkeys(kind for kind, _, _ in rows))
+    size = 1 + max((token for _, _, tokens in rows for token in tokens), default=-1)
+    found = np.full((len(kinds), size), -1, np.int64)
+    for kind, number, tokens in rows:
+        found[kinds.index(kind), tokens] = number
+    return found
+
+
+def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int, UnitEvidence]:
+    import numpy as np
+    import pyarrow as pa
+
+    from n2gdb.evidence.weights import UnitEvidence
+
+    figures = connection.rows(
+        f"MATCH (n:Neuron) WHERE {where} AND n.base IS NOT NULL"
+        " RETURN n.id, n.base, n.evidence_threshold ORDER BY n.id",
+        given,
+    )
+    if not figures:
+        return {}
+    tables = [
+        connection.table(
+            f"MATCH (n:Neuron)-[e:{relation}]->(t:{node}) WHERE {where}"
+            f" RETURN n.id AS unit, t.{number} AS token, e.depth AS depth, e.weight AS weight",
+            given,
+        )
+        for relation, node, number in (
+            ("EVIDENCE", "Token", "token"),
+            ("CLASS_EVIDENCE", "TokenClass", "class"),
+        )
+    ]
+    unit, token, depth = (_numbers(tables, name, pa.int64()) for name in ("unit", "token", "depth"))
+    weight = _numbers(tables, "weight", pa.float32())
+    order = np.lexsort((token, depth, unit))
+    keys = np.array([key for key, _, _ in figures], np.int64)
+    starts = np.searchsorted(unit[order], keys)
+    stops = np.searchsorted(unit[order], keys, side="right")
+    found = {}
+    for (key, base, threshold), start, stop in zip(figures, starts, stops, strict=True):
+        own = order[start:stop]
+        found[key] = UnitEvidence(
+            base, threshold, depth[own].astype(np.int32), token[own].astype(np.int32), weight[own]
+        )
+    return found
+
+
+def _numbers(tables: Sequence[pa.Table], name: str, kind: pa.DataType) -> Any:
+    import numpy as np
+
+    return np.concatenate([table[name].cast(kind).to_numpy() for table in tables])

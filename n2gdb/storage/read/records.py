@@ -1,0 +1,59 @@
+"""How the activations of a unit are spread over the corpus, read from the database."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from n2gdb.storage.connection import Connection
+
+__all__ = ["ActivationHistogram", "read_histogram"]
+
+#: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
+_SHIFT = 21
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationHistogram:
+    """How often a unit has which activation, counted over the whole corpus.
+
+    The bins are quarter octaves, the last that of ``maximum``. ``counts`` has the activations of each, those
+    below the first bin left out: ``active`` are above zero in all, of ``positions`` that count.
+    """
+
+    positions: int
+    active: int
+    maximum: float
+    counts: tuple[int, ...]
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """Lower edge of each bin, not normalised; empty for a unit that is never active."""
+        if self.maximum <= 0:
+            return ()
+        (bits,) = struct.unpack("<i", struct.pack("<f", self.maximum))
+        last = bits >> _SHIFT
+        numbers = range(last - len(self.counts) + 1, last + 1)
+        # The smallest float above zero, where bins would reach below it.
+        return tuple(struct.unpack("<f", struct.pack("<i", max(n << _SHIFT, 1)))[0] for n in numbers)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what JSON can hold."""
+        return {
+            "positions": self.positions,
+            "active": self.active,
+            "maximum": self.maximum,
+            "edges": list(self.edges),
+            "counts": list(self.counts),
+        }
+
+
+def read_histogram(connection: Connection, key: int) -> ActivationHistogram | None:
+    """Return how the activations of the unit with this key are spread; None where that was not recorded."""
+    rows = connection.rows(
+        "MATCH (r:Record) WHERE r.id = $key RETURN r.positions, r.active, r.maximum, r.counts", {"key": key}
+    )
+    if not rows:
+        return None
+    positions, active, maximum, counts = rows[0]
+    return ActivationHistogram(positions, active, maximum, tuple(counts))
