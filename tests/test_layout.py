@@ -85,14 +85,21 @@ ALLOWED: dict[str, set[str]] = {
 #: The same for the packages of ingest; all of them may import the library n2gdb but for what asks and shows.
 INGEST = {
     "n2gdb.ingest.sources": set(),
-    "n2gdb.ingest.models": {"n2gdb.ingest.sources", "n2gdb.ingest.config", "n2gdb.ingest.arrays"},
+    "n2gdb.ingest.trunk": {"n2gdb.ingest.sources", "n2gdb.ingest.arrays"},
+    "n2gdb.ingest.models": {
+        "n2gdb.ingest.trunk",
+        "n2gdb.ingest.sources",
+        "n2gdb.ingest.config",
+        "n2gdb.ingest.arrays",
+    },
     "n2gdb.ingest.corpus": {"n2gdb.ingest.models"},
-    "n2gdb.ingest.inference": {"n2gdb.ingest.models"},
+    "n2gdb.ingest.inference": {"n2gdb.ingest.models", "n2gdb.ingest.trunk"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
     "n2gdb.ingest.n2g": {
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
+        "n2gdb.ingest.trunk",
         "n2gdb.ingest.models",
         "n2gdb.ingest.sources",
     },
@@ -109,6 +116,7 @@ INGEST = {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
+        "n2gdb.ingest.trunk",
         "n2gdb.ingest.models",
         "n2gdb.ingest.sources",
         "n2gdb.database",

@@ -114,6 +114,13 @@ def ingest(
     precision: Annotated[
         str, typer.Option(help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.")
     ] = "float32",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="What the model's weights are held in: float32, or bfloat16, which takes half the memory; "
+            "sums are float32 either way."
+        ),
+    ] = "float32",
     batch_tokens: Annotated[
         int | None, typer.Option(min=64, help="Tokens of a batch. Default: by the device.")
     ] = None,
@@ -194,6 +201,7 @@ def ingest(
             latents=chosen_latents,
             config=config,
             device=device,
+            weights=weights,
             batch_tokens=batch_tokens,
             max_memory=most,
             processes=processes if ray is None else 0,

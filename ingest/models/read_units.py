@@ -10,8 +10,8 @@ import torch
 from n2gdb.core.units import NEGATIVE, POSITIVE
 from n2gdb.errors import ModelError
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.models.trunk import SITES
 from n2gdb.ingest.sources.places import UnitPlaceOf, site_of
+from n2gdb.ingest.trunk.trunk import SITES
 
 __all__ = ["with_units"]
 

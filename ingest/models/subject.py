@@ -18,23 +18,26 @@ from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
-from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf
+from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
 from n2gdb.ingest.models.native import boot_native, demo_directory, is_native
-from n2gdb.ingest.models.packing import Packed
 from n2gdb.ingest.models.sites import find_sites
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
-from n2gdb.ingest.models.trunk import Trunk
-from n2gdb.ingest.models.trunk_readers import trunk_of
 from n2gdb.ingest.sources.places import UnitPlaceOf, mlp_place, site_of
+from n2gdb.ingest.trunk.packing import Packed
+from n2gdb.ingest.trunk.readers import trunk_of
+from n2gdb.ingest.trunk.trunk import Trunk
 
-__all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
+__all__ = ["DEMO", "PRECISIONS", "WEIGHTS", "SubjectModel", "default_corpus", "load_model"]
 
 #: Name of the packaged model, and of its corpus.
 DEMO = "demo"
 
 #: How matrices can be multiplied.
 PRECISIONS = ("float32", "tf32", "bfloat16")
+
+#: What weights can be held in.
+WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -73,6 +76,8 @@ class SubjectModel:
     """Hook point of every layer."""
     trunk: Trunk | None
     """The layers on plain tensors; None for a model that only its bridge can run."""
+    weights: str = "float32"
+    """What its weights are held in, of WEIGHTS."""
 
     @property
     def bos(self) -> int | None:
@@ -240,17 +245,21 @@ class SubjectModel:
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits of the next token: (batch, position, d_vocab)."""
         with torch.inference_mode():
-            logits: torch.Tensor = self.bridge.forward(tokens, return_type="logits")
+            logits: torch.Tensor = self.bridge.forward(tokens, return_type="logits").float()
         return logits
 
     def embedding(self) -> torch.Tensor:
         """Embedding of every token: (d_vocab, d_model)."""
         weight: torch.Tensor = self.bridge.W_E
-        return weight.detach()
+        return weight.detach().float()
 
 
 def load_model(
-    source: str | Path, device: str = "auto", precision: str = "float32", name: str | None = None
+    source: str | Path,
+    device: str = "auto",
+    precision: str = "float32",
+    name: str | None = None,
+    weights: str = "float32",
 ) -> SubjectModel:
     """Load a model: ``demo``, a local directory, or a name on the Hugging Face hub.
 
@@ -258,18 +267,21 @@ def load_model(
     Face's; a file is a GGUF model. ``name`` is what the model is called: a path's last part if None, without
     ``.gguf``, else what it was asked by. ``device`` is auto, cpu, cuda or mps; auto is what transformer-lens
     would choose. ``precision`` is one of PRECISIONS: matrices are multiplied in float32, in tf32, which
-    NVIDIA GPUs have, or in bfloat16. Loading installs nothing, and a path is loaded without a network.
-    Raises ModelError, in one line.
+    NVIDIA GPUs have, or in bfloat16. ``weights`` are held in float32, or in bfloat16, which takes half the
+    memory: each is made float32 where it is used. Loading installs nothing, and a path is loaded without a
+    network. Raises ModelError, in one line.
     """
     from transformer_lens.utilities import warn_if_mps
 
     chosen = _device(device)
+    if weights not in WEIGHTS:
+        raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     _set_precision(precision, chosen)
     asked = str(source)
     path = _path(asked)
     with _quiet():
-        loaded = _boot(asked, path, str(chosen))
+        loaded = _boot(asked, path, str(chosen), WEIGHTS[weights])
         loaded.bridge.eval()
         model = _subject(
             name or (asked if path is None or asked == DEMO else path.name.removesuffix(".gguf")),
@@ -277,8 +289,9 @@ def load_model(
             loaded,
             chosen,
             half=precision == "bfloat16",
+            weights=weights,
         )
-    if precision == "bfloat16" and model.trunk is None:
+    if "bfloat16" in (precision, weights) and model.trunk is None:
         raise ModelError(
             f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
         )
@@ -314,16 +327,20 @@ def _path(source: str) -> Path | None:
     return None
 
 
-def _boot(asked: str, path: Path | None, device: str) -> Loaded:
+def _boot(asked: str, path: Path | None, device: str, held: torch.dtype) -> Loaded:
     if path is None:
-        return boot_hub(asked, device)
+        return boot_hub(asked, device, held)
     if path.is_file():
-        return boot_gguf(path, asked, device)
-    boot = boot_native if is_native(path) else boot_directory
-    return boot(path, asked, device)
+        return boot_gguf(path, asked, device, held)
+    if is_native(path):
+        require_float32(asked, held)
+        return boot_native(path, asked, device)
+    return boot_directory(path, asked, device, held)
 
 
-def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool) -> SubjectModel:
+def _subject(
+    name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool, weights: str
+) -> SubjectModel:
     bridge = loaded.bridge
     trunk = trunk_of(bridge, half=half)
     fuse_norms(bridge)
@@ -345,6 +362,7 @@ def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, ha
         bridge=bridge,
         points=sites.points,
         trunk=trunk,
+        weights=weights,
     )
     # A configuration may know more than the trunk does: then the bridge runs all passes.
     return model if half or _trunk_agrees(model) else replace(model, trunk=None)
@@ -356,7 +374,7 @@ def _trunk_agrees(model: SubjectModel) -> bool:
         return True
     tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
     pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
-    return all(close(found, expected) for found, expected in pairs)
+    return all(close(found, expected, WEIGHTS[model.weights]) for found, expected in pairs)
 
 
 def _device(name: str) -> torch.device:

@@ -10,7 +10,7 @@ from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.models.packing import lengths_of
+from n2gdb.ingest.trunk.packing import lengths_of
 
 __all__ = ["Examples", "Prompts", "prune", "reach_of", "shortest_of"]
 

@@ -63,6 +63,7 @@ def cluster_crew(
         batch_tokens=batch_tokens,
         max_memory=max_memory,
         sides=model.sides,
+        weights=model.weights,
     )
     try:
         yield ClusterCrew(workers, job, model.at(0).n_units)
