@@ -47,7 +47,8 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
-    from n2gdb.neuron import Neuron, NeuronPattern, NeuronToken
+    from n2gdb.neuron import Neuron
+    from n2gdb.neuron_parts import NeuronPattern, NeuronToken
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
@@ -61,8 +62,10 @@ if TYPE_CHECKING:
         TokenStageQuery,
         activating_on,
         any_token,
+        excited_by,
         field,
         firing_on,
+        inhibited_by,
         kind,
         matching,
         mentioning,
@@ -92,6 +95,7 @@ if TYPE_CHECKING:
     from n2gdb.storage.read.scores import LayerScores
 
 __all__ = [
+    "ActivationHistogram",
     "Answer",
     "ArgumentError",
     "CorpusError",
@@ -103,6 +107,7 @@ __all__ = [
     "DatabaseNotFoundError",
     "Evidence",
     "Example",
+    "Examples",
     "FigureError",
     "FiredNeuron",
     "FiredToken",
@@ -125,6 +130,7 @@ __all__ = [
     "Pattern",
     "PatternHit",
     "PatternQuery",
+    "Quality",
     "QueryBuilder",
     "QueryError",
     "QuerySyntaxError",
@@ -143,13 +149,17 @@ __all__ = [
     "TokenQueryBuilder",
     "TokenStageQuery",
     "Tokenizer",
+    "UnitEvidence",
     "UnknownNameError",
     "UsageError",
+    "WeighedToken",
     "__version__",
     "activating_on",
     "any_token",
+    "excited_by",
     "field",
     "firing_on",
+    "inhibited_by",
     "kind",
     "matching",
     "mentioning",
@@ -183,8 +193,10 @@ _HOMES = {
         "TokenStageQuery",
         "activating_on",
         "any_token",
+        "excited_by",
         "field",
         "firing_on",
+        "inhibited_by",
         "kind",
         "matching",
         "mentioning",
@@ -235,8 +247,13 @@ _HOMES = {
     "n2gdb.prediction.reading": ("Reading",),
     "n2gdb.query.execution.context": ("Stage",),
     "n2gdb.similarity.neurons": ("NeuronPair", "SimilarNeuron"),
-    "n2gdb.core.readings": ("Example", "ReadToken"),
-    "n2gdb.neuron": ("Neuron", "NeuronPattern", "NeuronToken"),
+    "n2gdb.core.influences": ("WeighedToken",),
+    "n2gdb.core.quality": ("Quality",),
+    "n2gdb.core.readings": ("Example", "Examples", "ReadToken"),
+    "n2gdb.evidence.weights": ("UnitEvidence",),
+    "n2gdb.storage.read.records": ("ActivationHistogram",),
+    "n2gdb.neuron": ("Neuron",),
+    "n2gdb.neuron_parts": ("NeuronPattern", "NeuronToken"),
     "n2gdb.storage.read.bulk": ("TokenMatrix",),
     "n2gdb.storage.read.catalog": ("ModelInfo",),
     "n2gdb.storage.read.scores": ("LayerScores",),

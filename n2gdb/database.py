@@ -235,10 +235,12 @@ class Database(NeuronCollection):
         at: int | None = None,
         layers: Collection[int] = (),
         min_f1: float | None = None,
+        by: str = "evidence",
     ) -> list[FiredToken]:
-        """Run every graph of a model on a text: its tokens, each with the neurons predicted to fire there.
+        """Run every neuron of a model on a text: its tokens, each with the neurons predicted to fire there.
 
         ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
+        Evidence predicts where a neuron has it, else its graph; with ``by="graph"`` graphs do for all.
         Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
 
         >>> for token in db.firing(" the other"):
@@ -247,6 +249,7 @@ class Database(NeuronCollection):
          other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
         """
         from n2gdb.prediction.fired_tokens import fired_tokens
+        from n2gdb.prediction.firing import predictor
 
         owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
@@ -260,6 +263,7 @@ class Database(NeuronCollection):
             positions=None if at is None else [at % len(tokens)],
             layers=arguments.wholes("layers", layers),
             min_f1=None if min_f1 is None else arguments.number("min_f1", min_f1),
+            by=predictor(by),
         )
 
     def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
+    from n2gdb.core.influences import WeighedToken
     from n2gdb.core.units import NeuronName
 
 __all__ = ["NeuronView"]
@@ -30,6 +31,18 @@ class NeuronView(Protocol):
     @property
     def f1(self) -> float | None:
         """F1 of its graph on the test examples, None where it was not judged."""
+
+    @property
+    def heldout_f1(self) -> float | None:
+        """F1 of what predicts it by default on held-out text, None where that is not known."""
+
+    @property
+    def heldout_firings(self) -> int | None:
+        """Its firings on held-out text, by which that figure is judged."""
+
+    @property
+    def inhibited_by(self) -> Sequence[WeighedToken]:
+        """The context that keeps it silent, the strongest first."""
 
     @property
     def graph(self) -> NeuronGraph:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from n2gdb.core.units import NeuronName
-from n2gdb.prediction.firing import Firing, read_firings
+from n2gdb.prediction.firing import Firing, Predictor, read_firings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,15 +61,16 @@ def fired_tokens(
     positions: Sequence[int] | None = None,
     layers: Collection[int] = (),
     min_f1: float | None = None,
+    by: Predictor = "evidence",
 ) -> list[FiredToken]:
     """Return the tokens of a text at ``positions`` (default: all), in order, with the neurons that fire.
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are ids of the model with
     number ``model``, whose units ``name_of`` names by their Neuron.id; they fire from ``threshold`` on. Only
-    neurons of ``layers`` are kept, if any are named, and only those with an F1 of ``min_f1`` or more. Raises
-    IndexError for a position that the text does not have.
+    neurons of ``layers`` are kept, if any are named, and only those with an F1 of ``min_f1`` or more. ``by``
+    is as of ``read_firings``. Raises IndexError for a position that the text does not have.
     """
-    firings = read_firings(read, tokens, model, threshold=threshold, positions=positions)
+    firings = read_firings(read, tokens, model, threshold=threshold, positions=positions, by=by)
     scores = _scores(read, {firing.neuron for firing in firings}, model)
     here: dict[int, list[FiredNeuron]] = {
         position: [] for position in (range(len(tokens)) if positions is None else sorted(set(positions)))

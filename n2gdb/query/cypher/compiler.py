@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from n2gdb.core.quality import FEW_FIRINGS
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Clause, Formula, Key, Writing
-from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.grammar.ast import Clause, Formula, Influence, Influenced, Key, Writing
+from n2gdb.grammar.fields import FIELDS, OF_MATCH, Kind
 from n2gdb.query.cypher.match import WRITES, match_clause
 from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
@@ -23,6 +24,7 @@ __all__ = [
     "Compiled",
     "compile_count",
     "compile_evidence",
+    "compile_influenced",
     "compile_joined",
     "compile_neurons",
     "compile_page",
@@ -36,7 +38,9 @@ __all__ = [
     "sort_key",
 ]
 
-DEFAULT_ORDER = (Key("f1", descending=True),)
+#: The best predicted first: on held-out text where that is known, else on their top examples. Those judged
+#: on enough firings of held-out text go before all others, see ``quality.FEW_FIRINGS``.
+DEFAULT_ORDER = (Key("heldout_f1", descending=True), Key("f1", descending=True))
 #: Subqueries of one statement: twice as many do not fit the engine's memory.
 MOST_SUBQUERIES = 64
 
@@ -62,6 +66,8 @@ def compile_query(settled: Settled) -> Compiled:
     parts = [found(settled, query.clauses, parameters)]
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
     keys = [sort_key(settled, key, column(key.field), parameters) for key in query.order or DEFAULT_ORDER]
+    if not query.order:
+        keys.insert(0, f"CASE WHEN n.heldout_firings >= {parameters.bind(FEW_FIRINGS)} THEN 0 ELSE 1 END")
     parts.append(f"ORDER BY {', '.join([*keys, *_TIES])}")
     parts.append(Page.of(query.offset, query.limit).clause(parameters))
     return Compiled("\n".join(filter(None, parts)), parameters.values)
@@ -91,18 +97,19 @@ def compile_rows(
 def compile_ranks(settled: Settled) -> Iterator[Compiled]:
     """Yield, for each normal form of a positive clause, the statement that ranks the neurons which match it.
 
-    Rows: Neuron.id, the largest activation and the largest importance of its matches.
+    Rows: Neuron.id, the largest of its matches of each field of OF_MATCH, null where it is not asked for.
     """
     for form in settled.matched_forms:
         parameters = Parameters()
-        ranked = "importance" in ranked_fields(settled.query.order)
-        rows = match_clause(form, "", split(settled.query.where).match, parameters, importance=ranked)
+        asked = ranked_fields(settled.query.order)
+        rows = match_clause(form, "", split(settled.query.where).match, parameters, asked=asked)
+        ranks = (getattr(rows.fields, name) if name in asked else NO_NUMBER for name in OF_MATCH)
         truths = [*neuron_truths(settled, None, parameters), *rows.conditions, *rows.filters]
         parts = [
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
             *([f"WHERE {' AND '.join(truths)}"] if truths else []),
             *([rows.hint.strip()] if rows.hint else []),
-            f"RETURN n.id, max({rows.activation}), max({rows.importance if ranked else NO_NUMBER})",
+            f"RETURN n.id, {', '.join(f'max({each})' for each in ranks)}",
         ]
         yield Compiled("\n".join(parts), parameters.values)
 
@@ -157,6 +164,30 @@ def compile_written(settled: Settled, clause: Writing) -> Compiled:
     )
 
 
+#: What a weight is of a token that excites, or inhibits.
+_WEIGHS = {Influence.EXCITED: "> 0.0", Influence.INHIBITED: "< 0.0"}
+
+
+def compile_influenced(settled: Settled, clause: Influenced) -> Compiled:
+    """Return the statement of Neuron.id and the token's row of all weights that a clause may mean.
+
+    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed.
+    """
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters)
+    truths += [f"e.weight {_WEIGHS[clause.influence]}", f"e.depth >= {parameters.bind(clause.nearest)}"]
+    if clause.farthest is not None:
+        truths.append(f"e.depth <= {parameters.bind(clause.farthest)}")
+    tokens = settled.influences[clause]
+    if is_listable(tokens):
+        truths.append(reads("t", tokens, parameters))
+    return Compiled(
+        f"MATCH (n:Neuron)-[e:EVIDENCE]->(t:Token)\nWHERE {' AND '.join(truths)}"
+        "\nRETURN n.id AS neuron, offset(id(t)) AS token",
+        parameters.values,
+    )
+
+
 def compile_count(settled: Settled) -> Compiled:
     """Return the statement that counts the neurons of a query, without LIMIT and OFFSET."""
     parameters = Parameters()
@@ -167,8 +198,8 @@ def compile_count(settled: Settled) -> Compiled:
 def compile_evidence(settled: Settled, clause: PatternClause, neurons: Sequence[int]) -> tuple[Compiled, ...]:
     """Return, for each normal form of a clause, the statement that finds its matches in ``neurons`` (ids).
 
-    Rows: neuron id, preorder index of the pattern's end, activation, importance, then the depth of
-    each token that the clause names, in text order.
+    Rows: neuron id, preorder index of the pattern's end, OF_MATCH, then the depth of each token that the
+    clause names, in text order.
     """
     return tuple(_evidence(form, settled, neurons) for form in settled.forms[clause])
 
@@ -178,7 +209,7 @@ def _evidence(form: Lowered, settled: Settled, neurons: Sequence[int]) -> Compil
     restrictions = split(settled.query.where).match
     rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=True)
     conditions = (node_in("n.id", neurons, parameters), *rows.conditions)
-    answer = ("n.id", rows.end, rows.activation, rows.importance, *rows.depths)
+    answer = ("n.id", rows.end, *(getattr(rows.fields, name) for name in OF_MATCH), *rows.depths)
     parts = [
         f"MATCH (n:Neuron), {', '.join(rows.paths)}",
         f"WHERE {' AND '.join(conditions)}{rows.hint}",

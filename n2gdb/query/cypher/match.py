@@ -6,11 +6,12 @@ lie on one path when their preorder intervals nest; `act_token` names the path's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from n2gdb.grammar.ast import Condition, Effect, Formula, Link
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.where import MatchFields, condition_text, grows_with_activation, mentions
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import TokenSet, is_broad, is_keyed, members, reads
@@ -18,6 +19,9 @@ from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, relationship_in
 
 __all__ = ["WRITES", "ClauseMatch", "match_clause"]
+
+#: The fields that a pattern alone has, and not what stands for several.
+_OF_PATTERN = frozenset({"support", "confidence"})
 
 #: What holds of the logit that a neuron writes.
 WRITES = {Effect.PROMOTING: "> 0.0", Effect.SUPPRESSING: "< 0.0"}
@@ -27,18 +31,17 @@ WRITES = {Effect.PROMOTING: "> 0.0", Effect.SUPPRESSING: "< 0.0"}
 class ClauseMatch:
     """A normal form in Cypher, around the variable ``n`` of the neuron.
 
-    ``paths`` and ``conditions`` are the parts of a MATCH and its WHERE, ``filters`` the conditions on
-    activation and importance, ``hint`` the order of joins or empty. ``activation`` is the largest among the
-    patterns that a row represents; if compiled exactly, a row is one pattern and ``end`` is the preorder
-    index of its end. ``depths`` are the depths of the anchors, in text order.
+    ``paths`` and ``conditions`` are the parts of a MATCH and of its WHERE, ``filters`` the conditions on
+    the fields of what it finds, ``hint`` the order of joins or empty. ``fields.activation`` is the largest
+    of the patterns that a row stands for, of the one pattern when it was asked for exactly; then ``end`` is
+    the preorder index of its end. ``depths`` are where the anchors stand, in text order.
     """
 
     paths: tuple[str, ...]
     conditions: tuple[str, ...]
     filters: tuple[str, ...]
     hint: str
-    activation: str
-    importance: str
+    fields: MatchFields
     end: str
     depths: tuple[str, ...]
 
@@ -57,32 +60,35 @@ def match_clause(
     *,
     exactly: bool = False,
     few_neurons: bool = False,
-    importance: bool = False,
+    asked: Collection[str] = (),
 ) -> ClauseMatch:
     """Return one normal form of a clause in Cypher; its variables end in ``name``.
 
-    ``restrictions`` are the conditions of WHERE on a match; in a subquery none may use the neuron's fields.
-    With ``exactly``, each row is one pattern; without, a row may represent all patterns below one node if
-    that finds the same neurons. ``few_neurons`` says that ``n`` is restricted to a list, ``importance`` that
-    the importance is needed, which a form without context takes from its whole pattern.
+    ``restrictions`` are the conditions of WHERE on a match; in a subquery none may look at the neuron. With
+    ``exactly`` each row is one pattern; without, a row may stand for all the patterns below one node, where
+    that finds the same neurons. ``few_neurons`` tells that ``n`` is held to a list, ``asked`` which fields of
+    the match are asked for: a pattern alone has a support and a confidence, and where the form is without
+    context an importance.
     """
     rows = _Rows(form, name, few_neurons=few_neurons)
     rows.add_context(parameters)
     rows.add_activating(parameters)
     rows.add_adjacent(parameters)
-    importance = importance or any(mentions(each, "importance") for each in restrictions)
-    of_pattern = importance and not form.context
+    looked_at = {name for name in OF_MATCH if any(mentions(each, name) for each in restrictions)}
+    of_pattern = not _OF_PATTERN.isdisjoint({*looked_at, *asked})
+    of_pattern |= "importance" in {*looked_at, *asked} and not form.context
     rows.add_tail(exactly or of_pattern or not grows_with_activation(restrictions))
     named = [f"c{place}{name}.importance" for place in rows.context]
-    fields = MatchFields(rows.activation, _least(named) if named else rows.least)
+    fields = MatchFields(
+        rows.activation, _least(named) if named else rows.least, rows.support, rows.confidence
+    )
     rows.filters += [f"({condition_text(each, fields, parameters)})" for each in restrictions]
     return ClauseMatch(
         tuple(rows.paths),
         tuple(rows.conditions),
         tuple(rows.filters),
         rows.hint(),
-        fields.activation,
-        fields.importance,
+        fields,
         rows.end,
         tuple(f"c{place}{name}.depth" for place in rows.context) + (("0",) if form.activating else ()),
     )
@@ -103,7 +109,7 @@ class _Rows:
         self.has_tail = False
         self.has_value_join = False
         self.activation = ""
-        self.least = NO_NUMBER
+        self.least = self.support = self.confidence = NO_NUMBER
         self.end = ""
 
     def add_context(self, parameters: Parameters) -> None:
@@ -211,6 +217,7 @@ class _Rows:
             self.conditions.append(f"{tail}.depth >= {start}{reach}")
         if exactly:
             self.filters.append(f"{tail}.`end` IS NOT NULL")
+            self.support, self.confidence = f"{tail}.support", f"{tail}.confidence"
         self.activation = f"{tail}.`end`" if exactly else f"{tail}.activation"
         self.least = f"{tail}.least"
         self.end = f"{tail}.pre"

@@ -31,8 +31,8 @@ def pattern_statement(
 ) -> Compiled:
     """Return the statement that finds the patterns of a normal form, in neurons that meet WHERE.
 
-    Columns: neuron (its id), pattern (preorder index of its end), activation, importance; each pattern once.
-    ``restrictions`` are conditions on a match, ``among`` the ids of the neurons to search.
+    Columns: neuron (its id), pattern (preorder index of its end), OF_MATCH; each pattern once.
+    ``restrictions`` are conditions on a match, ``among`` the ids of neurons to look in.
     """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters, among)
@@ -40,8 +40,9 @@ def pattern_statement(
     parts = [
         f"MATCH (n:Neuron), {', '.join(rows.paths)}",
         *_where([*truths, *rows.conditions], rows.filters, rows.hint),
-        f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.activation} AS activation,"
-        f" max({rows.importance}) AS importance",
+        f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.fields.activation} AS activation,"
+        f" max({rows.fields.importance}) AS importance, {rows.fields.support} AS support,"
+        f" {rows.fields.confidence} AS confidence",
     ]
     return Compiled("\n".join(parts), parameters.values)
 

@@ -57,6 +57,8 @@ class MatchFields:
 
     activation: str
     importance: str
+    support: str
+    confidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ def _expression(name: str, fields: MatchFields | None) -> str:
         return column(name)
     if fields is None:
         raise QueryError(f"{name} is a field of a match: it needs a MATCHING clause")
-    return fields.activation if name == "activation" else fields.importance
+    expression: str = getattr(fields, name)
+    return expression
 
 
 def _bind(name: str, value: int | float | str, parameters: Parameters) -> str:

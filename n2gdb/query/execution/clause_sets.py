@@ -35,7 +35,7 @@ class ClauseSets:
     first: int | None = None
 
     def fired(self, neuron: int, field: str) -> float | None:
-        """Return a neuron's largest activation, or importance, on the texts of positive clauses."""
+        """Return the largest of a match's field of a neuron on the texts of positive clauses."""
         fired = (getattr(each, field) for found in self.firings.values() for each in found.get(neuron, ()))
         return max((value for value in fired if value is not None), default=None)
 

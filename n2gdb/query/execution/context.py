@@ -52,8 +52,8 @@ class Stage:
     finds: Finds | None = field(default=None, repr=False, hash=False, compare=False)
 
     @classmethod
-    def of(cls, step: str, compiled: Compiled, finds: Finds) -> Stage:
-        """Return the step that runs a statement, whose rows are what it ``finds``."""
+    def of(cls, step: str, compiled: Compiled, finds: Finds | None) -> Stage:
+        """Return the step that runs a statement, whose rows are what it ``finds``, where that is known."""
         return cls(step, compiled.cypher, compiled.parameters, finds=finds)
 
     def as_dict(self) -> dict[str, object]:
@@ -121,6 +121,12 @@ class Session:
         """Return the number of the model that a query names; raise UnknownNameError if it does not exist."""
         with placed(query.model_at):
             return None if query.model is None else find_model(self.models, query.model).number
+
+    @property
+    def has_heldout(self) -> bool:
+        """Whether the database knows how well neurons are predicted on held-out text."""
+        known = "MATCH (n:Neuron) WHERE n.heldout_firings IS NOT NULL RETURN n.id LIMIT 1"
+        return bool(self.rows(known, {}))
 
     @property
     def kinds(self) -> frozenset[str]:

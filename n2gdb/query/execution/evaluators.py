@@ -19,14 +19,23 @@ from n2gdb.grammar.ast import (
     Contains,
     FiringOn,
     Formula,
+    Influenced,
     Matching,
     Mentioning,
+    Predictor,
     Query,
     SimilarTo,
     Writing,
 )
 from n2gdb.query.cypher.breadth import is_scanned
-from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
+from n2gdb.query.cypher.compiler import (
+    Compiled,
+    compile_evidence,
+    compile_influenced,
+    compile_joined,
+    compile_neurons,
+    compile_written,
+)
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
@@ -36,20 +45,30 @@ from n2gdb.query.execution.rows import Known, Place, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.token_sets import Among, is_listable, mask
+from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
+    from n2gdb.query.cypher.estimates import Finds
     from n2gdb.similarity.search import Score
 
 #: Firings of clauses that were worked out, by clause and Neuron.id.
 Firings: TypeAlias = "Mapping[Clause, Mapping[int, Sequence[Firing]]]"
 
-__all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns", "require_effects"]
+__all__ = [
+    "EVALUATORS",
+    "Evaluator",
+    "WorkedOut",
+    "evaluator_of",
+    "found_patterns",
+    "require_effects",
+    "require_evidence",
+]
 
 _FIRING = "read the patterns that may match the text"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
+_INFLUENCED = "find the neurons that such tokens excite or inhibit"
 _JOINED = "compare matches with neurons"
 
 
@@ -98,7 +117,7 @@ class Evaluator(ABC):
     def matches(
         self, session: Session, settled: Settled, clause: Any, neurons: Sequence[int], firings: Firings
     ) -> Iterable[tuple[Any, ...]]:
-        """Yield its matches in neurons: id, end, activation, importance, depth of each token it names."""
+        """Yield its matches in neurons: id, end, OF_MATCH, then the depth of each token that it names."""
         return ()
 
 
@@ -161,10 +180,10 @@ class _OfPatterns(Evaluator):
 
 
 class _Firing(Evaluator):
-    """FIRING ON: the graphs run on a text."""
+    """FIRING ON: neurons run on a text by their evidence, or by their graphs; patterns are graphs' alone."""
 
     def steps(self, session: Session, settled: Settled, clause: FiringOn) -> tuple[Stage, ...]:
-        from n2gdb.prediction.firing import firing_statements
+        from n2gdb.prediction.firing import statements_of
         from n2gdb.query.cypher.estimates import NodeRows
 
         steps = []
@@ -176,8 +195,11 @@ class _Firing(Evaluator):
                 NodeRows(anyone, "ACTIVATES_ON", (_among(number, fired),), is_whole=True),
                 NodeRows(anyone, "CONTEXT", (_among(number, cut),)),
             ]
-            for (cypher, given), found in zip(firing_statements(cut, number, positions), finds, strict=False):
-                steps.append(Stage(_FIRING, cypher, given, finds=found))
+            by_graph = clause.by is Predictor.GRAPH
+            statements = statements_of(cut, number, positions, by=clause.by.value)
+            for place, (cypher, given) in enumerate(statements):
+                # Which neurons have evidence, and so are left out of their graphs' statements, is not known.
+                steps.append(Stage(_FIRING, cypher, given, finds=finds[place] if by_graph else None))
         return tuple(steps)
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
@@ -190,15 +212,30 @@ class _Firing(Evaluator):
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         wanted = [*split(settled.query.where).neuron, *conditions]
-        met = meeting(session, _fired(session, settled, clause), wanted)
-        return {(each.neuron, each.end): (each.activation, each.importance) for each in met}
+        met = meeting(session, _fired(session, settled, _by_graph(clause)), wanted)
+        return {
+            (each.neuron, each.end): Known(each.activation, each.importance, each.support, each.confidence)
+            for each in met
+            if each.end is not None
+        }
+
+    def pattern_steps(
+        self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
+    ) -> tuple[Stage, ...]:
+        return self.steps(session, settled, _by_graph(clause))
 
     def matches(
         self, session: Session, settled: Settled, clause: Any, neurons: Sequence[int], firings: Firings
     ) -> Iterator[tuple[Any, ...]]:
         for neuron in neurons:
-            for firing in firings[clause].get(neuron, ()):
-                yield neuron, firing.end, firing.activation, firing.importance
+            for each in firings[clause].get(neuron, ()):
+                end = each.steps if each.end is None else each.end
+                yield neuron, end, each.activation, each.importance, each.support, each.confidence
+
+
+def _by_graph(clause: FiringOn) -> FiringOn:
+    """Return the clause as it is asked of patterns, which evidence has none of."""
+    return replace(clause, by=Predictor.GRAPH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,22 +258,40 @@ class _Similarity(Evaluator):
         return WorkedOut(NeuronSet.of(found), scores=found)
 
 
-class _Writing(Evaluator):
-    """PROMOTING and SUPPRESSING: the stored strongest effects of neurons on the logits."""
+@dataclass(frozen=True, slots=True)
+class _OfTokens(Evaluator):
+    """Clauses on tokens that are stored with a neuron, as it writes them or is influenced by them.
 
-    def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
-        from n2gdb.query.cypher.estimates import NodeRows
+    ``statement`` finds neurons and rows of tokens; ``tokens`` are those that the clause means, ``finds`` what
+    the rows are, where that can be estimated.
+    """
 
-        tokens = settled.written[clause]
-        found = NodeRows(settled, WRITES[clause.effect], (tokens,), is_whole=True)
-        return (Stage.of(_WRITERS, compile_written(settled, clause), found),)
+    step: str
+    statement: Callable[[Settled, Any], Compiled]
+    tokens: Callable[[Settled, Any], TokenSet]
+    finds: Callable[[Settled, Any], Finds | None]
+    scores: bool = False
 
-    def work_out(self, session: Session, settled: Settled, clause: Writing) -> WorkedOut:
-        rows = session.run(_WRITERS, compile_written(settled, clause))
-        if is_listable(settled.written[clause]):
+    def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
+        return (Stage.of(self.step, self.statement(settled, clause), self.finds(settled, clause)),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
+        rows = session.run(self.step, self.statement(settled, clause))
+        tokens = self.tokens(settled, clause)
+        if is_listable(tokens):
             return WorkedOut(NeuronSet.of(neuron for neuron, _ in rows))
-        chosen = mask(settled.written[clause], session.vocabulary.table).tolist()
+        chosen = mask(tokens, session.vocabulary.table).tolist()
         return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
+
+
+def _written_rows(settled: Settled, clause: Writing) -> Finds:
+    from n2gdb.query.cypher.estimates import NodeRows
+
+    return NodeRows(settled, WRITES[clause.effect], (settled.written[clause],), is_whole=True)
+
+
+def _unknown_rows(settled: Settled, clause: Influenced) -> None:
+    return None
 
 
 def require_effects(session: Session) -> None:
@@ -244,6 +299,14 @@ def require_effects(session: Session) -> None:
     if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
         raise QueryError(
             "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+        )
+
+
+def require_evidence(session: Session) -> None:
+    """Raise QueryError for a database that was built without evidence."""
+    if not session.rows("MATCH (:Neuron)-[e:EVIDENCE]->(:Token) RETURN e.depth LIMIT 1", {}):
+        raise QueryError(
+            "the database does not hold what excites and inhibits its neurons: ingest the model again"
         )
 
 
@@ -269,7 +332,12 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Matching: _OfPatterns(),
     Mentioning: _OfPatterns(),
     FiringOn: _Firing(),
-    Writing: _Writing(),
+    Writing: _OfTokens(
+        _WRITERS, compile_written, lambda settled, clause: settled.written[clause], _written_rows
+    ),
+    Influenced: _OfTokens(
+        _INFLUENCED, compile_influenced, lambda settled, clause: settled.influences[clause], _unknown_rows
+    ),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),
@@ -291,15 +359,15 @@ def found_patterns(
     found: dict[Place, Known] = {}
     for form in forms:
         statement = pattern_statement(settled, form, conditions)
-        for neuron, end, activation, importance in session.run("find the patterns", statement):
-            known = found.get((neuron, end))
-            if known is None or (importance or -1.0) > (known[1] or -1.0):
-                found[neuron, end] = (activation, importance)
+        for neuron, end, *fields in session.run("find the patterns", statement):
+            here, known = Known(*fields), found.get((neuron, end))
+            if known is None or (here.importance or -1.0) > (known.importance or -1.0):
+                found[neuron, end] = here
     return found
 
 
 def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
-    """Run the graphs of a query's models on a text; return all firings, before WHERE."""
+    """Run the neurons of the models of a query on a text; return all firings, whatever WHERE says."""
     from n2gdb.prediction.firing import read_firings
 
     thresholds = {model.number: model.fire_threshold for model in session.models}
@@ -308,7 +376,12 @@ def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]
         firing
         for number, cut in _cuts(session, settled, clause).items()
         for firing in read_firings(
-            read, cut, number, threshold=thresholds[number], positions=_positions(clause, cut)
+            read,
+            cut,
+            number,
+            threshold=thresholds[number],
+            positions=_positions(clause, cut),
+            by=clause.by.value,
         )
     ]
 

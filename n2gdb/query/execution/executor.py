@@ -32,11 +32,17 @@ from n2gdb.query.semantics.vocabulary import literals_of
 
 __all__ = ["answer", "count", "execute"]
 
+#: Columns of answers; in place of f1, a database with held-out text has the F1 there, and the firings behind.
 _NEURON_COLUMNS = ("neuron", "f1", "activation", "path")
 _TOKEN_COLUMNS = ("token", "activation", "importance", "n_patterns")
 _STAGE_COLUMNS = ("step", "least_rows", "most_rows", "reads", "rows", "milliseconds", "cypher", "parameters")
 _SCORED_COLUMNS = ("neuron", "f1", "similarity", "size")
 _PATTERN_COLUMNS = ("neuron", "f1", "activation", "importance", "path")
+#: What stands in place of a column where a record of the corpus was kept.
+_ON_HELDOUT = {
+    "f1": ("heldout_f1", "heldout_firings"),
+    "importance": ("importance", "support", "confidence"),
+}
 
 
 def answer(session: Session, statement: Statement) -> Answer[Any]:
@@ -156,7 +162,9 @@ def _sliced(
 
 
 def _columns(session: Session, settled: Settled, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Add a column for the model if the rows may come from several."""
+    """Name the model of each neuron where there are several; show its quality as it is known."""
+    if session.has_heldout:
+        columns = tuple(each for column in columns for each in _ON_HELDOUT.get(column, (column,)))
     if len(session.models) > 1 and settled.model is None:
         return (columns[0], "model", *columns[1:])
     return columns

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
+from n2gdb.core.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Formula, Key
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_rows
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
@@ -103,14 +105,15 @@ def _read(session: Session, plan: NeuronPlan, sets: ClauseSets) -> list[dict[str
 
 
 def _add_ranks(session: Session, plan: NeuronPlan, neurons: Sequence[dict[str, Any]]) -> None:
-    """Add the largest activation and importance over all matches of positive clauses, None without any."""
-    best: dict[int, tuple[float | None, float | None]] = {}
+    """Add the largest of each field over all the matches of positive clauses, None without any."""
+    unknown = (None,) * len(OF_MATCH)
+    best: dict[int, tuple[float | None, ...]] = {}
     for compiled in plan.ranks:
         for neuron, *ranks in session.run("rank the neurons of one clause", compiled):
-            known = best.get(neuron, (None, None))
-            best[neuron] = (_larger(known[0], ranks[0]), _larger(known[1], ranks[1]))
-    for each in neurons:
-        each["activation"], each["importance"] = best.get(each["id"], (None, None))
+            known = best.get(neuron, unknown)
+            best[neuron] = tuple(_larger(*each) for each in zip(known, ranks, strict=True))
+    for neuron in neurons:
+        neuron.update(zip(OF_MATCH, best.get(neuron["id"], unknown), strict=True))
 
 
 def _larger(one: float | None, other: float | None) -> float | None:
@@ -136,10 +139,12 @@ def _sorted(neurons: list[dict[str, Any]], plan: NeuronPlan, sets: ClauseSets) -
         known = [each for each in values if each[0] is not None]
         known.sort(key=lambda each: each[0], reverse=key.descending)
         neurons[:] = [neuron for _, neuron in [*known, *(each for each in values if each[0] is None)]]
+    if not order:
+        neurons.sort(key=lambda neuron: (neuron["heldout_firings"] or 0) < FEW_FIRINGS)
     return neurons
 
 
 def _value(neuron: Mapping[str, Any], field: str, sets: ClauseSets) -> Any:
     stored = neuron[field]
-    fired = sets.fired(neuron["id"], field) if field in ("activation", "importance") else None
+    fired = sets.fired(neuron["id"], field) if field in OF_MATCH else None
     return max((value for value in (stored, fired) if value is not None), default=None)

@@ -62,7 +62,7 @@ class _Search:
         if base is None:
             base = found_patterns(self.session, settled, [ANY], self.plan.early)
         if clauses is None:
-            return [PatternRow(*place, *known) for place, known in base.items()]
+            return [PatternRow.of(place, known) for place, known in base.items()]
         every = base.keys()
 
         def leaf(clause: Clause) -> Set[Place]:
@@ -79,8 +79,9 @@ class _Search:
         )
         positive = [self.known[each] for each in settled.positive if each in self.known]
         return [
-            PatternRow(*place, base[place][0], _importance(place, positive, base[place][1]))
+            PatternRow.of(place, known._replace(importance=_importance(place, positive, known.importance)))
             for place in holding
+            for known in (base[place],)
         ]
 
     def _find(self, clause: Clause) -> None:
@@ -113,5 +114,5 @@ class _Search:
 
 
 def _importance(place: Place, positive: Sequence[Mapping[Place, Known]], own: float | None) -> float | None:
-    of_clauses = [known[place][1] for known in positive if place in known]
+    of_clauses = [known[place].importance for known in positive if place in known]
     return max((each for each in of_clauses or [own] if each is not None), default=None)

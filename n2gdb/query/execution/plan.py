@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
-from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Query, Role, Subject, TokenQuery
+from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Key, Query, Role, Subject, TokenQuery
 from n2gdb.query.cypher.compiler import (
     DEFAULT_ORDER,
     Compiled,
@@ -26,7 +26,7 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of, require_effects
+from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of, require_effects, require_evidence
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
@@ -249,6 +249,8 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
     if settled.asks_for_effects:
         require_effects(session)
+    if settled.influences:
+        require_evidence(session)
     if statement.count is not None:
         return _plan_count(session, settled, statement.count.by)
     if statement.subject is Subject.PATTERNS:
@@ -302,7 +304,8 @@ def _fields(query: Query, purpose: Purpose, ranks: Sequence[str]) -> tuple[str, 
     """Return the fields to read for neurons that are ordered in Python."""
     if purpose is not Purpose.PAGE:
         return ("id",)
-    named = ["id", "layer", "index", *(key.field for key in query.order or DEFAULT_ORDER)]
+    order = query.order or (*DEFAULT_ORDER, Key("heldout_firings"))
+    named = ["id", "layer", "index", *(key.field for key in order)]
     return tuple(name for name in dict.fromkeys(named) if name not in ranks)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from n2gdb.grammar.ast import Condition, Formula, Query
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import compile_page, compile_rows
 from n2gdb.query.cypher.where import mentions_neuron
 from n2gdb.query.execution.context import Session
@@ -29,10 +30,22 @@ class PatternRow:
     end: int
     activation: float
     importance: float | None
+    support: int | None
+    confidence: float | None
+
+    @classmethod
+    def of(cls, place: Place, known: Known) -> PatternRow:
+        """Join where a pattern is and what is known of it."""
+        return cls(*place, known.activation, known.importance, known.support, known.confidence)
 
 
-#: A pattern's activation, and its importance for one clause.
-Known = tuple[float, float | None]
+class Known(NamedTuple):
+    """What is known of a pattern: its importance is as of one clause."""
+
+    activation: float
+    importance: float | None
+    support: int | None
+    confidence: float | None
 
 
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -55,6 +68,10 @@ class _Valued(Protocol):
     def activation(self) -> float: ...
     @property
     def importance(self) -> float | None: ...
+    @property
+    def support(self) -> int | None: ...
+    @property
+    def confidence(self) -> float | None: ...
 
 
 _Row = TypeVar("_Row", bound=_Valued)
@@ -70,7 +87,7 @@ def meeting(session: Session, rows: Sequence[_Row], conditions: Sequence[Formula
         neurons = {neuron["id"]: neuron for neuron in read_neurons(session, wanted)}
     kept = []
     for row in rows:
-        own = {"activation": row.activation, "importance": row.importance}
+        own = {name: getattr(row, name) for name in OF_MATCH}
         fields = {**neurons.get(row.neuron, {}), **own}
         if all(holds(each, fields) is True for each in conditions):
             kept.append(row)

@@ -12,6 +12,7 @@ from n2gdb.grammar.ast import (
     Clause,
     Condition,
     Formula,
+    Influenced,
     Matching,
     Not,
     Or,
@@ -23,9 +24,9 @@ from n2gdb.query.semantics.normal_form import (
     PatternClause,
     is_of_patterns,
     lower,
+    named_tokens,
     names_tokens,
     tests_of,
-    written_tokens,
 )
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import TokenSet
@@ -43,8 +44,8 @@ Value = TypeVar("Value")
 class Settled:
     """A bound query: with the normal forms of its clauses on patterns, and the number of its model.
 
-    ``sources`` are the names of all sources of the database, the values of the field ``source``. ``written``
-    holds the tokens of the clauses PROMOTING and SUPPRESSING.
+    ``sources`` are the names of all sources of the database: the words that the field can be. ``written`` are
+    the tokens that its clauses on what neurons write ask for, ``influences`` those that excite or inhibit.
     """
 
     query: Query
@@ -52,6 +53,7 @@ class Settled:
     model: int | None = None
     written: Mapping[Writing, TokenSet] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    influences: Mapping[Influenced, TokenSet] = field(default_factory=dict)
 
     @property
     def asks_for_effects(self) -> bool:
@@ -89,13 +91,16 @@ def settle(
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
     forms: dict[PatternClause, tuple[Lowered, ...]] = {}
     written: dict[Writing, TokenSet] = {}
+    influences: dict[Influenced, TokenSet] = {}
     for clause in clauses:
         with placed(clause.at):
             if isinstance(clause, Writing):
-                written[clause] = written_tokens(clause, vocabulary)
+                written[clause] = named_tokens(clause, vocabulary)
+            elif isinstance(clause, Influenced):
+                influences[clause] = named_tokens(clause, vocabulary)
             else:
                 forms[clause] = lower(clause, vocabulary)
-    return Settled(query, forms, model, written, sources)
+    return Settled(query, forms, model, written, sources, influences)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
