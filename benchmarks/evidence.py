@@ -22,7 +22,7 @@ import typer
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import silent
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
@@ -109,7 +109,8 @@ class _Bench:
         graphs = graphs_from(self.run.nodes())
         examples = self._examples(layer)
         graphs_of = {
-            unit: graphs.get(NeuronName(layer, unit), NeuronGraph.empty()) for unit in units.tolist()
+            unit: graphs.get(mlp_unit(NeuronName(layer, unit)), NeuronGraph.empty())
+            for unit in units.tolist()
         }
         start = time.process_time()
         evidence = self._learn(record, units.tolist(), examples, graphs_of, config)
@@ -189,11 +190,11 @@ class _Bench:
     def _examples(self, layer: int) -> dict[int, tuple[Any, Any]]:
         """Training and test windows of every neuron of a layer."""
         table = self.run.examples()
-        of, index, window = (table[name].to_numpy() for name in ("layer", "index", "window"))
+        of, window = (table[name].to_numpy() for name in ("unit", "window"))
         train = np.array(table["split"]) == "train"
         found = {}
         for unit in range(self.model.d_mlp):
-            own = (of == layer) & (index == unit)
+            own = of == mlp_unit(NeuronName(layer, unit))
             found[unit] = (window[own & train], window[own & ~train])
         return found
 
