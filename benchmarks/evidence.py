@@ -132,7 +132,14 @@ class _Bench:
                 "trie": (trie, predict_windows(graph, tokens[test])),
                 "look-up": (self.heldout.ngrams.fires(table, threshold), table.predict(tokens[test])),
             }
-            by_name["evidence"] = by_name["trie"] if own is None else self._run(own, tokens[test])
+            by_name["evidence"] = (
+                by_name["trie"]
+                if own is None
+                else (
+                    self._fires(own, self.heldout.windows, trie),
+                    self._fires(own, tokens[test], by_name["trie"][1] >= threshold).astype(np.float32),
+                )
+            )
             for name, (said, predicted) in by_name.items():
                 on_text[name].append(self.heldout.verdict(said, where))
                 on_test[name].append(judge(predicted, normalised[test], threshold))
@@ -175,17 +182,15 @@ class _Bench:
                 found.update(zip(rows, learned, strict=True))
         return found
 
-    def _run(self, evidence: UnitEvidence, tokens: Any) -> tuple[Any, Any]:
-        """Where evidence predicts firings on held-out text, and 1 where it does on windows."""
-        special = sorted(self.model.special)
-        said = self._fires(evidence, self.heldout.windows, special)
-        return said, self._fires(evidence, tokens, special).astype(np.float32)
-
-    def _fires(self, evidence: UnitEvidence, windows: Any, special: list[int]) -> Any:
-        gap = np.full((len(windows), max(evidence.depth, default=0) + 1), -1)
-        laid = np.concatenate([gap, windows], axis=1)
-        fires = evidence.fires(laid.ravel(), self.classes).reshape(laid.shape)[:, gap.shape[1] :]
-        return fires & ~np.isin(windows, special)
+    def _fires(self, evidence: UnitEvidence, windows: Any, matched: Any) -> Any:
+        """Where evidence predicts firings in windows, given where the graph does: (window, position) each."""
+        reach = evidence.reach
+        laid, graph = (
+            np.pad(each, ((0, 0), (reach, 0)), constant_values=filling)
+            for each, filling in ((windows, -1), (matched, False))
+        )
+        fires = evidence.fires(laid.ravel(), self.classes, graph.ravel()).reshape(laid.shape)[:, reach:]
+        return fires & ~np.isin(windows, sorted(self.model.special))
 
     def _examples(self, layer: int) -> dict[int, tuple[Any, Any]]:
         """Training and test windows of every neuron of a layer."""

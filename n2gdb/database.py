@@ -239,17 +239,16 @@ class Database(NeuronCollection):
     ) -> list[FiredToken]:
         """Run every neuron of a model on a text: its tokens, each with the neurons predicted to fire there.
 
-        ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
-        Evidence predicts where a neuron has it, else its graph; with ``by="graph"`` graphs do for all.
-        Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
+        ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons; with
+        ``by="graph"`` only graphs predict, else evidence where a neuron has it. Raises QueryError where the
+        model came without a tokenizer or ``at`` lies outside the text.
 
         >>> for token in db.firing(" the other"):
         ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
          the ['L0N12']
          other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
         """
-        from n2gdb.prediction.fired_tokens import fired_tokens
-        from n2gdb.prediction.firing import predictor
+        from n2gdb.prediction.fired_tokens import fired_tokens, predictor
 
         owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):

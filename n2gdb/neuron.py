@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.quality import Quality, quality_of
-from n2gdb.core.readings import Example, Examples, counted
+from n2gdb.core.readings import Example, NeuronExamples, counted
 from n2gdb.core.units import NeuronName
 from n2gdb.detached import DetachedSource, NeuronSource
+from n2gdb.evidence.quality import Quality, quality_of
 from n2gdb.neuron_parts import NeuronPattern, NeuronToken, patterns_of, tokens_of
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.effects import WrittenToken, read_effects
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from n2gdb.core.arrays import FloatArray, Int64Array
-    from n2gdb.core.influences import WeighedToken
     from n2gdb.drawing import Picture
     from n2gdb.drawing.stored_graph import StoredGraph
+    from n2gdb.evidence.influences import WeighedToken
     from n2gdb.evidence.weights import UnitEvidence
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
@@ -127,10 +127,10 @@ class Neuron:
         return StoredGraph.of(load_graph(self._database.connection, self._key), self.texts)
 
     @cached_property
-    def examples(self) -> Examples:
+    def examples(self) -> NeuronExamples:
         """The top examples, strongest first; ``examples(band="near")`` are those of another strength."""
         connection = self._database.connection
-        return Examples(load_examples(connection, self._key), load_range(connection, self._key))
+        return NeuronExamples(load_examples(connection, self._key), load_range(connection, self._key))
 
     @cached_property
     def histogram(self) -> ActivationHistogram | None:

@@ -59,7 +59,7 @@ def notices_of(answer: Answer[Any], *, limited: bool, skipped: int = 0) -> list[
 
 def legend_of(answer: Answer[Any]) -> list[str]:
     """Return what marks in a table mean, where it has any."""
-    from n2gdb.core.quality import LEGEND
+    from n2gdb.evidence.quality import LEGEND
 
     marked = any(cell.endswith("?") for cells in answer.cells() for cell in _heldout(answer, cells))
     return [LEGEND] if marked else []

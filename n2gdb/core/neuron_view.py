@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
-    from n2gdb.core.influences import WeighedToken
     from n2gdb.core.units import NeuronName
 
-__all__ = ["NeuronView"]
+__all__ = ["NeuronView", "ShownInfluence"]
+
+
+class ShownInfluence(Protocol):
+    """A token that makes a neuron fire sooner or less soon; its text is how it is shown."""
+
+    @property
+    def depth(self) -> int:
+        """How many positions before the activating token it stands."""
+
+    @property
+    def weight(self) -> float:
+        """What it adds to the log odds of firing."""
 
 
 class NeuronView(Protocol):
@@ -41,7 +52,7 @@ class NeuronView(Protocol):
         """Its firings on held-out text, by which that figure is judged."""
 
     @property
-    def inhibited_by(self) -> Sequence[WeighedToken]:
+    def inhibited_by(self) -> Sequence[ShownInfluence]:
         """The context that keeps it silent, the strongest first."""
 
     @property

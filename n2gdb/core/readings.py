@@ -63,7 +63,7 @@ class Example:
         }
 
 
-class Examples(tuple[Example, ...]):
+class NeuronExamples(tuple[Example, ...]):
     """The top examples of a neuron, strongest first; called, its examples of any strength.
 
     >>> len(neuron.examples), {example.band for example in neuron.examples()}
@@ -125,7 +125,8 @@ class ReadingRecord:
     """A text read by one neuron, token by token.
 
     ``threshold`` is the normalised activation from which on the neuron fires; ``title`` says what the text
-    is, ``by`` what predicts: the neuron's ``evidence``, or its ``graph``. With true activations they stand above, the prediction below.
+    is, ``by`` what predicts: the neuron's ``evidence``, or its ``graph``. With true activations they stand
+    above, the prediction below.
     """
 
     neuron: str
@@ -159,8 +160,9 @@ class ReadingRecord:
         found = self.agreement
         known = sum(token.true is not None for token in self.tokens)
         return (
-            f"it fires on {found.foreseen + found.missed:,} of {tokens_counted(known)}; its {self.by} foresees"
-            f" {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on {found.false_alarms:,}"
+            f"it fires on {found.foreseen + found.missed:,} of {tokens_counted(known)}; its {self.by}"
+            f" foresees {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on"
+            f" {found.false_alarms:,}"
         )
 
     def as_dicts(self) -> list[dict[str, Any]]:

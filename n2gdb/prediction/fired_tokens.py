@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from n2gdb.core.units import NeuronName
-from n2gdb.prediction.firing import Firing, Predictor, read_firings
+from n2gdb.prediction.firing import Firing, Predictor, predictor, read_firings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FiredNeuron", "FiredToken", "fired_tokens"]
+__all__ = ["FiredNeuron", "FiredToken", "fired_tokens", "predictor"]
 
 Read = Callable[[str, Mapping[str, object]], "pa.Table"]
 

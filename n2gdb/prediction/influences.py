@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from n2gdb.core.influences import WeighedToken
 from n2gdb.core.reals import as_decimal
+from n2gdb.evidence.influences import WeighedToken
 
 if TYPE_CHECKING:
     from n2gdb.evidence.weights import UnitEvidence

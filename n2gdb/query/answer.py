@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from n2gdb.core.quality import is_uncertain
 from n2gdb.core.tokens import display, visible
 from n2gdb.errors import MissingDependencyError, UnknownNameError
+from n2gdb.evidence.quality import is_uncertain
 from n2gdb.grammar.fields import RETURNED, Kind, nearest
 
 if TYPE_CHECKING:

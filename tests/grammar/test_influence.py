@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from n2gdb.errors import QuerySyntaxError
 from n2gdb.grammar.ast import (
     And,
     Clause,
+    Count,
     FiringOn,
     Formula,
+    Grouping,
     Influence,
     Influenced,
     Negated,
@@ -67,9 +67,9 @@ def test_the_rest_of_a_query_follows_a_clause(after: str) -> None:
 def test_by_after_a_text_groups_a_count() -> None:
     text = 'COUNT neurons FIRING ON "a" USING graph BY layer'
     assert written(parse(text)) == text
-    assert parse("COUNT neurons EXCITED BY 'a' BY layer") == dataclasses.replace(
-        parse(text), clauses=Influenced(UP, A)
-    )
+    query = parse("COUNT neurons EXCITED BY 'a' BY layer")
+    assert isinstance(query, Query)
+    assert (query.clauses, query.count) == (Influenced(UP, A), Count(Grouping.LAYER))
 
 
 @pytest.mark.parametrize(

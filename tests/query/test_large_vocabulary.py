@@ -84,7 +84,9 @@ def test_firings_are_those_of_every_graph_from_the_models_own_threshold_on(
             text += [named.get(depth, token(random)) for depth in range(pattern.depth, -1, -1)]
         found = {
             (fired.position, each.neuron): each.activation
-            for fired in fired_tokens(database.connection.table, text, 0, mlp_name, threshold=THRESHOLD)
+            for fired in fired_tokens(
+                database.connection.table, text, 0, mlp_name, threshold=THRESHOLD, by="graph"
+            )
             for each in fired.neurons
         }
         expected = {

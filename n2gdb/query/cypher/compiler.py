@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from n2gdb.core.quality import FEW_FIRINGS
 from n2gdb.errors import QueryError
+from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Formula, Influence, Influenced, Key, Writing
 from n2gdb.grammar.fields import FIELDS, OF_MATCH, Kind
 from n2gdb.query.cypher.match import WRITES, match_clause
@@ -67,7 +67,7 @@ def compile_query(settled: Settled) -> Compiled:
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
     keys = [sort_key(settled, key, column(key.field), parameters) for key in query.order or DEFAULT_ORDER]
     if not query.order:
-        keys.insert(0, f"CASE WHEN n.heldout_firings >= {parameters.bind(FEW_FIRINGS)} THEN 0 ELSE 1 END")
+        keys.insert(0, f"CASE WHEN n.heldout_firings >= {FEW_FIRINGS} THEN 0 ELSE 1 END")
     parts.append(f"ORDER BY {', '.join([*keys, *_TIES])}")
     parts.append(Page.of(query.offset, query.limit).clause(parameters))
     return Compiled("\n".join(filter(None, parts)), parameters.values)
@@ -103,13 +103,16 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
         parameters = Parameters()
         asked = ranked_fields(settled.query.order)
         rows = match_clause(form, "", split(settled.query.where).match, parameters, asked=asked)
-        ranks = (getattr(rows.fields, name) if name in asked else NO_NUMBER for name in OF_MATCH)
+        ranks = (
+            f"max({getattr(rows.fields, name) if name in asked else NO_NUMBER}) AS {name}"
+            for name in OF_MATCH
+        )
         truths = [*neuron_truths(settled, None, parameters), *rows.conditions, *rows.filters]
         parts = [
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
             *([f"WHERE {' AND '.join(truths)}"] if truths else []),
             *([rows.hint.strip()] if rows.hint else []),
-            f"RETURN n.id, {', '.join(f'max({each})' for each in ranks)}",
+            f"RETURN n.id, {', '.join(ranks)}",
         ]
         yield Compiled("\n".join(parts), parameters.values)
 
@@ -168,21 +171,27 @@ def compile_written(settled: Settled, clause: Writing) -> Compiled:
 _WEIGHS = {Influence.EXCITED: "> 0.0", Influence.INHIBITED: "< 0.0"}
 
 
-def compile_influenced(settled: Settled, clause: Influenced) -> Compiled:
+def compile_influenced(
+    settled: Settled, clause: Influenced, classes: Sequence[int] | None = None
+) -> Compiled:
     """Return the statement of Neuron.id and the token's row of all weights that a clause may mean.
 
-    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed.
+    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed. With
+    ``classes`` the weights are those of classes of tokens, by TokenClass.id, and so are the rows.
     """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters)
     truths += [f"e.weight {_WEIGHS[clause.influence]}", f"e.depth >= {parameters.bind(clause.nearest)}"]
     if clause.farthest is not None:
         truths.append(f"e.depth <= {parameters.bind(clause.farthest)}")
-    tokens = settled.influences[clause]
-    if is_listable(tokens):
+    tokens, kind = settled.influences[clause], "EVIDENCE]->(t:Token)"
+    if classes is not None:
+        truths.append(node_in("t.id", classes, parameters))
+        kind = "CLASS_EVIDENCE]->(t:TokenClass)"
+    elif is_listable(tokens):
         truths.append(reads("t", tokens, parameters))
     return Compiled(
-        f"MATCH (n:Neuron)-[e:EVIDENCE]->(t:Token)\nWHERE {' AND '.join(truths)}"
+        f"MATCH (n:Neuron)-[e:{kind}\nWHERE {' AND '.join(truths)}"
         "\nRETURN n.id AS neuron, offset(id(t)) AS token",
         parameters.values,
     )

@@ -8,7 +8,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.units import UnitName
-from n2gdb.grammar.ast import NeuronRef, Query
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import FiringOn, NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -109,6 +110,44 @@ class Session:
         """Return the token ids of a text in a model; None if the model has no tokenizer."""
         tokenizer = self.tokenizer(model)
         return None if tokenizer is None else tokenizer.cut(text)
+
+    def cuts(self, model: int | None, clause: FiringOn) -> dict[int, tuple[int, ...]]:
+        """Return the tokens of a text in each model that a clause reaches, all where ``model`` is None.
+
+        They are by the model's number. Raises QueryError where no model can cut the text, or none has the
+        token that the clause names.
+        """
+        models = [each for each in self.models if model in (None, each.number)]
+        cuts = {each.number: self.cut(each.number, clause.text) for each in models}
+        if not any(cut is not None for cut in cuts.values()):
+            raise QueryError(
+                f"{' and '.join(each.name for each in models)} came without a tokenizer, so no text can be"
+                " cut for FIRING ON: ingest the model again with one"
+            )
+        at = clause.token
+        reached = {
+            number: cut for number, cut in cuts.items() if cut and (at is None or -len(cut) <= at < len(cut))
+        }
+        if at is not None and not reached:
+            longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
+            tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
+            with placed(clause.token_at):
+                raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
+        return reached
+
+    def require_effects(self) -> None:
+        """Raise QueryError for a database that was built without what neurons write."""
+        if not self.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
+            raise QueryError(
+                "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+            )
+
+    def require_evidence(self) -> None:
+        """Raise QueryError for a database that was built without evidence."""
+        if not self.rows("MATCH (:Neuron)-[e:EVIDENCE]->(:Token) RETURN e.depth LIMIT 1", {}):
+            raise QueryError(
+                "the database does not hold what excites and inhibits its neurons: ingest the model again"
+            )
 
     def work(self, step: str, do: Callable[[], Counted]) -> Counted:
         """Run a step in Python whose result can be counted, and record it."""

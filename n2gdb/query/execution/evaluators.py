@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from n2gdb.core.units import token_key
-from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -41,11 +39,9 @@ from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
 from n2gdb.query.execution.context import Rows, Session, Stage
 from n2gdb.query.execution.neuron_set import NeuronSet
-from n2gdb.query.execution.rows import Known, Place, meeting
+from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
-from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
+from n2gdb.query.semantics.token_sets import TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
@@ -60,9 +56,6 @@ __all__ = [
     "Evaluator",
     "WorkedOut",
     "evaluator_of",
-    "found_patterns",
-    "require_effects",
-    "require_evidence",
 ]
 
 _FIRING = "read the patterns that may match the text"
@@ -128,9 +121,7 @@ class _OfPatterns(Evaluator):
         return not compares_match_with_neuron(settled.query.where) and not is_scanned(settled, clause)
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
-        from n2gdb.query.cypher.estimates import (
-            NeuronRows,
-        )  # here and below: only EXPLAIN and PROFILE need it
+        from n2gdb.query.cypher.estimates import NeuronRows  # here and below: only a shown plan needs it
 
         if compares_match_with_neuron(settled.query.where):
             joined = zip(compile_joined(settled, clause), settled.forms[clause], strict=True)
@@ -187,7 +178,7 @@ class _Firing(Evaluator):
         from n2gdb.query.cypher.estimates import NodeRows
 
         steps = []
-        for number, cut in _cuts(session, settled, clause).items():
+        for number, cut in session.cuts(settled.model, clause).items():
             positions = _positions(clause, cut)
             fired = cut if positions is None else [cut[position] for position in positions]
             anyone = replace(settled, query=Query(), model=number)
@@ -290,24 +281,29 @@ def _written_rows(settled: Settled, clause: Writing) -> Finds:
     return NodeRows(settled, WRITES[clause.effect], (settled.written[clause],), is_whole=True)
 
 
-def _unknown_rows(settled: Settled, clause: Influenced) -> None:
-    return None
+class _Influence(Evaluator):
+    """EXCITED BY and INHIBITED BY: the weights of a neuron's evidence, of tokens and of their classes."""
 
-
-def require_effects(session: Session) -> None:
-    """Raise QueryError if the database was built without the effects of its neurons."""
-    if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
-        raise QueryError(
-            "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+    def steps(self, session: Session, settled: Settled, clause: Influenced) -> tuple[Stage, ...]:
+        return (
+            Stage.of(_INFLUENCED, compile_influenced(settled, clause), None),
+            Stage(f"{_INFLUENCED}, as members of a class"),
         )
 
-
-def require_evidence(session: Session) -> None:
-    """Raise QueryError for a database that was built without evidence."""
-    if not session.rows("MATCH (:Neuron)-[e:EVIDENCE]->(:Token) RETURN e.depth LIMIT 1", {}):
-        raise QueryError(
-            "the database does not hold what excites and inhibits its neurons: ingest the model again"
-        )
+    def work_out(self, session: Session, settled: Settled, clause: Influenced) -> WorkedOut:
+        tokens = settled.influences[clause]
+        rows = session.run(_INFLUENCED, compile_influenced(settled, clause))
+        if not is_listable(tokens):
+            chosen = mask(tokens, session.vocabulary.table).tolist()
+            rows = [row for row in rows if chosen[row[1]]]
+        found = {neuron for neuron, _ in rows}
+        classes = session.vocabulary.classes_of(tokens)
+        if classes:
+            compiled = compile_influenced(settled, clause, classes)
+            found.update(
+                neuron for neuron, _ in session.run(f"{_INFLUENCED}, as members of a class", compiled)
+            )
+        return WorkedOut(NeuronSet.of(found))
 
 
 def _similar(rows: Rows, named: int, clause: SimilarTo, model: int | None) -> list[Score]:
@@ -335,9 +331,7 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Writing: _OfTokens(
         _WRITERS, compile_written, lambda settled, clause: settled.written[clause], _written_rows
     ),
-    Influenced: _OfTokens(
-        _INFLUENCED, compile_influenced, lambda settled, clause: settled.influences[clause], _unknown_rows
-    ),
+    Influenced: _Influence(),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),
@@ -349,23 +343,6 @@ def evaluator_of(clause: Clause) -> Evaluator:
     return EVALUATORS[type(clause)]
 
 
-def found_patterns(
-    session: Session,
-    settled: Settled,
-    forms: Iterable[Lowered],
-    conditions: Sequence[Formula[Condition]],
-) -> dict[Place, Known]:
-    """Return the patterns that some normal form matches, each with its largest importance."""
-    found: dict[Place, Known] = {}
-    for form in forms:
-        statement = pattern_statement(settled, form, conditions)
-        for neuron, end, *fields in session.run("find the patterns", statement):
-            here, known = Known(*fields), found.get((neuron, end))
-            if known is None or (here.importance or -1.0) > (known.importance or -1.0):
-                found[neuron, end] = here
-    return found
-
-
 def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
     """Run the neurons of the models of a query on a text; return all firings, whatever WHERE says."""
     from n2gdb.prediction.firing import read_firings
@@ -374,7 +351,7 @@ def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]
     read = session.stage_table(_FIRING)
     return [
         firing
-        for number, cut in _cuts(session, settled, clause).items()
+        for number, cut in session.cuts(settled.model, clause).items()
         for firing in read_firings(
             read,
             cut,
@@ -384,30 +361,6 @@ def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]
             by=clause.by.value,
         )
     ]
-
-
-def _cuts(session: Session, settled: Settled, clause: FiringOn) -> dict[int, tuple[int, ...]]:
-    """Return the text's tokens in each model in which the clause can hold, by the model's number.
-
-    Raises QueryError if no model has a tokenizer, or if the clause names a token beyond the text.
-    """
-    models = [model for model in session.models if settled.model in (None, model.number)]
-    cuts = {model.number: session.cut(model.number, clause.text) for model in models}
-    if not any(cut is not None for cut in cuts.values()):
-        raise QueryError(
-            f"{' and '.join(model.name for model in models)} came without a tokenizer, so no text can be cut"
-            " for FIRING ON: ingest the model again with one"
-        )
-    at = clause.token
-    reached = {
-        number: cut for number, cut in cuts.items() if cut and (at is None or -len(cut) <= at < len(cut))
-    }
-    if at is not None and not reached:
-        longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
-        tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
-        with placed(clause.token_at):
-            raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
-    return reached
 
 
 def _among(model: int, tokens: Iterable[int]) -> Among:

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep, filled, written
-from n2gdb.core.quality import quality_of
 from n2gdb.core.units import NeuronName, OfNeuron
+from n2gdb.evidence.quality import quality_of
 from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets

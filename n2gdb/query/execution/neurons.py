@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
-from n2gdb.core.quality import FEW_FIRINGS
+from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Formula, Key
 from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_rows

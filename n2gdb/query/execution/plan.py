@@ -26,7 +26,7 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of, require_effects, require_evidence
+from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
@@ -248,9 +248,9 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     asked = of_asked_units(statement, session.kinds)
     settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
     if settled.asks_for_effects:
-        require_effects(session)
+        session.require_effects()
     if settled.influences:
-        require_evidence(session)
+        session.require_evidence()
     if statement.count is not None:
         return _plan_count(session, settled, statement.count.by)
     if statement.subject is Subject.PATTERNS:

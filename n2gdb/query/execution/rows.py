@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from n2gdb.grammar.ast import Condition, Formula, Query
 from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import compile_page, compile_rows
+from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import mentions_neuron
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.query.semantics.evaluate import holds
+from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
 
-__all__ = ["Known", "PatternRow", "Place", "meeting", "read_neurons"]
+__all__ = ["Known", "PatternRow", "Place", "found_patterns", "meeting", "read_neurons"]
 
 #: A pattern: Neuron.id, and the preorder index of its end.
 Place = tuple[int, int]
@@ -92,3 +94,20 @@ def meeting(session: Session, rows: Sequence[_Row], conditions: Sequence[Formula
         if all(holds(each, fields) is True for each in conditions):
             kept.append(row)
     return kept
+
+
+def found_patterns(
+    session: Session,
+    settled: Settled,
+    forms: Iterable[Lowered],
+    conditions: Sequence[Formula[Condition]],
+) -> dict[Place, Known]:
+    """Return the patterns that some normal form matches, each with its largest importance."""
+    found: dict[Place, Known] = {}
+    for form in forms:
+        statement = pattern_statement(settled, form, conditions)
+        for neuron, end, *fields in session.run("find the patterns", statement):
+            here, known = Known(*fields), found.get((neuron, end))
+            if known is None or (here.importance or -1.0) > (known.importance or -1.0):
+                found[neuron, end] = here
+    return found

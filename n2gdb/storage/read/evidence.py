@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from n2gdb.core.arrays import Int64Array
     from n2gdb.evidence.weights import UnitEvidence
 
-__all__ = ["read_evidence", "read_evidence_between", "read_model_evidence", "read_token_classes"]
+__all__ = [
+    "read_class_names",
+    "read_evidence",
+    "read_evidence_between",
+    "read_model_evidence",
+    "read_token_classes",
+]
 
 _OF_MODEL = "n.model = $model"
 _BETWEEN = "n.id >= $first AND n.id <= $last"
@@ -57,6 +63,14 @@ def read_token_classes(connection: Connection, model: int) -> Int64Array | None:
     for kind, number, tokens in rows:
         found[kinds.index(kind), tokens] = number
     return found
+
+
+def read_class_names(connection: Connection, model: int) -> dict[int, str]:
+    """Return the name of every class of tokens of a model, by its number."""
+    rows = connection.rows(
+        "MATCH (c:TokenClass) WHERE c.model = $model RETURN c.class, c.name", {"model": model}
+    )
+    return dict(rows)
 
 
 def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int, UnitEvidence]:
