@@ -39,7 +39,7 @@ class Stage:
     ``rows`` and ``milliseconds`` are None where the step was not run. ``estimate`` says how many rows it
     gives as far as that is known without running it; None where nothing is known.
 
-    >>> stage = db.query("EXPLAIN neurons MATCHING 'other'")[-2]
+    >>> stage = db.query("EXPLAIN neurons WHERE layer = 4")[0]
     >>> stage.step, str(stage.estimate), stage.rows
     ('find and order the neurons', '3 rows', None)
     """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from n2gdb.core.units import token_key
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -41,7 +42,7 @@ from n2gdb.query.execution.context import Rows, Session, Stage
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
-from n2gdb.query.semantics.token_sets import TokenSet, is_listable, mask
+from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing

@@ -13,7 +13,6 @@ from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import mentions_neuron
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import Settled
-from n2gdb.query.semantics.evaluate import holds
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
@@ -87,6 +86,8 @@ def meeting(session: Session, rows: Sequence[_Row], conditions: Sequence[Formula
     if any(mentions_neuron(each) for each in conditions):
         wanted = sorted({row.neuron for row in rows})
         neurons = {neuron["id"]: neuron for neuron in read_neurons(session, wanted)}
+    from n2gdb.query.semantics.evaluate import holds  # few queries need it
+
     kept = []
     for row in rows:
         own = {name: getattr(row, name) for name in OF_MATCH}
