@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 from n2gdb.errors import QueryError
 from n2gdb.evidence.quality import FEW_FIRINGS
@@ -43,6 +42,8 @@ __all__ = [
 DEFAULT_ORDER = (Key("heldout_f1", descending=True), Key("f1", descending=True))
 #: Subqueries of one statement: twice as many do not fit the engine's memory.
 MOST_SUBQUERIES = 64
+#: Context tokens that they name together: the engine plans as many in half a second, deaf to all else.
+MOST_JOINED = 256
 
 #: What settles a tie, so that an order is always whole.
 _TIES = ("n.layer", "n.`index`", "n.id")
@@ -260,13 +261,18 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
     restrictions = split(settled.query.where).match
     if any(mentions_neuron(each) for each in restrictions):
         raise QueryError("a match and its neuron are compared by a join, not in a subquery")
-    names = count()
+    asked: list[Lowered] = []
+
+    def name(form: Lowered) -> str:
+        asked.append(form)
+        _check_size(asked)
+        return f"_{len(asked) - 1}"
 
     def leaf(clause: Clause) -> str:
         if not is_of_patterns(clause):
             raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
         ways = [
-            f"EXISTS {{ {match_clause(form, _name(names), restrictions, parameters).text} }}"
+            f"EXISTS {{ {match_clause(form, name(form), restrictions, parameters).text} }}"
             for form in settled.forms[clause]
         ]
         return _joined(" OR ")(ways)
@@ -274,14 +280,17 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
     return fold(clauses, leaf, _joined(" AND "), _joined(" OR "), lambda operand: f"NOT {operand}")
 
 
-def _name(names: Iterator[int]) -> str:
-    number = next(names)
-    if number == MOST_SUBQUERIES:
+def _check_size(asked: Sequence[Lowered]) -> None:
+    """Raise QueryError where one statement would ask too many subqueries, or too much in them."""
+    if len(asked) > MOST_SUBQUERIES:
         raise QueryError(
             f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR"
             " and texts of several tokens"
         )
-    return f"_{number}"
+    if sum(len(form.context) for form in asked) > MOST_JOINED:
+        raise QueryError(
+            f"the clauses name more than {MOST_JOINED} context tokens together: write fewer, or shorter ones"
+        )
 
 
 def _joined(word: str) -> Callable[[Sequence[str]], str]:

@@ -151,7 +151,7 @@ class _Rows:
             if self.context:
                 self.paths.append(f"(n)-[{root}:ACTIVATES_ON]->({node}:Token)")
                 self.conditions.append(f"c{self.context[-1]}{self.name}.act_token = {node}.id")
-                self.has_root = self.has_value_join = True
+                self.has_root, self.has_value_join = True, not self._is_long()
                 return
         if not self.context:
             if self.form.activating:
@@ -174,7 +174,7 @@ class _Rows:
         else:
             node = f"t{self.name}"
             self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]
-            if self.few_neurons or self._is_chained():
+            if self.few_neurons or self._is_chained() or self._is_long():
                 self.paths.append(f"(n)-[a{self.name}:ACTIVATES_ON]->({node}:Token)")
                 self.has_root = True
             else:
@@ -240,15 +240,23 @@ class _Rows:
             first = not ordered or self._breadth(tokens) < ordered[0][0]
             joins.insert(0 if first else len(joins), (f"a{name}", f"t{name}"))
         tail = [(f"e{name}", f"v{name}")] if self.has_tail else []
-        joined = "n" if self.few_neurons else _from_tokens(joins)
-        return f" HINT {_reached(joined, [*(joins if self.few_neurons else []), *tail])}"
+        if self._starts_at_tokens():
+            return f" HINT {_reached(_from_tokens(joins), tail)}"
+        return f" HINT {_reached('n', [*joins, *tail])}"
 
     def _is_hinted(self) -> bool:
         if self.has_value_join:  # which a hint cannot say
             return False
+        return self._is_long() or self._starts_at_tokens()
+
+    def _starts_at_tokens(self) -> bool:
         if self.few_neurons:
-            return len(self.context) > 2
+            return False
         return self._is_chained() or (len(self.context) < 2 and bool(self.form.anchors))
+
+    def _is_long(self) -> bool:
+        """Whether there are more joins than the engine plans in no time: twelve take it ten seconds."""
+        return len(self.context) > 2
 
     def _is_chained(self) -> bool:
         """Whether several context tokens are joined, at least one of them narrow."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # lark takes longer to load than most answers
 
 __all__ = ["unknown_tokens"]
 
-_SHOWN = 3
+_SHOWN, _LOOKED_AT = 3, 30
 _LENGTHS = 2  # characters that a near token may be longer or shorter
 
 
@@ -39,10 +39,11 @@ def _sentence(session: Session, models: str, literal: TokenLiteral, suggest: boo
     if cuts and (fired := _fired(session, literal)):
         none += f"; {fired}"
     near = _near(session.rows, literal)
-    if not near:
+    counts = _neurons(session.rows, near, literal.exact) if near else {}
+    named = [text for text in near if text in counts][:_SHOWN]  # a word that no graph names leads nowhere
+    if not named:
         return none if cuts else f"{none}, and none is near"
-    counts = _neurons(session.rows, near, literal.exact)
-    shown = ", ".join(f"{replace(literal, text=text)} ({_plural(counts.get(text, 0))})" for text in near)
+    shown = ", ".join(f"{replace(literal, text=text)} ({_plural(counts[text])})" for text in named)
     return f"{none}; near: {shown}"
 
 
@@ -76,11 +77,11 @@ def _near(rows: Rows, literal: TokenLiteral) -> list[str]:
     alike = sorted(norm for norm in known - {wanted} if abs(len(norm) - len(wanted)) <= _LENGTHS)
     beginnings = (wanted[:end] for end in range(len(wanted) - 1, 1, -1))  # as a tokenizer may cut the word
     near = [wanted] if wanted in known else []
-    near += get_close_matches(wanted, alike, _SHOWN)
+    near += get_close_matches(wanted, alike, _LOOKED_AT)
     near += [beginning for beginning in beginnings if beginning in known]
     if literal.exact:
         near = [text for norm in near for text in sorted({row[1] for row in found if row[0] == norm})]
-    return list(dict.fromkeys(near))[:_SHOWN]
+    return list(dict.fromkeys(near))
 
 
 def _neurons(rows: Rows, near: list[str], exact: bool) -> dict[str, int]:

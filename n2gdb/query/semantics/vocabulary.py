@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from n2gdb.core.deadline import check_time
 from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
@@ -196,6 +197,7 @@ class Vocabulary:
         import pyarrow as pa  # a quarter of a second: only for expressions
         import pyarrow.compute as pc
 
+        check_time()  # a query may hold thousands of expressions
         if len(source) > _LARGEST_EXPRESSION:
             raise QueryError(
                 f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"
