@@ -38,7 +38,8 @@ from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.baselines import NgramTable
 from n2gdb.ingest.n2g.judge import Verdict, judge, predict_windows
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
-from n2gdb.ingest.scan.layer_file import layer_scan, save_arrays
+from n2gdb.ingest.scan.arrays_file import save_arrays
+from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.scan.record import ActivationRecord, Recorder, merged
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders

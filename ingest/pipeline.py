@@ -20,8 +20,10 @@ from n2gdb.core.progress import Report
 from n2gdb.core.units import SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.corpus.heldout_text import HELDOUT_FILE, tokenise_both
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.evaluation.effects import write_effects
+from n2gdb.ingest.evidence.token_classes import classes_table, token_classes
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.read_units import with_units
@@ -129,7 +131,7 @@ def _write_run(
 ) -> tuple[RunFolder, list[RunFolder]]:
     """Learn a run; return it, and the runs of other models that stay in the database."""
     shards = shards_folder(database)
-    corpus = CorpusStore.tokenise(source.name, source.field, model, config, shards, report)
+    corpus, heldout = tokenise_both(source.name, source.field, model, config, shards, report)
     run = RunFolder.create(shards / _run_name(model, corpus, config))
     run.clean()
     row = _model_row(model, source, corpus, config)
@@ -138,10 +140,15 @@ def _write_run(
     others = runs_to_keep(database, run, Identity.of(row), (key for _, _, key in chosen))
     require_room(database, _scan_bytes(model, corpus, run, config, chosen))
     corpus = corpus.move_into(run.path)
+    if heldout is not None:
+        heldout = heldout.move_into(run.path, HELDOUT_FILE)
     run.write_tokens(_vocabulary(model))
+    if config.evidence and not run.has_classes():
+        texts = model.token_texts()
+        run.write_classes(classes_table(token_classes(model.embedding().cpu().numpy(), texts), texts))
     # Source numbers are stored before shards use them, so that an interrupted run resumes with the same.
     run.write_sources(_sources(model, run))
-    _learn(model, corpus, run, config, chosen, means, report)
+    _learn(model, corpus, heldout, run, config, chosen, means, report)
     _write_effects(model, run, report)
     run.write_windows(windows_of(run.example_windows(), corpus))
     run.write_model(row)
@@ -168,6 +175,7 @@ def _scan_bytes(
 def _learn(
     model: SubjectModel,
     corpus: CorpusStore,
+    heldout: CorpusStore | None,
     run: RunFolder,
     config: N2GConfig,
     chosen: Sequence[Chosen],
@@ -183,7 +191,7 @@ def _learn(
         return
     pieces = pieces_of(pending, _piece_size(len(pending), means))
     means = replace(means, processes=min(means.processes, len(pieces)))
-    with _crew(model, corpus, run, config, means) as crew, _standing_objects_left_alone():
+    with _crew(model, corpus, heldout, run, config, means) as crew, _standing_objects_left_alone():
         crew.prepare({place for place, _ in pending}, report)
         report("neurons", finished, len(chosen))
         for piece in crew.learn(pieces):
@@ -217,12 +225,17 @@ def _standing_objects_left_alone() -> Iterator[None]:
 
 @contextmanager
 def _crew(
-    model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, means: _Means
+    model: SubjectModel,
+    corpus: CorpusStore,
+    heldout: CorpusStore | None,
+    run: RunFolder,
+    config: N2GConfig,
+    means: _Means,
 ) -> Iterator[Crew]:
     if means.cluster is None:
         most = bytes_for(model.device, means.max_memory)
         engine = Engine(model, means.batch_tokens or prompt_tokens(model, most // 2))
-        bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config)
+        bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config, heldout)
         if means.processes:
             with process_crew(bench, most // 2, means.processes) as beside:
                 yield beside
@@ -230,7 +243,8 @@ def _crew(
             yield Alone(bench, most // 2)
         return
     device = means.cluster.device
-    with cluster_crew(model, corpus, run, config, device, means.batch_tokens, means.max_memory) as crew:
+    limits = (means.batch_tokens, means.max_memory)
+    with cluster_crew(model, corpus, run, config, device, *limits, heldout) as crew:
         yield crew
 
 

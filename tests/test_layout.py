@@ -106,6 +106,7 @@ INGEST = {
     "n2gdb.ingest.inference": {"n2gdb.ingest.models", "n2gdb.ingest.trunk"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
     "n2gdb.ingest.n2g": {
+        "n2gdb.evidence",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
@@ -115,6 +116,8 @@ INGEST = {
     },
     "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.evidence"},
     "n2gdb.ingest.workers": {
+        "n2gdb.evidence",
+        "n2gdb.ingest.evidence",
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",

@@ -15,7 +15,8 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import bytes_for, place_groups
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, load_arrays, place_key, save_arrays
+from n2gdb.ingest.scan.arrays_file import load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
 from n2gdb.ingest.scan.reuse import EarlierScans
 from n2gdb.ingest.scan.top_windows import STATE, Scan
 
@@ -49,9 +50,9 @@ def scan_layers(
             scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
 
             def save(layer: int, scan: Scan = scan) -> None:
-                files[layer].save(
-                    *scan.examples(layer, corpus.tokens_of, config), place_key(model, config, layer)
-                )
+                key = place_key(model, config, layer)
+                files[layer].record.save(scan.record(layer), key)
+                files[layer].save(*scan.examples(layer, corpus.tokens_of, config), key)
 
             for _ in on_cores(model, save, group):
                 pass

@@ -18,7 +18,9 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, load_arrays, save_arrays
+from n2gdb.ingest.scan.arrays_file import load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan
+from n2gdb.ingest.scan.place_record import merge_places
 from n2gdb.ingest.scan.top_windows import Scan, select_examples
 
 __all__ = ["ScanParts", "merge_parts", "scan_part"]
@@ -80,10 +82,11 @@ def scan_part(
     batches = islice(corpus.batches(start, scan.batch_windows), -(-(stop - start) // scan.batch_windows))
     for sites in on_cores(model, scan.run, batches):
         scan.keep(sites)
-    state = scan.state()
+    state = scan.tensors()
     for layer in missing:
         rows = scan.rows(layer)
-        save_arrays(parts.file(start, stop, layer), **{name: state[name][rows] for name in _STATE})
+        arrays = {name: state[name][rows] for name in _STATE}
+        save_arrays(parts.file(start, stop, layer), **arrays, **scan.record(layer))
 
 
 def merge_parts(
@@ -94,6 +97,7 @@ def merge_parts(
         return
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
     state = reduce(_merge, states)
+    into.record.save({name: array for name, array in state.items() if name not in _STATE}, key)
     activation, window, trace = (state[name] for name in _STATE)
     found = select_examples(
         activation,
@@ -119,10 +123,12 @@ def _merge(first: State, second: State) -> State:
     activation, window (neuron, kept); trace (neuron, kept, position).
     """
     kept = first["activation"].shape[1]
+    records = [{name: each[name] for name in each if name not in _STATE} for each in (first, second)]
     both = {name: np.concatenate([first[name], second[name]], axis=1) for name in _STATE}
     order = np.lexsort((both["window"], -both["activation"]), axis=1)[:, :kept]
     return {
         "activation": np.take_along_axis(both["activation"], order, 1),
         "window": np.take_along_axis(both["window"], order, 1),
         "trace": np.take_along_axis(both["trace"], order[..., None], 1),
+        **merge_places(*records),
     }

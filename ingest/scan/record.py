@@ -16,9 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from n2gdb.core.arrays import FloatArray, Int64Array, KeyArray
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, KeyArray
 
-__all__ = ["BINS", "ActivationRecord", "Recorder", "position_hash"]
+__all__ = [
+    "BINS",
+    "ENTRY_BYTES",
+    "MOST_ENTRIES",
+    "ActivationRecord",
+    "Recorder",
+    "State",
+    "merged",
+    "only",
+    "position_hash",
+]
 
 State = Mapping[str, npt.NDArray[Any]]
 
@@ -30,8 +40,12 @@ _STRONG = 5
 _STRONG_KEPT, _WEAK_KEPT = 1024, 256
 #: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
 _SHIFT = 21
-#: Entries that may wait to be sorted in.
-_WAITING = 1 << 22
+#: Entries that may wait to be sorted in, and about how many are sorted together.
+_WAITING, _TOGETHER = 1 << 20, 1 << 20
+
+#: Entries of a unit, at most, and the bytes that one takes at the most: kept, waiting, and being sorted in.
+MOST_ENTRIES = _STRONG * _STRONG_KEPT + (BINS - _STRONG) * _WEAK_KEPT
+ENTRY_BYTES = 40
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEPT = np.array([_WEAK_KEPT] * (BINS - _STRONG) + [_STRONG_KEPT] * _STRONG)
@@ -66,6 +80,23 @@ class ActivationRecord:
     def bins(self, entries: slice = slice(None)) -> Int64Array:
         """The bin of every entry, or of some: (entries,)."""
         return _bin(self.activation[entries]) - _first_bin(self.maximum)[self.unit[entries]]
+
+    def weights(self) -> FloatArray:
+        """How many activations of its bin each entry stands for: (entries,)."""
+        kept = 1 / self.share()
+        found: FloatArray = kept[self.unit, self.bins()].astype(np.float32)
+        return found
+
+    def reaching(self, share: float) -> npt.NDArray[np.float64]:
+        """About how many activations of each unit reach a share of its maximum: (unit,).
+
+        Exact where all of their bin were kept.
+        """
+        reach = self.activation >= np.float32(share) * self.maximum[self.unit]
+        found: npt.NDArray[np.float64] = np.bincount(
+            self.unit[reach], self.weights()[reach], len(self.maximum)
+        ).astype(np.float64)
+        return found
 
     def share(self) -> FloatArray:
         """Share of each bin that was kept: (unit, bin); 1 for an empty bin."""
@@ -105,7 +136,8 @@ class Recorder:
         activations (position, unit) float32. Zero, negative and NaN are not activations; a position that does
         not count is -inf for every unit.
         """
-        self._raise_maximum(activations.amax(dim=0).clamp(min=0).cpu().numpy())
+        largest = activations.amax(dim=0).clamp(min=0) + 0.0  # no negative zero, whose bits are no bin's
+        self._raise_maximum(largest.cpu().numpy())
         least = torch.from_numpy(_edges(self._maximum)[:, 0]).to(activations.device)
         flat = _true(activations >= least)
         value = activations.reshape(-1)[torch.from_numpy(flat).to(activations.device)].cpu().numpy()
@@ -167,18 +199,43 @@ class Recorder:
             {"unit": unit.astype(np.int32), "position": position.astype(np.int64), "activation": value}
         )
         self._n_waiting += len(unit)
-        if self._n_waiting > max(_WAITING, len(self._entries["unit"])):
+        if self._n_waiting > max(_WAITING, len(self._entries["unit"]) // 2):
             self._sort_in()
 
     def _sort_in(self) -> None:
-        """Keep the positions with the smallest hashes in every bin, and note the largest of these hashes."""
-        parts = [self._entries, *self._waiting]
-        unit, position, value = (np.concatenate([part[name] for part in parts]) for name in _FIELDS)
+        """Keep the positions with the smallest hashes in every bin, and note the largest of these hashes.
+
+        Some units at a time, so that little more is held than what is kept and what waits.
+        """
+        waiting = (
+            {name: np.concatenate([part[name] for part in self._waiting]) for name in _FIELDS}
+            if self._waiting
+            else _no_entries()
+        )
         self._waiting, self._n_waiting = [], 0
+        order = np.argsort(waiting["unit"], kind="stable")
+        n_units, held = len(self._maximum), len(order) + len(self._entries["unit"])
+        step = max(1, n_units * _TOGETHER // max(held, 1))
+        bounds = np.append(np.arange(0, n_units, step), n_units)
+        of_kept = np.searchsorted(self._entries["unit"], bounds)
+        of_waiting = np.searchsorted(waiting["unit"][order], bounds)
+        parts = []
+        for number in range(len(bounds) - 1):
+            old = slice(*of_kept[number : number + 2])
+            new = order[slice(*of_waiting[number : number + 2])]
+            entries = {
+                name: np.concatenate([self._entries[name][old], waiting[name][new]]) for name in _FIELDS
+            }
+            parts.append(self._least(slice(*bounds[number : number + 2]), entries))
+        self._entries = {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS}
+
+    def _least(self, units: slice, entries: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """What is kept of some units' entries, by unit and position; their limits are set."""
+        unit, position, value = (entries[name] for name in _FIELDS)
         number = _bin(value) - _first_bin(self._maximum)[unit]
         near = number >= 0
         unit, position, value, number = unit[near], position[near], value[near], number[near]
-        place = unit.astype(np.int64) * BINS + number
+        place = (unit.astype(np.int64) - units.start) * BINS + number
         key = position_hash(position)
         order = np.lexsort((key, place))
         place, number = place[order], number[order]
@@ -186,13 +243,13 @@ class Recorder:
         size = np.diff(np.append(start, len(place)))
         rank = np.arange(len(place)) - np.repeat(start, size)
         stays = rank < _KEPT[number]
-        limit = np.full(self._limit.size, _ALL)
+        limit = np.full((units.stop - units.start) * BINS, _ALL)
         last = stays & (rank == _KEPT[number] - 1)
         limit[place[last]] = key[order][last]
-        self._limit = limit.reshape(self._limit.shape)
+        self._limit[units] = limit.reshape(-1, BINS)
         kept = order[stays]
         kept = kept[np.lexsort((position[kept], unit[kept]))]
-        self._entries = {"unit": unit[kept], "position": position[kept], "activation": value[kept]}
+        return {"unit": unit[kept], "position": position[kept], "activation": value[kept]}
 
 
 def merged(n_units: int, states: Sequence[State]) -> Recorder:
@@ -201,6 +258,18 @@ def merged(n_units: int, states: Sequence[State]) -> Recorder:
     for state in states:
         whole.merge(state)
     return whole
+
+
+def only(state: State, units: IndexArray) -> dict[str, npt.NDArray[Any]]:
+    """What a state says of some units, rising, numbered from 0; entries of others may be missing from it."""
+    place = np.searchsorted(units, state["unit"])
+    own = units[np.minimum(place, len(units) - 1)] == state["unit"]
+    entries = {name: state[name][own] for name in _FIELDS} | {"unit": place[own].astype(np.int32)}
+    return {
+        **entries,
+        **{name: state[name][units] for name in ("maximum", "count", "active")},
+        "n_positions": state["n_positions"],
+    }
 
 
 def _true(mask: torch.Tensor) -> Int64Array:

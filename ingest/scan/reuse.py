@@ -20,6 +20,8 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
+from n2gdb.ingest.scan.place_record import PlaceRecord
+from n2gdb.ingest.scan.top_windows import named_states
 
 __all__ = ["EarlierScans"]
 
@@ -62,10 +64,14 @@ class EarlierScans:
 
         For kept windows that gave no example, only the activation at the pivot is known.
         """
-        scans = [chosen[1] for layer in layers if (chosen := self._best(layer)) is not None]
+        scans = {layer: chosen[1] for layer in layers if (chosen := self._best(layer)) is not None}
         start = self.start(layers[0])
-        parts = [_state(scanned, start, width) for scanned in scans]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [_state(scanned, start, width) for scanned in scans.values()]
+        joined: dict[str, npt.NDArray[Any]] = {
+            name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+        }
+        for layer, scanned in scans.items():
+            joined |= named_states(_record(scanned, start), layer)
         return {"next_window": np.array(start), **joined}
 
     def _best(self, layer: int) -> tuple[int, LayerScan] | None:
@@ -73,7 +79,8 @@ class EarlierScans:
         if layer not in self._chosen:
             key = self.key_of(layer)
             scans = ((start, layer_scan(folder, layer)) for start, folder in self.runs)
-            self._chosen[layer] = next((found for found in scans if found[1].is_of(key)), None)
+            usable = (each for each in scans if each[1].is_of(key) and each[1].record.goes_on(each[0]))
+            self._chosen[layer] = next(usable, None)
         return self._chosen[layer]
 
 
@@ -96,6 +103,16 @@ def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
     # A window that the other corpus did not fill: scanned again, it activates as much or more.
     filled = theirs[last] != PAD
     return last if np.array_equal(theirs[last][filled], ours[filled]) else 0
+
+
+def _record(scanned: LayerScan, start: int) -> dict[str, npt.NDArray[Any]]:
+    """One layer's record before window ``start``: without its last batch, if that begins there."""
+    found = PlaceRecord.of(scanned.record.load_states())
+    if start < found.stop:
+        found.forget_last()
+    else:
+        found.flush()
+    return found.states()
 
 
 def _state(scanned: LayerScan, start: int, width: int) -> dict[str, npt.NDArray[Any]]:

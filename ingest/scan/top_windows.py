@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.scan.place_record import PlaceRecord
 
-__all__ = ["STATE", "Kept", "Scan", "TopExamples", "select_examples"]
+__all__ = ["STATE", "Kept", "Scan", "TopExamples", "named_states", "select_examples"]
 
 
 _TENSORS = ("activation", "window", "trace")
@@ -25,12 +27,27 @@ _TENSORS = ("activation", "window", "trace")
 #: Names of what ``Scan.state`` gives.
 STATE = ("next_window", *_TENSORS)
 
+#: Stands between a layer's number and the name of an array of its record, in what ``Scan.state`` gives.
+_OF = "."
+
+
+def named_states(states: Mapping[str, npt.NDArray[Any]], layer: int) -> dict[str, npt.NDArray[Any]]:
+    """Name the states of a layer's ``PlaceRecord`` as ``Scan.state`` does."""
+    return {f"{layer}{_OF}{name}": array for name, array in states.items()}
+
+
+def record_states(state: Mapping[str, npt.NDArray[Any]], layer: int) -> dict[str, npt.NDArray[Any]]:
+    """The states of a layer's ``PlaceRecord``, of what ``Scan.state`` gave."""
+    start = f"{layer}{_OF}"
+    return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+
 
 class Scan:
     """Running top windows of every neuron of some layers, with the activations along them.
 
     Memory is O(neurons x windows kept x window length), independent of the corpus; nothing is sorted until
-    the end. A window enters only if it beats the weakest kept one, so ties go to the earlier window.
+    the end. A record of every neuron's activations is kept beside. A window enters only if it beats the
+    weakest kept one, so ties go to the earlier window.
 
     activation (neuron, kept), window (neuron, kept), trace (neuron, kept, position), where neurons run
     over the layers in turn: both sides of a neuron that is read on both. A layer may be any place of the
@@ -48,6 +65,7 @@ class Scan:
         self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
         self.window = torch.full((neurons, kept), -1, dtype=torch.int64, device=model.device)
         self.trace = torch.zeros((neurons, kept, width), device=model.device)
+        self._records = {layer: PlaceRecord(model.at(layer).n_units) for layer in self._layers}
 
     def add(self, windows: IntArray) -> None:
         """Scan the next windows of the corpus: (window, position), padded with PAD."""
@@ -75,6 +93,7 @@ class Scan:
         """Add the results of ``run`` for the next windows of the corpus."""
         for layer, (trace, largest) in zip(self._layers, sites, strict=True):
             self._keep(self._rows[layer], trace, largest)
+            self._records[layer].add(trace, self.next_window)
         self.next_window += len(sites[0][0])
 
     def _keep(self, layer: slice, trace: torch.Tensor, largest: torch.Tensor) -> None:
@@ -104,14 +123,26 @@ class Scan:
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return everything needed to resume the scan later."""
-        tensors = {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
-        return {"next_window": np.array(self.next_window), **tensors}
+        found = {"next_window": np.array(self.next_window), **self.tensors()}
+        for layer in self._layers:
+            found |= named_states(self.record(layer), layer)
+        return found
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is kept of every neuron: activation, window and trace."""
+        return {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
+
+    def record(self, layer: int) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what is recorded of a layer's units: the states of its ``PlaceRecord``."""
+        return self._records[layer].states()
 
     def resume(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Resume from the result of ``state``."""
         self.next_window = int(state["next_window"])
         for name in _TENSORS:
             getattr(self, name).copy_(torch.from_numpy(state[name]))
+        for layer in self._layers:
+            self._records[layer] = PlaceRecord.of(record_states(state, layer))
 
     def examples(
         self, layer: int, tokens_of: Callable[[IndexArray], IntArray], config: N2GConfig

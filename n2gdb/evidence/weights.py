@@ -69,22 +69,35 @@ class UnitEvidence:
         total = np.full(len(text), -np.inf, np.float32)
         own = self.depth == 0
         place, hit = _find(self.token[own], text)
-        total[hit] = self.base + self.weight[own][place[hit]]
+        position = np.flatnonzero(hit)
+        own_weight = self.weight[own][place[hit]]
+        total[position] = self.log_odds_at(text, position, own_weight, classes)
         if matched is not None:
             total[matched] += np.float32(self.graph)
-        candidates = np.flatnonzero(hit)
-        for depth in np.unique(self.depth[~own]).tolist():
+        return total
+
+    def log_odds_at(
+        self, text: Int64Array, position: Int64Array, own: FloatArray, classes: Int64Array | None = None
+    ) -> FloatArray:
+        """Return the log odds where activating tokens stand and the graph is silent: (some,) float32.
+
+        ``own`` has the weight of the token at each of the positions (some,).
+        """
+        import numpy as np
+
+        total = (self.base + own).astype(np.float32)
+        for depth in np.unique(self.depth[self.depth != 0]).tolist():
             there = self.depth == depth
             known, weight = self.token[there], self.weight[there]
             if depth < 0:
-                total[candidates] += _anywhere(text, candidates, -depth, known, weight)
+                total += _anywhere(text, position, -depth, known, weight)
                 continue
-            position = candidates[candidates >= depth]
-            before = text[position - depth]
-            position, before = position[before >= 0], before[before >= 0]
+            row = np.flatnonzero(position >= depth)
+            before = text[position[row] - depth]
+            row, before = row[before >= 0], before[before >= 0]
             for named in (before, *(() if classes is None else classes[:, before])):
                 place, hit = _find(known, named)
-                total[position[hit]] += weight[place[hit]]
+                total[row[hit]] += weight[place[hit]]
         return total
 
     def probability(

@@ -12,7 +12,8 @@ from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer.neurons import list_examples
 from n2gdb.explorer.plain import plain_path
-from n2gdb.neuron import Neuron, NeuronPattern
+from n2gdb.neuron import Neuron
+from n2gdb.neuron_parts import NeuronPattern
 
 __all__ = ["compare", "list_pairs", "named_neurons"]
 

@@ -39,9 +39,9 @@ __all__ = [
 #: graph predicts none, ``dead`` if the unit never fires on the whole corpus.
 STATES = FIELDS["state"].choices
 
-#: What a neuron's graph is compared with, by the text that they are judged on: its evidence, the graph before
-#: refinement, a token and an n-gram look-up. On held-out text the graph, ``n2g``, is among them; on the test
-#: half of the top examples its figures are the neuron's own.
+#: What a neuron's graph is compared with, by the text that they are judged on: its evidence, or the graph
+#: itself where it has none; the graph before refinement; a token and an n-gram look-up. On held-out text the
+#: graph, ``n2g``, is among them; on the test half of the top examples its figures are the neuron's own.
 PREDICTORS = {
     "test": ("evidence", "plain", "lookup", "ngram"),
     "heldout": ("n2g", "evidence", "lookup"),
@@ -110,6 +110,7 @@ EVIDENCE_FIGURES = pa.schema(
     [
         ("base", pa.float32()),  # log odds of firing before any weight
         ("evidence_threshold", pa.float32()),  # log odds from which a firing is predicted
+        ("graph_weight", pa.float32()),  # change of the log odds where the unit's graph predicts a firing
     ]
 )
 

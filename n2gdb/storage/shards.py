@@ -203,6 +203,11 @@ class RunFolder:
         """Read the windows: ``schema.WINDOWS``."""
         return _read(self.path / "windows.parquet")
 
+    def has_classes(self) -> bool:
+        """Tell whether the classes of tokens are there, as they were written."""
+        path = self.path / "classes.parquet"
+        return path.is_file() and is_as_written(path)
+
     def classes(self) -> pa.Table:
         """Read the classes of tokens: ``schema.CLASSES``; empty where evidence has none."""
         path = self.path / "classes.parquet"

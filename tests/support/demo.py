@@ -100,4 +100,7 @@ def assert_same(run: RunFolder, other: RunFolder) -> None:
     assert run.nodes().equals(other.nodes())
     assert run.examples().equals(other.examples())
     assert run.scores().equals(other.scores())
+    assert run.evidence().equals(other.evidence())
+    assert run.records().equals(other.records())
+    assert run.classes().equals(other.classes())
     assert run.windows().equals(other.windows())
