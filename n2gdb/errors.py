@@ -6,6 +6,7 @@
     │   ├── ArgumentError         an argument of a kind that is not taken; a TypeError too
     │   ├── UnknownNameError      a field, neuron or model that does not exist; carries near names
     │   └── QueryTimeoutError     it ran past its limit
+    │       └── QueryCancelledError   whoever asked gave it up
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
@@ -40,6 +41,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "N2gdbError",
+    "QueryCancelledError",
     "QueryError",
     "QuerySyntaxError",
     "QueryTimeoutError",
@@ -122,6 +124,10 @@ class UnknownNameError(QueryError):
 
 class QueryTimeoutError(QueryError):
     """A query ran past its time limit."""
+
+
+class QueryCancelledError(QueryTimeoutError):
+    """Whoever asked a query gave it up before it was answered."""
 
 
 class DatabaseError(N2gdbError):

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import Any, TypeAlias
 
-from n2gdb.core.deadline import check_time, seconds_left
+from n2gdb.core.deadline import check_time, is_cancellable, seconds_left
 from n2gdb.errors import DatabaseError
 
 __all__ = ["Asking", "Read"]
@@ -19,6 +19,7 @@ Read: TypeAlias = Callable[[Any, Callable[[], None]], Any]
 
 _GRACE = 0.1  # seconds for the engine to end a statement at its deadline by itself
 _PATIENCE = 5.0  # seconds for it to end one that is interrupted
+_LOOK = 0.05  # seconds between two looks at whether the question was cancelled
 
 
 class Asking:
@@ -55,7 +56,8 @@ class Asking:
         worker = threading.Thread(target=context.run, args=(self._work,), name="n2gdb query", daemon=True)
         try:
             worker.start()
-            if not self._finished.wait(None if left is None else left + _GRACE):
+            end = None if left is None else time.monotonic() + left + _GRACE
+            while not self._finished.wait(_wait(end)):
                 check_time()
         except BaseException:
             self._give_up()
@@ -102,3 +104,11 @@ class Asking:
                 self._lane.engine.interrupt()
             if self._finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
                 return
+
+
+def _wait(end: float | None) -> float | None:
+    """Return the seconds to wait for a statement before looking at the clock; None: as long as it takes."""
+    left = None if end is None else max(0.0, end - time.monotonic())
+    if not is_cancellable():
+        return left
+    return _LOOK if left is None else min(_LOOK, left)
