@@ -18,6 +18,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.scan.place_record import PlaceRecord
+from n2gdb.ingest.scan.sinks import counts_along
 
 __all__ = ["STATE", "Kept", "Scan", "TopExamples", "named_states", "select_examples"]
 
@@ -79,10 +80,10 @@ class Scan:
         """
         tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
         sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
-        skip = np.flatnonzero(~self._model.counted(windows))
-        place = torch.from_numpy(skip).to(tokens.device)
+        counted = torch.from_numpy(self._model.counted(windows)).to(tokens.device)
         for trace in sites:
-            trace.flatten(0, 1).index_fill_(0, place, -torch.inf)
+            skip = torch.nonzero(~counts_along(trace, counted).flatten()).squeeze(1)
+            trace.flatten(0, 1).index_fill_(0, skip, -torch.inf)
         largest = [trace.amax(dim=1).T.contiguous() for trace in sites]
         for layer, found in zip(self._layers, largest, strict=True):
             _require_numbers(self._model, layer, found)
