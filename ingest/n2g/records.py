@@ -10,7 +10,7 @@ import pyarrow as pa
 from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import SIDES
-from n2gdb.ingest.n2g.judge import Verdict
+from n2gdb.ingest.n2g.judge import UNJUDGED, Verdict
 from n2gdb.ingest.n2g.learn import Block
 from n2gdb.ingest.n2g.learn import is_dead as dead_units
 from n2gdb.ingest.sources.places import UnitPlaceOf
@@ -28,8 +28,12 @@ def neurons_table(
     graphs: Sequence[NeuronGraph],
     verdicts: Sequence[Verdict],
     density: FloatArray | None,
+    dense: BoolArray,
 ) -> pa.Table:
-    """Every statistic of a block's units: ``schema.NEURONS``; density (unit,) where it was measured."""
+    """Every statistic of a block's units: ``schema.NEURONS``.
+
+    density (unit,) where it was measured; dense (unit,) whether so large that no graph was learned.
+    """
     rows = []
     named = _named(block, units)
     for place, (largest, graph, verdict, is_dead) in enumerate(
@@ -48,9 +52,9 @@ def neurons_table(
                 "kind": units.kind,
                 "side": SIDES[int(units.side(block.neuron[place : place + 1])[0])],
                 "density": None if density is None else float(density[place]),
-                "state": _state(graph, verdict, is_dead),
+                "state": "dense" if dense[place] else _state(graph, verdict, is_dead),
                 "max_activation": largest,
-                **_figures(verdict),
+                **_figures(UNJUDGED if dense[place] else verdict),
                 "n_patterns": graph.n_patterns,
                 "n_nodes": len(graph),
                 "n_activating": len(np.unique(graph.token[graph.depth == 0])),
@@ -66,10 +70,11 @@ def scores_table(
     predictor: str,
     verdicts: Sequence[Verdict],
     nodes: Sequence[int | None],
+    text: str = "test",
 ) -> pa.Table:
     """How another predictor of a block's neurons was judged: ``schema.SCORES``."""
     rows = [
-        {**name, "text": "test", "predictor": predictor, **_figures(verdict), "n_nodes": n_nodes}
+        {**name, "text": text, "predictor": predictor, **_figures(verdict), "n_nodes": n_nodes}
         for name, verdict, n_nodes in zip(_named(block, units), verdicts, nodes, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema.SCORES)

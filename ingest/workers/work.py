@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
+from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import silent
 from n2gdb.errors import StorageError
 from n2gdb.ingest.arrays import PAD
@@ -52,6 +53,9 @@ __all__ = [
 
 #: Neurons of a shard: what is lost when a run is killed, and what shares batches.
 SHARD_NEURONS = 256
+
+#: The least normalised activation that counts as one.
+_ABOVE_ZERO = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +124,18 @@ class Begun:
     train: BoolArray  # (neuron, example)
     learned: Learned
     random: RandomText | None
+    density: FloatArray | None  # (neuron,)
+    dense: BoolArray  # (neuron,) whether it fires too often for a graph
 
 
 def begin_piece(bench: Bench, piece: Piece, text: LayerText) -> Begun:
     """Ask the model for all that a piece's graphs are built of, and build them."""
     block, window = _block(text.scan, piece, bench.corpus)
     train = split_examples(block, bench.config.seed)
-    learned = learn(bench.engine, block, train, bench.helpers, bench.config)
-    return Begun(piece, block, window, train, learned, text.random)
+    density = _density(bench.engine.model, block, text.random)
+    dense = _are_dense(bench.engine.model, block, density, bench.config)
+    learned = learn(bench.engine, block, train & ~dense[:, None], bench.helpers, bench.config)
+    return Begun(piece, block, window, train, learned, text.random, density, dense)
 
 
 def finish_piece(bench: Bench, begun: Begun) -> None:
@@ -135,7 +143,8 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
     config, block, train, learned = bench.config, begun.block, begun.train, begun.learned
     graphs = learned.graphs
     if begun.random is not None:
-        graphs = refine_graphs(learned, block, train, begun.window, begun.random, config)
+        shown = train & ~begun.dense[:, None]
+        graphs = refine_graphs(learned, block, shown, begun.window, begun.random, config)
     test = block.exists & ~train
     verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
     units = bench.engine.model.at(block.layer)
@@ -143,10 +152,10 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
     try:
         bench.run.write_shard(
             begun.piece.shard,
-            neurons_table(block, units, graphs, verdicts, _density(bench.engine.model, begun)),
+            neurons_table(block, units, graphs, verdicts, begun.density, begun.dense),
             nodes_table(list(zip(keys.tolist(), graphs, strict=True))),
             examples_table(block, keys, begun.window, train),
-            _other_scores(learned, block, units, train, test, config),
+            _other_scores(begun, units, graphs, test, config),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.
@@ -154,21 +163,29 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
             raise
 
 
-def _density(model: SubjectModel, begun: Begun) -> FloatArray | None:
+def _density(model: SubjectModel, block: Block, random: RandomText | None) -> FloatArray | None:
     """Share of random text on which each unit of a piece fires, a latent wherever it is above zero: (unit,).
 
     None where there is no random text.
     """
-    random, units = begun.random, begun.block.neuron
+    units = block.neuron
     if random is None:
         return None
     counted = np.count_nonzero(model.counted(random.windows))
-    if random.active is not None and model.at(begun.block.layer).dictionary is not None:
+    if random.active is not None and model.at(block.layer).dictionary is not None:
         fires = random.active[units]
     else:
         fires = np.array([len(random.firings.get(unit, ())) for unit in units.tolist()])
     share: FloatArray = (fires / max(1, int(counted))).astype(np.float32)
     return share
+
+
+def _are_dense(model: SubjectModel, block: Block, density: FloatArray | None, config: N2GConfig) -> BoolArray:
+    """Which units are latents that fire too often for a graph: (unit,)."""
+    if density is None or model.at(block.layer).dictionary is None:
+        return np.zeros(len(block.neuron), np.bool_)
+    found: BoolArray = density >= config.dense
+    return found
 
 
 def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
@@ -193,20 +210,26 @@ def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block,
 
 
 def _other_scores(
-    learned: Learned,
-    block: Block,
-    units: UnitPlaceOf,
-    train: BoolArray,
-    test: BoolArray,
-    config: N2GConfig,
+    begun: Begun, units: UnitPlaceOf, graphs: Sequence[NeuronGraph], test: BoolArray, config: N2GConfig
 ) -> pa.Table:
-    """How the graphs before refinement and the look-up tables do on the same examples."""
+    """How the graphs before refinement and the look-up tables do on the same examples.
+
+    And, of latents, how their graphs do where any activation above zero is a firing.
+    """
+    learned, block, train = begun.learned, begun.block, begun.train
+    test = test & ~begun.dense[:, None]
     rows = range(len(block.neuron))
     plain = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(learned.graphs)]
     tables = [baseline_verdicts(block, row, train[row], test[row], config) for row in rows]
     none = [None] * len(tables)
+    of_latents = []
+    if units.dictionary is not None:
+        above_zero = replace(config, fire_threshold=_ABOVE_ZERO)
+        found = [verdict_of(graph, block, row, test[row], above_zero) for row, graph in enumerate(graphs)]
+        of_latents = [scores_table(block, units, "n2g", found, list(map(len, graphs)), "active")]
     return pa.concat_tables(
         [
+            *of_latents,
             scores_table(block, units, "plain", plain, list(map(len, learned.graphs))),
             *(
                 scores_table(block, units, name, [table[name] for table in tables], none)

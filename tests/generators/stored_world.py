@@ -56,7 +56,9 @@ def _model(number: int, run: RunFolder) -> Model:
     tokens = run.tokens().sort_by("token")
     assert tokens["token"].to_pylist() == list(range(len(tokens)))
     threshold = json.loads(row["configuration"] or "{}").get("fire_threshold", 0.5)
-    return Model(number, row["name"], tuple(tokens["text"].to_pylist()), row["tokenizer"], threshold)
+    ids = enumerate(tokens["special"].to_pylist())
+    special = frozenset(token for token, is_special in ids if is_special)
+    return Model(number, row["name"], tuple(tokens["text"].to_pylist()), row["tokenizer"], threshold, special)
 
 
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:

@@ -32,6 +32,7 @@ class Model:
     texts: tuple[str, ...]  # of its tokens, by id
     tokenizer: str = ""
     fire_threshold: float = 0.5
+    special: frozenset[int] = frozenset({0})
     _cuts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property

@@ -3,7 +3,7 @@
 const PARTS = new RegExp([
   /(?<token>'(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|\/(?:[^/\\\n]|\\.)+\/[a-z]*)/,
   /(?<neuron>\bL\d+N\d+\b)/,
-  /(?<class><[a-z]+>|\$\w+)/,
+  /(?<class><(?:[a-z]+|\s*start\s+of\s+text\s*)>|\$\w+)/,
   /(?<number>\b\d+(?:\.\d+)?\b)/,
   /(?<keyword>\b[A-Z]{2,}\b|\b(?:neurons|patterns|tokens)\b)/,
 ].map((part) => part.source).join("|"), "gu");

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.core.tokens import CLASSES, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
@@ -80,7 +80,7 @@ class Vocabulary:
                 with placed(test.at):
                     return Among(self._matched(source, ignore_case))
             case TokenClass(kind):
-                return OfKind(1 << list(KINDS).index(kind.value))
+                return OfKind(1 << CLASSES.index(kind.value))
             case OneOf(alternatives):
                 return AnyOf(tuple(self.settle(each) for each in alternatives))
             case Negated(inner):

@@ -34,7 +34,7 @@ WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context",
 FIRINGS = ("true_firings", "predicted_firings")
 REAL = ("f1", "precision", "recall", "max_activation")
 OF_MATCH = ("activation", "importance")
-STATES = ("live", "unpredicted", "dead")
+STATES = ("live", "unpredicted", "dead", "dense")
 _NUMBERS = tuple(map(Decimal, ("0.25", "0.5", "0.6", "0.75", "0.8", "0.85", "0.9", "0.95", "1", "3.5")))
 _OPERANDS = tuple(map(Decimal, ("1", "2", "3", "10", "100", "0.1", "0.5", "0.01", "-1")))
 #: Steps to a number next to a real one, or to a whole one.
