@@ -17,7 +17,7 @@ import pyarrow as pa
 from n2gdb import __version__
 from n2gdb.core import tokens
 from n2gdb.core.progress import Report
-from n2gdb.core.units import SIDES, NeuronName, unit_key
+from n2gdb.core.units import NEGATIVE, POSITIVE, SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.heldout_text import HELDOUT_FILE, tokenise_both
@@ -26,13 +26,13 @@ from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.evidence.token_classes import classes_table, token_classes
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
-from n2gdb.ingest.models.read_units import with_units
+from n2gdb.ingest.models.read_units import sites_of, with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.sources.dictionary import Dictionary
-from n2gdb.ingest.sources.places import dictionary_places, sides_of
+from n2gdb.ingest.sources.places import SiteOfLayer, dictionary_places, sides_of
 from n2gdb.ingest.standing import Identity, require_room, runs_to_keep, windows_of
 from n2gdb.ingest.workers.processes import process_crew, processes_for
 from n2gdb.ingest.workers.ray_cluster import RayCluster, connected
@@ -258,7 +258,7 @@ def select_neurons(model: SubjectModel, selection: Selection, seed: int) -> list
 
 
 def select_latents(model: SubjectModel, selection: Selection, seed: int) -> list[Chosen]:
-    """Resolve a selection to latents of the model's dictionaries; raises like ``select_neurons``."""
+    """Resolve a selection to the units of dictionaries and other sites; raises as ``select_neurons`` does."""
     layers = set(_within("layer", selection.layers, model.n_layers))
     parts = [part for part in model.latents if part.layer in layers]
     if not parts:
@@ -267,8 +267,11 @@ def select_latents(model: SubjectModel, selection: Selection, seed: int) -> list
     chosen: list[Chosen] = []
     for part in parts:
         wanted = np.array(_within("latent", selection.latents, part.width), np.intp)
-        unit = part.unit(wanted[(wanted >= part.first) & (wanted < part.first + part.count)], 0)
-        chosen += zip([part.place] * len(unit), unit.tolist(), part.keys(unit).tolist(), strict=True)
+        here = wanted[(wanted >= part.first) & (wanted < part.first + part.count)]
+        sides = POSITIVE if part.dictionary else sides_of(selection.sides, gated=True)
+        for side in map(SIDES.index, sides):
+            unit = part.unit(here, side)
+            chosen += zip([part.place] * len(unit), unit.tolist(), part.keys(unit).tolist(), strict=True)
     return sorted(_sample(chosen, selection.sample, seed))
 
 
@@ -294,8 +297,13 @@ def _prepared(
     model: SubjectModel, selection: Selection, dictionaries: Sequence[Dictionary], known: pa.Table
 ) -> SubjectModel:
     """The model with the units that a selection and dictionaries mean; ``known`` are the run's sources."""
+    sources: list[Dictionary | SiteOfLayer] = list(dictionaries)
+    if selection.sites:
+        layers = _within("layer", selection.layers, model.n_layers)
+        both = NEGATIVE in sides_of(selection.sides, gated=True)
+        sources += sites_of(model, selection.sites, layers, POSITIVE + NEGATIVE if both else POSITIVE)
     sides = sides_of(selection.sides, gated=model.gated)
-    return with_units(model, sides, dictionary_places(dictionaries, known.to_pylist()))
+    return with_units(model, sides, dictionary_places(sources, known.to_pylist()))
 
 
 def _sources(model: SubjectModel, run: RunFolder) -> pa.Table:

@@ -30,6 +30,7 @@ def ingest_model(
     sides: str = "auto",
     sae: Iterable[str] = (),
     latents: Iterable[int] | None = None,
+    site: Iterable[str] = (),
     config: N2GConfig | None = None,
     device: str = "auto",
     weights: str = "float32",
@@ -48,7 +49,8 @@ def ingest_model(
     model's own; ``database`` the file, by default the one that ``n2gdb.open`` opens. ``tokens`` bounds the
     corpus, ``layers``, ``neurons`` (of each layer) and ``sample`` the neurons. ``sides``
     are +, -, both or auto: both where MLPs are gated. ``sae`` are places of SAEs and transcoders, as
-    ``[name=]place``, whose ``latents`` are ingested instead of neurons. Every number of the algorithm is in
+    ``[name=]place``, whose ``latents`` are ingested instead of neurons, and ``site`` are other sites of the
+    layers, such as resid_post. Every number of the algorithm is in
     ``config``. ``weights`` are held in float32 or bfloat16. ``max_memory`` is in bytes. ``report`` is told
     how far each stage is, ``note`` what one should know of the model.
 
@@ -96,6 +98,7 @@ def ingest_model(
             sample,
             sides,
             None if latents is None else tuple(latents),
+            tuple(site),
         ),
         report,
         batch_tokens,

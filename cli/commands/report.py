@@ -22,7 +22,7 @@ __all__ = ["report"]
 
 _TITLES = {"n2g": "N2G", "plain": "plain", "lookup": "token", "ngram": "5-gram"}
 _LABELS = {"n2g": "N2G", "plain": "before refinement", "lookup": "token look-up", "ngram": "5-gram look-up"}
-_TEXTS = {"test": "test examples", "heldout": "held-out text"}
+_TEXTS = {"test": "test examples", "heldout": "held-out text", "active": "test examples, > 0"}
 _RULE = (
     "means over the neurons that fire on the text (dead and unjudged ones apart); one of which nothing is "
     "predicted counts 0"

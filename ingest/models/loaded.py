@@ -44,8 +44,8 @@ def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
 def needs_newer(name: str) -> ModelError:
     """What is wrong where transformer-lens 3 is installed, as beside SAELens, and a model takes version 4."""
     return ModelError(
-        f"{name} is in TransformerLens' own format, which needs transformer-lens 4 (SAELens brings 3):"
-        " install n2gdb in an environment of its own, or choose a model in Hugging Face format"
+        f"{name} is in TransformerLens' own format, which needs transformer-lens 4, and SAELens brings 3: "
+        "install n2gdb in an environment of its own, or choose a model in Hugging Face format"
     )
 
 

@@ -61,7 +61,7 @@ class SubjectModel:
     sides: str = "+"
     """Sides of its neurons that are scanned, ``+`` or ``+-``."""
     latents: tuple[UnitPlaceOf, ...] = ()
-    """Parts of the dictionaries that are read beside its neurons."""
+    """Parts of the dictionaries, and of other sites, that are read beside its neurons."""
     d_vocab: int
     n_ctx: int
     activation_function: str
@@ -187,7 +187,7 @@ class SubjectModel:
         return self.trunk.sites_along_windows(tokens, [(place.layer, site_of(place)) for place in places])
 
     def _point(self, place: UnitPlaceOf) -> torch.nn.Module:
-        if place.dictionary is None:
+        if place.is_mlp:
             return self.points[place.layer]
         point: torch.nn.Module | None = self.bridge.get_hook_point(place.hook)
         if point is None:
@@ -201,7 +201,7 @@ class SubjectModel:
         """
         assert self.trunk is not None
         units = self.at(place)
-        if units.dictionary is None:
+        if units.is_mlp:
             positive = unit < units.count
             index = np.where(positive, unit, unit - units.count)
             found = self.trunk.gathered(packed, units.layer, node, index)
@@ -240,6 +240,10 @@ class SubjectModel:
         finally:
             for handle in handles:
                 handle.remove()
+        missing = [point for point in points if id(point) not in found]
+        if missing:
+            names = ", ".join(str(getattr(point, "name", None) or type(point).__name__) for point in missing)
+            raise ModelError(f"{self.name} never passes the hook point {names}, so nothing can be read there")
         return [found[id(point)] for point in points]
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:

@@ -108,8 +108,8 @@ def heldout_firings(
 
 def _together(model: SubjectModel, places: Sequence[int]) -> list[Sequence[int]]:
     """Part places into those of which one pass finds the firings: all MLPs, and few parts of dictionaries."""
-    mlps = [place for place in places if model.at(place).dictionary is None]
-    latents = [place for place in places if model.at(place).dictionary is not None]
+    mlps = [place for place in places if model.at(place).is_mlp]
+    latents = [place for place in places if not model.at(place).is_mlp]
     parts = [latents[start : start + PARTS_TOGETHER] for start in range(0, len(latents), PARTS_TOGETHER)]
     return [group for group in (mlps, *parts) if group]
 

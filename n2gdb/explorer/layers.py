@@ -77,12 +77,14 @@ def describe_layer(database: Database, layer: int, name: str | None) -> dict[str
             f"the database holds no layer {layer} of {model.name}: it holds {', '.join(map(str, held))}"
         )
     (found,) = figures
-    dead, unpredicted = found.dead, found.unpredicted
+    states = {"unpredicted": found.unpredicted, "dead": found.dead}
+    if found.dense:
+        states["dense"] = found.dense
     return {
         "model": model.name,
         "layer": layer,
         "neurons": found.neurons,
-        "states": {"live": found.neurons - dead - unpredicted, "unpredicted": unpredicted, "dead": dead},
+        "states": {"live": found.neurons - sum(states.values()), **states},
         "mean_f1": found.mean_f1,
         "mean_precision": found.mean_precision,
         "mean_recall": found.mean_recall,

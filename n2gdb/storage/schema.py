@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 #: States of a unit: ``live`` if its graph predicts a firing on its test examples, ``unpredicted`` if its
-#: graph predicts none, ``dead`` if the unit never fires on the whole corpus.
+#: graph predicts none, ``dead`` if the unit never fires on the whole corpus, ``dense`` if it is a latent that
+#: fires on so many tokens that its graph was not learned.
 STATES = FIELDS["state"].choices
 
 #: What a neuron's graph is compared with, by the text that they are judged on: its evidence, or the graph
@@ -45,10 +46,11 @@ STATES = FIELDS["state"].choices
 PREDICTORS = {
     "test": ("evidence", "plain", "lookup", "ngram"),
     "heldout": ("n2g", "evidence", "lookup"),
+    "active": ("n2g",),
 }
 
-#: The texts that predictions are judged on: the test half of each neuron's top examples, and text that was
-#: kept out of everything.
+#: The texts that predictions are judged on: the test half of each neuron's top examples, text that was kept
+#: out of everything, and once more the test half, for latents, where any activation above zero is a firing.
 TEXTS = tuple(PREDICTORS)
 
 #: What examples show: the top windows; activations from so large a share of the maximum on, up to the next;

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 #: Runs the command line as if what the extra brings were not installed.
 CORE_ALONE = """
 import sys
-brought = ("torch", "transformer_lens", "transformers", "safetensors", "psutil", "filelock")
-sys.modules |= dict.fromkeys(brought)
+missing = ("torch", "transformer_lens", "transformers", "safetensors", "psutil", "filelock")
+sys.modules |= dict.fromkeys(missing)
 from n2gdb.cli.main import run
 run()
 """

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.deadline import check_time
-from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.core.tokens import CLASSES, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
@@ -82,7 +82,7 @@ class Vocabulary:
                 with placed(test.at):
                     return Among(self._matched(source, ignore_case))
             case TokenClass(kind):
-                return OfKind(1 << list(KINDS).index(kind.value))
+                return OfKind(1 << CLASSES.index(kind.value))
             case OneOf(alternatives):
                 return AnyOf(tuple(self.settle(each) for each in alternatives))
             case Negated(inner):

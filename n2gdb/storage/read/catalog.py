@@ -92,7 +92,7 @@ class LayerFigures:
     """Figures of one layer of one model.
 
     The means are over judged neurons: those whose test examples hold a firing. One whose graph predicts
-    none counts as 0; a dead one is counted apart.
+    none counts as 0; dead and dense ones are counted apart.
     """
 
     model: str
@@ -100,6 +100,7 @@ class LayerFigures:
     neurons: int
     dead: int
     unpredicted: int
+    dense: int
     patterns: int
     judged: int
     mean_precision: float | None
@@ -152,6 +153,7 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
         "MATCH (n:Neuron) RETURN n.model, n.layer, count(n.id),"
         " sum(CASE WHEN n.state = 'dead' THEN 1 ELSE 0 END),"
         " sum(CASE WHEN n.state = 'unpredicted' THEN 1 ELSE 0 END),"
+        " sum(CASE WHEN n.state = 'dense' THEN 1 ELSE 0 END),"
         f" sum(n.n_patterns), count(n.f1), {settled('avg(n.precision)')}, {settled('avg(n.recall)')},"
         f" {settled('avg(n.f1)')}"
         " ORDER BY n.model, n.layer"
@@ -159,7 +161,7 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
     names = {model.number: model.name for model in models}
     layers = tuple(
         LayerFigures(names[number], layer, *(int(count) for count in counts), *means)
-        for number, layer, *counts, means in ((*row[:7], row[7:]) for row in rows)
+        for number, layer, *counts, means in ((*row[:8], row[8:]) for row in rows)
     )
     size = connection.path.stat().st_size
     return Inventory(connection.path, size, SCHEMA_VERSION, models, layers)

@@ -40,7 +40,8 @@ from tests.support.tiny_models import (
     write_transformers,
 )
 
-CONFIG = N2GConfig(window=24, top_k=4, prune_limit=6, augment=(), importance_threshold=0.3)
+#: No random latent counts as dense.
+CONFIG = N2GConfig(window=24, top_k=4, prune_limit=6, augment=(), importance_threshold=0.3, dense=2.0)
 
 #: Kinds of model: with a trunk and without.
 GATED = ("llama", "native")
