@@ -1,4 +1,4 @@
-"""The syntax tree: frozen nodes that are equal if they mean the same.
+"""Syntax tree: frozen nodes that compare equal when they mean the same.
 
 A position in the source never counts in a comparison, so a test writes the tree it expects.
 """

@@ -1,4 +1,4 @@
-"""Checks of a whole statement that no single rule can make: nesting depth, and which fields have a match."""
+"""Checks of whole statements: nesting depth, and which fields need a match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of columns: every field of a neuron and of a match."""
+"""Registry of columns: every field of a neuron and of a match."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ FIELDS: dict[str, Field] = {
         Field("kind", Kind.CHOICE, choices=("mlp", "sae", "transcoder", "residual", "attention")),
         Field("side", Kind.CHOICE, choices=("+", "-")),
         Field("density", Kind.REAL),
-        Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead")),
+        Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead", "dense")),
         Field("max_activation", Kind.REAL),
         Field("precision", Kind.REAL),
         Field("recall", Kind.REAL),

@@ -1,4 +1,4 @@
-"""Whether a tree is one that a text gives: what is sound is answered as it is, without its text.
+"""Validates trees built in Python: a sound tree equals the tree that its text parses to.
 
 A tree that is not is either no query, or a roundabout way to say one: its text, parsed, tells which.
 """

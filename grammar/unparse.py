@@ -1,4 +1,4 @@
-"""The unparser: syntax tree to text."""
+"""Unparser: syntax tree to text."""
 
 from __future__ import annotations
 

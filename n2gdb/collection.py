@@ -11,7 +11,6 @@ from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
 from n2gdb.detached import NeuronSource
 from n2gdb.errors import QueryError
-from n2gdb.neuron import Neuron
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.names import missing_neuron, neuron_key, neuron_of
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.drawing.stored_graph import StoredGraph
+    from n2gdb.neuron import Neuron
     from n2gdb.storage.read.bulk import TokenMatrix
     from n2gdb.storage.read.catalog import ModelInfo
     from n2gdb.storage.read.scores import LayerScores
@@ -80,6 +80,7 @@ class NeuronCollection(NeuronSource):
         return self._neurons(*self._part(model, layer))
 
     def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
+        from n2gdb.neuron import Neuron
         from n2gdb.storage.read.bulk import read_neurons
 
         for key, name, figures in read_neurons(self.connection, owner, layer, FIGURES):

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.readings import counted
 from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
-from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
@@ -26,6 +24,7 @@ from n2gdb.storage.read.tokens import read_texts, read_tokenizer
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.neuron import Neuron
     from n2gdb.prediction.fired_tokens import FiredToken
     from n2gdb.query.builder.any_query import AnyQuery
     from n2gdb.query.builder.queries import CountQuery, NeuronQuery, PatternQuery, StageQuery
@@ -92,6 +91,8 @@ class Database(NeuronCollection):
         return partial(open_database, self.path.absolute())
 
     def __repr__(self) -> str:
+        from n2gdb.core.readings import counted
+
         try:
             held = ", ".join(model.name for model in self._models) + f": {counted(len(self), 'neuron')}"
         except DatabaseError:
@@ -333,6 +334,8 @@ class Database(NeuronCollection):
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
         """
+        from n2gdb.neuron import load_neuron  # queries make no neurons
+
         wanted = NeuronName.of(name)
         owner = self.model(model)
         key = neuron_key(owner, wanted)

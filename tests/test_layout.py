@@ -1,4 +1,4 @@
-"""The layout: which package may import which, what lies where, and what stands once."""
+"""The layout: which package may import which, where things lie, and what is defined once."""
 
 from __future__ import annotations
 
@@ -95,15 +95,22 @@ ALLOWED: dict[str, set[str]] = {
 #: The same for the packages of ingest; all of them may import the library n2gdb but for what asks and shows.
 INGEST = {
     "n2gdb.ingest.sources": set(),
-    "n2gdb.ingest.models": {"n2gdb.ingest.sources", "n2gdb.ingest.config", "n2gdb.ingest.arrays"},
+    "n2gdb.ingest.trunk": {"n2gdb.ingest.sources", "n2gdb.ingest.arrays"},
+    "n2gdb.ingest.models": {
+        "n2gdb.ingest.trunk",
+        "n2gdb.ingest.sources",
+        "n2gdb.ingest.config",
+        "n2gdb.ingest.arrays",
+    },
     "n2gdb.ingest.corpus": {"n2gdb.ingest.models"},
-    "n2gdb.ingest.inference": {"n2gdb.ingest.models"},
+    "n2gdb.ingest.inference": {"n2gdb.ingest.models", "n2gdb.ingest.trunk"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
     "n2gdb.ingest.n2g": {
         "n2gdb.evidence",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
+        "n2gdb.ingest.trunk",
         "n2gdb.ingest.models",
         "n2gdb.ingest.sources",
     },
@@ -122,6 +129,7 @@ INGEST = {
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
+        "n2gdb.ingest.trunk",
         "n2gdb.ingest.models",
         "n2gdb.ingest.sources",
         "n2gdb.database",

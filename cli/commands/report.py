@@ -28,7 +28,13 @@ _LABELS = {
     "lookup": "token look-up",
     "ngram": "5-gram look-up",
 }
-_TEXTS = {"test": "test examples", "heldout": "held-out text"}
+_TEXTS = {"test": "test examples", "heldout": "held-out text", "active": "test examples, > 0"}
+#: The same in full, in the order in which they are printed.
+_NAMED = {
+    "heldout": "held-out text",
+    "test": "the test half of each neuron's top examples",
+    "active": "the test half of each latent's top examples, where any activation above zero is a firing",
+}
 _RULE = (
     "means over the neurons that fire on the text (dead and unjudged ones apart); one of which nothing is "
     "predicted counts 0; evidence over those that have it; behind F1, the 95 % interval of its mean, from "
@@ -165,14 +171,13 @@ def _as_dict(
 def _print_scores(scores: Sequence[LayerScores]) -> None:
     from n2gdb.storage.read.scores import mean_over_layers
 
-    for text in sorted({each.text for each in scores}, key=list(_TEXTS)[::-1].index):
+    for text in sorted({each.text for each in scores}, key=list(_NAMED).index):
         there = [each for each in scores if each.text == text]
         predictors = list(dict.fromkeys(each.predictor for each in there))
         together = [*there, *mean_over_layers(there)]
         rare = any(each.base_rate is not None for each in there)
         share = ", and the share of its tokens that a neuron fires on" if rare else ""
-        named = "held-out text" if text == "heldout" else "the test half of each neuron's top examples"
-        print(f"on {named}{share}:")
+        print(f"on {_NAMED[text]}{share}:")
         headers = [
             "layer",
             "neurons",

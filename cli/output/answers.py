@@ -107,12 +107,21 @@ def _append_path(text: Text, steps: Sequence[PathStep]) -> None:
 def _print_stages(stages: Answer[Stage]) -> None:
     """Print the steps of an answer, each statement with its parameters."""
     for number, stage in enumerate(stages, 1):
-        taken = "" if stage.milliseconds is None else f"  ({stage.rows:,} rows, {stage.milliseconds:.1f} ms)"
-        say(f"{number}. {stage.step}{taken}")
+        say(f"{number}. {stage.step}{_figures(stage)}")
         if stage.cypher is not None:
             say("\n".join(f"   {line}" for line in stage.cypher.splitlines()))
         for name, value in (stage.parameters or {}).items():
             say(f"   ${name} = {_shortened(plain_json(value))}")
+
+
+def _figures(stage: Stage) -> str:
+    """Write what a step gave and took, and what is expected of it."""
+    figures = []
+    if stage.milliseconds is not None:
+        figures += [f"{stage.rows:,} rows", f"{stage.milliseconds:.1f} ms"]
+    if stage.estimate is not None:
+        figures.append(f"{stage.estimate} expected, {stage.estimate.reads:,} looked at")
+    return f"  ({', '.join(figures)})" if figures else ""
 
 
 def _shortened(text: str, most: int = 200) -> str:

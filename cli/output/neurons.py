@@ -24,6 +24,7 @@ _STATES = {
     "live": "",
     "unpredicted": " · its graph predicts no firing",
     "dead": " · dead: it never fires on the corpus",
+    "dense": " · dense: it fires too often for a graph, which was not learned",
 }
 
 

@@ -101,7 +101,9 @@ def measure_piece(
         of_test = [window[row, test[row]] for row in rows]
         evidence = ground.evidence.learn(record, of_train, of_test, graphs)
         by_evidence = [
-            verdict if each is None else _on_examples(ground, each, block, row, test[row], config)
+            verdict
+            if each is None
+            else _on_examples(ground, each, graphs[row], block, row, test[row], config)
             for row, (each, verdict) in enumerate(zip(evidence, verdicts, strict=True))
         ]
     heldout: dict[str, list[Verdict]] = {}
@@ -115,14 +117,21 @@ def measure_piece(
 
 
 def _on_examples(
-    ground: Ground, evidence: UnitEvidence, block: Block, row: int, test: BoolArray, config: N2GConfig
+    ground: Ground,
+    evidence: UnitEvidence,
+    graph: NeuronGraph,
+    block: Block,
+    row: int,
+    test: BoolArray,
+    config: N2GConfig,
 ) -> Verdict:
     assert ground.evidence is not None
     windows = block.tokens[row, test]
-    gap = int(evidence.depth.max(initial=0))
+    gap = max(evidence.reach, int(graph.depth.max(initial=0)))
     laid = np.full((len(windows), gap + windows.shape[1]), -1, np.int64)
     laid[:, gap:] = windows
-    fires = evidence.fires(laid.ravel(), ground.evidence.classes).reshape(laid.shape)[:, gap:]
+    matched = graph.predict(laid.ravel()) >= config.fire_threshold
+    fires = evidence.fires(laid.ravel(), ground.evidence.classes, matched).reshape(laid.shape)[:, gap:]
     said: FloatArray = (fires & ~np.isin(windows, ground.special)).astype(np.float32)
     return judge(said, normalised(block, row, test), config.fire_threshold)
 
@@ -141,10 +150,11 @@ def _on_heldout(
     text, threshold = ground.heldout, config.fire_threshold
     assert text is not None
     table = NgramTable.learn(1, block.tokens[row, train], normalised(block, row, train))
-    own = text.verdict(text.predicted(graph, threshold), firings)
+    by_graph = text.predicted(graph, threshold)
+    own = text.verdict(by_graph, firings)
     found = {"n2g": own, "lookup": text.verdict(text.ngrams.fires(table, threshold), firings)}
     if ground.evidence is None:
         return found
     if evidence is not None:
-        own = text.verdict(text.foreseen(evidence, ground.evidence.classes), firings)
+        own = text.verdict(text.foreseen(evidence, ground.evidence.classes, by_graph), firings)
     return {**found, "evidence": own}

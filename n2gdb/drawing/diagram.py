@@ -32,6 +32,8 @@ class Named:
     text: str
     importance: float | None
     activation: float
+    patterns: tuple[int, ...] = ()
+    """The patterns that are drawn through it, counted from 0, the strongest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Edge:
     earlier: int
     later: int
     between: int
+    patterns: tuple[int, ...] = ()
+    """The patterns that are drawn along it, counted from 0, the strongest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def read_diagram(
     behaviour = behaviours(graph)
     nodes = sorted({node for end in strongest.tolist() for node in graph.path(end)})
     begins = {node: float(graph.end[node]) for node in strongest.tolist()}
+    through = _through(graph, strongest.tolist())
     state = _states(graph, nodes, begins, behaviour.tolist())
     groups = sorted(
         _alternatives(graph, nodes, state).items(),
@@ -101,21 +106,22 @@ def read_diagram(
     )
     marks = tuple(
         Mark(
-            tuple(_named(graph, same, texts) for same in tokens),
+            tuple(_named(graph, same, texts, through) for same in tokens),
             into.depth,
             max((begins[node] for same in tokens for node in same if node in begins), default=None),
             int(behaviour[tokens[0][0]]),
         )
         for into, tokens in groups
     )
-    places: dict[int, list[int]] = {}  # a state, and the marks that lead into it
-    for place, (into, _) in enumerate(groups):
-        places.setdefault(into.state, []).append(place)
+    place_of = {node: place for place, (_, tokens) in enumerate(groups) for same in tokens for node in same}
+    along: dict[tuple[int, int], set[int]] = {}  # the earlier and the later mark, and the patterns there
+    for node in nodes:
+        parent = int(graph.parent[node])
+        if parent >= 0:
+            along.setdefault((place_of[node], place_of[parent]), set()).update(through[node])
     links = (
-        Edge(earlier, later, into.depth - groups[later][0].depth - 1)
-        for earlier, (into, _) in enumerate(groups)
-        for source in into.sources
-        for later in places.get(source, ())
+        Edge(earlier, later, marks[earlier].depth - marks[later].depth - 1, tuple(sorted(patterns)))
+        for (earlier, later), patterns in along.items()
     )
     return Diagram(
         marks,
@@ -175,11 +181,26 @@ def _alternatives(
     return groups
 
 
+def _through(graph: NeuronGraph, ends: Iterable[int]) -> dict[int, list[int]]:
+    """Return which patterns lead through each node, as places among those that end at ``ends``."""
+    through: dict[int, list[int]] = {}
+    for place, end in enumerate(ends):
+        for node in graph.path(end):
+            through.setdefault(node, []).append(place)
+    return through
+
+
 def _best(graph: NeuronGraph, tokens: Iterable[Sequence[int]]) -> float:
     return max(float(graph.best[node]) for same in tokens for node in same)
 
 
-def _named(graph: NeuronGraph, same: Sequence[int], texts: Mapping[int, str]) -> Named:
+def _named(
+    graph: NeuronGraph,
+    same: Sequence[int],
+    texts: Mapping[int, str],
+    through: Mapping[int, Sequence[int]],
+) -> Named:
     token = int(graph.token[same[0]])
     importance = max(float(graph.importance[node]) for node in same) if graph.depth[same[0]] else None
-    return Named(token, texts[token], importance, _best(graph, [same]))
+    patterns = tuple(sorted({place for node in same for place in through[node]}))
+    return Named(token, texts[token], importance, _best(graph, [same]), patterns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ from n2gdb.drawing.svg import Panel, diagram_panel, document, heading_panel, leg
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.core.neuron_view import NeuronView
+    from n2gdb.core.paths import PathStep
 
-__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "thumbnail"]
+__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sketch", "thumbnail"]
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
@@ -87,25 +88,47 @@ def sheet(neurons: Sequence[NeuronView], *, most: int | None = 12, columns: int 
     return Picture(title, _explained([grid], diagrams))
 
 
-def beside(first: NeuronView, second: NeuronView, *, most: int | None = 40) -> Picture:
-    """Draw two neurons side by side, a ring around what both have: a token at a depth, in the same role."""
-    diagrams = [_diagram(first, most), _diagram(second, most)]
+def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int | None = 40) -> Picture:
+    """Draw neurons side by side, a ring around what all have: a token at a depth, in the same role."""
+    neurons = (first, second, *others)
+    diagrams = [_diagram(neuron, most) for neuron in neurons]
     names = [
         {(token.text, mark.depth) for mark in diagram.marks for token in mark.tokens} for diagram in diagrams
     ]
-    both = names[0] & names[1]
+    shared = set.intersection(*names)
     cells = []
-    for neuron, diagram in zip((first, second), diagrams, strict=True):
-        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), both)
+    for neuron, diagram in zip(neurons, diagrams, strict=True):
+        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), shared)
         cells.append(stacked([_heading(neuron, diagram), drawn], 10.0))
-    grid = _grid(cells, 2)
-    return Picture(f"{first.name} and {second.name}", _explained([grid], diagrams, shared=True))
+    title = " and ".join(str(neuron.name) for neuron in neurons)
+    return Picture(title, _explained([_grid(cells, 2)], diagrams, shared=True))
 
 
 def thumbnail(neuron: NeuronView) -> str:
     """Return a small SVG of a neuron's two strongest patterns."""
     diagram = _diagram(neuron, 2)
     return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
+
+
+def sketch(patterns: Iterable[tuple[float, Sequence[PathStep]]], title: str, threshold: float = 0.5) -> str:
+    """Return a small SVG of patterns, each an activation and a path; a ring marks the steps that matched."""
+    from n2gdb.core.graph import NeuronGraph, Pattern, Step
+
+    texts: dict[int, str] = {}
+    drawn, ringed = [], set()
+    for activation, path in patterns:
+        steps = []
+        for step in sorted(path, key=lambda each: each.depth):
+            if step.token is None or step.text is None:
+                continue
+            texts[step.token] = step.text
+            steps.append(Step(step.depth, step.token, step.importance or 0.0))
+            if step.matched:
+                ringed.add((step.text, step.depth))
+        drawn.append(Pattern(tuple(steps), activation))
+    diagram = read_diagram(NeuronGraph.from_patterns(drawn), texts, None, threshold=threshold)
+    panel = diagram_panel(diagram, lay_out(diagram, 300.0), ringed)
+    return document(panel, title, margin=5.0, size=_THUMBNAIL)
 
 
 def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:

@@ -2,6 +2,9 @@
 
 Everything is drawn with attributes and a plain style sheet, so that browsers, notebooks and rasterisers
 agree; dark colours are an addition for who knows media queries. All text is escaped here.
+
+What is drawn says which patterns it belongs to: ``data-p="0 3"`` names them from the strongest, 0, on, so
+that a page can light one. A token says its text, as JSON, and how far before the activating one it stands.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from json import dumps
 
 from n2gdb.core.tokens import display
 from n2gdb.drawing.cells import GAP, Cell
@@ -19,15 +23,19 @@ from n2gdb.drawing.layout import Box, Cluster, Layout, Route
 __all__ = ["Panel", "diagram_panel", "document", "heading_panel", "legend_panel", "stacked"]
 
 _SANS = 6.6  # a character of 12 px, on average
+_WHITE_FROM = (
+    0.85  # shade from which on white text has more contrast than black: 4.5 : 1 or more on either side
+)
 
 _STYLE = """
-.n2gdb-graph text{font-family:"DejaVu Sans Mono",ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;fill:#1f2328;white-space:pre}
+.n2gdb-graph text{font-family:"DejaVu Sans Mono",ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;fill:#000;white-space:pre}
 .n2gdb-graph text.s{font-family:"DejaVu Sans",system-ui,"Segoe UI","Helvetica Neue",Arial,sans-serif;font-size:12px;fill:#5d6670}
 .n2gdb-graph text.h{font-size:16px;font-weight:bold;fill:#1f2328}
-.n2gdb-graph text.n{font-size:10px;fill:#7a838d}
+.n2gdb-graph text.n{font-size:10px;fill:#5d6670}
 .n2gdb-graph text.w{fill:#fff}
-.n2gdb-graph .a{fill:#d1372f;stroke:#d1372f}
-.n2gdb-graph .c{fill:#2565c7;stroke:#2565c7}
+.n2gdb-graph text.k{font-weight:bold}
+.n2gdb-graph .a{fill:#c42b23;stroke:#c42b23}
+.n2gdb-graph .c{fill:#1f5bb5;stroke:#1f5bb5}
 .n2gdb-graph rect{stroke-width:1;stroke-opacity:.45}
 .n2gdb-graph rect.b{stroke:#1f2328;stroke-width:2.2;stroke-opacity:1}
 .n2gdb-graph rect.f{fill:none;stroke:#d5dae0;stroke-width:1;stroke-opacity:1}
@@ -38,8 +46,8 @@ _STYLE = """
 .n2gdb-graph path.d{stroke-dasharray:3 4}
 .n2gdb-graph path.v{stroke-width:1}
 @media (prefers-color-scheme:dark){
-.n2gdb-graph text,.n2gdb-graph text.h{fill:#e6e8eb}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#8b949e}
-.n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#e5534b;stroke:#e5534b}.n2gdb-graph .c{fill:#4184e4;stroke:#4184e4}
+.n2gdb-graph text,.n2gdb-graph text.h{fill:#fff}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#9aa4af}
+.n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#d0453d;stroke:#d0453d}.n2gdb-graph .c{fill:#3a76cf;stroke:#3a76cf}
 .n2gdb-graph rect.b{stroke:#e6e8eb}.n2gdb-graph rect.f{stroke:#3a424c}.n2gdb-graph rect.o{stroke:#3fb37f}
 .n2gdb-graph path{stroke:#68727d}}
 """  # noqa: E501 (a rule is a line)
@@ -108,7 +116,7 @@ def legend_panel(
     if dashed:
         items.append(('<path class="d" d="M0 9H30"/>', "any tokens between, and how many"))
     if shared:
-        items.append(('<rect class="o" x="3" y="1" width="24" height="16" rx="5"/>', "in both"))
+        items.append(('<rect class="o" x="3" y="1" width="24" height="16" rx="5"/>', "shared"))
     elements, x, y = [], 0.0, 0.0
     for drawn, said in items:
         wide = 40 + text_width(said, _SANS)
@@ -169,9 +177,11 @@ def _cell(mark: Mark, token: Named, cell: Cell, style: str, shade: float, *, rin
         if ring
         else ""
     )
-    white = ' class="w"' if shade > 0.75 else ""
+    look = " ".join(["k"] * (mark.depth == 0) + ["w"] * (shade > _WHITE_FROM))
+    white = f' class="{look}"' if look else ""
     return (
-        f'<g><title>{_text(_tooltip(mark, token))}</title>{around}<rect class="{style}" x="{cell.x:.1f}"'
+        f'<g data-d="{mark.depth}" data-t="{escape(dumps(token.text))}"{_patterns(token.patterns)}>'
+        f'<title>{_text(_tooltip(mark, token))}</title>{around}<rect class="{style}" x="{cell.x:.1f}"'
         f' y="{cell.y:.1f}" width="{cell.width:.1f}" height="{cell.height:g}" rx="7"'
         f' fill-opacity="{shade:.2f}"/><text{white} x="{cell.x + cell.width / 2:.1f}"'
         f' y="{cell.y + cell.height / 2 + 4.5:.1f}" text-anchor="middle">{_text(label_of(token.text))}</text>'
@@ -206,9 +216,13 @@ def _route(route: Route) -> str:
             bend = (right - x) / 2
             line.append(f"C{x + bend:.1f} {y:.1f} {right - bend:.1f} {height:.1f} {right:.1f} {height:.1f}")
         x, y = right, height
-    if not route.link.between:
-        return f'<path d="{"".join(line)}"/>'
-    return f'<path class="d" d="{"".join(line)}"/>'
+    dashed = ' class="d"' if route.link.between else ""
+    return f'<path{dashed} d="{"".join(line)}"{_patterns(route.link.patterns)}/>'
+
+
+def _patterns(places: Iterable[int]) -> str:
+    listed = " ".join(map(str, places))
+    return f' data-p="{listed}"' if listed else ""
 
 
 def _betweens(routes: Iterable[Route]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.prediction.reading import Reading
 from n2gdb.storage.read.effects import WrittenToken
-from n2gdb.storage.read.layers import neighbours
+from n2gdb.storage.read.layers import neighbours, stepped
 from n2gdb.storage.read.names import neuron_key, neuron_of
 
 __all__ = [
@@ -23,7 +23,9 @@ __all__ = [
     "list_examples",
     "list_patterns",
     "list_similar",
+    "plain_tokens",
     "read_typed",
+    "step_from",
 ]
 
 #: Characters of a text that is typed; patterns, examples and neurons in one answer.
@@ -110,7 +112,7 @@ def _example(neuron: Neuron, example: Example) -> dict[str, Any]:
         "activation": example.activation,
         "split": example.split,
         "pivot": example.pivot,
-        "tokens": _tokens(neuron.read_example(example)),
+        "tokens": plain_tokens(neuron.read_example(example)),
     }
 
 
@@ -123,10 +125,19 @@ def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
     """Return what is predicted of a neuron on each token of a text."""
     if len(text) > _LONGEST:
         raise QueryError(f"a text of {len(text):,} characters is too long: type {_LONGEST:,} or fewer")
-    return {"tokens": _tokens(neuron.read(text))}
+    return {"tokens": plain_tokens(neuron.read(text))}
 
 
-def _tokens(reading: Reading) -> list[dict[str, Any]]:
+def step_from(database: Database, neuron: Neuron, by: int, *, back: bool) -> dict[str, str]:
+    """Return the neuron so many after one in its layer, or before; the last of the layer where it ends."""
+    owner = database.model(neuron.model)
+    key = neuron_key(owner, neuron.name)
+    assert key is not None, "it was read from the database"
+    found = stepped(database.connection, owner.number, neuron.name.layer, key, max(1, by), back=back)
+    return {"neuron": str(neuron_of([owner], found)[1])}
+
+
+def plain_tokens(reading: Reading) -> list[dict[str, Any]]:
     """Return the tokens, each with whether the neuron fires there: truly, and as is predicted."""
     return [
         {

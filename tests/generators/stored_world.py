@@ -54,8 +54,10 @@ def _model(number: int, run: RunFolder) -> Model:
     tokens = run.tokens().sort_by("token")
     assert tokens["token"].to_pylist() == list(range(len(tokens)))
     threshold = json.loads(row["configuration"] or "{}").get("fire_threshold", 0.5)
+    ids = enumerate(tokens["special"].to_pylist())
+    special = frozenset(token for token, is_special in ids if is_special)
     texts = tuple(tokens["text"].to_pylist())
-    return Model(number, row["name"], texts, row["tokenizer"], threshold, classes_of(run.classes()))
+    return Model(number, row["name"], texts, row["tokenizer"], threshold, classes_of(run.classes()), special)
 
 
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:

@@ -28,7 +28,7 @@ from tests.oracle.world import Neuron, RefusedError, World
 __all__ = ["check"]
 
 #: What the language allows no more of, as its refusal says it.
-BOUNDS = ("name at most", "more than 64 ways", "more than 64 subqueries")
+BOUNDS = ("name at most", "more than 64 ways", "more than 64 subqueries", "more than 256 context tokens")
 
 
 def check(statement: Statement, database: Database, world: World) -> int | None:

@@ -27,6 +27,7 @@ from n2gdb.grammar.ast import (
     Step,
     TokenClass,
     TokenExpression,
+    TokenKind,
     TokenLiteral,
     TokenTest,
     Variable,
@@ -273,6 +274,8 @@ def takes(test: TokenTest, model: Model) -> frozenset[int]:
             whole = re.compile(source, re.ASCII | (re.IGNORECASE if ignore_case else 0)).fullmatch
             both = enumerate(zip(model.texts, model.bare, strict=True))
             return frozenset(token for token, (text, bare) in both if whole(text) or whole(bare))
+        case TokenClass(TokenKind.START):
+            return model.special
         case TokenClass(kind):
             holds = KINDS[kind.value]
             return frozenset(token for token, bare in enumerate(model.bare) if bare and holds(bare))

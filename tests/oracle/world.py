@@ -54,6 +54,7 @@ class Model:
     tokenizer: str = ""
     fire_threshold: float = 0.5
     classes: Classes = ()  # of its tokens, which evidence may weigh
+    special: frozenset[int] = frozenset({0})
     _cuts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property

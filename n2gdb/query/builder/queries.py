@@ -1,4 +1,4 @@
-"""Queries in Python.
+"""Query builder: ``neurons()``, ``patterns()`` and their counts, built by chaining methods.
 
 ``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
 is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:

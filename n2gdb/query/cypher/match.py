@@ -1,4 +1,4 @@
-"""A clause's normal form as Cypher: the nodes and relationships of a match, and what holds among them.
+"""Compiles a normal form to MATCH: the nodes and relationships of a match, and the conditions on them.
 
 A pattern is a root-to-end path of a neuron's trie. Its context tokens are CONTEXT relationships, which
 lie on one path when their preorder intervals nest; `act_token` names the path's activating token.
@@ -62,7 +62,7 @@ def match_clause(
     few_neurons: bool = False,
     asked: Collection[str] = (),
 ) -> ClauseMatch:
-    """Return one normal form of a clause in Cypher, its variables ending in ``name``.
+    """Return one normal form of a clause in Cypher; its variables end in ``name``.
 
     ``restrictions`` are the conditions of WHERE on a match; in a subquery none may look at the neuron. With
     ``exactly`` each row is one pattern; without, a row may stand for all the patterns below one node, where
@@ -95,7 +95,7 @@ def match_clause(
 
 
 class _Rows:
-    """The parts of a clause's MATCH while they are gathered."""
+    """The parts of a clause's MATCH while they are collected."""
 
     def __init__(self, form: Lowered, name: str, *, few_neurons: bool) -> None:
         self.form = form
@@ -130,7 +130,7 @@ class _Rows:
         self._add_repeats()
 
     def _add_repeats(self) -> None:
-        """Hold the anchors of a variable to one token; the stored flag narrows what has to be joined."""
+        """Require one token for all anchors of a variable; the stored flag ``repeats`` narrows the join."""
         places: dict[str, list[int]] = {}
         for place, anchor in enumerate(self.form.anchors):
             if anchor.variable is not None:
@@ -151,7 +151,7 @@ class _Rows:
             if self.context:
                 self.paths.append(f"(n)-[{root}:ACTIVATES_ON]->({node}:Token)")
                 self.conditions.append(f"c{self.context[-1]}{self.name}.act_token = {node}.id")
-                self.has_root = self.has_value_join = True
+                self.has_root, self.has_value_join = True, not self._is_long()
                 return
         if not self.context:
             if self.form.activating:
@@ -166,7 +166,7 @@ class _Rows:
         self.conditions += [f"{relationship}.written {WRITES[effect]}" for effect in effects]
 
     def _add_activating_of_context(self, tokens: TokenSet, parameters: Parameters) -> None:
-        """Name the path's root by its token alone, which every context node knows: a join is spared."""
+        """Test the path's root by its token alone, which every context node stores, to save a join."""
         known = f"c{self.context[-1]}{self.name}.act_token"
         listed = members(tokens)
         if listed is not None:
@@ -174,7 +174,7 @@ class _Rows:
         else:
             node = f"t{self.name}"
             self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]
-            if self.few_neurons or self._is_chained():
+            if self.few_neurons or self._is_chained() or self._is_long():
                 self.paths.append(f"(n)-[a{self.name}:ACTIVATES_ON]->({node}:Token)")
                 self.has_root = True
             else:
@@ -182,7 +182,7 @@ class _Rows:
                 self.has_value_join = True
 
     def add_adjacent(self, parameters: Parameters) -> None:
-        """Hold the anchors of a text to the ways that it can be read as tokens."""
+        """Require the anchors of a text to be one of its tokenizations."""
         for run in self.form.runs:
             if not run.is_free:
                 ways = (self._read_as(run.start, tokens, parameters) for tokens in run.sequences)
@@ -200,7 +200,7 @@ class _Rows:
         return f"({' AND '.join(read)})"
 
     def add_tail(self, exactly: bool) -> None:
-        """Add the end of the pattern, or take the deepest anchor for all the patterns through it."""
+        """Add the end of the pattern, or let the deepest anchor represent all patterns through it."""
         deepest = self._deepest()
         reach = self.form.reach
         if deepest is not None and not reach and not exactly:
@@ -223,11 +223,11 @@ class _Rows:
         self.end = f"{tail}.pre"
 
     def hint(self) -> str:
-        """Return the order of joins where the engine would choose badly.
+        """Return the order of joins if the engine would choose a bad one.
 
-        Left alone, it starts from the neurons as soon as anything but one token is asked, and joins the
-        frequent tokens of a long pattern first: ten to a hundred times slower. From few neurons it goes the
-        right way by itself, but takes a second to plan seven joins.
+        Without a hint it starts from the neurons unless exactly one token is given, and joins the frequent
+        tokens of a long pattern first: ten to a hundred times slower. Starting from few neurons it chooses
+        well, but takes a second to plan seven joins.
         """
         if not self._is_hinted():
             return ""
@@ -240,15 +240,23 @@ class _Rows:
             first = not ordered or self._breadth(tokens) < ordered[0][0]
             joins.insert(0 if first else len(joins), (f"a{name}", f"t{name}"))
         tail = [(f"e{name}", f"v{name}")] if self.has_tail else []
-        joined = "n" if self.few_neurons else _from_tokens(joins)
-        return f" HINT {_reached(joined, [*(joins if self.few_neurons else []), *tail])}"
+        if self._starts_at_tokens():
+            return f" HINT {_reached(_from_tokens(joins), tail)}"
+        return f" HINT {_reached('n', [*joins, *tail])}"
 
     def _is_hinted(self) -> bool:
         if self.has_value_join:  # which a hint cannot say
             return False
+        return self._is_long() or self._starts_at_tokens()
+
+    def _starts_at_tokens(self) -> bool:
         if self.few_neurons:
-            return len(self.context) > 2
+            return False
         return self._is_chained() or (len(self.context) < 2 and bool(self.form.anchors))
+
+    def _is_long(self) -> bool:
+        """Whether there are more joins than the engine plans in no time: twelve take it ten seconds."""
+        return len(self.context) > 2
 
     def _is_chained(self) -> bool:
         """Whether several context tokens are joined, at least one of them narrow."""
@@ -271,14 +279,14 @@ class _Rows:
 
 
 def _reached(joined: str, joins: Sequence[tuple[str, str]]) -> str:
-    """Go on from what is joined along relationships of its neurons."""
+    """Extend a join along relationships of its neurons."""
     for relationship, node in joins:
         joined = f"(({joined} JOIN {relationship}) JOIN {node})"
     return joined
 
 
 def _from_tokens(joins: Sequence[tuple[str, str]]) -> str:
-    """Start at the tokens of the first, and join those of the others by the neuron."""
+    """Start from the tokens of the first join, and join the others through the neuron."""
     pairs = [f"{node} JOIN {relationship}" for relationship, node in joins]
     joined = f"(({pairs[0]}) JOIN n)"
     for pair in pairs[1:]:

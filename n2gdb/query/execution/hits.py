@@ -1,4 +1,4 @@
-"""What a query finds, with its evidence: each neuron with the pattern that matched, as a person reads it."""
+"""Hits: the neurons that a query finds, each with the patterns that matched."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Evidence", "Hit", "hits_of", "paths_of"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The pattern by which a clause holds: of those that match, the one that activates most.
+    """The strongest pattern that matches a clause.
 
     ``clause`` counts the query's positive clauses from 0, ``path`` is in text order. ``support`` is how often
     the pattern occurs in the corpus, ``confidence`` on which share of these occurrences the neuron fires;
@@ -105,7 +105,7 @@ class Hit(OfNeuron):
 
     @property
     def path(self) -> str:
-        """The strongest evidence as a person reads it; empty for a query that matches no pattern."""
+        """The strongest evidence as text; empty for a query that matches no pattern."""
         return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
 
     def as_dict(self) -> dict[str, object]:
@@ -140,7 +140,7 @@ class _Match:
 def hits_of(
     session: Session, settled: Settled, neurons: Sequence[Mapping[str, Any]], sets: ClauseSets
 ) -> list[Hit]:
-    """Return the hits of neurons that a query found, their evidence read in a few statements."""
+    """Return the hits of neurons that a query found, reading their evidence in a few statements."""
     matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
     ends = [(neuron, match.end) for neuron, found in matches.items() for match in found]
     paths: dict[tuple[int, MatchEnd], Sequence[PathStep]] = {}

@@ -1,8 +1,8 @@
-"""Which patterns a query finds: by one statement, or by a formula over the patterns of each clause.
+"""Finds the patterns of a query: by one statement, or as a formula over the patterns of each clause.
 
-A clause holds of a pattern itself. The fields of a row are the pattern's activation, and its importance: the
-largest over the ways in which clauses that are not negated match it, of the least importance among the
-context tokens that the clause names; the least of all of the pattern's context where a clause names none.
+A clause is tested on single patterns. A row has the pattern's activation and its importance. For one match of
+a positive clause, the importance is the smallest among the context tokens that the clause names (among all
+context tokens if it names none); a row takes the largest over all such matches.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _rows_of_neurons(session: Session, plan: PatternPlan, neurons: NeuronPlan) -
 
 @dataclass(slots=True)
 class _Search:
-    """The patterns of each clause, and what a formula makes of them."""
+    """The patterns of each clause, combined by a formula."""
 
     session: Session
     plan: PatternPlan
@@ -55,8 +55,8 @@ class _Search:
 
     def rows(self) -> list[PatternRow]:
         settled = self.plan.settled
-        for each in self.plan.searched:
-            self._find(each.clause)
+        for clause in self.plan.searched:
+            self._find(clause)
         clauses = settled.query.clauses
         base = self._least_superset(clauses)
         if base is None:
@@ -94,7 +94,7 @@ class _Search:
                 self.known[clause] = found
 
     def _least_superset(self, formula: Formula[Clause] | None) -> Mapping[Place, Known] | None:
-        """Return patterns among which are all that a formula can hold of; None where any may be."""
+        """Return a superset of the patterns that a formula can hold of; None if it may be any."""
         match formula:
             case And(operands):
                 return next(

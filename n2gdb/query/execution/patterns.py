@@ -1,4 +1,4 @@
-"""The answer to ``patterns ...``: single patterns of the neurons found, each with its path."""
+"""Answers ``patterns ...``: single patterns of the neurons found, each with its path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PatternHit(OfNeuron):
-    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order.
+    """A pattern that a query found; ``activation`` is the normalised activation at its end.
+
+    ``path`` and ``steps`` are in text order.
 
     ``support`` is how often it occurs in the corpus, ``confidence`` on which share of these occurrences the
     neuron fires; None where that was not counted, or there is none.
@@ -54,7 +56,7 @@ class PatternHit(OfNeuron):
 
     @property
     def path(self) -> str:
-        """The pattern as a person reads it."""
+        """The pattern as text: ``·on · _ · ·other``."""
         return written(self.steps)
 
     def as_dict(self) -> dict[str, object]:
@@ -83,9 +85,9 @@ class FoundPattern:
 
 
 def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
-    """Return the patterns of a query, LIMIT and OFFSET applied, and what counts them all.
+    """Return the patterns of a query, with LIMIT and OFFSET, and a function that counts all.
 
-    Where one statement finds them, it orders and cuts them too: there are hundreds a neuron.
+    If one statement finds them, it also orders and limits them: there may be hundreds per neuron.
     """
     query = plan.settled.query
     page = Page.of(query.offset, query.limit)
@@ -100,7 +102,7 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 
 
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
-    """Count the patterns of a query, LIMIT and OFFSET aside, by Neuron.id."""
+    """Count the patterns of a query by Neuron.id, without LIMIT and OFFSET."""
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()
@@ -137,7 +139,7 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
 def _depths(
     session: Session, settled: Settled, neurons: Sequence[int]
 ) -> dict[tuple[int, int], frozenset[int]]:
-    """Return where the steps of the query stand on each pattern that they match, by (Neuron.id, end)."""
+    """Return the depths that the query's steps match on each pattern, by (Neuron.id, end)."""
     depths: dict[tuple[int, int], frozenset[int]] = {}
     freely = replace(settled, query=replace(settled.query, where=None))  # WHERE is of rows, not of matches
     for clause in settled.matched if neurons else ():

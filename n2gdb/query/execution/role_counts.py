@@ -1,4 +1,4 @@
-"""How often each token has a role on the patterns that a query matches: activating, or context."""
+"""Counts how often each token is activating, or context, on the patterns that a query matches."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
 
 
 def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
+    """Return the token's row and the neuron's rank of every node of a role in the neurons of a query."""
     kept = None if plan.is_of_matches else find_ids(session, plan)[0]
     parameters = Parameters()
     truths = neuron_truths(plan.settled, None, parameters) if kept is None else []
@@ -69,7 +69,7 @@ def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, 
 def _on_patterns(
     session: Session, kind: str, neuron: Int64Array, end: Int64Array, *, by_pattern: bool
 ) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role on some patterns, its token's row and what holds it.
+    """Return the token's row of every node of a role on the given patterns, and the rank of its holder.
 
     That is the rank of the pattern, or Neuron.id; ``neuron`` and ``end`` are as of ``_matched``.
     """
@@ -102,7 +102,7 @@ def _weighed(session: Session, firings: Sequence[Firing], kind: str) -> tuple[In
 
 
 def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]:
-    """Return Neuron.id and end of every pattern that a query for patterns finds: as ``_matched``."""
+    """Return Neuron.id and end of every pattern that a query for patterns finds, like ``_matched``."""
     if plan.statement is None or plan.neurons is not None:
         rows = [(row.neuron, row.end) for row in find_rows(session, plan)]
         pairs = np.array(sorted(rows), np.int64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Rows of neurons and of patterns: read by their ids, and held to conditions."""
+"""Rows of neurons and patterns: read by id, and filtered by conditions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import mentions_neuron
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import Settled
-from n2gdb.query.semantics.evaluate import holds
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
@@ -51,7 +50,7 @@ class Known(NamedTuple):
 
 
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the neurons with these ids as mappings of ANSWER_COLUMNS to what is stored."""
+    """Return the neurons with these ids as mappings from ANSWER_COLUMNS to stored values."""
     if len(ids) <= MOST_LISTED:
         compiled = compile_page(ids)
     else:
@@ -62,7 +61,7 @@ def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 class _Valued(Protocol):
-    """A pattern of a neuron, or a firing: what conditions look at."""
+    """A pattern of a neuron, or a firing, to which conditions apply."""
 
     @property
     def neuron(self) -> int: ...
@@ -80,13 +79,15 @@ _Row = TypeVar("_Row", bound=_Valued)
 
 
 def meeting(session: Session, rows: Sequence[_Row], conditions: Sequence[Formula[Condition]]) -> list[_Row]:
-    """Keep the rows, patterns or firings, that conditions hold of."""
+    """Keep the rows, patterns or firings, that meet the conditions."""
     if not conditions or not rows:
         return list(rows)
     neurons: Mapping[int, Mapping[str, Any]] = {}
     if any(mentions_neuron(each) for each in conditions):
         wanted = sorted({row.neuron for row in rows})
         neurons = {neuron["id"]: neuron for neuron in read_neurons(session, wanted)}
+    from n2gdb.query.semantics.evaluate import holds  # few queries need it
+
     kept = []
     for row in rows:
         own = {name: getattr(row, name) for name in OF_MATCH}

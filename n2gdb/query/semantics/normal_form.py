@@ -1,4 +1,4 @@
-"""Normal forms of a clause: named tokens, and the distances between them.
+"""Normal forms of clauses: named tokens, and the distances between them.
 
     'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
 

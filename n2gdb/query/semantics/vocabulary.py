@@ -1,4 +1,4 @@
-"""The vocabulary of a database: which tokens a literal, a class or an expression stands for.
+"""Vocabulary of a database: the tokens that a literal, a class or an expression stands for.
 
 Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
 """
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.core.deadline import check_time
+from n2gdb.core.tokens import CLASSES, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
@@ -81,7 +82,7 @@ class Vocabulary:
                 with placed(test.at):
                     return Among(self._matched(source, ignore_case))
             case TokenClass(kind):
-                return OfKind(1 << list(KINDS).index(kind.value))
+                return OfKind(1 << CLASSES.index(kind.value))
             case OneOf(alternatives):
                 return AnyOf(tuple(self.settle(each) for each in alternatives))
             case Negated(inner):
@@ -196,6 +197,7 @@ class Vocabulary:
         import pyarrow as pa  # a quarter of a second: only for expressions
         import pyarrow.compute as pc
 
+        check_time()  # a query may hold thousands of expressions
         if len(source) > _LARGEST_EXPRESSION:
             raise QueryError(
                 f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"

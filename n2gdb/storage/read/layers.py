@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.storage.connection import Connection
 
-__all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1"]
+__all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1", "stepped"]
 
 _LAYER = "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
 
@@ -37,24 +36,28 @@ def frequent_tokens(connection: Connection, model: int, layer: int, most: int) -
 
 
 def outstanding_neurons(
-    connection: Connection, model: int, layer: int, by: Literal["f1", "polysemy"], most: int
-) -> list[tuple[int, float | None, int | None, float | None, int, int]]:
-    """Return the neurons with the most of something: key, held-out F1 and firings, F1, patterns, behaviours.
+    connection: Connection,
+    model: int,
+    layer: int,
+    by: Literal["f1", "polysemy", "heldout_f1"],
+    most: int,
+    *,
+    evidence: Literal["true_firings", "heldout_firings"] = "true_firings",
+    least: int = 0,
+) -> list[tuple[int, float | None, int, int, int]]:
+    """Return key, score, patterns, behaviours and firings of the neurons with the most of something.
 
-    The best are those with the largest F1 on held-out text, judged on enough firings there, then the others.
-    Of equals, those with more patterns come first.
+    Those with fewer than ``least`` firings, which say little, come after all others; of equals, those with
+    more patterns come first. The score is what they are ordered by, F1 for ``polysemy``.
     """
-    best = (
-        f"CASE WHEN n.heldout_firings >= {FEW_FIRINGS} THEN 0 ELSE 1 END, n.heldout_f1 IS NULL,"
-        " n.heldout_f1 DESC, n.f1 DESC"
-    )
+    score = "f1" if by == "polysemy" else by
     rows = connection.rows(
         f"{_LAYER} AND n.{by} IS NOT NULL AND n.n_patterns > 0"
-        " RETURN n.id, n.heldout_f1, n.heldout_firings, n.f1, n.n_patterns, n.polysemy"
-        f" ORDER BY {best if by == 'f1' else f'n.{by} DESC'}, n.n_patterns DESC, n.id LIMIT $most",
-        {"model": model, "layer": layer, "most": most},
+        f" RETURN n.id, n.{score}, n.n_patterns, n.polysemy, n.{evidence}"
+        f" ORDER BY n.{evidence} >= $least DESC, n.{by} DESC, n.n_patterns DESC, n.id LIMIT $most",
+        {"model": model, "layer": layer, "most": most, "least": least},
     )
-    return [tuple(row) for row in rows]
+    return [(key, f1, patterns, polysemy, firings) for key, f1, patterns, polysemy, firings in rows]
 
 
 def neighbours(connection: Connection, model: int, layer: int, key: int) -> tuple[int | None, int | None]:
@@ -64,3 +67,13 @@ def neighbours(connection: Connection, model: int, layer: int, key: int) -> tupl
         {"model": model, "layer": layer, "key": key},
     )
     return before, after
+
+
+def stepped(connection: Connection, model: int, layer: int, key: int, by: int, *, back: bool) -> int:
+    """Return the key of the ingested neuron so many after one in its layer, or before; the last there is."""
+    sign, order = ("<", " DESC") if back else (">", "")
+    rows = connection.rows(
+        f"{_LAYER} AND n.id {sign} $key RETURN n.id ORDER BY n.id{order} LIMIT $by",
+        {"model": model, "layer": layer, "key": key, "by": by},
+    )
+    return rows[-1][0] if rows else key

@@ -23,7 +23,8 @@ class LayerScores:
     """Means over the judged neurons of a layer: those that fire on the text.
 
     A predictor that predicts no firing of a neuron counts as 0 there. ``text`` is ``test``, the test half of
-    each neuron's top examples, or ``heldout``. ``base_rate`` is the share of tokens that a neuron fires on,
+    each neuron's top examples, ``heldout``, or ``active``: the test half again, of latents, where any
+    activation above zero is a firing. ``base_rate`` is the share of tokens that a neuron fires on,
     over all neurons of the layer, known only for held-out text; ``nodes`` is None for what is not a graph.
     ``layer`` is None for the mean over all layers. ``f1_low`` and ``f1_high`` are the ends of the 95 %
     interval of the mean F1, from resampling the neurons; None where it is not known.

@@ -190,7 +190,10 @@ def learned_of(fires: npt.NDArray[np.bool_], graph: NeuronGraph, config: Evidenc
 def stood(text: CorpusText, token: int, reach: int) -> npt.NDArray[np.bool_]:
     """Whether a token stands in the ``reach`` positions before each."""
     position = np.arange(len(text.tokens))
-    return np.logical_or.reduce([text.before(position, depth) == token for depth in range(1, reach + 1)])
+    found: npt.NDArray[np.bool_] = np.logical_or.reduce(
+        [text.before(position, depth) == token for depth in range(1, reach + 1)]
+    )
+    return found
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -253,5 +256,5 @@ def test_a_calibration_undoes_a_scale_and_a_shift() -> None:
     fires = rng.random(len(true)) < 1 / (1 + np.exp(-true))
     none = np.zeros(len(true), np.bool_)
     trial = Trial(fires, np.ones(len(true), np.float32), none, none, none, 0.0)
-    scale, shift = trial.calibration((true + 1) / 2)
+    scale, shift = trial.calibration((true + np.float32(1)) / np.float32(2))
     assert (scale, shift) == pytest.approx((2, -1), abs=0.1)

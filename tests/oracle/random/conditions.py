@@ -37,7 +37,7 @@ REAL = ("f1", "precision", "recall", "max_activation", *HELDOUT)
 OF_MATCH = ("activation", "importance", "support", "confidence")
 #: Fields of whole numbers.
 _COUNTED = frozenset({*WHOLE, *FIRINGS, "support"})
-STATES = ("live", "unpredicted", "dead")
+STATES = ("live", "unpredicted", "dead", "dense")
 _NUMBERS = tuple(map(Decimal, ("0.25", "0.5", "0.6", "0.75", "0.8", "0.85", "0.9", "0.95", "1", "3.5")))
 _OPERANDS = tuple(map(Decimal, ("1", "2", "3", "10", "100", "0.1", "0.5", "0.01", "-1")))
 #: Steps to a number next to a real one, or to a whole one.
