@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
+from n2gdb.core.units import NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.tokens import read_texts, read_tokenizer
+from n2gdb.storage.read.tokens import read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
@@ -355,7 +355,7 @@ class Database(NeuronCollection):
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: token_key(owner.number, token) for token in _ids(owner, tokens)}
+        keys = {token: token_key(owner.number, token) for token in token_ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
@@ -394,12 +394,3 @@ class Database(NeuronCollection):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
-    """Return token ids; raise UnknownNameError for one that no model could have."""
-    ids = arguments.wholes("tokens", tokens, -_LARGEST)
-    for token in ids:
-        if not 0 <= token < MOST_TOKENS:
-            raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
-    return ids

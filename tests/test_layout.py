@@ -79,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.evidence",
         "n2gdb.database",
         "n2gdb.neuron",
+        "n2gdb.neuron_parts",
         "n2gdb.query",
         "n2gdb.query.builder",
         "n2gdb.prediction",

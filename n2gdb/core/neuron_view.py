@@ -20,6 +20,10 @@ class ShownInfluence(Protocol):
         """How many positions before the activating token it stands."""
 
     @property
+    def place(self) -> str:
+        """Where it stands, as a query says it."""
+
+    @property
     def weight(self) -> float:
         """What it adds to the log odds of firing."""
 

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["Diagram", "Edge", "Mark", "Named", "read_diagram"]
+#: A pattern that is right on a smaller share of its occurrences in the corpus is drawn as seldom right.
+SELDOM = 0.1
+
+__all__ = ["SELDOM", "Diagram", "Edge", "Mark", "Named", "read_diagram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,14 @@ class Diagram:
     """Of the whole graph, whatever is shown of it."""
     threshold: float
     """The activation from which on the neuron fires."""
+    confidences: tuple[float | None, ...] = ()
+    """Of the patterns shown, the strongest first: on which share of its occurrences each is right."""
+
+    def is_seldom_right(self, patterns: Iterable[int]) -> bool:
+        """Tell whether all of some patterns, by their places, are right on few of their occurrences."""
+        known = [self.confidences[place] for place in patterns if place < len(self.confidences)]
+        right = [share for share in known if share is not None]
+        return bool(right) and len(right) == len(known) and max(right) < SELDOM
 
     def strength(self, token: Named) -> float:
         """Return how deep a token's colour is, 0 to 1: its importance, or activation beyond the threshold."""
@@ -130,7 +141,14 @@ def read_diagram(
         len(ends) - len(strongest),
         int(behaviour.max(initial=-1)) + 1,
         threshold,
+        tuple(_confidence(graph, end) for end in strongest.tolist()),
     )
+
+
+def _confidence(graph: NeuronGraph, end: int) -> float | None:
+    """On which share of its occurrences a pattern is right; None where there is none, or none was counted."""
+    share = float("nan") if graph.confidence is None else float(graph.confidence[end])
+    return None if share != share else share
 
 
 @dataclass(frozen=True, slots=True)

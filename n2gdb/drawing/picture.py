@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from n2gdb.drawing.diagram import Diagram, read_diagram
 from n2gdb.drawing.layout import lay_out
-from n2gdb.drawing.svg import Panel, diagram_panel, document, heading_panel, legend_panel, stacked
+from n2gdb.drawing.svg import (
+    Panel,
+    diagram_panel,
+    document,
+    heading_panel,
+    inhibitors_panel,
+    legend_panel,
+    stacked,
+)
+from n2gdb.evidence.quality import HELDOUT, TOP_EXAMPLES, written_share
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
@@ -19,7 +28,10 @@ __all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sket
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
+_INHIBITORS = 6
 _THUMBNAIL = (168, 46)
+#: Tokens that keep a neuron silent, which are drawn.
+_INHIBITORS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +69,14 @@ def draw(neuron: NeuronView, *, most: int | None = 40, bare: bool = False) -> Pi
 
     A heading and a legend stand around it unless it is to be ``bare``.
     Activating tokens on the right in red, context to their left in blue, a bold rim where a pattern may
-    begin, disconnected behaviours in frames of their own. Source: N2G, arXiv 2305.19911, section 3.
+    begin, disconnected behaviours in frames of their own. Patterns that are seldom right are faint, their
+    rims dashed; below stand the tokens that keep the neuron silent. Source: N2G, arXiv 2305.19911, section 3.
     """
     diagram = _diagram(neuron, most)
     drawn = _panel(diagram, _WIDTH)
-    panel = drawn if bare else _explained([_heading(neuron, diagram), drawn], [diagram])
+    inhibitors = _inhibitors(neuron)
+    panels = [_heading(neuron, diagram), drawn, *inhibitors]
+    panel = drawn if bare else _explained(panels, [diagram], silenced=bool(inhibitors))
     return Picture(f"{neuron.name} of {neuron.model}", panel)
 
 
@@ -145,7 +160,9 @@ def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
 
 
 def _heading(neuron: NeuronView, diagram: Diagram) -> Panel:
-    score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
+    score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f} {TOP_EXAMPLES}"
+    if neuron.heldout_f1 is not None:
+        score = f"F1 {written_share(neuron.heldout_f1, neuron.heldout_firings)} {HELDOUT}"
     lines = _said(diagram, [neuron.model, score])
     if not diagram.patterns:
         lines.append("it never fires" if neuron.state == "dead" else "no pattern was found")
@@ -172,7 +189,15 @@ def _panel(diagram: Diagram, width: float) -> Panel:
     return diagram_panel(diagram, lay_out(diagram, width))
 
 
-def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: bool = False) -> Panel:
+def _inhibitors(neuron: NeuronView) -> list[Panel]:
+    """The strongest of what keeps a neuron silent, where its evidence says so."""
+    shown = [(str(each), each.place) for each in neuron.inhibited_by[:_INHIBITORS]]
+    return [inhibitors_panel(shown, _WIDTH)] if shown else []
+
+
+def _explained(
+    panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: bool = False, silenced: bool = False
+) -> Panel:
     """Set a legend below panels: of what is drawn, and no wider unless they are narrow."""
     legend = legend_panel(
         max(_CELL, *(panel.width for panel in panels)),
@@ -181,6 +206,13 @@ def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: 
         context=any(mark.depth for diagram in diagrams for mark in diagram.marks),
         several=any(len(mark.tokens) > 1 for diagram in diagrams for mark in diagram.marks),
         shared=shared,
+        seldom=any(
+            diagram.is_seldom_right(token.patterns)
+            for diagram in diagrams
+            for mark in diagram.marks
+            for token in mark.tokens
+        ),
+        silenced=silenced,
     )
     return stacked([*panels, legend], 16.0)
 

@@ -16,11 +16,19 @@ from json import dumps
 
 from n2gdb.core.tokens import display
 from n2gdb.drawing.cells import GAP, Cell
-from n2gdb.drawing.diagram import Diagram, Mark, Named
+from n2gdb.drawing.diagram import SELDOM, Diagram, Mark, Named
 from n2gdb.drawing.labels import label_of, text_width
 from n2gdb.drawing.layout import Box, Cluster, Layout, Route
 
-__all__ = ["Panel", "diagram_panel", "document", "heading_panel", "legend_panel", "stacked"]
+__all__ = [
+    "Panel",
+    "diagram_panel",
+    "document",
+    "heading_panel",
+    "inhibitors_panel",
+    "legend_panel",
+    "stacked",
+]
 
 _SANS = 6.6  # a character of 12 px, on average
 _WHITE_FROM = (
@@ -45,10 +53,15 @@ _STYLE = """
 .n2gdb-graph path{fill:none;stroke:#98a2ad;stroke-width:1.4}
 .n2gdb-graph path.d{stroke-dasharray:3 4}
 .n2gdb-graph path.v{stroke-width:1}
+.n2gdb-graph .x{opacity:.45}
+.n2gdb-graph rect.z{stroke-dasharray:4 3}
+.n2gdb-graph rect.i{fill:#6b3fa0;fill-opacity:.1;stroke:#6b3fa0;stroke-opacity:1}
+.n2gdb-graph path.t{stroke:#6b3fa0;stroke-width:2.4}
 @media (prefers-color-scheme:dark){
 .n2gdb-graph text,.n2gdb-graph text.h{fill:#fff}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#9aa4af}
 .n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#d0453d;stroke:#d0453d}.n2gdb-graph .c{fill:#3a76cf;stroke:#3a76cf}
 .n2gdb-graph rect.b{stroke:#e6e8eb}.n2gdb-graph rect.f{stroke:#3a424c}.n2gdb-graph rect.o{stroke:#3fb37f}
+.n2gdb-graph rect.i{fill:#a681d6;stroke:#a681d6}.n2gdb-graph path.t{stroke:#a681d6}
 .n2gdb-graph path{stroke:#68727d}}
 """  # noqa: E501 (a rule is a line)
 
@@ -104,7 +117,15 @@ def diagram_panel(diagram: Diagram, layout: Layout, shared: Collection[tuple[str
 
 
 def legend_panel(
-    width: float, thresholds: Collection[float], *, dashed: bool, shared: bool, context: bool, several: bool
+    width: float,
+    thresholds: Collection[float],
+    *,
+    dashed: bool,
+    shared: bool,
+    context: bool,
+    several: bool,
+    seldom: bool = False,
+    silenced: bool = False,
 ) -> Panel:
     """What colours, rims and dashes mean, in lines no wider than ``width``."""
     least = f"{min(thresholds):g}" if len(thresholds) == 1 else "from each threshold"
@@ -115,6 +136,13 @@ def legend_panel(
         items.append((_either(), "one of these tokens"))
     if dashed:
         items.append(('<path class="d" d="M0 9H30"/>', "any tokens between, and how many"))
+    if seldom:
+        faint = f'<g class="x">{_swatch("a b z")}</g>'
+        items.append((faint, f"seldom right: on fewer than {SELDOM:.0%} of its occurrences"))
+    if silenced:
+        items.append(
+            (f'{_swatch("i")}<path class="t" d="M30 2V16"/>', "keeps it silent where it stands before")
+        )
     if shared:
         items.append(('<rect class="o" x="3" y="1" width="24" height="16" rx="5"/>', "shared"))
     elements, x, y = [], 0.0, 0.0
@@ -130,6 +158,25 @@ def legend_panel(
     return Panel("".join(elements), width, y + 18)
 
 
+def inhibitors_panel(inhibitors: Sequence[tuple[str, str]], width: float) -> Panel:
+    """Tokens that keep a neuron silent, and where they do, in lines no wider than ``width``."""
+    said = "less after"
+    x, y = 12 + text_width(said, _SANS), 0.0
+    elements = [f'<text class="s" x="0" y="16">{said}</text>']
+    for text, place in inhibitors:
+        wide, far = 14 + text_width(text), text_width(place, _SANS)
+        if x + wide + far + 18 > width and x > 100:
+            x, y = 12 + text_width(said, _SANS), y + 30
+        elements.append(
+            f'<g data-i="{escape(dumps(text))}"><rect class="i" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}"'
+            f' height="24" rx="7"/><path class="t" d="M{x + wide + 4:.1f} {y:.1f}v24"/>'
+            f'<text x="{x + wide / 2:.1f}" y="{y + 16.5:.1f}" text-anchor="middle">{_text(text)}</text>'
+            f'<text class="s" x="{x + wide + 10:.1f}" y="{y + 16:.1f}">{_text(place)}</text></g>'
+        )
+        x += wide + far + 26
+    return Panel("".join(elements), width, y + 24)
+
+
 def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[tuple[str, int]], *, framed: bool) -> str:
     parts = []
     if framed:
@@ -137,7 +184,7 @@ def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[tuple[str, i
             f'<rect class="f" x="{cluster.x:.1f}" y="{cluster.y:.1f}" width="{cluster.width:.1f}"'
             f' height="{cluster.height:.1f}" rx="9"/>'
         )
-    parts += [_route(route) for route in cluster.routes]
+    parts += [_route(diagram, route) for route in cluster.routes]
     parts += _betweens(cluster.routes)
     for box in cluster.boxes:
         mark = diagram.marks[box.mark]
@@ -150,6 +197,8 @@ def _box(diagram: Diagram, mark: Mark, box: Box, shared: Collection[str]) -> str
     """Draw the tokens of a mark; several stand in a common rim, as alternatives."""
     kind = "a" if mark.depth == 0 else "c"
     rim = f"{kind} b" if mark.begins is not None else kind
+    if diagram.is_seldom_right(place for token in mark.tokens for place in token.patterns):
+        rim = f"{rim} z"
     several = len(mark.tokens) > 1
     tokens = iter(mark.tokens)
     parts = []
@@ -164,7 +213,9 @@ def _box(diagram: Diagram, mark: Mark, box: Box, shared: Collection[str]) -> str
             style = f"{kind} q" if several else rim
             ring = token.text in shared
             shade = (_red if mark.depth == 0 else _blue)(diagram.strength(token))
-            parts.append(_cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring))
+            cell_text = _cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring)
+            faint = diagram.is_seldom_right(token.patterns)
+            parts.append(f'<g class="x">{cell_text}</g>' if faint else cell_text)
             if cell is not row[-1]:
                 parts.append(_bar(x + cell.width + GAP / 2, y, cell.height))
     return "".join(parts)
@@ -206,7 +257,7 @@ def _tooltip(mark: Mark, token: Named) -> str:
     return "\n".join(said)
 
 
-def _route(route: Route) -> str:
+def _route(diagram: Diagram, route: Route) -> str:
     (x, y), *rest = route.points
     line = [f"M{x:.1f} {y:.1f}"]
     for number, (right, height) in enumerate(rest):
@@ -216,7 +267,8 @@ def _route(route: Route) -> str:
             bend = (right - x) / 2
             line.append(f"C{x + bend:.1f} {y:.1f} {right - bend:.1f} {height:.1f} {right:.1f} {height:.1f}")
         x, y = right, height
-    dashed = ' class="d"' if route.link.between else ""
+    look = ["d"] * (route.link.between > 0) + ["x"] * diagram.is_seldom_right(route.link.patterns)
+    dashed = f' class="{" ".join(look)}"' if look else ""
     return f'<path{dashed} d="{"".join(line)}"{_patterns(route.link.patterns)}/>'
 
 

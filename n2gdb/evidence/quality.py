@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FEW_FIRINGS", "LEGEND", "Quality", "is_uncertain", "quality_of", "written_share"]
+__all__ = [
+    "FEW_FIRINGS",
+    "HELDOUT",
+    "LEGEND",
+    "TOP_EXAMPLES",
+    "Quality",
+    "is_uncertain",
+    "quality_of",
+    "written_share",
+]
 
 #: Figures that rest on fewer firings say little: they are marked.
 FEW_FIRINGS = 10
