@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import Int64Array, IntArray, KeyArray
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, KeyArray
 from n2gdb.ingest.scan.record import position_hash
 
 __all__ = ["NOTHING", "CorpusText"]
@@ -61,6 +61,21 @@ class CorpusText:
         inside = position % self.width >= depth
         found: IntArray = np.where(inside, self.tokens[np.maximum(position - depth, 0)], NOTHING)
         return found
+
+    @cached_property
+    def _next(self) -> IntArray:
+        """How far ahead the same token stands next; farther than any window where it doesn't: (position,)."""
+        order = np.argsort(self.tokens, kind="stable")
+        ahead = np.full(len(order), np.iinfo(np.int32).max, np.int32)
+        same = self.tokens[order][1:] == self.tokens[order][:-1]
+        ahead[order[:-1][same]] = np.diff(order)[same]
+        return ahead
+
+    def is_last(self, position: Int64Array, distance: int) -> BoolArray:
+        """Whether a token stands ``distance`` back that does not stand nearer, from each position."""
+        there = np.maximum(position - distance, 0)
+        found: BoolArray = (position % self.width >= distance) & (self._next[there] >= distance)
+        return found & (self.tokens[there] >= 0)
 
     @cached_property
     def hash(self) -> KeyArray:

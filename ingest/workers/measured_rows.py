@@ -39,6 +39,7 @@ def neurons_table(
     for place, (row, evidence) in enumerate(zip(rows, measured.evidence, strict=True)):
         if evidence is not None:
             row |= {"base": evidence.base, "evidence_threshold": evidence.threshold}
+            row["evidence_graph"] = evidence.graph
         if measured.heldout:
             verdict = measured.heldout.get("evidence", measured.heldout["n2g"])[place]
             own = figures(verdict)

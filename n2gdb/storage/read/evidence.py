@@ -67,7 +67,7 @@ def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int
 
     figures = connection.rows(
         f"MATCH (n:Neuron) WHERE {where} AND n.base IS NOT NULL"
-        " RETURN n.id, n.base, n.evidence_threshold ORDER BY n.id",
+        " RETURN n.id, n.base, n.evidence_threshold, n.evidence_graph ORDER BY n.id",
         given,
     )
     if not figures:
@@ -86,14 +86,14 @@ def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int
     unit, token, depth = (_numbers(tables, name, pa.int64()) for name in ("unit", "token", "depth"))
     weight = _numbers(tables, "weight", pa.float32())
     order = np.lexsort((token, depth, unit))
-    keys = np.array([key for key, _, _ in figures], np.int64)
+    keys = np.array([key for key, *_ in figures], np.int64)
     starts = np.searchsorted(unit[order], keys)
     stops = np.searchsorted(unit[order], keys, side="right")
     found = {}
-    for (key, base, threshold), start, stop in zip(figures, starts, stops, strict=True):
+    for (key, base, threshold, graph), start, stop in zip(figures, starts, stops, strict=True):
         own = order[start:stop]
         found[key] = UnitEvidence(
-            base, threshold, depth[own].astype(np.int32), token[own].astype(np.int32), weight[own]
+            base, threshold, depth[own].astype(np.int32), token[own].astype(np.int32), weight[own], graph
         )
     return found
 
