@@ -191,7 +191,7 @@ def stood(text: CorpusText, token: int, reach: int) -> npt.NDArray[np.bool_]:
     """Whether a token stands in the ``reach`` positions before each."""
     position = np.arange(len(text.tokens))
     before = np.stack([text.before(position, depth) == token for depth in range(1, reach + 1)])
-    found: npt.NDArray[np.bool_] = before.any(axis=0)
+    found: npt.NDArray[np.bool_] = np.asarray(before.any(axis=0))
     return found
 
 
