@@ -18,6 +18,9 @@ from n2gdb.ingest.evidence.corpus_text import CorpusText
 
 __all__ = ["Feature", "context_features", "promising"]
 
+#: A gain of less likelihood than this is none.
+_LEAST_GAIN = 0.01
+
 #: Rows and the values that they have, part by part.
 Entries = Callable[[], Iterator[tuple[npt.NDArray[np.intp], Int64Array]]]
 
@@ -67,9 +70,10 @@ def context_features(
             row = np.flatnonzero(there)
             yield row, first[row] + text.tokens[position[row] - distance]
 
+    kept = list(near())
     kinds: list[Int64Array | None] = [None, *classes]
     found = [Feature(d, at_distance, at(d, named)) for named in kinds for d in range(1, depth + 1)]
-    return [*found, Feature(-reach, anywhere, near)] if reach else found
+    return [*found, Feature(-reach, anywhere, lambda: iter(kept))] if reach else found
 
 
 def promising(
@@ -86,8 +90,9 @@ def promising(
         for row, key in feature.entries():
             slopes += np.bincount(key, slope[row], units * span)
             curves += np.bincount(key, curve[row], units * span)
-        key = np.flatnonzero(curves)
-        gains.append((key, slopes[key] ** 2 / (curves[key] + feature.penalty)))
+        gain = slopes**2 / (curves + feature.penalty)
+        key = np.flatnonzero(gain > _LEAST_GAIN)
+        gains.append((key, gain[key]))
     stays = best_of_each(
         np.concatenate([key // span for key, _ in gains]), np.concatenate([gain for _, gain in gains]), most
     )
@@ -95,7 +100,7 @@ def promising(
     picked = []
     for feature, (key, _), kept in zip(features, gains, parts, strict=True):
         if kept.any():
-            picked.append((feature.depth, _block(feature, key[kept], len(slope), span * units), key[kept]))
+            picked.append((feature.depth, _block(feature, key[kept], span * units), key[kept]))
     return picked
 
 
@@ -107,7 +112,7 @@ def best_of_each(owner: Int64Array, score: npt.NDArray[np.floating], most: int) 
     return (rank < most) & (score > 0)
 
 
-def _block(feature: Feature, keys: Int64Array, n_rows: int, n_keys: int) -> FitBlock:
+def _block(feature: Feature, keys: Int64Array, n_keys: int) -> FitBlock:
     number = np.full(n_keys, -1, np.int32)
     number[keys] = np.arange(len(keys), dtype=np.int32)
     rows, values = [], []
@@ -121,5 +126,5 @@ def _block(feature: Feature, keys: Int64Array, n_rows: int, n_keys: int) -> FitB
         np.concatenate(values),
         np.zeros(len(keys), np.float32),
         feature.penalty,
-        n_rows if feature.depth < 0 else None,
+        several=feature.depth < 0,
     )

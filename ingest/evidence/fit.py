@@ -64,7 +64,7 @@ class EvidenceConfig:
     base_penalty: float = 0.01
     sweeps: int = 6
     refits: int = 4
-    top_worth: tuple[float, float, int] = (0.5, 4.5, 4)
+    top_worth: tuple[float, float, int] = (0.5, 9.0, 4)
     """How much F1 on top windows counts beside that on the corpus, for the threshold: ``a + b t ** c``, where
     ``t`` is the graph's own F1 on top windows that it was not read off. Where the graph is good, evidence
     must not fall behind it."""
@@ -108,10 +108,7 @@ class _Model:
             return self.fitted(rows, sweeps)
         probability = sigmoid(self.total)
         doubt = rows.importance * probability * (1 - probability)
-        score = [
-            np.abs(block.weight) * np.sqrt(np.bincount(block.value, doubt[block.row], len(block.weight)))
-            for block in context
-        ]
+        score = [np.abs(block.weight) * np.sqrt(block.sums(doubt[block.row])) for block in context]
         owner = np.concatenate(self.keys[self.FIXED :]) // span
         stays = np.split(
             best_of_each(owner, np.concatenate(score), most),
@@ -122,7 +119,7 @@ class _Model:
         narrow = _Model(
             (
                 *self.blocks[: self.FIXED],
-                *(context[number].restricted(stays[number], len(self.total)) for number in kept),
+                *(context[number].restricted(stays[number]) for number in kept),
             ),
             tuple(self.depths[number] for number in (*first, *(self.FIXED + each for each in kept))),
             (*self.keys[: self.FIXED], *(self.keys[self.FIXED + each][stays[each]] for each in kept)),
@@ -205,13 +202,14 @@ def _wide(text: CorpusText, batch: _Batch, config: EvidenceConfig, classes: Sequ
     mean = np.bincount(unit, rows.importance * rows.label, batch.units) / weight
     base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
     own, value = np.unique(unit * np.int64(batch.span) + text.tokens[batch.position], return_inverse=True)
+    every_row = np.arange(len(unit))
     matched = np.flatnonzero(batch.matched) if config.graph else np.zeros(0, np.intp)
     everyone, nothing = np.arange(batch.units) * np.int64(batch.span), np.zeros(batch.units, np.float32)
     first = _Model(
         (
-            FitBlock(slice(None), unit, base, config.base_penalty),
-            FitBlock(slice(None), value.astype(np.int32), np.zeros(len(own), np.float32), config.own_penalty),
-            FitBlock(matched, unit[matched], nothing, config.graph_penalty),
+            FitBlock.of(every_row, unit, base, config.base_penalty),
+            FitBlock.of(every_row, value, np.zeros(len(own), np.float32), config.own_penalty),
+            FitBlock.of(matched, unit[matched], nothing, config.graph_penalty),
         ),
         (0, 0, 0),
         (everyone, own, everyone),

@@ -18,7 +18,7 @@ from n2gdb.ingest.scan.record import ActivationRecord
 __all__ = ["EvidenceText"]
 
 #: Units whose evidence is learned together.
-_TOGETHER = 48
+_TOGETHER = 16
 
 
 @dataclass(frozen=True, eq=False)

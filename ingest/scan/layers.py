@@ -70,7 +70,8 @@ def _groups(
 ) -> Iterator[tuple[int, ...]]:
     """Group layers that are scanned together: from the same window on, as many as fit in memory."""
     for _, alike in groupby(sorted(layers, key=earlier.start), key=earlier.start):
-        yield from place_groups(model, list(alike), corpus.width, config, model.device.type, most)
+        positions = corpus.n_windows * corpus.width
+        yield from place_groups(model, list(alike), corpus.width, config, model.device.type, most, positions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,6 @@ from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, KeyArray
 
 __all__ = [
     "BINS",
-    "ENTRY_BYTES",
-    "MOST_ENTRIES",
     "ActivationRecord",
     "Recorder",
     "State",
@@ -42,10 +40,6 @@ _STRONG_KEPT, _WEAK_KEPT = 1024, 256
 _SHIFT = 21
 #: Entries that may wait to be sorted in, and about how many are sorted together.
 _WAITING, _TOGETHER = 1 << 20, 1 << 20
-
-#: Entries of a unit, at most, and the bytes that one takes at the most: kept, waiting, and being sorted in.
-MOST_ENTRIES = _STRONG * _STRONG_KEPT + (BINS - _STRONG) * _WEAK_KEPT
-ENTRY_BYTES = 40
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEPT = np.array([_WEAK_KEPT] * (BINS - _STRONG) + [_STRONG_KEPT] * _STRONG)

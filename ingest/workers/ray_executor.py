@@ -133,7 +133,9 @@ class ClusterCrew:
     def _groups(self, layers: Sequence[int]) -> list[tuple[int, ...]]:
         job = self._job
         most = _WORKER_BYTES if job.max_memory is None else job.max_memory
-        return layer_groups(layers, self._units, job.corpus.width, job.config, job.device, most)
+        corpus = job.corpus
+        positions = corpus.n_windows * corpus.width
+        return layer_groups(layers, self._units, corpus.width, job.config, job.device, most, positions)
 
 
 def _place(name: str) -> str:

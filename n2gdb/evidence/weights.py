@@ -151,7 +151,9 @@ def _find(rising: IntArray, wanted: Int64Array) -> tuple[Int64Array, BoolArray]:
     """Where each wanted number stands among some that rise, and whether it does."""
     import numpy as np
 
-    if not len(rising):
-        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
-    place = np.searchsorted(rising, wanted).clip(max=len(rising) - 1)
-    return place, rising[place] == wanted
+    # A table beats a search in long texts, and every known number is a token's or a class's.
+    size = int(rising[-1]) + 1 if len(rising) else 0
+    table = np.full(size + 1, -1, np.int64)
+    table[rising] = np.arange(len(rising))
+    place = table[np.where((wanted < 0) | (wanted >= size), size, wanted)]
+    return place, place >= 0

@@ -104,3 +104,9 @@ def assert_same(run: RunFolder, other: RunFolder) -> None:
     assert run.records().equals(other.records())
     assert run.classes().equals(other.classes())
     assert run.windows().equals(other.windows())
+
+
+@cache
+def demo_documents() -> tuple[str, ...]:
+    """The documents of the demo's corpus."""
+    return tuple(read_documents(default_corpus("demo")))
