@@ -23,7 +23,7 @@ _NEWTON = 12
 #: The least that odds are scaled by, so that their order stays.
 _LEAST_SCALE = 0.05
 #: What a graph's F1 on top windows is taken for, where the unit fires in none that the graph has not seen.
-_UNTOLD = 0.8
+_UNTOLD = 0.9
 #: Penalty on the shift.
 _LOOSE = 0.02
 
