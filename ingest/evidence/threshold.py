@@ -22,6 +22,8 @@ _CLIPPED = (-12.0, 8.0)
 _NEWTON = 12
 #: The least that odds are scaled by, so that their order stays.
 _LEAST_SCALE = 0.05
+#: What a graph's F1 on top windows is taken for, where the unit fires in none that the graph has not seen.
+_UNTOLD = 0.9
 #: Penalty on the shift.
 _LOOSE = 0.02
 
@@ -58,7 +60,7 @@ class Trial:
         """
         base, factor, power = worth
         unseen = bool((self.fires & self.other).any())
-        own_top = self._f1(matches, self.other) if unseen else 0.0
+        own_top = self._f1(matches, self.other) if unseen else _UNTOLD
         weight = base + factor * own_top**power
         level = self._best(odds, weight)
         if unseen:

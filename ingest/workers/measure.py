@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, IndexArray, Int64Array
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.config import N2GConfig
