@@ -17,7 +17,7 @@ from n2gdb.ingest.sources.dictionary import layer_of
 from n2gdb.ingest.sources.formats import FORMATS, read_dictionaries
 from tests.ingest.sources.dictionary_world import NAMES, READ, draw, edited, extracted, one
 
-DEMO_SAE = Path(__file__).parents[2] / "shared" / "demo-sae"
+DEMO_SAE = Path(__file__).parents[4] / "shared" / "demo-sae"
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +218,19 @@ def test_reads_gemma_scope(tmp_path: Path, repository: str, hook: str, kind: str
     assert (found.hook, found.kind, found.name) == (hook, kind, name)
     given = draw(20, 6, seed=5)
     torch.testing.assert_close(found.encode(given), gemma_activations(given))
+
+
+@pytest.mark.parametrize("by", ["path", "config"])
+def test_transcoders_of_gemma_scope_2_read_what_enters_the_mlp(tmp_path: Path, by: str) -> None:
+    site = "transcoder" if by == "path" else "x"
+    folder = tmp_path / "gemma-scope-2-1b-pt" / site / "layer_7_width_16k_l0_medium"
+    folder.mkdir(parents=True)
+    save_file(GEMMA, folder / "params.safetensors")
+    config = {"architecture": "jump_relu", "model_name": "gemma-v3-1b-pt"}
+    config["hf_hook_point_in"] = "model.layers.7.pre_feedforward_layernorm.output"
+    (folder / "config.json").write_text(json.dumps(config))
+    found = one(folder)
+    assert (found.hook, found.kind) == ("blocks.7.mlp.hook_in", "transcoder")
 
 
 def test_reads_gemma_scope_2(tmp_path: Path) -> None:
