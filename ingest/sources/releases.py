@@ -69,7 +69,8 @@ def _releases() -> Mapping[str, _Release]:
     for line in text.splitlines():
         first, *rest = line.split("\t")
         if first:
-            last = found[first] = _Release(*rest)
+            repository, name, prefix = rest
+            last = found[first] = _Release(repository, name, prefix)
         else:
             sae, path, factor = rest
             last.others[sae] = (path, float(factor) if factor else None)
