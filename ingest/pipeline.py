@@ -365,7 +365,9 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
         "model_fingerprint": model.fingerprint,
         "tokenizer_fingerprint": model.tokenizer_fingerprint,
         "corpus_fingerprint": corpus.fingerprint,
-        "configuration": json.dumps({**json.loads(config.to_json()), "source": model.source}),
+        "configuration": json.dumps(
+            {**json.loads(config.to_json()), "source": model.source, "weights": model.weights}
+        ),
         "code_version": __version__,
         "tokenizer": model.tokenizer_json,
     }

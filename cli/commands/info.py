@@ -63,8 +63,11 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
     if model.source != model.name:
         say(f"  loaded from   {model.source}")
     for source in latents:
-        said = f"{source.width:,} {source.kind} latents, {source.architecture}, read at {source.site}"
-        say(f"  {source.name:<13} layer {source.layer}: {said}, from {source.origin}")
+        if source.origin:
+            said = f"{source.width:,} {source.kind} latents, {source.architecture}, from {source.origin}"
+        else:
+            said = f"{source.width:,} {source.kind} directions, sides {source.sides}"
+        say(f"  {source.name:<13} layer {source.layer}: {said}, read at {source.site}")
     say(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
     say(f"  fingerprints  {_fingerprints(model)}")
     say(f"  written by    n2gdb {model.code_version}\n")

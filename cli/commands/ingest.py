@@ -94,7 +94,8 @@ def ingest(
         typer.Option(
             metavar="[NAME=]PLACE",
             help="Ingest the latents of an SAE or transcoder instead of neurons: a folder, or "
-            "owner/repository/folder on the Hugging Face hub; may be given several times.",
+            "owner/repository/folder on the Hugging Face hub, or a release as SAELens calls it with an id, "
+            "such as gpt2-small-res-jb/blocks.6.hook_resid_pre; may be given several times.",
         ),
     ] = None,
     site: Annotated[

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from n2gdb.core.units import NEGATIVE, POSITIVE
 from n2gdb.errors import ModelError
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.sources.places import SITES_BY_NAME, SiteOfLayer, UnitPlaceOf, site_name, site_of
+from n2gdb.ingest.sources.dictionary import Dictionary
+from n2gdb.ingest.sources.formats import read_dictionaries
+from n2gdb.ingest.sources.places import (
+    SITES_BY_NAME,
+    SiteOfLayer,
+    UnitPlaceOf,
+    dictionary_places,
+    site_name,
+    site_of,
+)
 from n2gdb.ingest.trunk.trunk import SITES
 
-__all__ = ["sites_of", "with_units"]
+__all__ = ["sites_of", "stored_places", "with_units"]
 
 
 def with_units(model: SubjectModel, sides: str, latents: Sequence[UnitPlaceOf] = ()) -> SubjectModel:
@@ -37,6 +47,39 @@ def with_units(model: SubjectModel, sides: str, latents: Sequence[UnitPlaceOf] =
                 f"{part.name} encodes {wanted} numbers a token, and {part.hook} of {model.name} has {width}"
             )
     return found
+
+
+def stored_places(rows: Sequence[Mapping[str, object]]) -> tuple[UnitPlaceOf, ...]:
+    """Return the places of sources that were ingested once: rows of ``schema.SOURCES``, MLPs aside.
+
+    Dictionaries are read again from where they lay. Raises ModelError where one is no longer there.
+    """
+    read: dict[str, list[Dictionary]] = {}
+    found: list[Dictionary | SiteOfLayer] = []
+    for row in rows:
+        name, origin, revision = (str(row[column]) for column in ("name", "origin", "revision"))
+        if not origin:
+            found.append(
+                SiteOfLayer(
+                    layer=int(str(row["layer"])),
+                    name=name,
+                    d_sae=int(str(row["width"])),
+                    sides=str(row["sides"]),
+                    fingerprint=str(row["fingerprint"]),
+                )
+            )
+            continue
+        place = f"{origin}@{revision}" if revision and not Path(origin).exists() else origin
+        if place not in read:
+            read[place] = read_dictionaries(place)
+        same = [one for one in read[place] if one.fingerprint == row["fingerprint"]]
+        if not same:
+            raise ModelError(
+                f"{origin} no longer holds the latents of {name} that the database was made of; "
+                "bring them back, or ingest these under another name"
+            )
+        found.append(replace(same[0], name=name))
+    return dictionary_places(found, [dict(row) for row in rows])
 
 
 def sites_of(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from n2gdb.core.units import UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.models.read_units import with_units
+from n2gdb.ingest.models.read_units import stored_places, with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
-from n2gdb.ingest.sources.formats import read_dictionaries
-from n2gdb.ingest.sources.places import UnitPlaceOf, dictionary_places
+from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.names import source_of
 
@@ -23,11 +22,12 @@ __all__ = ["load_stored_model", "stored_config"]
 def load_stored_model(info: ModelInfo, device: str = "auto", unit: UnitName | None = None) -> SubjectModel:
     """Load the model of a database from where it was, on auto, cpu, cuda or mps.
 
-    Of a ``unit`` that is a latent, the dictionary is read again too. Raises ModelError where the model or the
-    dictionary cannot be loaded, or where its weights or its tokenizer are not those that the database was
+    Of a ``unit`` that is no neuron, its dictionary or site is read too. Raises ModelError where the model or
+    the dictionary cannot be loaded, or where its weights or its tokenizer are not those that the database was
     made of.
     """
-    model = dataclasses.replace(load_model(info.source, device), name=info.name)
+    held = json.loads(info.configuration).get("weights", "float32")
+    model = dataclasses.replace(load_model(info.source, device, weights=held), name=info.name)
     parts = {
         "weights": (model.fingerprint, info.model_fingerprint),
         "tokenizer": (model.tokenizer_fingerprint, info.tokenizer_fingerprint),
@@ -43,16 +43,10 @@ def load_stored_model(info: ModelInfo, device: str = "auto", unit: UnitName | No
 
 
 def _stored_latents(info: ModelInfo, unit: UnitName) -> tuple[UnitPlaceOf, ...]:
-    """Read the dictionary of a latent again."""
+    """The places of the source that a unit is of, which is not an MLP."""
     source = source_of(info, unit)
-    assert source is not None, "the database holds the latent"
-    for read in read_dictionaries(source.origin):
-        if read.fingerprint == source.fingerprint:
-            return dictionary_places([replace(read, name=source.name)], [asdict(source)])
-    raise ModelError(
-        f"{source.origin} no longer holds the latents of {source.name} that the database was made of; "
-        "bring them back, or ingest these under another name"
-    )
+    assert source is not None, "the database holds the unit"
+    return stored_places([asdict(source)])
 
 
 def stored_config(info: ModelInfo) -> N2GConfig:

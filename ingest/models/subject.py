@@ -209,7 +209,7 @@ class SubjectModel:
         asked, row = np.unique(node, return_inverse=True)
         hook = self.trunk.at_nodes(packed, units.layer, asked, site_of(units))
         device = hook.device
-        values = units.of_units(hook[torch.from_numpy(row).to(device)], torch.from_numpy(unit).to(device))
+        values = units.of_units(hook, torch.from_numpy(row).to(device), torch.from_numpy(unit).to(device))
         of_latents: FloatArray = values.cpu().numpy()
         return of_latents
 

@@ -92,7 +92,7 @@ def scan_part(
 def merge_parts(
     corpus: CorpusStore, parts: ScanParts, layer: int, into: LayerScan, config: N2GConfig, key: str
 ) -> None:
-    """Merge a layer's states of all ranges into its top examples; ``key`` is the ``scan_key``."""
+    """Merge a layer's states of all ranges into its top examples; ``key`` is its ``place_key``."""
     if into.is_of(key):
         return
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)

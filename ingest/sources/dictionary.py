@@ -153,14 +153,24 @@ class Dictionary:
         return torch.cat([self._encode(part, _ALL)[:, latents] for part in self._parts(prepared)])
 
     @torch.inference_mode()
-    def gathered(self, hook: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-        """Activation of one latent at each position: (position, d_in), (position,) -> (position,)."""
+    def gathered(self, hook: torch.Tensor, row: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+        """Activation of one latent at a position, for each asked: (position, d_in), (asked,) -> (asked,).
+
+        Where ``needs_all``, a position is encoded once, however many of its latents are asked for.
+        """
         prepared = self._prepared(hook)
-        if self.needs_all:
-            parts = zip(self._parts(prepared), _split(latents, self._rows()), strict=True)
-            return torch.cat([self._encode(x, _ALL).gather(1, at[:, None])[:, 0] for x, at in parts])
-        parts = zip(_split(prepared, _HELD // self.d_in), _split(latents, _HELD // self.d_in), strict=True)
-        return torch.cat([self._encode(x, at, _row_by_row) for x, at in parts])
+        if not self.needs_all:
+            size = _HELD // self.d_in
+            asked = zip(_split(row, size), _split(latents, size), strict=True)
+            return torch.cat([self._encode(prepared[some], at, _row_by_row) for some, at in asked])
+        found = torch.empty(len(row), device=prepared.device)
+        start = 0
+        for part in self._parts(prepared):
+            here = torch.nonzero((row >= start) & (row < start + len(part)))[:, 0]
+            if len(here):
+                found[here] = self._encode(part, _ALL)[row[here] - start, latents[here]]
+            start += len(part)
+        return found
 
     def sparse(self, hook: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Yield what fires, some positions at a time: (fired,) position, latent, value each.

@@ -17,6 +17,7 @@ from n2gdb.ingest.sources.gemma_scope import (
     read_gemma_scope_2,
 )
 from n2gdb.ingest.sources.hub import ADDRESS, fetch
+from n2gdb.ingest.sources.releases import Released, near_release, released
 from n2gdb.ingest.sources.saelens import SAELENS_FILES, read_saelens
 from n2gdb.ingest.sources.sparsify import SPARSIFY_FILES, read_sparsify
 
@@ -59,7 +60,8 @@ def read_dictionaries(spec: str) -> list[Dictionary]:
     """Read the dictionaries that a place holds, in the order of layers; raise ModelError in one line.
 
     ``spec`` is a folder (of one dictionary, or of folders of them), a circuit-tracer layer's file, or a
-    repository on the Hugging Face hub with a folder in it: ``owner/repository/folder@revision``.
+    repository on the Hugging Face hub with a folder in it, ``owner/repository/folder@revision``, or a release
+    as SAELens calls it, with an id: ``gpt2-small-res-jb/blocks.6.hook_resid_pre``.
     ``NAME=`` before it names the source, as in ``res-jb=./gpt2-res``.
     """
     name, place = _parted(spec)
@@ -68,14 +70,31 @@ def read_dictionaries(spec: str) -> list[Dictionary]:
         found = read_layer_file(path, str(path.resolve()))
     elif path.is_dir():
         found = _read_below(path, str(path.resolve()))
-    elif place.startswith((".", "/", "~")) or not (address := ADDRESS.fullmatch(place)):
+    elif place.startswith((".", "/", "~")):
         raise ModelError(f"{place}: there is no such folder")
+    elif (release := released(place)) is not None:
+        found = [_as_released(one, release) for one in _fetched(release.repository, release.folder, None)]
+    elif (address := ADDRESS.fullmatch(place)) and near_release(place) is None:
+        found = _fetched(address[1], (address[2] or "").strip("/"), address[3])
     else:
-        repository, folder, revision = address[1], (address[2] or "").strip("/"), address[3]
-        top, commit = fetch(repository, folder, revision, holds_dictionary)
-        found = _read_below(top / folder, f"{repository}/{folder}".rstrip("/"), commit)
+        near = near_release(place)
+        hint = f"; did you mean SAELens' release {near}?" if near else ""
+        raise ModelError(f"{place}: there is no such folder{hint}")
     named = [replace(one, name=name) for one in found] if name else found
     return sorted(named, key=lambda one: (one.layer, one.name))
+
+
+def _fetched(repository: str, folder: str, revision: str | None) -> list[Dictionary]:
+    top, commit = fetch(repository, folder, revision, holds_dictionary)
+    return _read_below(top / folder, f"{repository}/{folder}".rstrip("/"), commit)
+
+
+def _as_released(found: Dictionary, release: Released) -> Dictionary:
+    """A dictionary with what its release knows of it and its files do not say."""
+    name = release.name or found.name
+    if release.factor is None or found.normalisation != "factor" or found.factor != 1:
+        return replace(found, name=name)
+    return replace(found, name=name, factor=release.factor, fingerprint="")
 
 
 def holds_dictionary(files: frozenset[str]) -> bool:

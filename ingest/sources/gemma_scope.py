@@ -24,12 +24,14 @@ _SITES = {
     "transcoders": ("blocks.{}.ln2.hook_normalized", "transcoder"),
 }
 
-#: By a word of the second release's folders. Its transcoders read what enters the MLP, normalised.
+#: By a word of the second release's folders. Its config.json says that transcoders read what
+#: pre_feedforward_layernorm gives, the norm's weights in it: that is ``mlp.hook_in``. What stands before the
+#: weights is ``ln2.hook_normalized``.
 _SITES_2 = {
     "resid_post": ("blocks.{}.hook_resid_post", "sae"),
     "mlp_out": ("blocks.{}.hook_mlp_out", "sae"),
     "attn_out": ("blocks.{}.attn.hook_z", "sae"),
-    "transcoder": ("blocks.{}.ln2.hook_normalized", "transcoder"),
+    "transcoder": ("blocks.{}.mlp.hook_in", "transcoder"),
 }
 
 _WEIGHTS = ("w_enc", "b_enc", "w_dec", "b_dec", "threshold")

@@ -137,11 +137,11 @@ class UnitPlaceOf:
         here = hook[..., self.first : self.first + self.count]
         return torch.cat([here, -here], dim=-1) if NEGATIVE in self.sides else here
 
-    def of_units(self, hook: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
-        """Activation of one unit at each position: (position, d), (position,) -> (position,)."""
+    def of_units(self, hook: torch.Tensor, row: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+        """Activation of one unit at a position, for each asked: (position, d), (asked,) both -> (asked,)."""
         if self.dictionary is not None:
-            return self.dictionary.gathered(hook, unit + self.first)
-        found = hook.gather(1, (unit % self.count + self.first)[:, None])[:, 0]
+            return self.dictionary.gathered(hook, row, unit + self.first)
+        found = hook[row, unit % self.count + self.first]
         return torch.where(unit < self.count, found, -found)
 
     def row(self, architecture: str, fingerprint: str) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from n2gdb.errors import ModelError
-from n2gdb.ingest.sources.dictionary import Dictionary, GatedWeights
+from n2gdb.ingest.sources.dictionary import Dictionary, GatedWeights, layer_of
 from n2gdb.ingest.sources.files import number, read_json, read_tensors, source_name, taken
 
 __all__ = ["SAELENS_FILES", "read_saelens"]
@@ -58,6 +58,9 @@ def read_saelens(folder: Path, origin: str, revision: str = "") -> list[Dictiona
     hook = said.get("hook_name")
     if not isinstance(hook, str):
         raise ModelError(f"{path} does not name its hook point: metadata.hook_name")
+    if str(said.get("hf_hook_name") or "").endswith("pre_feedforward_layernorm.output"):
+        # SAELens calls it hook_mlp_in, which lies before the norm.
+        hook = f"blocks.{layer_of(hook)}.mlp.hook_in"
     if said.get("hook_head_index") is not None:
         raise ModelError(f"{origin}: dictionaries of one attention head cannot be read")
     weights_path = folder / "sae_weights.safetensors"

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from n2gdb.core.progress import Report
-from n2gdb.errors import IngestError, StorageError
+from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.inference.memory import layer_groups, window_batch
+from n2gdb.ingest.inference.memory import place_groups, window_batch
 from n2gdb.ingest.models.subject import DEMO, SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, scan_key
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
 from n2gdb.ingest.scan.parts import ScanParts
 from n2gdb.ingest.workers.ray_tasks import (
     Job,
@@ -47,15 +47,12 @@ def cluster_crew(
     heldout: CorpusStore | None = None,
 ) -> Iterator[ClusterCrew]:
     """Gather the workers of the connected cluster, and end them when the work is over."""
-    if model.latents:
-        raise IngestError("latents are not ingested on a cluster: leave --ray or --sae out")
     path = run.path.resolve()
     workers = Workers(device)
     job = Job(
         model=model.source,
         fingerprint=model.fingerprint,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
-        scan_key=scan_key(model, config),
         device=workers.device,
         threads=CPUS,
         corpus=replace(corpus, path=path / corpus.path.name),
@@ -66,9 +63,14 @@ def cluster_crew(
         sides=model.sides,
         weights=model.weights,
         heldout=heldout and replace(heldout, path=path / heldout.path.name),
+        sources=tuple(
+            tuple(part.row(model.activation_function, model.fingerprint).items())
+            for part in model.latents
+            if not part.first
+        ),
     )
     try:
-        yield ClusterCrew(workers, job, model.at(0).n_units)
+        yield ClusterCrew(workers, job, model)
     finally:
         workers.close()
 
@@ -76,14 +78,14 @@ def cluster_crew(
 class ClusterCrew:
     """Scans and learns on workers. See Crew."""
 
-    def __init__(self, workers: Workers, job: Job, units: int) -> None:
-        self._workers, self._job, self._units = workers, job, units
+    def __init__(self, workers: Workers, job: Job, model: SubjectModel) -> None:
+        self._workers, self._job, self._model = workers, job, model
         self._shared = workers.share(job)
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
         """See Crew."""
         files = {layer: layer_scan(self._job.run.path, layer) for layer in sorted(layers)}
-        missing = {layer: file for layer, file in files.items() if not file.is_of(self._job.scan_key)}
+        missing = {layer: file for layer, file in files.items() if not file.is_of(self._key(layer))}
         if missing:
             self._scan(missing, report)
         if self._job.config.refine_rounds or self._job.heldout:
@@ -116,7 +118,9 @@ class ClusterCrew:
         ):
             done += (span[1] - span[0]) * len(group)
             report("scan", done * corpus.width // len(missing), total)
-        merging = self._workers.each(merge_layer, missing.items(), lambda item: (self._shared, parts, *item))
+        merging = self._workers.each(
+            merge_layer, missing.items(), lambda item: (self._shared, parts, *item, self._key(item[0]))
+        )
         for merged, _ in enumerate(merging, 1):
             report("merge scan", merged, len(missing))
         parts.remove()
@@ -135,7 +139,10 @@ class ClusterCrew:
         most = _WORKER_BYTES if job.max_memory is None else job.max_memory
         corpus = job.corpus
         positions = corpus.n_windows * corpus.width
-        return layer_groups(layers, self._units, corpus.width, job.config, job.device, most, positions)
+        return place_groups(self._model, layers, corpus.width, job.config, job.device, most, positions)
+
+    def _key(self, layer: int) -> str:
+        return place_key(self._model, self._job.config, layer)
 
 
 def _place(name: str) -> str:

@@ -14,7 +14,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
-from n2gdb.ingest.models.read_units import with_units
+from n2gdb.ingest.models.read_units import stored_places, with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.scan.layer_file import LayerScan
@@ -33,7 +33,6 @@ class Job:
     model: str
     fingerprint: str
     tokenizer_fingerprint: str
-    scan_key: str
     device: str
     threads: int
     """Threads that a worker's torch may use."""
@@ -45,6 +44,8 @@ class Job:
     sides: str = "+"
     weights: str = "float32"
     heldout: CorpusStore | None = None
+    sources: tuple[tuple[tuple[str, object], ...], ...] = ()
+    """Rows of ``schema.SOURCES``: the dictionaries and other sites that are read too."""
     code_version: str = __version__
 
 
@@ -53,9 +54,9 @@ def scan_range(job: Job, parts: ScanParts, span: tuple[int, int], layers: tuple[
     scan_part(_model(job), job.corpus, parts, span, layers, job.config)
 
 
-def merge_layer(job: Job, parts: ScanParts, layer: int, into: LayerScan) -> None:
-    """Merge what the ranges gave for a layer; needs no model."""
-    merge_parts(job.corpus, parts, layer, into, job.config, job.scan_key)
+def merge_layer(job: Job, parts: ScanParts, layer: int, into: LayerScan, key: str) -> None:
+    """Merge what the ranges gave for a layer, whose ``place_key`` is given; needs no model."""
+    merge_parts(job.corpus, parts, layer, into, job.config, key)
 
 
 def find_firings_of(job: Job, layers: tuple[int, ...]) -> None:
@@ -81,12 +82,10 @@ def _model(job: Job) -> SubjectModel:
         )
     if job.device == "cpu":
         torch.set_num_threads(job.threads)
-    model = with_units(
-        load_model(job.model, job.device, job.config.precision, weights=job.weights), job.sides
-    )
+    model = load_model(job.model, job.device, job.config.precision, weights=job.weights)
     if (model.fingerprint, model.tokenizer_fingerprint) != (job.fingerprint, job.tokenizer_fingerprint):
         raise ModelError(f"{job.model} is another model on {here}: put the same weights and tokenizer there")
-    return model
+    return with_units(model, job.sides, stored_places([dict(row) for row in job.sources]))
 
 
 @lru_cache(maxsize=1)

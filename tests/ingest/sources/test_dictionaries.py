@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from n2gdb.errors import ModelError
-from n2gdb.ingest.sources.dictionary import layer_of
+from n2gdb.ingest.sources.dictionary import Dictionary, layer_of
 from n2gdb.ingest.sources.formats import FORMATS, read_dictionaries
 from tests.ingest.sources.dictionary_world import NAMES, READ, draw, edited, extracted, one
 
-DEMO_SAE = Path(__file__).parents[2] / "shared" / "demo-sae"
+DEMO_SAE = Path(__file__).parents[4] / "shared" / "demo-sae"
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +56,10 @@ def test_every_way_to_encode_agrees(written: Path, name: str) -> None:
     whole = dictionary.encode(given)
     some = torch.tensor([5, 0, 27, 5])
     torch.testing.assert_close(dictionary.encode_columns(given, some), whole[:, some], rtol=1e-5, atol=1e-5)
-    latent = torch.arange(len(given)) % dictionary.d_sae
-    wanted = whole[torch.arange(len(given)), latent]
-    torch.testing.assert_close(dictionary.gathered(given, latent), wanted, rtol=1e-5, atol=1e-5)
+    row = torch.arange(3 * len(given)).flip(0) % len(given)  # each position several times, in any order
+    latent = torch.arange(len(row)) % dictionary.d_sae
+    wanted = whole[row, latent]
+    torch.testing.assert_close(dictionary.gathered(given, row, latent), wanted, rtol=1e-5, atol=1e-5)
     rebuilt = torch.zeros_like(whole)
     for position, fired, value in dictionary.sparse(given):
         rebuilt[position, fired] = value
@@ -220,6 +221,19 @@ def test_reads_gemma_scope(tmp_path: Path, repository: str, hook: str, kind: str
     torch.testing.assert_close(found.encode(given), gemma_activations(given))
 
 
+@pytest.mark.parametrize("by", ["path", "config"])
+def test_transcoders_of_gemma_scope_2_read_what_enters_the_mlp(tmp_path: Path, by: str) -> None:
+    site = "transcoder" if by == "path" else "x"
+    folder = tmp_path / "gemma-scope-2-1b-pt" / site / "layer_7_width_16k_l0_medium"
+    folder.mkdir(parents=True)
+    save_file(GEMMA, folder / "params.safetensors")
+    config = {"architecture": "jump_relu", "model_name": "gemma-v3-1b-pt"}
+    config["hf_hook_point_in"] = "model.layers.7.pre_feedforward_layernorm.output"
+    (folder / "config.json").write_text(json.dumps(config))
+    found = one(folder)
+    assert (found.hook, found.kind) == ("blocks.7.mlp.hook_in", "transcoder")
+
+
 def test_reads_gemma_scope_2(tmp_path: Path) -> None:
     folder = tmp_path / "gemma-scope-2-1b-pt" / "resid_post" / "layer_7_width_16k_l0_medium"
     folder.mkdir(parents=True)
@@ -332,6 +346,24 @@ def test_every_format_has_a_name_of_its_own() -> None:
 def test_hooks_outside_of_layers_are_refused(hook: str) -> None:
     with pytest.raises(ModelError, match="hook point of a layer"):
         layer_of(hook)
+
+
+def test_a_topk_dictionary_encodes_a_position_once(monkeypatch: pytest.MonkeyPatch, written: Path) -> None:
+    name = next(name for name in READ if one(written / name).needs_all)
+    dictionary = one(written / name)
+    given = torch.from_numpy(np.load(written / name / "input.npy"))
+    whole, encoded = dictionary.encode(given), list[int]()
+    real = Dictionary._encode
+
+    def counting(self: Dictionary, x: torch.Tensor, *others: Any) -> torch.Tensor:
+        encoded.append(len(x))
+        return real(self, x, *others)
+
+    monkeypatch.setattr(Dictionary, "_encode", counting)
+    latent = torch.arange(dictionary.d_sae)
+    found = dictionary.gathered(given, torch.zeros_like(latent), latent)
+    torch.testing.assert_close(found, whole[0], rtol=1e-5, atol=1e-5)
+    assert sum(encoded) == len(given)  # not once for each latent that is asked for
 
 
 def test_a_dictionary_moves_between_devices(written: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from n2gdb.errors import ModelError
+from n2gdb.ingest.sources import releases
 from n2gdb.ingest.sources.formats import holds_dictionary
 from n2gdb.ingest.sources.hub import ADDRESS, fetch, wanted_files
+from n2gdb.ingest.sources.releases import released
 from tests.ingest.sources.dictionary_world import edited, extracted, one
 
 
@@ -91,3 +93,70 @@ def test_a_hub_out_of_reach_is_said_in_one_line(hub: Callable[[Path | None], Hub
     with pytest.raises(ModelError, match=r"cannot be reached.*a local folder works too") as caught:
         fetch("x/y", "", None, holds_dictionary)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "repository", "folder", "name"),
+    [
+        (
+            "gpt2-small-res-jb/blocks.6.hook_resid_pre",
+            "jbloom/GPT2-Small-SAEs-Reformatted",
+            "blocks.6.hook_resid_pre",
+            "res-jb",
+        ),
+        (
+            "gemma-scope-2b-pt-res-canonical/layer_0/width_16k/canonical",
+            "google/gemma-scope-2b-pt-res",
+            "layer_0/width_16k/average_l0_105",
+            "",
+        ),
+        (
+            "gemma-scope-2-4b-pt-res/layer_17_width_16k_l0_big",
+            "google/gemma-scope-2-4b-pt",
+            "resid_post/layer_17_width_16k_l0_big",
+            "",
+        ),
+        ("gpt2-small-res-jb", "jbloom/GPT2-Small-SAEs-Reformatted", "", "res-jb"),
+    ],
+)
+def test_names_of_saelens_stand_for_folders_on_the_hub(
+    place: str, repository: str, folder: str, name: str
+) -> None:
+    found = released(place)
+    assert found is not None
+    assert (found.repository, found.folder, found.name) == (repository, folder, name)
+
+
+def test_what_is_no_release_is_none_and_what_cannot_be_read_is_said() -> None:
+    assert released("google/gemma-scope-2b-pt-res/layer_20") is None
+    with pytest.raises(ModelError, match="in the format llama_scope, which n2gdb does not read"):
+        released("llama_scope_lxr_8x/l0r_8x")
+    with pytest.raises(ModelError, match="did you mean SAELens' release gpt2-small-res-jb"):
+        one("gpt2-small-res-jp/blocks.6.hook_resid_pre")
+
+
+def test_a_release_is_read_by_its_name(
+    written: Path, tmp_path: Path, hub: Callable[[Path | None], Hub]
+) -> None:
+    edited(written / "standard-none-b_dec", tmp_path / "blocks.2.hook_resid_pre")
+    made = hub(tmp_path)
+    found = one("gpt2-small-res-jb/blocks.2.hook_resid_pre")
+    assert made.asked == [
+        ["blocks.2.hook_resid_pre/cfg.json", "blocks.2.hook_resid_pre/sae_weights.safetensors"]
+    ]
+    assert (found.name, found.centred) == ("res-jb", True)
+    assert found.origin == "jbloom/GPT2-Small-SAEs-Reformatted/blocks.2.hook_resid_pre"
+    assert one("mine=gpt2-small-res-jb/blocks.2.hook_resid_pre").name == "mine"
+    hub(None)
+    with pytest.raises(ModelError, match=r"GPT2-Small-SAEs-Reformatted: .* cannot be reached"):
+        one("gpt2-small-res-jb/blocks.2.hook_resid_pre")
+
+
+def test_a_release_knows_the_factor_that_its_files_leave_out() -> None:
+    known = {
+        place: each.others[place][1]
+        for each in releases._releases().values()
+        for place in each.others
+        if each.others[place][1] is not None
+    }
+    assert known and all(factor and factor > 0 for factor in known.values())

@@ -11,8 +11,10 @@ import torch
 
 import n2gdb
 from n2gdb.core.progress import silent
+from n2gdb.core.units import UnitName
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import Selection
+from n2gdb.ingest.models.stored import load_stored_model
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.sources.dictionary import Dictionary
@@ -51,6 +53,20 @@ def test_other_sites_are_ingested_on_both_sides(tmp_path: Path, corpus: Source, 
                 assert len(unit.graph) or unit.state == "dead"
             assert database.count(f"units WHERE source = '{name}' AND side = '-'") == 2
         assert [hit.neuron for hit in database.query("units WHERE kind = 'attention' AND index = 3")]
+
+
+def test_a_unit_of_another_site_is_run_again(tmp_path: Path, corpus: Source) -> None:
+    model = write_gated(tmp_path / "llama", "llama")
+    path = tmp_path / "x.n2gdb"
+    chosen = Selection(layers=(2,), sites=("mlp_out",), latents=(0, 4))
+    ingest(model, corpus, path, CONFIG, chosen, silent, 512)
+    with n2gdb.open(path) as database:
+        name = UnitName("L2F4-@mlp_out")
+        again = load_stored_model(database.model(), "cpu", name)
+        place, unit = again.unit_of(name)
+        example = database.neuron(name).examples[0]
+        found = again.activations(torch.tensor([example.tokens]), place)[0, example.pivot, unit]
+        assert float(found) == pytest.approx(example.activation, rel=1e-3)
 
 
 def test_sites_stand_beside_neurons_and_one_side_can_be_asked_for(tmp_path: Path, corpus: Source) -> None:

@@ -77,22 +77,27 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 
 def write_sae(
-    folder: Path, hook: str, architecture: str = "standard", latents: int = 20, seed: int = 0
+    folder: Path,
+    hook: str,
+    architecture: str = "standard",
+    latents: int = 20,
+    seed: int = 0,
+    width: int = WIDTH,
 ) -> Path:
     """Write random latents on a tiny model as SAELens does."""
     folder.mkdir(parents=True)
     random = torch.Generator().manual_seed(seed)
     weights = {
-        "W_enc": torch.randn((WIDTH, latents), generator=random),
+        "W_enc": torch.randn((width, latents), generator=random),
         "b_enc": torch.randn(latents, generator=random) / 4,
-        "W_dec": torch.randn((latents, WIDTH), generator=random),
-        "b_dec": torch.randn(WIDTH, generator=random) / 4,
+        "W_dec": torch.randn((latents, width), generator=random),
+        "b_dec": torch.randn(width, generator=random) / 4,
         "threshold": torch.rand(latents, generator=random),
     }
     save_file(weights, folder / "sae_weights.safetensors")
     config = {
         "architecture": architecture,
-        "d_in": WIDTH,
+        "d_in": width,
         "d_sae": latents,
         "k": 3,
         "apply_b_dec_to_input": True,

@@ -22,13 +22,14 @@ from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.pipeline import Source, ingest
-from n2gdb.ingest.scan.layer_file import scan_key
+from n2gdb.ingest.sources.formats import read_dictionaries
 from n2gdb.ingest.workers import ray_workers as workers_module
 from n2gdb.ingest.workers.ray_cluster import RayCluster, require_ray
 from n2gdb.ingest.workers.ray_tasks import Job, learn_shard
 from n2gdb.ingest.workers.ray_workers import Workers
 from n2gdb.ingest.workers.work import Piece
 from n2gdb.storage.shards import RunFolder, run_folders
+from tests.ingest.sources.test_unit_sources import write_sae
 from tests.support.demo import assert_same, demo_model
 
 ROOT = Path(__file__).parents[3]
@@ -96,6 +97,25 @@ def test_workers_that_are_killed_change_nothing(cluster: RayCluster, tmp_path: P
     assert not [path for path in (other.path / "scan").iterdir() if path.name.startswith("parts")]
 
 
+def test_latents_and_sites_are_the_same_on_a_cluster(cluster: RayCluster, tmp_path: Path) -> None:
+    write_sae(tmp_path / "drawn", "blocks.1.hook_resid_post", latents=30, width=demo_model().d_model)
+    read = read_dictionaries(str(tmp_path / "drawn"))
+    chosen = Selection(layers=(1,), sites=("attn_out",), latents=tuple(range(12)))
+    config = replace(CONFIG, dense=2.0, tokens=20_000)
+    source, alone, many = Source(default_corpus("demo")), tmp_path / "alone.n2gdb", tmp_path / "many.n2gdb"
+    for path, on in ((alone, None), (many, cluster)):
+        ingest(
+            *(demo_model(), source, path, config, chosen, silent, 1024),
+            shard_neurons=8,
+            cluster=on,
+            dictionaries=read,
+        )
+    with n2gdb.open(many) as database:
+        assert database.count("latents") == 12
+        assert database.count("units WHERE source = 'attn_out'") == 24
+    assert_same(*(next(iter(run_folders(path))) for path in (alone, many)))
+
+
 @pytest.mark.parametrize(
     ("other", "kind", "message"),
     [
@@ -114,7 +134,6 @@ def test_a_worker_that_is_not_fit_says_so(
         model="demo",
         fingerprint=model.fingerprint,
         tokenizer_fingerprint=model.tokenizer_fingerprint,
-        scan_key=scan_key(model, CONFIG),
         device="cpu",
         threads=1,
         corpus=corpus,
