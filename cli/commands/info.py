@@ -22,7 +22,10 @@ def info(
     db: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare the file with the checksum taken when it was built.")
+        bool,
+        typer.Option(
+            "--verify", help="Read the whole file and compare it with the checksum taken when it was built."
+        ),
     ] = False,
 ) -> None:
     """Say what a database holds: models, corpus, and figures of the neurons by layer.
@@ -47,7 +50,7 @@ def _print_summary(inventory: Inventory, verified: bool) -> None:
     size = f"{inventory.size / 1e6:.1f} MB"
     say(f"{inventory.path}: {size}, schema version {inventory.schema_version}")
     if verified:
-        say("verified: the file is as it was built")
+        say("verified: every byte of the file is as it was built")
 
 
 def _print_model(inventory: Inventory, model: ModelInfo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import threading
 from collections.abc import Awaitable, Callable
@@ -27,6 +28,7 @@ from n2gdb.explorer.notes import Notes
 from n2gdb.explorer.plain import exact, plain_error
 from n2gdb.explorer.routes import ANSWERS, PICTURES, QUESTIONS, Draw, Find, own_answers
 from n2gdb.explorer.truth import ModelRunner
+from n2gdb.explorer.turns import Turns
 from n2gdb.version import __version__
 
 __all__ = ["make_app"]
@@ -37,15 +39,12 @@ _PAGES = (
 )
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-#: Threads that answer at once: a request beyond them waits for its turn. Questions have their own, as slow
-#: ones would keep every page waiting.
-_THREADS, _QUESTIONS = 4, 12
+#: Requests that are answered at once: others wait for their turn. Questions have their own, as slow ones
+#: would keep every page waiting; the engine takes several cores for each.
+_PAGES_AT_ONCE, _QUESTIONS_AT_ONCE = 4, max(2, (os.cpu_count() or 1) // 4)
 
 #: Answers of each kind that are kept.
 _KEPT = 1000
-
-#: Seconds beyond a request's limit after which it is given up.
-_PATIENCE = 1.0
 
 #: Seconds for the model, which may have to be loaded first.
 _MODEL_TIMEOUT = 300.0
@@ -77,8 +76,8 @@ class _Served:
 
     database: Database
     timeout: float
-    threads: anyio.CapacityLimiter
-    questions: anyio.CapacityLimiter
+    pages: Turns
+    questions: Turns
     etag: str
     """Of the database file: a picture of it stays right as long as this does."""
     server: str
@@ -107,8 +106,8 @@ def make_app(
     served = _Served(
         database,
         timeout,
-        anyio.CapacityLimiter(_THREADS),
-        anyio.CapacityLimiter(_QUESTIONS),
+        Turns(_PAGES_AT_ONCE),
+        Turns(_QUESTIONS_AT_ONCE),
         f'"{etag}"',
         f"{etag}.{secrets.token_hex(4)}",
         secrets.token_urlsafe(24),
@@ -215,12 +214,12 @@ def _json(served: _Served, path: str, find: Find, *, kept: bool) -> Callable[[Re
             return json.dumps(exact(plain), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
     look_up = lru_cache(maxsize=_KEPT)(found) if kept else found
-    limiter = served.questions if path in QUESTIONS else served.threads
+    turns = served.questions if path in QUESTIONS else served.pages
 
     async def answer(request: Request) -> Response:
         asked = Asked.of(request)
         return await _answered(
-            request, limiter, limit, lambda: encoded(request, look_up(asked), "application/json")
+            request, turns, limit, lambda: encoded(request, look_up(asked), "application/json")
         )
 
     return answer
@@ -238,7 +237,7 @@ def _alive(served: _Served) -> Callable[[Request], Awaitable[Response]]:
         return Response(json.dumps(told), media_type="application/json")
 
     async def answer(request: Request) -> Response:
-        return await _answered(request, served.threads, served.timeout, said)
+        return await _answered(request, served.pages, served.timeout, said)
 
     return answer
 
@@ -269,7 +268,7 @@ def _changed(served: _Served) -> Callable[[Request], Awaitable[Response]]:
                 request, json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace"), "application/json"
             )
 
-        return await _answered(request, served.threads, served.timeout, change)
+        return await _answered(request, served.pages, served.timeout, change)
 
     return answer
 
@@ -289,7 +288,7 @@ def _picture(served: _Served, draw: Draw) -> Callable[[Request], Awaitable[Respo
         asked = Asked.of(request)
         return await _answered(
             request,
-            served.threads,
+            served.pages,
             served.timeout,
             lambda: encoded(request, look_up(asked), "image/svg+xml", **headers),
         )
@@ -297,19 +296,21 @@ def _picture(served: _Served, draw: Draw) -> Callable[[Request], Awaitable[Respo
     return answer
 
 
-async def _answered(
-    request: Request, limiter: anyio.CapacityLimiter, limit: float, work: Callable[[], Response]
-) -> Response:
+async def _answered(request: Request, turns: Turns, limit: float, work: Callable[[], Response]) -> Response:
     """Answer in a thread, which stops where whoever asked has gone, or the time is over."""
     cancelled = threading.Event()
     answer: list[Response | Exception] = []
 
-    def run() -> None:
+    def run(seconds: float) -> bool:
         with cancelled_by(cancelled):
             try:
-                answer.append(_told(work))
-            except Exception as error:  # raised again below, outside the group of tasks
+                with within(seconds):
+                    answer.append(work())
+            except Exception as error:  # told below, outside the group of tasks
+                if seconds < limit and isinstance(error, QueryTimeoutError):
+                    return False
                 answer.append(error)
+        return True
 
     async def watch(scope: anyio.CancelScope) -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -317,35 +318,33 @@ async def _answered(
         scope.cancel()
 
     try:
-        with anyio.fail_after(limit + _PATIENCE):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(watch, tasks.cancel_scope)
-                await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=limiter)
-                tasks.cancel_scope.cancel()
-    except TimeoutError:
-        return _refusal(QueryTimeoutError("the server took too long: narrow the question, or ask again"), 503)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch, tasks.cancel_scope)
+            try:
+                await turns.take(run, limit)
+            except QueryTimeoutError as error:
+                answer.append(error)
+            tasks.cancel_scope.cancel()
     finally:
         cancelled.set()
     if not answer:
         return Response(status_code=_GIVEN_UP)
-    (found,) = answer
-    if isinstance(found, Exception):
-        raise found
-    return found
+    found = answer[0]
+    return found if isinstance(found, Response) else _told(found)
 
 
-def _told(work: Callable[[], Response]) -> Response:
-    """Do the work; what is refused on purpose is an answer, too."""
-    try:
-        return work()
-    except QueryCancelledError as error:
-        return _refusal(error, _GIVEN_UP)
-    except QueryTimeoutError as error:
-        return _refusal(error, 503)
-    except UnknownNameError as error:
-        return _refusal(error, 404)
-    except N2gdbError as error:
-        return _refusal(error, 400)
+def _told(error: Exception) -> Response:
+    """Answer with what is refused on purpose; raise what is a fault of the server's own."""
+    match error:
+        case QueryCancelledError():
+            return _refusal(error, _GIVEN_UP)
+        case QueryTimeoutError():
+            return _refusal(error, 503)
+        case UnknownNameError():
+            return _refusal(error, 404)
+        case N2gdbError():
+            return _refusal(error, 400)
+    raise error
 
 
 async def _missing(request: Request, error: Exception) -> Response:
