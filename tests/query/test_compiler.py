@@ -29,6 +29,7 @@ from n2gdb.query.semantics.normal_form import lower
 from n2gdb.storage.columns import STORED_COLUMNS
 from n2gdb.storage.parameters import Parameters
 from tests.oracle.random.queries import queries
+from tests.support.fast import examples
 from tests.support.few_words import few_words
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "compiler").glob("*.txt"))
@@ -70,7 +71,7 @@ def placeholders(cypher: str) -> set[str]:
     return set(re.findall(r"\$(\w+)", cypher))
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
     settled = settle(query, few_words())
