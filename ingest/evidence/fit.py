@@ -82,7 +82,7 @@ def learn_evidence(
     config: EvidenceConfig,
     classes: Sequence[Int64Array] = (),
 ) -> list[UnitEvidence | None]:
-    """Learn the evidence of some units from their rows; None where the unit's graph does better by itself."""
+    """Learn the evidence of some units from their rows; None if the unit's graph does better by itself."""
     batch = _lay(text, rows, windows, threshold, config, classes)
     blocks, total = fit(batch.rows, batch.blocks, config.sweeps)
     whole = batch.rows

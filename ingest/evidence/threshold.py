@@ -40,7 +40,7 @@ class Trial:
         """The log odds of the best F1 on the corpus plus so much times that on top windows.
 
         odds (row,) come of weights that have not seen the row; ``matches`` (row,) is where the graph fires.
-        None where the graph's own figures, on text that it has not seen, are better.
+        None if the graph's own figures, on text that it has not seen, are better.
         """
         base, factor, power = worth
         unseen = bool((self.fires & self.other).any())

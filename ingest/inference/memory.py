@@ -56,7 +56,7 @@ def layer_groups(
 ) -> list[tuple[int, ...]]:
     """Part layers into groups whose scan takes no more than ``most`` bytes on a kind of device.
 
-    Raises IngestError where one layer takes more.
+    Raises IngestError if one layer takes more.
     """
     kept = config.top_k * config.candidates * (width + 3)
     under_way = _UNDER_WAY * window_batch(device, width) * width

@@ -23,7 +23,7 @@ __all__ = ["load_stored_model", "stored_config"]
 def load_stored_model(info: ModelInfo, device: str = "auto", unit: UnitName | None = None) -> SubjectModel:
     """Load the model of a database from where it was, on auto, cpu, cuda or mps.
 
-    Of a ``unit`` that is a latent, the dictionary is read again too. Raises ModelError where the model or the
+    Of a ``unit`` that is a latent, the dictionary is read again too. Raises ModelError if the model or the
     dictionary cannot be loaded, or where its weights or its tokenizer are not those that the database was
     made of.
     """

@@ -146,7 +146,7 @@ class Trunk:
 
     @torch.inference_mode()
     def at_nodes(self, packed: Packed, layer: int, asked: IndexArray, site: str = NEURONS) -> torch.Tensor:
-        """Activations of a layer's neurons at some nodes, in rising order: (asked,) -> (asked, d_mlp).
+        """Activations of a layer's neurons at some nodes, in ascending order: (asked,) -> (asked, d_mlp).
 
         Or what the model computes at another of SITES: (asked, d).
         """

@@ -126,9 +126,9 @@ def save_arrays(path: Path, **arrays: npt.NDArray[Any]) -> None:
 
 
 def load_arrays(path: Path, names: tuple[str, ...]) -> Arrays | None:
-    """Read what ``save_arrays`` wrote; None where there is nothing, or not what was written.
+    """Read what ``save_arrays`` wrote; None if there is nothing, or not what was written.
 
-    Each array is compared with its checksum. All of ``names`` must be there. Raises StorageError where the
+    Each array is compared with its checksum. All of ``names`` must be there. Raises StorageError if the
     disk refuses.
     """
     try:

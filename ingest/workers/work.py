@@ -101,7 +101,7 @@ class Bench:
 
 
 def pieces_of(pending: Sequence[tuple[int, int]], size: int) -> list[Piece]:
-    """Part units, (place, number there) in rising order, into pieces of at most ``size``."""
+    """Part units, (place, number there) in ascending order, into pieces of at most ``size``."""
     pieces = []
     for place, here in groupby(pending, key=lambda unit: unit[0]):
         units = [unit for _, unit in here]
@@ -156,7 +156,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
 def _density(model: SubjectModel, begun: Begun) -> FloatArray | None:
     """Share of random text on which each unit of a piece fires, a latent wherever it is above zero: (unit,).
 
-    None where there is no random text.
+    None if there is no random text.
     """
     random, units = begun.random, begun.block.neuron
     if random is None:

@@ -67,7 +67,7 @@ def _lies_ahead(seconds: object) -> bool:
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError after it."""
+    """Return the seconds until the deadline, None if there is none; raise QueryTimeoutError after it."""
     deadline = _DEADLINE.get()
     if deadline is None:
         return None

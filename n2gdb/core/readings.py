@@ -46,7 +46,7 @@ class Example:
     trace: tuple[float, ...]
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
-        """Return what JSON can hold; ``texts`` are of its tokens."""
+        """Return plain values for JSON; ``texts`` are of its tokens."""
         return {
             "rank": self.rank,
             "activation": self.activation,
@@ -63,9 +63,9 @@ class Example:
 class ReadToken:
     """One token of a text, counted from 0; activations are normalised, 1 being the neuron's largest.
 
-    ``predicted`` is the graph's, 0 where no pattern matches; ``pattern`` is the one that does, in text order
+    ``predicted`` is the graph's, 0 if no pattern matches; ``pattern`` is the one that does, in text order
     (``·on · _ · ·other``), and ``at`` the positions of the tokens that it names, its own the last. ``true``
-    is the neuron's own activation, None where it is not known.
+    is the neuron's own activation, None if it is not known.
 
     >>> token = neuron.read(" on an other").tokens[2]
     >>> token.predicted, token.pattern, token.at

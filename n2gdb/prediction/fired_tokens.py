@@ -21,7 +21,7 @@ _LISTED = 300  # neurons up to which the engine's linear search in a list is no 
 
 @dataclass(frozen=True, slots=True)
 class FiredNeuron:
-    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged.
+    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None if not judged.
 
     >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
     >>> str(fired.neuron), fired.activation

@@ -94,7 +94,7 @@ def firing_statements(
 
     Each gives ``neuron``, ``pre``, ``parent``, ``activating`` and ``token`` (both Token.id), ``depth``, and
     ``mark``, the activation of the pattern that ends there or null, and ``least``, the smallest importance
-    from there up to the root, or null. Raises IndexError as ``read_firings``.
+    from there up to the root, or null. Raises IndexError like ``read_firings``.
     """
     wanted = _checked(tokens, positions)
     if not wanted:
@@ -116,7 +116,7 @@ def firing_statements(
 
 
 def _checked(tokens: Sequence[int], positions: Sequence[int] | None) -> list[int]:
-    """Return the positions asked for, once each, in rising order."""
+    """Return the positions asked for, once each, in ascending order."""
     if positions is None:
         return list(range(len(tokens)))
     for position in positions:

@@ -36,7 +36,7 @@ class SimilarNeuron(OfNeuron):
     size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "neuron": str(self.neuron),
             "model": self.model,
@@ -63,7 +63,7 @@ class NeuronPair:
     size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "first": str(self.first),
             "first_model": self.first_model,

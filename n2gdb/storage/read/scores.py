@@ -40,7 +40,7 @@ class LayerScores:
     base_rate: float | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
