@@ -30,7 +30,7 @@ def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _asked(ctx: typer.Context, ask: Callable[[Rows], list[str]]) -> list[str]:
-    """Ask the database that the command line names so far; offer nothing where it cannot be read."""
+    """Ask the database that the command line names so far; offer nothing if it cannot be read."""
     from n2gdb.database import default_path
     from n2gdb.errors import N2gdbError
     from n2gdb.storage.connection import Connection

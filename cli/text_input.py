@@ -25,7 +25,7 @@ TextFileOption = Annotated[
 def given_text(words: list[str] | None, file: Path | None) -> str:
     """Return the text that was given, exactly as it stands in its file, line ends and all.
 
-    Raises typer.BadParameter where there is none or two, where it is not in quotes, and where the file
+    Raises typer.BadParameter if there is none or two, where it is not in quotes, and where the file
     cannot be read as UTF-8.
     """
     if words and file is not None:

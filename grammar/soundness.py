@@ -68,7 +68,7 @@ _DEEPEST = 20  # arithmetic within each other
 
 
 def is_sound(tree: Query | TokenQuery) -> bool:
-    """Tell whether the text of a tree, parsed, is an equal tree."""
+    """Return whether the text of a tree, parsed, is an equal tree."""
     try:
         check(tree)
     except (MeaningError, TypeError, AttributeError, KeyError):
@@ -104,7 +104,7 @@ def _checks(query: Query) -> Iterator[bool]:
 
 
 def _is_formula(formula: Any, leaves: dict[type, Any]) -> bool:
-    """Tell whether a formula is as the parser builds it, which never puts an AND right into an AND."""
+    """Return whether a formula is as the parser builds it, which never puts an AND right into an AND."""
     match formula:
         case And(operands) | Or(operands):
             return (
@@ -123,7 +123,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_text(text: object) -> bool:
-    """Tell whether something is a text that can be encoded."""
+    """Return whether something is a text that can be encoded."""
     return type(text) is str and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
@@ -188,7 +188,7 @@ def _is_test(test: object) -> bool:
 
 
 def _is_matching(clause: Matching) -> bool:
-    """Tell whether a clause is sound; one that says what the neuron writes has rules that its text knows."""
+    """Whether a clause is sound; one that says what the neuron writes has rules that its text knows."""
     return clause.written == () and _is_pattern(clause.pattern)
 
 

@@ -22,7 +22,7 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
     The file is replaced as a whole at the end: whatever happens before leaves it as it was. Returns of how
     many neurons effects were added; 0 where all were there.
 
-    Raises DatabaseNotFoundError, StorageError where a shard is missing or damaged, and ModelError where the
+    Raises DatabaseNotFoundError, StorageError if a shard is missing or damaged, and ModelError where the
     database holds no neurons of this model, or where what they write is not known.
     """
     if not database.is_file():

@@ -375,7 +375,7 @@ def _model_row(model: SubjectModel, source: Source, corpus: CorpusStore, config:
 
 
 def _require_same_model(model: SubjectModel, database: Path) -> None:
-    """Raise ModelError where the database holds another model, from another place, by the same name."""
+    """Raise ModelError if the database holds another model, from another place, by the same name."""
     for run in run_folders(database):
         if not run.has_whole_model():
             continue  # it is written again where it is this model's, else refused before anything is learned

@@ -51,7 +51,7 @@ class Identity:
 
 
 def require_room(database: Path, scan: int) -> None:
-    """Raise StorageError where there is surely too little space, before hours are spent.
+    """Raise StorageError if there is surely too little space, before hours are spent.
 
     ``scan`` bytes go to the shards, and the new database stands beside the old one until it is whole. The
     rest cannot be known before it is learned.
@@ -69,7 +69,7 @@ def require_room(database: Path, scan: int) -> None:
 def runs_to_keep(database: Path, run: RunFolder, own: Identity, coming: Iterable[int]) -> list[RunFolder]:
     """Return the runs of other models that stand in a database, or are to: each model's once.
 
-    ``run`` is being ingested, with ``coming`` neurons. Raises StorageError where the file holds neurons that
+    ``run`` is being ingested, with ``coming`` neurons. Raises StorageError if the file holds neurons that
     no shard holds, and where a run cannot be loaded; DatabaseError for a file that is not a database.
     """
     others = {
@@ -106,7 +106,7 @@ def windows_of(numbers: Int64Array, corpus: CorpusStore) -> pa.Table:
 
 
 def held_neurons(database: Path, has_shards: bool) -> dict[Identity, Neurons]:
-    """What a database holds; nothing where it cannot be read any more but there are shards to build it of."""
+    """What a database holds; nothing if it cannot be read any more but there are shards to build it of."""
     if not database.exists() or (database.is_file() and not database.stat().st_size):
         return {}
     try:

@@ -29,7 +29,7 @@ __all__ = ["NeuronCollection"]
 
 
 class NeuronCollection(NeuronSource):
-    """The neurons of all models of a database; ``Database`` is one that can be asked, too."""
+    """The neurons of all models of a database; ``Database`` is a collection that can be queried."""
 
     @abstractmethod
     def models(self) -> tuple[ModelInfo, ...]:
@@ -53,7 +53,7 @@ class NeuronCollection(NeuronSource):
         return (neuron for model in self.models() for neuron in self._neurons(model, None))
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether some model has a neuron of this name, however it is written."""
+        """Return whether some model has a neuron of this name, however it is written."""
         try:
             wanted = _name(name)
         except QueryError:
@@ -62,7 +62,7 @@ class NeuronCollection(NeuronSource):
         return any(key is not None and read_figures(self.connection, key, ("id",)) for key in keys)
 
     def __getitem__(self, name: str | NeuronName | tuple[int, int]) -> Neuron:
-        """Return a neuron: ``db["L3N45"]`` or ``db[3, 45]``; raises as ``neuron`` does.
+        """Return a neuron: ``db["L3N45"]`` or ``db[3, 45]``; raises like ``neuron``.
 
         >>> db[4, 358] == db["L4N358"], (9, 9) in db, len(db)
         (True, False, 7)
@@ -91,7 +91,7 @@ class NeuronCollection(NeuronSource):
     ) -> Iterator[tuple[NeuronName, StoredGraph]]:
         """Yield the name and the graph of every neuron of a model, or of one of its layers, in order.
 
-        They are read in blocks: as many one by one take ten times as long. Raises as ``neurons`` does.
+        They are read in blocks, ten times as fast as one by one. Raises like ``neurons``.
 
         >>> [(str(name), graph.n_patterns) for name, graph in db.graphs(layer=4)][-1]
         ('L4N358', 3)
@@ -131,7 +131,7 @@ class NeuronCollection(NeuronSource):
     ) -> TokenMatrix:
         """Return which tokens the neurons of a model, or of one layer, have in a role: units x tokens.
 
-        Raises as ``neurons`` does, and QueryError for another role.
+        Raises like ``neurons``, and QueryError for another role.
         """
         from n2gdb.storage.read.bulk import read_token_matrix
 

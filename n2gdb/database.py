@@ -78,7 +78,7 @@ class Database(NeuronCollection):
 
     @property
     def connection(self) -> Connection:
-        """The open file, for statements of one's own."""
+        """The open file, for Cypher statements of your own."""
         return self._connection
 
     @property
@@ -87,7 +87,7 @@ class Database(NeuronCollection):
         return self.connection.path
 
     def reopener(self) -> Callable[[], Database]:
-        """Return what opens the same file again, in another process too."""
+        """Return a function that opens the same file again, also in another process."""
         return partial(open_database, self.path.absolute())
 
     def __repr__(self) -> str:
@@ -122,10 +122,10 @@ class Database(NeuronCollection):
     @overload
     def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]: ...
     def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
-        """Answer a query of the language, read already or not.
+        """Answer a query, given as text, as a builder or as a syntax tree.
 
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
-        Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
+        Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError if it does not parse, UnknownNameError for
         a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
         where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
 
@@ -143,7 +143,7 @@ class Database(NeuronCollection):
             return asked(read_any(query), lambda each: answer(self.session(timeout), each))
 
     def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
-        """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
+        """Count what a query finds, without its LIMIT and OFFSET; raises like ``query``.
 
         >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
         4
@@ -199,7 +199,7 @@ class Database(NeuronCollection):
         min_size: int = 1,
         progress: Callable[[str, int, int | None], None] | None = None,
     ) -> Answer[NeuronPair]:
-        """Return every pair of neurons that are alike by ``above`` or more, exactly; the most alike first.
+        """Return every pair of neurons with a similarity of at least ``above``, exactly, most similar first.
 
         By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
         leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` gets each stage,
@@ -269,7 +269,7 @@ class Database(NeuronCollection):
         )
 
     def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text in a model, without special tokens; raises as ``tokenizer`` does.
+        """Return the token ids of a text in a model, without special tokens; raises like ``tokenizer``.
 
         >>> [db.text(token) for token in db.tokenize("the other side")]
         ['the', ' other', ' side']
@@ -285,7 +285,7 @@ class Database(NeuronCollection):
         return (name,) if len(self._models) > 1 else ()
 
     def tokenizer(self, model: str | None = None) -> Tokenizer:
-        """Return the tokenizer of a model; raise QueryError where it was ingested without one."""
+        """Return the tokenizer of a model; raise QueryError if it was ingested without one."""
         owner = self.model(model)
         found = self._tokenizer(owner.number)
         if found is None:
@@ -330,9 +330,9 @@ class Database(NeuronCollection):
         return self._tokenizers[number]
 
     def neuron(self, name: str | NeuronName, model: str | None = None) -> Neuron:
-        """Return a neuron by its name; ``model`` is needed where the database holds several.
+        """Return a neuron by its name; ``model`` is needed if the database holds several models.
 
-        Raises UnknownNameError where the database does not hold it, saying what it holds.
+        Raises UnknownNameError if the database does not hold it, saying what it holds.
         """
         from n2gdb.neuron import load_neuron  # queries make no neurons
 
@@ -345,7 +345,7 @@ class Database(NeuronCollection):
         return found
 
     def model(self, name: str | None = None) -> ModelInfo:
-        """Return a model by its name, or the only one; raise UnknownNameError where that is not clear."""
+        """Return a model by its name, or the only one; raise UnknownNameError if that is not clear."""
         return find_model(self._models, None if name is None else arguments.text("model", name))
 
     def text(self, token: int, model: str | None = None) -> str:
@@ -353,7 +353,7 @@ class Database(NeuronCollection):
         return self.texts([token], model)[int(token)]
 
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
-        """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
+        """Return the texts of token ids in one look-up; raise UnknownNameError for an unknown one."""
         owner = self.model(model)
         keys = {token: token_key(owner.number, token) for token in token_ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
@@ -372,7 +372,7 @@ class Database(NeuronCollection):
     def verify(self) -> None:
         """Compare the file with the checksum taken when it was built.
 
-        Raises DatabaseFormatError where they differ, DatabaseError where there is no checksum beside it.
+        Raises DatabaseFormatError if they differ, DatabaseError where there is no checksum beside it.
         """
         if not is_sealed(self.path):
             raise DatabaseError(
@@ -384,7 +384,7 @@ class Database(NeuronCollection):
             )
 
     def close(self) -> None:
-        """Give the file back; closing twice does nothing."""
+        """Close the file; closing twice does nothing."""
         self.connection.close()
 
     def __enter__(self) -> Self:

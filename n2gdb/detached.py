@@ -66,7 +66,7 @@ class DetachedSource:
 
     @property
     def database(self) -> NeuronSource:
-        """The database, opened when first asked for; raises as ``n2gdb.open`` does."""
+        """The database, opened when first asked for; raises like ``n2gdb.open``."""
         if self._opened is None:
             self._opened = self.reopen()
         return self._opened

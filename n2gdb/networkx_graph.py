@@ -24,7 +24,7 @@ def to_networkx(graph: NeuronGraph, texts: Mapping[int, str]) -> nx.DiGraph:
     Nodes are preorder indices with token, text, depth, importance, activation (the largest of the patterns
     through it) and end (the activation of the pattern that ends there, or None).
 
-    Raises MissingDependencyError where networkx is not installed.
+    Raises MissingDependencyError if networkx is not installed.
     """
     try:
         import networkx as nx

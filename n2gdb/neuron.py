@@ -39,8 +39,8 @@ __all__ = ["Neuron", "NeuronSource", "load_neuron"]
 class Neuron:
     """A stored neuron; ``statistics`` holds all its figures by name, and each is an attribute too.
 
-    ``graph`` and ``examples`` are read when first asked for, while the database is open. Pickled, a neuron
-    takes them along with the texts of their tokens; what else is asked of it opens the database again.
+    ``graph`` and ``examples`` are read on first access, while the database is open. A pickled neuron carries
+    them and the texts of their tokens; anything else opens the database again.
 
     >>> neuron = db.neuron("L4N358")
     >>> neuron.state, neuron.n_nodes
@@ -94,7 +94,7 @@ class Neuron:
 
     @property
     def f1(self) -> float | None:
-        """F1 of the graph on the test half of the top examples; None where it was not judged."""
+        """F1 of the graph on the test half of the top examples; None if it was not judged."""
         f1: float | None = self.statistics["f1"]
         return f1
 
@@ -184,12 +184,12 @@ class Neuron:
 
     @property
     def promotes(self) -> tuple[WrittenToken, ...]:
-        """The tokens whose logits it raises most, the strongest first; empty where no effects are stored."""
+        """The tokens whose logits it raises most, the strongest first; empty if no effects are stored."""
         return tuple(each for each in self._effects if each.logit > 0)
 
     @property
     def suppresses(self) -> tuple[WrittenToken, ...]:
-        """The tokens whose logits it lowers most, the strongest first; empty where no effects are stored."""
+        """The tokens whose logits it lowers most, the strongest first; empty if no effects are stored."""
         return tuple(each for each in reversed(self._effects) if each.logit < 0)
 
     @cached_property
@@ -237,7 +237,7 @@ class Neuron:
         return patterns_of(self.graph, self._texts())
 
     def tokens(self) -> Answer[NeuronToken]:
-        """Return the tokens of the graph by role, activating ones first; the most activating first.
+        """Return the tokens of the graph by role, activating ones first; strongest first.
 
         Tokens of one text are one, as ``tokens ACTIVATING L3N45`` has them.
         """
@@ -291,7 +291,7 @@ class Neuron:
         return read_example(self, example, by=predictor(by))
 
     def tokenize(self, text: str) -> tuple[int, ...]:
-        """Return the token ids of a text in the neuron's model; raises as ``Database.tokenizer`` does."""
+        """Return the token ids of a text in the neuron's model; raises like ``Database.tokenizer``."""
         return self._database.tokenize(text, self.model)
 
     def cut(self, text: str) -> tuple[int, ...]:
@@ -300,12 +300,12 @@ class Neuron:
         return self.tokenize(text)
 
     def texts(self, tokens: Iterable[int]) -> dict[int, str]:
-        """Return the texts of token ids of the neuron's model; raises as ``Database.texts`` does."""
+        """Return the texts of token ids of the neuron's model; raises like ``Database.texts``."""
         return self._database.texts(tokens, self.model)
 
     @property
     def fire_threshold(self) -> float:
-        """The normalised activation from which on the neuron fires, as it was when its graph was judged."""
+        """The normalised activation from which the neuron counts as firing, as when its graph was judged."""
         return self._database.model(self.model).fire_threshold
 
     def similar(
@@ -319,7 +319,7 @@ class Neuron:
         return self._database.similar(self.name, k, metric, above=above, model=self.model)
 
     def example_text(self, example: Example) -> str:
-        """Write an example's text, the token that the neuron fires on most between brackets."""
+        """Return an example's text, with brackets around the token on which the neuron fires most."""
         texts = self._database.texts(example.tokens, self.model)
         before = "".join(texts[token] for token in example.tokens[: example.pivot])
         after = "".join(texts[token] for token in example.tokens[example.pivot + 1 :])
@@ -328,7 +328,7 @@ class Neuron:
     def to_networkx(self) -> nx.DiGraph:
         """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
 
-        Raises MissingDependencyError where networkx is not installed.
+        Raises MissingDependencyError if networkx is not installed.
         """
         from n2gdb.networkx_graph import to_networkx
 
@@ -354,7 +354,7 @@ class Neuron:
 
 
 def load_neuron(database: NeuronSource, key: int, name: NeuronName, model: str) -> Neuron | None:
-    """Read the statistics of the neuron with this key; None where there is none."""
+    """Read the statistics of the neuron with this key; None if there is none."""
     figures = read_figures(database.connection, key, FIGURES)
     if figures is None:
         return None

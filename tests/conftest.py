@@ -13,12 +13,17 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName
 from n2gdb.storage.build.database import build_database
-from tests.support.fast import is_fast
+from tests.support.fast import FAST_EXAMPLES, is_fast
 from tests.support.small_run import random_graphs, write_run
 
 # A slow machine, or the first import, is no fault of the code.
 settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("fast", deadline=None, max_examples=FAST_EXAMPLES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw fewer random examples where only fast tests are asked for."""
+    settings.load_profile("fast" if config.getoption("markexpr") == "fast" else "untimed")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -39,7 +39,7 @@ def test_an_sdist_holds_what_the_readme_speaks_of(built: Path) -> None:
         names = {name.partition("/")[2] for name in tar.getnames()}
         links = {each.name.partition("/")[2]: each.linkname for each in tar if each.issym()}
         tar.extractall(built / "unpacked", filter="data")
-    assert links == {f"n2gdb/{room}": f"../{room}" for room in ("grammar", "ingest", "cli")}
+    assert links == {f"n2gdb/{part}": f"../{part}" for part in ("grammar", "ingest", "cli")}
     assert {"constraints.txt", "CHANGELOG.md", "LICENSE", "README.md", "CITATION.cff", ".ci/run"} <= names
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
@@ -67,9 +67,9 @@ def test_a_wheel_holds_every_module_and_what_they_read(built: Path) -> None:
     (archive,) = (built / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(archive).namelist())
     wanted = {
-        f"n2gdb/{path.relative_to(ROOT)}" if room != "n2gdb" else str(path.relative_to(ROOT))
-        for room in ("n2gdb", "grammar", "ingest", "cli")
-        for path in (ROOT / room).rglob("*")
+        f"n2gdb/{path.relative_to(ROOT)}" if part != "n2gdb" else str(path.relative_to(ROOT))
+        for part in ("n2gdb", "grammar", "ingest", "cli")
+        for path in (ROOT / part).rglob("*")
         if path.suffix in (".py", ".lark", ".typed", ".js", ".css", ".html", ".gz", ".safetensors", ".json")
         and path.name != "train.py"
         and "source" not in path.relative_to(ROOT).parts  # what the explorer's bundle is made of
@@ -82,6 +82,6 @@ def test_a_wheel_holds_every_module_and_what_they_read(built: Path) -> None:
 
 def test_no_module_asks_for_what_is_not_declared() -> None:
     """pyarrow's to_pandas_dtype imports pandas, up to version 17 at least."""
-    for room in ("n2gdb", "grammar", "ingest", "cli"):
-        for path in (ROOT / room).rglob("*.py"):
+    for part in ("n2gdb", "grammar", "ingest", "cli"):
+        for path in (ROOT / part).rglob("*.py"):
             assert "to_pandas_dtype" not in path.read_text(encoding="utf-8"), path

@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.support.imports import ROOMS, ROOT, circles, import_graph, modules, package_of
+from tests.support.imports import PARTS, ROOT, circles, import_graph, modules, package_of
 
 #: What every package may import beside itself; a package stands for its own modules, not for those below it.
 ALLOWED: dict[str, set[str]] = {
@@ -157,7 +157,7 @@ _MOST_MODULES = 16
 
 
 def _home(module: str) -> str:
-    """What the tables call the place of a module: its package, or itself at the top of a room."""
+    """What the tables call the place of a module: its package, or itself at the top of a part."""
     package = package_of(module)
     return module if package in ("n2gdb", "n2gdb.ingest") else package
 
@@ -185,14 +185,14 @@ def test_every_package_is_in_the_table() -> None:
     assert packages == ALLOWED.keys() | INGEST.keys() | others
 
 
-def test_the_rooms_import_only_downward() -> None:
-    rank = {room: place for place, room in enumerate(("grammar", "n2gdb", "ingest", "cli"))}
+def test_the_parts_import_only_downward() -> None:
+    rank = {part: place for place, part in enumerate(("grammar", "n2gdb", "ingest", "cli"))}
 
-    def room(module: str) -> int:
+    def part(module: str) -> int:
         parts = module.split(".")
-        return rank[parts[1] if len(parts) > 1 and parts[1] in ROOMS else "n2gdb"]
+        return rank[parts[1] if len(parts) > 1 and parts[1] in PARTS else "n2gdb"]
 
-    assert not {f"{one} imports {other}" for one, other in _edges() if room(one) < room(other)}
+    assert not {f"{one} imports {other}" for one, other in _edges() if part(one) < part(other)}
 
 
 def test_the_command_line_is_layered() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-#: Which of the package's rooms each room's files may import.
+#: The top-level packages (parts), and which of them each may import.
 BELOW = {
     "grammar": {"grammar"},
     "n2gdb": {"grammar", "n2gdb"},
@@ -22,7 +22,7 @@ BELOW = {
     "cli": {"grammar", "n2gdb", "ingest", "cli"},
 }
 
-#: Third-party packages that only one room, or only one file, may import.
+#: Third-party packages that only one part, or only one file, may import.
 HOMES = {
     "torch": ("ingest/",),
     "transformer_lens": ("ingest/",),
@@ -39,15 +39,17 @@ HOMES = {
     "uvicorn": ("cli/commands/serve.py",),
 }
 
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+
 HEAVY = {"torch", "transformer_lens", "transformers"}
 
 
-def sources(room: str) -> list[Path]:
-    """Python files that belong to a room itself: n2gdb's without what is linked into it."""
-    own = ROOT / room
-    linked = {own / other for other in BELOW} if room == "n2gdb" else set()
+def sources(part: str) -> list[Path]:
+    """Python files that belong to a part itself: n2gdb's without what is linked into it."""
+    own = ROOT / part
+    linked = {own / other for other in BELOW} if part == "n2gdb" else set()
     found = sorted(path for path in own.rglob("*.py") if not linked & {*path.parents})
-    assert found, f"the room {room} is empty"
+    assert found, f"the part {part} is empty"
     return found
 
 
@@ -76,7 +78,7 @@ def _is_type_checking(test: ast.expr) -> bool:
     return "TYPE_CHECKING" in ast.unparse(test)
 
 
-def room_of(module: str) -> str:
+def part_of(module: str) -> str:
     """Room that a module of the package lies in."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in ("grammar", "ingest", "cli") else "n2gdb"
@@ -97,21 +99,21 @@ def tracked() -> list[Path]:
     return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:4096]]
 
 
-@pytest.mark.parametrize("room", BELOW)
-def test_arrows_point_down(room: str) -> None:
-    for path in sources(room):
+@pytest.mark.parametrize("part", BELOW)
+def test_arrows_point_down(part: str) -> None:
+    for path in sources(part):
         for module, _ in imports(path):
             if module.split(".")[0] == "n2gdb":
-                assert room_of(module) in BELOW[room], f"{path} imports {module}"
+                assert part_of(module) in BELOW[part], f"{path} imports {module}"
 
 
-@pytest.mark.parametrize("room", BELOW)
-def test_packages_are_imported_in_their_home_alone(room: str) -> None:
-    for path in sources(room):
+@pytest.mark.parametrize("part", BELOW)
+def test_packages_are_imported_in_their_home_alone(part: str) -> None:
+    for path in sources(part):
         place = str(path.relative_to(ROOT))
         for module, _ in imports(path):
             homes = HOMES.get(module.split(".")[0])
-            assert homes is None or place.startswith(homes) or room == "cli", f"{path} imports {module}"
+            assert homes is None or place.startswith(homes) or part == "cli", f"{path} imports {module}"
             assert module.split(".")[0] != "kuzu" or place == "n2gdb/storage/connection.py", (
                 f"{path} imports {module}"
             )
@@ -127,16 +129,24 @@ def test_grammar_rests_on_lark_alone() -> None:
 def test_commands_load_torch_only_when_they_run() -> None:
     for path in sources("cli"):
         for module, at_import in imports(path):
-            heavy = module.split(".")[0] in HEAVY or room_of(module) == "ingest"
+            heavy = module.split(".")[0] in HEAVY or part_of(module) == "ingest"
             assert not (heavy and at_import), f"{path} imports {module} outside a function"
 
 
-@pytest.mark.parametrize("room", ["grammar", "ingest", "cli"])
-def test_rooms_are_linked_into_the_package(room: str) -> None:
-    link = ROOT / "n2gdb" / room
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "grammar/README.md", *DOCS])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    known = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/*.*")]
+    named = set(re.findall(r"`([\w/]+\.(?:py|lark|js))`", text))
+    assert not {name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in known)}
+
+
+@pytest.mark.parametrize("part", ["grammar", "ingest", "cli"])
+def test_parts_are_linked_into_the_package(part: str) -> None:
+    link = ROOT / "n2gdb" / part
     assert link.is_symlink()
-    assert str(link.readlink()) == f"../{room}"
-    assert link.resolve() == ROOT / room
+    assert str(link.readlink()) == f"../{part}"
+    assert link.resolve() == ROOT / part
 
 
 def test_every_package_is_named() -> None:
@@ -145,8 +155,8 @@ def test_every_package_is_named() -> None:
     )
     there = {
         ".".join(["n2gdb", *init.parent.relative_to(ROOT).parts]).replace("n2gdb.n2gdb", "n2gdb")
-        for room in BELOW
-        for init in sources(room)
+        for part in BELOW
+        for init in sources(part)
         if init.name == "__init__.py"
     }
     assert named == there
@@ -195,11 +205,11 @@ def test_importing_the_command_line_changes_nothing() -> None:
 
 
 def test_files_are_short() -> None:
-    rooms = [*BELOW, "tests", "benchmarks"]
+    parts = [*BELOW, "tests", "benchmarks"]
     long = {
         str(path.relative_to(ROOT)): lines
-        for room in rooms
-        for path in sources(room)
+        for part in parts
+        for path in sources(part)
         if (lines := path.read_text(encoding="utf-8").count("\n")) > 400
     }
     assert not long

@@ -19,7 +19,7 @@ __all__ = ["Files"]
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where each kind of picture goes; None where it is not wanted."""
+    """Where each kind of picture goes; None if it is not wanted."""
 
     svg: Path | None
     png: Path | None

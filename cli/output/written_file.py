@@ -16,7 +16,7 @@ __all__ = ["check_written", "is_standard_output", "write_file", "write_text_file
 
 
 def is_standard_output(path: Path) -> bool:
-    """Tell whether a file's name stands for standard output."""
+    """Return whether a file's name stands for standard output."""
     return str(path) == "-"
 
 

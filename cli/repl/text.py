@@ -28,7 +28,7 @@ earlier lines back; Ctrl-C stops a query, Ctrl-D leaves.
 
 
 def is_unfinished(text: str) -> bool:
-    """Tell whether the statement goes on in the next line."""
+    """Return whether the statement goes on in the next line."""
     return text.endswith("\\") or open_quote(text) is not None
 
 

@@ -35,7 +35,7 @@ _EXPRESSED = {
 
 
 def meant_class(word: str) -> str | None:
-    """Return what to write for a class that is none; None where nothing is like it."""
+    """Return what to write for a class that is none; None if nothing is like it."""
     names = tuple(kind.value for kind in TokenKind)
     if word in names:
         return f"did you mean <{word}>?"

@@ -43,7 +43,7 @@ class Fault:
 
     @property
     def word(self) -> str:
-        """The word at the fault; empty where there is none."""
+        """The word at the fault; empty if there is none."""
         found = _WORD.match(self.rest)
         return shortened(found[0]) if found else ""
 

@@ -64,7 +64,7 @@ _Parted: TypeAlias = tuple[Query, dict[str, Token]]
 
 @v_args(inline=True)
 class Builder(PatternBuilder, ConditionBuilder):
-    """Builds a statement bottom-up while the parser runs; raises MeaningError where it makes no sense."""
+    """Builds a statement bottom-up while the parser runs; raises MeaningError if it makes no sense."""
 
     def start(self, mode: Mode | None, statement: Statement) -> Statement:
         return statement if mode is None else replace(statement, mode=mode)

@@ -79,7 +79,7 @@ def _read_directory(directory: Path, field: str, passed: PassedOver) -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _DataSet:
-    """A data set of the hub; None where the hub's own choice is taken."""
+    """A data set of the hub; None if the hub's own choice is taken."""
 
     name: str
     configuration: str | None

@@ -99,7 +99,7 @@ class CorpusStore:
 
     @classmethod
     def of_run(cls, run: RunFolder) -> CorpusStore | None:
-        """Return the corpus that a run was learned from; None where it is not there any more as it was."""
+        """Return the corpus that a run was learned from; None if it is not there any more as it was."""
         path, row = run.path / _FILE, run.model().to_pylist()[0]
         window = json.loads(row["configuration"]).get("window")
         if window is None or not path.is_file() or not is_as_written(path):

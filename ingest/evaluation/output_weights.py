@@ -113,7 +113,7 @@ def _weights(norm: Any, like: torch.Tensor) -> tuple[torch.Tensor, bool]:
 
 
 def _logit_scale(model: SubjectModel, norm: Any, unembedding: torch.Tensor) -> float:
-    """Return what logits are multiplied by; raise ModelError where they come about in another way."""
+    """Return what logits are multiplied by; raise ModelError if they come about in another way."""
     stream, logits = _pass(model)
     if unembedding.shape == (logits.shape[-1], stream.shape[-1]):
         bias = getattr(_plain(model.bridge.unembed), "bias", None)
@@ -217,7 +217,7 @@ def _probe(model: SubjectModel) -> torch.Tensor:
 
 
 def _child(part: Any, name: str) -> Any:
-    """A part of a bridge's component, None where it lacks it."""
+    """A part of a bridge's component, None if it lacks it."""
     return dict(part.named_children()).get(name)
 
 

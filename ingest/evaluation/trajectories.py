@@ -83,7 +83,7 @@ def layer_trajectories(
 
     Of each its strongest ``examples`` are followed. An activation below zero counts as 0: it is no firing,
     and over a small maximum it would outweigh all others. ``engine`` runs the model of the database, which
-    calls it ``model``. Raises SelectionError where none of its neurons fires.
+    calls it ``model``. Raises SelectionError if none of its neurons fires.
     """
     info = database.model(model)
     drawn = _draw(database, info.number, sample, seed)

@@ -67,7 +67,7 @@ class RowSource:
     """Occurrences below the record that are drawn for a unit, about."""
 
     def rows(self, unit: int, windows: TopWindows) -> UnitRows | None:
-        """Draw the rows of a unit; None where it fires nowhere outside of its test windows.
+        """Draw the rows of a unit; None if it fires nowhere outside of its test windows.
 
         Positions that read like any in a test window are left out too. Of its other top windows every
         occurrence is a row.

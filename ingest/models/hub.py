@@ -43,7 +43,7 @@ def is_gguf(path: Path) -> bool:
 def boot_gguf(path: Path, name: str, device: str, held: torch.dtype = torch.float32) -> Loaded:
     """Load a model from a GGUF file through transformers' reader.
 
-    Raises ModelError where the extra ``n2gdb[gguf]`` is not installed, or the file cannot be read.
+    Raises ModelError if the extra ``n2gdb[gguf]`` is not installed, or the file cannot be read.
     """
     missing = [package for package in ("gguf", "accelerate") if find_spec(package) is None]
     if missing:

@@ -45,7 +45,7 @@ def tried(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _assembled(model: Any) -> Any:
-    """A causal model of the text part's kind around its weights; None where there is no such kind."""
+    """A causal model of the text part's kind around its weights; None if there is no such kind."""
     import transformers
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 

@@ -166,7 +166,7 @@ class ModelTokenizer:
 
 
 def _neutral(backend: Any, d_vocab: int) -> tuple[str, int]:
-    """A token that means little, and its text; raises ModelError where there is none."""
+    """A token that means little, and its text; raises ModelError if there is none."""
     for text in _NEUTRAL:
         ids = backend.encode(text, add_special_tokens=False).ids
         unknown = backend.token_to_id(getattr(backend.model, "unk_token", None) or "")

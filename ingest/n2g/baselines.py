@@ -24,7 +24,7 @@ _PRIME, _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B
 class NgramTable:
     """The largest activation seen after each n-gram of training text, for every n up to a bound.
 
-    It predicts that of the longest n-gram which it knows, 0 where it knows none. The largest, as a mean
+    It predicts that of the longest n-gram which it knows, 0 if it knows none. The largest, as a mean
     would hardly ever reach the fire threshold: on the reference neurons the token look-up's F1 by layer is
     0.93 0.85 0.44 0.60 0.54 0.46 by the largest, 0.94 0.82 0.28 0.40 0.38 0.36 by the mean, over neurons
     that fire on their test examples. The published code makes and judges its look-up on windows without

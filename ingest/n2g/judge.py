@@ -17,7 +17,7 @@ __all__ = ["UNJUDGED", "Verdict", "judge", "predict_windows", "verdict_of_counts
 class Verdict:
     """Precision, recall and F1 of predicted against true firings.
 
-    All three are NaN without a true firing; precision and F1 are 0 where no firing is predicted.
+    All three are NaN without a true firing; precision and F1 are 0 if no firing is predicted.
     """
 
     precision: float

@@ -291,7 +291,7 @@ def _split(tensor: torch.Tensor, rows: int) -> tuple[torch.Tensor, ...]:
 
 
 def layer_of(hook: str) -> int:
-    """Number of the layer that a hook point lies in; raise ModelError where it lies in none."""
+    """Number of the layer that a hook point lies in; raise ModelError if it lies in none."""
     found = _LAYER.match(hook)
     if found is None:
         raise ModelError(f"{hook!r} is not a hook point of a layer, such as blocks.6.hook_resid_post")

@@ -74,7 +74,7 @@ def taken(weights: dict[str, torch.Tensor], names: tuple[str, ...], path: Path) 
 
 
 def number(config: dict[str, Any], key: str, path: Path) -> int:
-    """Take a whole number of a configuration; raise ModelError where it is not one."""
+    """Take a whole number of a configuration; raise ModelError if it is not one."""
     value = config.get(key)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ModelError(f"{path}: {key} is {value!r}, not a whole number")

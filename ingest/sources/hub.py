@@ -59,7 +59,7 @@ def wanted_files(
 ) -> list[str]:
     """Choose the files of the dictionaries in a folder, and the configurations above them.
 
-    Raises ModelError where there is none, or more than one address may mean.
+    Raises ModelError if there is none, or more than one address may mean.
     """
     by_folder = defaultdict[PurePosixPath, list[PurePosixPath]](list)
     for path in map(PurePosixPath, listed):

@@ -41,7 +41,7 @@ class RayCluster:
 
 
 def require_ray() -> Any:
-    """Load Ray; raise MissingDependencyError where it is not installed."""
+    """Load Ray; raise MissingDependencyError if it is not installed."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -80,7 +80,7 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise OSError where nobody listens at host:port: Ray would try for minutes."""
+    """Raise OSError if nobody listens at host:port: Ray would try for minutes."""
     host, _, port = address.removeprefix("ray://").partition(":")
     if port.isdecimal():
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()

@@ -92,7 +92,7 @@ class ClusterCrew:
             self._find_firings(list(files), report)
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        """See Crew; raises StorageError where a shard that a worker wrote is not seen here."""
+        """See Crew; raises StorageError if a shard that a worker wrote is not seen here."""
         job = self._job
         for piece, _ in self._workers.each(learn_shard, pieces, lambda piece: (self._shared, piece)):
             if not piece.is_done(job.run):

@@ -152,7 +152,7 @@ class Bench:
 
 
 def pieces_of(pending: Sequence[tuple[int, int]], size: int) -> list[Piece]:
-    """Part units, (place, number there) in rising order, into pieces of at most ``size``."""
+    """Part units, (place, number there) in ascending order, into pieces of at most ``size``."""
     pieces = []
     for place, here in groupby(pending, key=lambda unit: unit[0]):
         units = [unit for _, unit in here]

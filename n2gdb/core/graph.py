@@ -60,7 +60,7 @@ class Pattern:
         return Pattern(tuple(steps), as_decimal(self.activation), self.support, confidence)
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, object]:
-        """Return what JSON can hold; ``texts`` are of its tokens."""
+        """Return plain values for JSON; ``texts`` are of its tokens."""
         steps = [
             {
                 "depth": step.depth,
@@ -225,7 +225,7 @@ class NeuronGraph:
     def predict(self, tokens: Sequence[int] | IntegerArray | IndexedText) -> FloatArray:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.
 
-        It is that of the pattern that ``matched`` names; 0 where no pattern matches.
+        It is that of the pattern that ``matched`` names; 0 if no pattern matches.
         """
         ends = self.matched(tokens)
         predicted = np.zeros(len(ends), np.float32)
@@ -281,7 +281,7 @@ class IndexedText:
         self._sorted = self.tokens[self._order]
 
     def positions(self, token: int) -> IndexArray:
-        """Return where a token stands, in rising order."""
+        """Return where a token stands, in ascending order."""
         if token < 0:
             return self._order[:0]
         start, stop = np.searchsorted(self._sorted, (token, token + 1))

@@ -45,7 +45,7 @@ class NeuronView(Protocol):
 
     @property
     def f1(self) -> float | None:
-        """F1 of its graph on the test examples, None where it was not judged."""
+        """F1 of its graph on the test examples, None if it was not judged."""
 
     @property
     def heldout_f1(self) -> float | None:

@@ -31,7 +31,7 @@ class PathStep:
         return "_" if self.text is None else display(self.text)
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "depth": self.depth,
             "token": self.token,

@@ -49,7 +49,7 @@ class Example:
     band: str = "top"
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
-        """Return what JSON can hold; ``texts`` are of its tokens."""
+        """Return plain values for JSON; ``texts`` are of its tokens."""
         return {
             "rank": self.rank,
             "band": self.band,

@@ -35,7 +35,7 @@ class Tokenizer:
     """
 
     def __init__(self, stored: str) -> None:
-        """Read the JSON of the tokenizers library; raise DatabaseFormatError where it is none."""
+        """Read the JSON of the tokenizers library; raise DatabaseFormatError if it is none."""
         from tokenizers import Tokenizer as Reader  # a twentieth of a second: only where a text is cut
 
         self._stored = stored
@@ -50,7 +50,7 @@ class Tokenizer:
         """Return the token ids of a whole ``text``, none of them special: (tokens,).
 
         Some tokenizers put a space in front of a text that has none, as they did when the model was trained.
-        Raises QueryError where the text holds half a character, as bytes that are not UTF-8 give.
+        Raises QueryError if the text holds half a character, as bytes that are not UTF-8 give.
         """
         return self._cut(self._engine, text)
 

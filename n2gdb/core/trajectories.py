@@ -58,7 +58,7 @@ class ExampleTrajectory:
 
     ``activation[i]`` is the normalised activation at the pivot when the prompt begins at token i: read from
     the right it is the trajectory. ``importance[i]`` is the share of it that is lost when token i of the
-    pruned prompt is masked; None where the token was pruned away, and for the activating token.
+    pruned prompt is masked; None if the token was pruned away, and for the activating token.
     ``whole`` is the normalised activation in the whole window.
     """
 

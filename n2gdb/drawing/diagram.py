@@ -44,7 +44,7 @@ class Mark:
     """Tokens that may stand ``depth`` positions before the activating one, with the same on both sides.
 
     ``tokens`` are alternatives, the strongest first. ``begins`` is the activation of the strongest pattern
-    that begins there, None where none does. ``behaviour`` counts from 0, the strongest.
+    that begins there, None if none does. ``behaviour`` counts from 0, the strongest.
     """
 
     tokens: tuple[Named, ...]

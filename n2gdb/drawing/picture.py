@@ -48,7 +48,7 @@ class Picture:
     def png(self, scale: float = 2.0) -> bytes:
         """Return it as PNG on white, ``scale`` pixels a unit.
 
-        Raises MissingDependencyError where n2gdb[figures] is not installed.
+        Raises MissingDependencyError if n2gdb[figures] is not installed.
         """
         from n2gdb.drawing.png import rasterised
 

@@ -188,7 +188,7 @@ def _kind(asked: Statement) -> str:
 
 
 def _shows(row: dict[str, Any], columns: Sequence[str], wanted: str) -> bool:
-    """Tell whether a row shows a text: in its names, its paths, or its numbers that are not drawn as bars."""
+    """Whether a row shows a text: in its names, its paths, or its numbers that are not drawn as bars."""
     texts = (_text(row, column) for column in columns if column not in _DRAWN)
     return any(wanted.casefold() in text.casefold() for text in texts)
 

@@ -176,7 +176,7 @@ class _Guard:
 
 
 def _is_foreign(scope: Scope) -> bool:
-    """Tell whether a page of another site asks: all that it may do is to link to a page here.
+    """Return whether a page of another site asks: all that it may do is to link to a page here.
 
     Browsers say so themselves; older ones that do not name the origin where a script asks.
     """

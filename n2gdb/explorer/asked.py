@@ -34,15 +34,15 @@ class Asked:
         return cls(tuple(sorted((name, value) for name, value in every.items() if name in _NAMES)))
 
     def given(self, name: str) -> str | None:
-        """Return a part, None where it is missing or empty."""
+        """Return a part, None if it is missing or empty."""
         return dict(self.parts).get(name) or None
 
     def text(self, name: str) -> str:
-        """Return a part, empty where it is missing."""
+        """Return a part, empty if it is missing."""
         return dict(self.parts).get(name, "")
 
     def needed(self, name: str) -> str:
-        """Return a part; raise QueryError where it is missing."""
+        """Return a part; raise QueryError if it is missing."""
         found = self.given(name)
         if found is None:
             raise QueryError(f"the address lacks {name}: add ?{name}=...")

@@ -119,7 +119,7 @@ def _model(model: ModelInfo, layers: Sequence[LayerFigures]) -> dict[str, Any]:
 
 
 def _answers(database: Database, query: str) -> bool:
-    """Tell whether an example soon finds something; one that this database cannot answer is not one."""
+    """Return whether an example soon finds something; one that this database cannot answer is not one."""
     try:
         return database.count(query) > 0
     except N2gdbError:

@@ -68,7 +68,7 @@ def check_figure(path: Path, *, force: bool = True, reads: Iterable[Path | None]
 
     ``reads`` are files that it must not replace, ``force`` lets it replace any other.
 
-    Raises FigureError where the suffix is not .svg, .png or .pdf, and where the file cannot be written or is
+    Raises FigureError if the suffix is not .svg, .png or .pdf, and where the file cannot be written or is
     there already; MissingDependencyError where matplotlib is missing.
     """
     if path.suffix.lower() not in _METADATA:

@@ -33,7 +33,7 @@ _SPAN = 0.56  # of a layer's place that its predictors share
 
 
 class ScoredLayer(Protocol):
-    """A row of a report, as ``LayerScores`` is: means over ``neurons`` neurons, None where there is none."""
+    """A row of a report, as ``LayerScores`` is: means over ``neurons`` neurons, None if there is none."""
 
     @property
     def model(self) -> str: ...  # noqa: D102

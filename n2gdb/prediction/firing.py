@@ -162,7 +162,7 @@ def firing_statements(
 
 
 def _checked(tokens: Sequence[int], positions: Sequence[int] | None) -> list[int]:
-    """Return the positions asked for, once each, in rising order."""
+    """Return the positions asked for, once each, in ascending order."""
     if positions is None:
         return list(range(len(tokens)))
     for position in positions:

@@ -37,7 +37,7 @@ class Record(Protocol):
     """One row of an answer: a Hit, a PatternHit, a GroupCount, a TokenHit or a Stage."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
 
 
 R = TypeVar("R", bound=Record)
@@ -46,8 +46,8 @@ R = TypeVar("R", bound=Record)
 class Answer(Sequence[R], Generic[R]):
     """The records of a query in its order.
 
-    Which they are is known at once, their evidence is read in chunks as they are looked at, while the
-    database is open. ``columns`` are what a table shows of each.
+    Their number is known at once; their evidence is read in chunks on access, while the database is open.
+    ``columns`` names what a table shows.
 
     >>> answer = db.query("neurons MATCHING 'the' BEFORE 'other' ORDER BY layer LIMIT 2")
     >>> len(answer), answer.total
@@ -84,12 +84,12 @@ class Answer(Sequence[R], Generic[R]):
 
     @cached_property
     def total(self) -> int:
-        """How many records there are without LIMIT and OFFSET."""
+        """The number of records without LIMIT and OFFSET."""
         return self._total()
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """What the reader should know, as that no token reads as the query writes it."""
+        """Notices for the reader, for example that a word of the query is no token of the model."""
         return self._notices()
 
     def __len__(self) -> int:
@@ -121,7 +121,7 @@ class Answer(Sequence[R], Generic[R]):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """Return a table for a notebook, every text escaped."""
+        """Return an HTML table for a notebook, with all text escaped."""
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
@@ -131,13 +131,13 @@ class Answer(Sequence[R], Generic[R]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
     def cells(self, most: int | None = None) -> Iterator[list[str]]:
-        """Yield what a table shows of each record, or of the first ``most``: the text of every column."""
+        """Yield the text of every column, for each record or the first ``most``."""
         for record in islice(self, most):
             plain = record.as_dict()
             yield [cell_of(column, plain) for column in self.columns]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return every record as a plain dict; only the columns where the query has RETURN."""
+        """Return every record as a plain dict, with only the columns of RETURN if the query has one."""
         plain = (record.as_dict() for record in self)
         if not self._only_columns:
             return list(plain)
@@ -158,8 +158,8 @@ class Answer(Sequence[R], Generic[R]):
     ) -> str | None:
         """Return the records as a JSON array, or write it to a file.
 
-        The file is whole or not there, and takes the place of another only with ``overwrite``. Raises
-        StorageError where it cannot be written.
+        The file is written atomically, and replaces another only with ``overwrite``. Raises StorageError if
+        it cannot be written.
         """
         text = json.dumps(self.to_dicts(), ensure_ascii=False, indent=indent)
         if path is None:
@@ -194,8 +194,8 @@ class Answer(Sequence[R], Generic[R]):
     def to_arrow(self) -> pa.Table:
         """Return the columns as an Arrow table.
 
-        A column's type is declared, whatever its values: int64 for whole numbers, float64 for reals, string
-        for texts and words. So an answer without rows, and a column without values, have theirs too.
+        The type of a column does not depend on its values: int64 for whole numbers, float64 for reals, string
+        for texts and words, in empty answers too.
         """
         from n2gdb.query.columns import COLUMN_KINDS, arrow_table
 
@@ -204,7 +204,7 @@ class Answer(Sequence[R], Generic[R]):
         return arrow_table(columns, {**COLUMN_KINDS, **self._kinds})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the columns as a pandas data frame; raise MissingDependencyError where pandas is not there.
+        """Return the columns as a pandas data frame; raise MissingDependencyError if pandas is not there.
 
         Whole numbers are ``Int64``, which may be missing, reals ``float64``, missing ones NaN.
         """
@@ -217,15 +217,15 @@ class Answer(Sequence[R], Generic[R]):
     def to_polars(self) -> pl.DataFrame:
         """Return the columns as a polars data frame.
 
-        Raises MissingDependencyError where polars is not installed.
+        Raises MissingDependencyError if polars is not installed.
         """
         frame: pl.DataFrame = _optional("polars").from_arrow(self.to_arrow())
         return frame
 
     def detached(self) -> Answer[R]:
-        """Return the same answer with every record read, so that it needs the database no more.
+        """Return the same answer with all records read, so that it no longer needs the database.
 
-        Pickling an answer, to keep it or to send it to another process, does so too.
+        Pickling an answer does the same.
         """
         make, state = self.__reduce__()
         return make(*state)
@@ -258,7 +258,7 @@ class Answer(Sequence[R], Generic[R]):
 
 
 def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
-    """Return an answer of records that are all there."""
+    """Return an answer with the given records."""
     return Answer(
         len(records),
         lambda start, stop: records[start:stop],
@@ -295,7 +295,7 @@ def _write_text(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> 
 
 
 def cell_text(column: str, value: object) -> str:
-    """Write one value of a table as people read it: reals to two places, tokens with their space visible."""
+    """Format a table cell: reals with two decimals, tokens with visible spaces."""
     if value is None:
         return "-"
     if column in ("token", "group") and isinstance(value, str):

@@ -90,7 +90,7 @@ def candidates(rows: Rows, text: str) -> tuple[int, list[Suggestion]]:
 
 
 def open_quote(text: str) -> int | None:
-    """Return where the quote stands that is still open at the end of a text; None where none is."""
+    """Return where the quote stands that is still open at the end of a text; None if none is."""
     at = 0
     while at < len(text):
         found = _WHOLE.match(text, at)

@@ -38,7 +38,7 @@ class SimilarNeuron(OfNeuron):
     heldout_firings: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "neuron": str(self.neuron),
             "model": self.model,
@@ -67,7 +67,7 @@ class NeuronPair:
     size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "first": str(self.first),
             "first_model": self.first_model,

@@ -63,7 +63,7 @@ def similar_pairs(
     """Return every pair of neurons whose similarity by ``metric`` is ``above`` or more.
 
     ``metric`` is graph, tokens or subset. ``across_layers`` leaves out pairs of one layer of one model,
-    ``min_size`` pairs that share less, as graphs of a single pattern do. Raises QueryError for a threshold
+    ``min_size`` pairs that share less, such as graphs of a single pattern. Raises QueryError for a threshold
     that is not in (0, 1]. ``progress`` gets each stage, how much of it is done, and how much there is.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).

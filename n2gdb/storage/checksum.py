@@ -72,19 +72,19 @@ def database_files(database: Path) -> Iterator[Path]:
 
 
 def is_sealed(database: Path) -> bool:
-    """Tell whether a checksum lies beside the database."""
+    """Return whether a checksum lies beside the database."""
     return seal_path(database).is_file()
 
 
 def was_built_here(database: Path) -> bool:
-    """Tell whether a record of the file that was built lies beside the database, whatever became of it."""
+    """Return whether a record of the file that was built lies beside the database, whatever became of it."""
     return is_sealed(database) and _RECORD.search(_text(seal_path(database))) is not None
 
 
 def move_sealed(built: Path, database: Path) -> None:
     """Move a finished file into place, with its checksum, and remove the logs of the one that it replaces.
 
-    Raises StorageError where the disk does not give back what was written, OSError where it refuses.
+    Raises StorageError if the disk does not give back what was written, OSError where it refuses.
     """
     _store(built)
     digest, crc32 = _digests(built)
@@ -105,7 +105,7 @@ def move_sealed(built: Path, database: Path) -> None:
 
 
 def verify_seal(database: Path) -> bool:
-    """Tell whether the file is byte for byte as it was built; raise FileNotFoundError without a checksum."""
+    """Whether the file is byte for byte as it was built; raise FileNotFoundError without a checksum."""
     lines = _text(seal_path(database)).splitlines()
     known = {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
     return _digests(database)[0] in known
@@ -115,7 +115,7 @@ def check_seal(database: Path) -> None:
     """Compare a file with what was recorded when it was built: its size, and the parts that are read first.
 
     A file that was copied or written to since is read whole, up to 256 MiB. Does nothing where no record
-    lies beside it. Raises RebuildError where they differ.
+    lies beside it. Raises RebuildError if they differ.
     """
     if not is_sealed(database):
         return

@@ -42,9 +42,9 @@ def record(folder: Path, digests: Iterable[tuple[str, str]]) -> None:
 
 
 def is_as_written(path: Path) -> bool:
-    """Tell whether a file has one of its checksums; one without any counts as written before there were some.
+    """Whether a file has one of its checksums; one without any counts as written before there were some.
 
-    Raises OSError where it cannot be read.
+    Raises OSError if it cannot be read.
     """
     known = {digest for name, digest in _lines(path.parent) if name == path.name}
     return not known or digest_of(path) in known

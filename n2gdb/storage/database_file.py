@@ -97,7 +97,7 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Tell whether a file is empty or a database of n2gdb, of any version, damaged or not.
+    """Return whether a file is empty or a database of n2gdb, of any version, damaged or not.
 
     The engine is not asked, as a damaged file may end the process.
     """

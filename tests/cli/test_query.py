@@ -197,7 +197,7 @@ def test_a_query_loads_neither_torch_nor_arrow_nor_numpy_nor_rich(path: Path) ->
     assert done.stderr.strip() == ""
 
 
-def test_the_python_door_gives_the_same_hits(path: Path) -> None:
+def test_python_gives_the_same_hits(path: Path) -> None:
     with n2gdb.open(path) as database:
         (hit,) = database.query("neurons MATCHING 'except' BEFORE 'the'")
     assert hit.neuron == NeuronName(0, 0)

@@ -45,6 +45,7 @@ from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.soundness import is_sound
 from n2gdb.grammar.unparse import written
 from tests.oracle.random.queries import Known, random_statement
+from tests.support.fast import examples
 from tests.support.statements import any_statement
 
 A = TokenLiteral("a")
@@ -53,7 +54,7 @@ L1N2 = NeuronRef(1, 2)
 
 
 @given(any_statement())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_a_sound_tree_is_what_its_text_gives(statement: Any) -> None:
     try:
         same = parse(written(statement)) == statement

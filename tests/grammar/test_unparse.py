@@ -11,10 +11,11 @@ from n2gdb.grammar.ast import Link, Matching, Query, Run, Statement, TokenExpres
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
 from tests.oracle.random.queries import Known, random_statement
+from tests.support.fast import examples
 from tests.support.statements import any_statement
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow])
 @given(any_statement())
 def test_what_is_written_is_read_back(statement: Statement) -> None:
     assert parse(written(statement)) == statement

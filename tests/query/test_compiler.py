@@ -26,16 +26,17 @@ from n2gdb.query.cypher.where import compares_match_with_neuron
 from n2gdb.query.parse import read_query
 from n2gdb.query.semantics.binder import positive_clauses, settle
 from n2gdb.query.semantics.normal_form import lower
-from n2gdb.storage.columns import ANSWER_COLUMNS
+from n2gdb.storage.columns import STORED_COLUMNS
 from n2gdb.storage.parameters import Parameters
 from tests.oracle.random.queries import queries
+from tests.support.fast import examples
 from tests.support.few_words import few_words
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures" / "compiler").glob("*.txt"))
 A, B = TokenLiteral("a"), TokenLiteral("b")
 
 #: What every answer returns, which fixtures write as {columns}.
-COLUMNS = ", ".join("n.`index`" if name == "index" else f"n.{name}" for name in ANSWER_COLUMNS)
+COLUMNS = ", ".join("n.`index`" if name == "index" else f"n.{name}" for name in STORED_COLUMNS)
 
 
 def query_from(text: str) -> Query:
@@ -70,7 +71,7 @@ def placeholders(cypher: str) -> set[str]:
     return set(re.findall(r"\$(\w+)", cypher))
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_every_placeholder_is_bound_and_every_value_used(query: Query) -> None:
     settled = settle(query, few_words())
@@ -130,7 +131,7 @@ def test_an_answer_holds_every_statistic() -> None:
     returned = re.search(r"^RETURN (.*)$", compiled_from("neurons").cypher, re.MULTILINE)
     assert returned is not None
     assert tuple(name.strip("`").removeprefix("n.").strip("`") for name in returned[1].split(", ")) == (
-        ANSWER_COLUMNS
+        STORED_COLUMNS
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-__all__ = ["SLOW_IMPORTS", "SLOW_MODULES", "imported", "is_fast"]
+from hypothesis import settings
+
+__all__ = ["FAST_EXAMPLES", "SLOW_IMPORTS", "SLOW_MODULES", "examples", "imported", "is_fast"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,8 +25,26 @@ SLOW_IMPORTS = (
     "transformers",
 )
 
-#: Modules that take long although they import none of these: many random queries, many hostile texts.
-SLOW_MODULES = frozenset({"tests/query/test_hostile.py", "tests/query/test_statement_shapes.py"})
+#: Modules that take long although they import none of these: random queries, large databases, many files.
+SLOW_MODULES = frozenset(
+    {
+        "tests/query/test_columns.py",
+        "tests/query/test_hostile.py",
+        "tests/query/test_large_vocabulary.py",
+        "tests/query/test_statement_shapes.py",
+        "tests/similarity/test_similarity.py",
+        "tests/storage/test_shards.py",
+        "tests/test_synthetic.py",
+    }
+)
+
+#: Random examples of a test, of a hundred, where only fast tests run.
+FAST_EXAMPLES = 20
+
+
+def examples(most: int) -> int:
+    """Return how many random examples a test draws: ``most``, or a share of them if only fast tests run."""
+    return most * min(settings().max_examples, 100) // 100
 
 
 @cache

@@ -7,24 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ROOMS", "ROOT", "circles", "import_graph", "modules", "package_of"]
+__all__ = ["PARTS", "ROOT", "circles", "import_graph", "modules", "package_of"]
 
 ROOT = Path(__file__).parents[2]
 
 #: Folders at the root that make up the package; the last three are linked into the first.
-ROOMS = ("n2gdb", "grammar", "ingest", "cli")
+PARTS = ("n2gdb", "grammar", "ingest", "cli")
 
 
 @cache
 def modules() -> Mapping[str, Path]:
     """Return every module of the package by its full name."""
     found = {}
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
+    for part in PARTS:
+        for path in sorted((ROOT / part).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            if parts[:1] == ("n2gdb",) and parts[1] in ROOMS:
-                continue  # a link to another room
-            full = parts if room == "n2gdb" else ("n2gdb", *parts)
+            if parts[:1] == ("n2gdb",) and parts[1] in PARTS:
+                continue  # a link to another part
+            full = parts if part == "n2gdb" else ("n2gdb", *parts)
             found[".".join(full[:-1] if full[-1] == "__init__" else full)] = path
     return found
 

@@ -60,7 +60,7 @@ def matching(
     promoting: str | Steps | None = None,
     suppressing: str | Steps | None = None,
 ) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which matches.
+    """Hold of a neuron with a matching pattern.
 
     ``promoting`` and ``suppressing`` join what the neuron writes: a token, or ``var("x")`` for the one that
     this variable of the pattern stands for.
@@ -168,7 +168,7 @@ def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Trut
 def similar_to(
     neuron: str | NeuronName, *, metric: str = "graph", above: float = LIKE_ENOUGH, model: str | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron as similar as ``above`` (0 to 1) or more; ``metric`` is graph, tokens or subset.
+    """Hold of a neuron at least ``above`` (0 to 1) similar; ``metric`` is graph, tokens or subset.
 
     >>> neurons(similar_to("L4N358", metric="tokens", above=0.5))
     <QueryBuilder neurons SIMILAR TO L4N358 USING tokens ABOVE 0.5>
@@ -179,7 +179,7 @@ def similar_to(
 def subset_of(
     neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron of whose tokens a share of ``above`` or more are the other's too.
+    """Hold of a neuron that shares at least the fraction ``above`` of its tokens with the other.
 
     >>> neurons(subset_of("L4N358"))
     <QueryBuilder neurons SUBSET OF L4N358>
@@ -190,7 +190,7 @@ def subset_of(
 def superset_of(
     neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron that has a share of ``above`` or more of the other's tokens.
+    """Hold of a neuron that has at least the fraction ``above`` of the other's tokens.
 
     >>> neurons(superset_of("L4N358", above=0.8))
     <QueryBuilder neurons SUPERSET OF L4N358 ABOVE 0.8>
@@ -206,7 +206,7 @@ def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
 
 
 def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:
-    """Return a neuron as queries name it; raise UnknownNameError for what is not a neuron's name."""
+    """Return a reference to a neuron by name; raise UnknownNameError for an invalid name."""
     found = NeuronName.of(name)
     owner = None if model is None else arguments.text("model", model)
     return NeuronRef(found.layer, found.index, owner, found.side, found.latent, found.source)

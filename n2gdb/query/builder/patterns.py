@@ -183,7 +183,7 @@ def pattern_of(steps: Stepwise) -> TokenPattern:
 
 
 def test_of(step: str | TokenStep) -> TokenTest:
-    """Return what a step asks of its token; raise QuerySyntaxError where it is more than a single token."""
+    """Return what a step asks of its token; raise QuerySyntaxError if it is more than a single token."""
     if isinstance(step, TokenStep):
         return step.test
     if not isinstance(step, str):

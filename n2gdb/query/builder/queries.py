@@ -3,7 +3,7 @@
 ``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
 is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:
 the same tree, which ``query`` returns and ``str()`` writes. A builder never changes: each method returns
-another. Names are checked where they are given, all else when the tree is asked for.
+another. Names are checked when they are given, everything else when the tree is built.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ _LARGEST = 2**63 - 1
 
 
 def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
-    """Return the query for neurons that meet all of ``clauses``; for all neurons where there are none.
+    """Return the query for neurons that meet all of ``clauses``; for all neurons if there are none.
 
     >>> query = neurons(matching(tok("the").before("other")))
     >>> query
@@ -129,7 +129,7 @@ def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
 
 
 def patterns(*clauses: Truth[Clause]) -> PatternQuery:
-    """Return the query for the patterns, one a row, that meet all of ``clauses`` themselves.
+    """Return the query for the patterns, one per row, that meet all of ``clauses`` themselves.
 
     >>> db.query(patterns(matching(tok("the").before("end"))).order_by("-activation").limit(1))[0].path
     '·the · ·end'
@@ -163,15 +163,15 @@ class QueryBuilder:
 
     @property
     def query(self) -> Query:
-        """The statement; raises QuerySyntaxError where the text of it would not parse."""
+        """The statement; raises QuerySyntaxError if the text of it would not parse."""
         return cast(Query, validated(self.tree))
 
     def in_model(self, name: str) -> Self:
-        """Leave the neurons of one model only."""
+        """Keep only the neurons of one model."""
         return self._with(model=arguments.text("model", name))
 
     def having(self, *clauses: Truth[Clause]) -> Self:
-        """Ask for all of ``clauses`` as well, each joined by ``&``, ``|`` and ``~`` as may be."""
+        """Require all of ``clauses`` too; each may be combined with ``&``, ``|`` and ``~``."""
         if not clauses:
             return self
         _check_truths("a clause is what matching() and its like return", clauses)
@@ -185,7 +185,7 @@ class QueryBuilder:
         promoting: str | Steps | None = None,
         suppressing: str | Steps | None = None,
     ) -> Self:
-        """Ask for a pattern that matches; another call may hold on another path of the neuron.
+        """Require a matching pattern; each call may match another path of the neuron.
 
         ``promoting`` and ``suppressing`` join what the neuron writes, as in the function ``matching``.
         """
@@ -232,19 +232,19 @@ class QueryBuilder:
         above: float = LIKE_ENOUGH,
         model: str | None = None,
     ) -> Self:
-        """Ask for a similarity of ``above`` or more; ``metric`` is graph, tokens or subset."""
+        """Require a similarity of at least ``above``; ``metric`` is graph, tokens or subset."""
         return self.having(similar_to(neuron, metric=metric, above=above, model=model))
 
     def subset_of(
         self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
     ) -> Self:
-        """Ask for neurons of whose tokens a share of ``above`` or more are the other's too."""
+        """Require that the neuron shares at least the fraction ``above`` of its tokens with the other."""
         return self.having(subset_of(neuron, above=above, model=model))
 
     def superset_of(
         self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
     ) -> Self:
-        """Ask for neurons that have a share of ``above`` or more of the other's tokens."""
+        """Require at least the fraction ``above`` of the other's tokens."""
         return self.having(superset_of(neuron, above=above, model=model))
 
     def where(self, *conditions: Truth[Condition], **fields: object) -> Self:
@@ -264,7 +264,7 @@ class QueryBuilder:
         return self._with(where=conjoined(*given, *more)) if more else self
 
     def order_by(self, *keys: str) -> Self:
-        """Order by fields, the first one first; a minus before a name turns it round: ``"-f1"``."""
+        """Order by fields, the first one first; a minus before a name means descending: ``"-f1"``."""
         return self._with(order=tuple(map(_key, keys)))
 
     def rank_by_similarity(
@@ -278,7 +278,7 @@ class QueryBuilder:
         return self._with(limit=arguments.whole("limit", count, -_LARGEST))
 
     def offset(self, count: int) -> Self:
-        """Leave out the first ``count`` rows."""
+        """Skip the first ``count`` rows."""
         return self._with(offset=arguments.whole("offset", count, -_LARGEST))
 
     def returning(self, *names: str) -> Self:
@@ -286,11 +286,11 @@ class QueryBuilder:
         return self._with(returns=tuple(known(name, RETURNED, "column") for name in names))
 
     def explain(self) -> StageQuery:
-        """Show how the query would be answered."""
+        """Show the plan of the query and the expected rows of each step, without running it."""
         return StageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
     def profile(self) -> StageQuery:
-        """Answer the query and show how long each step took."""
+        """Run the query and show the rows and time of each step, beside what was expected."""
         return StageQuery(replace(self.tree, mode=Mode.PROFILE))
 
     def _with(self, **changes: object) -> Self:

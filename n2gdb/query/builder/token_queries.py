@@ -43,7 +43,7 @@ class _TokenStatement:
 
     @property
     def query(self) -> TokenQuery:
-        """The statement; raises QuerySyntaxError where the text of it would not parse."""
+        """The statement; raises QuerySyntaxError if the text of it would not parse."""
         return cast(TokenQuery, validated(self.tree))
 
     def limit(self, count: int) -> Self:

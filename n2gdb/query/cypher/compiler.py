@@ -14,7 +14,7 @@ from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, sp
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
 from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
 from n2gdb.query.semantics.token_sets import is_listable, reads
-from n2gdb.storage.columns import ANSWER_COLUMNS
+from n2gdb.storage.columns import STORED_COLUMNS
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, Page, node_in, order_key, word_key
 
@@ -58,14 +58,14 @@ class Compiled:
 
 
 def compile_query(settled: Settled) -> Compiled:
-    """Return the statement that answers a query by itself: ANSWER_COLUMNS, ordered and limited.
+    """Return the statement that answers a query by itself: STORED_COLUMNS, in order, limited.
 
     It is ordered by fields of the neurons, and includes the rows that OFFSET skips (see ``Page``).
     """
     parameters = Parameters()
     query = settled.query
     parts = [found(settled, query.clauses, parameters)]
-    parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
+    parts.append("RETURN " + ", ".join(column(name) for name in STORED_COLUMNS))
     keys = [sort_key(settled, key, column(key.field), parameters) for key in query.order or DEFAULT_ORDER]
     if not query.order:
         keys.insert(0, f"CASE WHEN n.heldout_firings >= {FEW_FIRINGS} THEN 0 ELSE 1 END")
@@ -119,8 +119,8 @@ def compile_ranks(settled: Settled) -> Iterator[Compiled]:
 
 
 def compile_page(neurons: Sequence[int]) -> Compiled:
-    """Return the statement that reads ANSWER_COLUMNS of a few neurons by id."""
-    columns = ", ".join(column(name) for name in ANSWER_COLUMNS)
+    """Return the statement that reads STORED_COLUMNS of a few neurons by id."""
+    columns = ", ".join(column(name) for name in STORED_COLUMNS)
     return Compiled(f"MATCH (n:Neuron) WHERE n.id IN $neurons RETURN {columns}", {"neurons": list(neurons)})
 
 

@@ -230,7 +230,7 @@ class Estimator:
         return _Scope(tuple(met), neurons, patterns, roots, nodes, len(decided) == len(conditions), is_all)
 
     def _frequency(self, kind: str, tokens: TokenSet | None, settled: Settled) -> _Frequency | None:
-        """Look up how often tokens stand in a role, in the model of a query; None where they are too many."""
+        """Look up how often tokens stand in a role, in the model of a query; None if they are too many."""
         listed = None if tokens is None else members(tokens)
         if listed is None and isinstance(tokens, Among) and len(tokens.tokens) <= MOST_LISTED:
             listed = tuple(sorted(tokens.tokens))

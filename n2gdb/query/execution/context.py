@@ -36,8 +36,8 @@ Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 class Stage:
     """One step of how a query is answered: a statement with its parameters, or work done in Python.
 
-    ``rows`` and ``milliseconds`` are None where the step was not run. ``estimate`` says how many rows it
-    gives as far as that is known without running it; None where nothing is known.
+    ``rows`` and ``milliseconds`` are None if the step was not run. ``estimate`` says how many rows it
+    gives as far as that is known without running it; None if nothing is known.
 
     >>> stage = db.query("EXPLAIN neurons WHERE layer = 4")[0]
     >>> stage.step, str(stage.estimate), stage.rows
@@ -58,7 +58,7 @@ class Stage:
         return cls(step, compiled.cypher, compiled.parameters, finds=finds)
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "step": self.step,
             "cypher": self.cypher,

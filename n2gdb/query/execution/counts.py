@@ -32,7 +32,7 @@ class GroupCount:
     count: int
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {"group": self.group, "count": self.count}
 
 

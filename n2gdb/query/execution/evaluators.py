@@ -85,7 +85,7 @@ class Evaluator(ABC):
     scores: bool = False
 
     def is_stated(self, settled: Settled, clause: Any) -> bool:
-        """Tell whether a statement tests it on neurons; otherwise it is worked out before."""
+        """Return whether a statement tests it on neurons; otherwise it is worked out before."""
         return False
 
     @abstractmethod

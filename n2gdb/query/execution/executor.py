@@ -50,7 +50,7 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
 
     EXPLAIN answers with the steps of the plan, none of them run, and how many rows each is expected to give.
     PROFILE runs the plan, and answers with the steps as they were taken, beside what was expected of them.
-    Raises UnknownNameError where the statement names a neuron or a model that is not there, QueryError where
+    Raises UnknownNameError if the statement names a neuron or a model that does not exist, QueryError where
     it asks for what cannot be answered.
     """
     with shown_in(statement.source):

@@ -56,7 +56,7 @@ class Evidence:
         return written(self.path)
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "clause": self.clause,
             "activation": self.activation,
@@ -109,7 +109,7 @@ class Hit(OfNeuron):
         return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold: the neuron, its statistics, its matches."""
+        """Return plain values for JSON: the neuron, its statistics, its matches."""
         return {
             "neuron": str(self.neuron),
             "model": self.model,

@@ -15,9 +15,8 @@ from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.execution.plan import KEEP, NeuronPlan
-from n2gdb.query.execution.rows import read_neurons
+from n2gdb.query.execution.rows import neuron_rows, read_neurons
 from n2gdb.query.semantics.binder import fold
-from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import Page
 
@@ -74,7 +73,7 @@ def _by_statement(session: Session, plan: NeuronPlan) -> Found:
     query = plan.settled.query
     rows = session.run("find and order the neurons", plan.statement)
     page = Page.of(query.offset, query.limit)
-    neurons = [dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in timed(page.cut(rows))]
+    neurons = neuron_rows(session, timed(page.cut(rows)))
 
     def total() -> int:
         if page.limit is None or len(rows) < page.offset + page.limit:

@@ -83,7 +83,7 @@ def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
 class _Nodes:
     """The context nodes that an anchor may stand on, by (neuron, preorder); every array is (nodes,).
 
-    ``above`` is the row of the nearest of them towards the activating token, -1 where there is none.
+    ``above`` is the row of the nearest of them towards the activating token, -1 if there is none.
     """
 
     neuron: Int64Array

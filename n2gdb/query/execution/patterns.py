@@ -60,7 +60,7 @@ class PatternHit(OfNeuron):
         return written(self.steps)
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "neuron": str(self.neuron),
             "model": self.model,

@@ -330,7 +330,7 @@ def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
 
 
 def _is_bounded(clauses: Formula[Clause] | None) -> bool:
-    """Tell whether a formula holds only of patterns that some of its clauses hold of."""
+    """Return whether a formula holds only of patterns that some of its clauses hold of."""
     if clauses is None:
         return False
     return fold(clauses, lambda clause: clause.has_matches, any, all, lambda _: False)

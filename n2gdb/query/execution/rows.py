@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from n2gdb.core.units import place_of
 from n2gdb.grammar.ast import Condition, Formula, Query
 from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import compile_page, compile_rows
@@ -14,10 +15,10 @@ from n2gdb.query.cypher.where import mentions_neuron
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.storage.columns import ANSWER_COLUMNS
+from n2gdb.storage.columns import STORED_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
 
-__all__ = ["Known", "PatternRow", "Place", "found_patterns", "meeting", "read_neurons"]
+__all__ = ["Known", "PatternRow", "Place", "found_patterns", "meeting", "neuron_rows", "read_neurons"]
 
 #: A pattern: Neuron.id, and the preorder index of its end.
 Place = tuple[int, int]
@@ -54,10 +55,26 @@ def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
     if len(ids) <= MOST_LISTED:
         compiled = compile_page(ids)
     else:
-        compiled = compile_rows(Settled(Query(), {}), None, ANSWER_COLUMNS)
-    rows = session.run("read the neurons", compiled)
-    by_id = {row[0]: dict(zip(ANSWER_COLUMNS, row, strict=True)) for row in rows}
+        compiled = compile_rows(Settled(Query(), {}), None, STORED_COLUMNS)
+    neurons = neuron_rows(session, session.run("read the neurons", compiled))
+    by_id = {neuron["id"]: neuron for neuron in neurons}
     return [by_id[neuron] for neuron in ids]
+
+
+def neuron_rows(session: Session, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return rows of STORED_COLUMNS as mappings from ANSWER_COLUMNS to values."""
+    sources = {
+        (model.number, source.layer, source.number): source
+        for model in session.models
+        for source in model.sources
+    }
+    neurons = []
+    for row in rows:
+        neuron = dict(zip(STORED_COLUMNS, row, strict=True))
+        place = place_of(neuron["id"])
+        source = sources[place.model, place.layer, place.source]
+        neurons.append(neuron | {"source": source.name, "kind": source.kind, "side": place.side})
+    return neurons
 
 
 class _Valued(Protocol):

@@ -28,7 +28,7 @@ class TokenHit:
     n_patterns: int
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {
             "token": self.token,
             "activation": self.activation,

@@ -41,7 +41,7 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], bool]] = {
 
 
 def holds(formula: Formula[Condition], fields: _Fields) -> bool | None:
-    """Return whether a condition holds of a neuron's or a match's ``fields``; None where that is unknown."""
+    """Return whether a condition holds of a neuron's or a match's ``fields``; None if that is unknown."""
     match formula:
         case And(operands):
             truths = [holds(each, fields) for each in operands]

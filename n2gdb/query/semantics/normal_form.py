@@ -137,7 +137,7 @@ _Reading: TypeAlias = _Slot | TokenRun
 def lower(clause: PatternClause, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
     """Return the normal forms of a clause; none where it names a text that no model has tokens for.
 
-    Raises QueryError where it names too many tokens or has too many forms.
+    Raises QueryError if it names too many tokens or has too many forms.
     """
     vocabulary.learn(tests_of(clause))
     forms: dict[Lowered, None] = {}
@@ -176,12 +176,12 @@ def _with_effects(form: Lowered, clause: PatternClause) -> Lowered:
 
 
 def is_of_patterns(clause: object) -> TypeGuard[PatternClause]:
-    """Tell whether something is a clause that is asked of single patterns: one with normal forms."""
+    """Return whether something is a clause that is asked of single patterns: one with normal forms."""
     return type(clause) in _PATTERNS
 
 
 def names_tokens(clause: object) -> TypeGuard[TokenClause]:
-    """Tell whether something is a clause that names tokens."""
+    """Return whether something is a clause that names tokens."""
     return type(clause) in _STEPS
 
 

@@ -99,12 +99,12 @@ def members(tokens: TokenSet) -> tuple[int, ...] | None:
 
 
 def is_keyed(tokens: TokenSet) -> bool:
-    """Tell whether the engine sees by itself that these are few: an equality, not a list."""
+    """Return whether the engine sees by itself that these are few: an equality, not a list."""
     return isinstance(tokens, Reads) or (isinstance(tokens, Among) and len(tokens.tokens) == 1)
 
 
 def is_broad(tokens: TokenSet | None) -> bool:
-    """Tell whether these may be a large part of the vocabulary; None is all of it."""
+    """Return whether these may be a large part of the vocabulary; None is all of it."""
     match tokens:
         case Reads():
             return False
@@ -117,7 +117,7 @@ def is_broad(tokens: TokenSet | None) -> bool:
 
 
 def is_listable(tokens: TokenSet | None) -> bool:
-    """Tell whether a statement can ask for these without a list that is too long."""
+    """Return whether a statement can ask for these without a list that is too long."""
     match tokens:
         case Among(many):
             return len(many) <= MOST_LISTED

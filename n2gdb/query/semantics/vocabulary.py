@@ -89,7 +89,7 @@ class Vocabulary:
                 return NotA(self.settle(inner))
 
     def reads(self, literal: TokenLiteral) -> bool:
-        """Tell whether some model has a single token that the literal means."""
+        """Return whether some model has a single token that the literal means."""
         self.learn([literal])
         return bool(self._keys.of(literal.exact)[literal_key(literal)])
 

@@ -24,7 +24,7 @@ def build_database(
 
     Everything goes to a temporary file beside it that is moved into place at the end: whatever happens
     before leaves an older database as it was. ``progress`` gets the name of each stage as it starts.
-    Raises StorageError where there is no room or no permission.
+    Raises StorageError if there is no room or no permission.
     """
     check_replaceable(path)
     building = path.with_name(path.name + ".building")

@@ -83,7 +83,7 @@ def _batches(models: Sequence[ModelRows]) -> Iterator[tuple[ModelRows, Sequence[
 
 
 def _survey(models: Sequence[ModelRows]) -> tuple[Int64Array, NeuronMeasures]:
-    """Return the paths that two or more neurons share, in rising order, and the measures of all neurons."""
+    """Return the paths that two or more neurons share, ascending, and the measures of all neurons."""
     paths, measures = [np.zeros(0, np.int64)], []
     for model, shards in _batches(models):
         found, measured = model.survey(shards)
@@ -93,6 +93,6 @@ def _survey(models: Sequence[ModelRows]) -> tuple[Int64Array, NeuronMeasures]:
 
 
 def _repeated(values: Int64Array) -> Int64Array:
-    """Return the values that stand there more than once, once each, in rising order."""
+    """Return the values that stand there more than once, once each, in ascending order."""
     values.sort()
     return np.unique(values[1:][values[1:] == values[:-1]])

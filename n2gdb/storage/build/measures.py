@@ -44,7 +44,7 @@ COUNTS: dict[str, Callable[[Tries, Int64Array, int], Int64Array]] = {
 
 @dataclass(frozen=True, slots=True)
 class NeuronMeasures:
-    """Measures of the neurons that have a graph, by their keys in rising order; (neurons,) each."""
+    """Measures of the neurons that have a graph, by their keys in ascending order; (neurons,) each."""
 
     neuron: Int64Array
     values: Mapping[str, Values]  # by column, in the order of the database's

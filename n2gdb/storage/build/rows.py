@@ -54,7 +54,7 @@ class ModelRows:
 
     @classmethod
     def of(cls, run: RunFolder, number: int) -> ModelRows:
-        """Read the vocabulary of a run; raise DatabaseFormatError where two texts have the same key."""
+        """Read the vocabulary of a run; raise DatabaseFormatError if two texts have the same key."""
         tokens = run.tokens()
         token = tokens["token"].to_numpy()
         text_keys = np.zeros(int(token.max(initial=-1)) + 1, np.int64)

@@ -16,7 +16,7 @@ __all__ = ["Spool"]
 class Spool:
     """Tables that grow by batches of rows in a folder; a context manager, which closes their files.
 
-    Raises OSError where the disk refuses. The files stay for the folder's owner to remove.
+    Raises OSError if the disk refuses. The files stay for the folder's owner to remove.
     """
 
     def __init__(self, folder: Path) -> None:

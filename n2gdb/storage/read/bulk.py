@@ -82,7 +82,7 @@ class TokenMatrix:
         return len(self.neurons), len(self.texts)
 
     def to_scipy(self) -> Any:
-        """Return the matrix as a ``scipy.sparse.csr_array``; raise QueryError where scipy is missing."""
+        """Return the matrix as a ``scipy.sparse.csr_array``; raise QueryError if scipy is missing."""
         try:
             sparse = import_module("scipy.sparse")
         except ImportError as error:

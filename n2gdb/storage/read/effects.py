@@ -22,7 +22,7 @@ class WrittenToken:
     logit: float
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return {"token": self.token, "text": self.text, "logit": self.logit}
 
 

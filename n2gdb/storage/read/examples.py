@@ -21,7 +21,7 @@ __all__ = [
 
 
 def deepest_context(connection: Connection, model: int) -> int:
-    """Return how far back the deepest stored pattern of a model reaches; 0 where none has context."""
+    """Return how far back the deepest stored pattern of a model reaches; 0 if none has context."""
     ((depth,),) = connection.rows(
         "MATCH (n:Neuron)-[c:CONTEXT]->(:Token) WHERE n.model = $model RETURN max(c.depth)", {"model": model}
     )

@@ -63,7 +63,7 @@ class ExportedNeuron:
 
 
 def blocks_of(connection: Connection, wanted: Sequence[int] | None) -> list[list[int]]:
-    """Return the Neuron.ids to read, in rising order and in blocks that lie together in the database.
+    """Return the Neuron.ids to read, in ascending order and in blocks that lie together in the database.
 
     ``wanted`` are those to keep, None for all; a block without any is left out.
     """

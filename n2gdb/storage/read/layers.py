@@ -61,7 +61,7 @@ def outstanding_neurons(
 
 
 def neighbours(connection: Connection, model: int, layer: int, key: int) -> tuple[int | None, int | None]:
-    """Return the keys of the ingested neurons before and after one in its layer, None where none is."""
+    """Return the keys of the ingested neurons before and after one in its layer, None if none is."""
     ((before, after),) = connection.rows(
         f"{_LAYER} RETURN max(CASE WHEN n.id < $key THEN n.id END), min(CASE WHEN n.id > $key THEN n.id END)",
         {"model": model, "layer": layer, "key": key},

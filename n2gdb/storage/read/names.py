@@ -16,7 +16,7 @@ __all__ = ["find_model", "missing_neuron", "neuron_key", "neuron_of", "source_of
 
 
 def find_model(models: Sequence[ModelInfo], name: str | None = None) -> ModelInfo:
-    """Return a model by its name, or the only one; raise UnknownNameError where that is not clear."""
+    """Return a model by its name, or the only one; raise UnknownNameError if that is not clear."""
     names = [model.name for model in models]
     matching = [model for model in models if name is None or model.name == name]
     if len(matching) == 1:
@@ -28,7 +28,7 @@ def find_model(models: Sequence[ModelInfo], name: str | None = None) -> ModelInf
 
 
 def neuron_key(model: ModelInfo, name: UnitName) -> int | None:
-    """Return the Neuron.id of a unit of a model; None where the model has no such unit.
+    """Return the Neuron.id of a unit of a model; None if the model has no such unit.
 
     Raises UnknownNameError for a latent of a layer with several sets of latents, if it does not say which.
     """
@@ -39,7 +39,7 @@ def neuron_key(model: ModelInfo, name: UnitName) -> int | None:
 
 
 def source_of(model: ModelInfo, name: UnitName) -> SourceInfo | None:
-    """Return the source that a unit's name means; raises as ``neuron_key`` does."""
+    """Return the source that a unit's name means; raises like ``neuron_key``."""
     here = [source for source in model.sources if source.layer == name.layer]
     if not name.latent:
         return next((source for source in here if source.kind == MLP), None)

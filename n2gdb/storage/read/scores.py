@@ -48,7 +48,7 @@ class LayerScores:
     f1_high: float | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 

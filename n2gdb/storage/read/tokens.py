@@ -27,7 +27,7 @@ def read_texts(connection: Connection, keys: Collection[int]) -> dict[int, str]:
 
 
 def read_tokenizer(connection: Connection, model: int) -> str | None:
-    """Return a model's tokenizer as JSON, None where it came without one."""
+    """Return a model's tokenizer as JSON, None if it came without one."""
     ((text,),) = connection.rows("MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": model})
     return text or None
 
