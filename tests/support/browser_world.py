@@ -33,7 +33,7 @@ HOSTILE = (
 
 
 def build_browser_world(folder: Path) -> Path:
-    """Build ``neurons.n2gdb`` in a folder; L2N0 fires on hostile tokens, L2N1 has 130 patterns, L2N3 wide ones."""
+    """Build ``neurons.n2gdb``; L2N0 fires on hostile tokens, L2N1 has 130 patterns, L2N3 wide ones."""
     texts = [_TOKENIZER.decode([token], skip_special_tokens=False) for token in range(4096)]
     first = len(texts) - len(HOSTILE)
     texts[first:] = HOSTILE
