@@ -14,7 +14,7 @@ import pytest
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
 PARTS = ("n2gdb", "grammar", "ingest", "cli", "docs", "tests", "benchmarks", ".ci")
-IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.n2gdb", "*.n2gdb.*", "*.egg-info")
+IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", "*.pyc", "*.n2gdb", "*.n2gdb.*", "*.egg-info")
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def make_app(
         Route("/static/{tag}/{name}", assets.answer),
         Route("/static/{name}", assets.answer),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _missing, Exception: _failed})
+    app = Starlette(routes=routes, exception_handlers={404: _missing(served), Exception: _failed})
     return _Guard(app, None if host is None else _LOOPBACK | {host.lower()}, served.server)
 
 
@@ -197,11 +197,15 @@ def _page(served: _Served) -> Callable[[Request], Awaitable[Response]]:
     """Make the endpoint of every page: the shell, which then reads the address."""
 
     async def answer(request: Request) -> Response:
-        at_hand = "yes" if served.runner is not None else ""
-        shell = read_assets().page(server=served.server, token=served.token, model=at_hand)
-        return HTMLResponse(shell, headers={"Cache-Control": "no-store"})
+        return _shell(served, 200)
 
     return answer
+
+
+def _shell(served: _Served, status: int) -> Response:
+    at_hand = "yes" if served.runner is not None else ""
+    shell = read_assets().page(server=served.server, token=served.token, model=at_hand)
+    return HTMLResponse(shell, status, headers={"Cache-Control": "no-store"})
 
 
 def _json(served: _Served, path: str, find: Find, *, kept: bool) -> Callable[[Request], Awaitable[Response]]:
@@ -347,8 +351,16 @@ def _told(error: Exception) -> Response:
     raise error
 
 
-async def _missing(request: Request, error: Exception) -> Response:
-    return _refusal(UnknownNameError(f"there is nothing at {request.url.path[:200]}"), 404)
+def _missing(served: _Served) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Make what answers for addresses that are none: to a reader a page that says so."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        reads = "text/html" in request.headers.get("accept", "")
+        if reads and not request.url.path.startswith(("/api/", "/static/")):
+            return _shell(served, 404)
+        return _refusal(UnknownNameError(f"there is nothing at {request.url.path[:200]}"), 404)
+
+    return answer
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -285,14 +285,14 @@ def test_a_dead_neuron_is_said_to_be_dead(page: Page) -> None:
     assert "never fires" in page.locator("main").inner_text()
 
 
-@pytest.mark.parametrize("path", ["/", "/?q=neurons", "/neuron/L1N2", "/neuron/L2N0", "/layer/1", "/model"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_fit_a_phone_in_light_and_dark(page: Page, path: str, scheme: str) -> None:
+def test_pages_fit_a_phone_in_light_and_dark(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 390, "height": 800})
-    page.goto(path)
-    settled(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    (paper, _), (_, ink) = page.evaluate(COLOURS)
-    bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (paper, ink)]
-    assert (bright[0] > bright[1]) == (scheme == "light")
+    for path in ("/", "/?q=neurons", "/neuron/L1N2", "/neuron/L2N0", "/layer/1", "/model"):
+        page.goto(path)
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        (paper, _), (_, ink) = page.evaluate(COLOURS)
+        bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (paper, ink)]
+        assert (bright[0] > bright[1]) == (scheme == "light")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 from tokenizers import Tokenizer
@@ -14,9 +15,9 @@ from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import token_classes
-from tests.support.small_run import WINDOW, model_table, write_shards
+from tests.support.small_run import WINDOW, model_table, random_graph, random_graphs, write_run, write_shards
 
-__all__ = ["HOSTILE", "build_browser_world"]
+__all__ = ["HOSTILE", "build_browser_world", "build_two_models"]
 
 _STORED = (Path(__file__).parents[2] / "ingest" / "demo" / "tokenizer.json").read_text(encoding="utf-8")
 _TOKENIZER = Tokenizer.from_str(_STORED)
@@ -33,7 +34,7 @@ HOSTILE = (
 
 
 def build_browser_world(folder: Path) -> Path:
-    """Build ``neurons.n2gdb`` in a folder; L2N0 fires on hostile tokens, L2N1 has 130 patterns."""
+    """Build ``neurons.n2gdb``; L2N0 fires on hostile tokens, L2N1 has 130 patterns, L2N3 wide ones."""
     texts = [_TOKENIZER.decode([token], skip_special_tokens=False) for token in range(4096)]
     first = len(texts) - len(HOSTILE)
     texts[first:] = HOSTILE
@@ -51,6 +52,9 @@ def build_browser_world(folder: Path) -> Path:
         ),
         NeuronName(2, 1): _graph(*((0.5 + token / 1000, 300 + token, the) for token in range(130))),
         NeuronName(2, 2): NeuronGraph.empty(),
+        NeuronName(2, 3): _graph(
+            *((0.6 + each / 100, *range(700 + 20 * each, 712 + 20 * each)) for each in range(20))
+        ),
     }
     run = RunFolder.create(folder / "world")
     (row,) = model_table("world", graphs, len(texts)).to_pylist()
@@ -63,6 +67,18 @@ def build_browser_world(folder: Path) -> Path:
     write_shards(run, graphs)
     build_database(folder / "neurons.n2gdb", [run])
     return folder / "neurons.n2gdb"
+
+
+def build_two_models(folder: Path) -> Path:
+    """Build ``two.n2gdb``: ``first`` of three layers, ``deep`` of thirty, of which one is held."""
+    first = write_run(folder / "first", random_graphs(1, neurons=4))
+    random = Random(2)
+    deep = {NeuronName(7, index): random_graph(random) for index in range(4)}
+    run = write_run(folder / "deep", deep)
+    (row,) = run.model().to_pylist()
+    run.write_model(pa.Table.from_pylist([row | {"n_layers": 30}], schema=schema.MODEL))
+    build_database(folder / "two.n2gdb", [first, run])
+    return folder / "two.n2gdb"
 
 
 def _graph(*patterns: tuple[float, *tuple[int, ...]]) -> NeuronGraph:

@@ -27,7 +27,7 @@ export function Bar({ place, database, model }: { place: Place | null; database:
   const current = (page: string) => (place?.page === page ? "page" : undefined);
   return <>
     <header class="bar">
-      <a class="brand" href={answerAt(null, named)}><img src={document.querySelector<HTMLLinkElement>("link[rel=icon]")?.href} alt="" width="20" height="20" />n2gdb</a>
+      <a class="brand" href={answerAt(null, named)}><svg viewBox="0 0 32 32" width="20" height="20" aria-hidden="true"><path class="sign-line" d="M7 9h9l8 7M7 23h9l8-7" /><circle class="sign-context" cx="7" cy="9" r="4" /><circle class="sign-context" cx="7" cy="23" r="4" /><circle class="sign-fires" cx="25" cy="16" r="5" /></svg>n2gdb</a>
       <nav aria-label="Pages">
         <a href={modelAt(named)} aria-current={current("model")}>Report</a>
         <a href={address("/pairs", { model: named })} aria-current={current("pairs")}>Pairs</a>
@@ -37,8 +37,8 @@ export function Bar({ place, database, model }: { place: Place | null; database:
       {shown && shown.layers.length ? <Layers layers={shown.layers} current={place?.page === "layer" ? Number(place.names[0]) : null} model={named} /> : null}
       <span class="gap" />
       {database && database.models.length > 1
-        ? <label class="switch"><span class="unseen">Model</span><select value={shown?.name} onChange={(event) => switched(place, event.currentTarget.value)}>
-          {database.models.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}</select></label>
+        ? <span class="switch"><select aria-label="Model" value={shown?.name} onChange={(event) => switched(place, event.currentTarget.value)}>
+          {database.models.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}</select></span>
         : null}
       {database ? <span class="file faint">{database.file} · {database.models.length === 1 ? `${database.models[0]!.name} · ` : ""}{grouped(database.models.reduce((sum, each) => sum + each.neurons, 0))} neurons · n2gdb {database.version}</span> : null}
     </header>
@@ -55,9 +55,9 @@ function switched(place: Place | null, model: string): void {
 // As many layers as fit are links; all of many are reached by a choice.
 function Layers({ layers, current, model }: { layers: number[]; current: number | null; model: string | null }) {
   if (layers.length > 16) {
-    return <label class="switch"><span class="faint">Layer </span><select value={current === null ? "" : String(current)}
+    return <span class="switch"><span class="faint" aria-hidden="true">Layer </span><select aria-label="Layer" value={current === null ? "" : String(current)}
       onChange={(event) => { if (event.currentTarget.value) go(layerAt(Number(event.currentTarget.value), model)); }}>
-      <option value="">–</option>{layers.map((layer) => <option key={layer} value={String(layer)}>{layer}</option>)}</select></label>;
+      <option value="">–</option>{layers.map((layer) => <option key={layer} value={String(layer)}>{layer}</option>)}</select></span>;
   }
   return <nav class="layers" aria-label="Layers"><span class="faint" aria-hidden="true">Layers</span>
     {layers.map((layer) => <a key={layer} href={layerAt(layer, model)} aria-label={`Layer ${layer}`} aria-current={layer === current ? "page" : undefined}>{layer}</a>)}</nav>;

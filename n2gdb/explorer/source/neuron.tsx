@@ -11,7 +11,7 @@ import { Graph, type Lit } from "./picture";
 import { ask, fetchText, Refused, useAsked } from "./server";
 import { Similar } from "./similar";
 import { TryText } from "./tried";
-import type { Database, Neuron, Pattern, Written } from "./types";
+import type { Database, Meaning, Neuron, Pattern, Written } from "./types";
 
 const DRAWN = 40;
 const DRAWN_MORE = 200;
@@ -19,7 +19,13 @@ const TOGETHER = 100;
 
 export function NeuronPage({ place, database, model }: { place: Place; database: Database; model: string | null }) {
   const name = place.names[0]!;
-  const told = useAsked<Neuron>(`/api/neuron/${encodeURIComponent(name)}`, { model });
+  // Of several models that the address does not choose from, the first that has the neuron is meant.
+  const open = database.models.length > 1 && place.get("model") === null;
+  const meant = useAsked<{ meanings: Meaning[] }>(open ? "/api/understand" : null, { text: name });
+  const owner = meant.data?.meanings.find((each) => each.neuron)?.model ?? null;
+  useEffect(() => { if (open && owner) note({ model: owner }); }, [open, owner]);
+  const ready = !open || (meant.data !== null && owner === null) || meant.error !== null;
+  const told = useAsked<Neuron>(ready ? `/api/neuron/${encodeURIComponent(name)}` : null, { model });
   const neuron = told.data;
   const [lit, setLit] = useState<Lit | null>(null);
   const step = useStepping(name, model, place);

@@ -16,7 +16,8 @@ export function NoteBox({ neuron, model }: { neuron: string; model: string }) {
   const [note, setNote] = useState("");
   const [labels, setLabels] = useState("");
   const [said, setSaid] = useState<string | null>(null);
-  useEffect(() => { setNote(held?.note ?? ""); setLabels(held?.labels.join(", ") ?? ""); setSaid(null); }, [key, held?.changed]);
+  useEffect(() => { setNote(held?.note ?? ""); setLabels(held?.labels.join(", ") ?? ""); }, [key, held?.changed]);
+  useEffect(() => setSaid(null), [key]);
   if (fault) return <section class="note"><h2>Notes</h2><Refusal error={fault} /></section>;
   if (!kept) return null;
   const lists = Object.entries(kept.lists).filter(([, listed]) => listed.includes(key)).map(([name]) => name);

@@ -131,7 +131,9 @@ export function Graph({ url, label, model, onlit, tall }: { url: string; label: 
     for (const [at, token] of tokens.entries()) {
       token.setAttribute("tabindex", at === 0 ? "0" : "-1");
       token.setAttribute("role", "link");
-      token.setAttribute("aria-label", (token.querySelector("title")?.textContent ?? "").replaceAll("\n", ", "));
+      const [whole, ...said] = (token.querySelector("title")?.textContent ?? "").split("\n");
+      const seen = token.querySelector("text")?.textContent ?? "";
+      token.setAttribute("aria-label", [seen, ...(whole === seen ? [] : [whole]), ...said].join(", "));
     }
     const light = (token: Element | null) => {
       svg.classList.toggle("lighting", token !== null);
