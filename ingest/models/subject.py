@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
+from n2gdb.ingest.models.device import device_named, quiet, set_precision
 from n2gdb.ingest.models.fused_norms import fuse_norms
 from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
@@ -28,13 +26,10 @@ from n2gdb.ingest.trunk.packing import Packed
 from n2gdb.ingest.trunk.readers import trunk_of
 from n2gdb.ingest.trunk.trunk import Trunk
 
-__all__ = ["DEMO", "PRECISIONS", "WEIGHTS", "SubjectModel", "default_corpus", "load_model"]
+__all__ = ["DEMO", "WEIGHTS", "SubjectModel", "default_corpus", "load_model"]
 
 #: Name of the packaged model, and of its corpus.
 DEMO = "demo"
-
-#: How matrices can be multiplied.
-PRECISIONS = ("float32", "tf32", "bfloat16")
 
 #: What weights can be held in.
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -277,14 +272,14 @@ def load_model(
     """
     from transformer_lens.utilities import warn_if_mps
 
-    chosen = _device(device)
+    chosen = device_named(device)
     if weights not in WEIGHTS:
         raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
-    _set_precision(precision, chosen)
+    set_precision(precision, chosen)
     asked = str(source)
     path = _path(asked)
-    with _quiet():
+    with quiet():
         loaded = _boot(asked, path, str(chosen), WEIGHTS[weights])
         loaded.bridge.eval()
         model = _subject(
@@ -379,44 +374,3 @@ def _trunk_agrees(model: SubjectModel) -> bool:
     tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
     pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
     return all(close(found, expected, WEIGHTS[model.weights]) for found, expected in pairs)
-
-
-def _device(name: str) -> torch.device:
-    from transformer_lens.utilities import get_device
-
-    if name == "auto":
-        return torch.device(get_device())
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name not in available:
-        raise ModelError(f"no device is called {name!r}: choose auto, cpu, cuda or mps")
-    if not available[name]:
-        raise ModelError(f"this machine has no {name} device that torch can use: choose auto or cpu")
-    return torch.device(name)
-
-
-def _set_precision(precision: str, device: torch.device) -> None:
-    """Have torch multiply float32 matrices as precisely as asked; raise ModelError for what is not there."""
-    if precision not in PRECISIONS:
-        raise ModelError(f"no precision is called {precision!r}: choose {', '.join(PRECISIONS)}")
-    if precision == "tf32" and device.type != "cuda":
-        raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the chatter of loading off the terminal: progress bars, advice, deprecations."""
-    import logging
-
-    from transformers.utils import logging as chatter
-
-    level = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        chatter.disable_progress_bar()
-        try:
-            yield
-        finally:
-            chatter.enable_progress_bar()
-            logging.disable(level)
