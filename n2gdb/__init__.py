@@ -16,6 +16,28 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from n2gdb.errors import (
+    ArgumentError,
+    CorpusError,
+    DatabaseError,
+    DatabaseFormatError,
+    DatabaseLockedError,
+    DatabaseNotFoundError,
+    FigureError,
+    IngestError,
+    MissingDependencyError,
+    ModelError,
+    N2gdbError,
+    QueryCancelledError,
+    QueryError,
+    QuerySyntaxError,
+    QueryTimeoutError,
+    RebuildError,
+    SelectionError,
+    StorageError,
+    UnknownNameError,
+    UsageError,
+)
 from n2gdb.version import __version__
 
 if TYPE_CHECKING:
@@ -26,28 +48,6 @@ if TYPE_CHECKING:
     from n2gdb.core.units import NeuronName
     from n2gdb.database import Database
     from n2gdb.database import open_database as open
-    from n2gdb.errors import (
-        ArgumentError,
-        CorpusError,
-        DatabaseError,
-        DatabaseFormatError,
-        DatabaseLockedError,
-        DatabaseNotFoundError,
-        FigureError,
-        IngestError,
-        MissingDependencyError,
-        ModelError,
-        N2gdbError,
-        QueryCancelledError,
-        QueryError,
-        QuerySyntaxError,
-        QueryTimeoutError,
-        RebuildError,
-        SelectionError,
-        StorageError,
-        UnknownNameError,
-        UsageError,
-    )
     from n2gdb.neuron import Neuron
     from n2gdb.neuron_parts import NeuronPattern, NeuronToken
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
@@ -182,65 +182,12 @@ __all__ = [
     "var",
 ]
 
-# A name is imported when first used: loading numpy takes longer than a query.
+# A name is imported when first used: loading numpy takes longer than a query. All names that are not here are
+# of the query builder.
 _HOMES = {
     "n2gdb.query.answer": ("Answer",),
-    "n2gdb.query.builder.queries": (
-        "CountQuery",
-        "NeuronQuery",
-        "PatternQuery",
-        "QueryBuilder",
-        "StageQuery",
-        "TokenQueryBuilder",
-        "TokenStageQuery",
-        "activating_on",
-        "any_token",
-        "excited_by",
-        "field",
-        "firing_on",
-        "inhibited_by",
-        "kind",
-        "matching",
-        "mentioning",
-        "neurons",
-        "one_of",
-        "patterns",
-        "patterns_of",
-        "promoting",
-        "regex",
-        "similar_to",
-        "subset_of",
-        "superset_of",
-        "suppressing",
-        "tok",
-        "tokens_activating",
-        "tokens_in_context_of",
-        "var",
-    ),
     "n2gdb.query.execution.counts": ("GroupCount",),
     "n2gdb.database": ("Database",),
-    "n2gdb.errors": (
-        "ArgumentError",
-        "CorpusError",
-        "DatabaseError",
-        "DatabaseFormatError",
-        "DatabaseLockedError",
-        "DatabaseNotFoundError",
-        "FigureError",
-        "IngestError",
-        "MissingDependencyError",
-        "ModelError",
-        "N2gdbError",
-        "QueryCancelledError",
-        "QueryError",
-        "QuerySyntaxError",
-        "QueryTimeoutError",
-        "RebuildError",
-        "SelectionError",
-        "StorageError",
-        "UnknownNameError",
-        "UsageError",
-    ),
     "n2gdb.prediction.fired_tokens": ("FiredNeuron", "FiredToken"),
     "n2gdb.core.graph": ("NeuronGraph", "Pattern", "Step"),
     "n2gdb.query.execution.hits": ("Evidence", "Hit"),
@@ -271,8 +218,8 @@ if not TYPE_CHECKING:  # else every misspelt name would pass for one of these
     def __getattr__(name: str) -> object:
         if name == "open":
             home, attribute = "n2gdb.database", "open_database"
-        elif name in _HOME_OF:
-            home, attribute = _HOME_OF[name], name
+        elif name in __all__:
+            home, attribute = _HOME_OF.get(name, "n2gdb.query.builder.queries"), name
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = getattr(import_module(home), attribute)

@@ -139,6 +139,8 @@ def test_files_that_a_page_names_exist(page: str) -> None:
     known = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("[!.]*/**/*.*")]
     named = set(re.findall(r"`([\w/]+\.(?:py|lark|js))`", text))
     assert not {name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in known)}
+    linked = set(re.findall(r"\]\((?!https?:)([^)#\s]+)", text)) | set(re.findall(r'src="([^"]+)"', text))
+    assert not {link for link in linked if not (ROOT / page).parent.joinpath(link).exists()}
 
 
 @pytest.mark.parametrize("part", ["grammar", "ingest", "cli"])

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 import n2gdb
 from n2gdb.database import Database
-from n2gdb.grammar.ast import Metric, NeuronRef, Query, RankBy
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import Metric, Mode, NeuronRef, Query, RankBy
 from n2gdb.query.parse import read_query
 from tests.generators.statements import Job
-from tests.generators.worlds import missing
+from tests.generators.worlds import asked, missing
 from tests.oracle.check import check
+from tests.oracle.random.queries import random_statement
 from tests.oracle.run import tallies
 from tests.oracle.tally import total_of
 from tests.oracle.world import World
@@ -131,3 +134,21 @@ def test_every_neuron_comes_first_of_those_ranked_by_it(
 )
 def test_both_refuse_names_that_are_not_clear(query: Query, world: tuple[Database, World]) -> None:
     assert check(query, *world) is None
+
+
+def test_estimates_hold_of_random_statements() -> None:
+    bounded = exact = 0
+    with asked("small", 11) as world:
+        random = Random(11)
+        for _ in range(80):
+            statement = replace(random_statement(random, world.known), mode=Mode.PROFILE)
+            try:
+                stages = list(world.database.query(statement))
+            except QueryError:  # the other tests hold that it is right to refuse it
+                continue
+            for stage in stages:
+                if stage.estimate is not None and stage.rows is not None:
+                    assert stage.estimate.least <= stage.rows <= stage.estimate.most, (statement, stage)
+                    bounded += 1
+                    exact += stage.estimate.least == stage.estimate.most
+    assert bounded > 100 and exact > 10

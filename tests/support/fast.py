@@ -28,11 +28,13 @@ SLOW_IMPORTS = (
 #: Modules that take long although they import none of these: random queries, large databases, many files.
 SLOW_MODULES = frozenset(
     {
+        "tests/cli/test_output_file.py",
         "tests/query/test_columns.py",
         "tests/query/test_hostile.py",
         "tests/query/test_large_vocabulary.py",
         "tests/query/test_statement_shapes.py",
         "tests/similarity/test_similarity.py",
+        "tests/storage/test_earlier_shards.py",
         "tests/storage/test_shards.py",
         "tests/test_synthetic.py",
     }
