@@ -266,8 +266,10 @@ def test_top_windows_count_where_no_firing_lies_outside_the_examples() -> None:
     order = np.random.default_rng(0).normal(0, 0.1, len(odds)).astype(np.float32)
     none, ones = np.zeros(len(odds), np.bool_), np.ones(len(odds), np.float32)
     train = fires.copy()
-    beside = Trial(fires, ones, train, none, train, 0.0).threshold(odds + order, none, (0.5, 9.0, 4))
-    alone = Trial(fires, ones, train, none, train, 0.0).threshold(odds + order, none, (0.0, 0.0, 4))
+    matched = fires & (np.arange(len(fires)) % 5 > 0)
+    trial = Trial(fires, ones, train, none, train, 0.0)
+    beside = trial.threshold(odds + order, matched, (0.5, 30.0, 4))
+    alone = trial.threshold(odds + order, none, (0.0, 0.0, 4))
     assert beside is not None
     assert alone is not None
     assert beside < -2.5 < alone
