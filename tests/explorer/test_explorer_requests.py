@@ -154,7 +154,7 @@ def test_an_order_that_there_is_not_is_refused(sixty: TestClient) -> None:
 
 def test_a_request_has_one_deadline(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def statements(database: n2gdb.Database, _: object) -> object:
-        for _ in range(100):
+        for _ in range(400):
             database.connection.rows("MATCH (n:Neuron) RETURN n.id")
             time.sleep(0.05)
         return {}
@@ -173,7 +173,7 @@ def test_a_request_has_one_deadline(small_path: Path, monkeypatch: pytest.Monkey
             response = app.get(path)
             assert response.status_code == 503
             assert "limit of 0.5 s" in response.json()["error"]["message"]
-            assert time.monotonic() - started < 2.5
+            assert time.monotonic() - started < 10
 
 
 def test_slow_requests_do_not_stop_the_others(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

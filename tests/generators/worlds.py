@@ -23,7 +23,9 @@ from tests.support.worlds import build_world
 __all__ = ["DEMO", "KINDS", "Asked", "asked", "missing"]
 
 #: Statements that one world of a kind is asked: building it takes as long as some of them.
-KINDS: Mapping[str, int] = {"small": 300, "smollm": 400, "wide": 400, "demo": 400}
+KINDS: Mapping[str, int] = {"small": 300, "smollm": 400, "long": 100, "wide": 100, "demo": 100}
+#: Layers of 3,072 neurons each of the worlds whose answers are long.
+_LAYERS = {"long": 2, "wide": 6}
 #: A database of the whole demo model, its shards beside it; there is none in the repository.
 DEMO = os.environ.get("N2GDB_DEMO_DB")
 
@@ -56,8 +58,8 @@ def asked(kind: str, seed: int) -> Iterator[Asked]:
         if kind == "small":
             path, world = build_world(folder, seed)
         else:
-            if kind in ("smollm", "wide"):
-                runs = smollm_runs() if kind == "smollm" else [wide_run(folder, seed=seed)]
+            if kind == "smollm" or kind in _LAYERS:
+                runs = smollm_runs() if kind == "smollm" else [wide_run(folder, _LAYERS[kind], seed=seed)]
                 build_database(path, runs)
             else:
                 path = Path(DEMO or "") if kind == "demo" else Path(kind)

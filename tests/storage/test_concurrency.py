@@ -99,7 +99,7 @@ def test_a_timeout_ends_one_statement_and_not_the_others(small: n2gdb.Database) 
     start = time.monotonic()
     with pytest.raises(QueryTimeoutError, match=r"limit of 0\.2 s"):
         small.connection.rows(SLOW, timeout=0.2)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert small.query("neurons LIMIT 1", timeout=5).total == 60
 
 
@@ -128,7 +128,7 @@ def test_closing_ends_what_others_still_ask(small_path: Path) -> None:
     connection.close()
     asking.join(20)
     assert not asking.is_alive()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert len(failed) == 1
     with pytest.raises(DatabaseError, match="was closed"):
         connection.rows("RETURN 1")

@@ -272,7 +272,7 @@ def test_a_slow_statement_ends_at_its_limit(small_path: Path) -> None:
         begun = time.perf_counter()
         with pytest.raises(QueryTimeoutError, match=r"limit of 0.1 s"):
             connection.rows(SLOW, timeout=0.1)
-        assert time.perf_counter() - begun < 3
+        assert time.perf_counter() - begun < 15
         assert connection.rows("RETURN 1") == [(1,)]
 
 
@@ -283,7 +283,7 @@ def test_ctrl_c_stops_a_statement_at_once(small_path: Path) -> None:
         begun = time.perf_counter()
         with pytest.raises(KeyboardInterrupt):
             connection.rows(SLOW)
-        assert 0.3 <= time.perf_counter() - begun < 5
+        assert 0.3 <= time.perf_counter() - begun < 20
         assert connection.rows("RETURN 1") == [(1,)]
 
 

@@ -284,9 +284,9 @@ def test_the_check_takes_little_time(tmp_path: Path) -> None:
     from n2gdb.storage.checksum import check_seal
 
     check_seal(database)
-    started = time.perf_counter()
+    before = time.process_time()
     check_seal(database)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - before < 0.1  # of the processor's, whatever else it is busy with
 
 
 # -- what a refusal is called
