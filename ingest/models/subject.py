@@ -17,6 +17,7 @@ from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
+from n2gdb.ingest.models.devices import PRECISIONS, device_of, set_precision
 from n2gdb.ingest.models.fused_norms import fuse_norms
 from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
@@ -32,9 +33,6 @@ __all__ = ["DEMO", "PRECISIONS", "WEIGHTS", "SubjectModel", "default_corpus", "l
 
 #: Name of the packaged model, and of its corpus.
 DEMO = "demo"
-
-#: How matrices can be multiplied.
-PRECISIONS = ("float32", "tf32", "bfloat16")
 
 #: What weights can be held in.
 WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -148,8 +146,9 @@ class SubjectModel:
         side = SIDES.index(name.side)
         if not name.latent:
             return name.layer, name.index + side * self.d_mlp
-        part = next(part for part in self.latents if part.first <= name.index < part.first + part.count)
-        return part.place, name.index - part.first
+        here = (part for part in self.latents if part.first <= name.index < part.first + part.count)
+        part = next(part for part in here if name.source in ("", part.name) and part.layer == name.layer)
+        return part.place, name.index - part.first + side * part.count
 
     def activations(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
         """Activations of the units of one place, stopping there: (batch, position, unit)."""
@@ -277,11 +276,11 @@ def load_model(
     """
     from transformer_lens.utilities import warn_if_mps
 
-    chosen = _device(device)
+    chosen = device_of(device)
     if weights not in WEIGHTS:
         raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
-    _set_precision(precision, chosen)
+    set_precision(precision, chosen)
     asked = str(source)
     path = _path(asked)
     with _quiet():
@@ -379,28 +378,6 @@ def _trunk_agrees(model: SubjectModel) -> bool:
     tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
     pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
     return all(close(found, expected, WEIGHTS[model.weights]) for found, expected in pairs)
-
-
-def _device(name: str) -> torch.device:
-    from transformer_lens.utilities import get_device
-
-    if name == "auto":
-        return torch.device(get_device())
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name not in available:
-        raise ModelError(f"no device is called {name!r}: choose auto, cpu, cuda or mps")
-    if not available[name]:
-        raise ModelError(f"this machine has no {name} device that torch can use: choose auto or cpu")
-    return torch.device(name)
-
-
-def _set_precision(precision: str, device: torch.device) -> None:
-    """Have torch multiply float32 matrices as precisely as asked; raise ModelError for what is not there."""
-    if precision not in PRECISIONS:
-        raise ModelError(f"no precision is called {precision!r}: choose {', '.join(PRECISIONS)}")
-    if precision == "tf32" and device.type != "cuda":
-        raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
 @contextlib.contextmanager

@@ -235,16 +235,16 @@ def test_a_name_can_be_chosen_and_no_two_models_share_one(tmp_path: Path) -> Non
 
 
 def test_a_mac_is_not_trusted_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    from n2gdb.ingest.models.subject import _device
+    from n2gdb.ingest.models.devices import device_of
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_built", lambda: True)
     monkeypatch.delenv("TRANSFORMERLENS_ALLOW_MPS", raising=False)
-    assert _device("auto").type == "cpu"
-    assert _device("mps").type == "mps"
+    assert device_of("auto").type == "cpu"
+    assert device_of("mps").type == "mps"
     monkeypatch.setenv("TRANSFORMERLENS_ALLOW_MPS", "1")
-    assert _device("auto").type == "mps"
+    assert device_of("auto").type == "mps"
 
 
 def test_warnings_of_wrong_results_on_a_mac_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
