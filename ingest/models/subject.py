@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.models.device import device_named, quiet, set_precision
+from n2gdb.ingest.models.devices import PRECISIONS, device_of, set_precision
 from n2gdb.ingest.models.fused_norms import fuse_norms
 from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
@@ -26,7 +29,7 @@ from n2gdb.ingest.trunk.packing import Packed
 from n2gdb.ingest.trunk.readers import trunk_of
 from n2gdb.ingest.trunk.trunk import Trunk
 
-__all__ = ["DEMO", "WEIGHTS", "SubjectModel", "default_corpus", "load_model"]
+__all__ = ["DEMO", "PRECISIONS", "WEIGHTS", "SubjectModel", "default_corpus", "load_model"]
 
 #: Name of the packaged model, and of its corpus.
 DEMO = "demo"
@@ -143,8 +146,9 @@ class SubjectModel:
         side = SIDES.index(name.side)
         if not name.latent:
             return name.layer, name.index + side * self.d_mlp
-        part = next(part for part in self.latents if part.first <= name.index < part.first + part.count)
-        return part.place, name.index - part.first
+        here = (part for part in self.latents if part.first <= name.index < part.first + part.count)
+        part = next(part for part in here if name.source in ("", part.name) and part.layer == name.layer)
+        return part.place, name.index - part.first + side * part.count
 
     def activations(self, tokens: torch.Tensor, layer: int) -> torch.Tensor:
         """Activations of the units of one place, stopping there: (batch, position, unit)."""
@@ -272,14 +276,14 @@ def load_model(
     """
     from transformer_lens.utilities import warn_if_mps
 
-    chosen = device_named(device)
+    chosen = device_of(device)
     if weights not in WEIGHTS:
         raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     set_precision(precision, chosen)
     asked = str(source)
     path = _path(asked)
-    with quiet():
+    with _quiet():
         loaded = _boot(asked, path, str(chosen), WEIGHTS[weights])
         loaded.bridge.eval()
         model = _subject(
@@ -374,3 +378,22 @@ def _trunk_agrees(model: SubjectModel) -> bool:
     tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
     pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
     return all(close(found, expected, WEIGHTS[model.weights]) for found, expected in pairs)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the chatter of loading off the terminal: progress bars, advice, deprecations."""
+    import logging
+
+    from transformers.utils import logging as chatter
+
+    level = logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        chatter.disable_progress_bar()
+        try:
+            yield
+        finally:
+            chatter.enable_progress_bar()
+            logging.disable(level)

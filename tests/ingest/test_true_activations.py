@@ -163,7 +163,7 @@ def test_predict_runs_only_the_model_that_the_database_was_made_of(
     from dataclasses import replace
 
     other = replace(demo_model(), fingerprint="0" * 64)
-    monkeypatch.setattr("n2gdb.ingest.models.stored.load_model", lambda name, device: other)
+    monkeypatch.setattr("n2gdb.ingest.models.stored.load_model", lambda *_, **__: other)
     result = run("predict", "L4N358", "the other", "--true", "--db", str(path))
     assert result.exit_code == 1
     assert "no longer the model that the database was made of" in result.stderr

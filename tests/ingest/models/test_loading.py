@@ -235,16 +235,16 @@ def test_a_name_can_be_chosen_and_no_two_models_share_one(tmp_path: Path) -> Non
 
 
 def test_a_mac_is_not_trusted_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    from n2gdb.ingest.models.device import device_named
+    from n2gdb.ingest.models.devices import device_of
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_built", lambda: True)
     monkeypatch.delenv("TRANSFORMERLENS_ALLOW_MPS", raising=False)
-    assert device_named("auto").type == "cpu"
-    assert device_named("mps").type == "mps"
+    assert device_of("auto").type == "cpu"
+    assert device_of("mps").type == "mps"
     monkeypatch.setenv("TRANSFORMERLENS_ALLOW_MPS", "1")
-    assert device_named("auto").type == "mps"
+    assert device_of("auto").type == "mps"
 
 
 def test_warnings_of_wrong_results_on_a_mac_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_warnings_of_wrong_results_on_a_mac_are_seen(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("transformer_lens.utilities.devices._mps_warned", False)
     monkeypatch.delenv("TRANSFORMERLENS_ALLOW_MPS", raising=False)
-    monkeypatch.setattr(models, "device_named", lambda _: torch.device("mps"))
+    monkeypatch.setattr(models, "_device", lambda _: torch.device("mps"))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         with pytest.raises(ModelError):

@@ -1,24 +1,19 @@
-"""Devices that models run on, and how precisely torch multiplies matrices there."""
+"""Devices that a model can be run on, and how precisely matrices are multiplied there."""
 
 from __future__ import annotations
-
-import contextlib
-import io
-import warnings
-from collections.abc import Iterator
 
 import torch
 
 from n2gdb.errors import ModelError
 
-__all__ = ["PRECISIONS", "device_named", "quiet", "set_precision"]
+__all__ = ["PRECISIONS", "device_of", "set_precision"]
 
 #: How matrices can be multiplied.
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
-def device_named(name: str) -> torch.device:
-    """Return a device of torch by its name, or the best one for ``auto``; raise ModelError for another."""
+def device_of(name: str) -> torch.device:
+    """The device that is called auto, cpu, cuda or mps; raise ModelError where it is not there."""
     from transformer_lens.utilities import get_device
 
     if name == "auto":
@@ -38,22 +33,3 @@ def set_precision(precision: str, device: torch.device) -> None:
     if precision == "tf32" and device.type != "cuda":
         raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the chatter of loading off the terminal: progress bars, advice, deprecations."""
-    import logging
-
-    from transformers.utils import logging as chatter
-
-    level = logging.root.manager.disable
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        chatter.disable_progress_bar()
-        try:
-            yield
-        finally:
-            chatter.enable_progress_bar()
-            logging.disable(level)
