@@ -13,9 +13,11 @@ import resource
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import torch
 import typer
 
@@ -83,35 +85,66 @@ def _scan(dictionary: Dictionary, config: N2GConfig, folder: Path) -> None:
 
 def _ingest(dictionaries: list[Dictionary], config: N2GConfig, selection: Selection, folder: Path) -> None:
     model = load_model("demo", "cpu")
-    stages: dict[str, float] = {}
-    last = [time.monotonic(), "start"]
+    path, layers = folder / "x.n2gdb", tuple(sorted({one.layer for one in dictionaries}))
+    for what, chosen, read in (
+        ("latents", selection, dictionaries),
+        ("MLP neurons of the same layer", Selection(layers=layers), []),
+    ):
+        stages: dict[str, float] = {}
+        last = [time.monotonic(), "start"]
 
-    def report(stage: str, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        stages[str(last[1])] = stages.get(str(last[1]), 0.0) + now - float(last[0])
-        last[:] = [now, stage]
+        def report(
+            stage: str,
+            done: int,
+            total: int | None,
+            stages: dict[str, float] = stages,
+            last: list[Any] = last,
+        ) -> None:
+            now = time.monotonic()
+            stages[last[1]] = stages.get(last[1], 0.0) + now - last[0]
+            last[:] = [now, stage]
 
-    source = Source(default_corpus("demo"))
-    started = time.monotonic()
-    run = ingest(model, source, folder / "x.n2gdb", config, selection, report, dictionaries=dictionaries)
-    seconds = time.monotonic() - started
-    rows = run.neurons()
-    figures = {
-        name: rows[name].to_numpy(zero_copy_only=False).astype(float)
-        for name in ("density", "precision", "recall", "f1", "n_nodes")
-    }
-    judged = ~np.isnan(figures["f1"])
-    alive = np.array(rows["state"].to_pylist()) != "dead"
-    print(
-        f"{len(rows):,} latents, {alive.sum():,} fire on the corpus, {judged.sum():,} judged: {seconds:.0f} s"
-    )
-    print("stages: " + ", ".join(f"{name} {spent:.0f} s" for name, spent in stages.items() if spent >= 1))
-    quantiles = np.nanquantile(figures["density"][alive], [0.05, 0.5, 0.95])
-    print("density, 5 %, median, 95 %: " + " ".join(f"{value:.2e}" for value in quantiles))
-    for name, which in (("all", judged), (f"density < {DENSE}", judged & (figures["density"] < DENSE))):
-        means = " ".join(f"{key} {figures[key][which].mean():.3f}" for key in ("precision", "recall", "f1"))
-        nodes = np.median(figures["n_nodes"][which])
-        print(f"{name}: {which.sum():,} latents, {means}, median nodes {nodes:.0f}")
+        started = time.monotonic()
+        source = Source(default_corpus("demo"))
+        run = ingest(model, source, path, config, chosen, report, dictionaries=read)
+        seconds = time.monotonic() - started
+        spent = ", ".join(f"{name} {spent:.0f} s" for name, spent in stages.items() if spent >= 1)
+        print(f"\n{what}: {seconds:.0f} s ({spent}), peak memory {_peak() / 1e9:.2f} GB", flush=True)
+        rows = run.neurons()
+        is_mlp = np.array(rows["kind"].to_pylist()) == "mlp"
+        _print_figures(rows.filter(is_mlp != bool(read)), run.scores())
+
+
+def _print_figures(rows: pa.Table, scores: pa.Table) -> None:
+    """Print the density of units, and how well their graphs predict them by either count of firings."""
+    state = np.array(rows["state"].to_pylist())
+    density = _reals(rows, "density")
+    alive = state != "dead"
+    counted = ", ".join(f"{(state == name).sum():,} {name}" for name in np.unique(state).tolist())
+    quantiles = np.nanquantile(density[alive], [0.05, 0.5, 0.95])
+    print(f"{len(rows):,} units: {counted}")
+    print("density, 5 %, median, 95 %: " + " ".join(f"{value:.1e}" for value in quantiles))
+    above = scores.filter(np.array(scores["text"].to_pylist()) == "active")
+    found = {"at half of the maximum": rows}
+    if set(above["unit"].to_pylist()) & set(rows["unit"].to_pylist()):
+        found["above 0"] = rows.select(["unit", "density", "n_nodes"]).join(above.drop(["n_nodes"]), "unit")
+    for name, judged in found.items():
+        f1, rare = _reals(judged, "f1"), _reals(judged, "density") < DENSE
+        for part, which in (("all", ~np.isnan(f1)), (f"density < {DENSE}", ~np.isnan(f1) & rare)):
+            means = " ".join(
+                f"{figure} {_reals(judged, figure)[which].mean():.3f}"
+                for figure in ("precision", "recall", "f1")
+            )
+            nodes = np.median(_reals(judged, "n_nodes")[which])
+            print(
+                f"{name}, {part}: {which.sum():,} judged, {means}, "
+                f"{(f1[which] > 0.5).mean():.0%} with F1 above 0.5, median nodes {nodes:.0f}",
+                flush=True,
+            )
+
+
+def _reals(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    return rows[name].to_numpy(zero_copy_only=False).astype(float)
 
 
 def _peak() -> int:

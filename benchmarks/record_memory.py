@@ -3,8 +3,8 @@
     python -m benchmarks.record_memory [--units 64] [--tokens 1000000,10000000,100000000]
 
 Half of the units are active on one token in 30 to 3,000, half on most; what is active is the cube of a normal
-number. Prints entries and bytes kept of a unit, the most bytes that were held of one at a time, and the
-nanoseconds that an activation took. As many units as the demo has, 4,608, take 4,608 times that.
+number. Prints the entries and bytes that are kept of a unit, the bytes that an ingest reckons with, the most
+that was held of all units at a time, what waits and is sorted in among it, and how long an activation took.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(
     drawn = rng.standard_normal(shape, np.float32) ** 3
     drawn[rng.random(shape, np.float32) >= density] = 0
     batches = list(torch.from_numpy(drawn))
-    print("       tokens  entries  kept bytes  held at most  reckoned   ns an activation")
+    print("       tokens  entries  bytes kept  reckoned  all at most, MB  ns an activation")
     for size in map(int, tokens.split(",")):
         tracemalloc.start()
         recorder, started = Recorder(units), time.process_time()
@@ -47,8 +47,8 @@ def main(
         tracemalloc.stop()
         kept = sum(array.nbytes for array in state.values())
         print(
-            f"{size:>13,} {len(state['unit']) / units:>8,.0f} {kept / units:>11,.0f} {peak / units:>13,.0f}"
-            f" {record_bytes(size):>9,} {1e9 * seconds / (size * units):>18.2f}",
+            f"{size:>13,} {len(state['unit']) / units:>8,.0f} {kept / units:>11,.0f} {record_bytes(size):>9,}"
+            f" {peak / 1e6:>16,.1f} {1e9 * seconds / (size * units):>17.2f}",
             flush=True,
         )
 

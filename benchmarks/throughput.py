@@ -28,10 +28,10 @@ import typer
 from n2gdb.core.arrays import IndexArray
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.inference.threads import lanes, on_cores
-from n2gdb.ingest.models.packing import Packed
 from n2gdb.ingest.models.subject import SubjectModel, default_corpus, load_model
-from n2gdb.ingest.models.trunk import Trunk
 from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.trunk.packing import Packed
+from n2gdb.ingest.trunk.trunk import Trunk
 from n2gdb.ingest.workers.processes import start_ahead
 
 

@@ -43,11 +43,19 @@ KINDS: dict[str, Any] = {
     ),
     "neox": transformers.GPTNeoXConfig(**SIZES, intermediate_size=1024),
     "llama": transformers.LlamaConfig(**SIZES, intermediate_size=688, num_key_value_heads=2),
+    "qwen3": transformers.Qwen3Config(**SIZES, intermediate_size=688, num_key_value_heads=2, head_dim=64),
+    "phi3": transformers.Phi3Config(**SIZES, intermediate_size=688, num_key_value_heads=2, pad_token_id=None),
+    "gemma2": transformers.Gemma2Config(
+        **SIZES, intermediate_size=688, num_key_value_heads=2, head_dim=64, sliding_window=128
+    ),
+    "gemma3": transformers.Gemma3TextConfig(
+        **SIZES, intermediate_size=688, num_key_value_heads=2, head_dim=64, sliding_window=128
+    ),
 }
 
 
 def main(
-    kind: Annotated[str, typer.Option(help="gpt2, neox or llama; all by default.")] = "",
+    kind: Annotated[str, typer.Option(help="One of KINDS; all by default.")] = "",
     neurons: Annotated[int, typer.Option(help="Of each layer.")] = 48,
     tokens: int = 100_000,
     device: str = "cpu",

@@ -67,6 +67,7 @@ class TokenKind(Enum):
     TITLE = "title"
     WORD = "word"
     SPACE = "space"
+    START = "start of text"
 
 
 @dataclass(frozen=True, slots=True)

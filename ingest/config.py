@@ -39,6 +39,8 @@ class N2GConfig:
     mask_alone: int = 4
     """Context tokens nearest to the pivot that are masked one at a time. Those further away are masked span
     by span, and a span that matters is halved, down to its tokens; 0 masks every token by itself."""
+    dense: float = 0.1
+    """Share of tokens from which a latent is dense: it is kept, and no graph of it is learned."""
     importance_threshold: float = 0.75
     """Importance above which a context token enters its pattern by name."""
     activation_threshold: float = 0.5
@@ -97,7 +99,7 @@ def _digest(values: dict[str, object]) -> str:
 class Selection:
     """Which units to ingest: None means all; ``sample`` draws that many of what is left, seeded.
 
-    Where dictionaries are read, their latents alone are ingested, unless ``neurons`` names some.
+    Where dictionaries or other sites are read, their units alone are ingested, unless ``neurons`` names some.
     """
 
     layers: tuple[int, ...] | None = None
@@ -106,3 +108,6 @@ class Selection:
     sides: str = "auto"
     """Sides of neurons: auto, +, - or both; auto is both where MLPs are gated, else +."""
     latents: tuple[int, ...] | None = None
+    """Of every dictionary, and of every other site."""
+    sites: tuple[str, ...] = ()
+    """Sites of the layers whose basis directions are units, as ``places.SITES_BY_NAME`` calls them."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from n2gdb import __version__
 from n2gdb.core import tokens
 from n2gdb.core.progress import Report
-from n2gdb.core.units import SIDES, NeuronName, unit_key
+from n2gdb.core.units import NEGATIVE, POSITIVE, SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.heldout_text import HELDOUT_FILE, tokenise_both
@@ -26,13 +26,13 @@ from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.evidence.token_classes import classes_table, token_classes
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
-from n2gdb.ingest.models.read_units import with_units
+from n2gdb.ingest.models.read_units import sites_of, with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.sources.dictionary import Dictionary
-from n2gdb.ingest.sources.places import dictionary_places, sides_of
+from n2gdb.ingest.sources.places import SiteOfLayer, dictionary_places, sides_of
 from n2gdb.ingest.standing import Identity, require_room, runs_to_keep, windows_of
 from n2gdb.ingest.workers.processes import process_crew, processes_for
 from n2gdb.ingest.workers.ray_cluster import RayCluster, connected
@@ -49,7 +49,7 @@ __all__ = ["Source", "ingest", "select_latents", "select_neurons"]
 
 _LEAST_NEURON = 2048  # bytes of a neuron in a database; models of all sizes take 4,000 or more
 
-#: A unit to learn: its place, its number there, and its number among the model's units.
+#: A unit to learn: its place, its index there, and its number among the model's units.
 Chosen = tuple[int, int, int]
 
 _Unit = TypeVar("_Unit", NeuronName, Chosen)
@@ -68,7 +68,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """How the work is parted and who does it: none of it changes what is learned."""
+    """How the work is split and which processes do it; nothing here changes the result."""
 
     batch_tokens: int | None
     max_memory: int | None
@@ -92,22 +92,22 @@ def ingest(
     processes: int | None = None,
     dictionaries: Sequence[Dictionary] = (),
 ) -> RunFolder:
-    """Run N2G on the selected neurons of a model, here or on a cluster, and load every run into the database.
+    """Run N2G on the selected neurons of a model, here or on a cluster, and load all runs into the database.
 
-    A run is one model, tokenizer, corpus and configuration. What its complete shards hold is not done
-    again: more layers or neurons are added to it. Runs of other models stay in the database. Another
-    corpus, ``tokens`` or configuration starts another run, which takes the place of the model's older run
-    in the database; of text that another run has scanned it takes the scan up. The older one's shards stay
-    on disk: ingested again as it was, it takes its place back without being learned anew.
+    A run is one model, tokenizer, corpus and configuration. Neurons in its complete shards are not learned
+    again; further layers or neurons are added. Runs of other models stay in the database. Another corpus,
+    ``tokens`` or configuration starts a new run, which replaces the model's older run in the database and
+    reuses its scan of the same text. The shards of the older run stay on disk: ingesting with its settings
+    again restores it without learning anything.
 
-    ``processes`` learn beside this one, which runs the passes; by default one for each core that is left
-    where passes run on a GPU, else none.
+    ``processes`` learn beside this process, which runs the model; by default there is one per remaining core
+    if the model runs on a GPU, none otherwise.
 
-    Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
-    be used. A database that holds what no shard beside it holds is refused with StorageError, before anything
-    is learned.
+    Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError if the cluster cannot be
+    used. If the database holds data that no shard beside it could restore, it raises StorageError before
+    anything is learned.
     """
-    # What is not there is said before the corpus is read.
+    # A wrong selection is reported before the corpus is read.
     ready = _prepared(model, selection, dictionaries, schema.SOURCES.empty_table())
     check_replaceable(database, _LEAST_NEURON * len(_select(ready, selection, config.seed)))
     beside = processes_for(model, config) if processes is None else processes
@@ -129,7 +129,7 @@ def _write_run(
     means: _Means,
     report: Report,
 ) -> tuple[RunFolder, list[RunFolder]]:
-    """Have a run learned; return it, and the runs of other models that stay in the database."""
+    """Learn a run; return it, and the runs of other models that stay in the database."""
     shards = shards_folder(database)
     corpus, heldout = tokenise_both(source.name, source.field, model, config, shards, report)
     run = RunFolder.create(shards / _run_name(model, corpus, config))
@@ -146,7 +146,7 @@ def _write_run(
     if config.evidence and not run.has_classes():
         texts = model.token_texts()
         run.write_classes(classes_table(token_classes(model.embedding().cpu().numpy(), texts), texts))
-    # Numbers of sources are kept before shards name them: a run that was killed goes on with the same.
+    # Source numbers are stored before shards use them, so that an interrupted run resumes with the same.
     run.write_sources(_sources(model, run))
     _learn(model, corpus, heldout, run, config, chosen, means, report)
     _write_effects(model, run, report)
@@ -156,7 +156,7 @@ def _write_run(
 
 
 def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
-    """Add what the neurons write; of a model where that is not known, say why and go on without."""
+    """Add the neurons' effects; if the model's output weights cannot be read, report why and continue."""
     try:
         write_effects(model, run, report)
     except ModelError as error:
@@ -166,7 +166,7 @@ def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
 def _scan_bytes(
     model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, chosen: Sequence[Chosen]
 ) -> int:
-    """Bytes at least that the scans of places that are not there yet will take on disk."""
+    """Return a lower bound of the bytes that missing scans will take on disk."""
     places = {place for place, _, _ in chosen}
     units = sum(model.at(place).n_units for place in places if not layer_scan(run.path, place).path.exists())
     return 4 * units * config.top_k * corpus.width
@@ -182,7 +182,7 @@ def _learn(
     means: _Means,
     report: Report,
 ) -> None:
-    """Have the neurons learned that are in no shard yet."""
+    """Learn the neurons that are in no shard yet."""
     done = run.done()
     pending = [(place, unit) for place, unit, key in chosen if key not in done]
     finished = len(chosen) - len(pending)
@@ -200,7 +200,7 @@ def _learn(
 
 
 def _piece_size(neurons: int, means: _Means) -> int:
-    """Neurons of a piece: fewer where several processes learn, so that none waits long for the last."""
+    """Return the neurons per work unit: fewer for several processes, so that none waits long at the end."""
     if not means.processes:
         return means.shard_neurons
     share = -(-neurons // (_PIECES * means.processes))
@@ -209,9 +209,9 @@ def _piece_size(neurons: int, means: _Means) -> int:
 
 @contextmanager
 def _standing_objects_left_alone() -> Iterator[None]:
-    """Spare the garbage collector what is there already: it would go through all of torch's, time and again.
+    """Exclude existing objects from garbage collection, which would traverse all of torch's again and again.
 
-    A quarter of the time that learning spends outside of passes was the collector's.
+    Otherwise a quarter of the time outside the model's passes is spent in the collector.
     """
     if gc.get_freeze_count():
         yield
@@ -249,7 +249,7 @@ def _crew(
 
 
 def select_neurons(model: SubjectModel, selection: Selection, seed: int) -> list[NeuronName]:
-    """Resolve a selection to neurons by layer and index; raises SelectionError for what is not there."""
+    """Resolve a selection to neurons by layer and index; raise SelectionError for any that do not exist."""
     layers = _within("layer", selection.layers, model.n_layers)
     indices = _within("neuron", selection.neurons, model.d_mlp)
     sides = sides_of(selection.sides, gated=model.gated)
@@ -258,7 +258,7 @@ def select_neurons(model: SubjectModel, selection: Selection, seed: int) -> list
 
 
 def select_latents(model: SubjectModel, selection: Selection, seed: int) -> list[Chosen]:
-    """Resolve a selection to the latents of the model's dictionaries; raises as ``select_neurons`` does."""
+    """Resolve a selection to the units of dictionaries and other sites; raises as ``select_neurons`` does."""
     layers = set(_within("layer", selection.layers, model.n_layers))
     parts = [part for part in model.latents if part.layer in layers]
     if not parts:
@@ -267,8 +267,11 @@ def select_latents(model: SubjectModel, selection: Selection, seed: int) -> list
     chosen: list[Chosen] = []
     for part in parts:
         wanted = np.array(_within("latent", selection.latents, part.width), np.intp)
-        unit = part.unit(wanted[(wanted >= part.first) & (wanted < part.first + part.count)], 0)
-        chosen += zip([part.place] * len(unit), unit.tolist(), part.keys(unit).tolist(), strict=True)
+        here = wanted[(wanted >= part.first) & (wanted < part.first + part.count)]
+        sides = POSITIVE if part.dictionary else sides_of(selection.sides, gated=True)
+        for side in map(SIDES.index, sides):
+            unit = part.unit(here, side)
+            chosen += zip([part.place] * len(unit), unit.tolist(), part.keys(unit).tolist(), strict=True)
     return sorted(_sample(chosen, selection.sample, seed))
 
 
@@ -294,8 +297,13 @@ def _prepared(
     model: SubjectModel, selection: Selection, dictionaries: Sequence[Dictionary], known: pa.Table
 ) -> SubjectModel:
     """The model with the units that a selection and dictionaries mean; ``known`` are the run's sources."""
+    sources: list[Dictionary | SiteOfLayer] = list(dictionaries)
+    if selection.sites:
+        layers = _within("layer", selection.layers, model.n_layers)
+        both = NEGATIVE in sides_of(selection.sides, gated=True)
+        sources += sites_of(model, selection.sites, layers, POSITIVE + NEGATIVE if both else POSITIVE)
     sides = sides_of(selection.sides, gated=model.gated)
-    return with_units(model, sides, dictionary_places(dictionaries, known.to_pylist()))
+    return with_units(model, sides, dictionary_places(sources, known.to_pylist()))
 
 
 def _sources(model: SubjectModel, run: RunFolder) -> pa.Table:

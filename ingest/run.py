@@ -30,8 +30,10 @@ def ingest_model(
     sides: str = "auto",
     sae: Iterable[str] = (),
     latents: Iterable[int] | None = None,
+    site: Iterable[str] = (),
     config: N2GConfig | None = None,
     device: str = "auto",
+    weights: str = "float32",
     batch_tokens: int | None = None,
     max_memory: int | None = None,
     processes: int | None = 0,
@@ -47,9 +49,10 @@ def ingest_model(
     model's own; ``database`` the file, by default the one that ``n2gdb.open`` opens. ``tokens`` bounds the
     corpus, ``layers``, ``neurons`` (of each layer) and ``sample`` the neurons. ``sides``
     are +, -, both or auto: both where MLPs are gated. ``sae`` are places of SAEs and transcoders, as
-    ``[name=]place``, whose ``latents`` are ingested instead of neurons. Every number of the algorithm is in
-    ``config``. ``max_memory`` is in bytes. ``report`` is told how far each stage is, ``note`` what one
-    should know of the model.
+    ``[name=]place``, whose ``latents`` are ingested instead of neurons, and ``site`` are other sites of the
+    layers, such as resid_post. Every number of the algorithm is in
+    ``config``. ``weights`` are held in float32 or bfloat16. ``max_memory`` is in bytes. ``report`` is told
+    how far each stage is, ``note`` what one should know of the model.
 
     ``processes`` learn beside this one, which runs the model. None starts one for each core that a GPU
     leaves free; as they import the calling script, its call then stands under ``if __name__ == "__main__":``.
@@ -75,10 +78,12 @@ def ingest_model(
     if ray is None:
         if processes != 0:
             start_ahead(device)
-        subject = load_model(asked, device, chosen.precision, name)
+        subject = load_model(asked, device, chosen.precision, name, weights)
     else:
         require_ray()
-        subject = load_model(asked, "cpu", name=name)  # the cluster's devices are its workers'
+        subject = load_model(
+            asked, "cpu", name=name, weights=weights
+        )  # the cluster's devices are its workers'
     if note is not None:
         for notice in subject.notices:
             note(notice)
@@ -93,6 +98,7 @@ def ingest_model(
             sample,
             sides,
             None if latents is None else tuple(latents),
+            tuple(site),
         ),
         report,
         batch_tokens,

@@ -97,9 +97,26 @@ def ingest(
             "owner/repository/folder on the Hugging Face hub; may be given several times.",
         ),
     ] = None,
-    latents: Annotated[
-        str | None, typer.Option(help="Latents of each --sae, such as 0-99. Default: all.")
+    site: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Ingest another site of every layer instead of neurons, direction by direction, on both "
+            "sides: resid_pre, resid_mid, resid_post, attn_z, attn_out, mlp_in or mlp_out; may be given "
+            "several times.",
+        ),
     ] = None,
+    latents: Annotated[
+        str | None,
+        typer.Option(help="Latents of each --sae, or directions of each --site, such as 0-99. Default: all."),
+    ] = None,
+    dense: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Share of tokens from which a latent is dense: kept, but no graph of it is learned. More "
+            "than 1 learns all.",
+        ),
+    ] = 0.1,
     sample: Annotated[int | None, typer.Option(min=1, help="Draw this many of the chosen neurons.")] = None,
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Scan no more tokens than this, drawn from all over the corpus.")
@@ -140,6 +157,13 @@ def ingest(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.")
+    ] = "float32",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="What the model's weights are held in: float32, or bfloat16, which takes half the memory; "
+            "sums are float32 either way."
+        ),
     ] = "float32",
     batch_tokens: Annotated[
         int | None, typer.Option(min=64, help="Tokens of a batch. Default: by the device.")
@@ -189,8 +213,8 @@ def ingest(
     chosen_layers = None if layers is None else parse_ranges(layers)
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
     chosen_latents = None if latents is None else parse_ranges(latents)
-    if latents is not None and not sae:
-        raise typer.BadParameter("--latents is for those of --sae, which is not given")
+    if latents is not None and not sae and not site:
+        raise typer.BadParameter("--latents is for those of --sae or --site, and neither is given")
     most = None if max_memory is None else parse_bytes(max_memory)
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")
@@ -208,6 +232,7 @@ def ingest(
             heldout=parse_heldout(heldout),
             evidence=evidence,
             precision=precision,
+            dense=dense,
         )
         ingest_model(
             model,
@@ -220,9 +245,11 @@ def ingest(
             sample=sample,
             sides=sides,
             sae=sae or (),
+            site=site or (),
             latents=chosen_latents,
             config=config,
             device=device,
+            weights=weights,
             batch_tokens=batch_tokens,
             max_memory=most,
             processes=processes if ray is None else 0,

@@ -15,6 +15,7 @@ _OTHER = {
     "title": "capital capitalized capitalised cap name proper initial titlecase camel",
     "word": "letter letters alpha alphabetic text string w alnum noun verb",
     "space": "newline tab blank ws s linebreak indent eol",
+    "start of text": "bos start begin beginning sot cls",
 }
 _CLASSES = {word: name for name, words in _OTHER.items() for word in words.split()}
 #: What is not a class, and how it is asked for.
@@ -27,10 +28,9 @@ _EXPRESSED = {
     "vowel": "write an expression such as /[aeiou]/i",
     "emoji": "write an expression such as /[^\\x00-\\x7F]+/",
     "unicode": "write an expression such as /[^\\x00-\\x7F]+/",
-    "bos": "special tokens are in no pattern",
-    "eos": "special tokens are in no pattern",
-    "pad": "special tokens are in no pattern",
-    "unk": "special tokens are in no pattern",
+    "eos": "special tokens are in no pattern but <start of text>",
+    "pad": "special tokens are in no pattern but <start of text>",
+    "unk": "special tokens are in no pattern but <start of text>",
 }
 
 

@@ -74,7 +74,7 @@ class PatternBuilder(Transformer[Token, Statement]):
         return TokenExpression(re.sub(r"\\(.)", _unslashed, source), ignore_case, at=position_of(written))
 
     def token_class(self, written: Token) -> TokenClass:
-        word = written[1:-1].lower()
+        word = " ".join(written[1:-1].lower().split())
         names = tuple(kind.value for kind in TokenKind)
         if word not in names:
             near = meant_class(word)

@@ -1,4 +1,4 @@
-"""The weights between a unit and the logits: what stands on the direct way, and nothing else.
+"""Output weights: the direct path from a unit to the logits.
 
 A norm on the way counts by its weights, and by its centring where it has one. It divides by a scale that only
 a text tells, which is taken as 1: so logits of one model compare with each other, and are as much larger than
@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from n2gdb.errors import ModelError
 from n2gdb.ingest.models.loaded import close, probe_tokens
-from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.models.subject import WEIGHTS, SubjectModel
+from n2gdb.ingest.trunk.readers import exact_norm
 
 __all__ = ["OutputWeights"]
 
@@ -58,7 +59,7 @@ class OutputWeights:
             )
         with torch.inference_mode(), _exactly():
             unembedding = _plain(model.bridge.unembed).weight.float()  # (d_vocab, d_model)
-            norm = _plain(final)
+            norm = exact_norm(final)
             scale = _logit_scale(model, norm, unembedding)
             folded = _columns_through(norm, unembedding * scale)
             head = folded - folded.mean(dim=0)
@@ -73,13 +74,12 @@ class OutputWeights:
 def _directions(model: SubjectModel, layer: int) -> torch.Tensor:
     block = model.bridge.blocks[layer]
     out = _plain(block.mlp.out)
-    identity = torch.eye(model.d_mlp, device=model.device)
-    nothing = torch.zeros(1, model.d_mlp, device=model.device)
-    written: torch.Tensor = (out(identity) - out(nothing)).float()  # without the bias
+    identity = torch.eye(model.d_mlp, device=model.device, dtype=WEIGHTS[model.weights])
+    written: torch.Tensor = out(identity).float() - out(torch.zeros_like(identity[:1])).float()  # no bias
     if (mixing := _child(block.mlp, "ln")) is not None and "mlp.ln" in model.site:
-        written = _columns_through(_plain(mixing), written.T).T
+        written = _columns_through(exact_norm(mixing), written.T).T
     if (behind := _child(block, "ln2_post")) is not None:
-        written = _through(_plain(behind), written)
+        written = _through(exact_norm(behind), written)
     return written
 
 
@@ -117,12 +117,12 @@ def _logit_scale(model: SubjectModel, norm: Any, unembedding: torch.Tensor) -> f
     stream, logits = _pass(model)
     if unembedding.shape == (logits.shape[-1], stream.shape[-1]):
         bias = getattr(_plain(model.bridge.unembed), "bias", None)
-        plain = functional.linear(norm(stream), unembedding, bias).float()
+        plain = functional.linear(norm(stream), unembedding, None if bias is None else bias.float())
         scale = float((logits * plain).sum() / plain.square().sum())
-        if close(scale * plain, logits):
+        if close(scale * plain, logits, WEIGHTS[model.weights]):
             return scale
         cap = _cap(model.bridge)
-        if cap and close(cap * torch.tanh(plain / cap), logits):
+        if cap and close(cap * torch.tanh(plain / cap), logits, WEIGHTS[model.weights]):
             return 1.0
     raise ModelError(
         f"{model.name}: its logits are not its final norm and its unembedding alone, so what a neuron writes"

@@ -27,10 +27,10 @@ from n2gdb.errors import SelectionError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Examples, Prompts, prune, reach_of, shortest_of
 from n2gdb.ingest.n2g.saliency import measure_saliency
 from n2gdb.ingest.sources.places import unit_number
+from n2gdb.ingest.trunk.packing import lengths_of
 from n2gdb.neuron import Neuron
 from n2gdb.storage.read.examples import firing_neurons, strongest_examples
 

@@ -1,4 +1,4 @@
-"""Corpus text: windows laid flat, with an index by token, for asking what stands where."""
+"""Corpus text: windows end to end, with an index from tokens to their positions."""
 
 from __future__ import annotations
 

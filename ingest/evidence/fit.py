@@ -1,4 +1,4 @@
-"""Fit evidence: for many units at once, the few signed weights that tell best where each fires."""
+"""Fits evidence: for many units at once, a few signed weights that predict where each fires."""
 
 from __future__ import annotations
 

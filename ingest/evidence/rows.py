@@ -1,4 +1,4 @@
-"""Rows that evidence is learned from: where a unit's activating tokens stand, and how it activates there.
+"""Training rows of evidence: where a unit's activating tokens occur, and how it activates there.
 
 Every recorded activation on such a token is a row, the near misses above all; of the other occurrences,
 where the activation lies below the record, those with the smallest hashes stand for all.

@@ -1,4 +1,4 @@
-"""Calibrate log odds, and choose those from which evidence predicts a firing, or the graph alone instead."""
+"""Calibrates log odds, and chooses those from which evidence predicts a firing, or the graph instead."""
 
 from __future__ import annotations
 

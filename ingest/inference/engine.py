@@ -20,8 +20,8 @@ from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.inference.passes import Passes, padded_batch, passes_of
 from n2gdb.ingest.inference.threads import on_cores
-from n2gdb.ingest.models.packing import count_nodes, share_prefixes, split_padded
 from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.trunk.packing import count_nodes, share_prefixes, split_padded
 
 __all__ = ["Engine"]
 

@@ -120,9 +120,9 @@ def place_groups(
 
 
 def _like(model: SubjectModel, place: int) -> tuple[int, bool]:
-    """How many units a place has, and whether they are latents: (units, latents)."""
+    """How many units a place has, and whether it is a part of a source: (units, part)."""
     found = model.at(place)
-    return found.n_units, found.dictionary is not None
+    return found.n_units, not found.is_mlp
 
 
 def prompt_tokens(model: SubjectModel, most: int) -> int:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
-from n2gdb.ingest.models.packing import Packed, lengths_of, pack, split_padded, split_runs
 from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.trunk.packing import Packed, lengths_of, pack, split_padded, split_runs
 
 __all__ = ["PaddedPasses", "Passes", "TreePasses", "padded_batch", "passes_of"]
 

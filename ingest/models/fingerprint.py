@@ -75,7 +75,7 @@ def model_fingerprint(configuration: Mapping[str, Any], weights: Mapping[str, to
     digest = hashlib.sha256(json.dumps(configuration, sort_keys=True, default=str).encode())
     for name, tensor in sorted(weights.items()):
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

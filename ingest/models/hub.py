@@ -8,22 +8,28 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
+
 from n2gdb.errors import ModelError, one_line
-from n2gdb.ingest.models.loaded import Loaded, loaded
+from n2gdb.ingest.models.loaded import Loaded, loaded, needs_newer
 from n2gdb.ingest.models.pretrained import load_pretrained
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
-__all__ = ["boot_directory", "boot_gguf", "boot_hub", "is_gguf", "require_on_hub"]
+__all__ = ["boot_directory", "boot_gguf", "boot_hub", "is_gguf", "require_float32", "require_on_hub"]
 
 _MAGIC = b"GGUF"
+
+#: Owners of models in TransformerLens' own format, and what reads them.
+_LEGACY = ("NeelNanda/", "ArthurConmy/", "Baidicoot/")
+_LEGACY_READER = "transformer_lens.model_bridge.sources.tl_legacy"
 
 #: Seconds that the hub has to answer before it counts as out of reach.
 _PATIENCE = 4.0
 
 
-def boot_directory(directory: Path, name: str, device: str) -> Loaded:
+def boot_directory(directory: Path, name: str, device: str, held: torch.dtype = torch.float32) -> Loaded:
     """Load a model from a local directory, without a network; raise ModelError naming it."""
-    return load_pretrained(str(directory), f"{name} cannot be loaded", device)
+    return load_pretrained(str(directory), f"{name} cannot be loaded", device, held)
 
 
 def is_gguf(path: Path) -> bool:
@@ -34,7 +40,7 @@ def is_gguf(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def boot_gguf(path: Path, name: str, device: str) -> Loaded:
+def boot_gguf(path: Path, name: str, device: str, held: torch.dtype = torch.float32) -> Loaded:
     """Load a model from a GGUF file through transformers' reader.
 
     Raises ModelError where the extra ``n2gdb[gguf]`` is not installed, or the file cannot be read.
@@ -47,12 +53,11 @@ def boot_gguf(path: Path, name: str, device: str) -> Loaded:
     with tempfile.TemporaryDirectory(prefix="n2gdb-gguf-") as folder:
         with contextlib.redirect_stderr(io.StringIO()):  # a progress bar
             _unpack(path, Path(folder), name)
-        return boot_directory(Path(folder), name, device)
+        return boot_directory(Path(folder), name, device, held)
 
 
 def _unpack(path: Path, folder: Path, name: str) -> None:
     """Write the model as a Hugging Face directory."""
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     given = {"gguf_file": path.name}
@@ -69,21 +74,41 @@ def _unpack(path: Path, folder: Path, name: str) -> None:
         raise ModelError(f"{name} cannot be read as a GGUF model: {one_line(error)}") from error
 
 
-def boot_hub(name: str, device: str) -> Loaded:
+def boot_hub(name: str, device: str, held: torch.dtype = torch.float32) -> Loaded:
     """Load a model by its name on the hub; SoLU and GELU models also by their usual names.
 
     A model in the local cache loads without the hub. Raises ModelError if there is none and the hub
     cannot be reached, or has no such model.
     """
-    from transformer_lens.model_bridge.sources.tl_legacy import TL_LEGACY_PREFIXES
-    from transformer_lens.tools.model_registry.registry_io import resolve_model_alias
-
-    repository = resolve_model_alias(name) or name
+    repository = _repository(name)
+    is_legacy = repository.startswith(_LEGACY)
+    if is_legacy and find_spec(_LEGACY_READER) is None:
+        raise needs_newer(name)
     require_on_hub(repository, name)
     failure = f"{name}: {repository} cannot be loaded from the Hugging Face hub"
-    if repository.startswith(TL_LEGACY_PREFIXES):
+    if is_legacy:
+        require_float32(name, held)
         return _boot_legacy(repository, failure, device)
-    return load_pretrained(repository, failure, device)
+    return load_pretrained(repository, failure, device, held)
+
+
+def _repository(name: str) -> str:
+    """The repository that a model's usual name stands for, such as solu-6l's; any other name itself."""
+    try:
+        from transformer_lens.tools.model_registry.registry_io import resolve_model_alias
+    except ImportError:  # before version 4
+        from transformer_lens.supported_models import MODEL_ALIASES
+
+        return next((known for known, names in MODEL_ALIASES.items() if name in names), name)
+    return resolve_model_alias(name) or name
+
+
+def require_float32(name: str, held: torch.dtype) -> None:
+    """Raise ModelError where a model that only transformer-lens reads is asked for in another type."""
+    if held != torch.float32:
+        raise ModelError(
+            f"{name} can only be held in float32: --weights is for models in Hugging Face format"
+        )
 
 
 def require_on_hub(repository: str, name: str) -> None:

@@ -12,7 +12,7 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.models.fingerprint import bridge_configuration, model_fingerprint
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
-__all__ = ["Loaded", "close", "loaded", "probe_tokens", "require_finite"]
+__all__ = ["Loaded", "close", "loaded", "needs_newer", "probe_tokens", "require_finite"]
 
 #: Weights that a message names.
 _NAMED = 3
@@ -20,8 +20,9 @@ _NAMED = 3
 #: Tokens of the prompt that a loaded model is tried on.
 _PROBED = 48
 
-#: How far apart, as a share of the largest number, rounding takes two ways to run one model.
-_ROUNDING = 3e-4
+#: How far apart, as a share of the largest number, rounding takes two ways to run one model, by the type that
+#: its weights are held in.
+_ROUNDING = {torch.float32: 3e-4, torch.bfloat16: 0.1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,14 @@ def loaded(bridge: Any, tokenizer: ModelTokenizer) -> Loaded:
     return Loaded(bridge, tokenizer, model_fingerprint(bridge_configuration(bridge.cfg), weights))
 
 
+def needs_newer(name: str) -> ModelError:
+    """What is wrong where transformer-lens 3 is installed, as beside SAELens, and a model takes version 4."""
+    return ModelError(
+        f"{name} is in TransformerLens' own format, which needs transformer-lens 4, and SAELens brings 3: "
+        "install n2gdb in an environment of its own, or choose a model in Hugging Face format"
+    )
+
+
 def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:
     """Two prompts that a loaded model is tried on, alike in their first half: (2, position)."""
     some = torch.arange(1, 1 + min(_PROBED, n_ctx)) % d_vocab
@@ -47,9 +56,13 @@ def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:
     return torch.stack([some, torch.cat([some[:half], some[half:].flip(0)])])
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> bool:
-    """Whether two tensors of one shape are the same but for rounding; NaN is like nothing."""
-    return bool((found - expected).abs().max() <= _ROUNDING * expected.abs().max())
+def close(found: torch.Tensor, expected: torch.Tensor, held: torch.dtype = torch.float32) -> bool:
+    """Whether two tensors of one shape are the same but for rounding; NaN is like nothing.
+
+    ``held`` is the type of the weights that they were computed with.
+    """
+    found, expected = found.float(), expected.float()
+    return bool((found - expected).abs().max() <= _ROUNDING[held] * expected.abs().max())
 
 
 def require_finite(weights: Mapping[str, torch.Tensor]) -> None:

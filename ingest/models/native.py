@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from n2gdb.errors import ModelError, one_line
-from n2gdb.ingest.models.loaded import Loaded, loaded
+from n2gdb.ingest.models.loaded import Loaded, loaded, needs_newer
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
 __all__ = ["boot_native", "demo_directory", "is_native"]
@@ -39,9 +39,12 @@ def boot_native(directory: Path, name: str, device: str) -> Loaded:
     """
     import torch
     from transformer_lens.config import TransformerBridgeConfig
-    from transformer_lens.model_bridge.sources.native import boot
-    from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
+    try:
+        from transformer_lens.model_bridge.sources.native import boot
+        from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
+    except ImportError as error:
+        raise needs_newer(name) from error
     fields = {**_read_config(directory), "architecture": _ARCHITECTURE, "init_weights": False}
     try:
         config = TransformerBridgeConfig(**{**fields, "model_name": name})

@@ -25,8 +25,8 @@ __all__ = ["load_pretrained"]
 _NAMED = 4
 
 
-def load_pretrained(source: str, failure: str, device: str) -> Loaded:
-    """Load a causal language model, or the text part of an image-text model, in float32.
+def load_pretrained(source: str, failure: str, device: str, held: torch.dtype = torch.float32) -> Loaded:
+    """Load a causal language model, or the text part of an image-text model, its weights held as ``held``.
 
     ``source`` is a directory, and then no network is used, or a repository of the hub. Nothing is ever
     installed, and no code of the model's own is run. Raises ModelError, which begins with ``failure``: for a
@@ -37,11 +37,11 @@ def load_pretrained(source: str, failure: str, device: str) -> Loaded:
     try:
         config = _configuration(source, options)
         identity = pretrained_configuration(config)
-        model = text_part(_with_all_weights(_model_class(config), source, config, options))
+        model = text_part(_with_all_weights(_model_class(config), source, config, options, held))
         weights = model.state_dict()
         require_finite(weights)
         fingerprint = model_fingerprint(identity, weights)
-        bridge = _bridged(model.to(device), source)
+        bridge = _bridged(model.to(device), source, held)
         tokenizer = ModelTokenizer.from_transformers(
             _tokenizer(source, options),
             bridge.cfg.d_vocab,
@@ -92,14 +92,14 @@ def _model_class(config: Any) -> Any:
     raise ModelError(f"{named} is not a causal language model that transformers can load")
 
 
-def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, Any]) -> Any:
-    """Load a model in float32, and see that each of its weights was there."""
+def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, Any], held: torch.dtype) -> Any:
+    """Load a model, and see that each of its weights was there."""
     if "pad_token_id" not in vars(config):
         config.pad_token_id = None  # transformers 5 reads it, and raises where it is not there
     model, info = kind.from_pretrained(
         source,
         config=config,
-        dtype=torch.float32,
+        dtype=held,
         ignore_mismatched_sizes=True,  # reported below, by name
         output_loading_info=True,
         **options,
@@ -123,7 +123,7 @@ def _some(keys: Iterable[str]) -> str:
     return ", ".join(first) + (", ..." if rest[0] else "")
 
 
-def _bridged(model: Any, source: str) -> Any:
+def _bridged(model: Any, source: str, held: torch.dtype) -> Any:
     from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
     from transformer_lens.model_bridge.sources import build_bridge_from_module
 
@@ -133,7 +133,7 @@ def _bridged(model: Any, source: str) -> Any:
     tokens, expected = tried(model)
     try:
         bridge = build_bridge_from_module(
-            model, architecture, hf_config=model.config, dtype=torch.float32, model_name=source
+            model, architecture, hf_config=model.config, dtype=held, model_name=source
         )
         with torch.inference_mode():
             found = bridge.forward(tokens, return_type="logits")
@@ -142,7 +142,7 @@ def _bridged(model: Any, source: str) -> Any:
             f"transformer-lens does not support this configuration of {architecture}"
             f" ({type(error).__name__}: {one_line(error)})"
         ) from error
-    if not close(found, expected):
+    if not close(found, expected, held):
         raise ModelError(
             f"transformer-lens does not support this configuration of {architecture}: what it computes is not"
             " what transformers does"

@@ -1,4 +1,4 @@
-"""A model whose neurons are read on some sides, and at the places of dictionaries too."""
+"""A model together with the units read from it: sides of neurons, and dictionaries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from n2gdb.core.units import NEGATIVE, POSITIVE
 from n2gdb.errors import ModelError
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.models.trunk import SITES
-from n2gdb.ingest.sources.places import UnitPlaceOf, site_of
+from n2gdb.ingest.sources.places import SITES_BY_NAME, SiteOfLayer, UnitPlaceOf, site_name, site_of
+from n2gdb.ingest.trunk.trunk import SITES
 
-__all__ = ["with_units"]
+__all__ = ["sites_of", "with_units"]
 
 
 def with_units(model: SubjectModel, sides: str, latents: Sequence[UnitPlaceOf] = ()) -> SubjectModel:
-    """Return a model whose neurons are scanned on ``sides`` of them, and read at dictionaries' places too.
+    """Return a model whose neurons are scanned on ``sides`` of them, and that is read at other places too.
 
     A model whose trunk cannot be read where some dictionary reads is run by its own pass. Raises ModelError
     for a dictionary that does not fit the model.
@@ -30,11 +30,30 @@ def with_units(model: SubjectModel, sides: str, latents: Sequence[UnitPlaceOf] =
     found = replace(model, sides=scanned, latents=tuple(latents), trunk=model.trunk if can else None)
     tokens = torch.zeros((1, 2), dtype=torch.int64, device=model.device)
     for part in {part.hook: part for part in latents}.values():
-        assert part.dictionary is not None
         width = found.hook_width(tokens, part)
-        if width != part.dictionary.d_in:
+        wanted = part.width if part.dictionary is None else part.dictionary.d_in
+        if width != wanted:
             raise ModelError(
-                f"{part.name} encodes {part.dictionary.d_in} numbers a token, "
-                f"and {part.hook} of {model.name} has {width}"
+                f"{part.name} encodes {wanted} numbers a token, and {part.hook} of {model.name} has {width}"
             )
+    return found
+
+
+def sites_of(
+    model: SubjectModel, names: Sequence[str], layers: Sequence[int], sides: str
+) -> list[SiteOfLayer]:
+    """Return the sites of some layers by the names that people give them, on one side or both.
+
+    Raises SelectionError for a name that is none, and ModelError where the model has no such site.
+    """
+    found = []
+    tokens = torch.zeros((1, 2), dtype=torch.int64, device=model.device)
+    for name in dict.fromkeys(map(site_name, names)):
+        hook = f"blocks.{layers[0]}.{SITES_BY_NAME[name][0]}"
+        probe = UnitPlaceOf(layer=layers[0], number=1, name=name, hook=hook, width=1, count=1)
+        width = model.hook_width(tokens, probe)
+        found += [
+            SiteOfLayer(layer=layer, name=name, d_sae=width, sides=sides, fingerprint=model.fingerprint)
+            for layer in layers
+        ]
     return found

@@ -50,7 +50,7 @@ def find_sites(bridge: Any, name: str) -> Sites:
             raise ModelError(f"{name}: its activations are NaN or infinite: its weights are damaged")
         # The prompts differ after their first half, which must not affect the first.
         one, other = values.view(*tokens.shape, -1)[:, : tokens.shape[1] // 2]
-        if not close(other, one):
+        if not close(other, one, bridge.W_E.dtype):
             raise ModelError(
                 f"{name} is not causal, its tokens attend to later ones: only causal language models"
                 " can be read"

@@ -18,23 +18,26 @@ from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.fused_norms import fuse_norms
-from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf
+from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
 from n2gdb.ingest.models.native import boot_native, demo_directory, is_native
-from n2gdb.ingest.models.packing import Packed
 from n2gdb.ingest.models.sites import find_sites
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
-from n2gdb.ingest.models.trunk import Trunk
-from n2gdb.ingest.models.trunk_readers import trunk_of
 from n2gdb.ingest.sources.places import UnitPlaceOf, mlp_place, site_of
+from n2gdb.ingest.trunk.packing import Packed
+from n2gdb.ingest.trunk.readers import trunk_of
+from n2gdb.ingest.trunk.trunk import Trunk
 
-__all__ = ["DEMO", "PRECISIONS", "SubjectModel", "default_corpus", "load_model"]
+__all__ = ["DEMO", "PRECISIONS", "WEIGHTS", "SubjectModel", "default_corpus", "load_model"]
 
 #: Name of the packaged model, and of its corpus.
 DEMO = "demo"
 
 #: How matrices can be multiplied.
 PRECISIONS = ("float32", "tf32", "bfloat16")
+
+#: What weights can be held in.
+WEIGHTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -58,7 +61,7 @@ class SubjectModel:
     sides: str = "+"
     """Sides of its neurons that are scanned, ``+`` or ``+-``."""
     latents: tuple[UnitPlaceOf, ...] = ()
-    """Parts of the dictionaries that are read beside its neurons."""
+    """Parts of the dictionaries, and of other sites, that are read beside its neurons."""
     d_vocab: int
     n_ctx: int
     activation_function: str
@@ -73,6 +76,8 @@ class SubjectModel:
     """Hook point of every layer."""
     trunk: Trunk | None
     """The layers on plain tensors; None for a model that only its bridge can run."""
+    weights: str = "float32"
+    """What its weights are held in, of WEIGHTS."""
 
     @property
     def bos(self) -> int | None:
@@ -182,7 +187,7 @@ class SubjectModel:
         return self.trunk.sites_along_windows(tokens, [(place.layer, site_of(place)) for place in places])
 
     def _point(self, place: UnitPlaceOf) -> torch.nn.Module:
-        if place.dictionary is None:
+        if place.is_mlp:
             return self.points[place.layer]
         point: torch.nn.Module | None = self.bridge.get_hook_point(place.hook)
         if point is None:
@@ -196,7 +201,7 @@ class SubjectModel:
         """
         assert self.trunk is not None
         units = self.at(place)
-        if units.dictionary is None:
+        if units.is_mlp:
             positive = unit < units.count
             index = np.where(positive, unit, unit - units.count)
             found = self.trunk.gathered(packed, units.layer, node, index)
@@ -235,22 +240,30 @@ class SubjectModel:
         finally:
             for handle in handles:
                 handle.remove()
+        missing = [point for point in points if id(point) not in found]
+        if missing:
+            names = ", ".join(str(getattr(point, "name", None) or type(point).__name__) for point in missing)
+            raise ModelError(f"{self.name} never passes the hook point {names}, so nothing can be read there")
         return [found[id(point)] for point in points]
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Logits of the next token: (batch, position, d_vocab)."""
         with torch.inference_mode():
-            logits: torch.Tensor = self.bridge.forward(tokens, return_type="logits")
+            logits: torch.Tensor = self.bridge.forward(tokens, return_type="logits").float()
         return logits
 
     def embedding(self) -> torch.Tensor:
         """Embedding of every token: (d_vocab, d_model)."""
         weight: torch.Tensor = self.bridge.W_E
-        return weight.detach()
+        return weight.detach().float()
 
 
 def load_model(
-    source: str | Path, device: str = "auto", precision: str = "float32", name: str | None = None
+    source: str | Path,
+    device: str = "auto",
+    precision: str = "float32",
+    name: str | None = None,
+    weights: str = "float32",
 ) -> SubjectModel:
     """Load a model: ``demo``, a local directory, or a name on the Hugging Face hub.
 
@@ -258,18 +271,21 @@ def load_model(
     Face's; a file is a GGUF model. ``name`` is what the model is called: a path's last part if None, without
     ``.gguf``, else what it was asked by. ``device`` is auto, cpu, cuda or mps; auto is what transformer-lens
     would choose. ``precision`` is one of PRECISIONS: matrices are multiplied in float32, in tf32, which
-    NVIDIA GPUs have, or in bfloat16. Loading installs nothing, and a path is loaded without a network.
-    Raises ModelError, in one line.
+    NVIDIA GPUs have, or in bfloat16. ``weights`` are held in float32, or in bfloat16, which takes half the
+    memory: each is made float32 where it is used. Loading installs nothing, and a path is loaded without a
+    network. Raises ModelError, in one line.
     """
     from transformer_lens.utilities import warn_if_mps
 
     chosen = _device(device)
+    if weights not in WEIGHTS:
+        raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     _set_precision(precision, chosen)
     asked = str(source)
     path = _path(asked)
     with _quiet():
-        loaded = _boot(asked, path, str(chosen))
+        loaded = _boot(asked, path, str(chosen), WEIGHTS[weights])
         loaded.bridge.eval()
         model = _subject(
             name or (asked if path is None or asked == DEMO else path.name.removesuffix(".gguf")),
@@ -277,8 +293,9 @@ def load_model(
             loaded,
             chosen,
             half=precision == "bfloat16",
+            weights=weights,
         )
-    if precision == "bfloat16" and model.trunk is None:
+    if "bfloat16" in (precision, weights) and model.trunk is None:
         raise ModelError(
             f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
         )
@@ -314,16 +331,20 @@ def _path(source: str) -> Path | None:
     return None
 
 
-def _boot(asked: str, path: Path | None, device: str) -> Loaded:
+def _boot(asked: str, path: Path | None, device: str, held: torch.dtype) -> Loaded:
     if path is None:
-        return boot_hub(asked, device)
+        return boot_hub(asked, device, held)
     if path.is_file():
-        return boot_gguf(path, asked, device)
-    boot = boot_native if is_native(path) else boot_directory
-    return boot(path, asked, device)
+        return boot_gguf(path, asked, device, held)
+    if is_native(path):
+        require_float32(asked, held)
+        return boot_native(path, asked, device)
+    return boot_directory(path, asked, device, held)
 
 
-def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool) -> SubjectModel:
+def _subject(
+    name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool, weights: str
+) -> SubjectModel:
     bridge = loaded.bridge
     trunk = trunk_of(bridge, half=half)
     fuse_norms(bridge)
@@ -345,6 +366,7 @@ def _subject(name: str, source: str, loaded: Loaded, device: torch.device, *, ha
         bridge=bridge,
         points=sites.points,
         trunk=trunk,
+        weights=weights,
     )
     # A configuration may know more than the trunk does: then the bridge runs all passes.
     return model if half or _trunk_agrees(model) else replace(model, trunk=None)
@@ -356,7 +378,7 @@ def _trunk_agrees(model: SubjectModel) -> bool:
         return True
     tokens, layers = probe_tokens(model.d_vocab, model.n_ctx).to(model.device), range(model.n_layers)
     pairs = zip(model.all_activations(tokens, layers), model.through_bridge(tokens, layers), strict=True)
-    return all(close(found, expected) for found, expected in pairs)
+    return all(close(found, expected, WEIGHTS[model.weights]) for found, expected in pairs)
 
 
 def _device(name: str) -> torch.device:

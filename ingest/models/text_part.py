@@ -30,7 +30,7 @@ def text_part(model: Any) -> Any:
     if not hasattr(model.config, "text_config"):
         return model
     text = _assembled(model)
-    if text is None or not close(tried(text)[1], tried(model)[1]):
+    if text is None or not close(tried(text)[1], tried(model)[1], model.dtype):
         return model
     return text
 

@@ -15,8 +15,8 @@ from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.hub import require_on_hub
-from n2gdb.ingest.models.packing import lengths_of
 from n2gdb.ingest.n2g.prune import Prompts
+from n2gdb.ingest.trunk.packing import lengths_of
 
 __all__ = ["HELPERS", "Helper", "augment", "load_helpers"]
 

@@ -40,19 +40,19 @@ class HeldoutText:
         fires: BoolArray = np.append(graph.end, 0)[ends] >= threshold
         return fires
 
-    def foreseen(self, evidence: UnitEvidence, predicted: BoolArray, classes: Int64Array | None) -> BoolArray:
-        """Where evidence predicts a firing: (window, position); ``predicted`` is where the unit's graph does.
+    def foreseen(self, evidence: UnitEvidence, classes: Int64Array | None, by_graph: BoolArray) -> BoolArray:
+        """Where evidence predicts a firing: (window, position); ``classes`` as of ``UnitEvidence``.
 
-        ``classes`` are as ``UnitEvidence.log_odds`` takes them.
+        ``by_graph`` (window, position) is where the unit's graph predicts one.
         """
         own = evidence.depth == 0
         places = [self.laid.positions(token) for token in evidence.token[own].tolist()]
         weight = np.repeat(evidence.weight[own], list(map(len, places)))
         position = np.concatenate([np.zeros(0, np.int64), *places])
         found = np.zeros(len(self.laid.tokens), np.bool_)
+        matched = np.pad(by_graph, ((0, 0), (self.gap, 0))).ravel()
         odds = evidence.log_odds_at(self.laid.tokens, position, weight, classes)
-        window, place = np.divmod(position, self.gap + self.windows.shape[1])
-        odds[predicted[window, place - self.gap]] += np.float32(evidence.graph)
+        odds += np.float32(evidence.graph) * matched[position]
         found[position[odds >= evidence.threshold]] = True
         fires: BoolArray = found.reshape(len(self.windows), -1)[:, self.gap :]
         return fires

@@ -10,7 +10,7 @@ from n2gdb.core.arrays import FloatArray, IntArray
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.ingest.n2g.text import lay
 
-__all__ = ["Verdict", "judge", "predict_windows", "verdict_of_counts"]
+__all__ = ["UNJUDGED", "Verdict", "judge", "predict_windows", "verdict_of_counts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Verdict:
     f1: float
     true_firings: int
     predicted_firings: int
+
+
+#: Of a unit without a graph to judge.
+UNJUDGED = Verdict(np.nan, np.nan, np.nan, 0, 0)
 
 
 def judge(predicted: FloatArray, activations: FloatArray, threshold: float) -> Verdict:

@@ -143,6 +143,8 @@ def refine_graphs(
             window[row],
             config,
         )
+        if train[row].any()
+        else graph
         for row, (graph, neuron) in enumerate(zip(learned.graphs, block.neuron.tolist(), strict=True))
     ]
 
@@ -172,6 +174,7 @@ def baseline_verdicts(
 
 def normalised(block: Block, row: int, examples: BoolArray) -> FloatArray:
     """Return a neuron's normalised activations on some of its examples: (example, position)."""
-    scale = max(float(block.max_activation[row]), float(np.finfo(np.float32).tiny))
+    largest = float(block.max_activation[row])
+    scale = max(largest, float(np.finfo(np.float32).tiny)) if largest > 0 else 1.0
     found: FloatArray = block.trace[row, examples] / np.float32(scale)
     return found

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2gdb.core.arrays import FloatArray, IndexArray, IntArray
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.models.packing import lengths_of
+from n2gdb.ingest.scan.sinks import BEYOND
+from n2gdb.ingest.trunk.packing import lengths_of
 
 __all__ = ["Examples", "Prompts", "prune", "reach_of", "shortest_of"]
 
@@ -54,17 +55,23 @@ class Prompts:
         )
 
 
-def prune(engine: Engine, layer: int, examples: Examples, config: N2GConfig) -> Prompts:
+def prune(
+    engine: Engine, layer: int, examples: Examples, config: N2GConfig, whole: BoolArray | None = None
+) -> Prompts:
     """Cut each example to its shortest suffix with ``prune_ratio`` of the pivot's activation.
 
     If none reaches the ratio, the longest stays. None crosses a special token, but that without a BOS one
-    token at least stands before the pivot, whatever it is. Examples whose pruned prompt does not activate at
-    all are dropped, as nothing can be scaled.
+    token at least stands before the pivot, whatever it is. Those that are ``whole``, (example,), keep all
+    that stands between the start of their window and the pivot. Examples whose pruned prompt does not
+    activate at all, or as an attention sink does, are dropped, as nothing can be scaled.
 
     Source: N2G, arXiv 2305.19911, section 3.1.
     """
     reach = reach_of(engine, examples, config.prune_limit)  # (example,) longest suffix
-    length, kept = _shortest(engine, layer, examples, reach, config)
+    least = np.minimum(shortest_of(engine), reach)
+    if whole is not None:
+        least = np.where(whole, reach, least)
+    length, kept = _shortest(engine, layer, examples, least, reach, config)
     alive = np.flatnonzero(kept > 0)
     tokens = _suffixes(engine.model.bos, examples, alive, length[alive], config.prune_limit)
     last = _last(tokens)
@@ -92,15 +99,22 @@ def shortest_of(engine: Engine) -> int:
 
 
 def _shortest(
-    engine: Engine, layer: int, examples: Examples, reach: IndexArray, config: N2GConfig
+    engine: Engine,
+    layer: int,
+    examples: Examples,
+    least: IndexArray,
+    reach: IndexArray,
+    config: N2GConfig,
 ) -> tuple[IndexArray, FloatArray]:
     """Find each example's shortest suffix that keeps enough of its activation, else its longest.
+
+    None is shorter than ``least``.
 
     Returns its length and what it keeps at the pivot: (example,) each. Lengths grow by a factor, then the gap
     between the last that fails and the first that does not is halved: should a suffix in a gap that was leapt
     keep more than a longer one, it is overlooked.
     """
-    fails = np.minimum(shortest_of(engine), reach) - 1  # shorter ones are not tried
+    fails = least - 1  # shorter ones are not tried
     keeps = np.full_like(reach, config.prune_limit + 1)
     kept = np.zeros(len(reach), np.float32)
     while True:
@@ -112,9 +126,11 @@ def _shortest(
         prompt = _suffixes(engine.model.bos, examples, pending, length[pending], config.prune_limit)
         pivot = np.arange(prompt.shape[1]) == _last(prompt)[:, None]
         found = engine.activations(layer, prompt, examples.neuron[pending], pivot)[pivot]
-        enough = found >= config.prune_ratio * examples.activation[pending]
+        # In a shorter text the pivot may be an attention sink that it is not in the window.
+        is_sink = found > BEYOND * examples.activation[pending]
+        enough = (found >= config.prune_ratio * examples.activation[pending]) & ~is_sink
         # What the shortest that keeps enough gives, or the longest where none does.
-        best = enough | (length[pending] == reach[pending])
+        best = (enough | (length[pending] == reach[pending])) & ~is_sink
         kept[pending[best]] = found[best]
         keeps[pending[enough]] = length[pending[enough]]
         fails[pending[~enough]] = length[pending[~enough]]

@@ -18,6 +18,7 @@ from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.text import RandomText
 from n2gdb.ingest.scan.arrays_file import Arrays, load_arrays, save_arrays
 from n2gdb.ingest.scan.layer_file import LayerScan
+from n2gdb.ingest.scan.sinks import counts_along
 
 __all__ = ["draw_windows", "find_firings", "heldout_firings", "random_text", "split_firings"]
 
@@ -107,8 +108,8 @@ def heldout_firings(
 
 def _together(model: SubjectModel, places: Sequence[int]) -> list[Sequence[int]]:
     """Part places into those of which one pass finds the firings: all MLPs, and few parts of dictionaries."""
-    mlps = [place for place in places if model.at(place).dictionary is None]
-    latents = [place for place in places if model.at(place).dictionary is not None]
+    mlps = [place for place in places if model.at(place).is_mlp]
+    latents = [place for place in places if not model.at(place).is_mlp]
     parts = [latents[start : start + PARTS_TOGETHER] for start in range(0, len(latents), PARTS_TOGETHER)]
     return [group for group in (mlps, *parts) if group]
 
@@ -147,10 +148,11 @@ def find_firings(
         counted = torch.from_numpy(model.counted(some)).to(model.device)  # (window, position)
         pairs = []
         for layer, site in zip(layers, model.all_activations(tokens.clamp(min=0), layers), strict=True):
-            fires = (site >= least[layer]) & counted[..., None]  # (window, position, neuron)
+            counts = counts_along(site, counted)[..., None]
+            fires = (site >= least[layer]) & counts  # (window, position, neuron)
             position, neuron = torch.nonzero(fires.flatten(0, 1), as_tuple=True)
             pair = torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy()
-            above = (site > 0) & counted[..., None] if active is not None else fires
+            above = (site > 0) & counts if active is not None else fires
             pairs.append((pair, above.flatten(0, 1).count_nonzero(dim=0).cpu().numpy().astype(np.intp)))
         return pairs
 

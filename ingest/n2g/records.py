@@ -1,4 +1,4 @@
-"""Records: what a block of finished neurons leaves in its shard."""
+"""Records: the rows that a block of finished neurons leaves in its shard."""
 
 from __future__ import annotations
 
@@ -28,8 +28,12 @@ def neuron_rows(
     graphs: Sequence[NeuronGraph],
     verdicts: Sequence[Verdict],
     density: FloatArray,
+    dense: BoolArray,
 ) -> list[dict[str, object]]:
-    """What a block's graphs say of its units: parts of rows of ``schema.NEURONS``; density (unit,)."""
+    """What a block's graphs say of its units: parts of rows of ``schema.NEURONS``.
+
+    density (unit,); dense (unit,) whether so large that no graph was learned.
+    """
     named = _named(block, units)
     return [
         {
@@ -38,7 +42,7 @@ def neuron_rows(
             "kind": units.kind,
             "side": SIDES[int(units.side(block.neuron[place : place + 1])[0])],
             "density": float(density[place]),
-            "state": _state(graph, verdict, is_dead),
+            "state": "dense" if dense[place] else _state(graph, verdict, is_dead),
             "max_activation": largest,
             **figures(verdict),
             "true_firings": verdict.true_firings,

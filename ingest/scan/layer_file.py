@@ -1,4 +1,4 @@
-"""One scanned layer on disk: its top examples, and what another scan can take up from there."""
+"""One scanned layer on disk: its top examples, and what another scan can reuse."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _OF_LAYER = ("max_activation", "window", "pivot", "trace", "kept_activation", "k
 
 
 def scan_key(model: SubjectModel, config: N2GConfig) -> str:
-    """Name what a scan depends on beside its corpus: the model, its tokenizer and some of the parameters."""
+    """Return a key of all that a scan depends on besides its corpus: model, tokenizer, some parameters."""
     sides = "" if model.sides == POSITIVE else f" {model.sides}"
     return f"{model.fingerprint} {model.tokenizer_fingerprint} {config.scan_fingerprint()}{sides}"
 
 
 def place_key(model: SubjectModel, config: N2GConfig, place: int) -> str:
-    """Name what the scan of one place depends on: ``scan_key``, and the weights of its dictionary."""
+    """Return a key of all that a place's scan depends on: ``scan_key`` and its dictionary's weights."""
     read = model.at(place).dictionary
     return scan_key(model, config) if read is None else f"{scan_key(model, config)} {read.fingerprint}"
 
 
 @dataclass(frozen=True, slots=True)
 class LayerScan:
-    """The scan of one layer, in a file that is there once the whole corpus is scanned."""
+    """The scan of one layer, in a file that exists once the whole corpus is scanned."""
 
     path: Path
 
     def is_of(self, key: str) -> bool:
-        """Whether the scan is there and was made with a ``place_key``; what is damaged counts as absent."""
+        """Whether the scan exists and was made with a ``place_key``; a damaged file counts as absent."""
         return self.key() == key and self.record.is_of(key)
 
     @property
@@ -54,7 +54,7 @@ class LayerScan:
         return TopExamples(arrays["max_activation"], arrays["window"], arrays["pivot"], arrays["trace"])
 
     def key(self) -> str | None:
-        """Read the ``scan_key`` that it was made with; None where there is no whole scan, or one without."""
+        """Return the ``scan_key`` that it was made with; None if there is no complete scan or no key."""
         arrays = self._arrays()
         return None if arrays is None or "key" not in arrays else str(arrays["key"])
 
@@ -73,7 +73,7 @@ class LayerScan:
         return arrays
 
     def save(self, found: TopExamples, kept: Kept, key: str) -> None:
-        """Write them: complete or absent."""
+        """Write the scan atomically."""
         save_arrays(
             self.path,
             max_activation=found.max_activation,
@@ -88,5 +88,5 @@ class LayerScan:
 
 
 def layer_scan(folder: Path, layer: int) -> LayerScan:
-    """Where the run in a folder keeps the scan of a layer, scanned already or not."""
+    """Return the scan of a layer in a run's folder, whether or not it exists yet."""
     return LayerScan(folder / "scan" / f"layer-{layer:03d}.npz")

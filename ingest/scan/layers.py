@@ -35,10 +35,10 @@ def scan_layers(
     report: Report,
     max_memory: int | None = None,
 ) -> dict[int, LayerScan]:
-    """Scan the corpus for those of ``layers`` that are not scanned yet; goes on where it was killed.
+    """Scan the corpus for the layers that are not scanned yet; resume an interrupted scan.
 
-    What a run in a folder beside has scanned of the same text is taken up from there. Layers of which no more
-    than ``max_memory`` bytes hold what is kept are scanned in one pass.
+    Scans of the same text by runs in neighbouring folders are reused. One pass scans as many layers as fit in
+    ``max_memory`` bytes.
     """
     files = {layer: layer_scan(folder, layer) for layer in sorted(layers)}
     missing = [layer for layer, file in files.items() if not file.is_of(place_key(model, config, layer))]
@@ -68,7 +68,7 @@ def _groups(
     config: N2GConfig,
     most: int,
 ) -> Iterator[tuple[int, ...]]:
-    """Part layers into those scanned together: from the same window on, as many as memory holds."""
+    """Group layers that are scanned together: from the same window on, as many as fit in memory."""
     for _, alike in groupby(sorted(layers, key=earlier.start), key=earlier.start):
         positions = corpus.n_windows * corpus.width
         yield from place_groups(model, list(alike), corpus.width, config, model.device.type, most, positions)
@@ -76,7 +76,7 @@ def _groups(
 
 @dataclass(frozen=True, slots=True)
 class _Passes:
-    """Tells how far the scan is when it takes several passes over the corpus."""
+    """Reports progress of a scan that takes several passes over the corpus."""
 
     done: int
     total: int
@@ -115,6 +115,6 @@ def _scan(
 
 
 def _state_path(folder: Path, layers: Sequence[int]) -> Path:
-    """A scan's state is for exactly these layers."""
+    """Return the path of the state of a scan of exactly these layers."""
     name = hashlib.sha256(repr(list(layers)).encode()).hexdigest()[:8]
     return folder / f"state-{name}.npz"

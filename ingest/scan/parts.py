@@ -32,7 +32,7 @@ _STATE = ("activation", "window", "trace")
 
 @dataclass(frozen=True, slots=True)
 class ScanParts:
-    """Ranges of windows that together are the corpus, and the files that hold what each range gave."""
+    """Ranges of windows that make up the corpus, and the files with the results of each range."""
 
     folder: Path
     bounds: tuple[int, ...]
@@ -40,9 +40,9 @@ class ScanParts:
 
     @classmethod
     def of(cls, scan_folder: Path, n_windows: int, batch: int, wanted: int) -> ScanParts:
-        """Part a corpus into about ``wanted`` ranges of whole batches, or as an interrupted run did.
+        """Split a corpus into about ``wanted`` ranges of whole batches, or as an interrupted run did.
 
-        Batches of the same windows round alike: whole ones give bit for bit what one scan gives.
+        The same batches round in the same way, so whole batches give bit for bit the result of one scan.
         """
         begun = sorted(scan_folder.glob("parts-*"))
         parts = int(begun[0].name.partition("-")[2]) if begun else wanted
@@ -52,11 +52,11 @@ class ScanParts:
 
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """First window of each range, and the window after its last."""
+        """The first window of each range, and the window after its last."""
         return tuple(zip(self.bounds[:-1], self.bounds[1:], strict=True))
 
     def file(self, start: int, stop: int, layer: int) -> Path:
-        """Where a range's state of one layer lies once it is scanned."""
+        """Return the path of a range's state of one layer."""
         return self.folder / f"{start:09d}-{stop:09d}-{layer:03d}.npz"
 
     def remove(self) -> None:
@@ -72,7 +72,7 @@ def scan_part(
     layers: Sequence[int],
     config: N2GConfig,
 ) -> None:
-    """Scan a range of windows for those of ``layers`` that have no state of it yet."""
+    """Scan a range of windows for the layers that have no state for it yet."""
     start, stop = span
     missing = [layer for layer in layers if load_arrays(parts.file(start, stop, layer), _STATE) is None]
     if not missing:
@@ -118,7 +118,7 @@ def _load(path: Path) -> State:
 
 
 def _merge(first: State, second: State) -> State:
-    """Keep the strongest windows of two states, as many as one keeps; of equals the earlier window.
+    """Keep the strongest windows of two states, as many as one state keeps; ties go to the earlier window.
 
     activation, window (neuron, kept); trace (neuron, kept, position).
     """

@@ -1,9 +1,9 @@
 """The record: a bounded sample of every unit's activations, stratified by strength, with exact counts.
 
 Activations are sorted into quarter-octave bins of their float32 bit pattern. Every bin within three octaves
-of the unit's maximum is counted, and of each the positions with the smallest hashes are kept. What is kept
-depends on the activations alone: not on batches, on the order of parts, or on interruptions. The hash is
-the position's, the same for all units, so that the records of two units can be compared.
+of the unit's maximum is counted, and the positions with the smallest hashes in each bin are kept. The result
+depends only on the activations, not on batches, the order of parts, or interruptions. The hash is of the
+position, the same for all units, so that the records of two units can be compared.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _STRONG_KEPT, _WEAK_KEPT = 1024, 256
 #: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
 _SHIFT = 21
 #: Entries that may wait to be sorted in, and about how many are sorted together.
-_WAITING, _TOGETHER = 1 << 20, 1 << 20
+_WAITING, _TOGETHER = 1 << 20, 1 << 18
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEPT = np.array([_WEAK_KEPT] * (BINS - _STRONG) + [_STRONG_KEPT] * _STRONG)
@@ -48,10 +48,10 @@ _FIELDS = ("unit", "position", "activation")
 
 @dataclass(frozen=True, slots=True)
 class ActivationRecord:
-    """What was kept of some units, by (unit, position).
+    """The kept activations of some units, by (unit, position).
 
-    ``unit``, ``position`` and ``activation`` are (entries,), the activation raw; the others speak of all
-    positions that were counted, kept or not.
+    ``unit``, ``position`` and ``activation`` (raw) are (entries,); the other arrays describe all counted
+    positions, kept or not.
     """
 
     unit: npt.NDArray[np.int32]
@@ -64,7 +64,7 @@ class ActivationRecord:
     n_positions: int
 
     def of(self, unit: int) -> slice:
-        """The entries of one unit."""
+        """Return the entries of one unit."""
         return slice(*np.searchsorted(self.unit, (unit, unit + 1)).tolist())
 
     def edges(self) -> FloatArray:
@@ -93,7 +93,7 @@ class ActivationRecord:
         return found
 
     def share(self) -> FloatArray:
-        """Share of each bin that was kept: (unit, bin); 1 where it is empty."""
+        """Share of each bin that was kept: (unit, bin); 1 for an empty bin."""
         kept = np.zeros(self.count.shape, np.int64)
         np.add.at(kept, (self.unit, self.bins()), 1)
         found: FloatArray = np.divide(kept, self.count, out=np.ones(kept.shape), where=self.count > 0).astype(
@@ -111,7 +111,7 @@ def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
 
 
 class Recorder:
-    """Takes up activations batch by batch; memory is bounded by the number of units alone."""
+    """Collects activations batch by batch, in memory that depends only on the number of units."""
 
     def __init__(self, n_units: int) -> None:
         self._maximum = np.zeros(n_units, np.float32)
@@ -125,10 +125,10 @@ class Recorder:
 
     @torch.inference_mode()
     def add(self, activations: torch.Tensor, first: int) -> None:
-        """Take up the activations at positions ``first``, ``first + 1``, ...
+        """Add the activations at positions ``first``, ``first + 1``, ...
 
-        activations (position, unit) float32; what is zero, negative or NaN is no activation, and a position
-        where none counts is -inf for every unit.
+        activations (position, unit) float32. Zero, negative and NaN are not activations; a position that does
+        not count is -inf for every unit.
         """
         largest = activations.amax(dim=0).clamp(min=0) + 0.0  # no negative zero, whose bits are no bin's
         self._raise_maximum(largest.cpu().numpy())
@@ -145,7 +145,7 @@ class Recorder:
         self._wait(unit[kept], position[kept], value[kept])
 
     def merge(self, state: State) -> None:
-        """Take up what another recorder kept of other positions: its ``state``."""
+        """Merge the ``state`` of a recorder of other positions."""
         self._raise_maximum(state["maximum"])
         theirs = _shifted(state["count"], _first_bin(self._maximum) - _first_bin(state["maximum"]), 0)
         self._count += theirs
@@ -155,7 +155,7 @@ class Recorder:
         self._sort_in()
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that a recorder needs to go on later: arrays."""
+        """Return all arrays needed to resume later."""
         self._sort_in()
         return {
             **self._entries,
@@ -166,7 +166,7 @@ class Recorder:
         }
 
     def record(self) -> ActivationRecord:
-        """What is kept so far."""
+        """Return the record so far."""
         self._sort_in()
         unit, position, activation = (self._entries[name] for name in _FIELDS)
         return ActivationRecord(
@@ -197,13 +197,13 @@ class Recorder:
             self._sort_in()
 
     def _sort_in(self) -> None:
-        """Keep of every bin the positions with the smallest hashes, and note the largest of these.
+        """Keep the positions with the smallest hashes in every bin, and note the largest of these hashes.
 
         Some units at a time, so that little more is held than what is kept and what waits.
         """
         waiting = (
             {name: np.concatenate([part[name] for part in self._waiting]) for name in _FIELDS}
-            if (self._waiting)
+            if self._waiting
             else _no_entries()
         )
         self._waiting, self._n_waiting = [], 0
@@ -247,7 +247,7 @@ class Recorder:
 
 
 def merged(n_units: int, states: Sequence[State]) -> Recorder:
-    """A recorder that has taken up what several kept, each of other positions."""
+    """Return a recorder merged from several, each of other positions."""
     whole = Recorder(n_units)
     for state in states:
         whole.merge(state)
@@ -267,7 +267,7 @@ def only(state: State, units: IndexArray) -> dict[str, npt.NDArray[Any]]:
 
 
 def _true(mask: torch.Tensor) -> Int64Array:
-    """Flat places where a mask holds, rising; numpy finds them eight times as fast as torch on a CPU."""
+    """Return the sorted flat indices where a mask is true; numpy does it eight times as fast as torch."""
     if mask.device.type == "cpu":
         return np.flatnonzero(mask.numpy())
     found: Int64Array = torch.nonzero(mask.flatten()).squeeze(1).cpu().numpy()
@@ -275,7 +275,7 @@ def _true(mask: torch.Tensor) -> Int64Array:
 
 
 def _count_true(mask: torch.Tensor) -> Int64Array:
-    """In how many rows each column holds: (row, column) -> (column,).
+    """Count the true rows of each column: (row, column) -> (column,).
 
     Eight columns are summed as one integer, over no more rows than a byte can count.
     """
@@ -296,12 +296,12 @@ def _no_entries() -> dict[str, npt.NDArray[Any]]:
 
 
 def _bin(activation: FloatArray) -> Int64Array:
-    """Number the quarter octaves: activations above zero, (any shape)."""
+    """Return the quarter-octave bins of activations above zero: (any shape)."""
     return (np.ascontiguousarray(activation, np.float32).view(np.int32) >> _SHIFT).astype(np.int64)
 
 
 def _first_bin(maximum: FloatArray) -> Int64Array:
-    """The lowest bin that a unit with this maximum has: (unit,)."""
+    """Return the lowest bin of units with these maxima: (unit,)."""
     return _bin(maximum) - (BINS - 1)
 
 
@@ -316,7 +316,7 @@ def _edges(maximum: FloatArray) -> FloatArray:
 
 
 def _shifted(of_bins: npt.NDArray[Any], by: Int64Array, filling: Any) -> npt.NDArray[Any]:
-    """Move each unit's bins down by as many as its maximum rose: (unit, bin)."""
+    """Shift each unit's bins down by the number of bins that its maximum rose: (unit, bin)."""
     source = np.arange(BINS) + by[:, None]
     found = np.take_along_axis(of_bins, np.minimum(source, BINS - 1), 1)
     return np.where(source < BINS, found, filling).astype(of_bins.dtype)

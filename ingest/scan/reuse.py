@@ -1,6 +1,6 @@
-"""What a scan takes up from other runs' scans: of the same model, over text that its corpus begins with.
+"""Reuses other runs' scans of the same model, over text that this corpus begins with.
 
-So more corpus costs only the text that is new, and other parameters of what follows the scan cost none.
+A longer corpus costs only its new text, and other parameters of the steps after the scan cost nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _COMPARED = 4096
 
 @dataclass(frozen=True, slots=True)
 class EarlierScans:
-    """Folders of runs whose corpus this one begins with, each with the window to go on from; best first."""
+    """Runs whose corpus is the beginning of this one, each with the window to continue from, best first."""
 
     runs: tuple[tuple[int, Path], ...]
     key_of: Callable[[int], str]
@@ -40,9 +40,10 @@ class EarlierScans:
 
     @classmethod
     def of(cls, model: SubjectModel, corpus: CorpusStore, folder: Path, config: N2GConfig) -> EarlierScans:
-        """Find them beside the folder of this run.
+        """Find the runs in neighbouring folders.
 
-        A batch that the other corpus did not fill is scanned again: batches of the same windows round alike.
+        A batch that the other corpus did not fill is scanned again, as only the same batches round in the
+        same way.
         """
         batch = window_batch(model.device.type, corpus.width)
         runs = []
@@ -54,14 +55,14 @@ class EarlierScans:
         return cls(tuple(found), partial(place_key, model, config))
 
     def start(self, layer: int) -> int:
-        """The window from which on a layer is to be scanned: 0 where no run has scanned it."""
+        """Return the first window of a layer to scan: 0 if no run has scanned it."""
         chosen = self._best(layer)
         return 0 if chosen is None else chosen[0]
 
     def state(self, layers: Sequence[int], width: int) -> dict[str, npt.NDArray[np.generic]]:
-        """The state of a scan of ``layers`` before the window that they all are to be scanned from.
+        """Return the state of a scan of ``layers`` before the window from which they all continue.
 
-        Of windows that were kept but gave no example the activation at the pivot alone is known.
+        For kept windows that gave no example, only the activation at the pivot is known.
         """
         scans = {layer: chosen[1] for layer in layers if (chosen := self._best(layer)) is not None}
         start = self.start(layers[0])
@@ -74,7 +75,7 @@ class EarlierScans:
         return {"next_window": np.array(start), **joined}
 
     def _best(self, layer: int) -> tuple[int, LayerScan] | None:
-        """Where to go on from, and the scan until there; looked for once, as a scan is read whole for it."""
+        """Return where to continue, and the scan up to there; cached, as it reads a whole scan."""
         if layer not in self._chosen:
             key = self.key_of(layer)
             scans = ((start, layer_scan(folder, layer)) for start, folder in self.runs)
@@ -84,7 +85,7 @@ class EarlierScans:
 
 
 def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
-    """How many windows of a corpus are those of another, which it continues; 0 where it does not."""
+    """Return the number of windows of a corpus that this one begins with; 0 if it does not."""
     size = path.stat().st_size if path.exists() else 0
     if not size or size % (4 * corpus.width):  # none, or windows of another length
         return 0
@@ -115,7 +116,7 @@ def _record(scanned: LayerScan, start: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def _state(scanned: LayerScan, start: int, width: int) -> dict[str, npt.NDArray[Any]]:
-    """One layer's part of the state before window ``start``."""
+    """Return one layer's part of the state before window ``start``."""
     found, kept = scanned.load(), scanned.load_kept()
     stays = (kept.window >= 0) & (kept.window < start)  # (neuron, kept)
     activation = np.where(stays, kept.activation, -np.inf).astype(np.float32)

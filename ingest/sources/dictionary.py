@@ -109,6 +109,11 @@ class Dictionary:
         return int(self.encoder.shape[0])
 
     @property
+    def sides(self) -> str:
+        """A latent's activations are of one sign."""
+        return "+"
+
+    @property
     def d_sae(self) -> int:
         """How many latents there are."""
         return int(self.encoder.shape[1])

@@ -1,7 +1,7 @@
-"""Sets of units that an ingest reads: the MLPs of a model on one side or both, and latents of dictionaries.
+"""Sets of units that an ingest reads: a model's MLPs, other sites of its layers, and latents of dictionaries.
 
 What goes through the pipeline is a place: a part of a source that is small enough to be scanned as a whole.
-An MLP is one place, whose number is its layer's; a dictionary is as many as it has parts. The units of a
+An MLP is one place, whose number is its layer's; another source is as many as it has parts. The units of a
 place are numbered from 0: first those of the positive side, then those of the negative one.
 """
 
@@ -33,10 +33,13 @@ __all__ = [
     "NEURONS",
     "PART",
     "SIDE_CHOICES",
+    "SITES_BY_NAME",
+    "SiteOfLayer",
     "UnitPlaceOf",
     "dictionary_places",
     "mlp_place",
     "sides_of",
+    "site_name",
     "site_of",
     "unit_number",
 ]
@@ -47,6 +50,17 @@ NEURONS = "mlp.hook_post"
 
 #: What may be asked for: what fits the activation, one side, or both.
 SIDE_CHOICES = ("auto", POSITIVE, NEGATIVE, "both")
+
+#: Other sites by their names: the hook point in its layer, and the kind of source.
+SITES_BY_NAME = {
+    "resid_pre": ("hook_resid_pre", "residual"),
+    "resid_mid": ("hook_resid_mid", "residual"),
+    "resid_post": ("hook_resid_post", "residual"),
+    "attn_z": ("attn.hook_z", "attention"),
+    "attn_out": ("hook_attn_out", "attention"),
+    "mlp_in": ("mlp.hook_in", "residual"),
+    "mlp_out": ("hook_mlp_out", "residual"),
+}
 
 #: Latents of a part of a dictionary: what a scan holds of them is a few hundred megabytes.
 PART = 2048
@@ -99,10 +113,15 @@ class UnitPlaceOf:
         found: Int64Array = unit_key(0, np.full_like(index, self.layer), index, self.number, side)
         return found
 
+    @property
+    def is_mlp(self) -> bool:
+        """Whether its units are the neurons of a layer's MLP."""
+        return self.number == 0
+
     def unit_name(self, unit: int) -> UnitName:
         """Name one unit of this place."""
         side = SIDES[unit // self.count]
-        latent = self.dictionary is not None
+        latent = not self.is_mlp
         return UnitName(self.layer, unit % self.count + self.first, side, latent, self.name if latent else "")
 
     def unit(self, index: IndexArray, side: int) -> IndexArray:
@@ -115,13 +134,14 @@ class UnitPlaceOf:
         if self.dictionary is not None:
             columns = torch.arange(self.first, self.first + self.count, device=hook.device)
             return self.dictionary.encode_columns(hook.flatten(0, 1), columns).view(*hook.shape[:2], -1)
-        return torch.cat([hook, -hook], dim=-1) if NEGATIVE in self.sides else hook
+        here = hook[..., self.first : self.first + self.count]
+        return torch.cat([here, -here], dim=-1) if NEGATIVE in self.sides else here
 
     def of_units(self, hook: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
         """Activation of one unit at each position: (position, d), (position,) -> (position,)."""
         if self.dictionary is not None:
             return self.dictionary.gathered(hook, unit + self.first)
-        found = hook.gather(1, (unit % self.count)[:, None])[:, 0]
+        found = hook.gather(1, (unit % self.count + self.first)[:, None])[:, 0]
         return torch.where(unit < self.count, found, -found)
 
     def row(self, architecture: str, fingerprint: str) -> dict[str, object]:
@@ -153,10 +173,47 @@ def unit_number(key: int, d_mlp: int) -> int:
     return place.index + SIDES.index(place.side) * d_mlp
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteOfLayer:
+    """The basis directions of what a model computes at one more site of a layer."""
+
+    layer: int
+    name: str
+    """As ``--site`` calls it: resid_post."""
+    d_sae: int
+    """Numbers of a position there."""
+    sides: str
+    fingerprint: str
+    """Of the model."""
+
+    @property
+    def hook(self) -> str:
+        """Hook point."""
+        return f"blocks.{self.layer}.{SITES_BY_NAME[self.name][0]}"
+
+    @property
+    def kind(self) -> str:
+        """What kind of source it is, of ``units.KINDS``."""
+        return SITES_BY_NAME[self.name][1]
+
+    @property
+    def origin(self) -> str:
+        """None of its own: it is the model's."""
+        return ""
+
+
+def site_name(text: str) -> str:
+    """Read a site's name as people write it: ``resid_post``, ``hook_resid_post``; raise SelectionError."""
+    name = text.strip().lower().removeprefix("hook_").replace("-", "_")
+    if name not in SITES_BY_NAME:
+        raise SelectionError(f"no site is called {text!r}: choose {', '.join(SITES_BY_NAME)}")
+    return name
+
+
 def dictionary_places(
-    dictionaries: Sequence[Dictionary], known: Sequence[dict[str, object]] = ()
+    dictionaries: Sequence[Dictionary | SiteOfLayer], known: Sequence[dict[str, object]] = ()
 ) -> tuple[UnitPlaceOf, ...]:
-    """Number dictionaries among the sources of their layers, and part them.
+    """Number dictionaries, and sites, among the sources of their layers, and part them.
 
     ``known`` are rows of ``schema.SOURCES`` that a run has already: those keep their numbers. Raises
     SelectionError for two of one name in a layer, or one whose weights are not those that the run knows.
@@ -165,8 +222,8 @@ def dictionary_places(
 
 
 def _numbered(
-    dictionaries: Sequence[Dictionary], known: Sequence[dict[str, object]]
-) -> Iterator[tuple[int, Dictionary]]:
+    dictionaries: Sequence[Dictionary | SiteOfLayer], known: Sequence[dict[str, object]]
+) -> Iterator[tuple[int, Dictionary | SiteOfLayer]]:
     taken = {(row["layer"], row["name"]): row for row in known}
     given: set[tuple[int, str]] = set()
     last: dict[object, int] = {}
@@ -196,24 +253,25 @@ def _numbered(
         yield number, one
 
 
-def _parts(dictionary: Dictionary, number: int) -> Iterator[UnitPlaceOf]:
-    for first in range(0, dictionary.d_sae, PART):
+def _parts(source: Dictionary | SiteOfLayer, number: int) -> Iterator[UnitPlaceOf]:
+    for first in range(0, source.d_sae, PART):
         yield UnitPlaceOf(
-            layer=dictionary.layer,
+            layer=source.layer,
             number=number,
-            name=dictionary.name,
-            kind=dictionary.kind,
-            hook=dictionary.hook,
-            width=dictionary.d_sae,
+            name=source.name,
+            kind=source.kind,
+            hook=source.hook,
+            width=source.d_sae,
+            sides=source.sides,
             first=first,
-            count=min(PART, dictionary.d_sae - first),
-            dictionary=dictionary,
+            count=min(PART, source.d_sae - first),
+            dictionary=source if isinstance(source, Dictionary) else None,
         )
 
 
 def site_of(place: UnitPlaceOf) -> str:
     """Name of a place's hook point within its layer, as trunks know it."""
-    return NEURONS if place.dictionary is None else place.hook.split(".", 2)[2]
+    return NEURONS if place.is_mlp else place.hook.split(".", 2)[2]
 
 
 def sides_of(choice: str, *, gated: bool) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, IndexArray, Int64Array
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.config import N2GConfig
@@ -20,7 +20,7 @@ from n2gdb.ingest.evidence.token_classes import classes_of
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.baselines import NgramTable
 from n2gdb.ingest.n2g.heldout_text import HeldoutText
-from n2gdb.ingest.n2g.judge import Verdict, judge, predict_windows
+from n2gdb.ingest.n2g.judge import Verdict, judge
 from n2gdb.ingest.n2g.learn import Block, normalised
 from n2gdb.ingest.scan.record import ActivationRecord
 from n2gdb.storage.shards import RunFolder
@@ -100,9 +100,12 @@ def measure_piece(
         of_train = [window[row, train[row]] for row in rows]
         of_test = [window[row, test[row]] for row in rows]
         evidence = ground.evidence.learn(record, of_train, of_test, graphs)
-        for row, (own, verdict) in enumerate(zip(evidence, verdicts, strict=True)):
-            judged = own and _on_examples(ground, own, graphs[row], block, row, test[row], config)
-            by_evidence.append(judged or verdict)
+        by_evidence = [
+            verdict
+            if each is None
+            else _on_examples(ground, each, graphs[row], block, row, test[row], config)
+            for row, (each, verdict) in enumerate(zip(evidence, verdicts, strict=True))
+        ]
     heldout: dict[str, list[Verdict]] = {}
     if ground.heldout is not None:
         for row, unit in enumerate(block.neuron.tolist()):
@@ -124,13 +127,13 @@ def _on_examples(
 ) -> Verdict:
     assert ground.evidence is not None
     windows = block.tokens[row, test]
-    matched = predict_windows(graph, windows) >= config.fire_threshold
-    laid = np.full((len(windows), evidence.reach + windows.shape[1]), -1, np.int64)
-    said = np.zeros(laid.shape, np.bool_)
-    laid[:, evidence.reach :], said[:, evidence.reach :] = windows, matched
-    fires = evidence.fires(laid.ravel(), ground.evidence.classes, said.ravel()).reshape(laid.shape)
-    predicted = fires[:, evidence.reach :] & ~np.isin(windows, ground.special)
-    return judge(predicted.astype(np.float32), normalised(block, row, test), config.fire_threshold)
+    gap = max(evidence.reach, int(graph.depth.max(initial=0)))
+    laid = np.full((len(windows), gap + windows.shape[1]), -1, np.int64)
+    laid[:, gap:] = windows
+    matched = graph.predict(laid.ravel()) >= config.fire_threshold
+    fires = evidence.fires(laid.ravel(), ground.evidence.classes, matched).reshape(laid.shape)[:, gap:]
+    said: FloatArray = (fires & ~np.isin(windows, ground.special)).astype(np.float32)
+    return judge(said, normalised(block, row, test), config.fire_threshold)
 
 
 def _on_heldout(
@@ -147,11 +150,11 @@ def _on_heldout(
     text, threshold = ground.heldout, config.fire_threshold
     assert text is not None
     table = NgramTable.learn(1, block.tokens[row, train], normalised(block, row, train))
-    predicted = text.predicted(graph, threshold)
-    own = text.verdict(predicted, firings)
+    by_graph = text.predicted(graph, threshold)
+    own = text.verdict(by_graph, firings)
     found = {"n2g": own, "lookup": text.verdict(text.ngrams.fires(table, threshold), firings)}
     if ground.evidence is None:
         return found
     if evidence is not None:
-        own = text.verdict(text.foreseen(evidence, predicted, ground.evidence.classes), firings)
+        own = text.verdict(text.foreseen(evidence, ground.evidence.classes, by_graph), firings)
     return {**found, "evidence": own}

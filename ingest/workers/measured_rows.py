@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import FloatArray, Int64Array, KeyArray
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, KeyArray
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.n2g.judge import Verdict
@@ -33,13 +33,20 @@ def neurons_table(
     verdicts: Sequence[Verdict],
     measured: Findings,
     density: FloatArray,
+    dense: BoolArray,
 ) -> pa.Table:
-    """Every statistic of a block's units: ``schema.NEURONS``; density (unit,)."""
-    rows = neuron_rows(block, units, measured.graphs, verdicts, density)
+    """Every statistic of a block's units: ``schema.NEURONS``.
+
+    density (unit,); dense (unit,) whether so large that no graph was learned.
+    """
+    rows = neuron_rows(block, units, measured.graphs, verdicts, density, dense)
     for place, (row, evidence) in enumerate(zip(rows, measured.evidence, strict=True)):
         if evidence is not None:
-            row |= {"base": evidence.base, "evidence_threshold": evidence.threshold}
-            row["evidence_graph"] = evidence.graph
+            row |= {
+                "base": evidence.base,
+                "evidence_threshold": evidence.threshold,
+                "graph_weight": evidence.graph,
+            }
         if measured.heldout:
             verdict = measured.heldout.get("evidence", measured.heldout["n2g"])[place]
             own = figures(verdict)

@@ -64,6 +64,7 @@ def cluster_crew(
         batch_tokens=batch_tokens,
         max_memory=max_memory,
         sides=model.sides,
+        weights=model.weights,
         heldout=heldout and replace(heldout, path=path / heldout.path.name),
     )
     try:

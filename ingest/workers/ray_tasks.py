@@ -43,6 +43,7 @@ class Job:
     batch_tokens: int | None
     max_memory: int | None
     sides: str = "+"
+    weights: str = "float32"
     heldout: CorpusStore | None = None
     code_version: str = __version__
 
@@ -80,7 +81,9 @@ def _model(job: Job) -> SubjectModel:
         )
     if job.device == "cpu":
         torch.set_num_threads(job.threads)
-    model = with_units(load_model(job.model, job.device, job.config.precision), job.sides)
+    model = with_units(
+        load_model(job.model, job.device, job.config.precision, weights=job.weights), job.sides
+    )
     if (model.fingerprint, model.tokenizer_fingerprint) != (job.fingerprint, job.tokenizer_fingerprint):
         raise ModelError(f"{job.model} is another model on {here}: put the same weights and tokenizer there")
     return model

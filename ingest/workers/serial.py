@@ -1,4 +1,4 @@
-"""The crew of an ingest: this process by itself, or the workers of a cluster."""
+"""Executors of an ingest: this process alone, or the workers of a cluster."""
 
 from __future__ import annotations
 

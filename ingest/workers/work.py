@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array
+from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import Report
 from n2gdb.errors import StorageError
 from n2gdb.ingest.arrays import PAD
@@ -19,6 +20,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import Helper
+from n2gdb.ingest.n2g.judge import UNJUDGED
 from n2gdb.ingest.n2g.learn import (
     BASELINES,
     Block,
@@ -64,6 +66,9 @@ __all__ = [
 
 #: Neurons of a shard: what is lost when a run is killed, and what shares batches.
 SHARD_NEURONS = 256
+
+#: The least normalised activation that counts as one.
+_ABOVE_ZERO = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +172,16 @@ class Begun:
     random: RandomText | None
     record: RecordFile
     heldout: Mapping[int, IndexArray]
+    dense: BoolArray  # (neuron,) whether it fires too often for a graph
 
 
 def begin_piece(bench: Bench, piece: Piece, text: LayerText) -> Begun:
     """Ask the model for all that a piece's graphs are built of, and build them."""
     block, window = _block(text.scan, piece, bench.corpus)
     train = split_examples(block, bench.config.seed)
-    learned = learn(bench.engine, block, train, bench.helpers, bench.config)
-    return Begun(piece, block, window, train, learned, text.random, text.record, text.heldout)
+    dense = _are_dense(bench, block, text.record)
+    learned = learn(bench.engine, block, train & ~dense[:, None], bench.helpers, bench.config)
+    return Begun(piece, block, window, train, learned, text.random, text.record, text.heldout, dense)
 
 
 def finish_piece(bench: Bench, begun: Begun) -> None:
@@ -182,9 +189,13 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
     config, block, train, learned = bench.config, begun.block, begun.train, begun.learned
     graphs = learned.graphs
     if begun.random is not None:
-        graphs = refine_graphs(learned, block, train, begun.window, begun.random, config)
+        shown = train & ~begun.dense[:, None]
+        graphs = refine_graphs(learned, block, shown, begun.window, begun.random, config)
     test = block.exists & ~train
-    verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
+    verdicts = [
+        UNJUDGED if begun.dense[row] else verdict_of(graph, block, row, test[row], config)
+        for row, graph in enumerate(graphs)
+    ]
     units = bench.engine.model.at(block.layer)
     record = begun.record.load(block.neuron)
     measured = measure_piece(
@@ -195,7 +206,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
     try:
         bench.run.write_shard(
             begun.piece.shard,
-            neurons_table(block, units, verdicts, measured, density),
+            neurons_table(block, units, verdicts, measured, density, begun.dense),
             nodes_table(list(zip(keys.tolist(), measured.graphs, strict=True))),
             pa.concat_tables(
                 [
@@ -205,7 +216,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
             ),
             pa.concat_tables(
                 [
-                    _other_scores(learned, block, units, train, test, config),
+                    _other_scores(begun, units, graphs, test, config),
                     measured_scores(block, units, measured),
                 ]
             ),
@@ -223,6 +234,15 @@ def _density(record: ActivationRecord, threshold: float, *, of_latents: bool) ->
     fires = record.active if of_latents else record.reaching(threshold)
     share: FloatArray = (fires / max(1, record.n_positions)).astype(np.float32)
     return share
+
+
+def _are_dense(bench: Bench, block: Block, record: RecordFile) -> BoolArray:
+    """Which units are latents that fire too often for a graph: (unit,)."""
+    if bench.engine.model.at(block.layer).dictionary is None:
+        return np.zeros(len(block.neuron), np.bool_)
+    density = _density(record.load(block.neuron), bench.config.fire_threshold, of_latents=True)
+    found: BoolArray = density >= bench.config.dense
+    return found
 
 
 def learn_piece(bench: Bench, piece: Piece, text: LayerText) -> None:
@@ -247,20 +267,26 @@ def _block(scan: TopExamples, piece: Piece, corpus: CorpusStore) -> tuple[Block,
 
 
 def _other_scores(
-    learned: Learned,
-    block: Block,
-    units: UnitPlaceOf,
-    train: BoolArray,
-    test: BoolArray,
-    config: N2GConfig,
+    begun: Begun, units: UnitPlaceOf, graphs: Sequence[NeuronGraph], test: BoolArray, config: N2GConfig
 ) -> pa.Table:
-    """How the graphs before refinement and the look-up tables do on the same examples."""
+    """How the graphs before refinement and the look-up tables do on the same examples.
+
+    And, of latents, how their graphs do where any activation above zero is a firing.
+    """
+    learned, block, train = begun.learned, begun.block, begun.train
+    test = test & ~begun.dense[:, None]
     rows = range(len(block.neuron))
     plain = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(learned.graphs)]
     tables = [baseline_verdicts(block, row, train[row], test[row], config) for row in rows]
     none = [None] * len(tables)
+    of_latents = []
+    if units.dictionary is not None:
+        above_zero = replace(config, fire_threshold=_ABOVE_ZERO)
+        found = [verdict_of(graph, block, row, test[row], above_zero) for row, graph in enumerate(graphs)]
+        of_latents = [scores_table(block, units, "n2g", found, list(map(len, graphs)), "active")]
     return pa.concat_tables(
         [
+            *of_latents,
             scores_table(block, units, "plain", plain, list(map(len, learned.graphs))),
             *(
                 scores_table(block, units, name, [table[name] for table in tables], none)

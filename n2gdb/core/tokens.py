@@ -8,7 +8,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 __all__ = [
-    *("KINDS", "display", "kinds_of", "normalise", "text_key", "text_of_bytes", "visible", "without_space"),
+    *("CLASSES", "KINDS", "TEXT_START", "display", "kinds_of", "normalise", "text_key", "text_of_bytes"),
+    *("visible", "without_space"),
 ]
 
 #: Characters that need a closer look before they are printed.
@@ -39,7 +40,7 @@ def _is_punctuation(text: str) -> bool:
     return all(unicodedata.category(char)[0] in "PS" for char in text)
 
 
-#: What the token classes of the language hold of, a token's one leading space aside: bit i of ``kinds_of``.
+#: What classes of the language hold of, by a token's text, one leading space aside: bit i of ``kinds_of``.
 KINDS: dict[str, Callable[[str], bool]] = {
     "digit": str.isdecimal,
     "punct": _is_punctuation,
@@ -50,10 +51,18 @@ KINDS: dict[str, Callable[[str], bool]] = {
 }
 
 
-def kinds_of(text: str) -> int:
-    """Return the classes of a token's text as bits, in the order of KINDS; of an empty text none."""
+#: The class of the special token that stands in front of a text, which its own text does not tell.
+TEXT_START = "start of text"
+
+#: Every class, in the order of their bits.
+CLASSES = (*KINDS, TEXT_START)
+
+
+def kinds_of(text: str, *, special: bool = False) -> int:
+    """Return the classes of a token as bits, in the order of CLASSES; of an empty text none of KINDS."""
     bare = without_space(text)
-    return sum(1 << bit for bit, holds in enumerate(KINDS.values()) if bare and holds(bare))
+    of_text = sum(1 << bit for bit, holds in enumerate(KINDS.values()) if bare and holds(bare))
+    return of_text | special << CLASSES.index(TEXT_START)
 
 
 def text_key(text: str) -> int:

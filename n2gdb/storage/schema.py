@@ -1,8 +1,8 @@
-"""The shape of what is stored: Arrow tables of a run's shards, which the database is loaded from.
+"""Storage schema: the Arrow tables of a run's shards, from which a database is loaded.
 
-Columns of shards map to the database's by position, so the order here is the order there. A unit is numbered
-as in the database, by ``units.unit_key`` with model 0; keys of the database hold the model's number in their
-high bits, so that several models share one file.
+Columns of shards map to columns of the database by position, so their order must agree. Units have the same
+numbers as in the database, from ``units.unit_key``, with model 0; the database's keys have the model's number
+in their high bits, so that one file can hold several models.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ __all__ = [
     "WINDOWS",
 ]
 
-#: A neuron fires on its test examples and its graph predicts a firing (``live``); its graph predicts none
-#: (``unpredicted``); it never fires on the whole corpus (``dead``).
+#: States of a unit: ``live`` if its graph predicts a firing on its test examples, ``unpredicted`` if its
+#: graph predicts none, ``dead`` if the unit never fires on the whole corpus, ``dense`` if it is a latent that
+#: fires on so many tokens that its graph was not learned.
 STATES = FIELDS["state"].choices
 
 #: What a neuron's graph is compared with, by the text that they are judged on: its evidence, or the graph
@@ -45,17 +46,18 @@ STATES = FIELDS["state"].choices
 PREDICTORS = {
     "test": ("evidence", "plain", "lookup", "ngram"),
     "heldout": ("n2g", "evidence", "lookup"),
+    "active": ("n2g",),
 }
 
-#: The texts that predictions are judged on: the test half of each neuron's top examples, and text that was
-#: kept out of everything.
+#: The texts that predictions are judged on: the test half of each neuron's top examples, text that was kept
+#: out of everything, and once more the test half, for latents, where any activation above zero is a firing.
 TEXTS = tuple(PREDICTORS)
 
 #: What examples show: the top windows; activations from so large a share of the maximum on, up to the next;
 #: and near misses, from four fifths of the fire threshold up to it.
 BANDS = ("top", "0.75", "0.5", "0.25", "0.125", "near")
 
-#: One row a run: the model, its corpus and its configuration.
+#: One row per run: the model, its corpus and its configuration.
 MODEL = pa.schema(
     [
         ("name", pa.string()),
@@ -76,7 +78,7 @@ MODEL = pa.schema(
     ]
 )
 
-#: One row a source: a set of units read at one place of the model.
+#: One row per source: a set of units read at one place of the model.
 SOURCES = pa.schema(
     [
         ("layer", pa.int64()),
@@ -93,7 +95,7 @@ SOURCES = pa.schema(
     ]
 )
 
-#: One row a token of the model's vocabulary.
+#: One row per token of the model's vocabulary.
 TOKENS = pa.schema(
     [
         ("token", pa.int64()),
@@ -110,7 +112,7 @@ EVIDENCE_FIGURES = pa.schema(
     [
         ("base", pa.float32()),  # log odds of firing before any weight
         ("evidence_threshold", pa.float32()),  # log odds from which a firing is predicted
-        ("evidence_graph", pa.float32()),  # change of the log odds where the graph predicts a firing
+        ("graph_weight", pa.float32()),  # change of the log odds where the unit's graph predicts a firing
     ]
 )
 
@@ -128,7 +130,7 @@ NEURONS = pa.schema(
     ]
 )
 
-#: What the load counts of every neuron.
+#: Columns that the loader counts for every unit.
 COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED])
 
 #: One row a neuron, a text and a predictor of it that was judged there; the graph itself on the test half of
@@ -149,7 +151,7 @@ SCORES = pa.schema(
     ]
 )
 
-#: One row a node of a neuron's trie, in preorder: the columns of NeuronGraph.
+#: One row per node of a unit's trie, in preorder: the columns of NeuronGraph.
 NODES = pa.schema(
     [
         ("unit", pa.int64()),
@@ -169,7 +171,7 @@ EVIDENCE = pa.schema(
     [
         ("unit", pa.int64()),
         ("token", pa.int32()),  # or the number of a class of CLASSES
-        ("depth", pa.int32()),  # positions back from the activating token, 0; -64: anywhere in the 64 before
+        ("depth", pa.int32()),  # positions back from the activating token, which is 0
         ("weight", pa.float32()),  # change of the log odds of firing
     ]
 )
@@ -210,8 +212,8 @@ EXAMPLES = pa.schema(
     ]
 )
 
-#: One row a token among those that a neuron promotes, or suppresses, most, by its direct effect alone.
-#: The logit of a promoted token is positive, of a suppressed one negative.
+#: One row per token that a unit promotes or suppresses most by its direct effect. Logits of promoted tokens
+#: are positive, of suppressed tokens negative.
 EFFECTS = pa.schema(
     [
         ("unit", pa.int64()),

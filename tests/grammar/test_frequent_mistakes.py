@@ -39,7 +39,8 @@ CASES = [
     ("neurons MATCHING ^<dig", "this < is never closed: a class is written <digit>"),
     (
         "neurons MATCHING ^<foo>",
-        "no token class <foo>: there are <digit>, <punct>, <upper>, <title>, <word>, <space>",
+        "no token class <foo>: there are <digit>, <punct>, <upper>, <title>, <word>, <space>, "
+        "<start of text>",
     ),
     ("neurons MATCHING ^/ab 'c'", "this / is never closed: end the expression with / on the same line"),
     (

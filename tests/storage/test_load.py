@@ -107,10 +107,10 @@ def test_a_neuron_weighs_what_its_paths_do(
 
 def test_tokens_carry_their_classes(three_models: Path) -> None:
     with Connection.open(three_models) as connection:
-        rows = connection.rows("MATCH (t:Token) RETURN t.text, t.classes")
+        rows = connection.rows("MATCH (t:Token) RETURN t.text, t.special, t.classes")
     assert len(rows) == 3 * len(WORDS)
-    assert all(classes == kinds_of(text) for text, classes in rows)
-    assert len({classes for _, classes in rows}) > 3
+    assert all(classes == kinds_of(text, special=special) for text, special, classes in rows)
+    assert len({classes for _, _, classes in rows}) > 3
 
 
 def test_path_keys_tell_order_and_distance_apart() -> None:

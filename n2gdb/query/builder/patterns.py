@@ -149,7 +149,7 @@ def one_of(*alternatives: str | TokenStep) -> TokenStep:
 
 
 def kind(name: str) -> TokenStep:
-    """Return any token of a class: digit, punct, upper, title, word or space.
+    """Return any token of a class: digit, punct, upper, title, word, space or start of text.
 
     Raises UnknownNameError for any other name.
 

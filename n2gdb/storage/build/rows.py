@@ -169,7 +169,8 @@ class ModelRows:
 
     def _tokens(self) -> pa.Table:
         tokens = self.run.tokens()
-        kinds = pa.array([kinds_of(text) for text in tokens["text"].to_pylist()], pa.int64())
+        each = zip(tokens["text"].to_pylist(), tokens["special"].to_pylist(), strict=True)
+        kinds = pa.array([kinds_of(text, special=special) for text, special in each], pa.int64())
         keyed = self._keyed(tokens, self._token_key(tokens["token"].to_numpy()))
         keyed = keyed.append_column("text_key", _text_keys(tokens["text"]))
         return keyed.append_column("norm_key", _text_keys(tokens["norm"])).append_column("classes", kinds)

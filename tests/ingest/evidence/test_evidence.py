@@ -190,8 +190,9 @@ def learned_of(fires: npt.NDArray[np.bool_], graph: NeuronGraph, config: Evidenc
 def stood(text: CorpusText, token: int, reach: int) -> npt.NDArray[np.bool_]:
     """Whether a token stands in the ``reach`` positions before each."""
     position = np.arange(len(text.tokens))
-    before = np.stack([text.before(position, depth) == token for depth in range(1, reach + 1)])
-    found: npt.NDArray[np.bool_] = np.asarray(before.any(axis=0))
+    found: npt.NDArray[np.bool_] = np.logical_or.reduce(
+        [text.before(position, depth) == token for depth in range(1, reach + 1)]
+    )
     return found
 
 
@@ -200,7 +201,7 @@ def test_what_excites_or_inhibits_from_anywhere_near_is_one_weight(wanted: bool)
     config = EvidenceConfig(reach=12)
     found = learned_of((TEXT.tokens == 5) & (stood(TEXT, 9, 12) == wanted), EMPTY, config)
     weight = weights(found)
-    assert abs(weight[-12, 9]) == max(abs(each) for (depth, _), each in weight.items() if depth < 0)
+    assert abs(weight[-12, 9]) == max(abs(each) for (depth, _), each in weight.items() if depth)
     assert (weight[-12, 9] > 0) == wanted
     text = CorpusText.of(windows(seed=1), [BOS])
     laid = np.pad(text.tokens.reshape(-1, WIDTH), ((0, 0), (found.reach, 0)), constant_values=-1)
@@ -255,5 +256,5 @@ def test_a_calibration_undoes_a_scale_and_a_shift() -> None:
     fires = rng.random(len(true)) < 1 / (1 + np.exp(-true))
     none = np.zeros(len(true), np.bool_)
     trial = Trial(fires, np.ones(len(true), np.float32), none, none, none, 0.0)
-    scale, shift = trial.calibration(((true + 1) / 2).astype(np.float32))
+    scale, shift = trial.calibration((true + np.float32(1)) / np.float32(2))
     assert (scale, shift) == pytest.approx((2, -1), abs=0.1)

@@ -11,9 +11,9 @@ from n2gdb.core.arrays import FloatArray, IndexArray
 from n2gdb.errors import IngestError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.models.packing import Packed, lengths_of
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.models.trunk import Trunk
+from n2gdb.ingest.trunk.packing import Packed, lengths_of
+from n2gdb.ingest.trunk.trunk import Trunk
 from tests.support.demo import demo_model, demo_windows, true_activations
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.models.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
+from n2gdb.ingest.evaluation.output_weights import OutputWeights
 from n2gdb.ingest.models.subject import load_model
+from n2gdb.ingest.trunk.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from tests.support.tiny_models import (
     CONTEXT,
     HEADS,
@@ -58,20 +59,72 @@ TRANSFORMERS = {
     "Llama, few keys": transformers.LlamaConfig(**SIZES, num_key_value_heads=1, rope_parameters=SCALED),
     "Llama, biases": transformers.LlamaConfig(**SIZES, attention_bias=True, mlp_bias=True),
     "Mistral": transformers.MistralConfig(**SIZES, num_key_value_heads=1, sliding_window=None),
+    "Mistral, sliding": transformers.MistralConfig(**SIZES, num_key_value_heads=1, sliding_window=5),
     "Qwen 2": transformers.Qwen2Config(**SIZES, num_key_value_heads=1),
+    "Qwen 2, sliding in part": transformers.Qwen2Config(
+        **SIZES, num_key_value_heads=1, use_sliding_window=True, sliding_window=5, max_window_layers=1
+    ),
+    "Qwen 3": transformers.Qwen3Config(**SIZES, num_key_value_heads=1, head_dim=6),
+    "Qwen 3, biases, sliding in part": transformers.Qwen3Config(
+        **SIZES,
+        num_key_value_heads=1,
+        head_dim=8,
+        attention_bias=True,
+        use_sliding_window=True,
+        sliding_window=4,
+        max_window_layers=1,
+    ),
+    "Phi 3": transformers.Phi3Config(**SIZES, pad_token_id=None),
+    "Phi 3, sliding, few keys": transformers.Phi3Config(
+        **SIZES, pad_token_id=None, num_key_value_heads=1, sliding_window=5
+    ),
+    "Gemma 2": transformers.Gemma2Config(
+        **SIZES,
+        num_key_value_heads=1,
+        head_dim=8,
+        sliding_window=5,
+        query_pre_attn_scalar=12,
+        attn_logit_softcapping=2.0,
+    ),
+    "Gemma 2, not capped": transformers.Gemma2Config(
+        **SIZES, num_key_value_heads=HEADS, head_dim=6, attn_logit_softcapping=None
+    ),
+    "Gemma 3": transformers.Gemma3TextConfig(
+        **SIZES,
+        num_key_value_heads=1,
+        head_dim=8,
+        sliding_window=5,
+        layer_types=["sliding_attention"] * (LAYERS - 1) + ["full_attention"],
+    ),
+    "Gemma 3, rotation scaled": transformers.Gemma3TextConfig(
+        **SIZES,
+        num_key_value_heads=HEADS,
+        head_dim=6,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"][:LAYERS],
+        rope_parameters={
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e2},
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e4},
+        },
+    ),
 }
 
 #: Models of the same classes that have other parts.
 OTHERS = {
     "scaled": transformers.GPT2Config(**{**GPT2.to_dict(), "scale_attn_by_inverse_layer_idx": True}),
-    "sliding": transformers.MistralConfig(**SIZES, num_key_value_heads=1, sliding_window=8),
-    "sliding in part": transformers.Qwen2Config(
-        **SIZES, num_key_value_heads=1, use_sliding_window=True, sliding_window=8, max_window_layers=1
-    ),
     "dynamic": transformers.LlamaConfig(
         **SIZES, rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
     ),
-    "Phi 3": transformers.Phi3Config(**SIZES, pad_token_id=None),
+    "Phi 3, by length": transformers.Phi3Config(
+        **SIZES,
+        pad_token_id=None,
+        original_max_position_embeddings=CONTEXT // 2,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 1e4,
+            "short_factor": [1.0] * (WIDTH // HEADS // 2),
+            "long_factor": [2.0] * (WIDTH // HEADS // 2),
+        },
+    ),
 }
 
 Prompts = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=9), min_size=1, max_size=30)
@@ -211,3 +264,49 @@ def test_a_model_without_a_trunk_is_run_in_float32_alone(tmp_path: Path) -> None
     write_native(tmp_path / "gated", "gelu", gated=True)
     with pytest.raises(ModelError, match="can only be run in float32"):
         load_model(tmp_path / "gated", "cpu", "bfloat16")
+
+
+@pytest.mark.parametrize("kind", ["GPT-2", "NeoX", "Qwen 3", "Phi 3", "Gemma 2", "Gemma 3"])
+def test_weights_held_in_bfloat16_give_what_the_same_numbers_give_in_float32(
+    kind: str, tmp_path: Path
+) -> None:
+    write_transformers(tmp_path / "given", TRANSFORMERS[kind])
+    held = load_model(tmp_path / "given", "cpu", weights="bfloat16")
+    assert held.trunk is not None and held.trunk.embedding.dtype == torch.bfloat16
+    assert all(layer.mlp_in[0].dtype == torch.bfloat16 for layer in held.trunk.layers)
+    # The same model, its weights rounded to bfloat16 but held in float32.
+    whole = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "given", dtype=torch.bfloat16)
+    whole.float().save_pretrained(tmp_path / "rounded")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / "rounded" / name).write_bytes((tmp_path / "given" / name).read_bytes())
+    rounded = load_model(tmp_path / "rounded", "cpu")
+    windows = torch.randint(0, VOCABULARY, (3, CONTEXT))
+    for mine, true in zip(held.all_activations(windows), rounded.all_activations(windows), strict=True):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, true, rtol=1e-4, atol=1e-5)
+    OutputWeights.of(held).directions(1)
+    assert held.logits(windows).dtype == held.embedding().dtype == torch.float32
+
+
+def test_weights_are_held_in_bfloat16_only_where_a_trunk_runs_them(tmp_path: Path) -> None:
+    write_transformers(tmp_path / "dynamic", OTHERS["dynamic"])
+    with pytest.raises(ModelError, match="can only be run in float32"):
+        load_model(tmp_path / "dynamic", "cpu", weights="bfloat16")
+    write_native(tmp_path / "native", "gelu")
+    with pytest.raises(ModelError, match="can only be held in float32"):
+        load_model(tmp_path / "native", "cpu", weights="bfloat16")
+    with pytest.raises(ModelError, match="weights are not held in 'float16': choose float32, bfloat16"):
+        load_model(tmp_path / "native", "cpu", weights="float16")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TRANSFORMERS if kind[0] in "GQP"])
+@pytest.mark.parametrize("site", ["hook_attn_out", "mlp.hook_in", "hook_mlp_out", "hook_resid_post"])
+def test_other_sites_of_every_family_are_those_of_the_bridge(kind: str, site: str, tmp_path: Path) -> None:
+    write_transformers(tmp_path / "m", TRANSFORMERS[kind])
+    model = load_model(tmp_path / "m", "cpu")
+    assert model.trunk is not None
+    windows = torch.randint(0, VOCABULARY, (2, CONTEXT))
+    point = model.bridge.get_hook_point(f"blocks.1.{site}")
+    (true,) = model._hooks_through_bridge(windows, [point])
+    (mine,) = model.trunk.sites_along_windows(windows, [(1, site)])
+    torch.testing.assert_close(mine, true, rtol=1e-4, atol=1e-4)

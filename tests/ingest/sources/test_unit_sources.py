@@ -18,15 +18,15 @@ from n2gdb.core.progress import silent
 from n2gdb.errors import ModelError, SelectionError, UnknownNameError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.documents import Windows, read_documents
-from n2gdb.ingest.models.packing import pack
 from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
-from n2gdb.ingest.models.trunk import SITES
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.sources.dictionary import Dictionary
 from n2gdb.ingest.sources.formats import read_dictionaries
 from n2gdb.ingest.sources.places import NEURONS as NEURON_SITE
 from n2gdb.ingest.sources.places import PART, dictionary_places, sides_of
+from n2gdb.ingest.trunk.packing import pack
+from n2gdb.ingest.trunk.trunk import SITES
 from n2gdb.storage.shards import RunFolder, run_folders
 from tests.support.demo import demo_model, demo_windows
 from tests.support.tiny_models import (
@@ -40,7 +40,8 @@ from tests.support.tiny_models import (
     write_transformers,
 )
 
-CONFIG = N2GConfig(window=24, top_k=4, prune_limit=6, augment=(), importance_threshold=0.3)
+#: No random latent counts as dense.
+CONFIG = N2GConfig(window=24, top_k=4, prune_limit=6, augment=(), importance_threshold=0.3, dense=2.0)
 
 #: Kinds of model: with a trunk and without.
 GATED = ("llama", "native")

@@ -1,0 +1,1 @@
+"""The trunk: a model's layers on plain tensors, over trees of prompts that begin alike."""
