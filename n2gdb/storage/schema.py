@@ -171,7 +171,7 @@ EVIDENCE = pa.schema(
     [
         ("unit", pa.int64()),
         ("token", pa.int32()),  # or the number of a class of CLASSES
-        ("depth", pa.int32()),  # positions back from the activating token, 0; -64: anywhere in the 64 before
+        ("depth", pa.int32()),  # positions back from the activating token, which is 0
         ("weight", pa.float32()),  # change of the log odds of firing
     ]
 )
