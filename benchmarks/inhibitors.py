@@ -4,7 +4,7 @@
 
 Of every neuron whose strongest inhibitor stands at a fixed place, the top examples are taken whose pivot fires
 it. At that place the inhibitor is put in, and for comparison each of eight tokens that stand there in the
-neuron's other examples. Activations are at the pivot, in shares of the neuron's largest: as the text stands,
+neuron's other examples. Activations are at the pivot, in shares of its largest: as the text stands,
 with the inhibitor, with the other tokens.
 """
 
@@ -64,9 +64,7 @@ def main(
         found.sort(key=lambda each: -each.effect)
         true = sum(each.is_true for each in found)
         lower = sum(each.effect > 0 for each in found)
-        print(
-            f"{len(found)} neurons tried: {lower} lowered more than by other tokens, {true} silenced by it alone"
-        )
+        print(f"{len(found)} neurons tried: {lower} lowered more than by other tokens, {true} silenced alone")
         print("neuron   less after           weight  as it stands  inhibited  otherwise  fires on")
         for each in found[:shown]:
             fires = " ".join(map(str, each.neuron.activating_tokens[:4]))
