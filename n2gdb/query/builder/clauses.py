@@ -142,7 +142,7 @@ def activating_on(token: str | TokenStep) -> Truth[Clause]:
     """Hold of a neuron that fires on the token.
 
     >>> [str(hit.neuron) for hit in db.query(neurons(activating_on("end")))]
-    ['L3N45', 'L4N12']
+    ['L4N12', 'L3N45']
     """
     return Truth(Matching(TokenPattern((test_of(token),))))
 
