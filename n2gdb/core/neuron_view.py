@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.core.units import NeuronName
 
-__all__ = ["NeuronView"]
+__all__ = ["NeuronView", "WrittenView"]
+
+
+class WrittenView(Protocol):
+    """A token whose logit a neuron moves."""
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+
+    @property
+    def logit(self) -> float:
+        """How far, at the neuron's largest activation; above 0 where it is promoted."""
 
 
 class NeuronView(Protocol):
@@ -34,6 +46,14 @@ class NeuronView(Protocol):
     @property
     def graph(self) -> NeuronGraph:
         """Its graph."""
+
+    @property
+    def promotes(self) -> Sequence[WrittenView]:
+        """The tokens whose logits it raises most, the strongest first; empty where that is not known."""
+
+    @property
+    def suppresses(self) -> Sequence[WrittenView]:
+        """The tokens whose logits it lowers most, the strongest first."""
 
     @property
     def fire_threshold(self) -> float:

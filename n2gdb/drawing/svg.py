@@ -36,6 +36,7 @@ _STYLE = """
 .n2gdb-graph text.k{font-weight:bold}
 .n2gdb-graph .a{fill:#c42b23;stroke:#c42b23}
 .n2gdb-graph .c{fill:#1f5bb5;stroke:#1f5bb5}
+.n2gdb-graph .u{fill:#1a8f5a;stroke:#1a8f5a}
 .n2gdb-graph rect{stroke-width:1;stroke-opacity:.45}
 .n2gdb-graph rect.b{stroke:#1f2328;stroke-width:2.2;stroke-opacity:1}
 .n2gdb-graph rect.f{fill:none;stroke:#d5dae0;stroke-width:1;stroke-opacity:1}
@@ -45,6 +46,7 @@ _STYLE = """
 .n2gdb-graph path{fill:none;stroke:#98a2ad;stroke-width:1.4}
 .n2gdb-graph path.d{stroke-dasharray:3 4}
 .n2gdb-graph path.v{stroke-width:1}
+.n2gdb-graph rect.x{stroke-dasharray:4 3;stroke-opacity:1}
 @media (prefers-color-scheme:dark){
 .n2gdb-graph text,.n2gdb-graph text.h{fill:#fff}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#9aa4af}
 .n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#d0453d;stroke:#d0453d}.n2gdb-graph .c{fill:#3a76cf;stroke:#3a76cf}
