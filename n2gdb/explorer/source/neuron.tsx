@@ -8,7 +8,7 @@ import { counted, figure, grouped, literal, score } from "./format";
 import { NoteBox } from "./noted";
 import { Chip, Copy, Figures, Meter, PathLine, patternQuery, Refusal, State, useKeys, type Figure } from "./parts";
 import { Graph, type Lit } from "./picture";
-import { ask, fetchText, Refused, useAsked } from "./server";
+import { ask, fetchText, modelAtHand, Refused, useAsked } from "./server";
 import { Similar } from "./similar";
 import { TryText } from "./tried";
 import type { Database, Meaning, Neuron, Pattern, Weighed, Written } from "./types";
@@ -110,6 +110,7 @@ function Heading({ neuron, api, model, place, step }: { neuron: Neuron; api: str
         <Copy text={() => fetchText(address(`${api}/graph.svg`, { model, most }))}>Copy SVG</Copy>
         <a class="button" href={address(`${api}/graph.svg`, { model, most })} download={`${neuron.neuron}.svg`}>Save SVG</a>
       </span>
+      {modelAtHand && neuron.n_patterns ? <a class="button" href={address(`/trajectories/${encodeURIComponent(neuron.neuron)}`, { model })}>Trajectories</a> : null}
       <nav class="steps" aria-label="Neighbours">{stepLink("←", "Previous neuron", neuron.previous, -1)}{stepLink("→", "Next neuron", neuron.next, 1)}</nav>
     </div></header>;
 }
