@@ -87,7 +87,7 @@ def test_what_a_neuron_writes_stands_beside_its_graph_in_every_form() -> None:
     writing = replace(view, promotes=[Written("</g>", 2.0)] * 9, suppresses=[Written("down", -1.0)])
     for drawn in (draw(writing).svg(), draw(writing, bare=True).svg(), draw(writing).html()):
         assert drawn.count("&lt;/g&gt;</text>") == 5  # the strongest
-        assert 'class="u x"' in drawn and ">down</text>" in drawn
+        assert 'class="u z"' in drawn and ">down</text>" in drawn
         assert "promoted by 2 at its largest activation" in drawn
     assert 'label="promotes"' in draw_dot(writing) and 'suppresses_0 [label="down"' in draw_dot(writing)
     assert "promotes" not in draw(view).svg() + draw_dot(view)
