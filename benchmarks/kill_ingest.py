@@ -1,4 +1,4 @@
-"""Kill an ingest at random moments of its life, go on, and compare with a run that nothing broke.
+"""Kills an ingest at random moments, resumes it, and compares the result with an undisturbed run.
 
     python -m benchmarks.kill_ingest [--kills 100] [--processes 0,2] [--seed 0]
 

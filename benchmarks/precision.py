@@ -1,4 +1,4 @@
-"""What multiplying matrices less precisely changes in the graphs, and what it saves.
+"""What lower matrix-product precision changes in the graphs, and how much time it saves.
 
     python -m benchmarks.precision bfloat16 [--model demo] [--device auto] [--neurons 32] [--tokens 100000]
 

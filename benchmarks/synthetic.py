@@ -109,6 +109,7 @@ def _neurons(random: np.random.Generator, layer: int, nodes: pa.Table, patterns:
         "n_context": distinct(~is_root),
         "base": -6 * score(),
         "evidence_threshold": score(),
+        "graph_weight": score(),
     }
     return pa.table({name: pa.array(column) for name, column in columns.items()}, schema=schema.NEURONS)
 

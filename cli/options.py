@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from n2gdb.cli.completion import complete_models, complete_neurons
 
 __all__ = [
+    "By",
+    "ByOption",
     "CsvOption",
     "DatabaseOption",
     "ForceOption",
@@ -19,6 +22,17 @@ __all__ = [
     "TimeoutOption",
 ]
 
+
+class By(StrEnum):
+    """What predicts where neurons fire."""
+
+    EVIDENCE = "evidence"
+    GRAPH = "graph"
+
+
+ByOption = Annotated[
+    By, typer.Option("--by", help="What predicts: evidence, and the graph where there is none; or the graph.")
+]
 DatabaseOption = Annotated[
     Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
 ]

@@ -1,4 +1,4 @@
-"""The query language: its trees, what holds of them, and their text; ``parsing`` reads text."""
+"""The query language: syntax trees, their validation and their text; ``parsing`` reads text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The syntax tree: frozen nodes that are equal if they mean the same.
+"""Syntax tree: frozen nodes that compare equal when they mean the same.
 
 A position in the source never counts in a comparison, so a test writes the tree it expects.
 """
@@ -61,6 +61,8 @@ __all__ = [
     "Formula",
     "Grouping",
     "InList",
+    "Influence",
+    "Influenced",
     "Key",
     "Link",
     "Matching",
@@ -76,6 +78,7 @@ __all__ = [
     "Operator",
     "Or",
     "Position",
+    "Predictor",
     "Query",
     "RankBy",
     "Role",
@@ -175,6 +178,29 @@ class WrittenVariable:
     variable: Variable
 
 
+class Influence(Enum):
+    """Which way a token moves the odds that a neuron fires; the value is what a query says it with."""
+
+    EXCITED = "EXCITED BY"
+    INHIBITED = "INHIBITED BY"
+
+
+@dataclass(frozen=True, slots=True)
+class Influenced:
+    """By its evidence, the neuron fires sooner, or less soon, where such a token stands.
+
+    ``nearest`` and ``farthest`` are positions back from the activating token, which is 0 back; None is any.
+    """
+
+    has_matches: ClassVar[bool] = False
+
+    influence: Influence
+    test: TokenTest
+    nearest: int = 1
+    farthest: int | None = None
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
     """The neuron has a pattern that matches; of its variables it writes those of ``written``."""
@@ -196,14 +222,25 @@ class Mentioning:
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
+class Predictor(Enum):
+    """What predicts where a neuron fires; the value is the word after USING.
+
+    Evidence does where a neuron has it, its graph where it has none; GRAPH is the graph of every neuron.
+    """
+
+    EVIDENCE = "evidence"
+    GRAPH = "graph"
+
+
 @dataclass(frozen=True, slots=True)
 class FiringOn:
-    """The neuron's graph predicts a firing on the text: at one token (negative: from the end), or at any."""
+    """The neuron is predicted to fire on the text: at one token (negative: from the end), or at any."""
 
     has_matches: ClassVar[bool] = True
 
     text: str
     token: int | None = None
+    by: Predictor = Predictor.EVIDENCE
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
     token_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
@@ -243,7 +280,9 @@ class Contains:
 
 
 #: ``has_matches`` tells that a clause holds by patterns, which have an activation, and not of neurons alone.
-Clause: TypeAlias = Matching | Mentioning | Writing | FiringOn | SimilarTo | ContainedIn | Contains
+Clause: TypeAlias = (
+    Matching | Mentioning | Writing | Influenced | FiringOn | SimilarTo | ContainedIn | Contains
+)
 
 
 @dataclass(frozen=True, slots=True)

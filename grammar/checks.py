@@ -1,4 +1,4 @@
-"""Checks of a whole statement that no single rule can make: nesting depth, and which fields have a match."""
+"""Checks of whole statements: nesting depth, and which fields need a match."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from n2gdb.grammar.ast import (
     Clause,
     Condition,
     Formula,
+    Influenced,
     Matching,
     Mentioning,
     Negated,
@@ -54,14 +55,16 @@ def _parts(node: object) -> Sequence[object]:
     match node:
         case And(parts) | Or(parts) | OneOf(parts) | TokenPattern(parts):
             return parts
-        case Not(part) | Matching(part) | Mentioning(part) | Writing(_, part) | Negated(part):
+        case Not(part) | Matching(part) | Mentioning(part) | Negated(part):
+            return (part,)
+        case Writing(_, part) | Influenced(_, part):
             return (part,)
         case _:
             return ()
 
 
 def _check_match_fields(query: Query) -> None:
-    """Refuse activation and importance if there is no match that could have them."""
+    """Refuse fields of a match if there is no match that could have them."""
     if query.subject is Subject.PATTERNS and not query.of_neurons:
         return
     signs = set(_signs_of_matches(query.clauses))

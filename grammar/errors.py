@@ -1,4 +1,4 @@
-"""The error of this package: a text that is not a query."""
+"""GrammarError: raised for a text that is not a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of columns: every field of a neuron and of a match."""
+"""Registry of columns: every field of a neuron and of a match."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import Enum
 
 from n2gdb.grammar.errors import shortened
 
-__all__ = ["FIELDS", "RETURNED", "Field", "Kind", "Origin", "nearest", "no_field"]
+__all__ = ["FIELDS", "OF_MATCH", "RETURNED", "Field", "Kind", "Origin", "nearest", "no_field"]
 
 
 class Kind(Enum):
@@ -80,8 +80,13 @@ FIELDS: dict[str, Field] = {
         Field("max_depth", Kind.WHOLE, Origin.COUNTED),
         Field("activation", Kind.REAL, Origin.MATCHED),
         Field("importance", Kind.REAL, Origin.MATCHED),
+        Field("support", Kind.WHOLE, Origin.MATCHED),
+        Field("confidence", Kind.REAL, Origin.MATCHED),
     )
 }
+
+#: The fields of a match, in the order in which rows of matches have them.
+OF_MATCH = tuple(field.name for field in FIELDS.values() if field.of_match)
 
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)

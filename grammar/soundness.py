@@ -1,4 +1,4 @@
-"""Whether a tree is one that a text gives: what is sound is answered as it is, without its text.
+"""Validates trees built in Python: a sound tree equals the tree that its text parses to.
 
 A tree that is not is either no query, or a roundabout way to say one: its text, parsed, tells which.
 """
@@ -25,6 +25,8 @@ from n2gdb.grammar.ast import (
     FieldValue,
     FiringOn,
     Grouping,
+    Influence,
+    Influenced,
     InList,
     Key,
     Link,
@@ -40,6 +42,7 @@ from n2gdb.grammar.ast import (
     OneOf,
     Operator,
     Or,
+    Predictor,
     Query,
     RankBy,
     Role,
@@ -191,7 +194,15 @@ def _is_matching(clause: Matching) -> bool:
 
 def _is_firing(clause: FiringOn) -> bool:
     at = clause.token is None or (type(clause.token) is int and abs(clause.token) <= LARGEST)
-    return _is_text(clause.text) and clause.text != "" and at
+    return _is_text(clause.text) and clause.text != "" and at and isinstance(clause.by, Predictor)
+
+
+def _is_influenced(clause: Influenced) -> bool:
+    """Tell whether a clause is sound; its places are AT one, WITHIN so many, or any before the token."""
+    near, far = clause.nearest, clause.farthest
+    whole = type(near) is int and (far is None or (type(far) is int and near <= far <= LARGEST))
+    place = whole and (near == 1 or (near >= 0 and near == far))
+    return isinstance(clause.influence, Influence) and _is_test(clause.test) and place
 
 
 def _is_similar(clause: SimilarTo) -> bool:
@@ -206,6 +217,7 @@ _CLAUSES: dict[type, Any] = {
     Matching: _is_matching,
     Writing: lambda clause: isinstance(clause.effect, Effect) and _is_test(clause.test),
     Mentioning: lambda clause: _is_test(clause.test),
+    Influenced: _is_influenced,
     FiringOn: _is_firing,
     SimilarTo: _is_similar,
     ContainedIn: _is_contained,

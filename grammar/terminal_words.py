@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from n2gdb.grammar.ast import Grouping, Metric
+from n2gdb.grammar.ast import Grouping, Metric, Predictor
 from n2gdb.grammar.fields import FIELDS, RETURNED, nearest
 
 __all__ = ["CLAUSES", "KEYWORDS", "WORDS", "expected", "nearest_keyword"]
@@ -21,6 +21,8 @@ WORDS = {
     "_CONTEXT": "CONTEXT",
     "MATCHING": "MATCHING",
     "MENTIONING": "MENTIONING",
+    "EXCITED": "EXCITED BY",
+    "INHIBITED": "INHIBITED BY",
     "ACTIVATING": "ACTIVATING",
     "FIRING": "FIRING ON",
     "SIMILAR": "SIMILAR TO",
@@ -34,6 +36,7 @@ WORDS = {
     "_USING": "USING",
     "_ABOVE": "ABOVE",
     "_AT": "AT",
+    "_WITHIN": "WITHIN",
     "EXPRESSION": "an expression such as /ing$/",
     "CLASS": "a class such as <digit>",
     "BANG": "!",
@@ -93,8 +96,8 @@ KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for pa
 }
 #: The keywords that a clause starts with.
 CLAUSES = (
-    *("MATCHING", "MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING", "FIRING"),
-    *("SIMILAR", "SUBSET", "SUPERSET"),
+    *("MATCHING", "MENTIONING", "PROMOTING", "SUPPRESSING", "EXCITED", "INHIBITED"),
+    *("ACTIVATING", "FIRING", "SIMILAR", "SUBSET", "SUPERSET"),
 )
 
 #: What a name may be, by what it is called.
@@ -102,6 +105,7 @@ _NAMES: Mapping[str, Iterable[str]] = {
     "a field": FIELDS,
     "a column": RETURNED,
     "a metric": tuple(metric.value for metric in Metric),
+    "a predictor": tuple(predictor.value for predictor in Predictor),
     "a group": tuple(grouping.value for grouping in Grouping),
 }
 

@@ -1,4 +1,4 @@
-"""How units are written: the one place where their names are read and printed."""
+"""Names of units: the only place where they are read and written."""
 
 from __future__ import annotations
 

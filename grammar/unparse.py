@@ -1,4 +1,4 @@
-"""The unparser: syntax tree to text."""
+"""Unparser: syntax tree to text."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from n2gdb.grammar.ast import (
     FieldValue,
     FiringOn,
     Formula,
+    Influenced,
     InList,
     Key,
     Link,
@@ -36,6 +37,7 @@ from n2gdb.grammar.ast import (
     Number,
     OneOf,
     Or,
+    Predictor,
     Query,
     RankBy,
     Run,
@@ -193,7 +195,16 @@ def _matching(clause: Matching) -> str:
 
 def _firing_on(clause: FiringOn) -> str:
     at = "" if clause.token is None else f" AT {clause.token}"
-    return f"FIRING ON {quoted(clause.text, chr(34))}{at}"
+    by = "" if clause.by is Predictor.EVIDENCE else f" USING {clause.by.value}"
+    return f"FIRING ON {quoted(clause.text, chr(34))}{at}{by}"
+
+
+def _influenced(clause: Influenced) -> str:
+    place = ""
+    if clause.farthest is not None:
+        word = "AT" if clause.nearest == clause.farthest else "WITHIN"
+        place = f" {word} {clause.farthest}"
+    return f"{clause.influence.value} {written_step(clause.test)}{place}"
 
 
 def _similar_to(clause: SimilarTo) -> str:
@@ -205,6 +216,7 @@ _CLAUSES: Mapping[type, Callable[[Any], str]] = {
     Matching: _matching,
     Mentioning: lambda clause: f"MENTIONING {written_step(clause.test)}",
     Writing: lambda clause: f"{clause.effect.value} {written_step(clause.test)}",
+    Influenced: _influenced,
     FiringOn: _firing_on,
     SimilarTo: _similar_to,
     ContainedIn: lambda clause: f"SUBSET OF {_neuron(clause.neuron)}{_above(clause.above)}",

@@ -1,4 +1,4 @@
-"""Values that the grammar cannot check, read from the text, and the error if they make no sense."""
+"""Reads the values of terminals, with errors for values that make no sense."""
 
 from __future__ import annotations
 

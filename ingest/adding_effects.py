@@ -1,4 +1,4 @@
-"""Adding what neurons write to a database that stands: from its shards and its model, without a corpus."""
+"""Adds what neurons write to an existing database, from its shards and its model."""
 
 from __future__ import annotations
 

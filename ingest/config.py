@@ -65,6 +65,11 @@ class N2GConfig:
     refine_nodes: float = 2.0
     """Nodes of a refined graph, at most, as a multiple of the graph before."""
 
+    heldout: float | str | None = 0.05
+    """Share of the documents that is kept out of everything, to judge by; or another text; None for none."""
+    evidence: bool = True
+    """Learn evidence, signed weights of tokens, beside each graph."""
+
     @property
     def thresholds(self) -> tuple[float, ...]:
         """Every importance threshold that patterns are read off with, the paper's first."""

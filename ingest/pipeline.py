@@ -20,8 +20,10 @@ from n2gdb.core.progress import Report
 from n2gdb.core.units import NEGATIVE, POSITIVE, SIDES, NeuronName, unit_key
 from n2gdb.errors import ModelError, SelectionError
 from n2gdb.ingest.config import N2GConfig, Selection
+from n2gdb.ingest.corpus.heldout_text import HELDOUT_FILE, tokenise_both
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.evaluation.effects import write_effects
+from n2gdb.ingest.evidence.token_classes import classes_table, token_classes
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.read_units import sites_of, with_units
@@ -47,7 +49,7 @@ __all__ = ["Source", "ingest", "select_latents", "select_neurons"]
 
 _LEAST_NEURON = 2048  # bytes of a neuron in a database; models of all sizes take 4,000 or more
 
-#: A unit to learn: its place, its number there, and its number among the model's units.
+#: A unit to learn: its place, its index there, and its number among the model's units.
 Chosen = tuple[int, int, int]
 
 _Unit = TypeVar("_Unit", NeuronName, Chosen)
@@ -66,7 +68,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """How the work is parted and who does it: none of it changes what is learned."""
+    """How the work is split and which processes do it; nothing here changes the result."""
 
     batch_tokens: int | None
     max_memory: int | None
@@ -90,22 +92,22 @@ def ingest(
     processes: int | None = None,
     dictionaries: Sequence[Dictionary] = (),
 ) -> RunFolder:
-    """Run N2G on the selected neurons of a model, here or on a cluster, and load every run into the database.
+    """Run N2G on the selected neurons of a model, here or on a cluster, and load all runs into the database.
 
-    A run is one model, tokenizer, corpus and configuration. What its complete shards hold is not done
-    again: more layers or neurons are added to it. Runs of other models stay in the database. Another
-    corpus, ``tokens`` or configuration starts another run, which takes the place of the model's older run
-    in the database; of text that another run has scanned it takes the scan up. The older one's shards stay
-    on disk: ingested again as it was, it takes its place back without being learned anew.
+    A run is one model, tokenizer, corpus and configuration. Neurons in its complete shards are not learned
+    again; further layers or neurons are added. Runs of other models stay in the database. Another corpus,
+    ``tokens`` or configuration starts a new run, which replaces the model's older run in the database and
+    reuses its scan of the same text. The shards of the older run stay on disk: ingesting with its settings
+    again restores it without learning anything.
 
-    ``processes`` learn beside this one, which runs the passes; by default one for each core that is left
-    where passes run on a GPU, else none.
+    ``processes`` learn beside this process, which runs the model; by default there is one per remaining core
+    if the model runs on a GPU, none otherwise.
 
-    Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError where the cluster cannot
-    be used. A database that holds what no shard beside it holds is refused with StorageError, before anything
-    is learned.
+    Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError if the cluster cannot be
+    used. If the database holds data that no shard beside it could restore, it raises StorageError before
+    anything is learned.
     """
-    # What is not there is said before the corpus is read.
+    # A wrong selection is reported before the corpus is read.
     ready = _prepared(model, selection, dictionaries, schema.SOURCES.empty_table())
     check_replaceable(database, _LEAST_NEURON * len(_select(ready, selection, config.seed)))
     beside = processes_for(model, config) if processes is None else processes
@@ -127,9 +129,9 @@ def _write_run(
     means: _Means,
     report: Report,
 ) -> tuple[RunFolder, list[RunFolder]]:
-    """Have a run learned; return it, and the runs of other models that stay in the database."""
+    """Learn a run; return it, and the runs of other models that stay in the database."""
     shards = shards_folder(database)
-    corpus = CorpusStore.tokenise(source.name, source.field, model, config, shards, report)
+    corpus, heldout = tokenise_both(source.name, source.field, model, config, shards, report)
     run = RunFolder.create(shards / _run_name(model, corpus, config))
     run.clean()
     row = _model_row(model, source, corpus, config)
@@ -138,10 +140,15 @@ def _write_run(
     others = runs_to_keep(database, run, Identity.of(row), (key for _, _, key in chosen))
     require_room(database, _scan_bytes(model, corpus, run, config, chosen))
     corpus = corpus.move_into(run.path)
+    if heldout is not None:
+        heldout = heldout.move_into(run.path, HELDOUT_FILE)
     run.write_tokens(_vocabulary(model))
-    # Numbers of sources are kept before shards name them: a run that was killed goes on with the same.
+    if config.evidence and not run.has_classes():
+        texts = model.token_texts()
+        run.write_classes(classes_table(token_classes(model.embedding().cpu().numpy(), texts), texts))
+    # Source numbers are stored before shards use them, so that an interrupted run resumes with the same.
     run.write_sources(_sources(model, run))
-    _learn(model, corpus, run, config, chosen, means, report)
+    _learn(model, corpus, heldout, run, config, chosen, means, report)
     _write_effects(model, run, report)
     run.write_windows(windows_of(run.example_windows(), corpus))
     run.write_model(row)
@@ -149,7 +156,7 @@ def _write_run(
 
 
 def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
-    """Add what the neurons write; of a model where that is not known, say why and go on without."""
+    """Add the neurons' effects; if the model's output weights cannot be read, report why and continue."""
     try:
         write_effects(model, run, report)
     except ModelError as error:
@@ -159,7 +166,7 @@ def _write_effects(model: SubjectModel, run: RunFolder, report: Report) -> None:
 def _scan_bytes(
     model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, chosen: Sequence[Chosen]
 ) -> int:
-    """Bytes at least that the scans of places that are not there yet will take on disk."""
+    """Return a lower bound of the bytes that missing scans will take on disk."""
     places = {place for place, _, _ in chosen}
     units = sum(model.at(place).n_units for place in places if not layer_scan(run.path, place).path.exists())
     return 4 * units * config.top_k * corpus.width
@@ -168,13 +175,14 @@ def _scan_bytes(
 def _learn(
     model: SubjectModel,
     corpus: CorpusStore,
+    heldout: CorpusStore | None,
     run: RunFolder,
     config: N2GConfig,
     chosen: Sequence[Chosen],
     means: _Means,
     report: Report,
 ) -> None:
-    """Have the neurons learned that are in no shard yet."""
+    """Learn the neurons that are in no shard yet."""
     done = run.done()
     pending = [(place, unit) for place, unit, key in chosen if key not in done]
     finished = len(chosen) - len(pending)
@@ -183,7 +191,7 @@ def _learn(
         return
     pieces = pieces_of(pending, _piece_size(len(pending), means))
     means = replace(means, processes=min(means.processes, len(pieces)))
-    with _crew(model, corpus, run, config, means) as crew, _standing_objects_left_alone():
+    with _crew(model, corpus, heldout, run, config, means) as crew, _standing_objects_left_alone():
         crew.prepare({place for place, _ in pending}, report)
         report("neurons", finished, len(chosen))
         for piece in crew.learn(pieces):
@@ -192,7 +200,7 @@ def _learn(
 
 
 def _piece_size(neurons: int, means: _Means) -> int:
-    """Neurons of a piece: fewer where several processes learn, so that none waits long for the last."""
+    """Return the neurons per work unit: fewer for several processes, so that none waits long at the end."""
     if not means.processes:
         return means.shard_neurons
     share = -(-neurons // (_PIECES * means.processes))
@@ -201,9 +209,9 @@ def _piece_size(neurons: int, means: _Means) -> int:
 
 @contextmanager
 def _standing_objects_left_alone() -> Iterator[None]:
-    """Spare the garbage collector what is there already: it would go through all of torch's, time and again.
+    """Exclude existing objects from garbage collection, which would traverse all of torch's again and again.
 
-    A quarter of the time that learning spends outside of passes was the collector's.
+    Otherwise a quarter of the time outside the model's passes is spent in the collector.
     """
     if gc.get_freeze_count():
         yield
@@ -217,12 +225,17 @@ def _standing_objects_left_alone() -> Iterator[None]:
 
 @contextmanager
 def _crew(
-    model: SubjectModel, corpus: CorpusStore, run: RunFolder, config: N2GConfig, means: _Means
+    model: SubjectModel,
+    corpus: CorpusStore,
+    heldout: CorpusStore | None,
+    run: RunFolder,
+    config: N2GConfig,
+    means: _Means,
 ) -> Iterator[Crew]:
     if means.cluster is None:
         most = bytes_for(model.device, means.max_memory)
         engine = Engine(model, means.batch_tokens or prompt_tokens(model, most // 2))
-        bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config)
+        bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config, heldout)
         if means.processes:
             with process_crew(bench, most // 2, means.processes) as beside:
                 yield beside
@@ -230,12 +243,13 @@ def _crew(
             yield Alone(bench, most // 2)
         return
     device = means.cluster.device
-    with cluster_crew(model, corpus, run, config, device, means.batch_tokens, means.max_memory) as crew:
+    limits = (means.batch_tokens, means.max_memory)
+    with cluster_crew(model, corpus, run, config, device, *limits, heldout) as crew:
         yield crew
 
 
 def select_neurons(model: SubjectModel, selection: Selection, seed: int) -> list[NeuronName]:
-    """Resolve a selection to neurons by layer and index; raises SelectionError for what is not there."""
+    """Resolve a selection to neurons by layer and index; raise SelectionError for any that do not exist."""
     layers = _within("layer", selection.layers, model.n_layers)
     indices = _within("neuron", selection.neurons, model.d_mlp)
     sides = sides_of(selection.sides, gated=model.gated)

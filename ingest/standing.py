@@ -1,4 +1,4 @@
-"""What a database already holds: an ingest never removes what the shards beside it could not restore.
+"""Existing databases: an ingest never drops what the shards beside it cannot restore.
 
 A database is built anew from shards. So what its file holds is compared with them before anything is
 learned: a file that was passed on without its shards, or whose shards were removed, is refused.

@@ -11,7 +11,6 @@ from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
 from n2gdb.detached import NeuronSource
 from n2gdb.errors import QueryError
-from n2gdb.neuron import Neuron
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.names import missing_neuron, neuron_key, neuron_of
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.drawing.stored_graph import StoredGraph
+    from n2gdb.neuron import Neuron
     from n2gdb.storage.read.bulk import TokenMatrix
     from n2gdb.storage.read.catalog import ModelInfo
     from n2gdb.storage.read.scores import LayerScores
@@ -80,6 +80,7 @@ class NeuronCollection(NeuronSource):
         return self._neurons(*self._part(model, layer))
 
     def _neurons(self, owner: ModelInfo, layer: int | None) -> Iterator[Neuron]:
+        from n2gdb.neuron import Neuron
         from n2gdb.storage.read.bulk import read_neurons
 
         for key, name, figures in read_neurons(self.connection, owner, layer, FIGURES):
@@ -141,14 +142,15 @@ class NeuronCollection(NeuronSource):
     def report(self, model: str | None = None) -> Answer[LayerScores]:
         """Return how well graphs predict a model's neurons: a row for each layer and what predicts.
 
-        What predicts is ``n2g``, the stored graph, and what it is compared with; the last rows, without a
-        layer, are means over all layers. It is the table of ``n2gdb report``. Raises UnknownNameError.
+        What predicts is ``evidence``, ``n2g``, the stored graph, and what they are compared with, on held-out
+        text or on the test half of the top examples; the last rows, without a layer, are means over all
+        layers. It is the table of ``n2gdb report``. Raises UnknownNameError.
         """
         from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 
         owner = self.model(model)
         scores = read_layer_scores(self.connection, owner.number, owner.name)
-        columns = ("layer", "predictor", "neurons", "precision", "recall", "f1", "nodes")
+        columns = ("text", "layer", "predictor", "neurons", "precision", "recall", "f1", "nodes")
         return answer_of((*scores, *mean_over_layers(scores)), columns)
 
     def _part(self, model: str | None, layer: int | None) -> tuple[ModelInfo, int | None]:

@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.readings import counted
-from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
+from n2gdb.core.units import NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
-from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.tokens import read_texts, read_tokenizer
+from n2gdb.storage.read.tokens import read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.neuron import Neuron
     from n2gdb.prediction.fired_tokens import FiredToken
     from n2gdb.query.builder.any_query import AnyQuery
     from n2gdb.query.builder.queries import CountQuery, NeuronQuery, PatternQuery, StageQuery
@@ -92,6 +91,8 @@ class Database(NeuronCollection):
         return partial(open_database, self.path.absolute())
 
     def __repr__(self) -> str:
+        from n2gdb.core.readings import counted
+
         try:
             held = ", ".join(model.name for model in self._models) + f": {counted(len(self), 'neuron')}"
         except DatabaseError:
@@ -173,7 +174,7 @@ class Database(NeuronCollection):
         >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
         [('L4N137', 0.62), ('L4N12', 0.44)]
         """
-        from n2gdb.similarity.neurons import read_metric, similar_neurons
+        from n2gdb.similarity.neurons import quality_columns, read_metric, similar_neurons
 
         found = similar_neurons(
             self.connection.rows,
@@ -184,7 +185,9 @@ class Database(NeuronCollection):
             within=None if within is None else self.model(within).number,
             limit=None if k is None else arguments.whole("k", k),
         )
-        return answer_of(found, ("neuron", *self._model_column("model"), "f1", "similarity", "size"))
+        return answer_of(
+            found, ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
+        )
 
     def pairs(
         self,
@@ -235,18 +238,20 @@ class Database(NeuronCollection):
         at: int | None = None,
         layers: Collection[int] = (),
         min_f1: float | None = None,
+        by: str = "evidence",
     ) -> list[FiredToken]:
-        """Run every graph of a model on a text: its tokens, each with the neurons predicted to fire there.
+        """Run every neuron of a model on a text: its tokens, each with the neurons predicted to fire there.
 
-        ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons.
-        Raises QueryError where the model came without a tokenizer or ``at`` lies outside the text.
+        ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons; with
+        ``by="graph"`` only graphs predict, else evidence where a neuron has it. Raises QueryError where the
+        model came without a tokenizer or ``at`` lies outside the text.
 
         >>> for token in db.firing(" the other"):
         ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
          the ['L0N12']
          other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
         """
-        from n2gdb.prediction.fired_tokens import fired_tokens
+        from n2gdb.prediction.fired_tokens import fired_tokens, predictor
 
         owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
@@ -260,6 +265,7 @@ class Database(NeuronCollection):
             positions=None if at is None else [at % len(tokens)],
             layers=arguments.wholes("layers", layers),
             min_f1=None if min_f1 is None else arguments.number("min_f1", min_f1),
+            by=predictor(by),
         )
 
     def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
@@ -328,6 +334,8 @@ class Database(NeuronCollection):
 
         Raises UnknownNameError where the database does not hold it, saying what it holds.
         """
+        from n2gdb.neuron import load_neuron  # queries make no neurons
+
         wanted = NeuronName.of(name)
         owner = self.model(model)
         key = neuron_key(owner, wanted)
@@ -347,7 +355,7 @@ class Database(NeuronCollection):
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: token_key(owner.number, token) for token in _ids(owner, tokens)}
+        keys = {token: token_key(owner.number, token) for token in token_ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
@@ -386,12 +394,3 @@ class Database(NeuronCollection):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
-    """Return token ids; raise UnknownNameError for one that no model could have."""
-    ids = arguments.wholes("tokens", tokens, -_LARGEST)
-    for token in ids:
-        if not 0 <= token < MOST_TOKENS:
-            raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
-    return ids

@@ -1,4 +1,4 @@
-"""What a neuron that was pickled asks instead of its database, which it opens only for what it lacks."""
+"""Detached neurons: the data a pickled neuron carries, so that it opens its database only when it must."""
 
 from __future__ import annotations
 

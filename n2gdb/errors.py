@@ -1,27 +1,28 @@
-"""Every error that n2gdb raises on purpose, under one root.
+"""The exceptions of n2gdb, all subclasses of N2gdbError.
 
     N2gdbError
-    ├── QueryError            a query that cannot be read or answered; shows where it stands, if anywhere
+    ├── QueryError            a query that cannot be read or answered; shows the place, if there is one
     │   ├── QuerySyntaxError      it does not parse
-    │   ├── ArgumentError         an argument of a kind that is not taken; a TypeError too
-    │   ├── UnknownNameError      a field, neuron or model that does not exist; carries near names
+    │   ├── ArgumentError         an argument of the wrong type; a TypeError too
+    │   ├── UnknownNameError      a field, neuron or model that does not exist; suggests similar names
     │   └── QueryTimeoutError     it ran past its limit
+    │       └── QueryCancelledError   whoever asked gave it up
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
-    │   │   └── RebuildError          damaged or outdated: it is to be built again from its shards
+    │   │   └── RebuildError          damaged or outdated: must be built again from its shards
     │   └── DatabaseLockedError   another process holds it
-    ├── IngestError           a run that cannot go on
+    ├── IngestError           an ingest that cannot continue
     │   ├── ModelError            a model that cannot be found or read
     │   ├── CorpusError           a corpus that is unreadable or has no text
     │   └── SelectionError        layers or neurons out of range
-    ├── StorageError          no room left, or a place that cannot be written
+    ├── StorageError          no space left, or a path that cannot be written
     ├── FigureError           a figure that cannot be drawn or written
     ├── MissingDependencyError  an optional package that is not installed; an ImportError too
-    └── UsageError            a command of the command line that is misused
+    └── UsageError            command-line options that do not make sense together
 
-A message says what was wrong, where, and what to do, in one line; only the caret of a
-query error adds two.
+A message says in one line what is wrong, where, and what to do; a query error adds two lines that show the
+place.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "N2gdbError",
+    "QueryCancelledError",
     "QueryError",
     "QuerySyntaxError",
     "QueryTimeoutError",
@@ -54,13 +56,13 @@ __all__ = [
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """Write what another library's error says on one line, for use inside a message."""
+    """Return the message of another library's error on one line, at most ``limit`` characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: a wide character two, an accent on another none."""
+    """Return the width of a text in terminal columns: wide characters take two, combining accents none."""
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
@@ -68,7 +70,7 @@ def columns_of(text: str) -> int:
 
 
 class N2gdbError(Exception):
-    """The root of all errors that n2gdb raises on purpose.
+    """The base class of all errors of n2gdb.
 
     >>> try:
     ...     db.neuron("L9N0")
@@ -81,8 +83,8 @@ class N2gdbError(Exception):
 class QueryError(N2gdbError):
     """A query that cannot be read or answered.
 
-    ``line`` and ``column`` of the fault in ``text``, the query, count from 1; ``str()`` shows the line with a
-    caret under the column. Line 0 is no place: the fault is not of one part of the query.
+    ``line`` and ``column`` give the place of the error in ``text``, the query, counted from 1; ``str()``
+    shows the line with a caret under the column. Line 0 means that the error has no single place.
     """
 
     def __init__(self, message: str, *, text: str = "", line: int = 0, column: int = 0) -> None:
@@ -94,7 +96,7 @@ class QueryError(N2gdbError):
 
     @property
     def is_placed(self) -> bool:
-        """Whether the fault stands at one place of a query."""
+        """Whether the error has a place in the query."""
         return 0 < self.line <= len(self.text.split("\n"))
 
     def __str__(self) -> str:
@@ -109,11 +111,11 @@ class QuerySyntaxError(QueryError):
 
 
 class ArgumentError(QueryError, TypeError):
-    """An argument of the Python interface that is of no kind that it takes."""
+    """An argument of the Python API that has the wrong type."""
 
 
 class UnknownNameError(QueryError):
-    """A field, neuron or model that does not exist; ``near`` holds the nearest names that do."""
+    """A field, neuron or model that does not exist; ``near`` holds similar names that do."""
 
     def __init__(self, message: str, near: tuple[str, ...] = ()) -> None:
         self.near = near
@@ -121,7 +123,11 @@ class UnknownNameError(QueryError):
 
 
 class QueryTimeoutError(QueryError):
-    """A query ran past its time limit."""
+    """A query that exceeded its time limit."""
+
+
+class QueryCancelledError(QueryTimeoutError):
+    """Whoever asked a query gave it up before it was answered."""
 
 
 class DatabaseError(N2gdbError):
@@ -129,23 +135,23 @@ class DatabaseError(N2gdbError):
 
 
 class DatabaseNotFoundError(DatabaseError):
-    """No database file at this path."""
+    """A database file that does not exist."""
 
 
 class DatabaseFormatError(DatabaseError):
-    """A file that is foreign, empty, damaged, or of another schema version."""
+    """A file that is not a database of n2gdb, is empty or damaged, or has another schema version."""
 
 
 class RebuildError(DatabaseFormatError):
-    """A database of n2gdb that is damaged, was written to, or is of an older version: build it again."""
+    """A database of n2gdb that is damaged, was changed, or has an older version: build it again."""
 
 
 class DatabaseLockedError(DatabaseError):
-    """Another process holds the database."""
+    """A database that another process has open for writing."""
 
 
 class IngestError(N2gdbError):
-    """An ingest that cannot go on."""
+    """An ingest that cannot continue."""
 
 
 class ModelError(IngestError):
@@ -161,7 +167,7 @@ class SelectionError(IngestError):
 
 
 class StorageError(N2gdbError):
-    """No room left on the disk, or a place that cannot be written."""
+    """A path that cannot be written, for example as no space is left on the disk."""
 
 
 class FigureError(N2gdbError):
@@ -173,4 +179,4 @@ class MissingDependencyError(N2gdbError, ImportError):
 
 
 class UsageError(N2gdbError):
-    """A command of the command line that is misused, as by options that do not go together."""
+    """A misused command, for example with options that do not go together."""

@@ -4,69 +4,35 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
-from n2gdb.core.paths import PathStep, filled, written
-from n2gdb.core.readings import Example, counted
+from n2gdb.core.readings import Example, NeuronExamples, counted
 from n2gdb.core.units import NeuronName
 from n2gdb.detached import DetachedSource, NeuronSource
+from n2gdb.evidence.quality import Quality, quality_of
+from n2gdb.neuron_parts import NeuronPattern, NeuronToken, patterns_of, tokens_of
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.effects import WrittenToken, read_effects
-from n2gdb.storage.read.neurons import load_examples, load_graph, read_figures
+from n2gdb.storage.read.evidence import read_class_names, read_evidence, read_token_classes
+from n2gdb.storage.read.neurons import load_examples, load_graph, load_range, read_figures
+from n2gdb.storage.read.records import ActivationHistogram, read_histogram
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from n2gdb.core.arrays import FloatArray
+    from n2gdb.core.arrays import FloatArray, Int64Array
     from n2gdb.drawing import Picture
     from n2gdb.drawing.stored_graph import StoredGraph
+    from n2gdb.evidence.influences import WeighedToken
+    from n2gdb.evidence.weights import UnitEvidence
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
 
-__all__ = ["Neuron", "NeuronPattern", "NeuronSource", "NeuronToken", "load_neuron"]
-
-
-@dataclass(frozen=True, slots=True)
-class NeuronPattern:
-    """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts.
-
-    >>> strongest = neuron.patterns()[0]
-    >>> print(strongest, strongest.activation, len(strongest.path))
-    ·the · ·other 1.0 2
-    """
-
-    path: tuple[PathStep, ...]
-    activation: float
-
-    def __str__(self) -> str:
-        return written(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class NeuronToken:
-    """A token in a role of a neuron's patterns: ``activating``, or ``context``.
-
-    ``token`` is its text. ``activation`` is the largest of the ``n_patterns`` patterns that have it in this
-    role; ``importance`` the largest that it has as context, None for an activating token.
-
-    >>> first = db["L4N358"].tokens()[0]
-    >>> first.role, first.token, first.n_patterns
-    ('activating', ' other', 3)
-    """
-
-    role: str
-    token: str
-    activation: float
-    importance: float | None
-    n_patterns: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return asdict(self)
+__all__ = ["Neuron", "NeuronSource", "load_neuron"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,16 +63,17 @@ class Neuron:
         return sorted({*super().__dir__(), *self.statistics})
 
     def __getstate__(self) -> dict[str, Any]:
-        tokens = {token for example in self.examples for token in example.tokens}
+        tokens = {token for example in self.examples() for token in example.tokens}
         source = DetachedSource(
             self._database.reopener(),
             self._database.model(self.model),
             self.texts(tokens.union(self.graph.token.tolist())),
         )
-        return {**self.__dict__, "_effects": self._effects, "_database": source}
+        read = {name: getattr(self, name) for name in ("_effects", "evidence", "_weighed", "histogram")}
+        return {**self.__dict__, **read, "_database": source}
 
     def __repr__(self) -> str:
-        f1 = "" if self.f1 is None else f", F1 {self.f1:.2f}"
+        f1 = "" if self.quality is None else f", {self.quality}"
         patterns = counted(self.statistics["n_patterns"], "pattern")
         return f"<Neuron {self.name} of {self.model}: {self.state}{f1}, {patterns}>"
 
@@ -131,6 +98,27 @@ class Neuron:
         f1: float | None = self.statistics["f1"]
         return f1
 
+    @property
+    def heldout_f1(self) -> float | None:
+        """F1 on held-out text of its evidence, or its graph where it has none; None where not judged."""
+        f1: float | None = self.statistics["heldout_f1"]
+        return f1
+
+    @property
+    def heldout_firings(self) -> int | None:
+        """Firings of the neuron itself on held-out text; None where no text was held out."""
+        firings: int | None = self.statistics["heldout_firings"]
+        return firings
+
+    @property
+    def quality(self) -> Quality | None:
+        """How well it is predicted: on held-out text where that is known, else on its top examples.
+
+        >>> print(neuron.quality)
+        F1 0.75 on top examples
+        """
+        return quality_of(self.statistics)
+
     @cached_property
     def graph(self) -> StoredGraph:
         """The graph, exactly as it was stored."""
@@ -139,9 +127,60 @@ class Neuron:
         return StoredGraph.of(load_graph(self._database.connection, self._key), self.texts)
 
     @cached_property
-    def examples(self) -> tuple[Example, ...]:
-        """The top examples, strongest first."""
-        return load_examples(self._database.connection, self._key)
+    def examples(self) -> NeuronExamples:
+        """The top examples, strongest first; ``examples(band="near")`` are those of another strength."""
+        connection = self._database.connection
+        return NeuronExamples(load_examples(connection, self._key), load_range(connection, self._key))
+
+    @cached_property
+    def histogram(self) -> ActivationHistogram | None:
+        """How its activations are spread over the corpus; None where that was not recorded."""
+        return read_histogram(self._database.connection, self._key)
+
+    @cached_property
+    def evidence(self) -> UnitEvidence | None:
+        """The weights of tokens that predict where it fires; None where it has only its graph."""
+        return read_evidence(self._database.connection, self._key)
+
+    @cached_property
+    def token_classes(self) -> Int64Array | None:
+        """The classes of every token that evidence may weigh, (kinds, tokens); None where there are none."""
+        return read_token_classes(self._database.connection, self._database.model(self.model).number)
+
+    @property
+    def activating_tokens(self) -> tuple[WeighedToken, ...]:
+        """The tokens on which it may fire by its evidence, the likeliest first; empty without evidence."""
+        return tuple(
+            sorted((each for each in self._weighed if each.depth == 0), key=lambda each: -each.weight)
+        )
+
+    @property
+    def excited_by(self) -> tuple[WeighedToken, ...]:
+        """The context that makes it fire sooner, the strongest first; empty without evidence.
+
+        >>> [str(each) for each in neuron.excited_by]
+        []
+        """
+        return self._context(1)
+
+    @property
+    def inhibited_by(self) -> tuple[WeighedToken, ...]:
+        """The context that keeps it silent, the strongest first; empty without evidence."""
+        return self._context(-1)
+
+    def _context(self, sign: int) -> tuple[WeighedToken, ...]:
+        found = [each for each in self._weighed if each.depth and each.weight * sign > 0]
+        return tuple(sorted(found, key=lambda each: (-abs(each.weight), each.depth, each.token)))
+
+    @cached_property
+    def _weighed(self) -> tuple[WeighedToken, ...]:
+        from n2gdb.prediction.influences import weighed_tokens
+
+        if self.evidence is None:
+            return ()
+        names = read_class_names(self._database.connection, self._database.model(self.model).number)
+        tokens = [token for token in self.evidence.token.tolist() if token not in names]
+        return weighed_tokens(self.evidence, self.texts(tokens), names)
 
     @property
     def promotes(self) -> tuple[WrittenToken, ...]:
@@ -158,20 +197,32 @@ class Neuron:
         return read_effects(self._database.connection, self._key)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the neuron, its graph and its examples as JSON can hold them.
+        """Return the neuron, its graph, its evidence and its examples as JSON can hold them.
 
-        A pattern's steps start at the activating token.
+        A pattern's steps start at the activating token. ``evidence`` is null without any.
         """
-        tokens = {token for example in self.examples for token in example.tokens}
+        tokens = {token for example in self.examples() for token in example.tokens}
         texts = self.texts(tokens.union(self.graph.token.tolist()))
         return {
             "neuron": str(self.name),
             "model": self.model,
             **self.statistics,
             "patterns": [pattern.decimal().as_dict(texts) for pattern in self.graph.patterns()],
+            "evidence": self._evidence_dict(),
+            "histogram": None if self.histogram is None else self.histogram.as_dict(),
             "examples": [example.as_dict(texts) for example in self.examples],
+            "other_examples": [example.as_dict(texts) for example in self.examples.others],
             "promotes": [each.as_dict() for each in self.promotes],
             "suppresses": [each.as_dict() for each in self.suppresses],
+        }
+
+    def _evidence_dict(self) -> dict[str, Any] | None:
+        if self.evidence is None:
+            return None
+        return {
+            "base": self.evidence.base,
+            "threshold": self.evidence.threshold,
+            "weights": [each.as_dict() for each in self._weighed],
         }
 
     def patterns(self) -> tuple[NeuronPattern, ...]:
@@ -183,74 +234,61 @@ class Neuron:
         0.75 ·an · ·other
         0.5 ·on · _ · ·other
         """
-        texts = self._texts()
-        found = []
-        for pattern in (each.decimal() for each in self.graph.patterns()):
-            steps = [
-                PathStep(step.depth, step.token, texts[step.token], step.importance if step.depth else None)
-                for step in pattern.steps
-            ]
-            found.append(NeuronPattern(filled(steps), pattern.activation))
-        return tuple(sorted(found, key=lambda each: -each.activation))
+        return patterns_of(self.graph, self._texts())
 
     def tokens(self) -> Answer[NeuronToken]:
         """Return the tokens of the graph by role, activating ones first; the most activating first.
 
         Tokens of one text are one, as ``tokens ACTIVATING L3N45`` has them.
         """
-        from n2gdb.query.answer import answer_of
+        return tokens_of(self.graph, self._texts())
 
-        texts = self._texts()
-        found: dict[tuple[str, str], list[tuple[float, float | None]]] = {}
-        for pattern in (each.decimal() for each in self.graph.patterns()):
-            here: dict[tuple[str, str], float | None] = {}
-            for step in pattern.steps:
-                key = ("context" if step.depth else "activating", texts[step.token])
-                here[key] = max(here.get(key) or 0.0, step.importance) if step.depth else None
-            for key, importance in here.items():
-                found.setdefault(key, []).append((pattern.activation, importance))
-        tokens = [
-            NeuronToken(
-                *key,
-                max(activation for activation, _ in each),
-                max((importance for _, importance in each if importance is not None), default=None),
-                len(each),
-            )
-            for key, each in found.items()
-        ]
-        tokens.sort(key=lambda each: (each.role, -each.activation, each.token))
-        return answer_of(tokens, ("role", "token", "activation", "importance", "n_patterns"))
-
-    def predict(self, text: str | Sequence[int]) -> FloatArray:
+    def predict(self, text: str | Sequence[int], *, by: str = "evidence") -> FloatArray:
         """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
 
-        Only the graph is run, not the model; 0 where no pattern matches. Raises QueryError for a text
-        where the model came without a tokenizer.
+        Its evidence does, where it has any, else its graph, as with ``by="graph"``; the model is not run.
+        From ``fire_threshold`` on it is predicted to fire, see ``n2gdb.prediction.strength``; 0 where nothing
+        speaks for it. Raises QueryError for a text where the model came without a tokenizer.
 
         >>> [float(activation) for activation in neuron.predict(" on the other side")]
         [0.0, 0.0, 0.5, 0.0]
         """
+        from n2gdb.prediction.firing import predictor
+        from n2gdb.prediction.strength import log_odds_of, predicted_activations
+
         tokens = self.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
-        return self.graph.predict(tokens)
+        if predictor(by) == "graph" or self.evidence is None:
+            return self.graph.predict(tokens)
+        threshold = self.fire_threshold
+        log_odds = log_odds_of(self.evidence, self.graph, tokens, self.token_classes, threshold)
+        return predicted_activations(log_odds, self.evidence.threshold, threshold)
 
-    def read(self, text: str | Sequence[int], true: Sequence[float | None] | None = None) -> Reading:
-        """Read a text token by token: the graph's prediction, its pattern, and the truth if given.
+    def read(
+        self,
+        text: str | Sequence[int],
+        true: Sequence[float | None] | None = None,
+        *,
+        by: str = "evidence",
+    ) -> Reading:
+        """Read a text token by token: what is predicted, by what, and the truth if given.
 
-        A notebook shows the result in colours; see ``n2gdb.prediction.reading.read_text``, also for what is
-        raised.
+        ``by`` is as of ``predict``. A notebook shows the result in colours; see
+        ``n2gdb.prediction.reading.read_text``, also for what is raised.
 
         >>> neuron.read(" on the other side").tokens[2].pattern
         '·on · _ · ·other'
         """
+        from n2gdb.prediction.firing import predictor
         from n2gdb.prediction.reading import read_text
 
-        return read_text(self, text, true)
+        return read_text(self, text, true, by=predictor(by))
 
-    def read_example(self, example: Example) -> Reading:
-        """Read one of the top examples: its stored true activations above what the graph predicts."""
+    def read_example(self, example: Example, *, by: str = "evidence") -> Reading:
+        """Read one of its examples: its stored true activations above what is predicted."""
+        from n2gdb.prediction.firing import predictor
         from n2gdb.prediction.reading import read_example
 
-        return read_example(self, example)
+        return read_example(self, example, by=predictor(by))
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text in the neuron's model; raises as ``Database.tokenizer`` does."""

@@ -1,4 +1,4 @@
-"""The version of the code and of what it stores; free of imports, as every start-up reads it."""
+"""Versions of the code and of the stored format; imports nothing, as every start-up reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples in docstrings: every one runs on a small database and gives what it shows."""
+"""Examples in docstrings: each is run on a small database and prints what it shows."""
 
 from __future__ import annotations
 

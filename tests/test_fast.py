@@ -1,4 +1,4 @@
-"""The marker ``fast``: what has it starts no process, opens no browser and loads no model."""
+"""The marker ``fast``: its tests start no process, open no browser and load no model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout: which package may import which, what lies where, and what stands once."""
+"""The layout: which package may import which, where things lie, and what is defined once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.version",
     },
     "n2gdb.evidence": {"n2gdb.core"},
-    "n2gdb.drawing": {"n2gdb.core", "n2gdb.errors"},
+    "n2gdb.drawing": {"n2gdb.evidence", "n2gdb.core", "n2gdb.errors"},
     "n2gdb.plotting": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors"},
     "n2gdb.similarity": {
         "n2gdb.storage",
@@ -44,10 +44,18 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.core",
         "n2gdb.errors",
     },
-    "n2gdb.query": {"n2gdb.core", "n2gdb.storage", "n2gdb.grammar.parsing", "n2gdb.grammar", "n2gdb.errors"},
+    "n2gdb.query": {
+        "n2gdb.evidence",
+        "n2gdb.core",
+        "n2gdb.storage",
+        "n2gdb.grammar.parsing",
+        "n2gdb.grammar",
+        "n2gdb.errors",
+    },
     "n2gdb.query.builder": {"n2gdb.query", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.semantics": {"n2gdb.storage", "n2gdb.core", "n2gdb.grammar", "n2gdb.errors"},
     "n2gdb.query.cypher": {
+        "n2gdb.evidence",
         "n2gdb.query.semantics",
         "n2gdb.storage",
         "n2gdb.core",
@@ -55,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.errors",
     },
     "n2gdb.query.execution": {
+        "n2gdb.evidence",
         "n2gdb.query",
         "n2gdb.query.cypher",
         "n2gdb.query.semantics",
@@ -67,8 +76,10 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.errors",
     },
     "n2gdb.explorer": {
+        "n2gdb.evidence",
         "n2gdb.database",
         "n2gdb.neuron",
+        "n2gdb.neuron_parts",
         "n2gdb.query",
         "n2gdb.query.builder",
         "n2gdb.prediction",
@@ -96,6 +107,7 @@ INGEST = {
     "n2gdb.ingest.inference": {"n2gdb.ingest.models", "n2gdb.ingest.trunk"},
     "n2gdb.ingest.scan": {"n2gdb.ingest.inference", "n2gdb.ingest.corpus", "n2gdb.ingest.models"},
     "n2gdb.ingest.n2g": {
+        "n2gdb.evidence",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
         "n2gdb.ingest.corpus",
@@ -105,6 +117,8 @@ INGEST = {
     },
     "n2gdb.ingest.evidence": {"n2gdb.ingest.scan", "n2gdb.evidence"},
     "n2gdb.ingest.workers": {
+        "n2gdb.evidence",
+        "n2gdb.ingest.evidence",
         "n2gdb.ingest.n2g",
         "n2gdb.ingest.scan",
         "n2gdb.ingest.inference",
@@ -135,7 +149,7 @@ _BELOW_INGEST = {
 }
 
 #: Modules at the top of the library: everything but ingest and cli, in the order of their arrows.
-_TOP = ("n2gdb.errors", "n2gdb.version", "n2gdb.neuron", "n2gdb.database", "n2gdb")
+_TOP = ("n2gdb.errors", "n2gdb.version", "n2gdb.neuron_parts", "n2gdb.neuron", "n2gdb.database", "n2gdb")
 
 _CYPHER = re.compile(r"\bMATCH \(|\bRETURN [a-z]\w*\.|\bCALL \w+\(")
 

@@ -1,4 +1,4 @@
-"""What n2gdb offers to those who import it: every name is there, documented and typed."""
+"""The public API: every name is exported, documented and typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README and the docs show is so: every command runs, and prints what they say it prints."""
+"""README and docs: every command in them runs and prints what they say."""
 
 from __future__ import annotations
 

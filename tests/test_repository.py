@@ -1,4 +1,4 @@
-"""The house: which room may import which, what is linked where, and what stays out of the text."""
+"""The repository: imports between top-level packages, links, file sizes, and what stays out of its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The made-up data of the benchmarks is of the shape that it claims."""
+"""Synthetic benchmark data has the shape that it claims."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.options import By, ByOption, DatabaseOption
 from n2gdb.cli.output.terminal import print_json, print_table
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["firing"]
 
 _SHOWN = 5
+_FIGURES = ("f1", "heldout_f1", "heldout_firings")
 
 
 def firing(
@@ -32,26 +33,28 @@ def firing(
     layer: Annotated[
         list[int] | None, typer.Option(min=0, help="Only neurons of this layer; may be repeated.")
     ] = None,
+    by: ByOption = By.EVIDENCE,
     min_f1: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Only neurons whose graphs score this well.")
+        float | None, typer.Option(min=0, max=1, help="Only neurons that are predicted this well.")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Neurons shown a token; 0 for all.")] = _SHOWN,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array of the tokens.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a token and neuron.")] = False,
 ) -> None:
-    """Run every stored graph on a text, without the model: which neurons fire on which token.
+    """Run every stored neuron on a text, without the model: which neurons fire on which token.
 
     n2gdb firing "Once upon a time"
 
     n2gdb firing "Once upon a time" --at -1 --min-f1 0.6 --layer 2 --layer 3
 
-    Behind each neuron stand its predicted activation, 1 being its largest, and the F1 of its graph.
+    Behind each neuron stand its predicted activation, and how well it is predicted: its F1 on held-out text
+    where that is known, marked ? where it rests on few firings, else on its top examples.
     """
     import n2gdb
 
     asked = given_text(text, file)
     with n2gdb.open(db) as database:
-        found = database.firing(asked, model, at=at, layers=layer or (), min_f1=min_f1)
+        found = database.firing(asked, model, at=at, layers=layer or (), min_f1=min_f1, by=by.value)
         texts = database.texts({each.token for each in found}, model)
     if as_json:
         print_json([_as_dict(each, texts[each.token], limit) for each in found])
@@ -77,14 +80,18 @@ def _print(found: Sequence[FiredToken], texts: dict[int, str], limit: int) -> No
 def _summary(found: FiredToken, limit: int) -> str:
     """Return the strongest neurons, ``L3N45 0.93 (F1 0.71)``, and how many more there are."""
     shown = _shown(found, limit)
-    parts = [f"{each.neuron} {each.activation:.2f} ({_score(each.f1)})" for each in shown]
+    parts = [f"{each.neuron} {each.activation:.2f} ({_score(each)})" for each in shown]
     if more := len(found.neurons) - len(shown):
         parts.append(f"and {more:,} more")
     return ", ".join(parts) or "-"
 
 
-def _score(f1: float | None) -> str:
-    return "not judged" if f1 is None else f"F1 {f1:.2f}"
+def _score(fired: FiredNeuron) -> str:
+    if fired.heldout_f1 is not None:
+        from n2gdb.evidence.quality import written_share
+
+        return f"F1 {written_share(fired.heldout_f1, fired.heldout_firings)}"
+    return "not judged" if fired.f1 is None else f"F1 {fired.f1:.2f}"
 
 
 def _as_dict(found: FiredToken, text: str, limit: int) -> dict[str, object]:
@@ -99,9 +106,10 @@ def _as_dict(found: FiredToken, text: str, limit: int) -> dict[str, object]:
 
 def _print_csv(found: Sequence[FiredToken], texts: dict[int, str], limit: int) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("position", "token", "text", "neuron", "activation", "f1"))
+    writer.writerow(("position", "token", "text", "neuron", "activation", *_FIGURES))
     for token in found:
         for each in _shown(token, limit):
+            figures = (getattr(each, name) for name in _FIGURES)
             writer.writerow(
-                (token.position, token.token, texts[token.token], each.neuron, each.activation, each.f1)
+                (token.position, token.token, texts[token.token], each.neuron, each.activation, *figures)
             )

@@ -71,7 +71,12 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
     say(f"  corpus        {model.corpus}, {model.corpus_tokens:,} tokens scanned")
     say(f"  fingerprints  {_fingerprints(model)}")
     say(f"  written by    n2gdb {model.code_version}\n")
-    headers = ("layer", "neurons", "dead", "unpredicted", "patterns", "judged", "precision", "recall", "F1")
+    held = any(layer.mean_heldout_f1 is not None for layer in layers)
+    headers = (
+        *("layer", "neurons", "dead", "unpredicted", "patterns"),
+        *(("held-out judged", "held-out F1") if held else ()),
+        *("judged", "precision", "recall", "F1"),
+    )
     rows = [
         (
             layer.layer,
@@ -79,6 +84,7 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
             layer.dead,
             layer.unpredicted,
             layer.patterns,
+            *((layer.heldout_judged, _mean(layer.mean_heldout_f1)) if held else ()),
             layer.judged,
             _mean(layer.mean_precision),
             _mean(layer.mean_recall),
@@ -88,6 +94,8 @@ def _print_model(inventory: Inventory, model: ModelInfo) -> None:
     ]
     print_table(headers, rows, right=headers)
     say("means over judged neurons, those that fire on their test examples; a graph that predicts none is 0")
+    if held:
+        say("on held-out text, over those that fire there: evidence, or the graph of those without")
 
 
 def _fingerprints(model: ModelInfo) -> str:

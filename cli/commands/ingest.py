@@ -18,7 +18,7 @@ from n2gdb.database import default_path
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import Inventory
 
-__all__ = ["ingest", "parse_bytes", "parse_ranges"]
+__all__ = ["ingest", "parse_bytes", "parse_heldout", "parse_ranges"]
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([MGT]i?B)\s*", re.IGNORECASE)
 _UNITS = {"mb": 10**6, "gb": 10**9, "tb": 10**12, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
@@ -46,6 +46,17 @@ def parse_bytes(text: str) -> int:
     if not size:
         raise typer.BadParameter(f"{text!r} is not a size: write it like 500MB or 8GB")
     return size
+
+
+def parse_heldout(text: str) -> float | str | None:
+    """Read ``0.05`` as a share, ``none`` as None, anything else as a text's name."""
+    try:
+        share = float(text)
+    except ValueError:
+        return None if text == "none" else text
+    if not 0 < share < 1:
+        raise typer.BadParameter(f"{text} is no share of the corpus: write one between 0 and 1, such as 0.05")
+    return share
 
 
 def ingest(
@@ -128,6 +139,22 @@ def ingest(
             help="Let graphs learn from their mistakes on training text; without, the paper's graphs.",
         ),
     ] = True,
+    heldout: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARE|TEXT|none",
+            help="Text that nothing is learned from, to judge by: a share of the corpus' documents, another "
+            "text, written like --corpus, or none.",
+        ),
+    ] = "0.05",
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence/--no-evidence",
+            help="Learn on the whole corpus which tokens speak for and against a firing; without, graphs "
+            "alone.",
+        ),
+    ] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.")
@@ -203,6 +230,8 @@ def ingest(
             tokens=tokens,
             augment=() if augment == "none" else tuple(augment.split(",")),
             refine_rounds=N2GConfig().refine_rounds if refine else 0,
+            heldout=parse_heldout(heldout),
+            evidence=evidence,
             precision=precision,
             dense=dense,
         )

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import CsvOption, DatabaseOption, ForceOption, JsonOption, ModelOption, NeuronArgument
+from n2gdb.cli.options import (
+    By,
+    ByOption,
+    CsvOption,
+    DatabaseOption,
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    NeuronArgument,
+)
 from n2gdb.cli.output.terminal import make_console, print_csv, print_json, print_table, say
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
@@ -28,6 +37,7 @@ def predict(
     neuron: NeuronArgument,
     text: TextArgument = None,
     file: TextFileOption = None,
+    by: ByOption = By.EVIDENCE,
     true: Annotated[
         bool, typer.Option("--true", help="Run the model too: what the neuron really does on each token.")
     ] = False,
@@ -44,7 +54,7 @@ def predict(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Run a neuron's graph on a text, without the model: the predicted activation of every token.
+    """Run a neuron on a text, without the model: the predicted activation of every token.
 
     n2gdb predict L4N358 "I saw him on the other side of the street"
 
@@ -54,11 +64,13 @@ def predict(
 
     echo "I saw him on the other side of the street" | n2gdb predict L4N358 --file - --json
 
-    Activations are normalised: 1 is the neuron's largest, and it fires from the threshold on that the
-    model was ingested with, 0.5 unless another was chosen. Behind each stands the
-    pattern of the graph that matches there, the longest if there are several. With --true the model is
-    loaded, and what it does stands above what the graph predicts; a text longer than the model's context is
-    read in windows that overlap by half. The page shows the text in colours, patterns on hover.
+    The neuron fires from the threshold on that the model was ingested with, 0.5 unless another was chosen.
+    Its evidence predicts, if it has any: then the figure says how far the odds of firing lie above the
+    neuron's own threshold, and behind it stand the tokens that excite it. Or its graph does: then 1 is its
+    largest activation, and behind it stands the pattern that matches, the longest if there are several. With
+    --true the model is loaded, and what it does stands above what is predicted; a text longer than the
+    model's context is read in windows that overlap by half. The page shows the text in colours, patterns on
+    hover.
     """
     import n2gdb
     from n2gdb.cli.output.written_file import check_written, write_text_file
@@ -70,7 +82,7 @@ def predict(
     _check_options(true=true, device=device, html=html, machine=as_json or as_csv)
     with n2gdb.open(db) as database:
         found = database.neuron(neuron, model)
-        reading = _read(database, found, asked, file, true=true, device=device or "auto")
+        reading = _read(database, found, asked, file, by=by, true=true, device=device or "auto")
     if html is not None:
         write_text_file(html, reading.html(), force=force, reads=reads)
         if str(html) != "-":
@@ -98,13 +110,14 @@ def _check_options(*, true: bool, device: str | None, html: Path | None, machine
 
 
 def _read(
-    database: Database, neuron: Neuron, text: str, file: Path | None, *, true: bool, device: str
+    database: Database, neuron: Neuron, text: str, file: Path | None, *, by: By, true: bool, device: str
 ) -> Reading:
     from n2gdb.prediction.reading import read_text
 
     tokens = neuron.tokenize(text)
     activations = _truth(database, neuron, tokens, device) if true else None
-    return read_text(neuron, tokens, activations, title="" if file is None or str(file) == "-" else file.name)
+    title = "" if file is None or str(file) == "-" else file.name
+    return read_text(neuron, tokens, activations, title=title, by=by.value)
 
 
 def _truth(database: Database, neuron: Neuron, tokens: tuple[int, ...], device: str) -> list[float]:
@@ -159,7 +172,7 @@ def _draw(neuron: Neuron, reading: Reading) -> None:
     from n2gdb.core.tokens import visible
 
     console = make_console()
-    score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
+    score = "not judged" if neuron.quality is None else str(neuron.quality)
     console.print(f"{neuron.name} of {visible(neuron.model)} · {score}", style="bold")
     console.print(reading.summary)
     console.print()

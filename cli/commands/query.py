@@ -43,7 +43,7 @@ def query(
     Between them: BEFORE, BEFORE/3 (at most 3 positions on), THEN (the very next), AFTER, NEAR/3. Then AND,
     OR, NOT between clauses; WHERE, ORDER BY, LIMIT, OFFSET. The language reference has them all.
     """
-    from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
+    from n2gdb.cli.output.answers import legend_of, limited_to, notices_of, print_answer
     from n2gdb.grammar.ast import Mode
 
     asked = _read(text)
@@ -56,7 +56,8 @@ def query(
     with n2gdb.open(db) as database, within(timeout):
         answer = database.query(shown, timeout=timeout)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
-        for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
+        legend = [] if as_json or as_csv else legend_of(answer)
+        for notice in (*legend, *notices_of(answer, limited=limited, skipped=asked.offset or 0)):
             say(notice, err=True)
     if answer.notices and not len(answer):
         raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice

@@ -20,12 +20,25 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
-_TITLES = {"n2g": "N2G", "plain": "plain", "lookup": "token", "ngram": "5-gram"}
-_LABELS = {"n2g": "N2G", "plain": "before refinement", "lookup": "token look-up", "ngram": "5-gram look-up"}
+_TITLES = {"n2g": "N2G", "evidence": "evidence", "plain": "plain", "lookup": "token", "ngram": "5-gram"}
+_LABELS = {
+    "n2g": "N2G",
+    "evidence": "evidence",
+    "plain": "before refinement",
+    "lookup": "token look-up",
+    "ngram": "5-gram look-up",
+}
 _TEXTS = {"test": "test examples", "heldout": "held-out text", "active": "test examples, > 0"}
+#: The same in full, in the order in which they are printed.
+_NAMED = {
+    "heldout": "held-out text",
+    "test": "the test half of each neuron's top examples",
+    "active": "the test half of each latent's top examples, where any activation above zero is a firing",
+}
 _RULE = (
     "means over the neurons that fire on the text (dead and unjudged ones apart); one of which nothing is "
-    "predicted counts 0"
+    "predicted counts 0; evidence over those that have it; behind F1, the 95 % interval of its mean, from "
+    "resampling the neurons"
 )
 
 
@@ -50,7 +63,7 @@ def report(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how well graphs predict their neurons, by layer: precision, recall and F1.
+    """Say how well neurons are predicted, by layer: precision, recall and F1.
 
     n2gdb report
 
@@ -58,9 +71,11 @@ def report(
 
     n2gdb report --heldout heldout.jsonl.gz --tokens 100000
 
-    Every graph is judged on top examples that it was not built from, and beside it the graph before
-    refinement (plain) and two look-up tables of the same training examples: of single tokens, and of up to
-    five. Similar pairs, which --pairs counts, share 0.9 of their activating and of their context tokens.
+    On held-out text, as far as ingest kept some apart, evidence and graphs are judged as they meet ordinary
+    text. On top examples that it was not built from every graph is judged, and beside it the neuron's
+    evidence, the graph before refinement (plain) and two look-up tables of the same training examples: of
+    single tokens, and of up to five. Similar pairs, which --pairs counts, share 0.9 of their activating and
+    of their context tokens.
     """
     import n2gdb
     from n2gdb.database import default_path
@@ -75,6 +90,7 @@ def report(
         layers = [each for each in database.info().layers if each.model == info.name]
         scores = read_layer_scores(database.connection, info.number, info.name)
         if heldout is not None:
+            scores = tuple(each for each in scores if each.text != "heldout")  # in place of ingest's own
             scores += _judge_heldout(database, info.name, heldout, field, tokens, device)
         counted = _count_pairs(database, info.name) if pairs else None
     if figure is not None:
@@ -155,21 +171,18 @@ def _as_dict(
 def _print_scores(scores: Sequence[LayerScores]) -> None:
     from n2gdb.storage.read.scores import mean_over_layers
 
-    for text in dict.fromkeys(each.text for each in scores):
+    for text in sorted({each.text for each in scores}, key=list(_NAMED).index):
         there = [each for each in scores if each.text == text]
         predictors = list(dict.fromkeys(each.predictor for each in there))
         together = [*there, *mean_over_layers(there)]
-        rare = text == "heldout"
-        print(
-            "on held-out text, and the share of its tokens that a neuron fires on:"
-            if rare
-            else "on the test half of each neuron's top examples:"
-        )
+        rare = any(each.base_rate is not None for each in there)
+        share = ", and the share of its tokens that a neuron fires on" if rare else ""
+        print(f"on {_NAMED[text]}{share}:")
         headers = [
             "layer",
             "neurons",
             *(f"{_TITLES[name]} {what}" for name in predictors for what in ("P", "R", "F1")),
-            *(f"{_TITLES[name]} nodes" for name in predictors if name in ("n2g", "plain")),
+            *(f"{_TITLES[name]} nodes" for name in predictors if name in ("n2g", "plain") and text == "test"),
             *(["base rate"] if rare else []),
         ]
         layers = dict.fromkeys(each.layer for each in together)
@@ -194,12 +207,12 @@ def _print_counts(layers: Sequence[LayerFigures]) -> None:
 def _row(scores: Sequence[LayerScores], predictors: Sequence[str], rare: bool) -> tuple[object, ...]:
     by_name = {each.predictor: each for each in scores}
     first = scores[0]
-    ordered = [by_name[name] for name in predictors]
-    graphs = [each for each in ordered if each.predictor in ("n2g", "plain")]
+    ordered = [by_name.get(name) for name in predictors]
+    graphs = [by_name[name] for name in ("n2g", "plain") if name in by_name and first.text == "test"]
     return (
         "all" if first.layer is None else first.layer,
         first.neurons,
-        *(_share(value) for each in ordered for value in (each.precision, each.recall, each.f1)),
+        *(cell for each in ordered for cell in _cells(each)),
         *("-" if each.nodes is None else f"{each.nodes:.1f}" for each in graphs),
         *([f"{first.base_rate:.6f}" if first.base_rate is not None else "-"] if rare else []),
     )
@@ -207,3 +220,17 @@ def _row(scores: Sequence[LayerScores], predictors: Sequence[str], rare: bool) -
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _f1(scores: LayerScores) -> str:
+    """Write the F1 with its interval, where that is known."""
+    if scores.f1 is None or scores.f1_low is None or scores.f1_high is None:
+        return _share(scores.f1)
+    return f"{scores.f1:.3f} [{scores.f1_low:.3f}, {scores.f1_high:.3f}]"
+
+
+def _cells(scores: LayerScores | None) -> tuple[str, str, str]:
+    """Write precision, recall and F1; a predictor that no neuron of a layer has is not judged there."""
+    if scores is None:
+        return "-", "-", "-"
+    return _share(scores.precision), _share(scores.recall), _f1(scores)

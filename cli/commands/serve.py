@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import webbrowser
+from contextlib import ExitStack
 from ipaddress import ip_address
+from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
@@ -29,6 +31,16 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=0.001, help="Seconds after which a statement is given up.")
     ] = 10.0,
+    model: Annotated[
+        bool,
+        typer.Option("--model", help="Load the model, too: what neurons really do on a text that is typed."),
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="With --model: auto, cpu, cuda or mps.", show_default="auto")
+    ] = None,
+    notes: Annotated[
+        Path | None, typer.Option(help="File of notes.", show_default="DB.notes.json, beside the database")
+    ] = None,
     check: Annotated[bool, typer.Option(help="Say what would be served, and end.", hidden=True)] = False,
 ) -> None:
     """Explore a database in the browser: ask, look at neurons, try texts. Ctrl-C ends it.
@@ -37,17 +49,28 @@ def serve(
 
     n2gdb serve --port 8000 --no-open
 
-    It reads the database and never writes, answers only this machine unless another --host is given, and
-    fetches nothing from elsewhere.
+    n2gdb serve --model
+
+    It never writes the database, only notes, into a file of their own; it answers only this machine unless
+    another --host is given, and fetches nothing from elsewhere. With --model, the model is loaded once, in a
+    process of its own.
     """
+    if device is not None and not model:
+        raise typer.BadParameter("--device is where the model runs: give --model as well")
     import uvicorn
 
     import n2gdb
     from n2gdb.explorer import make_app
 
     local = _is_local(host)
-    with n2gdb.open(db) as database:
-        app = make_app(database, timeout=timeout, host=host if local else None)
+    with ExitStack() as held:
+        database = held.enter_context(n2gdb.open(db))
+        runner = None
+        if model and not check:
+            from n2gdb.ingest.evaluation.model_process import ModelProcess
+
+            runner = held.enter_context(ModelProcess(database.path.absolute(), device or "auto"))
+        app = make_app(database, timeout=timeout, host=host if local else None, notes=notes, runner=runner)
         listening = _listen(host, port)
         address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
         say(f"{database.path.name}: {address}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from n2gdb.cli.output.terminal import make_console, plain_json, print_exactly, print_json, print_table, say
-from n2gdb.query.answer import cell_text
+from n2gdb.query.answer import cell_of
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from n2gdb.query.answer import Answer
     from n2gdb.query.execution.context import Stage
 
-__all__ = ["limited_to", "notices_of", "print_answer"]
+__all__ = ["legend_of", "limited_to", "notices_of", "print_answer"]
 
 _MATCHED, _FAINT = "bold green", "dim"
 _WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
@@ -57,6 +57,19 @@ def notices_of(answer: Answer[Any], *, limited: bool, skipped: int = 0) -> list[
     return notices
 
 
+def legend_of(answer: Answer[Any]) -> list[str]:
+    """Return what marks in a table mean, where it has any."""
+    from n2gdb.evidence.quality import LEGEND
+
+    marked = any(cell.endswith("?") for cells in answer.cells() for cell in _heldout(answer, cells))
+    return [LEGEND] if marked else []
+
+
+def _heldout(answer: Answer[Any], cells: Sequence[str]) -> list[str]:
+    named = zip(answer.columns, cells, strict=True)
+    return [cell for column, cell in named if column.startswith("heldout_")]
+
+
 def _print_for_people(answer: Answer[Any]) -> None:
     """Print a table whose paths have the steps that the query names in colour."""
     from rich import box
@@ -68,7 +81,7 @@ def _print_for_people(answer: Answer[Any]) -> None:
         table.add_column(column, justify=justify, overflow="fold")
     for record in answer:
         values = record.as_dict()
-        cells = {column: cell_text(column, values[column]) for column in answer.columns if column != "path"}
+        cells = {column: cell_of(column, values) for column in answer.columns if column != "path"}
         table.add_row(*(cells[each] if each in cells else _styled_path(record) for each in answer.columns))
     make_console().print(table)
 
@@ -94,12 +107,21 @@ def _append_path(text: Text, steps: Sequence[PathStep]) -> None:
 def _print_stages(stages: Answer[Stage]) -> None:
     """Print the steps of an answer, each statement with its parameters."""
     for number, stage in enumerate(stages, 1):
-        taken = "" if stage.milliseconds is None else f"  ({stage.rows:,} rows, {stage.milliseconds:.1f} ms)"
-        say(f"{number}. {stage.step}{taken}")
+        say(f"{number}. {stage.step}{_figures(stage)}")
         if stage.cypher is not None:
             say("\n".join(f"   {line}" for line in stage.cypher.splitlines()))
         for name, value in (stage.parameters or {}).items():
             say(f"   ${name} = {_shortened(plain_json(value))}")
+
+
+def _figures(stage: Stage) -> str:
+    """Write what a step gave and took, and what is expected of it."""
+    figures = []
+    if stage.milliseconds is not None:
+        figures += [f"{stage.rows:,} rows", f"{stage.milliseconds:.1f} ms"]
+    if stage.estimate is not None:
+        figures.append(f"{stage.estimate} expected, {stage.estimate.reads:,} looked at")
+    return f"  ({', '.join(figures)})" if figures else ""
 
 
 def _shortened(text: str, most: int = 200) -> str:

@@ -74,7 +74,7 @@ def open_writer(path: Path, form: Format, what: What) -> Writer:
 
 
 class _Lines(Writer):
-    """One neuron a line, its patterns and what it writes in it."""
+    """One neuron a line: its patterns, its evidence, its histogram, and what it writes."""
 
     takes_effects = True
 
@@ -87,6 +87,8 @@ class _Lines(Writer):
             plain["patterns"] = [
                 _plain(pattern.decimal(), neuron.texts) for pattern in neuron.graph.patterns()
             ]
+            plain["evidence"] = _evidence(neuron)
+            plain["histogram"] = None if neuron.histogram is None else neuron.histogram.as_dict()
             plain["promotes"] = [each.as_dict() for each in neuron.effects if each.logit > 0]
             plain["suppresses"] = [each.as_dict() for each in neuron.effects[::-1] if each.logit < 0]
             self._file.write(json.dumps(plain, ensure_ascii=False) + "\n")
@@ -95,9 +97,21 @@ class _Lines(Writer):
         self._file.close()
 
 
+def _evidence(neuron: ExportedNeuron) -> dict[str, Any] | None:
+    from n2gdb.prediction.influences import weighed_tokens
+
+    found = neuron.evidence
+    if found is None:
+        return None
+    weights = [each.as_dict() for each in weighed_tokens(found, neuron.texts, neuron.classes)]
+    return {"base": found.base, "threshold": found.threshold, "graph": found.graph, "weights": weights}
+
+
 def _plain(pattern: Pattern, texts: Mapping[int, str]) -> dict[str, Any]:
     return {
         "activation": pattern.activation,
+        "support": pattern.support,
+        "confidence": pattern.confidence,
         "path": write_path(pattern, texts),
         "steps": [
             {
@@ -114,9 +128,13 @@ def _plain(pattern: Pattern, texts: Mapping[int, str]) -> dict[str, Any]:
 _NAMED = ("neuron", "model")
 _COLUMNS: dict[What, tuple[str, ...]] = {
     What.NEURONS: (*_NAMED, *STATISTICS),
-    What.PATTERNS: (*_NAMED, "layer", "index", "f1", "activation", "depth", "n_tokens", "activating", "path"),
+    What.PATTERNS: (
+        *(*_NAMED, "layer", "index", "heldout_f1", "heldout_firings", "f1", "activation"),
+        *("support", "confidence", "depth", "n_tokens", "activating", "path"),
+    ),
     What.NODES: (
         *(*_NAMED, "layer", "index", "pre", "parent", "depth", "token", "text", "importance", "end"),
+        *("support", "confidence"),
     ),
 }
 _TEXT_COLUMNS = frozenset({"neuron", "model", "activating", "path", "text"})
@@ -141,8 +159,10 @@ def _pattern_rows(neuron: ExportedNeuron) -> Iterator[Row]:
             neuron.model,
             neuron.name.layer,
             neuron.name.index,
-            neuron.statistics["f1"],
+            *(neuron.statistics[name] for name in ("heldout_f1", "heldout_firings", "f1")),
             as_decimal(pattern.activation),
+            pattern.support,
+            None if pattern.confidence is None else as_decimal(pattern.confidence),
             pattern.depth,
             len(pattern.steps),
             neuron.texts[pattern.steps[0].token],
@@ -157,9 +177,17 @@ def _node_rows(neuron: ExportedNeuron) -> Iterator[Row]:
         strict=True,
     )
     owner = (str(neuron.name), neuron.model, neuron.name.layer, neuron.name.index)
+    nothing = [None] * len(graph)
+    support = nothing if graph.support is None else graph.support.tolist()
+    confidence = nothing if graph.confidence is None else graph.confidence.tolist()
     for pre, (parent, depth, token, importance, end) in enumerate(nodes):
-        mark = as_decimal(end) if end == end else None  # NaN where no pattern ends
-        yield (*owner, pre, parent, depth, token, neuron.texts[token], as_decimal(importance), mark)
+        of_node = (pre, parent, depth, token, neuron.texts[token], as_decimal(importance), _known(end))
+        yield (*owner, *of_node, support[pre], _known(confidence[pre]))
+
+
+def _known(value: float | None) -> float | None:
+    """Return a real as it is written; NaN, where no pattern ends or none occurs, is nothing."""
+    return None if value is None or value != value else as_decimal(value)
 
 
 _ROWS: dict[What, Callable[[ExportedNeuron], Iterator[Row]]] = {
@@ -235,6 +263,8 @@ _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "depth": ("edge", "long"),
     "importance": ("edge", "double"),
     "end": ("edge", "double"),
+    "support": ("edge", "long"),
+    "confidence": ("edge", "double"),
 }
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -258,11 +288,12 @@ class _GraphML(Writer):
             values |= {_XML_NAMES.get(key, key): value for key, value in neuron.statistics.items()}
             self._element(f'node id="{name}"', values)
             for row in _node_rows(neuron):
-                *_, pre, parent, depth, token, text, importance, end = row
+                *_, pre, parent, depth, token, text, importance, end, support, confidence = row
                 target = f"t{model_of(neuron.key)}.{token}"
                 self._token(target, neuron.model, token, text)
                 edge = {"role": "context" if depth else "activating", "pre": pre, "parent": parent}
                 edge |= {"depth": depth, "importance": importance, "end": end}
+                edge |= {"support": support, "confidence": confidence}
                 self._element(f'edge id="{name}.{pre}" source="{name}" target="{target}"', edge)
 
     def close(self) -> None:

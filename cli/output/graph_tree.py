@@ -88,4 +88,14 @@ def _label(graph: NeuronGraph, node: int, texts: Mapping[int, str]) -> Text:
     end = float(graph.end[node])
     if not np.isnan(end):
         label.append(f"  activation {end:.2f}", style=heat_style(end))
+        label.append(_occurrences(graph, node), style="dim")
     return label
+
+
+def _occurrences(graph: NeuronGraph, node: int) -> str:
+    """Say how often the pattern that ends at a node occurs in the corpus, and is right."""
+    if graph.support is None or graph.confidence is None:
+        return ""
+    support, confidence = int(graph.support[node]), float(graph.confidence[node])
+    right = "" if np.isnan(confidence) else f", right on {confidence:.0%}"
+    return f"  {support:,} in the corpus{right}"

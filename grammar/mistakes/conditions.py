@@ -233,6 +233,11 @@ def _number(fault: Fault) -> Said:
         return f"{fault.previous} takes a whole number, as in {fault.previous} 20"
     if fault.previous == "ABOVE":
         return "ABOVE takes a similarity from 0 to 1, as in ABOVE 0.9"
+    if fault.previous in ("AT", "WITHIN") and re.search(
+        r"\b(?:excited|inhibited)\s+by\s[^'\"]*$", LITERAL.sub("", fault.before), re.IGNORECASE
+    ):
+        word = fault.previous
+        return f"{word} takes how many positions before the activating token, as in {word} 2"
     if fault.previous == "AT" and "NUMBER" in fault.accepted:
         return "AT takes the number of a token, 0 the first and -1 the last, as in AT -1"
     return None

@@ -68,7 +68,15 @@ class Fault:
         """What a name is called here, by the keyword that leads to it."""
         found = _LEADING.findall(LITERAL.sub("''", self.before))
         keyword = " ".join(found[-1].upper().split()) if found else ""
+        if keyword == "USING" and self.is_fired:
+            return "a predictor"
         return {"RETURN": "a column", "USING": "a metric", "BY": "a group"}.get(keyword, "a field")
+
+    @property
+    def is_fired(self) -> bool:
+        """Whether the fault follows the text of FIRING ON, and what may be said of it."""
+        said = r"\bfiring\s+on\s+''\s*(?:at\s+\S+\s*)?(?:using\s*)?$"
+        return re.search(said, LITERAL.sub("''", self.before), re.IGNORECASE) is not None
 
     @property
     def lists(self) -> str:

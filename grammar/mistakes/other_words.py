@@ -147,7 +147,7 @@ def _like_neuron(fault: Fault) -> Said:
 
 def _narrowing(fault: Fault) -> Said:
     word = fault.keyword
-    if word == "WITH" and "_USING" in fault.accepted:
+    if word == "WITH" and "_USING" in fault.accepted and not fault.is_fired:
         return "a metric is named by USING, as in USING tokens"
     if word in _CONDITION and "EQUAL" not in fault.accepted:
         return f"no {word} here: write WHERE for fields, MATCHING for patterns"

@@ -109,6 +109,9 @@ def _missing_step(fault: Fault) -> Said:
     if not fault.wants_step or fault.rest.strip():
         return None
     after = fault.previous
+    if of_one := re.search(r"\b(excited|inhibited)\s+by$", fault.before, re.IGNORECASE):
+        keyword = f"{of_one[1].upper()} BY"
+        return f"{keyword} with nothing after it: a token in quotes follows, as in {keyword} 'the'"
     example = f"{after} 'the'" if after.strip("/0123456789") in KEYWORDS else "'the'"
     return f"{after} with nothing after it: a token in quotes or ... follows, as in {example}"
 
@@ -187,13 +190,15 @@ def _grouped_pattern(fault: Fault) -> Said:
 
 def _single_token(fault: Fault) -> Said:
     clause = re.search(
-        r"\b(mentioning|promoting|suppressing|activating\s+on)\s+\S[^()|]*$",
+        r"\b(mentioning|promoting|suppressing|activating\s+on|excited\s+by|inhibited\s+by)\s+\S[^()|]*$",
         fault.before[-200:],
         re.IGNORECASE,
     )
     if clause is None or fault.wants_step:
         return None
     keyword = " ".join(clause[1].upper().split())
+    if fault.keyword in _CONNECTORS and keyword.endswith("BY"):
+        return f"{keyword} takes one token: say how far before the activating token by AT 2 or WITHIN 4"
     if fault.keyword in _CONNECTORS:
         return f"{keyword} takes one token: write MATCHING for a pattern with {fault.keyword}"
     if LITERAL.match(fault.rest) and fault.previous not in ("AND", "OR", "NOT"):
@@ -203,8 +208,10 @@ def _single_token(fault: Fault) -> Said:
 
 def _fired_text(fault: Fault) -> Said:
     """Find what follows the text of FIRING ON and is not a part of it."""
-    if "_AT" not in fault.accepted:
+    if "_AT" not in fault.accepted or "_WITHIN" in fault.accepted:
         return None
+    if fault.keyword == "BY":
+        return "what predicts is named by USING: write USING graph"
     if fault.keyword in _CONNECTORS:
         return f"FIRING ON takes a text as it stands: write MATCHING for a pattern with {fault.keyword}"
     if bound := re.match(r"(?:[<>=]+|above|over)\s*([\d.]+)", fault.rest, re.IGNORECASE):
@@ -213,6 +220,16 @@ def _fired_text(fault: Fault) -> Said:
         return f"a token of the text is named by AT: write AT {place[1]}"
     if LITERAL.match(fault.rest):
         return f"one text a clause: write OR FIRING ON {fault.shown}, or one text of both"
+    return None
+
+
+def _influencing(fault: Fault) -> Said:
+    """Find a place after EXCITED BY or INHIBITED BY that is written in another way."""
+    if "_WITHIN" not in fault.accepted:
+        return None
+    if place := re.match(r"/?\s*(\d+)\b", fault.rest):
+        depth = place[1]
+        return f"places are named: write AT {depth}, or WITHIN {depth} for at most so many positions before"
     return None
 
 
@@ -280,6 +297,7 @@ PATTERN_MISTAKES: tuple[Mistake, ...] = (
     _grouped_pattern,
     _single_token,
     _fired_text,
+    _influencing,
     _unjoined,
     _two_tokens,
     _late_not,

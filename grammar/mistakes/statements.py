@@ -30,6 +30,8 @@ _SECOND = {
     "SUPERSET": "OF",
     "FIRING": "ON",
     "ACTIVATING": "ON",
+    "EXCITED": "BY",
+    "INHIBITED": "BY",
     "ORDER": "BY",
     "RANK": "BY",
     "SIMILARITY": "TO",
@@ -54,7 +56,7 @@ def _wants_neuron(fault: Fault) -> Said:
 def _similarity(fault: Fault) -> Said:
     if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
         return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
-    if fault.keyword in ("ASC", "DESC") and "_USING" in fault.accepted:
+    if fault.keyword in ("ASC", "DESC") and "_USING" in fault.accepted and not fault.is_fired:
         return f"the most similar come first: leave {fault.keyword} out"
     ranked = re.search(r"\bsimilarity\s+to\s+\S+$", fault.before, re.IGNORECASE)
     if ranked and (fault.keyword == "ABOVE" or fault.rest[:1] in ("<", ">", "=")):
@@ -151,13 +153,13 @@ def _clause_missing(fault: Fault) -> Said:
 
 
 #: The clauses of a single token.
-_SINGLE = ("MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING ON")
+_SINGLE = ("MENTIONING", "PROMOTING", "SUPPRESSING", "ACTIVATING ON", "EXCITED BY", "INHIBITED BY")
 
 
 def _clause_before(fault: Fault) -> str:
     """Return the keyword of the last clause before the fault that takes a token or a text."""
     found = re.findall(
-        r"\b(matching|mentioning|promoting|suppressing|activating\s+on|firing\s+on)\b",
+        r"\b(matching|mentioning|promoting|suppressing|(?:activating|firing)\s+on|(?:excited|inhibited)\s+by)\b",
         LITERAL.sub("''", fault.before),
         re.IGNORECASE,
     )
@@ -185,6 +187,12 @@ def _second_word(fault: Fault) -> Said:
     named = replace(fault, text=fault.text[: fault.offset] + rest)
     follows = f" {named.shown}" if rest.strip() and named.keyword not in KEYWORDS else ""
     return f"{second} is missing after {fault.previous}: write {fault.previous} {second}{follows}"
+
+
+def _predictor(fault: Fault) -> Said:
+    if fault.keyword == "AT" and re.search(r"\bfiring\b.*\busing\s+\w+$", fault.before, re.IGNORECASE):
+        return "AT stands before USING, as in AT -1 USING graph"
+    return None
 
 
 def _rank(fault: Fault) -> Said:
@@ -223,6 +231,7 @@ STATEMENT_MISTAKES: tuple[Mistake, ...] = (
     _clause_missing,
     _late_clause,
     _second_word,
+    _predictor,
     _rank,
     _late_model,
     _joined_step,

@@ -1,1 +1,1 @@
-"""Text in, tree out: the parser, the builders of trees, and what may be written next."""
+"""Parser: text to tree, the tree builders, and what may come next."""

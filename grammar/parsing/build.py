@@ -20,6 +20,8 @@ from n2gdb.grammar.ast import (
     FiringOn,
     Formula,
     Grouping,
+    Influence,
+    Influenced,
     Key,
     Matching,
     Mentioning,
@@ -28,6 +30,7 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Or,
+    Predictor,
     Query,
     RankBy,
     Role,
@@ -48,7 +51,7 @@ from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.patterns import Position
 from n2gdb.grammar.unit_names import read_unit
-from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of, unescaped
+from n2gdb.grammar.values import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
 
 __all__ = ["Builder"]
 
@@ -164,10 +167,26 @@ class Builder(PatternBuilder, ConditionBuilder):
     def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
         return Matching(TokenPattern((test,)), at=position_of(keyword))
 
-    def firing_on(self, keyword: Token, text: Token, token: Token | None) -> FiringOn:
+    def influence(self, keyword: Token, _: Token) -> tuple[Influence, Position]:
+        return Influence(f"{keyword.upper()} BY"), position_of(keyword)
+
+    def influenced(
+        self, influence: tuple[Influence, Position], test: TokenTest, place: tuple[int, int] | None
+    ) -> Influenced:
+        clause = Influenced(influence[0], test, at=influence[1])
+        return clause if place is None else replace(clause, nearest=place[0], farthest=place[1])
+
+    def at_depth(self, back: Token) -> tuple[int, int]:
+        depth = _depth(back, "AT", 0)
+        return depth, depth
+
+    def within_depth(self, back: Token) -> tuple[int, int]:
+        return 1, _depth(back, "WITHIN", 1)
+
+    def firing_on(self, keyword: Token, text: Token, token: Token | None, by: Predictor | None) -> FiringOn:
         if not (read := unescaped(text)):
-            fail("an empty text: write what the graphs are run on between the quotes", position_of(text))
-        clause = FiringOn(read, at=position_of(keyword))
+            fail("an empty text: write what neurons are run on between the quotes", position_of(text))
+        clause = FiringOn(read, by=by or Predictor.EVIDENCE, at=position_of(keyword))
         return clause if token is None else replace(clause, token=_token(token), token_at=position_of(token))
 
     def similar_to(
@@ -189,6 +208,9 @@ class Builder(PatternBuilder, ConditionBuilder):
 
     def using(self, name: Token) -> Metric:
         return Metric(_word(name, "metric", tuple(metric.value for metric in Metric)))
+
+    def predictor(self, name: Token) -> Predictor:
+        return Predictor(_word(name, "predictor", tuple(predictor.value for predictor in Predictor)))
 
     def above(self, value: Token) -> float:
         number = float(number_of(value))
@@ -260,6 +282,18 @@ def _token(token: Token) -> int:
     number = number_of(token)
     if not isinstance(number, int):
         fail(f"AT takes a whole number, 0 the first token and -1 the last, not {token}", position_of(token))
+    return number
+
+
+def _depth(back: Token, word: str, least: int) -> int:
+    number = number_of(back)
+    if not isinstance(number, int) or not least <= number <= LARGEST:
+        zero = ", 0 at the activating token itself" if least == 0 else ""
+        fail(
+            f"{word} takes how many positions before the activating token{zero}: a whole number from {least}"
+            f" on, not {back}",
+            position_of(back),
+        )
     return number
 
 

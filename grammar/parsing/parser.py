@@ -1,4 +1,4 @@
-"""The parser: text to syntax tree."""
+"""Parser: text to syntax tree."""
 
 from __future__ import annotations
 
@@ -19,9 +19,15 @@ from n2gdb.grammar.values import MeaningError
 
 __all__ = ["lark_parser", "parse"]
 
+#: Characters of a query: they are read in less than a second, which no time limit can end.
+_MOST_CHARACTERS = 200_000
+
 
 def parse(text: str) -> Statement:
     """Read one statement; raise GrammarError, which says where it fails and what was expected there."""
+    if len(text) > _MOST_CHARACTERS:
+        message = f"a query of {len(text):,} characters: write at most {_MOST_CHARACTERS:,}"
+        raise GrammarError(message, text=text[:40], line=1, column=1)
     _check_characters(text)
     try:
         statement = cast(Statement, lark_parser().parse(text))

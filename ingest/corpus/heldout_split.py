@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-__all__ = ["is_held_out", "split_documents"]
+from n2gdb.storage.shards import storing
+
+__all__ = ["KeptOut", "is_held_out", "split_documents"]
 
 _SCALE = 1 << 64
 
@@ -23,3 +29,44 @@ def is_held_out(text: str, share: float) -> bool:
 def split_documents(documents: Iterable[str], share: float, *, held_out: bool) -> Iterator[str]:
     """Yield the documents of one side, in order: those kept out, or all others."""
     return (text for text in documents if is_held_out(text, share) == held_out)
+
+
+class KeptOut:
+    """Documents that are kept out of a corpus as it is read, which may be only once: they wait on disk.
+
+    A context manager. The first document of a corpus never is one, so that there is always something to
+    learn from. Raises StorageError where there is no space for what waits.
+    """
+
+    def __init__(self, share: float, folder: Path) -> None:
+        self._share, self._folder = share, folder
+
+    def __enter__(self) -> Self:
+        with storing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=self._folder)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def others(self, documents: Iterable[str]) -> Iterator[str]:
+        """Yield the documents that are not kept out, in order; the others are put aside."""
+        first: str | None = None
+        for text in documents:
+            first = text if first is None else first
+            if text != first and is_held_out(text, self._share):
+                raw = text.encode("utf-8", "surrogatepass")
+                with storing(self._folder):
+                    self._file.write(len(raw).to_bytes(8, "little"))
+                    self._file.write(raw)
+            else:
+                yield text
+
+    def documents(self) -> Iterator[str]:
+        """Yield the documents that were put aside, in order."""
+        self._file.seek(0)
+        while size := self._file.read(8):
+            yield self._file.read(int.from_bytes(size, "little")).decode("utf-8", "surrogatepass")

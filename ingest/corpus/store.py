@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from n2gdb.core.arrays import IntArray, IntegerArray
 from n2gdb.core.progress import Report
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import PassedOver, Windows, is_data_set, read_documents
+from n2gdb.ingest.corpus.heldout_split import KeptOut
 from n2gdb.ingest.corpus.sampling import Draw
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.storage.checksums import digest_of, is_as_written, record
@@ -36,28 +37,44 @@ class CorpusStore:
 
     @classmethod
     def tokenise(
-        cls, source: str, field: str, model: SubjectModel, config: N2GConfig, folder: Path, report: Report
+        cls,
+        source: str,
+        field: str,
+        model: SubjectModel,
+        config: N2GConfig,
+        folder: Path,
+        report: Report,
+        kept_out: KeptOut | None = None,
     ) -> CorpusStore:
         """Cut a corpus into windows and write them into a temporary file of ``folder``.
 
-        A bound on the tokens draws them from all over the corpus. Raises CorpusError for a corpus that cannot
-        be read, StorageError where there is no space.
+        A bound on the tokens draws them from all over the corpus. What is ``kept_out`` is put aside there.
+        Raises CorpusError for a corpus that cannot be read, StorageError where there is no space.
         """
-        width = min(config.window, model.n_ctx)
-        path = folder / ".corpus"
         passed, endless = PassedOver(), is_data_set(source)
         drawn = None if config.tokens is None or not endless else config.seed
         draw = Draw(config.seed, folder, endless, lambda passages: report("draw passages", passages, None))
+        documents = read_documents(source, field, passed, drawn)
         windows = Windows.of(
-            read_documents(source, field, passed, drawn),
+            documents if kept_out is None else kept_out.others(documents),
             model,
-            length=width,
+            length=min(config.window, model.n_ctx),
             max_tokens=config.tokens,
             source=source,
             draw=draw,
         )
-        with storing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        found = cls.write(windows, folder / ".corpus", lambda n: report("tokenise", n, config.tokens))
+        if passed.empty:
+            report("rows without text, passed over", passed.empty, None)
+        if passed.long:
+            report("lines of more than 32 MB, passed over", passed.long, None)
+        return found
+
+    @classmethod
+    def write(cls, windows: Windows, path: Path, progress: Callable[[int], None]) -> CorpusStore:
+        """Write windows to a file, which is gone again where they cannot be read to their end."""
+        with storing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("wb")
         n_windows = 0
         try:
@@ -66,19 +83,15 @@ class CorpusStore:
                     with storing(path):
                         file.write(np.ascontiguousarray(batch, np.int32).data)
                     n_windows += len(batch)
-                    report("tokenise", windows.n_tokens, config.tokens)
+                    progress(windows.n_tokens)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        if passed.empty:
-            report("rows without text, passed over", passed.empty, None)
-        if passed.long:
-            report("lines of more than 32 MB, passed over", passed.long, None)
-        return cls(path, n_windows, width, windows.n_tokens, windows.fingerprint)
+        return cls(path, n_windows, windows.length, windows.n_tokens, windows.fingerprint)
 
-    def move_into(self, folder: Path) -> CorpusStore:
+    def move_into(self, folder: Path, name: str = _FILE) -> CorpusStore:
         """Give the file its final name in a run's folder."""
-        path = folder / _FILE
+        path = folder / name
         with storing(path):
             record(folder, [(path.name, digest_of(self.path))])
             self.path.replace(path)
@@ -99,7 +112,7 @@ class CorpusStore:
 
     def tokens_of(self, number: IntegerArray) -> IntArray:
         """Read windows by number: (window,) -> (window, position)."""
-        return np.asarray(self._mapped()[number])
+        return np.asarray(self.mapped()[number])
 
     def batches(self, start: int, size: int) -> Iterator[IntArray]:
         """Yield the windows from number ``start`` on, ``size`` at a time: (window, position).
@@ -112,5 +125,6 @@ class CorpusStore:
                 some = min(size, self.n_windows - first)
                 yield np.fromfile(file, np.int32, some * self.width).reshape(some, self.width)
 
-    def _mapped(self) -> IntArray:
+    def mapped(self) -> IntArray:
+        """Map the file into memory: (window, position)."""
         return np.memmap(self.path, np.int32, mode="r", shape=(self.n_windows, self.width))

@@ -64,6 +64,7 @@ class Windows:
         source: str = "the corpus",
         draw: Draw | None = None,
     ) -> None:
+        self.length = length
         self._body = length - (bos is not None)
         if self._body < 1:
             raise ValueError(f"a window of {length} tokens holds no text")

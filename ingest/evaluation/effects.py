@@ -1,4 +1,4 @@
-"""What neurons write: the tokens whose logits each raises and lowers most, by its output weights alone.
+"""Direct effects of units: the tokens whose logits each raises or lowers most, from its output weights.
 
 The direct effect only: what reaches the logits through later layers is not in it. A logit is the neuron's
 maximum activation times its output direction, through the final norm's weights and the unembedding, less the

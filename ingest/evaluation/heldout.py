@@ -7,23 +7,23 @@ fires too often shows it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array, IntArray
-from n2gdb.core.graph import IndexedText, NeuronGraph
+from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import Report
 from n2gdb.core.units import place_of
 from n2gdb.database import Database
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.models.read_units import with_units
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.n2g.baselines import NgramTable, TextNgrams
-from n2gdb.ingest.n2g.judge import Verdict, verdict_of_counts
+from n2gdb.ingest.n2g.baselines import NgramTable
+from n2gdb.ingest.n2g.heldout_text import HELDOUT_GAP, HeldoutText
+from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
-from n2gdb.ingest.n2g.text import lay
 from n2gdb.ingest.sources.places import unit_number
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.examples import (
@@ -36,37 +36,6 @@ from n2gdb.storage.read.graphs import read_layer_graphs
 from n2gdb.storage.read.scores import N2G, LayerScores
 
 __all__ = ["HeldoutText", "judge_heldout"]
-
-
-#: Padding between windows, at least: no pattern may reach further back.
-_GAP = 64
-
-
-@dataclass(frozen=True, eq=False)
-class HeldoutText:
-    """Windows of held-out text, ready for any number of graphs and tables to be run on."""
-
-    windows: IntArray  # (window, position)
-    counted: BoolArray  # (window, position) see SubjectModel.counted
-    gap: int = _GAP  # padding between windows, as deep as the deepest graph or deeper
-    laid: IndexedText = field(init=False)
-    ngrams: TextNgrams = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "laid", IndexedText(lay(self.windows, self.gap)))
-        object.__setattr__(self, "ngrams", TextNgrams.of(self.windows, max(BASELINES.values())))
-
-    def predicted(self, graph: NeuronGraph, threshold: float) -> BoolArray:
-        """Where a graph predicts a firing: (window, position)."""
-        ends = graph.matched(self.laid).reshape(len(self.windows), -1)[:, self.gap :]
-        fires: BoolArray = np.append(graph.end, 0)[ends] >= threshold
-        return fires
-
-    def verdict(self, predicted: BoolArray, firings: IndexArray) -> Verdict:
-        """Judge a prediction by the true firings: flat positions in ``windows``."""
-        said = predicted & self.counted
-        hits = int(np.count_nonzero(said.ravel()[firings]))
-        return verdict_of_counts(hits, len(firings), int(np.count_nonzero(said)))
 
 
 def judge_heldout(
@@ -84,7 +53,7 @@ def judge_heldout(
     """
     model = with_units(model, "".join({side for source in info.sources for side in source.sides}))
     largest = _max_activations(database, info, model)
-    gap = max(_GAP, deepest_context(database.connection, info.number))
+    gap = max(HELDOUT_GAP, deepest_context(database.connection, info.number))
     text = HeldoutText(windows, model.counted(windows), gap)
     true = find_firings(model, windows, largest, threshold, report, "held-out text")
     examples = _training_windows(database, info, model)

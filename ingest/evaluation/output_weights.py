@@ -1,4 +1,4 @@
-"""The weights between a unit and the logits: what stands on the direct way, and nothing else.
+"""Output weights: the direct path from a unit to the logits.
 
 A norm on the way counts by its weights, and by its centring where it has one. It divides by a scale that only
 a text tells, which is taken as 1: so logits of one model compare with each other, and are as much larger than

@@ -1,4 +1,4 @@
-"""True activations: what the model's neurons do on every token of a text."""
+"""True activations: what the model's neurons do on each token of a text."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Fit evidence: for many units at once, the few signed weights that tell best where each fires."""
+"""Fits evidence: for many units at once, a few signed weights that predict where each fires."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from n2gdb.core.graph import NeuronGraph
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.evidence.additive import FitBlock, Rows, fit, sigmoid
 from n2gdb.ingest.evidence.corpus_text import CorpusText
+from n2gdb.ingest.evidence.features import best_of_each, context_features, promising
 from n2gdb.ingest.evidence.rows import TopWindows, UnitRows
 from n2gdb.ingest.evidence.threshold import Trial, match_rows
 from n2gdb.ingest.scan.record import position_hash
@@ -36,23 +37,34 @@ class EvidenceConfig:
     drawn: int = 1500
     """Occurrences below the record that are drawn for a unit, about."""
     depth: int = 6
-    """Positions back from the activating token that weights reach."""
+    """Positions back from the activating token at which weights tell distances apart."""
+    reach: int = 64
+    """Positions back that weights of a token anywhere before reach; 0 for none of these."""
     weights: int = 64
     """Weights of context, at most."""
-    rounds: tuple[int, ...] = (160,)
-    """Weights that are kept on the way there; the rest is dropped, and these are fitted anew."""
+    screened: int = 300
+    """Values of context that are fitted at first: those that promise most one by one."""
+    wide: int = 128
+    """Weights that are kept on the way to the last ones."""
+    graph: bool = True
+    """Whether a firing that the unit's graph predicts has a weight."""
+    anchors: bool = True
+    """Whether special tokens, as that at the beginning of a text, are context."""
     width: float = 0.08
     """How softly labels pass from 0 to 1 around the fire threshold, in shares of the maximum."""
     least: float = 0.25
     """Share of the maximum below which a label is 0."""
     penalty: float = 1.0
     """Penalty on squared weights of context."""
+    reach_penalty: float = 4.0
+    """The same, of tokens anywhere before."""
     own_penalty: float = 0.3
     """The same, of activating tokens."""
+    graph_penalty: float = 0.1
     base_penalty: float = 0.01
-    sweeps: int = 20
-    refits: int = 8
-    top_worth: tuple[float, float, int] = (0.7, 9.0, 4)
+    sweeps: int = 6
+    refits: int = 4
+    top_worth: tuple[float, float, int] = (0.5, 9.0, 4)
     """How much F1 on top windows counts beside that on the corpus, for the threshold: ``a + b t ** c``, where
     ``t`` is the graph's own F1 on top windows that it was not read off. Where the graph is good, evidence
     must not fall behind it."""
@@ -63,14 +75,57 @@ class EvidenceConfig:
 class _Batch:
     """Rows of some units laid one after another."""
 
+    units: int
     unit: npt.NDArray[np.int32]  # (row,) place among the units
     position: Int64Array
     rows: Rows
     fires: BoolArray
+    matched: BoolArray  # the unit's graph predicts a firing
     fold: Int64Array
-    blocks: tuple[FitBlock, ...]  # base, then a block a depth
-    names: tuple[tuple[Int64Array, Int64Array], ...]  # of each depth's values: unit and token
+    span: int  # numbers that tokens and classes have
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """Blocks of base, activating tokens and graph, then of context; what they are, and the rows' log odds."""
+
+    blocks: tuple[FitBlock, ...]
     depths: tuple[int, ...]
+    keys: tuple[Int64Array, ...]  # (value,) unit x span + token, of each block
+    total: FloatArray
+
+    #: Blocks that are never narrowed.
+    FIXED = 3
+
+    def fitted(self, rows: Rows, sweeps: int) -> _Model:
+        blocks, total = fit(rows, self.blocks, sweeps)
+        return replace(self, blocks=tuple(blocks), total=total)
+
+    def narrowed(self, rows: Rows, span: int, most: int, sweeps: int) -> _Model:
+        """Keep of each unit the ``most`` weights of context that move most rows most, and fit all anew."""
+        context = self.blocks[self.FIXED :]
+        if not context:
+            return self.fitted(rows, sweeps)
+        probability = sigmoid(self.total)
+        doubt = rows.importance * probability * (1 - probability)
+        score = [np.abs(block.weight) * np.sqrt(block.sums(doubt[block.row])) for block in context]
+        owner = np.concatenate(self.keys[self.FIXED :]) // span
+        stays = np.split(
+            best_of_each(owner, np.concatenate(score), most),
+            np.cumsum([len(block.weight) for block in context])[:-1],
+        )
+        kept = [number for number, of in enumerate(stays) if of.any()]
+        first = range(self.FIXED)
+        narrow = _Model(
+            (
+                *self.blocks[: self.FIXED],
+                *(context[number].restricted(stays[number]) for number in kept),
+            ),
+            tuple(self.depths[number] for number in (*first, *(self.FIXED + each for each in kept))),
+            (*self.keys[: self.FIXED], *(self.keys[self.FIXED + each][stays[each]] for each in kept)),
+            self.total,
+        )
+        return narrow.fitted(rows, sweeps)
 
 
 def learn_evidence(
@@ -83,139 +138,132 @@ def learn_evidence(
     classes: Sequence[Int64Array] = (),
 ) -> list[UnitEvidence | None]:
     """Learn the evidence of some units from their rows; None where the unit's graph does better by itself."""
-    batch = _lay(text, rows, windows, threshold, config, classes)
-    blocks, total = fit(batch.rows, batch.blocks, config.sweeps)
-    whole = batch.rows
-    for most in (*config.rounds, config.weights):
-        blocks, total = _narrowed(batch, blocks, total, whole, most, config)
-        if most == config.rounds[0]:
-            wide = blocks
+    batch = _lay(text, rows, graphs, threshold, config, classes)
+    wide = _wide(text, batch, config, classes)
+    model = wide.narrowed(batch.rows, batch.span, config.weights, config.refits)
     crossed = _cross_fitted(batch, wide, config)
     bounds = np.searchsorted(batch.unit, np.arange(len(rows) + 1))
+    base, _, graph = (block.weight for block in model.blocks[: _Model.FIXED])
     found: list[UnitEvidence | None] = []
-    parts = _parts(blocks, batch, len(rows))
-    for number, (unit_rows, own, graph, weights) in enumerate(zip(rows, windows, graphs, parts, strict=True)):
+    for number, (unit_rows, own, weights) in enumerate(zip(rows, windows, _parts(model, batch), strict=True)):
         some = slice(bounds[number], bounds[number + 1])
         trial = Trial.of(text, unit_rows, own, batch.fires[some])
-        level = trial.threshold(
-            crossed[some], match_rows(graph, text, unit_rows.position, threshold), config.top_worth
+        scale, shift = trial.calibration(crossed[some])
+        odds = scale * crossed[some] + shift
+        level = trial.threshold(odds, batch.matched[some], config.top_worth)
+        depth, token, weight = weights
+        found.append(
+            None
+            if level is None
+            else UnitEvidence(
+                scale * float(base[number]) + shift,
+                level,
+                depth,
+                token,
+                np.float32(scale) * weight,
+                scale * float(graph[number]) if config.graph else 0.0,
+            )
         )
-        evidence = UnitEvidence(float(blocks[0].weight[number]), level or 0.0, *weights)
-        found.append(None if level is None else evidence)
     return found
 
 
 def _lay(
     text: CorpusText,
     rows: Sequence[UnitRows],
-    windows: Sequence[TopWindows],
+    graphs: Sequence[NeuronGraph],
     threshold: float,
     config: EvidenceConfig,
     classes: Sequence[Int64Array],
 ) -> _Batch:
-    sizes = [len(each) for each in rows]
-    unit = np.repeat(np.arange(len(rows), dtype=np.int32), sizes)
     position = np.concatenate([each.position for each in rows])
     activation = np.concatenate([each.activation for each in rows])
     soft = sigmoid(((activation - threshold) / config.width).astype(np.float32))
     label = np.where(activation < config.least, np.float32(0), soft)
-    importance = np.concatenate([each.importance for each in rows])
-    window = position // text.width
-    # Seeded by the window alone, apart from the draw of positions.
-    fold = (position_hash(~window) % np.uint64(config.folds)).astype(np.int64)
-    weight = np.bincount(unit, importance, len(rows))
-    mean = np.bincount(unit, importance * label, len(rows)) / weight
-    base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
-    blocks = [FitBlock(slice(None), unit, base, config.base_penalty)]
-    names = []
-    depths = []
-    span = max([int(text.tokens.max()), *(int(each.max()) for each in classes)]) + 2
-    kinds: list[tuple[int, Int64Array | None]] = [(depth, None) for depth in range(config.depth + 1)]
-    kinds += [(depth, each) for each in classes for depth in range(1, config.depth + 1)]
-    for depth, each in kinds:
-        there = text.before(position, depth).astype(np.int64)
-        if each is not None:
-            there = np.where(there >= 0, each[there], -1)
-        key = unit.astype(np.int64) * span + there + 1
-        known, value = np.unique(key, return_inverse=True)
-        penalty = config.penalty if depth else config.own_penalty
-        blocks.append(
-            FitBlock(slice(None), value.astype(np.int32), np.zeros(len(known), np.float32), penalty)
-        )
-        names.append((known // span, known % span - 1))
-        depths.append(depth)
+    matched = [
+        match_rows(graph, text, each.position, threshold) for graph, each in zip(graphs, rows, strict=True)
+    ]
     return _Batch(
-        unit,
+        len(rows),
+        np.repeat(np.arange(len(rows), dtype=np.int32), [len(each) for each in rows]),
         position,
-        Rows(label, importance),
+        Rows(label, np.concatenate([each.importance for each in rows])),
         activation >= threshold,
-        fold,
-        tuple(blocks),
-        tuple(names),
-        tuple(depths),
+        np.concatenate(matched),
+        # Seeded by the window alone, apart from the draw of positions.
+        (position_hash(~(position // text.width)) % np.uint64(config.folds)).astype(np.int64),
+        max([int(text.tokens.max()), *(int(each.max()) for each in classes)]) + 1,
     )
 
 
-def _narrowed(
-    batch: _Batch,
-    blocks: Sequence[FitBlock],
-    total: FloatArray,
-    rows: Rows,
-    most: int,
-    config: EvidenceConfig,
-) -> tuple[list[FitBlock], FloatArray]:
-    """Keep of each unit the ``most`` weights that move most rows most, and fit these anew."""
-    probability = sigmoid(total)
-    doubt = rows.importance * probability * (1 - probability)
-    scores = [
-        np.abs(block.weight) * np.sqrt(np.bincount(block.value, doubt[block.row], len(block.weight)))
-        for block in blocks[1:]
-    ]
-    owner = np.concatenate([unit for unit, _ in batch.names])
-    token = np.concatenate([token for _, token in batch.names])
-    score = np.where(token >= 0, np.concatenate(scores), 0)
-    # Activating tokens all stay, and are not counted.
-    score[: len(scores[0])] = np.inf
-    allowed = np.bincount(batch.names[0][0])[owner] + most
-    order = np.lexsort((-score, owner))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.searchsorted(owner[order], owner[order])
-    stays = np.split((rank < allowed) & (score > 0), np.cumsum([len(each) for each in scores])[:-1])
-    narrow = [blocks[0], *(block.restricted(kept) for block, kept in zip(blocks[1:], stays, strict=True))]
-    return fit(rows, narrow, config.refits)
+def _wide(text: CorpusText, batch: _Batch, config: EvidenceConfig, classes: Sequence[Int64Array]) -> _Model:
+    """Fit more weights than will be kept."""
+    unit, rows = batch.unit, batch.rows
+    weight = np.bincount(unit, rows.importance, batch.units)
+    mean = np.bincount(unit, rows.importance * rows.label, batch.units) / weight
+    base = np.log((mean + 1e-6) / (1 - mean + 1e-6)).astype(np.float32)
+    own, value = np.unique(unit * np.int64(batch.span) + text.tokens[batch.position], return_inverse=True)
+    every_row = np.arange(len(unit))
+    matched = np.flatnonzero(batch.matched) if config.graph else np.zeros(0, np.intp)
+    everyone, nothing = np.arange(batch.units) * np.int64(batch.span), np.zeros(batch.units, np.float32)
+    first = _Model(
+        (
+            FitBlock.of(every_row, unit, base, config.base_penalty),
+            FitBlock.of(every_row, value, np.zeros(len(own), np.float32), config.own_penalty),
+            FitBlock.of(matched, unit[matched], nothing, config.graph_penalty),
+        ),
+        (0, 0, 0),
+        (everyone, own, everyone),
+        np.zeros(len(unit), np.float32),
+    ).fitted(rows, config.sweeps)
+    probability = sigmoid(first.total)
+    picked = promising(
+        context_features(
+            text,
+            batch.unit,
+            batch.position,
+            batch.span,
+            config.depth,
+            config.reach,
+            classes,
+            (config.penalty, config.reach_penalty),
+            config.anchors,
+        ),
+        rows.importance * (rows.label - probability),
+        rows.importance * probability * (1 - probability),
+        batch.span,
+        batch.units,
+        config.screened,
+    )
+    depths, blocks, keys = zip(*picked, strict=True) if picked else ((), (), ())
+    model = _Model(
+        (*first.blocks, *blocks), (*first.depths, *depths), (*first.keys, *keys), first.total
+    ).fitted(rows, config.sweeps)
+    return model.narrowed(rows, batch.span, config.wide, config.refits)
 
 
-def _cross_fitted(batch: _Batch, wide: Sequence[FitBlock], config: EvidenceConfig) -> FloatArray:
+def _cross_fitted(batch: _Batch, wide: _Model, config: EvidenceConfig) -> FloatArray:
     """Log odds of every row by weights that were fitted without its fold of windows."""
     found = np.zeros(len(batch.unit), np.float32)
     for fold in range(config.folds):
         out = batch.fold == fold
         rows = Rows(batch.rows.label, np.where(out, np.float32(0), batch.rows.importance))
-        blocks, total = fit(rows, wide, config.refits)
-        for most in (*config.rounds[1:], config.weights):
-            blocks, total = _narrowed(batch, blocks, total, rows, most, config)
-        found[out] = total[out]
+        model = wide.fitted(rows, config.refits).narrowed(rows, batch.span, config.weights, config.refits)
+        found[out] = model.total[out]
     return found
 
 
 def _parts(
-    blocks: Sequence[FitBlock], batch: _Batch, units: int
+    model: _Model, batch: _Batch
 ) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], FloatArray]]:
     """Depth, token and weight of each unit."""
-    kept = [np.flatnonzero(block.weight) for block in blocks[1:]]
-    depth = np.concatenate([np.full(len(k), d) for d, k in zip(batch.depths, kept, strict=True)]).astype(
-        np.int32
-    )
-    unit = np.concatenate([names[0][k] for names, k in zip(batch.names, kept, strict=True)])
-    token = np.concatenate([names[1][k] for names, k in zip(batch.names, kept, strict=True)])
-    weight = np.concatenate([block.weight[k] for block, k in zip(blocks[1:], kept, strict=True)])
+    chosen = [1, *range(_Model.FIXED, len(model.blocks))]
+    key = np.concatenate([model.keys[number] for number in chosen])
+    weight = np.concatenate([model.blocks[number].weight for number in chosen])
+    depth = np.concatenate([np.full(len(model.keys[number]), model.depths[number]) for number in chosen])
+    unit, token = np.divmod(key, batch.span)
     order = np.lexsort((token, depth, unit))
-    bounds = np.searchsorted(unit[order], np.arange(units + 1))
+    bounds = np.searchsorted(unit[order], np.arange(batch.units + 1))
     return [
-        (
-            depth[order[start:stop]],
-            token[order[start:stop]].astype(np.int32),
-            weight[order[start:stop]],
-        )
-        for start, stop in itertools.pairwise(bounds)
+        (depth[some].astype(np.int32), token[some].astype(np.int32), weight[some].astype(np.float32))
+        for some in (order[start:stop] for start, stop in itertools.pairwise(bounds))
     ]

@@ -5,17 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from n2gdb.core.arrays import FloatArray, Int64Array
+from n2gdb.storage import schema
 
-__all__ = ["cluster_tokens", "shape_tokens", "token_classes"]
+__all__ = ["classes_of", "classes_table", "cluster_tokens", "shape_tokens", "token_classes"]
 
+
+#: What each kind of class goes by, in order.
+KINDS = ("embedding", "shape")
+
+#: Tokens that name a cluster.
+_NAMED = 3
 
 #: Clusters of the embedding, and rounds of k-means.
 _CLUSTERS, _ROUNDS = 128, 25
 
 #: Shapes of a token's text; each comes with and without a space in front.
 SHAPES = ("newline", "blank", "digits", "lower", "Title", "UPPER", "Mixed", "punctuation", "other")
+
+
+def classes_table(classes: Int64Array, texts: Sequence[str]) -> pa.Table:
+    """Lay classes, as ``token_classes`` gives them, out as rows of ``schema.CLASSES``."""
+    rows = []
+    for kind, of_kind in zip(KINDS, classes, strict=True):
+        for number in np.unique(of_kind).tolist():
+            tokens = np.flatnonzero(of_kind == number)
+            if kind == "shape":
+                shape, space = divmod(number - len(texts) - _CLUSTERS, 2)
+                name = f"a space and {SHAPES[shape]}" if space else SHAPES[shape]
+            else:
+                name = "like " + " ".join(texts[token] for token in tokens[:_NAMED])
+            rows.append({"class": number, "kind": kind, "name": name, "tokens": tokens})
+    return pa.Table.from_pylist(rows, schema.CLASSES)
+
+
+def classes_of(table: pa.Table, words: int) -> Int64Array:
+    """Read classes off a table: the inverse of ``classes_table``, (kinds, words)."""
+    rows = table.to_pylist()
+    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    found = np.full((len(kinds), words), -1, np.int64)
+    for row in rows:
+        found[kinds.index(row["kind"]), row["tokens"]] = row["class"]
+    return found
 
 
 def token_classes(embedding: FloatArray, texts: Sequence[str]) -> Int64Array:

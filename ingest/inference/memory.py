@@ -16,7 +16,15 @@ from n2gdb.errors import IngestError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["PARTS_TOGETHER", "bytes_for", "layer_groups", "place_groups", "prompt_tokens", "window_batch"]
+__all__ = [
+    "PARTS_TOGETHER",
+    "bytes_for",
+    "layer_groups",
+    "place_groups",
+    "prompt_tokens",
+    "record_bytes",
+    "window_batch",
+]
 
 #: Share of what is free on a device that is taken unless said otherwise.
 _SHARE = 0.5
@@ -32,6 +40,10 @@ _WINDOW_TOKENS = {"cpu": 1 << 11, "mps": 1 << 13, "cuda": 1 << 14}
 
 #: Parts of a dictionary that are scanned in one pass.
 PARTS_TOGETHER = 4
+
+#: Entries of a unit's record, at most; bytes of one while it is sorted in; and on one in how many positions
+#: a unit is reckoned to have one.
+_RECORD_ENTRIES, _RECORD_ENTRY, _RARELY = 5 * 1024 + 8 * 256, 40, 32
 
 _SMALLEST = 64
 _FLOAT = 4
@@ -51,16 +63,31 @@ def window_batch(device: str, width: int) -> int:
     return max(1, _WINDOW_TOKENS[device] // width)
 
 
+def record_bytes(positions: int) -> int:
+    """Bytes that the record of one unit takes, of so many positions of a corpus: at last 287 kB, no more.
+
+    Before its bins are full it is reckoned that the unit reaches an eighth of its maximum on one in 32.
+    """
+    return _RECORD_ENTRY * min(_RECORD_ENTRIES, positions // _RARELY)
+
+
 def layer_groups(
-    layers: Sequence[int], d_mlp: int, width: int, config: N2GConfig, device: str, most: int
+    layers: Sequence[int],
+    d_mlp: int,
+    width: int,
+    config: N2GConfig,
+    device: str,
+    most: int,
+    positions: int = 0,
 ) -> list[tuple[int, ...]]:
     """Part layers into groups whose scan takes no more than ``most`` bytes on a kind of device.
 
+    Records of ``positions`` of the corpus are among these bytes on a CPU; they never lie on another device.
     Raises IngestError where one layer takes more.
     """
     kept = config.top_k * config.candidates * (width + 3)
     under_way = _UNDER_WAY * window_batch(device, width) * width
-    layer = d_mlp * (kept + under_way) * _FLOAT
+    layer = d_mlp * ((kept + under_way) * _FLOAT + (record_bytes(positions) if device == "cpu" else 0))
     if layer > most:
         raise IngestError(
             f"the scan of one layer takes {_megabytes(layer)}, and may take {_megabytes(most)}: "
@@ -71,7 +98,13 @@ def layer_groups(
 
 
 def place_groups(
-    model: SubjectModel, places: Sequence[int], width: int, config: N2GConfig, device: str, most: int
+    model: SubjectModel,
+    places: Sequence[int],
+    width: int,
+    config: N2GConfig,
+    device: str,
+    most: int,
+    positions: int = 0,
 ) -> list[tuple[int, ...]]:
     """Part places of a model's units as ``layer_groups`` does: those of as many units together.
 
@@ -80,7 +113,7 @@ def place_groups(
     groups = []
     for (units, of_latents), alike in groupby(sorted(places, key=lambda place: _like(model, place)),
                                               key=lambda place: _like(model, place)):  # fmt: skip
-        for group in layer_groups(list(alike), units, width, config, device, most):
+        for group in layer_groups(list(alike), units, width, config, device, most, positions):
             size = PARTS_TOGETHER if of_latents else len(group)
             groups += [group[start : start + size] for start in range(0, len(group), size)]
     return groups

@@ -1,4 +1,4 @@
-"""A model whose neurons are read on some sides, and at the places of dictionaries too."""
+"""A model together with the units read from it: sides of neurons, and dictionaries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model that a database was made from, loaded again."""
+"""Loads the model that a database was made from."""
 
 from __future__ import annotations
 

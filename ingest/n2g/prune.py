@@ -10,6 +10,7 @@ from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.scan.sinks import BEYOND
 from n2gdb.ingest.trunk.packing import lengths_of
 
 __all__ = ["Examples", "Prompts", "prune", "reach_of", "shortest_of"]
@@ -62,7 +63,7 @@ def prune(
     If none reaches the ratio, the longest stays. None crosses a special token, but that without a BOS one
     token at least stands before the pivot, whatever it is. Those that are ``whole``, (example,), keep all
     that stands between the start of their window and the pivot. Examples whose pruned prompt does not
-    activate at all are dropped, as nothing can be scaled.
+    activate at all, or as an attention sink does, are dropped, as nothing can be scaled.
 
     Source: N2G, arXiv 2305.19911, section 3.1.
     """
@@ -125,9 +126,11 @@ def _shortest(
         prompt = _suffixes(engine.model.bos, examples, pending, length[pending], config.prune_limit)
         pivot = np.arange(prompt.shape[1]) == _last(prompt)[:, None]
         found = engine.activations(layer, prompt, examples.neuron[pending], pivot)[pivot]
-        enough = found >= config.prune_ratio * examples.activation[pending]
+        # In a shorter text the pivot may be an attention sink that it is not in the window.
+        is_sink = found > BEYOND * examples.activation[pending]
+        enough = (found >= config.prune_ratio * examples.activation[pending]) & ~is_sink
         # What the shortest that keeps enough gives, or the longest where none does.
-        best = enough | (length[pending] == reach[pending])
+        best = (enough | (length[pending] == reach[pending])) & ~is_sink
         kept[pending[best]] = found[best]
         keeps[pending[enough]] = length[pending[enough]]
         fails[pending[~enough]] = length[pending[~enough]]

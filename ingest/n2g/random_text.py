@@ -16,9 +16,11 @@ from n2gdb.ingest.inference.memory import PARTS_TOGETHER, window_batch
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.text import RandomText
-from n2gdb.ingest.scan.layer_file import Arrays, LayerScan, load_arrays, save_arrays
+from n2gdb.ingest.scan.arrays_file import Arrays, load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan
+from n2gdb.ingest.scan.sinks import counts_along
 
-__all__ = ["draw_windows", "find_firings", "random_text", "split_firings"]
+__all__ = ["draw_windows", "find_firings", "heldout_firings", "random_text", "split_firings"]
 
 
 #: Seeds the draw, together with the configuration's seed.
@@ -71,6 +73,39 @@ def random_text(
     }
 
 
+def heldout_firings(
+    model: SubjectModel,
+    heldout: CorpusStore,
+    folder: Path,
+    scanned: Mapping[int, LayerScan],
+    config: N2GConfig,
+    report: Report,
+) -> dict[int, dict[int, IndexArray]]:
+    """Find where the units of scanned layers fire in held-out text; what is on disk is not run again.
+
+    By layer and unit the flat positions in its windows.
+    """
+    files = {layer: folder / "scan" / f"heldout-{layer:03d}.npz" for layer in scanned}
+    stored = {layer: _of_units(load_arrays(file, _FIRINGS), model, layer) for layer, file in files.items()}
+    missing = [layer for layer, arrays in stored.items() if arrays is None]
+    if missing:
+        windows = heldout.tokens_of(np.arange(heldout.n_windows))
+    for group in _together(model, missing):
+        largest = {layer: scanned[layer].load().max_activation for layer in group}
+        found = find_firings(model, windows, largest, config.fire_threshold, report, "held-out text")
+        for layer in group:
+            neuron, position = found[layer]
+            active = np.zeros(len(largest[layer]), np.intp)
+            arrays = {"neuron": neuron, "position": position, "active": active}
+            save_arrays(files[layer], **arrays)
+            stored[layer] = arrays
+    return {
+        layer: split_firings(arrays["neuron"], arrays["position"])
+        for layer, arrays in stored.items()
+        if arrays is not None
+    }
+
+
 def _together(model: SubjectModel, places: Sequence[int]) -> list[Sequence[int]]:
     """Part places into those of which one pass finds the firings: all MLPs, and few parts of dictionaries."""
     mlps = [place for place in places if model.at(place).is_mlp]
@@ -113,10 +148,11 @@ def find_firings(
         counted = torch.from_numpy(model.counted(some)).to(model.device)  # (window, position)
         pairs = []
         for layer, site in zip(layers, model.all_activations(tokens.clamp(min=0), layers), strict=True):
-            fires = (site >= least[layer]) & counted[..., None]  # (window, position, neuron)
+            counts = counts_along(site, counted)[..., None]
+            fires = (site >= least[layer]) & counts  # (window, position, neuron)
             position, neuron = torch.nonzero(fires.flatten(0, 1), as_tuple=True)
             pair = torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy()
-            above = (site > 0) & counted[..., None] if active is not None else fires
+            above = (site > 0) & counts if active is not None else fires
             pairs.append((pair, above.flatten(0, 1).count_nonzero(dim=0).cpu().numpy().astype(np.intp)))
         return pairs
 

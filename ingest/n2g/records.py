@@ -1,4 +1,4 @@
-"""Records: what a block of finished neurons leaves in its shard."""
+"""Records: the rows that a block of finished neurons leaves in its shard."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ import pyarrow as pa
 from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import SIDES
-from n2gdb.ingest.n2g.judge import UNJUDGED, Verdict
+from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.n2g.learn import Block
 from n2gdb.ingest.n2g.learn import is_dead as dead_units
 from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage import schema
 
-__all__ = ["examples_table", "neurons_table", "scores_table"]
+__all__ = ["TRACE_AFTER", "TRACE_BEFORE", "examples_table", "figures", "neuron_rows", "scores_table"]
 
 #: Positions before and after the pivot that an example's trace keeps.
 TRACE_BEFORE, TRACE_AFTER = 31, 16
 
 
-def neurons_table(
+def neuron_rows(
     block: Block,
     units: UnitPlaceOf,
     graphs: Sequence[NeuronGraph],
     verdicts: Sequence[Verdict],
-    density: FloatArray | None,
+    density: FloatArray,
     dense: BoolArray,
-) -> pa.Table:
-    """Every statistic of a block's units: ``schema.NEURONS``.
+) -> list[dict[str, object]]:
+    """What a block's graphs say of its units: parts of rows of ``schema.NEURONS``.
 
-    density (unit,) where it was measured; dense (unit,) whether so large that no graph was learned.
+    density (unit,); dense (unit,) whether so large that no graph was learned.
     """
-    rows = []
     named = _named(block, units)
-    for place, (largest, graph, verdict, is_dead) in enumerate(
-        zip(
-            block.max_activation.tolist(),
-            graphs,
-            verdicts,
-            dead_units(block.max_activation).tolist(),
-            strict=True,
+    return [
+        {
+            **named[place],
+            "source": units.name,
+            "kind": units.kind,
+            "side": SIDES[int(units.side(block.neuron[place : place + 1])[0])],
+            "density": float(density[place]),
+            "state": "dense" if dense[place] else _state(graph, verdict, is_dead),
+            "max_activation": largest,
+            **figures(verdict),
+            "true_firings": verdict.true_firings,
+            "predicted_firings": verdict.predicted_firings,
+            "n_patterns": graph.n_patterns,
+            "n_nodes": len(graph),
+            "n_activating": len(np.unique(graph.token[graph.depth == 0])),
+            "n_context": len(np.unique(graph.token[graph.depth > 0])),
+        }
+        for place, (largest, graph, verdict, is_dead) in enumerate(
+            zip(
+                block.max_activation.tolist(),
+                graphs,
+                verdicts,
+                dead_units(block.max_activation).tolist(),
+                strict=True,
+            )
         )
-    ):
-        rows.append(
-            {
-                **named[place],
-                "source": units.name,
-                "kind": units.kind,
-                "side": SIDES[int(units.side(block.neuron[place : place + 1])[0])],
-                "density": None if density is None else float(density[place]),
-                "state": "dense" if dense[place] else _state(graph, verdict, is_dead),
-                "max_activation": largest,
-                **_figures(UNJUDGED if dense[place] else verdict),
-                "n_patterns": graph.n_patterns,
-                "n_nodes": len(graph),
-                "n_activating": len(np.unique(graph.token[graph.depth == 0])),
-                "n_context": len(np.unique(graph.token[graph.depth > 0])),
-            }
-        )
-    return pa.Table.from_pylist(rows, schema.NEURONS)
+    ]
 
 
 def scores_table(
@@ -72,9 +72,17 @@ def scores_table(
     nodes: Sequence[int | None],
     text: str = "test",
 ) -> pa.Table:
-    """How another predictor of a block's neurons was judged: ``schema.SCORES``."""
+    """How a predictor of a block's units was judged on a text: ``schema.SCORES``."""
     rows = [
-        {**name, "text": text, "predictor": predictor, **_figures(verdict), "n_nodes": n_nodes}
+        {
+            **name,
+            "text": text,
+            "predictor": predictor,
+            **figures(verdict),
+            "true_firings": verdict.true_firings,
+            "predicted_firings": verdict.predicted_firings,
+            "n_nodes": n_nodes,
+        }
         for name, verdict, n_nodes in zip(_named(block, units), verdicts, nodes, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema.SCORES)
@@ -88,14 +96,13 @@ def _named(block: Block, units: UnitPlaceOf) -> list[dict[str, object]]:
     ]
 
 
-def _figures(verdict: Verdict) -> dict[str, object]:
+def figures(verdict: Verdict) -> dict[str, float | None]:
+    """Precision, recall and F1 of a verdict, None where there is no firing to judge by."""
     judged = verdict.true_firings > 0
     return {
         "precision": verdict.precision if judged else None,
         "recall": verdict.recall if judged else None,
         "f1": verdict.f1 if judged else None,
-        "true_firings": verdict.true_firings,
-        "predicted_firings": verdict.predicted_firings,
     }
 
 

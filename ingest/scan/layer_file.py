@@ -1,69 +1,52 @@
-"""One scanned layer on disk: its top examples, and what another scan can take up from there."""
+"""One scanned layer on disk: its top examples, and what another scan can reuse."""
 
 from __future__ import annotations
 
-import errno
-import os
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from n2gdb.core.units import POSITIVE
 from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.scan.arrays_file import Arrays, load_arrays, save_arrays
+from n2gdb.ingest.scan.place_record import RecordFile
 from n2gdb.ingest.scan.top_windows import Kept, TopExamples
-from n2gdb.storage.shards import storing
 
-__all__ = ["Arrays", "LayerScan", "layer_scan", "load_arrays", "place_key", "save_arrays", "scan_key"]
-
-Arrays = dict[str, npt.NDArray[Any]]
+__all__ = ["LayerScan", "layer_scan", "place_key", "scan_key"]
 
 #: Arrays without which a layer's scan cannot be used.
 _OF_LAYER = ("max_activation", "window", "pivot", "trace", "kept_activation", "kept_window", "kept_pivot")
 
-#: What numpy and zipfile raise for a file that is cut or changed.
-_DAMAGE = (
-    EOFError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-    SyntaxError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
 
 def scan_key(model: SubjectModel, config: N2GConfig) -> str:
-    """Name what a scan depends on beside its corpus: the model, its tokenizer and some of the parameters."""
+    """Return a key of all that a scan depends on besides its corpus: model, tokenizer, some parameters."""
     sides = "" if model.sides == POSITIVE else f" {model.sides}"
     return f"{model.fingerprint} {model.tokenizer_fingerprint} {config.scan_fingerprint()}{sides}"
 
 
 def place_key(model: SubjectModel, config: N2GConfig, place: int) -> str:
-    """Name what the scan of one place depends on: ``scan_key``, and the weights of its dictionary."""
+    """Return a key of all that a place's scan depends on: ``scan_key`` and its dictionary's weights."""
     read = model.at(place).dictionary
     return scan_key(model, config) if read is None else f"{scan_key(model, config)} {read.fingerprint}"
 
 
 @dataclass(frozen=True, slots=True)
 class LayerScan:
-    """The scan of one layer, in a file that is there once the whole corpus is scanned."""
+    """The scan of one layer, in a file that exists once the whole corpus is scanned."""
 
     path: Path
 
     def is_of(self, key: str) -> bool:
-        """Whether the scan is there and was made with a ``place_key``; what is damaged counts as absent."""
-        return self.key() == key
+        """Whether the scan exists and was made with a ``place_key``; a damaged file counts as absent."""
+        return self.key() == key and self.record.is_of(key)
+
+    @property
+    def record(self) -> RecordFile:
+        """The record of the layer's units, which is written before this file."""
+        return RecordFile(self.path.with_name(self.path.name.replace("layer", "record", 1)))
 
     def load(self) -> TopExamples:
         """Read the top examples."""
@@ -71,7 +54,7 @@ class LayerScan:
         return TopExamples(arrays["max_activation"], arrays["window"], arrays["pivot"], arrays["trace"])
 
     def key(self) -> str | None:
-        """Read the ``scan_key`` that it was made with; None where there is no whole scan, or one without."""
+        """Return the ``scan_key`` that it was made with; None if there is no complete scan or no key."""
         arrays = self._arrays()
         return None if arrays is None or "key" not in arrays else str(arrays["key"])
 
@@ -90,7 +73,7 @@ class LayerScan:
         return arrays
 
     def save(self, found: TopExamples, kept: Kept, key: str) -> None:
-        """Write them: complete or absent."""
+        """Write the scan atomically."""
         save_arrays(
             self.path,
             max_activation=found.max_activation,
@@ -105,41 +88,5 @@ class LayerScan:
 
 
 def layer_scan(folder: Path, layer: int) -> LayerScan:
-    """Where the run in a folder keeps the scan of a layer, scanned already or not."""
+    """Return the scan of a layer in a run's folder, whether or not it exists yet."""
     return LayerScan(folder / "scan" / f"layer-{layer:03d}.npz")
-
-
-def save_arrays(path: Path, **arrays: npt.NDArray[Any]) -> None:
-    """Write arrays to a file that is complete or absent, even if the power fails."""
-    partial = path.with_name(f".{path.name}")
-    with storing(path):
-        path.parent.mkdir(exist_ok=True)
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-
-
-def load_arrays(path: Path, names: tuple[str, ...]) -> Arrays | None:
-    """Read what ``save_arrays`` wrote; None where there is nothing, or not what was written.
-
-    Each array is compared with its checksum. All of ``names`` must be there. Raises StorageError where the
-    disk refuses.
-    """
-    try:
-        with path.open("rb") as file, np.load(file) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError:
-        return None
-    except _DAMAGE:
-        return None
-    except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # a place before the file's beginning
-            return None
-        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
-    return found if found.keys() >= set(names) else None

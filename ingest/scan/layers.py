@@ -15,7 +15,8 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import bytes_for, place_groups
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, load_arrays, place_key, save_arrays
+from n2gdb.ingest.scan.arrays_file import load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
 from n2gdb.ingest.scan.reuse import EarlierScans
 from n2gdb.ingest.scan.top_windows import STATE, Scan
 
@@ -34,10 +35,10 @@ def scan_layers(
     report: Report,
     max_memory: int | None = None,
 ) -> dict[int, LayerScan]:
-    """Scan the corpus for those of ``layers`` that are not scanned yet; goes on where it was killed.
+    """Scan the corpus for the layers that are not scanned yet; resume an interrupted scan.
 
-    What a run in a folder beside has scanned of the same text is taken up from there. Layers of which no more
-    than ``max_memory`` bytes hold what is kept are scanned in one pass.
+    Scans of the same text by runs in neighbouring folders are reused. One pass scans as many layers as fit in
+    ``max_memory`` bytes.
     """
     files = {layer: layer_scan(folder, layer) for layer in sorted(layers)}
     missing = [layer for layer, file in files.items() if not file.is_of(place_key(model, config, layer))]
@@ -49,9 +50,9 @@ def scan_layers(
             scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
 
             def save(layer: int, scan: Scan = scan) -> None:
-                files[layer].save(
-                    *scan.examples(layer, corpus.tokens_of, config), place_key(model, config, layer)
-                )
+                key = place_key(model, config, layer)
+                files[layer].record.save(scan.record(layer), key)
+                files[layer].save(*scan.examples(layer, corpus.tokens_of, config), key)
 
             for _ in on_cores(model, save, group):
                 pass
@@ -67,14 +68,15 @@ def _groups(
     config: N2GConfig,
     most: int,
 ) -> Iterator[tuple[int, ...]]:
-    """Part layers into those scanned together: from the same window on, as many as memory holds."""
+    """Group layers that are scanned together: from the same window on, as many as fit in memory."""
     for _, alike in groupby(sorted(layers, key=earlier.start), key=earlier.start):
-        yield from place_groups(model, list(alike), corpus.width, config, model.device.type, most)
+        positions = corpus.n_windows * corpus.width
+        yield from place_groups(model, list(alike), corpus.width, config, model.device.type, most, positions)
 
 
 @dataclass(frozen=True, slots=True)
 class _Passes:
-    """Tells how far the scan is when it takes several passes over the corpus."""
+    """Reports progress of a scan that takes several passes over the corpus."""
 
     done: int
     total: int
@@ -113,6 +115,6 @@ def _scan(
 
 
 def _state_path(folder: Path, layers: Sequence[int]) -> Path:
-    """A scan's state is for exactly these layers."""
+    """Return the path of the state of a scan of exactly these layers."""
     name = hashlib.sha256(repr(list(layers)).encode()).hexdigest()[:8]
     return folder / f"state-{name}.npz"

@@ -18,7 +18,9 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.scan.layer_file import LayerScan, load_arrays, save_arrays
+from n2gdb.ingest.scan.arrays_file import load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import LayerScan
+from n2gdb.ingest.scan.place_record import merge_places
 from n2gdb.ingest.scan.top_windows import Scan, select_examples
 
 __all__ = ["ScanParts", "merge_parts", "scan_part"]
@@ -30,7 +32,7 @@ _STATE = ("activation", "window", "trace")
 
 @dataclass(frozen=True, slots=True)
 class ScanParts:
-    """Ranges of windows that together are the corpus, and the files that hold what each range gave."""
+    """Ranges of windows that make up the corpus, and the files with the results of each range."""
 
     folder: Path
     bounds: tuple[int, ...]
@@ -38,9 +40,9 @@ class ScanParts:
 
     @classmethod
     def of(cls, scan_folder: Path, n_windows: int, batch: int, wanted: int) -> ScanParts:
-        """Part a corpus into about ``wanted`` ranges of whole batches, or as an interrupted run did.
+        """Split a corpus into about ``wanted`` ranges of whole batches, or as an interrupted run did.
 
-        Batches of the same windows round alike: whole ones give bit for bit what one scan gives.
+        The same batches round in the same way, so whole batches give bit for bit the result of one scan.
         """
         begun = sorted(scan_folder.glob("parts-*"))
         parts = int(begun[0].name.partition("-")[2]) if begun else wanted
@@ -50,11 +52,11 @@ class ScanParts:
 
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """First window of each range, and the window after its last."""
+        """The first window of each range, and the window after its last."""
         return tuple(zip(self.bounds[:-1], self.bounds[1:], strict=True))
 
     def file(self, start: int, stop: int, layer: int) -> Path:
-        """Where a range's state of one layer lies once it is scanned."""
+        """Return the path of a range's state of one layer."""
         return self.folder / f"{start:09d}-{stop:09d}-{layer:03d}.npz"
 
     def remove(self) -> None:
@@ -70,7 +72,7 @@ def scan_part(
     layers: Sequence[int],
     config: N2GConfig,
 ) -> None:
-    """Scan a range of windows for those of ``layers`` that have no state of it yet."""
+    """Scan a range of windows for the layers that have no state for it yet."""
     start, stop = span
     missing = [layer for layer in layers if load_arrays(parts.file(start, stop, layer), _STATE) is None]
     if not missing:
@@ -80,10 +82,11 @@ def scan_part(
     batches = islice(corpus.batches(start, scan.batch_windows), -(-(stop - start) // scan.batch_windows))
     for sites in on_cores(model, scan.run, batches):
         scan.keep(sites)
-    state = scan.state()
+    state = scan.tensors()
     for layer in missing:
         rows = scan.rows(layer)
-        save_arrays(parts.file(start, stop, layer), **{name: state[name][rows] for name in _STATE})
+        arrays = {name: state[name][rows] for name in _STATE}
+        save_arrays(parts.file(start, stop, layer), **arrays, **scan.record(layer))
 
 
 def merge_parts(
@@ -94,6 +97,7 @@ def merge_parts(
         return
     states = (_load(parts.file(start, stop, layer)) for start, stop in parts.ranges)
     state = reduce(_merge, states)
+    into.record.save({name: array for name, array in state.items() if name not in _STATE}, key)
     activation, window, trace = (state[name] for name in _STATE)
     found = select_examples(
         activation,
@@ -114,15 +118,17 @@ def _load(path: Path) -> State:
 
 
 def _merge(first: State, second: State) -> State:
-    """Keep the strongest windows of two states, as many as one keeps; of equals the earlier window.
+    """Keep the strongest windows of two states, as many as one state keeps; ties go to the earlier window.
 
     activation, window (neuron, kept); trace (neuron, kept, position).
     """
     kept = first["activation"].shape[1]
+    records = [{name: each[name] for name in each if name not in _STATE} for each in (first, second)]
     both = {name: np.concatenate([first[name], second[name]], axis=1) for name in _STATE}
     order = np.lexsort((both["window"], -both["activation"]), axis=1)[:, :kept]
     return {
         "activation": np.take_along_axis(both["activation"], order, 1),
         "window": np.take_along_axis(both["window"], order, 1),
         "trace": np.take_along_axis(both["trace"], order[..., None], 1),
+        **merge_places(*records),
     }

@@ -1,9 +1,9 @@
 """The record: a bounded sample of every unit's activations, stratified by strength, with exact counts.
 
 Activations are sorted into quarter-octave bins of their float32 bit pattern. Every bin within three octaves
-of the unit's maximum is counted, and of each the positions with the smallest hashes are kept. What is kept
-depends on the activations alone: not on batches, on the order of parts, or on interruptions. The hash is
-the position's, the same for all units, so that the records of two units can be compared.
+of the unit's maximum is counted, and the positions with the smallest hashes in each bin are kept. The result
+depends only on the activations, not on batches, the order of parts, or interruptions. The hash is of the
+position, the same for all units, so that the records of two units can be compared.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from n2gdb.core.arrays import FloatArray, Int64Array, KeyArray
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, KeyArray
 
-__all__ = ["BINS", "ActivationRecord", "Recorder", "position_hash"]
+__all__ = [
+    "BINS",
+    "ActivationRecord",
+    "Recorder",
+    "State",
+    "merged",
+    "only",
+    "position_hash",
+]
 
 State = Mapping[str, npt.NDArray[Any]]
 
@@ -30,8 +38,8 @@ _STRONG = 5
 _STRONG_KEPT, _WEAK_KEPT = 1024, 256
 #: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
 _SHIFT = 21
-#: Entries that may wait to be sorted in.
-_WAITING = 1 << 22
+#: Entries that may wait to be sorted in, and about how many are sorted together.
+_WAITING, _TOGETHER = 1 << 20, 1 << 18
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEPT = np.array([_WEAK_KEPT] * (BINS - _STRONG) + [_STRONG_KEPT] * _STRONG)
@@ -40,10 +48,10 @@ _FIELDS = ("unit", "position", "activation")
 
 @dataclass(frozen=True, slots=True)
 class ActivationRecord:
-    """What was kept of some units, by (unit, position).
+    """The kept activations of some units, by (unit, position).
 
-    ``unit``, ``position`` and ``activation`` are (entries,), the activation raw; the others speak of all
-    positions that were counted, kept or not.
+    ``unit``, ``position`` and ``activation`` (raw) are (entries,); the other arrays describe all counted
+    positions, kept or not.
     """
 
     unit: npt.NDArray[np.int32]
@@ -56,7 +64,7 @@ class ActivationRecord:
     n_positions: int
 
     def of(self, unit: int) -> slice:
-        """The entries of one unit."""
+        """Return the entries of one unit."""
         return slice(*np.searchsorted(self.unit, (unit, unit + 1)).tolist())
 
     def edges(self) -> FloatArray:
@@ -67,8 +75,25 @@ class ActivationRecord:
         """The bin of every entry, or of some: (entries,)."""
         return _bin(self.activation[entries]) - _first_bin(self.maximum)[self.unit[entries]]
 
+    def weights(self) -> FloatArray:
+        """How many activations of its bin each entry stands for: (entries,)."""
+        kept = 1 / self.share()
+        found: FloatArray = kept[self.unit, self.bins()].astype(np.float32)
+        return found
+
+    def reaching(self, share: float) -> npt.NDArray[np.float64]:
+        """About how many activations of each unit reach a share of its maximum: (unit,).
+
+        Exact where all of their bin were kept.
+        """
+        reach = self.activation >= np.float32(share) * self.maximum[self.unit]
+        found: npt.NDArray[np.float64] = np.bincount(
+            self.unit[reach], self.weights()[reach], len(self.maximum)
+        ).astype(np.float64)
+        return found
+
     def share(self) -> FloatArray:
-        """Share of each bin that was kept: (unit, bin); 1 where it is empty."""
+        """Share of each bin that was kept: (unit, bin); 1 for an empty bin."""
         kept = np.zeros(self.count.shape, np.int64)
         np.add.at(kept, (self.unit, self.bins()), 1)
         found: FloatArray = np.divide(kept, self.count, out=np.ones(kept.shape), where=self.count > 0).astype(
@@ -86,7 +111,7 @@ def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
 
 
 class Recorder:
-    """Takes up activations batch by batch; memory is bounded by the number of units alone."""
+    """Collects activations batch by batch, in memory that depends only on the number of units."""
 
     def __init__(self, n_units: int) -> None:
         self._maximum = np.zeros(n_units, np.float32)
@@ -100,12 +125,13 @@ class Recorder:
 
     @torch.inference_mode()
     def add(self, activations: torch.Tensor, first: int) -> None:
-        """Take up the activations at positions ``first``, ``first + 1``, ...
+        """Add the activations at positions ``first``, ``first + 1``, ...
 
-        activations (position, unit) float32; what is zero, negative or NaN is no activation, and a position
-        where none counts is -inf for every unit.
+        activations (position, unit) float32. Zero, negative and NaN are not activations; a position that does
+        not count is -inf for every unit.
         """
-        self._raise_maximum(activations.amax(dim=0).clamp(min=0).cpu().numpy())
+        largest = activations.amax(dim=0).clamp(min=0) + 0.0  # no negative zero, whose bits are no bin's
+        self._raise_maximum(largest.cpu().numpy())
         least = torch.from_numpy(_edges(self._maximum)[:, 0]).to(activations.device)
         flat = _true(activations >= least)
         value = activations.reshape(-1)[torch.from_numpy(flat).to(activations.device)].cpu().numpy()
@@ -119,7 +145,7 @@ class Recorder:
         self._wait(unit[kept], position[kept], value[kept])
 
     def merge(self, state: State) -> None:
-        """Take up what another recorder kept of other positions: its ``state``."""
+        """Merge the ``state`` of a recorder of other positions."""
         self._raise_maximum(state["maximum"])
         theirs = _shifted(state["count"], _first_bin(self._maximum) - _first_bin(state["maximum"]), 0)
         self._count += theirs
@@ -129,7 +155,7 @@ class Recorder:
         self._sort_in()
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that a recorder needs to go on later: arrays."""
+        """Return all arrays needed to resume later."""
         self._sort_in()
         return {
             **self._entries,
@@ -140,7 +166,7 @@ class Recorder:
         }
 
     def record(self) -> ActivationRecord:
-        """What is kept so far."""
+        """Return the record so far."""
         self._sort_in()
         unit, position, activation = (self._entries[name] for name in _FIELDS)
         return ActivationRecord(
@@ -167,18 +193,43 @@ class Recorder:
             {"unit": unit.astype(np.int32), "position": position.astype(np.int64), "activation": value}
         )
         self._n_waiting += len(unit)
-        if self._n_waiting > max(_WAITING, len(self._entries["unit"])):
+        if self._n_waiting > max(_WAITING, len(self._entries["unit"]) // 2):
             self._sort_in()
 
     def _sort_in(self) -> None:
-        """Keep of every bin the positions with the smallest hashes, and note the largest of these."""
-        parts = [self._entries, *self._waiting]
-        unit, position, value = (np.concatenate([part[name] for part in parts]) for name in _FIELDS)
+        """Keep the positions with the smallest hashes in every bin, and note the largest of these hashes.
+
+        Some units at a time, so that little more is held than what is kept and what waits.
+        """
+        waiting = (
+            {name: np.concatenate([part[name] for part in self._waiting]) for name in _FIELDS}
+            if self._waiting
+            else _no_entries()
+        )
         self._waiting, self._n_waiting = [], 0
+        order = np.argsort(waiting["unit"], kind="stable")
+        n_units, held = len(self._maximum), len(order) + len(self._entries["unit"])
+        step = max(1, n_units * _TOGETHER // max(held, 1))
+        bounds = np.append(np.arange(0, n_units, step), n_units)
+        of_kept = np.searchsorted(self._entries["unit"], bounds)
+        of_waiting = np.searchsorted(waiting["unit"][order], bounds)
+        parts = []
+        for number in range(len(bounds) - 1):
+            old = slice(*of_kept[number : number + 2])
+            new = order[slice(*of_waiting[number : number + 2])]
+            entries = {
+                name: np.concatenate([self._entries[name][old], waiting[name][new]]) for name in _FIELDS
+            }
+            parts.append(self._least(slice(*bounds[number : number + 2]), entries))
+        self._entries = {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS}
+
+    def _least(self, units: slice, entries: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """What is kept of some units' entries, by unit and position; their limits are set."""
+        unit, position, value = (entries[name] for name in _FIELDS)
         number = _bin(value) - _first_bin(self._maximum)[unit]
         near = number >= 0
         unit, position, value, number = unit[near], position[near], value[near], number[near]
-        place = unit.astype(np.int64) * BINS + number
+        place = (unit.astype(np.int64) - units.start) * BINS + number
         key = position_hash(position)
         order = np.lexsort((key, place))
         place, number = place[order], number[order]
@@ -186,25 +237,37 @@ class Recorder:
         size = np.diff(np.append(start, len(place)))
         rank = np.arange(len(place)) - np.repeat(start, size)
         stays = rank < _KEPT[number]
-        limit = np.full(self._limit.size, _ALL)
+        limit = np.full((units.stop - units.start) * BINS, _ALL)
         last = stays & (rank == _KEPT[number] - 1)
         limit[place[last]] = key[order][last]
-        self._limit = limit.reshape(self._limit.shape)
+        self._limit[units] = limit.reshape(-1, BINS)
         kept = order[stays]
         kept = kept[np.lexsort((position[kept], unit[kept]))]
-        self._entries = {"unit": unit[kept], "position": position[kept], "activation": value[kept]}
+        return {"unit": unit[kept], "position": position[kept], "activation": value[kept]}
 
 
 def merged(n_units: int, states: Sequence[State]) -> Recorder:
-    """A recorder that has taken up what several kept, each of other positions."""
+    """Return a recorder merged from several, each of other positions."""
     whole = Recorder(n_units)
     for state in states:
         whole.merge(state)
     return whole
 
 
+def only(state: State, units: IndexArray) -> dict[str, npt.NDArray[Any]]:
+    """What a state says of some units, rising, numbered from 0; entries of others may be missing from it."""
+    place = np.searchsorted(units, state["unit"])
+    own = units[np.minimum(place, len(units) - 1)] == state["unit"]
+    entries = {name: state[name][own] for name in _FIELDS} | {"unit": place[own].astype(np.int32)}
+    return {
+        **entries,
+        **{name: state[name][units] for name in ("maximum", "count", "active")},
+        "n_positions": state["n_positions"],
+    }
+
+
 def _true(mask: torch.Tensor) -> Int64Array:
-    """Flat places where a mask holds, rising; numpy finds them eight times as fast as torch on a CPU."""
+    """Return the sorted flat indices where a mask is true; numpy does it eight times as fast as torch."""
     if mask.device.type == "cpu":
         return np.flatnonzero(mask.numpy())
     found: Int64Array = torch.nonzero(mask.flatten()).squeeze(1).cpu().numpy()
@@ -212,7 +275,7 @@ def _true(mask: torch.Tensor) -> Int64Array:
 
 
 def _count_true(mask: torch.Tensor) -> Int64Array:
-    """In how many rows each column holds: (row, column) -> (column,).
+    """Count the true rows of each column: (row, column) -> (column,).
 
     Eight columns are summed as one integer, over no more rows than a byte can count.
     """
@@ -233,12 +296,12 @@ def _no_entries() -> dict[str, npt.NDArray[Any]]:
 
 
 def _bin(activation: FloatArray) -> Int64Array:
-    """Number the quarter octaves: activations above zero, (any shape)."""
+    """Return the quarter-octave bins of activations above zero: (any shape)."""
     return (np.ascontiguousarray(activation, np.float32).view(np.int32) >> _SHIFT).astype(np.int64)
 
 
 def _first_bin(maximum: FloatArray) -> Int64Array:
-    """The lowest bin that a unit with this maximum has: (unit,)."""
+    """Return the lowest bin of units with these maxima: (unit,)."""
     return _bin(maximum) - (BINS - 1)
 
 
@@ -253,7 +316,7 @@ def _edges(maximum: FloatArray) -> FloatArray:
 
 
 def _shifted(of_bins: npt.NDArray[Any], by: Int64Array, filling: Any) -> npt.NDArray[Any]:
-    """Move each unit's bins down by as many as its maximum rose: (unit, bin)."""
+    """Shift each unit's bins down by the number of bins that its maximum rose: (unit, bin)."""
     source = np.arange(BINS) + by[:, None]
     found = np.take_along_axis(of_bins, np.minimum(source, BINS - 1), 1)
     return np.where(source < BINS, found, filling).astype(of_bins.dtype)

@@ -1,6 +1,6 @@
-"""What a scan takes up from other runs' scans: of the same model, over text that its corpus begins with.
+"""Reuses other runs' scans of the same model, over text that this corpus begins with.
 
-So more corpus costs only the text that is new, and other parameters of what follows the scan cost none.
+A longer corpus costs only its new text, and other parameters of the steps after the scan cost nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
+from n2gdb.ingest.scan.place_record import PlaceRecord
+from n2gdb.ingest.scan.top_windows import named_states
 
 __all__ = ["EarlierScans"]
 
@@ -29,7 +31,7 @@ _COMPARED = 4096
 
 @dataclass(frozen=True, slots=True)
 class EarlierScans:
-    """Folders of runs whose corpus this one begins with, each with the window to go on from; best first."""
+    """Runs whose corpus is the beginning of this one, each with the window to continue from, best first."""
 
     runs: tuple[tuple[int, Path], ...]
     key_of: Callable[[int], str]
@@ -38,9 +40,10 @@ class EarlierScans:
 
     @classmethod
     def of(cls, model: SubjectModel, corpus: CorpusStore, folder: Path, config: N2GConfig) -> EarlierScans:
-        """Find them beside the folder of this run.
+        """Find the runs in neighbouring folders.
 
-        A batch that the other corpus did not fill is scanned again: batches of the same windows round alike.
+        A batch that the other corpus did not fill is scanned again, as only the same batches round in the
+        same way.
         """
         batch = window_batch(model.device.type, corpus.width)
         runs = []
@@ -52,32 +55,37 @@ class EarlierScans:
         return cls(tuple(found), partial(place_key, model, config))
 
     def start(self, layer: int) -> int:
-        """The window from which on a layer is to be scanned: 0 where no run has scanned it."""
+        """Return the first window of a layer to scan: 0 if no run has scanned it."""
         chosen = self._best(layer)
         return 0 if chosen is None else chosen[0]
 
     def state(self, layers: Sequence[int], width: int) -> dict[str, npt.NDArray[np.generic]]:
-        """The state of a scan of ``layers`` before the window that they all are to be scanned from.
+        """Return the state of a scan of ``layers`` before the window from which they all continue.
 
-        Of windows that were kept but gave no example the activation at the pivot alone is known.
+        For kept windows that gave no example, only the activation at the pivot is known.
         """
-        scans = [chosen[1] for layer in layers if (chosen := self._best(layer)) is not None]
+        scans = {layer: chosen[1] for layer in layers if (chosen := self._best(layer)) is not None}
         start = self.start(layers[0])
-        parts = [_state(scanned, start, width) for scanned in scans]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [_state(scanned, start, width) for scanned in scans.values()]
+        joined: dict[str, npt.NDArray[Any]] = {
+            name: np.concatenate([part[name] for part in parts]) for name in parts[0]
+        }
+        for layer, scanned in scans.items():
+            joined |= named_states(_record(scanned, start), layer)
         return {"next_window": np.array(start), **joined}
 
     def _best(self, layer: int) -> tuple[int, LayerScan] | None:
-        """Where to go on from, and the scan until there; looked for once, as a scan is read whole for it."""
+        """Return where to continue, and the scan up to there; cached, as it reads a whole scan."""
         if layer not in self._chosen:
             key = self.key_of(layer)
             scans = ((start, layer_scan(folder, layer)) for start, folder in self.runs)
-            self._chosen[layer] = next((found for found in scans if found[1].is_of(key)), None)
+            usable = (each for each in scans if each[1].is_of(key) and each[1].record.goes_on(each[0]))
+            self._chosen[layer] = next(usable, None)
         return self._chosen[layer]
 
 
 def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
-    """How many windows of a corpus are those of another, which it continues; 0 where it does not."""
+    """Return the number of windows of a corpus that this one begins with; 0 if it does not."""
     size = path.stat().st_size if path.exists() else 0
     if not size or size % (4 * corpus.width):  # none, or windows of another length
         return 0
@@ -97,8 +105,18 @@ def _windows_begun_with(corpus: CorpusStore, path: Path) -> int:
     return last if np.array_equal(theirs[last][filled], ours[filled]) else 0
 
 
+def _record(scanned: LayerScan, start: int) -> dict[str, npt.NDArray[Any]]:
+    """One layer's record before window ``start``: without its last batch, if that begins there."""
+    found = PlaceRecord.of(scanned.record.load_states())
+    if start < found.stop:
+        found.forget_last()
+    else:
+        found.flush()
+    return found.states()
+
+
 def _state(scanned: LayerScan, start: int, width: int) -> dict[str, npt.NDArray[Any]]:
-    """One layer's part of the state before window ``start``."""
+    """Return one layer's part of the state before window ``start``."""
     found, kept = scanned.load(), scanned.load_kept()
     stays = (kept.window >= 0) & (kept.window < start)  # (neuron, kept)
     activation = np.where(stays, kept.activation, -np.inf).astype(np.float32)

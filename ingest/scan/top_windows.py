@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,10 @@ from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.scan.place_record import PlaceRecord
+from n2gdb.ingest.scan.sinks import counts_along
 
-__all__ = ["STATE", "Kept", "Scan", "TopExamples", "select_examples"]
+__all__ = ["STATE", "Kept", "Scan", "TopExamples", "named_states", "select_examples"]
 
 
 _TENSORS = ("activation", "window", "trace")
@@ -25,12 +28,27 @@ _TENSORS = ("activation", "window", "trace")
 #: Names of what ``Scan.state`` gives.
 STATE = ("next_window", *_TENSORS)
 
+#: Stands between a layer's number and the name of an array of its record, in what ``Scan.state`` gives.
+_OF = "."
+
+
+def named_states(states: Mapping[str, npt.NDArray[Any]], layer: int) -> dict[str, npt.NDArray[Any]]:
+    """Name the states of a layer's ``PlaceRecord`` as ``Scan.state`` does."""
+    return {f"{layer}{_OF}{name}": array for name, array in states.items()}
+
+
+def record_states(state: Mapping[str, npt.NDArray[Any]], layer: int) -> dict[str, npt.NDArray[Any]]:
+    """The states of a layer's ``PlaceRecord``, of what ``Scan.state`` gave."""
+    start = f"{layer}{_OF}"
+    return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}
+
 
 class Scan:
     """Running top windows of every neuron of some layers, with the activations along them.
 
-    Memory is O(neurons x windows kept x window length), whatever the corpus; nothing is sorted until
-    the end. A window enters only when it beats the weakest one kept, so of equals the earlier stays.
+    Memory is O(neurons x windows kept x window length), independent of the corpus; nothing is sorted until
+    the end. A record of every neuron's activations is kept beside. A window enters only if it beats the
+    weakest kept one, so ties go to the earlier window.
 
     activation (neuron, kept), window (neuron, kept), trace (neuron, kept, position), where neurons run
     over the layers in turn: both sides of a neuron that is read on both. A layer may be any place of the
@@ -48,6 +66,7 @@ class Scan:
         self.activation = torch.full((neurons, kept), -torch.inf, device=model.device)
         self.window = torch.full((neurons, kept), -1, dtype=torch.int64, device=model.device)
         self.trace = torch.zeros((neurons, kept, width), device=model.device)
+        self._records = {layer: PlaceRecord(model.at(layer).n_units) for layer in self._layers}
 
     def add(self, windows: IntArray) -> None:
         """Scan the next windows of the corpus: (window, position), padded with PAD."""
@@ -55,16 +74,16 @@ class Scan:
 
     @torch.inference_mode()
     def run(self, windows: IntArray) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Activations along windows, -inf where none counts, and the largest of each.
+        """Return activations along windows, -inf where a position does not count, and the largest of each.
 
         (window, position, neuron) and (neuron, window) for each layer.
         """
         tokens = torch.from_numpy(windows.astype(np.int64)).to(self._model.device)
         sites = self._model.all_activations(tokens.clamp(min=0), self._layers)
-        skip = np.flatnonzero(~self._model.counted(windows))
-        place = torch.from_numpy(skip).to(tokens.device)
+        counted = torch.from_numpy(self._model.counted(windows)).to(tokens.device)
         for trace in sites:
-            trace.flatten(0, 1).index_fill_(0, place, -torch.inf)
+            skip = torch.nonzero(~counts_along(trace, counted).flatten()).squeeze(1)
+            trace.flatten(0, 1).index_fill_(0, skip, -torch.inf)
         largest = [trace.amax(dim=1).T.contiguous() for trace in sites]
         for layer, found in zip(self._layers, largest, strict=True):
             _require_numbers(self._model, layer, found)
@@ -72,13 +91,14 @@ class Scan:
 
     @torch.inference_mode()
     def keep(self, sites: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Take up what ``run`` gave of the next windows of the corpus."""
+        """Add the results of ``run`` for the next windows of the corpus."""
         for layer, (trace, largest) in zip(self._layers, sites, strict=True):
             self._keep(self._rows[layer], trace, largest)
+            self._records[layer].add(trace, self.next_window)
         self.next_window += len(sites[0][0])
 
     def _keep(self, layer: slice, trace: torch.Tensor, largest: torch.Tensor) -> None:
-        """Let new windows of a layer take the places of weaker ones.
+        """Replace weaker windows of a layer by new ones.
 
         trace (window, position, neuron), largest (neuron, window).
         """
@@ -99,24 +119,36 @@ class Scan:
         self.trace[layer][neuron, place] = trace.transpose(1, 2)[new, neuron]
 
     def rows(self, layer: int) -> slice:
-        """Which rows of the state are the units of a scanned layer."""
+        """Return the rows of the state that are units of a scanned layer."""
         return self._rows[layer]
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Everything that a scan needs to go on later."""
-        tensors = {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
-        return {"next_window": np.array(self.next_window), **tensors}
+        """Return everything needed to resume the scan later."""
+        found = {"next_window": np.array(self.next_window), **self.tensors()}
+        for layer in self._layers:
+            found |= named_states(self.record(layer), layer)
+        return found
+
+    def tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is kept of every neuron: activation, window and trace."""
+        return {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
+
+    def record(self, layer: int) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what is recorded of a layer's units: the states of its ``PlaceRecord``."""
+        return self._records[layer].states()
 
     def resume(self, state: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Take up what ``state`` gave."""
+        """Resume from the result of ``state``."""
         self.next_window = int(state["next_window"])
         for name in _TENSORS:
             getattr(self, name).copy_(torch.from_numpy(state[name]))
+        for layer in self._layers:
+            self._records[layer] = PlaceRecord.of(record_states(state, layer))
 
     def examples(
         self, layer: int, tokens_of: Callable[[IndexArray], IntArray], config: N2GConfig
     ) -> tuple[TopExamples, Kept]:
-        """The top examples of a scanned layer; ``tokens_of`` gives the tokens of windows by number."""
+        """Return the top examples of a scanned layer; ``tokens_of`` returns tokens of windows by number."""
         rows = self._rows[layer]
         trace = self.trace[rows]
 
@@ -139,7 +171,7 @@ class Scan:
     def _fill_traces(
         self, found: TopExamples, layer: int, tokens_of: Callable[[IndexArray], IntArray]
     ) -> None:
-        """Measure the activations along windows of which an earlier scan left the pivot's alone."""
+        """Measure activations along windows for which an earlier scan stored only the pivot's."""
         bare = (np.isfinite(found.trace).sum(axis=2) == 1) & (found.window >= 0)  # (neuron, example)
         number = np.unique(found.window[bare])
         place = self._layers.index(layer)
@@ -152,7 +184,7 @@ class Scan:
 
 
 def _require_numbers(model: SubjectModel, layer: int, largest: torch.Tensor) -> None:
-    """Raise ModelError where a neuron's largest activation, (neuron, window), is NaN or infinite."""
+    """Raise ModelError if a neuron's largest activation, (neuron, window), is NaN or infinite."""
     wrong = (largest.isnan() | (largest == torch.inf)).any(dim=1)
     if wrong.any():
         place = model.at(layer)
@@ -166,9 +198,9 @@ def _require_numbers(model: SubjectModel, layer: int, largest: torch.Tensor) -> 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The windows that a scan keeps of every neuron of a layer, strongest first; of equals the earlier.
+    """The kept windows of every neuron of a layer, strongest first; ties go to the earlier window.
 
-    Places after the last window of a neuron with fewer hold window -1.
+    For a neuron with fewer windows, the remaining entries are window -1.
     """
 
     activation: FloatArray  # (neuron, kept) at the pivot
@@ -180,7 +212,7 @@ class Kept:
 class TopExamples:
     """The top examples of every neuron of a layer, strongest first.
 
-    Places after the last example of a neuron with fewer hold window -1.
+    For a neuron with fewer examples, the remaining entries are window -1.
     """
 
     max_activation: FloatArray  # (neuron,)
@@ -197,10 +229,10 @@ def select_examples(
     tokens_of: Callable[[IndexArray], IntArray],
     config: N2GConfig,
 ) -> tuple[TopExamples, Kept]:
-    """Sort what the scan kept and drop near-duplicates: each text gives one example.
+    """Sort the kept windows and drop near-duplicates, so that each text gives one example.
 
-    activation, window, pivot (neuron, kept); ``traces`` gives the activations along the windows at places
-    among the kept: (neuron, example) -> (neuron, example, position).
+    activation, window, pivot (neuron, kept); ``traces`` returns the activations along kept windows by index:
+    (neuron, example) -> (neuron, example, position).
     """
     order = np.lexsort((window, -activation), axis=1)
     activation = np.take_along_axis(activation, order, 1)
@@ -223,7 +255,7 @@ def select_examples(
 
 
 def _alike(span: IntArray, other: IntArray, share: float) -> BoolArray:
-    """Whether two spans agree in this share of their tokens; padding does not count.
+    """Return whether spans agree in this share of their tokens, padding excluded.
 
     span (neuron, place, position), other (neuron, 1, position) -> (neuron, place).
     """
@@ -239,7 +271,7 @@ def _spans(
     tokens_of: Callable[[IndexArray], IntArray],
     span: int,
 ) -> IntArray:
-    """The tokens up to each pivot, PAD before the window's start.
+    """Return the tokens up to each pivot, with PAD before the window's start.
 
     window, pivot (neuron, kept) -> (neuron, kept, span).
     """

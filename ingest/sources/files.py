@@ -1,4 +1,4 @@
-"""Files that dictionaries are read from: JSON, YAML, safetensors, npz; what is wrong is said in one line."""
+"""Reads the files of dictionaries (JSON, YAML, safetensors, npz), with one-line errors."""
 
 from __future__ import annotations
 

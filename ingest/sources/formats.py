@@ -1,4 +1,4 @@
-"""Where dictionaries come from: a folder, a file or the Hugging Face hub, in any known format."""
+"""Finds dictionaries in any known format: in a folder, a file, or on the Hugging Face hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dictionaries on the Hugging Face hub: what a repository holds is listed, and what is asked for fetched."""
+"""Dictionaries on the Hugging Face hub: lists a repository and downloads what is needed."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 import torch
 
-from n2gdb.core.progress import Report
+from n2gdb.core.progress import Report, silent
 from n2gdb.errors import IngestError, N2gdbError, one_line
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
@@ -38,7 +38,7 @@ from n2gdb.ingest.inference.passes import Passes
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.workers.ipc import RequestKind, Served, ServedHelper
 from n2gdb.ingest.workers.serial import Alone
-from n2gdb.ingest.workers.work import Bench, LayerText, Piece, learn_piece, read_layer_text
+from n2gdb.ingest.workers.work import Bench, LayerText, Piece, Prepared, learn_piece
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["ProcessCrew", "process_crew", "processes_for", "start_ahead"]
@@ -236,6 +236,7 @@ class _Work:
     corpus: CorpusStore
     run: RunFolder
     config: N2GConfig
+    heldout: CorpusStore | None
     batch_tokens: int
     passes_of: Callable[[Callable[..., Any]], Passes]
     n_helpers: int
@@ -244,12 +245,13 @@ class _Work:
     def of(cls, bench: Bench) -> _Work:
         model = replace(bench.engine.model, bridge=None, points=(), trunk=None)
         batch_tokens, passes = bench.engine.batch_tokens, type(bench.engine.passes)
-        return cls(model, bench.corpus, bench.run, bench.config, batch_tokens, passes, len(bench.helpers))
+        own = (bench.corpus, bench.run, bench.config, bench.heldout)
+        return cls(model, *own, batch_tokens, passes, len(bench.helpers))
 
     def bench(self, served: Served) -> Bench:
         engine = Engine(self.model, self.batch_tokens, self.passes_of(served.run))
         helpers = [ServedHelper(served, number) for number in range(self.n_helpers)]
-        return Bench(engine, helpers, self.corpus, self.run, self.config)
+        return Bench(engine, helpers, self.corpus, self.run, self.config, self.heldout)
 
 
 def _learn(connection: Connection, work: _Work) -> None:
@@ -262,7 +264,8 @@ def _learn(connection: Connection, work: _Work) -> None:
 
     @lru_cache(maxsize=1)
     def text_of(layer: int) -> LayerText:
-        return read_layer_text(work.model, work.corpus, work.run, layer, work.config)
+        ready = Prepared.of(work.model, work.corpus, work.heldout, work.run, (layer,), work.config, silent)
+        return ready.text(layer)
 
     try:
         while (piece := served.next_piece()) is not None:

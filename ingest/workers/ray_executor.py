@@ -17,7 +17,7 @@ from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
 from n2gdb.ingest.scan.parts import ScanParts
 from n2gdb.ingest.workers.ray_tasks import (
     Job,
-    find_random_text,
+    find_firings_of,
     learn_shard,
     merge_layer,
     scan_range,
@@ -44,6 +44,7 @@ def cluster_crew(
     device: str,
     batch_tokens: int | None,
     max_memory: int | None,
+    heldout: CorpusStore | None = None,
 ) -> Iterator[ClusterCrew]:
     """Gather the workers of the connected cluster, and end them when the work is over."""
     path = run.path.resolve()
@@ -61,6 +62,7 @@ def cluster_crew(
         max_memory=max_memory,
         sides=model.sides,
         weights=model.weights,
+        heldout=heldout and replace(heldout, path=path / heldout.path.name),
         sources=tuple(
             tuple(part.row(model.activation_function, model.fingerprint).items())
             for part in model.latents
@@ -86,8 +88,8 @@ class ClusterCrew:
         missing = {layer: file for layer, file in files.items() if not file.is_of(self._key(layer))}
         if missing:
             self._scan(missing, report)
-        if self._job.config.refine_rounds:
-            self._find_random_text(list(files), report)
+        if self._job.config.refine_rounds or self._job.heldout:
+            self._find_firings(list(files), report)
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         """See Crew; raises StorageError where a shard that a worker wrote is not seen here."""
@@ -123,19 +125,21 @@ class ClusterCrew:
             report("merge scan", merged, len(missing))
         parts.remove()
 
-    def _find_random_text(self, layers: list[int], report: Report) -> None:
-        """Find where scanned layers fire in random text, in as few passes as memory lets the scan."""
+    def _find_firings(self, layers: list[int], report: Report) -> None:
+        """Find where scanned layers fire in other text, in as few passes as memory lets the scan."""
         groups = self._groups(layers)
         done = 0
         report("random text", done, len(layers))
-        for group, _ in self._workers.each(find_random_text, groups, lambda group: (self._shared, group)):
+        for group, _ in self._workers.each(find_firings_of, groups, lambda group: (self._shared, group)):
             done += len(group)
             report("random text", done, len(layers))
 
     def _groups(self, layers: Sequence[int]) -> list[tuple[int, ...]]:
         job = self._job
         most = _WORKER_BYTES if job.max_memory is None else job.max_memory
-        return place_groups(self._model, layers, job.corpus.width, job.config, job.device, most)
+        corpus = job.corpus
+        positions = corpus.n_windows * corpus.width
+        return place_groups(self._model, layers, corpus.width, job.config, job.device, most, positions)
 
     def _key(self, layer: int) -> str:
         return place_key(self._model, self._job.config, layer)

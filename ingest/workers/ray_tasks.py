@@ -17,15 +17,13 @@ from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
 from n2gdb.ingest.models.read_units import stored_places, with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.n2g.augment import load_helpers
-from n2gdb.ingest.n2g.random_text import random_text
 from n2gdb.ingest.scan.layer_file import LayerScan
-from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.parts import ScanParts, merge_parts, scan_part
-from n2gdb.ingest.workers.work import Bench, LayerText, Piece, learn_piece, read_layer_text
+from n2gdb.ingest.workers.work import Bench, LayerText, Piece, Prepared, learn_piece
 from n2gdb.storage.shards import RunFolder
 from n2gdb.version import __version__
 
-__all__ = ["Job", "find_random_text", "learn_shard", "merge_layer", "scan_range"]
+__all__ = ["Job", "find_firings_of", "learn_shard", "merge_layer", "scan_range"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class Job:
     max_memory: int | None
     sides: str = "+"
     weights: str = "float32"
+    heldout: CorpusStore | None = None
     sources: tuple[tuple[tuple[str, object], ...], ...] = ()
     """Rows of ``schema.SOURCES``: the dictionaries and other sites that are read too."""
     code_version: str = __version__
@@ -60,11 +59,9 @@ def merge_layer(job: Job, parts: ScanParts, layer: int, into: LayerScan, key: st
     merge_parts(job.corpus, parts, layer, into, job.config, key)
 
 
-def find_random_text(job: Job, layers: tuple[int, ...]) -> None:
-    """Find where the neurons of scanned layers fire in random text."""
-    model, config = _model(job), job.config
-    scanned = scan_layers(model, job.corpus, job.run.path, layers, config, silent)
-    random_text(model, job.corpus, job.run.path, scanned, config, silent)
+def find_firings_of(job: Job, layers: tuple[int, ...]) -> None:
+    """Find where the neurons of scanned layers fire in random and held-out text."""
+    Prepared.of(_model(job), job.corpus, job.heldout, job.run, layers, job.config, silent)
 
 
 def learn_shard(job: Job, piece: Piece) -> None:
@@ -96,10 +93,12 @@ def _bench(job: Job) -> Bench:
     model = _model(job)
     most = bytes_for(model.device, job.max_memory)
     engine = Engine(model, job.batch_tokens or prompt_tokens(model, most // 2))
-    return Bench(engine, load_helpers(job.config.augment, engine), job.corpus, job.run, job.config)
+    helpers = load_helpers(job.config.augment, engine)
+    return Bench(engine, helpers, job.corpus, job.run, job.config, job.heldout)
 
 
 @lru_cache(maxsize=1)
 def _layer_text(job: Job, layer: int) -> LayerText:
     """Read a layer's text, and let go of the layer before."""
-    return read_layer_text(_model(job), job.corpus, job.run, layer, job.config)
+    ready = Prepared.of(_model(job), job.corpus, job.heldout, job.run, (layer,), job.config, silent)
+    return ready.text(layer)

@@ -1,4 +1,4 @@
-"""The crew of an ingest: this process by itself, or the workers of a cluster."""
+"""Executors of an ingest: this process alone, or the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from itertools import groupby
 from typing import Protocol
 
 from n2gdb.core.progress import Report
-from n2gdb.ingest.n2g.random_text import random_text
-from n2gdb.ingest.n2g.text import RandomText
-from n2gdb.ingest.scan.layer_file import LayerScan
-from n2gdb.ingest.scan.layers import scan_layers
-from n2gdb.ingest.workers.work import Begun, Bench, LayerText, Piece, begin_piece, finish_piece
+from n2gdb.ingest.workers.work import Begun, Bench, LayerText, Piece, Prepared, begin_piece, finish_piece
 
 __all__ = ["Alone", "Crew"]
 
@@ -22,7 +18,7 @@ class Crew(Protocol):
     """Whoever scans a corpus and learns from it; the shards are the same whoever it is."""
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
-        """Scan the corpus for layers, and find where they fire in random text; what lies there stays."""
+        """Scan the corpus for layers, and find where they fire in other text; what lies there stays."""
         ...
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
@@ -35,16 +31,21 @@ class Alone:
 
     def __init__(self, bench: Bench, scan_bytes: int) -> None:
         self._bench, self._scan_bytes = bench, scan_bytes
-        self._scanned: dict[int, LayerScan] = {}
-        self._random: dict[int, RandomText] = {}
+        self._prepared: Prepared | None = None
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
         """See Crew."""
-        bench, model = self._bench, self._bench.engine.model
-        folder, config = bench.run.path, bench.config
-        self._scanned = scan_layers(model, bench.corpus, folder, layers, config, report, self._scan_bytes)
-        if config.refine_rounds:
-            self._random = random_text(model, bench.corpus, folder, self._scanned, config, report)
+        bench = self._bench
+        self._prepared = Prepared.of(
+            bench.engine.model,
+            bench.corpus,
+            bench.heldout,
+            bench.run,
+            layers,
+            bench.config,
+            report,
+            self._scan_bytes,
+        )
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         """See Crew. While one piece is refined and written, the model is asked about the next ones."""
@@ -64,7 +65,8 @@ class Alone:
 
     def _with_text(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, LayerText]]:
         for layer, here in groupby(pieces, key=lambda piece: piece.layer):
-            text = LayerText(self._scanned[layer].load(), self._random.get(layer))
+            assert self._prepared is not None
+            text = self._prepared.text(layer)
             yield from ((piece, text) for piece in here)
 
     def _finish(self, begun: Begun) -> Piece:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
+from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, Int64Array
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.progress import silent
+from n2gdb.core.progress import Report
 from n2gdb.errors import StorageError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
@@ -19,6 +20,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import Helper
+from n2gdb.ingest.n2g.judge import UNJUDGED
 from n2gdb.ingest.n2g.learn import (
     BASELINES,
     Block,
@@ -29,12 +31,23 @@ from n2gdb.ingest.n2g.learn import (
     split_examples,
     verdict_of,
 )
-from n2gdb.ingest.n2g.random_text import random_text
-from n2gdb.ingest.n2g.records import examples_table, neurons_table, scores_table
+from n2gdb.ingest.n2g.random_text import heldout_firings, random_text
+from n2gdb.ingest.n2g.records import examples_table, scores_table
 from n2gdb.ingest.n2g.text import RandomText
+from n2gdb.ingest.scan.layer_file import LayerScan
 from n2gdb.ingest.scan.layers import scan_layers
+from n2gdb.ingest.scan.place_record import RecordFile
+from n2gdb.ingest.scan.record import ActivationRecord
 from n2gdb.ingest.scan.top_windows import TopExamples
 from n2gdb.ingest.sources.places import UnitPlaceOf
+from n2gdb.ingest.workers.measure import Ground, ground_of, measure_piece
+from n2gdb.ingest.workers.measured_rows import (
+    evidence_table,
+    measured_scores,
+    neurons_table,
+    range_table,
+    records_table,
+)
 from n2gdb.storage.graph_rows import nodes_table
 from n2gdb.storage.shards import RunFolder
 
@@ -44,11 +57,11 @@ __all__ = [
     "Bench",
     "LayerText",
     "Piece",
+    "Prepared",
     "begin_piece",
     "finish_piece",
     "learn_piece",
     "pieces_of",
-    "read_layer_text",
 ]
 
 #: Neurons of a shard: what is lost when a run is killed, and what shares batches.
@@ -81,20 +94,47 @@ class LayerText:
     """What the neurons of one layer are learned from."""
 
     scan: TopExamples
+    record: RecordFile
     random: RandomText | None
     """Random text to weigh graphs on; None where they are not refined."""
-
-
-def read_layer_text(
-    model: SubjectModel, corpus: CorpusStore, run: RunFolder, layer: int, config: N2GConfig
-) -> LayerText:
-    """Read the text of a layer that is prepared; what is missing is scanned."""
-    scanned = scan_layers(model, corpus, run.path, (layer,), config, silent)
-    random = random_text(model, corpus, run.path, scanned, config, silent) if config.refine_rounds else {}
-    return LayerText(scanned[layer].load(), random.get(layer))
+    heldout: Mapping[int, IndexArray]
+    """Where each unit fires in held-out text."""
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known of scanned places before anything is learned."""
+
+    scanned: Mapping[int, LayerScan]
+    random: Mapping[int, RandomText]
+    heldout: Mapping[int, Mapping[int, IndexArray]]
+
+    @classmethod
+    def of(
+        cls,
+        model: SubjectModel,
+        corpus: CorpusStore,
+        heldout: CorpusStore | None,
+        run: RunFolder,
+        layers: Iterable[int],
+        config: N2GConfig,
+        report: Report,
+        max_memory: int | None = None,
+    ) -> Prepared:
+        """Scan the corpus for layers, and find where they fire in other text; what is there stays."""
+        folder = run.path
+        scanned = scan_layers(model, corpus, folder, layers, config, report, max_memory)
+        random = random_text(model, corpus, folder, scanned, config, report) if config.refine_rounds else {}
+        fires = heldout_firings(model, heldout, folder, scanned, config, report) if heldout else {}
+        return cls(scanned, random, fires)
+
+    def text(self, layer: int) -> LayerText:
+        """What the units of one place are learned from."""
+        scan = self.scanned[layer]
+        return LayerText(scan.load(), scan.record, self.random.get(layer), self.heldout.get(layer, {}))
+
+
+@dataclass(frozen=True, eq=False)
 class Bench:
     """What a worker holds, whatever piece is on it."""
 
@@ -103,6 +143,12 @@ class Bench:
     corpus: CorpusStore
     run: RunFolder
     config: N2GConfig
+    heldout: CorpusStore | None = None
+
+    @cached_property
+    def ground(self) -> Ground:
+        """The texts that pieces are measured on."""
+        return ground_of(self.engine.model, self.corpus, self.heldout, self.run, self.config)
 
 
 def pieces_of(pending: Sequence[tuple[int, int]], size: int) -> list[Piece]:
@@ -124,7 +170,8 @@ class Begun:
     train: BoolArray  # (neuron, example)
     learned: Learned
     random: RandomText | None
-    density: FloatArray | None  # (neuron,)
+    record: RecordFile
+    heldout: Mapping[int, IndexArray]
     dense: BoolArray  # (neuron,) whether it fires too often for a graph
 
 
@@ -132,30 +179,49 @@ def begin_piece(bench: Bench, piece: Piece, text: LayerText) -> Begun:
     """Ask the model for all that a piece's graphs are built of, and build them."""
     block, window = _block(text.scan, piece, bench.corpus)
     train = split_examples(block, bench.config.seed)
-    density = _density(bench.engine.model, block, text.random)
-    dense = _are_dense(bench.engine.model, block, density, bench.config)
+    dense = _are_dense(bench, block, text.record)
     learned = learn(bench.engine, block, train & ~dense[:, None], bench.helpers, bench.config)
-    return Begun(piece, block, window, train, learned, text.random, density, dense)
+    return Begun(piece, block, window, train, learned, text.random, text.record, text.heldout, dense)
 
 
 def finish_piece(bench: Bench, begun: Begun) -> None:
-    """Refine a piece's graphs where there is random text to weigh them on, judge them, write the shard."""
+    """Refine a piece's graphs where there is random text to weigh them on, measure, judge and write them."""
     config, block, train, learned = bench.config, begun.block, begun.train, begun.learned
     graphs = learned.graphs
     if begun.random is not None:
         shown = train & ~begun.dense[:, None]
         graphs = refine_graphs(learned, block, shown, begun.window, begun.random, config)
     test = block.exists & ~train
-    verdicts = [verdict_of(graph, block, row, test[row], config) for row, graph in enumerate(graphs)]
+    verdicts = [
+        UNJUDGED if begun.dense[row] else verdict_of(graph, block, row, test[row], config)
+        for row, graph in enumerate(graphs)
+    ]
     units = bench.engine.model.at(block.layer)
+    record = begun.record.load(block.neuron)
+    measured = measure_piece(
+        bench.ground, block, begun.window, train, graphs, verdicts, record, begun.heldout, config
+    )
     keys = units.keys(block.neuron)
+    density = _density(record, config.fire_threshold, of_latents=units.dictionary is not None)
     try:
         bench.run.write_shard(
             begun.piece.shard,
-            neurons_table(block, units, graphs, verdicts, begun.density, begun.dense),
-            nodes_table(list(zip(keys.tolist(), graphs, strict=True))),
-            examples_table(block, keys, begun.window, train),
-            _other_scores(begun, units, graphs, test, config),
+            neurons_table(block, units, verdicts, measured, density, begun.dense),
+            nodes_table(list(zip(keys.tolist(), measured.graphs, strict=True))),
+            pa.concat_tables(
+                [
+                    examples_table(block, keys, begun.window, train),
+                    range_table(record, keys, bench.corpus.width, config),
+                ]
+            ),
+            pa.concat_tables(
+                [
+                    _other_scores(begun, units, graphs, test, config),
+                    measured_scores(block, units, measured),
+                ]
+            ),
+            evidence_table(keys, measured.evidence),
+            records_table(keys, record),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.
@@ -163,28 +229,19 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
             raise
 
 
-def _density(model: SubjectModel, block: Block, random: RandomText | None) -> FloatArray | None:
-    """Share of random text on which each unit of a piece fires, a latent wherever it is above zero: (unit,).
-
-    None where there is no random text.
-    """
-    units = block.neuron
-    if random is None:
-        return None
-    counted = np.count_nonzero(model.counted(random.windows))
-    if random.active is not None and model.at(block.layer).dictionary is not None:
-        fires = random.active[units]
-    else:
-        fires = np.array([len(random.firings.get(unit, ())) for unit in units.tolist()])
-    share: FloatArray = (fires / max(1, int(counted))).astype(np.float32)
+def _density(record: ActivationRecord, threshold: float, *, of_latents: bool) -> FloatArray:
+    """Share of the corpus on which each unit fires, a latent wherever it is above zero: (unit,)."""
+    fires = record.active if of_latents else record.reaching(threshold)
+    share: FloatArray = (fires / max(1, record.n_positions)).astype(np.float32)
     return share
 
 
-def _are_dense(model: SubjectModel, block: Block, density: FloatArray | None, config: N2GConfig) -> BoolArray:
+def _are_dense(bench: Bench, block: Block, record: RecordFile) -> BoolArray:
     """Which units are latents that fire too often for a graph: (unit,)."""
-    if density is None or model.at(block.layer).dictionary is None:
+    if bench.engine.model.at(block.layer).dictionary is None:
         return np.zeros(len(block.neuron), np.bool_)
-    found: BoolArray = density >= config.dense
+    density = _density(record.load(block.neuron), bench.config.fire_threshold, of_latents=True)
+    found: BoolArray = density >= bench.config.dense
     return found
 
 

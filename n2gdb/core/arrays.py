@@ -1,4 +1,4 @@
-"""The kinds of arrays, by name: what every module calls an array of a type."""
+"""Array type aliases, defined once for every module."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Deadlines: one per query, for its statements, their planning, and the Python between them.
+"""Deadlines: one per query, for its statements, their planning, and the Python between them; and cancelling.
 
 Whoever answers a question opens ``within``; what takes long below it looks at the clock with ``check_time``.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ from itertools import islice
 from numbers import Real
 from typing import Any, TypeVar
 
-from n2gdb.errors import QueryError, QueryTimeoutError
+from n2gdb.errors import QueryCancelledError, QueryError, QueryTimeoutError
 
-__all__ = ["check_time", "seconds_left", "timed", "within"]
+__all__ = ["cancelled_by", "check_time", "is_cancellable", "seconds_left", "timed", "within"]
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ class _Deadline:
 _LONGEST = 10_000_000
 
 _DEADLINE: ContextVar[_Deadline | None] = ContextVar("n2gdb deadline", default=None)
+_CANCELLED: ContextVar[threading.Event | None] = ContextVar("n2gdb cancelled", default=None)
 
 
 @contextmanager
@@ -66,8 +68,29 @@ def _lies_ahead(seconds: object) -> bool:
     return isinstance(seconds, Real) and not isinstance(number, bool) and bool(0 < number <= _LONGEST)
 
 
+@contextmanager
+def cancelled_by(event: threading.Event) -> Iterator[None]:
+    """End all that the block does as soon as another thread sets the event: it raises QueryCancelledError."""
+    token = _CANCELLED.set(event)
+    try:
+        yield
+    finally:
+        _CANCELLED.reset(token)
+
+
+def is_cancellable() -> bool:
+    """Tell whether another thread may cancel what is done here, so that whoever waits looks now and then."""
+    return _CANCELLED.get() is not None
+
+
 def seconds_left() -> float | None:
-    """Return the seconds until the deadline, None where there is none; raise QueryTimeoutError after it."""
+    """Return the seconds until the deadline, None where there is none.
+
+    Raises QueryTimeoutError after it, QueryCancelledError where the question was cancelled.
+    """
+    cancelled = _CANCELLED.get()
+    if cancelled is not None and cancelled.is_set():
+        raise QueryCancelledError("the question was cancelled")
     deadline = _DEADLINE.get()
     if deadline is None:
         return None
@@ -78,7 +101,7 @@ def seconds_left() -> float | None:
 
 
 def check_time() -> None:
-    """Raise QueryTimeoutError if the deadline is over."""
+    """Raise QueryTimeoutError if the deadline is over, QueryCancelledError if nobody wants the answer."""
     seconds_left()
 
 

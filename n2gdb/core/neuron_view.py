@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.core.units import NeuronName
 
-__all__ = ["NeuronView"]
+__all__ = ["NeuronView", "ShownInfluence"]
+
+
+class ShownInfluence(Protocol):
+    """A token that makes a neuron fire sooner or less soon; its text is how it is shown."""
+
+    @property
+    def depth(self) -> int:
+        """How many positions before the activating token it stands."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as a query says it."""
+
+    @property
+    def weight(self) -> float:
+        """What it adds to the log odds of firing."""
 
 
 class NeuronView(Protocol):
@@ -30,6 +46,18 @@ class NeuronView(Protocol):
     @property
     def f1(self) -> float | None:
         """F1 of its graph on the test examples, None where it was not judged."""
+
+    @property
+    def heldout_f1(self) -> float | None:
+        """F1 of what predicts it by default on held-out text, None where that is not known."""
+
+    @property
+    def heldout_firings(self) -> int | None:
+        """Its firings on held-out text, by which that figure is judged."""
+
+    @property
+    def inhibited_by(self) -> Sequence[ShownInfluence]:
+        """The context that keeps it silent, the strongest first."""
 
     @property
     def graph(self) -> NeuronGraph:

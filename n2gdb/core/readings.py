@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from n2gdb.core.byte_tokens import together
 
@@ -52,6 +52,7 @@ class Example:
         """Return what JSON can hold; ``texts`` are of its tokens."""
         return {
             "rank": self.rank,
+            "band": self.band,
             "activation": self.activation,
             "split": self.split,
             "pivot": self.pivot,
@@ -62,13 +63,38 @@ class Example:
         }
 
 
+class NeuronExamples(tuple[Example, ...]):
+    """The top examples of a neuron, strongest first; called, its examples of any strength.
+
+    >>> len(neuron.examples), {example.band for example in neuron.examples()}
+    (2, {'top'})
+    """
+
+    others: tuple[Example, ...]
+    """Those of lesser strength, by falling band, and the near misses last."""
+
+    def __new__(cls, top: Iterable[Example] = (), others: Iterable[Example] = ()) -> Self:
+        """Take the top examples and those of lesser strength."""
+        found = super().__new__(cls, top)
+        found.others = tuple(others)
+        return found
+
+    def __getnewargs__(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+        return tuple(self), self.others
+
+    def __call__(self, band: str | None = None) -> tuple[Example, ...]:
+        """Return the examples of one band, as ``Example.band`` names it; all of them where it is None."""
+        return tuple(each for each in (*self, *self.others) if band in (None, each.band))
+
+
 @dataclass(frozen=True, slots=True)
 class ReadToken:
     """One token of a text, counted from 0; activations are normalised, 1 being the neuron's largest.
 
-    ``predicted`` is the graph's, 0 where no pattern matches; ``pattern`` is the one that does, in text order
-    (``·on · _ · ·other``), and ``at`` the positions of the tokens that it names, its own the last. ``true``
-    is the neuron's own activation, None where it is not known.
+    ``predicted`` is 0 where nothing speaks for a firing. ``pattern`` is what does, in text order (``·on · _ ·
+    ·other``): the graph's pattern that matches, or the tokens that excite the neuron by its evidence. ``at``
+    are the positions of the tokens that it names, its own the last, and ``against`` those of tokens that
+    inhibit it. ``true`` is the neuron's own activation, None where it is not known.
 
     >>> token = neuron.read(" on an other").tokens[2]
     >>> token.predicted, token.pattern, token.at
@@ -82,6 +108,7 @@ class ReadToken:
     pattern: str | None
     at: tuple[int, ...]
     true: float | None
+    against: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +125,8 @@ class ReadingRecord:
     """A text read by one neuron, token by token.
 
     ``threshold`` is the normalised activation from which on the neuron fires; ``title`` says what the text
-    is. With true activations they stand above, the prediction below.
+    is, ``by`` what predicts: the neuron's ``evidence``, or its ``graph``. With true activations they stand
+    above, the prediction below.
     """
 
     neuron: str
@@ -106,6 +134,7 @@ class ReadingRecord:
     threshold: float
     tokens: tuple[ReadToken, ...]
     title: str = ""
+    by: str = "graph"
 
     @property
     def has_truth(self) -> bool:
@@ -127,17 +156,20 @@ class ReadingRecord:
         """Say in one sentence where the graph fires, and whether the neuron does."""
         if not self.has_truth:
             fired = sum(token.predicted >= self.threshold for token in self.tokens)
-            return f"its graph fires on {fired:,} of {tokens_counted(len(self.tokens))}"
+            return f"its {self.by} fires on {fired:,} of {tokens_counted(len(self.tokens))}"
         found = self.agreement
         known = sum(token.true is not None for token in self.tokens)
         return (
-            f"it fires on {found.foreseen + found.missed:,} of {tokens_counted(known)}; its graph foresees"
-            f" {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on {found.false_alarms:,}"
+            f"it fires on {found.foreseen + found.missed:,} of {tokens_counted(known)}; its {self.by}"
+            f" foresees {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on"
+            f" {found.false_alarms:,}"
         )
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the tokens as plain values for JSON."""
-        return [asdict(token) | {"at": list(token.at)} for token in self.tokens]
+        return [
+            asdict(token) | {"at": list(token.at), "against": list(token.against)} for token in self.tokens
+        ]
 
 
 @dataclass(frozen=True, slots=True)

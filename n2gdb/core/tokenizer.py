@@ -1,4 +1,4 @@
-"""The tokenizer that a model was ingested with, as the database keeps it: text in, token ids out."""
+"""Tokenizers as a database stores them: text in, token ids out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many tries as columns, one after another: what follows from them, and the keys of their paths."""
+"""Many tries as columns, one after another: derived columns, and the keys of their paths."""
 
 from __future__ import annotations
 

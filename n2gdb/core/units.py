@@ -1,4 +1,4 @@
-"""Identity: how a unit is named, how it is numbered in a database, and nothing else.
+"""Identity of units: how they are named in text and numbered in a database.
 
 A unit is one number that a model computes at every token, on one side of zero: a neuron of an MLP, or one
 number of another source of the layer (a latent of a sparse autoencoder or transcoder, a direction of the

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from n2gdb.drawing.picture import Picture, beside, draw, draw_dot, draw_graph, sheet, thumbnail
+from n2gdb.drawing.picture import Picture, beside, draw, draw_dot, draw_graph, sheet, sketch, thumbnail
 
-__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "thumbnail"]
+__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sketch", "thumbnail"]

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["Diagram", "Edge", "Mark", "Named", "read_diagram"]
+#: A pattern that is right on a smaller share of its occurrences in the corpus is drawn as seldom right.
+SELDOM = 0.1
+
+__all__ = ["SELDOM", "Diagram", "Edge", "Mark", "Named", "read_diagram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Named:
     text: str
     importance: float | None
     activation: float
+    patterns: tuple[int, ...] = ()
+    """The patterns that are drawn through it, counted from 0, the strongest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Edge:
     earlier: int
     later: int
     between: int
+    patterns: tuple[int, ...] = ()
+    """The patterns that are drawn along it, counted from 0, the strongest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,14 @@ class Diagram:
     """Of the whole graph, whatever is shown of it."""
     threshold: float
     """The activation from which on the neuron fires."""
+    confidences: tuple[float | None, ...] = ()
+    """Of the patterns shown, the strongest first: on which share of its occurrences each is right."""
+
+    def is_seldom_right(self, patterns: Iterable[int]) -> bool:
+        """Tell whether all of some patterns, by their places, are right on few of their occurrences."""
+        known = [self.confidences[place] for place in patterns if place < len(self.confidences)]
+        right = [share for share in known if share is not None]
+        return bool(right) and len(right) == len(known) and max(right) < SELDOM
 
     def strength(self, token: Named) -> float:
         """Return how deep a token's colour is, 0 to 1: its importance, or activation beyond the threshold."""
@@ -94,6 +109,7 @@ def read_diagram(
     behaviour = behaviours(graph)
     nodes = sorted({node for end in strongest.tolist() for node in graph.path(end)})
     begins = {node: float(graph.end[node]) for node in strongest.tolist()}
+    through = _through(graph, strongest.tolist())
     state = _states(graph, nodes, begins, behaviour.tolist())
     groups = sorted(
         _alternatives(graph, nodes, state).items(),
@@ -101,21 +117,22 @@ def read_diagram(
     )
     marks = tuple(
         Mark(
-            tuple(_named(graph, same, texts) for same in tokens),
+            tuple(_named(graph, same, texts, through) for same in tokens),
             into.depth,
             max((begins[node] for same in tokens for node in same if node in begins), default=None),
             int(behaviour[tokens[0][0]]),
         )
         for into, tokens in groups
     )
-    places: dict[int, list[int]] = {}  # a state, and the marks that lead into it
-    for place, (into, _) in enumerate(groups):
-        places.setdefault(into.state, []).append(place)
+    place_of = {node: place for place, (_, tokens) in enumerate(groups) for same in tokens for node in same}
+    along: dict[tuple[int, int], set[int]] = {}  # the earlier and the later mark, and the patterns there
+    for node in nodes:
+        parent = int(graph.parent[node])
+        if parent >= 0:
+            along.setdefault((place_of[node], place_of[parent]), set()).update(through[node])
     links = (
-        Edge(earlier, later, into.depth - groups[later][0].depth - 1)
-        for earlier, (into, _) in enumerate(groups)
-        for source in into.sources
-        for later in places.get(source, ())
+        Edge(earlier, later, marks[earlier].depth - marks[later].depth - 1, tuple(sorted(patterns)))
+        for (earlier, later), patterns in along.items()
     )
     return Diagram(
         marks,
@@ -124,7 +141,14 @@ def read_diagram(
         len(ends) - len(strongest),
         int(behaviour.max(initial=-1)) + 1,
         threshold,
+        tuple(_confidence(graph, end) for end in strongest.tolist()),
     )
+
+
+def _confidence(graph: NeuronGraph, end: int) -> float | None:
+    """On which share of its occurrences a pattern is right; None where there is none, or none was counted."""
+    share = float("nan") if graph.confidence is None else float(graph.confidence[end])
+    return None if share != share else share
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +199,26 @@ def _alternatives(
     return groups
 
 
+def _through(graph: NeuronGraph, ends: Iterable[int]) -> dict[int, list[int]]:
+    """Return which patterns lead through each node, as places among those that end at ``ends``."""
+    through: dict[int, list[int]] = {}
+    for place, end in enumerate(ends):
+        for node in graph.path(end):
+            through.setdefault(node, []).append(place)
+    return through
+
+
 def _best(graph: NeuronGraph, tokens: Iterable[Sequence[int]]) -> float:
     return max(float(graph.best[node]) for same in tokens for node in same)
 
 
-def _named(graph: NeuronGraph, same: Sequence[int], texts: Mapping[int, str]) -> Named:
+def _named(
+    graph: NeuronGraph,
+    same: Sequence[int],
+    texts: Mapping[int, str],
+    through: Mapping[int, Sequence[int]],
+) -> Named:
     token = int(graph.token[same[0]])
     importance = max(float(graph.importance[node]) for node in same) if graph.depth[same[0]] else None
-    return Named(token, texts[token], importance, _best(graph, [same]))
+    patterns = tuple(sorted({place for node in same for place in through[node]}))
+    return Named(token, texts[token], importance, _best(graph, [same]), patterns)

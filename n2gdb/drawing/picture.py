@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from n2gdb.drawing.diagram import Diagram, read_diagram
 from n2gdb.drawing.layout import lay_out
-from n2gdb.drawing.svg import Panel, diagram_panel, document, heading_panel, legend_panel, stacked
+from n2gdb.drawing.svg import (
+    Panel,
+    diagram_panel,
+    document,
+    heading_panel,
+    inhibitors_panel,
+    legend_panel,
+    stacked,
+)
+from n2gdb.evidence.quality import HELDOUT, TOP_EXAMPLES, written_share
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.core.neuron_view import NeuronView
+    from n2gdb.core.paths import PathStep
 
-__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "thumbnail"]
+__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sketch", "thumbnail"]
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
+_INHIBITORS = 6
 _THUMBNAIL = (168, 46)
+#: Tokens that keep a neuron silent, which are drawn.
+_INHIBITORS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +69,14 @@ def draw(neuron: NeuronView, *, most: int | None = 40, bare: bool = False) -> Pi
 
     A heading and a legend stand around it unless it is to be ``bare``.
     Activating tokens on the right in red, context to their left in blue, a bold rim where a pattern may
-    begin, disconnected behaviours in frames of their own. Source: N2G, arXiv 2305.19911, section 3.
+    begin, disconnected behaviours in frames of their own. Patterns that are seldom right are faint, their
+    rims dashed; below stand the tokens that keep the neuron silent. Source: N2G, arXiv 2305.19911, section 3.
     """
     diagram = _diagram(neuron, most)
     drawn = _panel(diagram, _WIDTH)
-    panel = drawn if bare else _explained([_heading(neuron, diagram), drawn], [diagram])
+    inhibitors = _inhibitors(neuron)
+    panels = [_heading(neuron, diagram), drawn, *inhibitors]
+    panel = drawn if bare else _explained(panels, [diagram], silenced=bool(inhibitors))
     return Picture(f"{neuron.name} of {neuron.model}", panel)
 
 
@@ -87,25 +103,47 @@ def sheet(neurons: Sequence[NeuronView], *, most: int | None = 12, columns: int 
     return Picture(title, _explained([grid], diagrams))
 
 
-def beside(first: NeuronView, second: NeuronView, *, most: int | None = 40) -> Picture:
-    """Draw two neurons side by side, a ring around what both have: a token at a depth, in the same role."""
-    diagrams = [_diagram(first, most), _diagram(second, most)]
+def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int | None = 40) -> Picture:
+    """Draw neurons side by side, a ring around what all have: a token at a depth, in the same role."""
+    neurons = (first, second, *others)
+    diagrams = [_diagram(neuron, most) for neuron in neurons]
     names = [
         {(token.text, mark.depth) for mark in diagram.marks for token in mark.tokens} for diagram in diagrams
     ]
-    both = names[0] & names[1]
+    shared = set.intersection(*names)
     cells = []
-    for neuron, diagram in zip((first, second), diagrams, strict=True):
-        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), both)
+    for neuron, diagram in zip(neurons, diagrams, strict=True):
+        drawn = diagram_panel(diagram, lay_out(diagram, _CELL), shared)
         cells.append(stacked([_heading(neuron, diagram), drawn], 10.0))
-    grid = _grid(cells, 2)
-    return Picture(f"{first.name} and {second.name}", _explained([grid], diagrams, shared=True))
+    title = " and ".join(str(neuron.name) for neuron in neurons)
+    return Picture(title, _explained([_grid(cells, 2)], diagrams, shared=True))
 
 
 def thumbnail(neuron: NeuronView) -> str:
     """Return a small SVG of a neuron's two strongest patterns."""
     diagram = _diagram(neuron, 2)
     return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
+
+
+def sketch(patterns: Iterable[tuple[float, Sequence[PathStep]]], title: str, threshold: float = 0.5) -> str:
+    """Return a small SVG of patterns, each an activation and a path; a ring marks the steps that matched."""
+    from n2gdb.core.graph import NeuronGraph, Pattern, Step
+
+    texts: dict[int, str] = {}
+    drawn, ringed = [], set()
+    for activation, path in patterns:
+        steps = []
+        for step in sorted(path, key=lambda each: each.depth):
+            if step.token is None or step.text is None:
+                continue
+            texts[step.token] = step.text
+            steps.append(Step(step.depth, step.token, step.importance or 0.0))
+            if step.matched:
+                ringed.add((step.text, step.depth))
+        drawn.append(Pattern(tuple(steps), activation))
+    diagram = read_diagram(NeuronGraph.from_patterns(drawn), texts, None, threshold=threshold)
+    panel = diagram_panel(diagram, lay_out(diagram, 300.0), ringed)
+    return document(panel, title, margin=5.0, size=_THUMBNAIL)
 
 
 def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
@@ -122,7 +160,9 @@ def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
 
 
 def _heading(neuron: NeuronView, diagram: Diagram) -> Panel:
-    score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f}"
+    score = "not judged" if neuron.f1 is None else f"F1 {neuron.f1:.2f} {TOP_EXAMPLES}"
+    if neuron.heldout_f1 is not None:
+        score = f"F1 {written_share(neuron.heldout_f1, neuron.heldout_firings)} {HELDOUT}"
     lines = _said(diagram, [neuron.model, score])
     if not diagram.patterns:
         lines.append("it never fires" if neuron.state == "dead" else "no pattern was found")
@@ -149,7 +189,15 @@ def _panel(diagram: Diagram, width: float) -> Panel:
     return diagram_panel(diagram, lay_out(diagram, width))
 
 
-def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: bool = False) -> Panel:
+def _inhibitors(neuron: NeuronView) -> list[Panel]:
+    """The strongest of what keeps a neuron silent, where its evidence says so."""
+    shown = [(str(each), each.place) for each in neuron.inhibited_by[:_INHIBITORS]]
+    return [inhibitors_panel(shown, _WIDTH)] if shown else []
+
+
+def _explained(
+    panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: bool = False, silenced: bool = False
+) -> Panel:
     """Set a legend below panels: of what is drawn, and no wider unless they are narrow."""
     legend = legend_panel(
         max(_CELL, *(panel.width for panel in panels)),
@@ -158,6 +206,13 @@ def _explained(panels: Sequence[Panel], diagrams: Sequence[Diagram], *, shared: 
         context=any(mark.depth for diagram in diagrams for mark in diagram.marks),
         several=any(len(mark.tokens) > 1 for diagram in diagrams for mark in diagram.marks),
         shared=shared,
+        seldom=any(
+            diagram.is_seldom_right(token.patterns)
+            for diagram in diagrams
+            for mark in diagram.marks
+            for token in mark.tokens
+        ),
+        silenced=silenced,
     )
     return stacked([*panels, legend], 16.0)
 

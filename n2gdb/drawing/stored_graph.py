@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.drawing.picture import draw_graph
@@ -20,15 +21,17 @@ class StoredGraph(NeuronGraph):
     @classmethod
     def of(cls, graph: NeuronGraph, texts: Callable[[Iterable[int]], Mapping[int, str]]) -> StoredGraph:
         """Give a graph the texts of its tokens."""
-        columns = (graph.token, graph.depth, graph.parent, graph.importance, graph.end)
-        return cls(*columns, texts=texts)
+        return cls(*_columns(graph), texts=texts)
 
     def __reduce__(self) -> tuple[Callable[..., StoredGraph], tuple[NeuronGraph, Mapping[int, str]]]:
-        plain = NeuronGraph(self.token, self.depth, self.parent, self.importance, self.end)
-        return _unpickled, (plain, dict(self.texts(set(self.token.tolist()))))
+        return _unpickled, (NeuronGraph(*_columns(self)), dict(self.texts(set(self.token.tolist()))))
 
     def _repr_svg_(self) -> str:
         return draw_graph(self, self.texts(set(self.token.tolist()))).svg()
+
+
+def _columns(graph: NeuronGraph) -> tuple[Any, ...]:
+    return tuple(getattr(graph, column.name) for column in fields(NeuronGraph))
 
 
 def _unpickled(graph: NeuronGraph, texts: Mapping[int, str]) -> StoredGraph:

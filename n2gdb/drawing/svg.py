@@ -2,6 +2,9 @@
 
 Everything is drawn with attributes and a plain style sheet, so that browsers, notebooks and rasterisers
 agree; dark colours are an addition for who knows media queries. All text is escaped here.
+
+What is drawn says which patterns it belongs to: ``data-p="0 3"`` names them from the strongest, 0, on, so
+that a page can light one. A token says its text, as JSON, and how far before the activating one it stands.
 """
 
 from __future__ import annotations
@@ -9,25 +12,38 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from json import dumps
 
 from n2gdb.core.tokens import display
 from n2gdb.drawing.cells import GAP, Cell
-from n2gdb.drawing.diagram import Diagram, Mark, Named
+from n2gdb.drawing.diagram import SELDOM, Diagram, Mark, Named
 from n2gdb.drawing.labels import label_of, text_width
 from n2gdb.drawing.layout import Box, Cluster, Layout, Route
 
-__all__ = ["Panel", "diagram_panel", "document", "heading_panel", "legend_panel", "stacked"]
+__all__ = [
+    "Panel",
+    "diagram_panel",
+    "document",
+    "heading_panel",
+    "inhibitors_panel",
+    "legend_panel",
+    "stacked",
+]
 
 _SANS = 6.6  # a character of 12 px, on average
+_WHITE_FROM = (
+    0.85  # shade from which on white text has more contrast than black: 4.5 : 1 or more on either side
+)
 
 _STYLE = """
-.n2gdb-graph text{font-family:"DejaVu Sans Mono",ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;fill:#1f2328;white-space:pre}
+.n2gdb-graph text{font-family:"DejaVu Sans Mono",ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;fill:#000;white-space:pre}
 .n2gdb-graph text.s{font-family:"DejaVu Sans",system-ui,"Segoe UI","Helvetica Neue",Arial,sans-serif;font-size:12px;fill:#5d6670}
 .n2gdb-graph text.h{font-size:16px;font-weight:bold;fill:#1f2328}
-.n2gdb-graph text.n{font-size:10px;fill:#7a838d}
+.n2gdb-graph text.n{font-size:10px;fill:#5d6670}
 .n2gdb-graph text.w{fill:#fff}
-.n2gdb-graph .a{fill:#d1372f;stroke:#d1372f}
-.n2gdb-graph .c{fill:#2565c7;stroke:#2565c7}
+.n2gdb-graph text.k{font-weight:bold}
+.n2gdb-graph .a{fill:#c42b23;stroke:#c42b23}
+.n2gdb-graph .c{fill:#1f5bb5;stroke:#1f5bb5}
 .n2gdb-graph rect{stroke-width:1;stroke-opacity:.45}
 .n2gdb-graph rect.b{stroke:#1f2328;stroke-width:2.2;stroke-opacity:1}
 .n2gdb-graph rect.f{fill:none;stroke:#d5dae0;stroke-width:1;stroke-opacity:1}
@@ -37,10 +53,15 @@ _STYLE = """
 .n2gdb-graph path{fill:none;stroke:#98a2ad;stroke-width:1.4}
 .n2gdb-graph path.d{stroke-dasharray:3 4}
 .n2gdb-graph path.v{stroke-width:1}
+.n2gdb-graph .x{opacity:.45}
+.n2gdb-graph rect.z{stroke-dasharray:4 3}
+.n2gdb-graph rect.i{fill:#6b3fa0;fill-opacity:.1;stroke:#6b3fa0;stroke-opacity:1}
+.n2gdb-graph path.t{stroke:#6b3fa0;stroke-width:2.4}
 @media (prefers-color-scheme:dark){
-.n2gdb-graph text,.n2gdb-graph text.h{fill:#e6e8eb}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#8b949e}
-.n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#e5534b;stroke:#e5534b}.n2gdb-graph .c{fill:#4184e4;stroke:#4184e4}
+.n2gdb-graph text,.n2gdb-graph text.h{fill:#fff}.n2gdb-graph text.s{fill:#9aa4af}.n2gdb-graph text.n{fill:#9aa4af}
+.n2gdb-graph text.w{fill:#fff}.n2gdb-graph .a{fill:#d0453d;stroke:#d0453d}.n2gdb-graph .c{fill:#3a76cf;stroke:#3a76cf}
 .n2gdb-graph rect.b{stroke:#e6e8eb}.n2gdb-graph rect.f{stroke:#3a424c}.n2gdb-graph rect.o{stroke:#3fb37f}
+.n2gdb-graph rect.i{fill:#a681d6;stroke:#a681d6}.n2gdb-graph path.t{stroke:#a681d6}
 .n2gdb-graph path{stroke:#68727d}}
 """  # noqa: E501 (a rule is a line)
 
@@ -96,7 +117,15 @@ def diagram_panel(diagram: Diagram, layout: Layout, shared: Collection[tuple[str
 
 
 def legend_panel(
-    width: float, thresholds: Collection[float], *, dashed: bool, shared: bool, context: bool, several: bool
+    width: float,
+    thresholds: Collection[float],
+    *,
+    dashed: bool,
+    shared: bool,
+    context: bool,
+    several: bool,
+    seldom: bool = False,
+    silenced: bool = False,
 ) -> Panel:
     """What colours, rims and dashes mean, in lines no wider than ``width``."""
     least = f"{min(thresholds):g}" if len(thresholds) == 1 else "from each threshold"
@@ -107,8 +136,15 @@ def legend_panel(
         items.append((_either(), "one of these tokens"))
     if dashed:
         items.append(('<path class="d" d="M0 9H30"/>', "any tokens between, and how many"))
+    if seldom:
+        faint = f'<g class="x">{_swatch("a b z")}</g>'
+        items.append((faint, f"seldom right: on fewer than {SELDOM:.0%} of its occurrences"))
+    if silenced:
+        items.append(
+            (f'{_swatch("i")}<path class="t" d="M30 2V16"/>', "keeps it silent where it stands before")
+        )
     if shared:
-        items.append(('<rect class="o" x="3" y="1" width="24" height="16" rx="5"/>', "in both"))
+        items.append(('<rect class="o" x="3" y="1" width="24" height="16" rx="5"/>', "shared"))
     elements, x, y = [], 0.0, 0.0
     for drawn, said in items:
         wide = 40 + text_width(said, _SANS)
@@ -122,6 +158,25 @@ def legend_panel(
     return Panel("".join(elements), width, y + 18)
 
 
+def inhibitors_panel(inhibitors: Sequence[tuple[str, str]], width: float) -> Panel:
+    """Tokens that keep a neuron silent, and where they do, in lines no wider than ``width``."""
+    said = "less after"
+    x, y = 12 + text_width(said, _SANS), 0.0
+    elements = [f'<text class="s" x="0" y="16">{said}</text>']
+    for text, place in inhibitors:
+        wide, far = 14 + text_width(text), text_width(place, _SANS)
+        if x + wide + far + 18 > width and x > 100:
+            x, y = 12 + text_width(said, _SANS), y + 30
+        elements.append(
+            f'<g data-i="{escape(dumps(text))}"><rect class="i" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}"'
+            f' height="24" rx="7"/><path class="t" d="M{x + wide + 4:.1f} {y:.1f}v24"/>'
+            f'<text x="{x + wide / 2:.1f}" y="{y + 16.5:.1f}" text-anchor="middle">{_text(text)}</text>'
+            f'<text class="s" x="{x + wide + 10:.1f}" y="{y + 16:.1f}">{_text(place)}</text></g>'
+        )
+        x += wide + far + 26
+    return Panel("".join(elements), width, y + 24)
+
+
 def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[tuple[str, int]], *, framed: bool) -> str:
     parts = []
     if framed:
@@ -129,7 +184,7 @@ def _cluster(diagram: Diagram, cluster: Cluster, shared: Collection[tuple[str, i
             f'<rect class="f" x="{cluster.x:.1f}" y="{cluster.y:.1f}" width="{cluster.width:.1f}"'
             f' height="{cluster.height:.1f}" rx="9"/>'
         )
-    parts += [_route(route) for route in cluster.routes]
+    parts += [_route(diagram, route) for route in cluster.routes]
     parts += _betweens(cluster.routes)
     for box in cluster.boxes:
         mark = diagram.marks[box.mark]
@@ -142,6 +197,8 @@ def _box(diagram: Diagram, mark: Mark, box: Box, shared: Collection[str]) -> str
     """Draw the tokens of a mark; several stand in a common rim, as alternatives."""
     kind = "a" if mark.depth == 0 else "c"
     rim = f"{kind} b" if mark.begins is not None else kind
+    if diagram.is_seldom_right(place for token in mark.tokens for place in token.patterns):
+        rim = f"{rim} z"
     several = len(mark.tokens) > 1
     tokens = iter(mark.tokens)
     parts = []
@@ -156,7 +213,9 @@ def _box(diagram: Diagram, mark: Mark, box: Box, shared: Collection[str]) -> str
             style = f"{kind} q" if several else rim
             ring = token.text in shared
             shade = (_red if mark.depth == 0 else _blue)(diagram.strength(token))
-            parts.append(_cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring))
+            cell_text = _cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring)
+            faint = diagram.is_seldom_right(token.patterns)
+            parts.append(f'<g class="x">{cell_text}</g>' if faint else cell_text)
             if cell is not row[-1]:
                 parts.append(_bar(x + cell.width + GAP / 2, y, cell.height))
     return "".join(parts)
@@ -169,9 +228,11 @@ def _cell(mark: Mark, token: Named, cell: Cell, style: str, shade: float, *, rin
         if ring
         else ""
     )
-    white = ' class="w"' if shade > 0.75 else ""
+    look = " ".join(["k"] * (mark.depth == 0) + ["w"] * (shade > _WHITE_FROM))
+    white = f' class="{look}"' if look else ""
     return (
-        f'<g><title>{_text(_tooltip(mark, token))}</title>{around}<rect class="{style}" x="{cell.x:.1f}"'
+        f'<g data-d="{mark.depth}" data-t="{escape(dumps(token.text))}"{_patterns(token.patterns)}>'
+        f'<title>{_text(_tooltip(mark, token))}</title>{around}<rect class="{style}" x="{cell.x:.1f}"'
         f' y="{cell.y:.1f}" width="{cell.width:.1f}" height="{cell.height:g}" rx="7"'
         f' fill-opacity="{shade:.2f}"/><text{white} x="{cell.x + cell.width / 2:.1f}"'
         f' y="{cell.y + cell.height / 2 + 4.5:.1f}" text-anchor="middle">{_text(label_of(token.text))}</text>'
@@ -196,7 +257,7 @@ def _tooltip(mark: Mark, token: Named) -> str:
     return "\n".join(said)
 
 
-def _route(route: Route) -> str:
+def _route(diagram: Diagram, route: Route) -> str:
     (x, y), *rest = route.points
     line = [f"M{x:.1f} {y:.1f}"]
     for number, (right, height) in enumerate(rest):
@@ -206,9 +267,14 @@ def _route(route: Route) -> str:
             bend = (right - x) / 2
             line.append(f"C{x + bend:.1f} {y:.1f} {right - bend:.1f} {height:.1f} {right:.1f} {height:.1f}")
         x, y = right, height
-    if not route.link.between:
-        return f'<path d="{"".join(line)}"/>'
-    return f'<path class="d" d="{"".join(line)}"/>'
+    look = ["d"] * (route.link.between > 0) + ["x"] * diagram.is_seldom_right(route.link.patterns)
+    dashed = f' class="{" ".join(look)}"' if look else ""
+    return f'<path{dashed} d="{"".join(line)}"{_patterns(route.link.patterns)}/>'
+
+
+def _patterns(places: Iterable[int]) -> str:
+    listed = " ".join(map(str, places))
+    return f' data-p="{listed}"' if listed else ""
 
 
 def _betweens(routes: Iterable[Route]) -> Iterator[str]:

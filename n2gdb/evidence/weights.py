@@ -20,10 +20,14 @@ class UnitEvidence:
     """What speaks for and against a unit's firing at a position.
 
     The log odds of firing are ``base`` plus the weights of the tokens that stand there: ``weight`` of the
-    token ``token``, ``depth`` positions back. Weights above zero excite, below zero inhibit. A token that
-    has no weight at depth 0 never fires the unit: those that have one are its activating tokens.
+    token ``token``, ``depth`` positions back, or anywhere in the ``-depth`` positions before where ``depth``
+    is below zero; plus ``graph`` where the unit's graph predicts a firing. Weights above zero excite, below
+    zero inhibit. A token that has no weight at depth 0 never fires the unit: those that have one are its
+    activating tokens. The log odds are calibrated: ``probability`` is the share of such positions at which
+    the unit fires in ordinary text.
 
-    depth   (weights,) int32    positions back from the activating token; 0 is the activating token itself
+    depth   (weights,) int32    positions back from the activating token; 0 is the activating token itself;
+                                -64 is anywhere in the 64 positions before it
     token   (weights,) int32    token id, or the number of a class of tokens, which is no token's
     weight  (weights,) float32  change of the log odds
 
@@ -36,17 +40,28 @@ class UnitEvidence:
     depth: IntArray
     token: IntArray
     weight: FloatArray
+    graph: float = 0.0
+    """Change of the log odds where the unit's graph predicts a firing."""
 
     def __len__(self) -> int:
         return len(self.weight)
 
+    @property
+    def reach(self) -> int:
+        """Positions before an activating token that weights reach."""
+        return int(abs(self.depth).max(initial=0))
+
     def log_odds(
-        self, tokens: Sequence[int] | npt.NDArray[np.integer], classes: Int64Array | None = None
+        self,
+        tokens: Sequence[int] | npt.NDArray[np.integer],
+        classes: Int64Array | None = None,
+        matched: BoolArray | None = None,
     ) -> FloatArray:
         """Return the log odds of firing at every position of a text: (positions,) float32.
 
         They are -inf at a token that is not activating. Negative numbers stand for no token. ``classes``
         gives the classes of every token, (kinds, tokens): a class weighs where one of its tokens stands.
+        ``matched`` (positions,) is where the unit's graph predicts a firing; without it, nowhere.
         """
         import numpy as np  # 0.1 s: only where it is needed
 
@@ -54,32 +69,91 @@ class UnitEvidence:
         total = np.full(len(text), -np.inf, np.float32)
         own = self.depth == 0
         place, hit = _find(self.token[own], text)
-        total[hit] = self.base + self.weight[own][place[hit]]
-        candidates = np.flatnonzero(hit)
-        for depth in np.unique(self.depth[~own]).tolist():
-            there = self.depth == depth
-            known, weight = self.token[there], self.weight[there]
-            position = candidates[candidates >= depth]
-            before = text[position - depth]
-            position, before = position[before >= 0], before[before >= 0]
-            for named in (before, *(() if classes is None else classes[:, before])):
-                place, hit = _find(known, named)
-                total[position[hit]] += weight[place[hit]]
+        position = np.flatnonzero(hit)
+        own_weight = self.weight[own][place[hit]]
+        total[position] = self.log_odds_at(text, position, own_weight, classes)
+        if matched is not None:
+            total[matched] += np.float32(self.graph)
         return total
 
-    def fires(
-        self, tokens: Sequence[int] | npt.NDArray[np.integer], classes: Int64Array | None = None
-    ) -> BoolArray:
-        """Return where the unit is predicted to fire: (positions,); ``classes`` as in ``log_odds``."""
-        found: BoolArray = self.log_odds(tokens, classes) >= self.threshold
+    def log_odds_at(
+        self, text: Int64Array, position: Int64Array, own: FloatArray, classes: Int64Array | None = None
+    ) -> FloatArray:
+        """Return the log odds where activating tokens stand and the graph is silent: (some,) float32.
+
+        ``own`` has the weight of the token at each of the positions (some,).
+        """
+        import numpy as np
+
+        total = (self.base + own).astype(np.float32)
+        for depth in np.unique(self.depth[self.depth != 0]).tolist():
+            there = self.depth == depth
+            known, weight = self.token[there], self.weight[there]
+            if depth < 0:
+                total += _anywhere(text, position, -depth, known, weight)
+                continue
+            row = np.flatnonzero(position >= depth)
+            before = text[position[row] - depth]
+            row, before = row[before >= 0], before[before >= 0]
+            for named in (before, *(() if classes is None else classes[:, before])):
+                place, hit = _find(known, named)
+                total[row[hit]] += weight[place[hit]]
+        return total
+
+    def probability(
+        self,
+        tokens: Sequence[int] | npt.NDArray[np.integer],
+        classes: Int64Array | None = None,
+        matched: BoolArray | None = None,
+    ) -> FloatArray:
+        """Return the probability of firing at every position of a text: (positions,); as ``log_odds``."""
+        import numpy as np
+
+        odds = self.log_odds(tokens, classes, matched)
+        found: FloatArray = np.reciprocal(1 + np.exp(-np.maximum(odds, np.float32(-80))))
+        found[np.isneginf(odds)] = 0
         return found
+
+    def fires(
+        self,
+        tokens: Sequence[int] | npt.NDArray[np.integer],
+        classes: Int64Array | None = None,
+        matched: BoolArray | None = None,
+    ) -> BoolArray:
+        """Return where the unit is predicted to fire: (positions,); arguments as in ``log_odds``."""
+        found: BoolArray = self.log_odds(tokens, classes, matched) >= self.threshold
+        return found
+
+
+def _anywhere(
+    text: Int64Array, position: Int64Array, reach: int, known: IntArray, weight: FloatArray
+) -> FloatArray:
+    """Add up the weights of the known tokens that stand in the ``reach`` positions before each: (position,).
+
+    A token weighs once, however often it stands there.
+    """
+    import numpy as np
+
+    total = np.zeros(len(position), np.float32)
+    place, hit = _find(known, text)
+    at = np.flatnonzero(hit)
+    order = np.argsort(place[at], kind="stable")
+    bounds = np.searchsorted(place[at][order], np.arange(len(known) + 1))
+    for number in range(len(known)):
+        there = at[order[bounds[number] : bounds[number + 1]]]
+        if len(there):
+            last = np.searchsorted(there, position) - 1
+            total[(last >= 0) & (there[last] >= position - reach)] += weight[number]
+    return total
 
 
 def _find(rising: IntArray, wanted: Int64Array) -> tuple[Int64Array, BoolArray]:
     """Where each wanted number stands among some that rise, and whether it does."""
     import numpy as np
 
-    if not len(rising):
-        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
-    place = np.searchsorted(rising, wanted).clip(max=len(rising) - 1)
-    return place, rising[place] == wanted
+    # A table beats a search in long texts, and every known number is a token's or a class's.
+    size = int(rising[-1]) + 1 if len(rising) else 0
+    table = np.full(size + 1, -1, np.int64)
+    table[rising] = np.arange(len(rising))
+    place = table[np.where((wanted < 0) | (wanted >= size), size, wanted)]
+    return place, place >= 0

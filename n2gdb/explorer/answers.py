@@ -17,7 +17,15 @@ from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.answer import Answer
 from n2gdb.query.completion import candidates
 
-__all__ = ["answer_query", "check_query", "complete_query", "explain_query"]
+__all__ = [
+    "answer_query",
+    "check_query",
+    "complete_query",
+    "explain_query",
+    "read_asked",
+    "sketch_rows",
+    "take_away",
+]
 
 #: Characters of a query, and rows of one answer.
 _LONGEST, _MOST_ROWS = 8_000, 200
@@ -26,7 +34,18 @@ _LONGEST, _MOST_ROWS = 8_000, 200
 _SORTABLE = ("neuron", *FIELDS)
 
 #: Columns that a page draws as bars.
-_DRAWN = frozenset({"f1", "precision", "recall", "similarity"})
+_DRAWN = frozenset(
+    {
+        "heldout_f1",
+        "heldout_precision",
+        "heldout_recall",
+        "f1",
+        "precision",
+        "recall",
+        "similarity",
+        "confidence",
+    }
+)
 
 
 def answer_query(
@@ -45,42 +64,85 @@ def answer_query(
     ``find`` keeps only the rows that show this text somewhere, in any case.
     """
     started = perf_counter()
-    asked = _read(query, model)
+    asked = read_asked(query, model)
     kind = _kind(asked)
-    size = min(limit, _MOST_ROWS)
-    if kind in ("counts", "stages"):
-        found = database.query(asked)
-        rows, total = [plain_record(row) for row in found], len(found)
-    else:
-        # With LIMIT or OFFSET the query's own order says which rows there are.
-        if order is not None and isinstance(asked, Query) and asked.limit is None and not asked.offset:
-            asked, order = replace(asked, order=_keys(*_read_order(order)), rank=None), None
-        if order is None and find is None:
-            found, total = _part(database, asked, size, offset)
-            rows = [plain_record(row) for row in found]
-        else:
-            found = database.query(asked)
-            chosen = list(found) if order is None else _sorted(found, *_read_order(order))
-            if find is not None:
-                chosen = [row for row in timed(chosen) if _shows(plain_record(row), found.columns, find)]
-            total = len(chosen)
-            rows = [plain_record(row) for row in chosen[offset : offset + size]]
+    found, chosen, total = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
     return {
         "kind": kind,
         "columns": list(found.columns),
         "sortable": [column for column in found.columns if column in _SORTABLE],
-        "rows": rows,
+        "rows": [plain_record(row) for row in chosen],
         "total": total,
         "notices": list(found.notices),
         "milliseconds": (perf_counter() - started) * 1000,
     }
 
 
+def _rows(
+    database: Database, asked: Statement, *, limit: int, offset: int, order: str | None, find: str | None
+) -> tuple[Answer[Any], Sequence[Any], int]:
+    """Return an answer, some of its rows in an order and with a text, and how many there are in all."""
+    size = min(limit, _MOST_ROWS)
+    if _kind(asked) in ("counts", "stages"):
+        found = database.query(asked)
+        return found, list(found), len(found)
+    # With LIMIT or OFFSET the query's own order says which rows there are.
+    if order is not None and isinstance(asked, Query) and asked.limit is None and not asked.offset:
+        asked, order = replace(asked, order=_keys(*_read_order(order)), rank=None), None
+    if order is None and find is None:
+        found, total = _part(database, asked, size, offset)
+        return found, list(found), total
+    found = database.query(asked)
+    chosen = list(found) if order is None else _sorted(found, *_read_order(order))
+    if find is not None:
+        chosen = [row for row in timed(chosen) if _shows(plain_record(row), found.columns, find)]
+    return found, chosen[offset : offset + size], len(chosen)
+
+
+def sketch_rows(
+    database: Database,
+    query: str,
+    *,
+    model: str | None,
+    limit: int,
+    offset: int,
+    order: str | None = None,
+    find: str | None = None,
+) -> dict[str, Any]:
+    """Return a small SVG for each of some rows: what matched, or else the neuron's strongest two patterns."""
+    from n2gdb.drawing import sketch, thumbnail
+
+    asked = read_asked(query, model)
+    if _kind(asked) != "neurons":
+        return {"pictures": []}
+    _, rows, _ = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
+    thresholds = {each.name: each.fire_threshold for each in database.models()}
+    pictures = []
+    for row in timed(rows):
+        matched = [(each.activation, each.path) for each in row.evidence]
+        title = f"{row.neuron} of {row.model}"
+        if matched:
+            pictures.append(sketch(matched, title, thresholds[row.model]))
+        else:
+            pictures.append(thumbnail(database.neuron(row.neuron, row.model)))
+    return {"pictures": pictures}
+
+
+def take_away(database: Database, query: str, form: str, *, model: str | None) -> str:
+    """Return a whole answer as CSV or JSON, as the command line prints it."""
+    found = database.query(read_asked(query, model))
+    if form == "csv":
+        return found.to_csv()
+    if form == "json":
+        return found.to_json(indent=1)
+    raise QueryError(f"an answer is taken away as csv or json, not as {form[:40]!r}")
+
+
 def check_query(query: str, *, model: str | None) -> dict[str, Any]:
     """Say what is wrong with a query as far as its text tells: nothing if it is right, or empty."""
     try:
         if query.strip():
-            _read(query, model)
+            read_asked(query, model)
     except N2gdbError as error:
         return {"error": plain_error(error)}
     return {}
@@ -97,12 +159,12 @@ def complete_query(database: Database, query: str, at: int) -> dict[str, Any]:
 
 def explain_query(database: Database, query: str, *, model: str | None) -> dict[str, Any]:
     """Return the steps in which a query is answered, with the time of those that were run."""
-    asked = replace(_read(query, model), mode=Mode.EXPLAIN)
+    asked = replace(read_asked(query, model), mode=Mode.EXPLAIN)
     return {"stages": [plain_record(stage) for stage in database.query(asked)]}
 
 
-def _read(query: str, model: str | None) -> Statement:
-    """Read a query, in one model where it names none itself."""
+def read_asked(query: str, model: str | None) -> Statement:
+    """Read a query, in one model where it names none itself; raise QueryError for one that is too long."""
     from n2gdb.query.parse import read_query
 
     if len(query) > _LONGEST:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,35 +14,47 @@ from pathlib import Path
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from n2gdb.core.deadline import within
+from n2gdb.core.deadline import cancelled_by, within
 from n2gdb.database import Database
-from n2gdb.errors import N2gdbError, QueryError, QueryTimeoutError, UnknownNameError
+from n2gdb.errors import N2gdbError, QueryCancelledError, QueryError, QueryTimeoutError, UnknownNameError
 from n2gdb.explorer.asked import Asked
+from n2gdb.explorer.assets import encoded, read_assets
+from n2gdb.explorer.notes import Notes
 from n2gdb.explorer.plain import exact, plain_error
-from n2gdb.explorer.routes import ANSWERS, PICTURES, Draw, Find
+from n2gdb.explorer.routes import ANSWERS, PICTURES, QUESTIONS, Draw, Find, own_answers
+from n2gdb.explorer.truth import ModelRunner
 from n2gdb.version import __version__
 
 __all__ = ["make_app"]
 
-_STATIC = Path(__file__).parent / "static"
-_PAGES = ("/", "/neuron/{name}", "/layer/{layer:int}", "/model", "/compare/{first}/{second}")
+_PAGES = (
+    *("/", "/neuron/{name}", "/layer/{layer:int}", "/model", "/compare/{first}/{second}", "/compare"),
+    *("/pairs", "/notes", "/trajectories/{name}", "/help"),
+)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 #: Threads that answer at once: a request beyond them waits for its turn. Questions have their own, as slow
 #: ones would keep every page waiting.
 _THREADS, _QUESTIONS = 4, 12
-_QUESTION_PATHS = frozenset({"/api/query", "/api/explain", "/api/questions"})
 
 #: Answers of each kind that are kept.
 _KEPT = 1000
 
 #: Seconds beyond a request's limit after which it is given up.
 _PATIENCE = 1.0
+
+#: Seconds for the model, which may have to be loaded first.
+_MODEL_TIMEOUT = 300.0
+
+#: Bytes of a change to the notes.
+_LARGEST_CHANGE = 200_000
+
+#: What a request is answered with that was given up by whoever asked; nobody reads it.
+_GIVEN_UP = 499
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -67,34 +81,67 @@ class _Served:
     questions: anyio.CapacityLimiter
     etag: str
     """Of the database file: a picture of it stays right as long as this does."""
+    server: str
+    """Of this run of the server, after the database's."""
+    token: str
+    """What a page of this server shows to change the notes."""
+    notes: Notes
+    runner: ModelRunner | None
 
 
-def make_app(database: Database, *, timeout: float = 10.0, host: str | None = "127.0.0.1") -> ASGIApp:
+def make_app(
+    database: Database,
+    *,
+    timeout: float = 10.0,
+    host: str | None = "127.0.0.1",
+    notes: Path | None = None,
+    runner: ModelRunner | None = None,
+) -> ASGIApp:
     """Make the application over an open database; ``timeout`` seconds end the answer to a request.
 
     Requests that name another host than ``host`` or this machine are refused, as those of a page that tricked
-    a browser would; None refuses nobody.
+    a browser would; None refuses nobody. ``notes`` is the file of notes, beside the database unless named;
+    ``runner`` runs the model, where it is at hand.
     """
-    stat = database.path.stat()
-    etag = hashlib.sha256(f"{__version__} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:16]
+    etag = _tag_of(database.path)
     served = _Served(
-        database, timeout, anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(_QUESTIONS), f'"{etag}"'
+        database,
+        timeout,
+        anyio.CapacityLimiter(_THREADS),
+        anyio.CapacityLimiter(_QUESTIONS),
+        f'"{etag}"',
+        f"{etag}.{secrets.token_hex(4)}",
+        secrets.token_urlsafe(24),
+        Notes(notes or Path(f"{database.path}.notes.json")),
+        runner,
     )
+    assets = read_assets()
+    own = own_answers(served.notes, runner)
     routes = [
-        *(Route(path, _page) for path in _PAGES),
-        *(Route(path, _json(served, find, kept=kept)) for path, (find, kept) in ANSWERS.items()),
+        *(Route(path, _page(served)) for path in _PAGES),
+        *(Route(path, _json(served, path, find, kept=kept)) for path, (find, kept) in ANSWERS.items()),
+        *(Route(path, _json(served, path, find, kept=False)) for path, find in own.items()),
+        Route("/api/notes", _changed(served), methods=["POST"]),
+        Route("/api/server", _alive(served)),
         *(Route(path, _picture(served, draw)) for path, draw in PICTURES.items()),
-        Mount("/static", StaticFiles(directory=_STATIC)),
+        Route("/static/{tag}/{name}", assets.answer),
+        Route("/static/{name}", assets.answer),
     ]
     app = Starlette(routes=routes, exception_handlers={404: _missing, Exception: _failed})
-    return _Guard(app, None if host is None else _LOOPBACK | {host.lower()})
+    return _Guard(app, None if host is None else _LOOPBACK | {host.lower()}, served.server)
+
+
+def _tag_of(path: Path) -> str:
+    """Return what tells a database file, as this version shows it, from others."""
+    stat = path.stat()
+    return hashlib.sha256(f"{__version__} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:16]
 
 
 class _Guard:
     """Refuses foreign hosts, and tells browsers what a page may do."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
-        self._app, self._hosts = app, hosts
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, server: str) -> None:
+        self._app, self._hosts, self._server = app, hosts, server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,7 +151,7 @@ class _Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name.lower() for name, _ in message["headers"]}
-                added = {"Content-Security-Policy": _POLICY, **_HEADERS}
+                added = {"Content-Security-Policy": _POLICY, "N2gdb-Server": self._server, **_HEADERS}
                 message["headers"] = [
                     *message["headers"],
                     *(
@@ -147,26 +194,82 @@ def _without_port(host: str) -> str:
     return name if colon and port.isdecimal() else host.lower()
 
 
-async def _page(request: Request) -> Response:
-    return FileResponse(_STATIC / "index.html", media_type="text/html")
+def _page(served: _Served) -> Callable[[Request], Awaitable[Response]]:
+    """Make the endpoint of every page: the shell, which then reads the address."""
+
+    async def answer(request: Request) -> Response:
+        at_hand = "yes" if served.runner is not None else ""
+        shell = read_assets().page(server=served.server, token=served.token, model=at_hand)
+        return HTMLResponse(shell, headers={"Cache-Control": "no-store"})
+
+    return answer
 
 
-def _json(served: _Served, find: Find, *, kept: bool) -> Callable[[Request], Awaitable[Response]]:
+def _json(served: _Served, path: str, find: Find, *, kept: bool) -> Callable[[Request], Awaitable[Response]]:
     """Make an endpoint that answers with what ``find`` returns; the latest answers are ``kept``."""
+    limit = _MODEL_TIMEOUT if path.endswith(("/true", "/trajectories")) else served.timeout
 
     def found(asked: Asked) -> bytes:
-        with within(served.timeout):
+        with within(limit):
             plain = find(served.database, asked)
             return json.dumps(exact(plain), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
     look_up = lru_cache(maxsize=_KEPT)(found) if kept else found
+    limiter = served.questions if path in QUESTIONS else served.threads
 
     async def answer(request: Request) -> Response:
         asked = Asked.of(request)
-        limiter = served.questions if request.url.path in _QUESTION_PATHS else served.threads
         return await _answered(
-            served, limiter, lambda: Response(look_up(asked), media_type="application/json")
+            request, limiter, limit, lambda: encoded(request, look_up(asked), "application/json")
         )
+
+    return answer
+
+
+def _alive(served: _Served) -> Callable[[Request], Awaitable[Response]]:
+    """Make the endpoint that says what is served, and whether its file is still the one that was opened."""
+
+    def said() -> Response:
+        try:
+            changed = f'"{_tag_of(served.database.path)}"' != served.etag
+        except OSError:
+            changed = True
+        told = {"server": served.server, "changed": changed}
+        return Response(json.dumps(told), media_type="application/json")
+
+    async def answer(request: Request) -> Response:
+        return await _answered(request, served.threads, served.timeout, said)
+
+    return answer
+
+
+def _changed(served: _Served) -> Callable[[Request], Awaitable[Response]]:
+    """Make the endpoint that changes the notes, for pages of this server alone: they know its token."""
+
+    async def answer(request: Request) -> Response:
+        if not secrets.compare_digest(request.headers.get("n2gdb-token", "").encode(), served.token.encode()):
+            return _refusal(QueryError("only a page of this server may change notes: reload the page"), 403)
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _refusal(QueryError("a change of the notes is JSON"), 415)
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > _LARGEST_CHANGE:
+                return _refusal(QueryError("a change of the notes is too long"), 413)
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError):
+            return _refusal(QueryError("a change of the notes is JSON"), 400)
+        if not isinstance(asked, dict):
+            return _refusal(QueryError("a change of the notes names a neuron or a list"), 400)
+
+        def change() -> Response:
+            kept = {**served.notes.change(asked), "writable": True, "file": served.notes.path.name}
+            return encoded(
+                request, json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace"), "application/json"
+            )
+
+        return await _answered(request, served.threads, served.timeout, change)
 
     return answer
 
@@ -176,32 +279,67 @@ def _picture(served: _Served, draw: Draw) -> Callable[[Request], Awaitable[Respo
     headers = {"ETag": served.etag, "Content-Security-Policy": _PICTURE_POLICY}
 
     @lru_cache(maxsize=_KEPT)
-    def look_up(asked: Asked) -> str:
+    def look_up(asked: Asked) -> bytes:
         with within(served.timeout):
-            return draw(served.database, asked)
+            return draw(served.database, asked).encode("utf-8", "replace")
 
     async def answer(request: Request) -> Response:
         if request.headers.get("if-none-match") == served.etag:
             return Response(status_code=304, headers=headers)
         asked = Asked.of(request)
         return await _answered(
-            served,
+            request,
             served.threads,
-            lambda: Response(look_up(asked), media_type="image/svg+xml", headers=headers),
+            served.timeout,
+            lambda: encoded(request, look_up(asked), "image/svg+xml", **headers),
         )
 
     return answer
 
 
 async def _answered(
-    served: _Served, limiter: anyio.CapacityLimiter, work: Callable[[], Response]
+    request: Request, limiter: anyio.CapacityLimiter, limit: float, work: Callable[[], Response]
 ) -> Response:
-    """Answer in a thread; one that is given up ends by itself when its time is over."""
+    """Answer in a thread, which stops where whoever asked has gone, or the time is over."""
+    cancelled = threading.Event()
+    answer: list[Response | Exception] = []
+
+    def run() -> None:
+        with cancelled_by(cancelled):
+            try:
+                answer.append(_told(work))
+            except Exception as error:  # raised again below, outside the group of tasks
+                answer.append(error)
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
     try:
-        with anyio.fail_after(served.timeout + _PATIENCE):
-            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
+        with anyio.fail_after(limit + _PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch, tasks.cancel_scope)
+                await anyio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=limiter)
+                tasks.cancel_scope.cancel()
     except TimeoutError:
         return _refusal(QueryTimeoutError("the server took too long: narrow the question, or ask again"), 503)
+    finally:
+        cancelled.set()
+    if not answer:
+        return Response(status_code=_GIVEN_UP)
+    (found,) = answer
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _told(work: Callable[[], Response]) -> Response:
+    """Do the work; what is refused on purpose is an answer, too."""
+    try:
+        return work()
+    except QueryCancelledError as error:
+        return _refusal(error, _GIVEN_UP)
     except QueryTimeoutError as error:
         return _refusal(error, 503)
     except UnknownNameError as error:

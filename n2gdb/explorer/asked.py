@@ -15,6 +15,7 @@ _NAMES = frozenset(
     (
         *("name", "layer", "first", "second", "first_model", "second_model", "model"),
         *("q", "at", "text", "metric", "limit", "offset", "order", "find", "most"),
+        *("names", "format", "above", "across_layers", "min_size", "which", "by"),
     )
 )
 
@@ -55,3 +56,16 @@ class Asked:
         if not (text.isascii() and text.isdecimal() and int(text[:8]) <= 1_000_000 and len(text) <= 7):
             raise QueryError(f"{name} is a whole number up to a million, not {text[:40]!r}")
         return int(text)
+
+    def share(self, name: str, default: float) -> float:
+        """Return a number from 0 to 1; raise QueryError for anything else."""
+        text = self.given(name)
+        if text is None:
+            return default
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise QueryError(f"{name} is a number from 0 to 1, not {text[:40]!r}")
+        return number

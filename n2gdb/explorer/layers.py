@@ -10,6 +10,7 @@ from typing import Any, Literal
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
+from n2gdb.grammar.fields import FIELDS
 from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
 from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_f1
 from n2gdb.storage.read.names import neuron_of
@@ -19,6 +20,9 @@ from n2gdb.version import __version__
 __all__ = ["describe_database", "describe_layer", "describe_model", "list_questions"]
 
 _BINS, _TOKENS, _NEURONS = 20, 30, 10
+
+#: Firings from which on a neuron's quality is more than chance: fewer are marked, and listed last.
+_ENOUGH = 10
 
 #: Questions to begin with; those that a database answers are offered.
 _EXAMPLES = (
@@ -90,7 +94,9 @@ def describe_layer(database: Database, layer: int, name: str | None) -> dict[str
             for behaviours, count in count_behaviours(database.connection, model.number, layer)
         ],
         "tokens": _tokens(database, model.number, layer),
-        "best": _neurons(database, model.number, layer, "f1"),
+        "best": _neurons(database, model.number, layer, _quality()),
+        "quality": _quality(),
+        "enough": _ENOUGH,
         "polysemous": _neurons(database, model.number, layer, "polysemy"),
     }
 
@@ -104,6 +110,7 @@ def _model(model: ModelInfo, layers: Sequence[LayerFigures]) -> dict[str, Any]:
     return {
         **{name: plain[name] for name in kept},
         "neurons": sum(each.neurons for each in own),
+        "layers": [each.layer for each in own],
         "dead": sum(each.dead for each in own),
         "unpredicted": sum(each.unpredicted for each in own),
         "patterns": sum(each.patterns for each in own),
@@ -145,18 +152,34 @@ def _tokens(database: Database, model: int, layer: int) -> list[dict[str, Any]]:
     ]
 
 
+def _quality() -> Literal["f1", "heldout_f1"]:
+    """Return the field that says how faithful a graph is: on ordinary text, where databases hold that."""
+    return "heldout_f1" if "heldout_f1" in FIELDS else "f1"
+
+
 def _neurons(
-    database: Database, model: int, layer: int, by: Literal["f1", "polysemy"]
+    database: Database, model: int, layer: int, by: Literal["f1", "polysemy", "heldout_f1"]
 ) -> list[dict[str, Any]]:
     """Return the neurons of a layer with the most of something."""
+    evidence: Literal["true_firings", "heldout_firings"] = (
+        "heldout_firings" if by == "heldout_f1" and "heldout_firings" in FIELDS else "true_firings"
+    )
     return [
         {
             "neuron": str(neuron_of(database.models(), key)[1]),
             "f1": f1,
             "n_patterns": patterns,
             "polysemy": polysemy,
+            "firings": firings,
+            "thin": firings < _ENOUGH,
         }
-        for key, f1, patterns, polysemy in outstanding_neurons(
-            database.connection, model, layer, by, _NEURONS
+        for key, f1, patterns, polysemy, firings in outstanding_neurons(
+            database.connection,
+            model,
+            layer,
+            by,
+            _NEURONS,
+            evidence=evidence,
+            least=0 if by == "polysemy" else _ENOUGH,
         )
     ]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from n2gdb.core.readings import shown_texts
+from n2gdb.core.readings import Example, shown_texts
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
+from n2gdb.evidence.influences import WeighedToken
+from n2gdb.evidence.quality import is_uncertain, written_share
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.prediction.reading import Reading
 from n2gdb.storage.read.effects import WrittenToken
-from n2gdb.storage.read.layers import neighbours
+from n2gdb.storage.read.layers import neighbours, stepped
 from n2gdb.storage.read.names import neuron_key, neuron_of
 
 __all__ = [
@@ -21,22 +23,28 @@ __all__ = [
     "list_examples",
     "list_patterns",
     "list_similar",
+    "plain_tokens",
     "read_typed",
+    "step_from",
 ]
 
 #: Characters of a text that is typed; patterns, examples and neurons in one answer.
 _LONGEST, _MOST = 4_000, 200
 
-_MEASURED = (
-    "F1, precision and recall compare what the graph predicts with what the neuron does in the half of its"
-    " top examples that the graph was not built from: it fires on {firings} tokens there."
+_ON_HELDOUT = (
+    "On text that was kept out of everything it is predicted with F1 {f1}, by its {by}: it fires on {firings}"
+    " tokens there.{few} "
 )
-_NOT_MEASURED = "Not judged: the half of its top examples that is kept for judging holds no firing."
+_MEASURED = (
+    "On top examples, F1, precision and recall compare what its graph predicts with what the neuron does in"
+    " the half of these that the graph was not built from: it fires on {firings} tokens there."
+)
+_NOT_MEASURED = "Its graph is not judged: the half of its top examples that is kept for that holds no firing."
 
 
 def describe_neuron(database: Database, neuron: Neuron) -> dict[str, Any]:
     """Return a neuron's figures, how they were measured, and its neighbours in the layer."""
-    measured = _NOT_MEASURED if neuron.f1 is None else _MEASURED.format(firings=f"{neuron.true_firings:,}")
+    quality = neuron.quality
     several = len(database.models()) > 1
     named = f"{str(neuron.name)!r}, {neuron.model!r}" if several else repr(str(neuron.name))
     before, after = _neighbours(database, neuron)
@@ -46,7 +54,20 @@ def describe_neuron(database: Database, neuron: Neuron) -> dict[str, Any]:
         "layer": neuron.name.layer,
         "index": neuron.name.index,
         **neuron.statistics,
-        "measured": measured,
+        "measured": _measured(neuron),
+        "quality": None
+        if quality is None
+        else {
+            "f1": quality.f1,
+            "written": quality.written,
+            "text": quality.text,
+            "firings": quality.firings,
+            "uncertain": quality.is_uncertain,
+        },
+        "activating": _weighed(neuron.activating_tokens),
+        "excited_by": _weighed(neuron.excited_by),
+        "inhibited_by": _weighed(neuron.inhibited_by),
+        "histogram": None if neuron.histogram is None else neuron.histogram.as_dict(),
         "promotes": _written(neuron.promotes),
         "suppresses": _written(neuron.suppresses),
         "python": f"neuron = n2gdb.open({str(database.path)!r}).neuron({named})",
@@ -59,24 +80,40 @@ def list_patterns(neuron: Neuron, *, limit: int, offset: int) -> dict[str, Any]:
     """Return some of a neuron's patterns, the strongest first."""
     patterns = neuron.patterns()
     part = patterns[offset : offset + min(limit, _MOST)]
-    shown = [{"activation": each.activation, "path": plain_path(each.path)} for each in part]
+    shown = [
+        {
+            "activation": each.activation,
+            "support": each.support,
+            "confidence": each.confidence,
+            "path": plain_path(each.path),
+        }
+        for each in part
+    ]
     return {"total": len(patterns), "patterns": shown}
 
 
 def list_examples(neuron: Neuron, *, limit: int) -> dict[str, Any]:
-    """Return a neuron's top examples token by token: what it does, and what its graph predicts."""
-    examples = neuron.examples
-    shown = [
-        {
-            "rank": example.rank,
-            "activation": example.activation,
-            "split": example.split,
-            "pivot": example.pivot,
-            "tokens": _tokens(neuron.read_example(example)),
-        }
-        for example in examples[: min(limit, _MOST)]
-    ]
-    return {"total": len(examples), "examples": shown}
+    """Return a neuron's examples token by token: what it does, and what is predicted.
+
+    ``examples`` are the top ones, ``others`` of every lesser strength, near misses last.
+    """
+    most = min(limit, _MOST)
+    return {
+        "total": len(neuron.examples),
+        "examples": [_example(neuron, each) for each in neuron.examples[:most]],
+        "others": [_example(neuron, each) for each in neuron.examples.others[:most]],
+    }
+
+
+def _example(neuron: Neuron, example: Example) -> dict[str, Any]:
+    return {
+        "rank": example.rank,
+        "band": example.band,
+        "activation": example.activation,
+        "split": example.split,
+        "pivot": example.pivot,
+        "tokens": plain_tokens(neuron.read_example(example)),
+    }
 
 
 def list_similar(neuron: Neuron, metric: str, *, limit: int) -> dict[str, Any]:
@@ -85,14 +122,23 @@ def list_similar(neuron: Neuron, metric: str, *, limit: int) -> dict[str, Any]:
 
 
 def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
-    """Return what a neuron's graph predicts on each token of a text."""
+    """Return what is predicted of a neuron on each token of a text."""
     if len(text) > _LONGEST:
         raise QueryError(f"a text of {len(text):,} characters is too long: type {_LONGEST:,} or fewer")
-    return {"tokens": _tokens(neuron.read(text))}
+    return {"tokens": plain_tokens(neuron.read(text))}
 
 
-def _tokens(reading: Reading) -> list[dict[str, Any]]:
-    """Return the tokens, each with whether the neuron fires there: truly, and as its graph predicts."""
+def step_from(database: Database, neuron: Neuron, by: int, *, back: bool) -> dict[str, str]:
+    """Return the neuron so many after one in its layer, or before; the last of the layer where it ends."""
+    owner = database.model(neuron.model)
+    key = neuron_key(owner, neuron.name)
+    assert key is not None, "it was read from the database"
+    found = stepped(database.connection, owner.number, neuron.name.layer, key, max(1, by), back=back)
+    return {"neuron": str(neuron_of([owner], found)[1])}
+
+
+def plain_tokens(reading: Reading) -> list[dict[str, Any]]:
+    """Return the tokens, each with whether the neuron fires there: truly, and as is predicted."""
     return [
         {
             **token,
@@ -104,6 +150,26 @@ def _tokens(reading: Reading) -> list[dict[str, Any]]:
         }
         for token, text in zip(reading.as_dicts(), shown_texts(reading.tokens), strict=True)
     ]
+
+
+def _measured(neuron: Neuron) -> str:
+    """Say on which texts the neuron was judged, and by how many firings."""
+    said = ""
+    if neuron.heldout_f1 is not None:
+        firings = neuron.heldout_firings or 0
+        said = _ON_HELDOUT.format(
+            f1=written_share(neuron.heldout_f1, firings),
+            by="graph" if neuron.evidence is None else "evidence",
+            firings=f"{firings:,}",
+            few=" These are few: the figure says little." if is_uncertain(neuron.statistics) else "",
+        )
+    if neuron.f1 is None:
+        return said + _NOT_MEASURED
+    return said + _MEASURED.format(firings=f"{neuron.true_firings:,}")
+
+
+def _weighed(tokens: Iterable[WeighedToken]) -> list[dict[str, Any]]:
+    return [{**each.as_dict(), "shown": str(each), "place": each.place} for each in tokens]
 
 
 def _written(tokens: Iterable[WrittenToken]) -> list[dict[str, Any]]:

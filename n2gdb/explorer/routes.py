@@ -1,4 +1,4 @@
-"""Routes: the addresses of the explorer; all of them read, none writes."""
+"""Routes: the addresses of the explorer; all of them read, but for the notes, which have their own file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from n2gdb.database import Database
-from n2gdb.explorer import answers, layers, neurons
+from n2gdb.errors import QueryError
+from n2gdb.explorer import answers, comparison, facets, layers, neurons, understood
 from n2gdb.explorer.asked import Asked
+from n2gdb.explorer.notes import Notes
+from n2gdb.explorer.truth import ModelRunner, read_truly
 from n2gdb.neuron import Neuron
 
-__all__ = ["ANSWERS", "PICTURES", "Draw", "Find"]
+__all__ = ["ANSWERS", "PICTURES", "QUESTIONS", "Draw", "Find", "own_answers"]
 
 #: Returns what JSON can hold.
 Find = Callable[[Database, Asked], Any]
@@ -18,7 +21,7 @@ Find = Callable[[Database, Asked], Any]
 #: Returns an SVG.
 Draw = Callable[[Database, Asked], str]
 
-_ROWS, _PATTERNS, _EXAMPLES, _SIMILAR, _DRAWN, _MOST_DRAWN = 50, 100, 10, 20, 40, 400
+_ROWS, _PATTERNS, _EXAMPLES, _SIMILAR, _DRAWN, _MOST_DRAWN, _FIRST = 50, 100, 10, 20, 40, 400, 12
 
 
 def _query(database: Database, asked: Asked) -> Any:
@@ -30,6 +33,48 @@ def _query(database: Database, asked: Asked) -> Any:
         offset=asked.whole("offset", 0),
         order=asked.given("order"),
         find=asked.given("find"),
+    )
+
+
+def _pictures(database: Database, asked: Asked) -> Any:
+    return answers.sketch_rows(
+        database,
+        asked.text("q"),
+        model=asked.given("model"),
+        limit=asked.whole("limit", _ROWS),
+        offset=asked.whole("offset", 0),
+        order=asked.given("order"),
+        find=asked.given("find"),
+    )
+
+
+def _facets(database: Database, asked: Asked) -> Any:
+    return facets.list_facets(database, asked.text("q"), model=asked.given("model"))
+
+
+def _taken(database: Database, asked: Asked) -> Any:
+    form = asked.given("format") or "csv"
+    return {"text": answers.take_away(database, asked.text("q"), form, model=asked.given("model"))}
+
+
+def _understood(database: Database, asked: Asked) -> Any:
+    return understood.understand(database, asked.text("text"), asked.given("model"))
+
+
+def _comparison(database: Database, asked: Asked) -> Any:
+    return comparison.compare(database, comparison.named_neurons(database, asked.needed("names")))
+
+
+def _pairs(database: Database, asked: Asked) -> Any:
+    return comparison.list_pairs(
+        database,
+        asked.given("metric") or "tokens",
+        above=asked.share("above", 0.9),
+        model=asked.given("model"),
+        across_layers=asked.given("across_layers") == "yes",
+        min_size=asked.whole("min_size", 1),
+        limit=asked.whole("limit", _ROWS),
+        offset=asked.whole("offset", 0),
     )
 
 
@@ -63,12 +108,19 @@ def _layer(database: Database, asked: Asked) -> Any:
 
 
 def _neuron(database: Database, asked: Asked) -> Any:
-    return neurons.describe_neuron(database, _found(database, asked))
+    neuron = _found(database, asked)
+    first = neurons.list_patterns(neuron, limit=asked.whole("limit", _FIRST), offset=0)
+    return {**neurons.describe_neuron(database, neuron), "first_patterns": first["patterns"]}
 
 
 def _patterns(database: Database, asked: Asked) -> Any:
     limit, offset = asked.whole("limit", _PATTERNS), asked.whole("offset", 0)
     return neurons.list_patterns(_found(database, asked), limit=limit, offset=offset)
+
+
+def _step(database: Database, asked: Asked) -> Any:
+    back = asked.given("which") == "before"
+    return neurons.step_from(database, _found(database, asked), asked.whole("by", 1), back=back)
 
 
 def _examples(database: Database, asked: Asked) -> Any:
@@ -104,6 +156,8 @@ def _thumbnail(database: Database, asked: Asked) -> str:
 def _compared(database: Database, asked: Asked) -> str:
     from n2gdb.drawing import beside
 
+    if asked.given("names"):
+        return beside(*comparison.named_neurons(database, asked.needed("names"))).svg()
     pair = [database.neuron(asked.needed(each), asked.given(f"{each}_model")) for each in ("first", "second")]
     return beside(*pair).svg()
 
@@ -117,12 +171,19 @@ ANSWERS: dict[str, tuple[Find, bool]] = {
     "/api/database": (_database, True),
     "/api/questions": (_questions, True),
     "/api/query": (_query, False),
+    "/api/pictures": (_pictures, False),
+    "/api/facets": (_facets, False),
+    "/api/take": (_taken, False),
+    "/api/understand": (_understood, False),
+    "/api/comparison": (_comparison, False),
+    "/api/pairs": (_pairs, False),
     "/api/check": (_check, False),
     "/api/complete": (_complete, False),
     "/api/explain": (_explain, False),
     "/api/model": (_model, True),
     "/api/layer/{layer:int}": (_layer, True),
     "/api/neuron/{name}": (_neuron, True),
+    "/api/neuron/{name}/step": (_step, False),
     "/api/neuron/{name}/patterns": (_patterns, False),
     "/api/neuron/{name}/examples": (_examples, False),
     "/api/neuron/{name}/similar": (_similar, True),
@@ -135,3 +196,38 @@ PICTURES: dict[str, Draw] = {
     "/api/neuron/{name}/thumbnail.svg": _thumbnail,
     "/api/compare.svg": _compared,
 }
+
+#: Addresses of what may take long: asked beside the others, and stopped where nobody waits any more.
+QUESTIONS = frozenset(
+    (
+        *("/api/query", "/api/pictures", "/api/facets", "/api/take", "/api/explain", "/api/questions"),
+        *("/api/comparison", "/api/pairs", "/api/neuron/{name}/true", "/api/neuron/{name}/trajectories"),
+    )
+)
+
+
+def own_answers(notes: Notes, runner: ModelRunner | None) -> dict[str, Find]:
+    """Return what a server answers by the notes and the model that it has beside the database."""
+
+    def kept(database: Database, asked: Asked) -> Any:
+        return {**notes.read(), "writable": notes.is_writable, "file": notes.path.name}
+
+    def run_truly(database: Database, asked: Asked) -> Any:
+        reading, cost = read_truly(_running(runner), _found(database, asked), asked.text("text"))
+        return {"tokens": neurons.plain_tokens(reading), "cost": cost}
+
+    def followed(database: Database, asked: Asked) -> Any:
+        found, cost = _running(runner).trajectories(_found(database, asked))
+        return {**found, "cost": cost}
+
+    return {
+        "/api/notes": kept,
+        "/api/neuron/{name}/true": run_truly,
+        "/api/neuron/{name}/trajectories": followed,
+    }
+
+
+def _running(runner: ModelRunner | None) -> ModelRunner:
+    if runner is None:
+        raise QueryError("the model is not at hand: start the explorer with n2gdb serve --model")
+    return runner

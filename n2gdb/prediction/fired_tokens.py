@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from n2gdb.core.units import NeuronName
-from n2gdb.prediction.firing import Firing, read_firings
+from n2gdb.prediction.firing import Firing, Predictor, predictor, read_firings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FiredNeuron", "FiredToken", "fired_tokens"]
+__all__ = ["FiredNeuron", "FiredToken", "fired_tokens", "predictor"]
 
 Read = Callable[[str, Mapping[str, object]], "pa.Table"]
 
@@ -21,7 +21,10 @@ _LISTED = 300  # neurons up to which the engine's linear search in a list is no 
 
 @dataclass(frozen=True, slots=True)
 class FiredNeuron:
-    """A neuron that fires: ``activation`` is the predicted normalised one, ``f1`` None where not judged.
+    """A neuron that fires: ``activation`` is the predicted normalised one; figures None where not judged.
+
+    ``f1`` is its graph's on its top examples, ``heldout_f1`` on held-out text what predicts it by default,
+    with the number of firings there.
 
     >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
     >>> str(fired.neuron), fired.activation
@@ -31,10 +34,17 @@ class FiredNeuron:
     neuron: NeuronName
     activation: float
     f1: float | None
+    heldout_f1: float | None = None
+    heldout_firings: int | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
-        return {"neuron": str(self.neuron), "activation": self.activation, "f1": self.f1}
+        return asdict(self) | {"neuron": str(self.neuron)}
+
+    @property
+    def quality(self) -> float | None:
+        """Its F1 on held-out text where that is known, else on its top examples."""
+        return self.f1 if self.heldout_f1 is None else self.heldout_f1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +71,22 @@ def fired_tokens(
     positions: Sequence[int] | None = None,
     layers: Collection[int] = (),
     min_f1: float | None = None,
+    by: Predictor = "evidence",
 ) -> list[FiredToken]:
     """Return the tokens of a text at ``positions`` (default: all), in order, with the neurons that fire.
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are ids of the model with
     number ``model``, whose units ``name_of`` names by their Neuron.id; they fire from ``threshold`` on. Only
-    neurons of ``layers`` are kept, if any are named, and only those with an F1 of ``min_f1`` or more. Raises
-    IndexError for a position that the text does not have.
+    neurons of ``layers`` are kept, if any are named, and only those whose ``quality`` is ``min_f1`` or more.
+    ``by`` is as of ``read_firings``. Raises IndexError for a position that the text does not have.
     """
-    firings = read_firings(read, tokens, model, threshold=threshold, positions=positions)
+    firings = read_firings(read, tokens, model, threshold=threshold, positions=positions, by=by)
     scores = _scores(read, {firing.neuron for firing in firings}, model)
     here: dict[int, list[FiredNeuron]] = {
         position: [] for position in (range(len(tokens)) if positions is None else sorted(set(positions)))
     }
     for position, neuron in _named(firings, scores, name_of):
-        if (not layers or neuron.neuron.layer in layers) and _is_good(neuron.f1, min_f1):
+        if (not layers or neuron.neuron.layer in layers) and _is_good(neuron.quality, min_f1):
             here[position].append(neuron)
     return [
         FiredToken(position, tokens[position], tuple(sorted(found, key=_strength)))
@@ -83,21 +94,30 @@ def fired_tokens(
     ]
 
 
-def _scores(read: Read, neurons: Collection[int], model: int) -> dict[int, float | None]:
+_Figures = tuple[float | None, float | None, int | None]
+
+
+def _scores(read: Read, neurons: Collection[int], model: int) -> dict[int, _Figures]:
     if not neurons:
         return {}
     chosen, given = "n.model = $model", dict[str, object](model=model)
     if len(neurons) <= _LISTED:
         chosen, given = "n.id IN $neurons", {"neurons": sorted(neurons)}
-    table = read(f"MATCH (n:Neuron) WHERE {chosen} RETURN n.id AS neuron, n.f1 AS f1", given)
-    return dict(zip(table["neuron"].to_pylist(), table["f1"].to_pylist(), strict=True))
+    table = read(
+        f"MATCH (n:Neuron) WHERE {chosen} RETURN n.id AS neuron, n.f1 AS f1, n.heldout_f1 AS heldout,"
+        " n.heldout_firings AS firings",
+        given,
+    )
+    columns = (table[name].to_pylist() for name in ("neuron", "f1", "heldout", "firings"))
+    return {neuron: (f1, heldout, firings) for neuron, f1, heldout, firings in zip(*columns, strict=True)}
 
 
 def _named(
-    firings: Sequence[Firing], scores: Mapping[int, float | None], name_of: Callable[[int], NeuronName]
+    firings: Sequence[Firing], scores: Mapping[int, _Figures], name_of: Callable[[int], NeuronName]
 ) -> Iterator[tuple[int, FiredNeuron]]:
     for firing in firings:
-        yield firing.position, FiredNeuron(name_of(firing.neuron), firing.activation, scores[firing.neuron])
+        figures = scores[firing.neuron]
+        yield firing.position, FiredNeuron(name_of(firing.neuron), firing.activation, *figures)
 
 
 def _is_good(f1: float | None, least: float | None) -> bool:
@@ -105,4 +125,4 @@ def _is_good(f1: float | None, least: float | None) -> bool:
 
 
 def _strength(fired: FiredNeuron) -> tuple[float, float, NeuronName]:
-    return -fired.activation, 1.0 if fired.f1 is None else -fired.f1, fired.neuron
+    return -fired.activation, 1.0 if fired.quality is None else -fired.quality, fired.neuron

@@ -1,8 +1,9 @@
-"""Firing: which neurons fire on a text according to their stored graphs, all at once, without the model.
+"""Firing: which neurons are predicted to fire on a text, all at once, without the model.
 
-A context node `d` positions back from the activating token `t` can match at position `p` only where the
-text has `t` at `p` and the node's token at `p - d`. The engine narrows to nodes of tokens that the text
-has; what is left is decided here, as ``NeuronGraph.predict`` does it for one neuron.
+Evidence predicts where a unit has it (evidence_firing.py), else its graph does, or all graphs do where that
+is asked. Of a graph, a context node `d` positions back from the activating token `t` can match at position
+`p` only where the text has `t` at `p` and the node's token at `p - d`. The engine narrows to nodes of tokens
+that the text has; what is left is decided here, as ``NeuronGraph.predict`` does it for one neuron.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
+from n2gdb.core import arguments
+from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import token_key
+from n2gdb.prediction.evidence_firing import evidence_statements, read_evidence_firings
 from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
 
@@ -22,40 +26,56 @@ if TYPE_CHECKING:
     from n2gdb.core.arrays import Float64Array, Int64Array
 
 
-__all__ = ["Firing", "firing_statements", "read_firings"]
+__all__ = ["Firing", "Predictor", "firing_statements", "predictor", "read_firings", "statements_of"]
 
 Statement = tuple[str, dict[str, object]]
+
+#: What predicts where neurons fire: evidence where a neuron has it, else its graph; or graphs alone.
+Predictor = Literal["evidence", "graph"]
 
 _ROOTS = (
     "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {activating}"
     " RETURN n.id AS neuron, a.pre AS pre, -1 AS parent, t.id AS activating, t.id AS token, 0 AS depth,"
-    f" a.`end` AS mark, {NO_NUMBER} AS least"
+    f" a.`end` AS mark, {NO_NUMBER} AS least, a.support AS support, a.confidence AS confidence,"
+    " n.evidence_threshold IS NOT NULL AS weighed"
 )
 _CONTEXT = (
     "MATCH (n:Neuron)-[c:CONTEXT]->(u:Token)"
     " WHERE {context}{activating} AND c.depth <= {reach}"
     " HINT ((u JOIN c) JOIN n)"
     " RETURN n.id AS neuron, c.pre AS pre, c.parent AS parent, c.act_token AS activating, u.id AS token,"
-    " c.depth AS depth, c.`end` AS mark, c.least AS least"
+    " c.depth AS depth, c.`end` AS mark, c.least AS least, c.support AS support, c.confidence AS confidence,"
+    " false AS weighed"
 )
 _COLUMNS = ("neuron", "pre", "parent", "activating", "token", "depth")
+_REALS = ("mark", "least", "support", "confidence")
 _AT_ONCE = 64  # positions matched together: memory grows with them, not with the text
+
+
+def predictor(name: str) -> Predictor:
+    """Return what predicts by its name; raise QueryError for any other."""
+    return cast(Predictor, arguments.kind("by", name, get_args(Predictor)))
 
 
 @dataclass(frozen=True, slots=True)
 class Firing:
     """A neuron that fires at a position of a text.
 
-    ``neuron`` is Neuron.id, ``activation`` the predicted normalised one, ``end`` the preorder index of
-    the node where the matching pattern ends, ``importance`` the least among its context tokens, None
-    without any.
+    ``neuron`` is Neuron.id, ``activation`` the predicted normalised one. By its graph: ``end`` is the
+    preorder index of the node where the matching pattern ends, ``importance`` the least among its context
+    tokens, None without any, ``support`` and ``confidence`` are the pattern's, None where they were not
+    counted. By its evidence: these are None, and ``steps`` are depth and Token.id of the tokens that excite
+    it, by rising depth.
     """
 
     neuron: int
     position: int
     activation: float
-    end: int
+    end: int | None
     importance: float | None = None
+    support: int | None = None
+    confidence: float | None = None
+    steps: tuple[tuple[int, int], ...] = ()
 
 
 def read_firings(
@@ -65,26 +85,51 @@ def read_firings(
     *,
     threshold: float,
     positions: Sequence[int] | None = None,
+    by: Predictor = "evidence",
 ) -> list[Firing]:
     """Return which neurons of a model fire on a text, and where, by (neuron, position).
 
     ``read`` runs a statement with its parameters and returns columns; ``tokens`` are the text's token ids,
     ``positions`` those to look at (default: all, counted from 0). A predicted activation fires from
-    ``threshold`` on, the model's own: ``ModelInfo.fire_threshold``. Raises IndexError for a position that the
-    text does not have.
+    ``threshold`` on, the model's own: ``ModelInfo.fire_threshold``. ``by`` is what predicts: evidence, and
+    graphs of neurons without, or every neuron's graph. Raises IndexError for a position that the text does
+    not have.
     """
     import numpy as np  # 0.1 s: only where it is needed
 
     wanted = _checked(tokens, positions)
     nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
     text = np.asarray(tokens, np.int64) | token_key(model, 0)
-    firings: list[Firing] = []
-    for first in range(0, len(wanted), _AT_ONCE):
-        at = np.array(wanted[first : first + _AT_ONCE], np.int64)
-        firings += _strongest(nodes, _matches(nodes, text, at), threshold)
-    if len(wanted) > _AT_ONCE:
-        firings.sort(key=lambda firing: (firing.neuron, firing.position))
+    nowhere = np.zeros((2, 0), np.int64)
+    fired = [nowhere] + [
+        _strongest(nodes, _matches(nodes, text, at), threshold)
+        for at in np.split(np.array(wanted, np.int64), range(_AT_ONCE, len(wanted), _AT_ONCE))
+    ]
+    node, position = np.concatenate(fired, axis=1)
+    if by == "graph":
+        firings = _firings(nodes, node, position)
+    else:
+        weighed = np.isin(nodes.neuron[node], nodes.weighed)
+        matched = np.stack([nodes.neuron[node[weighed]], position[weighed]])
+        firings = _firings(nodes, node[~weighed], position[~weighed]) + [
+            Firing(each.unit, each.position, as_decimal(each.activation), None, steps=each.steps)
+            for each in read_evidence_firings(
+                read, tokens, model, threshold=threshold, positions=wanted, matched=matched
+            )
+        ]
+    firings.sort(key=lambda firing: (firing.neuron, firing.position))
     return firings
+
+
+def statements_of(
+    tokens: Sequence[int], model: int, positions: Sequence[int] | None = None, *, by: Predictor
+) -> tuple[Statement, ...]:
+    """Return the statements by which ``read_firings`` reads what may fire, but those of classes of tokens."""
+    wanted = _checked(tokens, positions)
+    statements = firing_statements(tokens, model, wanted)
+    if by == "graph" or not wanted:
+        return statements
+    return (*statements, *(each for each in evidence_statements(tokens, model, wanted) if each is not None))
 
 
 def firing_statements(
@@ -93,8 +138,9 @@ def firing_statements(
     """Return the statements that find the nodes that may match, with their parameters.
 
     Each gives ``neuron``, ``pre``, ``parent``, ``activating`` and ``token`` (both Token.id), ``depth``, and
-    ``mark``, the activation of the pattern that ends there or null, and ``least``, the smallest importance
-    from there up to the root, or null. Raises IndexError as ``read_firings``.
+    ``mark``, the activation of the pattern that ends there or null, ``least``, the smallest importance from
+    there up to the root, or null, ``support`` and ``confidence``; ``weighed`` tells of a root whether its
+    neuron has evidence. Raises IndexError as ``read_firings``.
     """
     wanted = _checked(tokens, positions)
     if not wanted:
@@ -137,6 +183,9 @@ class _Nodes:
     depth: Int64Array
     end: Float64Array  # NaN where no pattern ends
     least: Float64Array  # NaN at a root
+    support: Float64Array  # NaN where it was not counted
+    confidence: Float64Array  # NaN where there is none
+    weighed: Int64Array  # (neurons with evidence,) among those of the nodes, rising
 
     @classmethod
     def of(cls, tables: Sequence[pa.Table]) -> _Nodes:
@@ -153,11 +202,13 @@ class _Nodes:
         first[1:] = neuron[1:] != neuron[:-1]
         owner = np.cumsum(first) << 32
         above = _find(owner | pre, owner | np.where(parent < 0, pre, parent))
-        end, least = (
-            np.concatenate([np.zeros(0), *(table[name].to_numpy() for table in tables)])[order]
-            for name in ("mark", "least")  # null comes as NaN
+        reals = (
+            np.concatenate([np.zeros(0), *(_real(table, name) for table in tables)])[order] for name in _REALS
         )
-        return cls(neuron, pre, above, activating, token, depth, end, least)
+        flags = [table.filter(table["weighed"])["neuron"].to_numpy() for table in tables]
+        weighed = np.unique(np.concatenate([np.zeros(0, np.int64), *flags]).astype(np.int64))
+        end, least, support, confidence = reals
+        return cls(neuron, pre, above, activating, token, depth, end, least, support, confidence, weighed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +256,11 @@ def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
     return node, order[first[node] + offset]
 
 
-def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firing]:
-    """Keep of each neuron at each position the longest pattern, then the one naming and activating most."""
+def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> Int64Array:
+    """Return the node where the pattern ends that counts of each neuron at each position, and the position.
+
+    (2, firings): that is the longest pattern, then the one naming and activating most, if it fires.
+    """
     import numpy as np
 
     ends = ~np.isnan(nodes.end[matches.node])
@@ -217,13 +271,44 @@ def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firin
     first = np.ones(len(node), np.bool_)
     first[1:] = (neuron[1:] != neuron[:-1]) | (position[1:] != position[:-1])
     first &= end >= threshold
-    columns = (
-        column[first].tolist() for column in (neuron, position, end, nodes.pre[node], nodes.least[node])
+    return np.stack([node[first], position[first]])
+
+
+def _firings(nodes: _Nodes, node: Int64Array, position: Int64Array) -> list[Firing]:
+    """Return the firings by the patterns that end at some nodes, and the positions where they do."""
+    fields = (
+        column[node].tolist()
+        for column in (
+            *(nodes.neuron, nodes.end, nodes.pre),
+            *(nodes.least, nodes.support, nodes.confidence),
+        )
     )
     return [
-        Firing(neuron, position, activation, end, None if isnan(least) else least)
-        for neuron, position, activation, end, least in zip(*columns, strict=True)
+        Firing(
+            neuron,
+            at,
+            activation,
+            end,
+            _known(least),
+            None if isnan(support) else int(support),
+            _known(confidence),
+        )
+        for at, neuron, activation, end, least, support, confidence in zip(
+            position.tolist(), *fields, strict=True
+        )
     ]
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
+
+
+def _real(table: pa.Table, name: str) -> Float64Array:
+    """Return a column as reals, null as NaN."""
+    import pyarrow as pa
+
+    found: Float64Array = table[name].cast(pa.float64()).to_numpy()
+    return found
 
 
 def _find(rising: Int64Array, wanted: Int64Array) -> Int64Array:

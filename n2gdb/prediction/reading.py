@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from n2gdb.core import arguments
+from n2gdb.core.neuron_view import NeuronView
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example, ReadingRecord, ReadToken, tokens_counted
+from n2gdb.core.reals import as_decimal
 from n2gdb.errors import QueryError
+from n2gdb.prediction.firing import Predictor
+from n2gdb.prediction.strength import log_odds_of, predicted_activations
 
 if TYPE_CHECKING:
-    from n2gdb.core.graph import Pattern
-    from n2gdb.core.neuron_view import NeuronView
+    from n2gdb.core.arrays import Int64Array
+    from n2gdb.evidence.weights import UnitEvidence
 
-__all__ = ["Reading", "read_example", "read_text"]
+__all__ = ["ReadNeuron", "Reading", "read_example", "read_text"]
 
 
 #: Tokens that a notebook shows: more would swell its file.
 _NOTEBOOK = 3000
+
+
+class ReadNeuron(NeuronView, Protocol):
+    """A neuron that a text can be read by."""
+
+    @property
+    def evidence(self) -> UnitEvidence | None:
+        """Its evidence, None where it has none."""
+
+    @property
+    def token_classes(self) -> Int64Array | None:
+        """The classes of every token that evidence may weigh: (kinds, tokens)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +64,16 @@ class Reading(ReadingRecord):
 
 
 def read_text(
-    neuron: NeuronView,
+    neuron: ReadNeuron,
     text: str | Sequence[int],
     true: Sequence[float | None] | None = None,
     *,
     title: str = "",
+    by: Predictor = "evidence",
 ) -> Reading:
-    """Run a neuron's graph on a text, or on token ids, without the model.
+    """Run a neuron on a text, or on token ids, without the model.
+
+    Its evidence predicts where it has any, else its graph, as with ``by="graph"``.
 
     ``true`` are the neuron's normalised activations, one a token, where they are known. Raises QueryError
     where there are more or fewer of them than tokens, and as ``Database.tokenizer`` does.
@@ -68,43 +87,87 @@ def read_text(
             " None where it is not known"
         )
     known = [None] * len(tokens) if true is None else [_plain(value) for value in true]
-    ends = neuron.graph.matched(tokens).tolist()
-    patterns = {end: neuron.graph.pattern(end).decimal() for end in set(ends) if end >= 0}
-    texts = neuron.texts({*tokens, *(step.token for each in patterns.values() for step in each.steps)})
-    paths = {end: _written(pattern, texts) for end, pattern in patterns.items()}
+    evidence = neuron.evidence if by == "evidence" else None
+    foreseen = _foreseen_by_graph(neuron, tokens) if evidence is None else _weighed(neuron, evidence, tokens)
+    texts = neuron.texts({*tokens, *(token for each in foreseen for _, token in each.steps)})
     read = (
         ReadToken(
             position,
             token,
             texts[token],
-            patterns[end].activation if end >= 0 else 0.0,
-            paths.get(end),
-            tuple(_named_at(position, patterns[end])) if end >= 0 else (),
+            each.activation,
+            _written(each.steps, texts) if each.steps else None,
+            tuple(position - depth for depth, _ in reversed(each.steps)),
             known[position],
+            tuple(position - depth for depth in reversed(each.against)),
         )
-        for position, (token, end) in enumerate(zip(tokens, ends, strict=True))
+        for position, (token, each) in enumerate(zip(tokens, foreseen, strict=True))
     )
-    return Reading(str(neuron.name), neuron.model, neuron.fire_threshold, tuple(read), title)
+    used = "graph" if evidence is None else "evidence"
+    return Reading(str(neuron.name), neuron.model, neuron.fire_threshold, tuple(read), title, used)
 
 
-def read_example(neuron: NeuronView, example: Example) -> Reading:
-    """Run a neuron's graph on one of its top examples, beside the true activations stored with it.
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """What is predicted at a position: depth and token of what speaks for it, depths of what is against."""
+
+    activation: float
+    steps: tuple[tuple[int, int], ...] = ()
+    against: tuple[int, ...] = ()
+
+
+def _foreseen_by_graph(neuron: ReadNeuron, tokens: Sequence[int]) -> list[_Foreseen]:
+    ends = neuron.graph.matched(tokens).tolist()
+    patterns = {end: neuron.graph.pattern(end).decimal() for end in set(ends) if end >= 0}
+    by_end = {
+        end: _Foreseen(pattern.activation, tuple((step.depth, step.token) for step in pattern.steps))
+        for end, pattern in patterns.items()
+    }
+    return [by_end.get(end, _Foreseen(0.0)) for end in ends]
+
+
+def _weighed(neuron: ReadNeuron, evidence: UnitEvidence, tokens: Sequence[int]) -> list[_Foreseen]:
+    from n2gdb.prediction.contributions import contributions
+
+    classes, threshold = neuron.token_classes, neuron.fire_threshold
+    log_odds = log_odds_of(evidence, neuron.graph, tokens, classes, threshold)
+    predicted = predicted_activations(log_odds, evidence.threshold, threshold)
+    found = []
+    for position, here in enumerate(contributions(evidence, tokens, classes)):
+        if here is None:
+            found.append(_Foreseen(0.0))
+            continue
+        excites = sorted({0, *(depth for depth, weight in here.fixed.items() if depth and weight > 0)})
+        against = {
+            depth for each in (here.fixed, here.anywhere) for depth in each if depth and each[depth] < 0
+        }
+        found.append(
+            _Foreseen(
+                as_decimal(float(predicted[position])),
+                tuple((depth, int(tokens[position - depth])) for depth in excites),
+                tuple(sorted(against)),
+            )
+        )
+    return found
+
+
+def read_example(neuron: ReadNeuron, example: Example, *, by: Predictor = "evidence") -> Reading:
+    """Run a neuron on one of its examples, beside the true activations stored with it.
 
     They are kept only around the pivot, as float16: ``true`` is None on tokens further off.
     """
     before = example.start
     after = len(example.tokens) - before - len(example.trace)
     true = [*[None] * before, *example.trace, *[None] * after]
-    return read_text(neuron, example.tokens, true, title=f"top example {example.rank + 1}, {example.split}")
+    kind = f"top example {example.rank + 1}, {example.split}"
+    if example.band != "top":
+        kind = "near miss" if example.band == "near" else f"example from {example.band} of the maximum on"
+        kind = f"{kind} {example.rank + 1}"
+    return read_text(neuron, example.tokens, true, title=kind, by=by)
 
 
-def _written(pattern: Pattern, texts: Mapping[int, str]) -> str:
-    return written(filled([PathStep(step.depth, step.token, texts[step.token]) for step in pattern.steps]))
-
-
-def _named_at(position: int, pattern: Pattern) -> Iterator[int]:
-    """Yield where the tokens that a pattern names stand, in text order."""
-    return (position - step.depth for step in reversed(pattern.steps))
+def _written(steps: Sequence[tuple[int, int]], texts: Mapping[int, str]) -> str:
+    return written(filled([PathStep(depth, token, texts[token]) for depth, token in steps]))
 
 
 def _plain(value: float | None) -> float | None:

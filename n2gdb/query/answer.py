@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from n2gdb.core.tokens import display, visible
 from n2gdb.errors import MissingDependencyError, UnknownNameError
+from n2gdb.evidence.quality import is_uncertain
 from n2gdb.grammar.fields import RETURNED, Kind, nearest
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["Answer", "R", "Record", "answer_of", "cell_text"]
+__all__ = ["Answer", "R", "Record", "answer_of", "cell_of", "cell_text"]
 
+#: Figures of held-out text.
+_HELDOUT = frozenset({"heldout_f1", "heldout_precision", "heldout_recall"})
 #: Records read together: more only cost memory.
 _TOGETHER = 256
 _SHOWN = 20
@@ -131,7 +134,7 @@ class Answer(Sequence[R], Generic[R]):
         """Yield what a table shows of each record, or of the first ``most``: the text of every column."""
         for record in islice(self, most):
             plain = record.as_dict()
-            yield [cell_text(column, plain[column]) for column in self.columns]
+            yield [cell_of(column, plain) for column in self.columns]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return every record as a plain dict; only the columns where the query has RETURN."""
@@ -298,6 +301,12 @@ def cell_text(column: str, value: object) -> str:
     if column in ("token", "group") and isinstance(value, str):
         return display(value)
     return f"{value:.2f}" if isinstance(value, float) else visible(str(value))
+
+
+def cell_of(column: str, record: Mapping[str, Any]) -> str:
+    """Write one value of a record as ``cell_text`` does; a figure that rests on few firings is marked."""
+    mark = "?" if column in _HELDOUT and record[column] is not None and is_uncertain(record) else ""
+    return f"{cell_text(column, record[column])}{mark}"
 
 
 def _optional(library: str) -> Any:

@@ -1,4 +1,4 @@
-"""The columns of answers: what each holds, and so its Arrow type, whatever an answer's values are."""
+"""Column types of answers, declared so that they do not depend on the values."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ COLUMN_KINDS: Mapping[str, Kind] = {
         ("neuron", "model", "path", "first", "first_model", "second", "second_model"), Kind.CHOICE
     ),
     **dict.fromkeys(("role", "token", "predictor", "text", "step", "cypher", "parameters"), Kind.CHOICE),
-    **dict.fromkeys(("size", "count", "rows", "neurons"), Kind.WHOLE),
-    **dict.fromkeys(("similarity", "milliseconds", "nodes", "base_rate"), Kind.REAL),
+    **dict.fromkeys(("size", "count", "rows", "least_rows", "most_rows", "reads", "neurons"), Kind.WHOLE),
+    **dict.fromkeys(("similarity", "milliseconds", "nodes", "base_rate", "f1_low", "f1_high"), Kind.REAL),
     "group": Kind.CHOICE,  # of a count by layer whole numbers, which that answer says
 }
 

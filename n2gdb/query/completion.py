@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.tokens import display
-from n2gdb.grammar.ast import Grouping, Metric, TokenKind
+from n2gdb.grammar.ast import Grouping, Metric, Predictor, TokenKind
 from n2gdb.grammar.fields import FIELDS, RETURNED
 from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
@@ -25,6 +25,9 @@ _LAST_KEYWORD = re.compile(r"(?i)\b(USING|RETURN|BY)\b[^'\"]*\Z")
 _COUNTED = re.compile(r"(?i)\A\s*(?:(?:EXPLAIN|PROFILE)\s+)?COUNT\b")
 _ORDERED = re.compile(r"(?i)\bORDER\s+BY\b[^'\"]*\Z")
 _MODEL_DUE = re.compile(r"(?i)\b(?:MODEL|L\d+N\d+\s+OF|\d+/\d+\s+OF)\s*\Z")
+_PREDICTED = re.compile(
+    r"(?is)\bFIRING\s+ON\s+(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*(?:AT\s+-?\d+\s*)?USING\s*\Z"
+)
 _TEXT_DUE = re.compile(r"(?i)\bFIRING\s+ON\s*\Z")
 
 #: What is typed for a terminal that has one spelling, beside the keywords.
@@ -158,6 +161,8 @@ def _names(before: str) -> Iterable[str]:
     """Return what a bare name may be there."""
     keyword = _LAST_KEYWORD.search(before)
     match keyword[1].upper() if keyword else "":
+        case "USING" if _PREDICTED.search(before):
+            return [predictor.value for predictor in Predictor]
         case "USING":
             return [metric.value for metric in Metric]
         case "RETURN":

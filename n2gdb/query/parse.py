@@ -1,4 +1,4 @@
-"""Parsing: a query's text to its tree, or an error that shows the place; trees held to the same rules."""
+"""Parses a query's text, with errors that show the place; validates trees built in Python."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from n2gdb.errors import QueryError, QuerySyntaxError, QueryTimeoutError
 from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.soundness import is_sound
-from n2gdb.grammar.unparse import written
 
 __all__ = ["asked", "read_query", "read_tree", "validated"]
 
@@ -35,6 +34,8 @@ def validated(tree: Statement) -> Statement:
 
 def read_tree(tree: Statement) -> Statement:
     """Return what the text of a tree parses to: an equal tree that knows where each part stands."""
+    from n2gdb.grammar.unparse import written  # only trees without a text need it
+
     try:
         text = written(tree)
     except ValueError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from n2gdb.similarity.pairs import Pairs
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "read_metric", "similar_neurons"]
+__all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "quality_columns", "read_metric", "similar_neurons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,16 @@ class SimilarNeuron(OfNeuron):
     f1: float | None
     similarity: float
     size: int
+    heldout_f1: float | None = None
+    heldout_firings: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
         return {
             "neuron": str(self.neuron),
             "model": self.model,
+            "heldout_f1": self.heldout_f1,
+            "heldout_firings": self.heldout_firings,
             "f1": self.f1,
             "similarity": self.similarity,
             "size": self.size,
@@ -74,6 +78,12 @@ class NeuronPair:
         }
 
 
+def quality_columns(found: Sequence[SimilarNeuron]) -> tuple[str, ...]:
+    """Return the columns that say how well neurons are predicted: on held-out text, where that is known."""
+    known = any(each.heldout_firings is not None for each in found)
+    return ("heldout_f1", "heldout_firings") if known else ("f1",)
+
+
 def read_metric(name: str) -> Metric:
     """Return a metric by its name; raise QueryError for another."""
     return Metric(arguments.kind("metric", name, [metric.value for metric in Metric]))
@@ -91,12 +101,13 @@ def similar_neurons(
 ) -> list[SimilarNeuron]:
     """Return the neurons that share something with the one of this Neuron.id, the most similar first."""
     scores = similar(rows, neuron, metric, above=above, model=within, limit=limit)
-    f1 = _f1(rows, scores)
+    figures = _figures(rows, scores)
     names = {model.number: model.name for model in models}
     found = []
     for score in scores:
         number, name = neuron_of(models, score.neuron)
-        found.append(SimilarNeuron(name, names[number], f1[score.neuron], score.score, score.size))
+        f1, *heldout = figures[score.neuron]
+        found.append(SimilarNeuron(name, names[number], f1, score.score, score.size, *heldout))
     return found
 
 
@@ -119,8 +130,12 @@ def named_pairs(pairs: Pairs, models: Sequence[ModelInfo], start: int, stop: int
     return found
 
 
-def _f1(rows: Rows, scores: Sequence[Score]) -> dict[int, float | None]:
+def _figures(rows: Rows, scores: Sequence[Score]) -> dict[int, tuple[Any, Any, Any]]:
+    """Return F1 on top examples, then on held-out text with the firings there, of the neurons scored."""
+    returned = "RETURN n.id, n.f1, n.heldout_f1, n.heldout_firings"
     if len(scores) > MOST_LISTED:
-        return dict(rows("MATCH (n:Neuron) RETURN n.id, n.f1", {}))
-    listed = [score.neuron for score in scores]
-    return dict(rows("MATCH (n:Neuron) WHERE n.id IN $neurons RETURN n.id, n.f1", {"neurons": listed}))
+        found = rows(f"MATCH (n:Neuron) {returned}", {})
+    else:
+        listed = [score.neuron for score in scores]
+        found = rows(f"MATCH (n:Neuron) WHERE n.id IN $neurons {returned}", {"neurons": listed})
+    return {key: (f1, heldout, firings) for key, f1, heldout, firings in found}

@@ -1,4 +1,4 @@
-"""All pairs of similar neurons, exactly, from sparse arrays, without a double loop."""
+"""All pairs of similar neurons, exact, from sparse arrays instead of a double loop."""
 
 from __future__ import annotations
 

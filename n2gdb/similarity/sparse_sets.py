@@ -1,4 +1,4 @@
-"""Weighted sets in flat arrays, and which of them overlap much, without a double loop.
+"""Weighted sets in flat arrays: finds the pairs that overlap, without a double loop.
 
 Two sets that overlap by a share t have a common element among the rarest of both: so many that those left
 out weigh less than t of the set. Only sets that meet there are compared (prefix filtering; Bayardo, Ma and

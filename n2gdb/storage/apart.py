@@ -1,4 +1,4 @@
-"""A statement asked in a process of its own: there are some that the engine does not survive."""
+"""Runs a statement in a process of its own, as some statements crash the engine."""
 
 from __future__ import annotations
 

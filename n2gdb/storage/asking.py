@@ -1,4 +1,4 @@
-"""Interruptible statements: whoever waits for one can stop waiting at any time."""
+"""Interruptible statements: the caller can stop waiting at any time."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import Any, TypeAlias
 
-from n2gdb.core.deadline import check_time, seconds_left
+from n2gdb.core.deadline import check_time, is_cancellable, seconds_left
 from n2gdb.errors import DatabaseError
 
 __all__ = ["Asking", "Read"]
 
-#: Reads a result of the engine, calling the second now and then, which raises when it is to stop.
+#: Reads a result of the engine; calls its second argument regularly, which raises to stop it.
 Read: TypeAlias = Callable[[Any, Callable[[], None]], Any]
 
 _GRACE = 0.1  # seconds for the engine to end a statement at its deadline by itself
 _PATIENCE = 5.0  # seconds for it to end one that is interrupted
+_LOOK = 0.05  # seconds between two looks at whether the question was cancelled
 
 
 class Asking:
-    """One statement, run in a thread of its own so that Ctrl-C and the deadline reach whoever waits for it.
+    """One statement, run in a thread of its own so that Ctrl-C and the deadline end the caller's wait.
 
-    Only that thread takes the engine connection and gives it back: however the wait ends, the engine is
-    not freed while a statement runs.
+    Only that thread holds the engine connection, so the engine is never freed while a statement runs.
     """
 
     __slots__ = (
@@ -40,7 +40,7 @@ class Asking:
         given: dict[str, Any],
         read: Read,
     ) -> None:
-        """Take ``lend``, which lends an engine connection for as long as a statement runs."""
+        """``lend`` provides an engine connection while the statement runs."""
         self._lend, self._text, self._given, self._read = lend, text, given, read
         self._outcome: list[Any] = []
         self._finished = threading.Event()  # not join(): an interrupted join takes the thread for ended
@@ -49,13 +49,14 @@ class Asking:
         self._given_up = False
 
     def answer(self) -> Any:
-        """Run the statement and return what is read of its result; raise what it raises."""
+        """Run the statement and return its result, read by ``read``; re-raise its exception."""
         left = seconds_left()
         context = copy_context()  # the deadline holds in the thread, too
         worker = threading.Thread(target=context.run, args=(self._work,), name="n2gdb query", daemon=True)
         try:
             worker.start()
-            if not self._finished.wait(None if left is None else left + _GRACE):
+            end = None if left is None else time.monotonic() + left + _GRACE
+            while not self._finished.wait(_wait(end)):
                 check_time()
         except BaseException:
             self._give_up()
@@ -86,13 +87,13 @@ class Asking:
             self._finished.set()
 
     def _check(self) -> None:
-        """Raise where nobody waits for the answer any more."""
+        """Raise if the caller has given up, or the deadline is over."""
         if self._given_up:
             raise DatabaseError("nobody waits for this answer")
         check_time()
 
     def _give_up(self) -> None:
-        """Stop the statement; one that the engine still plans stops when it is planned."""
+        """Stop the statement; if the engine is still planning, it stops after that."""
         self._given_up = True
         last = time.monotonic() + _PATIENCE
         while time.monotonic() < last:
@@ -102,3 +103,11 @@ class Asking:
                 self._lane.engine.interrupt()
             if self._finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
                 return
+
+
+def _wait(end: float | None) -> float | None:
+    """Return the seconds to wait for a statement before looking at the clock; None: as long as it takes."""
+    left = None if end is None else max(0.0, end - time.monotonic())
+    if not is_cancellable():
+        return left
+    return _LOOK if left is None else min(_LOOK, left)

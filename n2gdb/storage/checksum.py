@@ -1,4 +1,4 @@
-"""The checksum of a database file, kept beside it: the engine has none of its own.
+"""The checksum of a database file, kept beside it, as the engine has none.
 
 ``X.n2gdb.sha256`` lists the digest of the file as it was built, in the form that ``sha256sum -c`` reads.
 A comment above it has the size of the file, when it was written, and two short checksums: of all of it and

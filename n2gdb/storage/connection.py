@@ -1,4 +1,4 @@
-"""The database file: opened and asked. The only file that knows the engine, Kùzu.
+"""Connections to a database file; the only module that imports the engine, Kùzu.
 
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
@@ -7,8 +7,8 @@
     (Neuron)-[EVIDENCE]->(Token)         one a signed weight; CLASS_EVIDENCE of a class of tokens
     (Neuron)-[TOP_EXAMPLE]->(Window)     and EXAMPLE of lesser strength
 
-Facts of the engine that shape this file: an unbound parameter silently answers nothing; an empty file is
-taken for a new database; nearly every error is a RuntimeError; Ctrl-C alone waits for the query.
+Properties of the engine that shape this file: an unbound parameter silently finds nothing; an empty file is
+taken for a new database; nearly every error is a RuntimeError; Ctrl-C waits for the statement to end.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ _PARAMETER = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|\$(\w+)
 class Connection:
     """A connection to a database file, read-only unless it builds one; a context manager.
 
-    Any number of threads may ask at once: each statement runs on an engine connection of its own. A forked
-    process opens the file anew when it first asks.
+    Any number of threads may use it at once: each statement runs on an engine connection of its own. A forked
+    process reopens the file on first use.
     """
 
     __slots__ = ("__weakref__", "_busy", "_closed", "_database", "_file", "_idle", "_lanes", "_means", "path")
 
     def __init__(self, path: Path, *, read_only: bool = True, memory: int = _POOL) -> None:
-        """Hand the file to the engine unchecked: ``Connection.open`` checks it for readers.
+        """Open the file without checks; readers use ``Connection.open``, which checks it.
 
-        ``memory`` is what the engine may take for pages, in bytes.
+        ``memory`` is the size of the engine's page cache in bytes.
         """
         self.path = path
         self._means = (read_only, memory)
@@ -86,8 +86,8 @@ class Connection:
     def open(cls, path: Path) -> Connection:
         """Open a database to read.
 
-        Raises DatabaseNotFoundError, DatabaseFormatError (empty, foreign, damaged, other schema version),
-        DatabaseLockedError, or DatabaseError where it cannot be opened for another reason.
+        Raises DatabaseNotFoundError, DatabaseFormatError (empty, foreign, damaged, or another schema
+        version), DatabaseLockedError, or DatabaseError if it cannot be opened for another reason.
         """
         check_readable(path)
         connection = cls(path)
@@ -104,8 +104,8 @@ class Connection:
         """Run one statement and return its rows, as tuples in the order of RETURN.
 
         Ctrl-C stops it at once. Raises QueryTimeoutError after ``timeout`` seconds or at an earlier deadline
-        (``n2gdb.core.deadline``), QueryError where a ``$parameter`` is not bound or a bound one is not used,
-        DatabaseError where the engine refuses.
+        (``n2gdb.core.deadline``), QueryError if a ``$parameter`` is unbound or a bound one unused,
+        DatabaseError if the engine reports an error.
         """
         rows: list[Row] = self._answered(cypher, dict(parameters or {}), timeout, _as_rows)
         return rows
@@ -113,11 +113,11 @@ class Connection:
     def table(
         self, cypher: str, parameters: Mapping[str, Any] | None = None, timeout: float | None = None
     ) -> pa.Table:
-        """Run one statement of many rows and return its columns, named as RETURN names them; raises alike."""
+        """Run one statement and return an Arrow table with the columns of RETURN; raises like ``rows``."""
         return self._answered(cypher, dict(parameters or {}), timeout, _as_table)
 
     def close(self) -> None:
-        """Give the file back, ending what other threads still ask; closing twice does nothing."""
+        """Close the file and interrupt statements that still run; closing twice does nothing."""
         with self._lanes:
             self._closed = True
             while self._busy:
@@ -138,7 +138,7 @@ class Connection:
         self.close()
 
     def _start(self) -> None:
-        """Have the engine open the file."""
+        """Open the file in the engine."""
         read_only, memory = self._means
         kuzu = _engine()
         try:
@@ -163,7 +163,7 @@ class Connection:
 
     @contextmanager
     def _lent(self) -> Iterator[_Lane]:
-        """Lend an engine connection that no other thread uses, to the thread that runs a statement on it."""
+        """Lend an unused engine connection to the thread that runs a statement."""
         with self._lanes:
             if self._closed:
                 raise DatabaseError(f"{self.path} was closed: open it again")
@@ -183,15 +183,15 @@ class Connection:
         return _Lane(_engine().Connection(self._database, _THREADS if self._means[0] else 0))
 
     def _start_again(self) -> None:
-        """Open the file in a forked process, if it is the one that the connection was opened on."""
+        """Reopen the file in a forked process, unless the file was replaced."""
         if not self._means[0] or _identity(self.path) != self._file:
             raise DatabaseError(f"{self.path} has changed since this process was forked: open it again")
         self._start()
 
     def leave_to_parent(self) -> None:
-        """Forget the engine in a forked process: its threads and locks are the parent's alone.
+        """Drop the engine in a forked process, whose threads and locks exist only in the parent.
 
-        What is left is never freed, as freeing it would wait for threads that are not there.
+        Its objects are never freed, as freeing them would wait for threads that do not exist.
         """
         import ctypes  # here, as it takes milliseconds that only a forked process needs
 
@@ -201,7 +201,7 @@ class Connection:
         self._lanes = threading.Condition()
 
     def _translated(self, error: RuntimeError) -> Exception:
-        """Return the error to raise for one that the engine raised."""
+        """Return the n2gdb error for an error of the engine."""
         message = str(error).strip()
         # The engine's own reason is unreliable after a partial write: it fails to read what it did not write.
         if "Cannot write to file" in message or ("Cannot read from file" in message and not self._means[0]):
@@ -209,7 +209,7 @@ class Connection:
         return DatabaseError(f"{self.path}: {message.splitlines()[0] if message else 'the engine failed'}")
 
 
-#: Connections of this process, to close before it ends and to leave alone in its children.
+#: Connections of this process, closed before it ends and dropped in forked children.
 _OPEN: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
@@ -229,10 +229,9 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Lane:
-    """An engine connection for one thread at a time, and the statements that it has prepared.
+    """An engine connection for one thread at a time, with its prepared statements.
 
-    To prepare a statement takes as long as to plan it, which running it does again: the same text, with
-    whatever parameters, is prepared once.
+    Preparing a statement includes planning it, so each text is prepared once, for all parameters.
     """
 
     __slots__ = ("_prepared", "engine")
@@ -281,25 +280,25 @@ def _as_table(result: Any, check: Callable[[], None]) -> pa.Table:
 
 
 def _identity(path: Path) -> tuple[int, int, int, int]:
-    """Return what tells one file from another that took its name."""
+    """Return a key that changes when another file takes the path."""
     stat = path.stat()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _addresses(path: Path, memory: int, *, read_only: bool) -> int:
-    """Return the virtual memory to reserve for the pages of a file, which is to be a power of two.
+    """Return the virtual memory to reserve for the pages of a file, a power of two.
 
-    The engine's default of 8 TiB is refused where ``ulimit -v`` sets a limit.
+    The engine's default of 8 TiB fails under a limit set with ``ulimit -v``.
     """
     needed = 4 * path.stat().st_size if read_only else 8 * memory
     return max(_LEAST_ADDRESSES, 1 << (needed - 1).bit_length() if needed else 0)
 
 
 def _engine() -> ModuleType:
-    """Import the engine when a database is really opened, and without its asynchronous half.
+    """Import the engine when a database is first opened, without its asynchronous part.
 
-    Nothing here awaits, and asyncio takes four fifths of the time that the engine takes to import. Whoever
-    calls ``kuzu.AsyncConnection`` in the same process gets it, imported then.
+    n2gdb never awaits, and asyncio takes four fifths of the engine's import time. Other code in the process
+    that uses ``kuzu.AsyncConnection`` still gets it, imported on first use.
     """
     if "kuzu" not in sys.modules:
         deferred = ModuleType(_ASYNC_HALF)

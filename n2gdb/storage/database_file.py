@@ -1,4 +1,4 @@
-"""The database file: what may be opened, what may be replaced, and why the engine refuses one."""
+"""Database files: checks before one is opened or replaced, and errors for what the engine refuses."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -81,7 +80,7 @@ def output_file(
     kept = tuple(reads)
     check_output(path, force=force, reads=kept, allow=allow)
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
-    partial = path.with_name(f".n2gdb-{secrets.token_hex(8)}{suffix}")
+    partial = path.with_name(f".n2gdb-{os.urandom(8).hex()}{suffix}")
     try:
         partial.open("xb").close()
         try:

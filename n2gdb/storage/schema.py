@@ -1,8 +1,8 @@
-"""The shape of what is stored: Arrow tables of a run's shards, which the database is loaded from.
+"""Storage schema: the Arrow tables of a run's shards, from which a database is loaded.
 
-Columns of shards map to the database's by position, so the order here is the order there. A unit is numbered
-as in the database, by ``units.unit_key`` with model 0; keys of the database hold the model's number in their
-high bits, so that several models share one file.
+Columns of shards map to columns of the database by position, so their order must agree. Units have the same
+numbers as in the database, from ``units.unit_key``, with model 0; the database's keys have the model's number
+in their high bits, so that one file can hold several models.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
     "WINDOWS",
 ]
 
-#: A neuron fires on its test examples and its graph predicts a firing (``live``); its graph predicts none
-#: (``unpredicted``); it never fires on the whole corpus (``dead``); it is a latent that fires on so many
-#: tokens that its graph was not learned (``dense``).
+#: States of a unit: ``live`` if its graph predicts a firing on its test examples, ``unpredicted`` if its
+#: graph predicts none, ``dead`` if the unit never fires on the whole corpus, ``dense`` if it is a latent that
+#: fires on so many tokens that its graph was not learned.
 STATES = FIELDS["state"].choices
 
-#: What a neuron's graph is compared with, by the text that they are judged on: its evidence, the graph before
-#: refinement, a token and an n-gram look-up. On held-out text the graph, ``n2g``, is among them; on the test
-#: half of the top examples its figures are the neuron's own.
+#: What a neuron's graph is compared with, by the text that they are judged on: its evidence, or the graph
+#: itself where it has none; the graph before refinement; a token and an n-gram look-up. On held-out text the
+#: graph, ``n2g``, is among them; on the test half of the top examples its figures are the neuron's own.
 PREDICTORS = {
     "test": ("evidence", "plain", "lookup", "ngram"),
     "heldout": ("n2g", "evidence", "lookup"),
@@ -57,7 +57,7 @@ TEXTS = tuple(PREDICTORS)
 #: and near misses, from four fifths of the fire threshold up to it.
 BANDS = ("top", "0.75", "0.5", "0.25", "0.125", "near")
 
-#: One row a run: the model, its corpus and its configuration.
+#: One row per run: the model, its corpus and its configuration.
 MODEL = pa.schema(
     [
         ("name", pa.string()),
@@ -78,7 +78,7 @@ MODEL = pa.schema(
     ]
 )
 
-#: One row a source: a set of units read at one place of the model.
+#: One row per source: a set of units read at one place of the model.
 SOURCES = pa.schema(
     [
         ("layer", pa.int64()),
@@ -95,7 +95,7 @@ SOURCES = pa.schema(
     ]
 )
 
-#: One row a token of the model's vocabulary.
+#: One row per token of the model's vocabulary.
 TOKENS = pa.schema(
     [
         ("token", pa.int64()),
@@ -112,6 +112,7 @@ EVIDENCE_FIGURES = pa.schema(
     [
         ("base", pa.float32()),  # log odds of firing before any weight
         ("evidence_threshold", pa.float32()),  # log odds from which a firing is predicted
+        ("graph_weight", pa.float32()),  # change of the log odds where the unit's graph predicts a firing
     ]
 )
 
@@ -129,7 +130,7 @@ NEURONS = pa.schema(
     ]
 )
 
-#: What the load counts of every neuron.
+#: Columns that the loader counts for every unit.
 COUNTS = pa.schema([(name, _NEURON_TYPES[FIELDS[name].kind]) for name in COUNTED])
 
 #: One row a neuron, a text and a predictor of it that was judged there; the graph itself on the test half of
@@ -150,7 +151,7 @@ SCORES = pa.schema(
     ]
 )
 
-#: One row a node of a neuron's trie, in preorder: the columns of NeuronGraph.
+#: One row per node of a unit's trie, in preorder: the columns of NeuronGraph.
 NODES = pa.schema(
     [
         ("unit", pa.int64()),
@@ -211,8 +212,8 @@ EXAMPLES = pa.schema(
     ]
 )
 
-#: One row a token among those that a neuron promotes, or suppresses, most, by its direct effect alone.
-#: The logit of a promoted token is positive, of a suppressed one negative.
+#: One row per token that a unit promotes or suppresses most by its direct effect. Logits of promoted tokens
+#: are positive, of suppressed tokens negative.
 EFFECTS = pa.schema(
     [
         ("unit", pa.int64()),

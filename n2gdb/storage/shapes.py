@@ -1,10 +1,10 @@
-"""Cypher shapes that the engine answers wrongly, and the functions that avoid them.
+"""Cypher constructs that the engine answers wrongly, and functions that avoid them.
 
 Each was found on kuzu 0.11.3 and is pinned by a test against the bare engine, in
 tests/storage/test_engine_traps.py:
 
-    IN on a relationship    ``c.act_token IN $list`` filters wrongly where another filter has seen ``c``: it
-                            reads other relationships' properties. So ``relationship_in`` writes equalities.
+    IN on a relationship    ``c.act_token IN $list`` filters wrongly after another filter on ``c``: it reads
+                            other relationships' properties. So ``relationship_in`` writes equalities.
     string sort key         ``ORDER BY n.state, n.f1`` gives sorted runs that are not merged. So ``order_key``
                             sorts a word by its place among those that the field can be, and ``word_key`` by
                             its place among those that are there.
@@ -14,11 +14,11 @@ tests/storage/test_engine_traps.py:
                             which fills the memory; one that mentions a column of ``n`` loses the rows where
                             that is null. So no subquery mentions one: a plain join asks instead.
     32-bit reals            0.9 in 32 bits is less than 0.9. So there are none: reals.py.
-    unbound parameter       It is null without a word. So ``Connection`` compares the names.
+    unbound parameter       It is silently null. So ``Connection`` compares the names.
     literal null            Arithmetic on it gives numbers. So what is always null is a typed null.
-    sum of reals            Threads add them in any order, so their last digits change from one asking to the
-                            next, and with them the order of what is equal. So ``settled`` rounds them.
-    filter without column   ``WHERE false`` after a join is forgotten in some plans. It is worked out before.
+    sum of reals            Threads add them in any order, so their last digits vary between runs, and with
+                            them the order of ties. So ``settled`` rounds them.
+    filter without column   ``WHERE false`` after a join is dropped by some plans. So it is evaluated before.
     COPY                    Columns are filled by position, not by name. tables.py and rows.py keep one order.
 """
 
@@ -32,7 +32,7 @@ from n2gdb.storage.parameters import Parameters
 
 __all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in", "settled", "word_key"]
 
-#: What is never known: a literal null has no type.
+#: A typed null: a literal null has no type.
 NO_NUMBER = 'CAST(NULL, "DOUBLE")'
 
 Row = TypeVar("Row")
@@ -50,9 +50,9 @@ def relationship_in(column: str, values: Sequence[int] | Sequence[float], given:
 
 
 def order_key(expression: str, choices: Sequence[str] = (), *, descending: bool) -> str:
-    """Return the keys of ORDER BY for one field, rows without a value last.
+    """Return the keys of ORDER BY for one field, with null last.
 
-    ``choices`` are the words that it can be, where it is one.
+    ``choices`` are the words that the field can be, if it takes words.
     """
     value = expression
     if choices:
@@ -62,19 +62,19 @@ def order_key(expression: str, choices: Sequence[str] = (), *, descending: bool)
 
 
 def word_key(expression: str, words: Sequence[str], given: Parameters, *, descending: bool) -> str:
-    """Return the keys of ORDER BY for a field of any words: ``words`` are all that it can be here."""
+    """Return the keys of ORDER BY for a field of arbitrary words; ``words`` are all its values here."""
     place = f"list_position({given.bind(sorted(words))}, {expression})"
     return f"{expression} IS NULL, {place}{' DESC' if descending else ''}"
 
 
 def settled(expression: str) -> str:
-    """Return Cypher for a sum or mean of reals that is the same whenever it is asked: nine digits of it."""
+    """Return Cypher that rounds a sum or mean of reals to nine digits, the same in every run."""
     return f"round({expression}, 9)"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows to keep of those in order: ``limit`` of them, all where None, after leaving out ``offset``."""
+    """A page of ordered rows: ``limit`` rows (all if None) after the first ``offset``."""
 
     offset: int
     limit: int | None
@@ -84,13 +84,18 @@ class Page:
         """Take OFFSET and LIMIT of a query."""
         return cls(offset or 0, limit)
 
+    @property
+    def stop(self) -> int | None:
+        """The number of rows up to the end of the page; None for all."""
+        return None if self.limit is None else self.offset + self.limit
+
     def clause(self, given: Parameters) -> str:
-        """Return the end of a statement that is asked for these rows and for those before them."""
-        return "" if self.limit is None else f"LIMIT {given.bind(min(self.offset + self.limit, _MOST_ROWS))}"
+        """Return the LIMIT of a statement for these rows and those before them."""
+        return "" if self.stop is None else f"LIMIT {given.bind(min(self.stop, _MOST_ROWS))}"
 
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Return these rows of all rows in order, or of those that ``clause`` gave."""
-        return rows[self.offset : None if self.limit is None else self.offset + self.limit]
+        """Return the page out of ordered rows, all of them or those of ``clause``."""
+        return rows[self.offset : self.stop]
 
 
 #: The engine's integers have 64 bits.

@@ -5,12 +5,12 @@
     <database>.shards/<run>/neurons/<shard>/{evidence,records}.parquet
     <database>.shards/<run>/neurons/<shard>/effects.parquet
 
-Evidence and records are not in shards from before there were any. What a shard's neurons write is a file
-of its own: it follows from the model's weights, and can be added to a shard that is complete, or be missing.
+Shards from before there were evidence and records have neither. The effects of a shard's neurons are in a
+file of their own: they follow from the model's weights, may be missing, and can be added to a complete shard.
 
-A file is replaced as a whole and a shard is complete or absent, so a run that was killed goes on from
-what lies here. Whatever is half-written has a name that starts with a dot. What is read is compared with
-its checksum, so that a damaged file is never taken for what was written.
+Files are replaced as a whole, and a shard is complete or absent, so an interrupted run resumes from what is
+on disk. Partly written files have names that start with a dot. Every file is compared with its checksum when
+it is read, so a damaged file is never mistaken for valid data.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def shards_folder(database: Path) -> Path:
 
 
 def run_folders(database: Path) -> list[RunFolder]:
-    """Return the runs of a database, by name; those without a model are not runs yet."""
+    """Return the runs of a database, by name; a folder without a model is not a run yet."""
     folder = shards_folder(database)
     if not folder.is_dir():
         return []
@@ -68,13 +68,13 @@ def run_folders(database: Path) -> list[RunFolder]:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One model's run on disk; every write raises StorageError where there is no room or no permission."""
+    """One model's run on disk; writes raise StorageError if space or permission is missing."""
 
     path: Path
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """Make the folder, or open the one that is there."""
+        """Create the folder, or open an existing one."""
         with storing(path):
             (path / "neurons").mkdir(parents=True, exist_ok=True)
         return cls(path)
@@ -109,9 +109,10 @@ class RunFolder:
         evidence: pa.Table | None = None,
         records: pa.Table | None = None,
     ) -> None:
-        """Write a shard of finished neurons, complete or not at all; a complete one is never replaced.
+        """Write a shard of finished neurons atomically; a complete shard is never replaced.
 
-        ``evidence`` and ``records`` are left out where they are None.
+        ``evidence`` and ``records`` are left out where they are None. Raises StorageError if the shard exists
+        or cannot be written.
         """
         if not name or name.startswith(".") or "/" in name:
             raise ValueError(f"{name!r} cannot be a shard's name")
@@ -141,11 +142,11 @@ class RunFolder:
             _sync_folder(complete.parent)
 
     def write_effects(self, shard: Path, table: pa.Table) -> None:
-        """Add what the neurons of a complete shard write, or replace it: ``schema.EFFECTS``."""
+        """Add the effects of a complete shard's neurons, or replace them: ``schema.EFFECTS``."""
         self._replace("effects", table, schema.EFFECTS, shard)
 
     def without_effects(self) -> list[Path]:
-        """Return the complete shards whose neurons' effects are not there, or cannot be read."""
+        """Return the complete shards whose effects are missing or cannot be read."""
         return [shard for shard in self.shards() if not _has_effects(shard)]
 
     def shards(self) -> list[Path]:
@@ -156,16 +157,16 @@ class RunFolder:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
     def done(self, shards: Sequence[Path] | None = None) -> set[int]:
-        """Return the number of every unit of some shards, or of all that are complete."""
+        """Return the numbers of all units in some shards; by default in all complete ones."""
         chosen = self.shards() if shards is None else shards
         return {unit for shard in chosen for unit in self.neurons([shard])["unit"].to_pylist()}
 
     def damaged(self) -> list[Path]:
-        """Return the complete shards that are not as they were written, or that cannot be read."""
+        """Return the complete shards that were altered or cannot be read."""
         return [shard for shard in self.shards() if not _is_whole(shard)]
 
     def clean(self) -> None:
-        """Remove what an interrupted run left half-written, and shards that are damaged."""
+        """Remove partly written files of an interrupted run, and damaged shards."""
         with storing(self.path):
             for shard in self.damaged():
                 shard.rename(shard.with_name(f".{shard.name}"))
@@ -174,14 +175,14 @@ class RunFolder:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def example_windows(self) -> Int64Array:
-        """Return the windows that some example points to, rising."""
+        """Return the windows that examples refer to, sorted: (windows,)."""
         found = [
             _read(shard / "examples.parquet", ["window"])["window"].to_numpy() for shard in self.shards()
         ]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
 
     def has_whole_model(self) -> bool:
-        """Tell whether the model's row is there, as it was written."""
+        """Whether the model's row exists and is undamaged."""
         path = self.path / "model.parquet"
         return path.is_file() and is_as_written(path)
 
@@ -190,7 +191,7 @@ class RunFolder:
         return _read(self.path / "model.parquet")
 
     def sources(self) -> pa.Table:
-        """Read the sources: ``schema.SOURCES``; a run from before there were others has its MLPs alone."""
+        """Read the sources: ``schema.SOURCES``; a run of an older version has only its MLPs."""
         path = self.path / "sources.parquet"
         return _read(path) if path.is_file() else mlp_sources(self.model().to_pylist()[0])
 
@@ -202,6 +203,11 @@ class RunFolder:
         """Read the windows: ``schema.WINDOWS``."""
         return _read(self.path / "windows.parquet")
 
+    def has_classes(self) -> bool:
+        """Tell whether the classes of tokens are there, as they were written."""
+        path = self.path / "classes.parquet"
+        return path.is_file() and is_as_written(path)
+
     def classes(self) -> pa.Table:
         """Read the classes of tokens: ``schema.CLASSES``; empty where evidence has none."""
         path = self.path / "classes.parquet"
@@ -212,7 +218,7 @@ class RunFolder:
         return sum(_count(shard / "nodes.parquet") for shard in self.shards())
 
     def batches(self, nodes: int) -> Iterator[list[Path]]:
-        """Part the complete shards, in order, into batches of at least ``nodes`` trie nodes, but the last."""
+        """Group the complete shards, in order, into batches of at least ``nodes`` nodes, except the last."""
         batch: list[Path] = []
         held = 0
         for shard in self.shards():
@@ -252,7 +258,7 @@ class RunFolder:
         return self._gather("records", ("unit",), shards)
 
     def effects(self, shards: Sequence[Path] | None = None) -> pa.Table:
-        """Read what neurons write, by unit, falling logits: ``schema.EFFECTS``; may be empty."""
+        """Read the effects by unit and falling logit: ``schema.EFFECTS``; may be empty."""
         chosen = self.shards() if shards is None else shards
         paths = [shard / _EFFECTS for shard in chosen if (shard / _EFFECTS).exists()]
         tables = [as_present(_read(path), schema.EFFECTS) for path in paths]
@@ -282,7 +288,7 @@ class RunFolder:
 
 
 def _cast(table: pa.Table, wanted: pa.Schema, name: str) -> pa.Table:
-    """Return ``table`` in the wanted types; raise ValueError where columns differ in name or order."""
+    """Cast ``table`` to the wanted types; raise ValueError if columns differ in name or order."""
     if table.column_names != wanted.names:
         raise ValueError(f"table {name} has columns {table.column_names}, not {wanted.names}")
     return table.cast(wanted)
@@ -342,7 +348,7 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename in the folder last through a power cut."""
+    """Flush a rename in the folder to disk, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -352,7 +358,7 @@ def _sync_folder(path: Path) -> None:
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a StorageError."""
+    """Turn operating system errors on writing into StorageError."""
     try:
         yield
     except OSError as error:

@@ -307,7 +307,7 @@ def test_show_writes_pictures_whole_or_not_at_all(path: Path, tmp_path: Path) ->
     assert run("L1N2", *options) == (0, "")
     assert all(file.stat().st_size > 300 for file in files.values())
     assert run("L1N0", "L1N1", "--beside", "--svg", str(files["svg"]), "--force")[0] == 0
-    assert "in both" in files["svg"].read_text(encoding="utf-8")
+    assert "shared" in files["svg"].read_text(encoding="utf-8")
     assert run("L1N0", "L1N1", "L2N1", "--svg", str(files["svg"]), "--force")[0] == 0
     before = files["svg"].read_bytes()
     assert run("L1N0", "L9N9", "--svg", str(files["svg"]), "--force")[0] == 2

@@ -80,7 +80,7 @@ def marked(page: str) -> list[tuple[str, str]]:
 
 
 def test_text_stays_text(neuron: n2gdb.Neuron) -> None:
-    page = neuron.read(range(len(WORDS))).html()
+    page = neuron.read(range(len(WORDS)), by="graph").html()
     seen = Seen(page)
     assert seen.tokens == [display(word) for word in WORDS]
     assert {tag for tag, _ in seen.tags} <= {
@@ -92,11 +92,13 @@ def test_text_stays_text(neuron: n2gdb.Neuron) -> None:
 
 
 def test_nothing_is_fetched(neuron: n2gdb.Neuron) -> None:
-    assert not re.search(r"https?:|url\(|@import|<script|<link", neuron.read(range(4)).html().lower())
+    assert not re.search(
+        r"https?:|url\(|@import|<script|<link", neuron.read(range(4), by="graph").html().lower()
+    )
 
 
 def test_a_page_is_whole_and_a_fragment_is_its_inside(neuron: n2gdb.Neuron) -> None:
-    reading = neuron.read([1, 3])
+    reading = neuron.read([1, 3], by="graph")
     page, fragment = reading.html(), reading._repr_html_()
     assert page.startswith('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">')
     assert fragment in page
@@ -108,21 +110,24 @@ def test_a_page_is_whole_and_a_fragment_is_its_inside(neuron: n2gdb.Neuron) -> N
 
 
 def test_one_row_without_the_truth_two_with_it(neuron: n2gdb.Neuron) -> None:
-    one, two = neuron.read([1, 3, 2]).html(), neuron.read([1, 3, 2], [0.0, 0.25, 1.5]).html()
+    one, two = (
+        neuron.read([1, 3, 2], by="graph").html(),
+        neuron.read([1, 3, 2], [0.0, 0.25, 1.5], by="graph").html(),
+    )
     assert (one.count("<s"), marked(one)) == (one.count("<span") + one.count("<style"), [("b", "--v:0.75")])
     assert marked(two) == [("s", "--v:0.75"), ("b", "--v:1.00")]
     assert '<b style="--v:0.25">' in two
 
 
 def test_a_token_without_a_known_truth_is_faint(neuron: n2gdb.Neuron) -> None:
-    page = neuron.read([1, 3, 2], [None, 0.5, -0.5]).html()
+    page = neuron.read([1, 3, 2], [None, 0.5, -0.5], by="graph").html()
     assert [attributes["class"] for tag, attributes in Seen(page).tags if is_token(attributes)] == [
         "t far",
         "t p c1",
         "t",
     ]
     assert "faint text: the truth is not known" in page
-    assert "faint text" not in neuron.read([1], [0.0]).html()
+    assert "faint text" not in neuron.read([1], [0.0], by="graph").html()
 
 
 def is_token(attributes: dict[str, str | None]) -> bool:
@@ -130,7 +135,7 @@ def is_token(attributes: dict[str, str | None]) -> bool:
 
 
 def test_context_lights_up_by_its_distance(neuron: n2gdb.Neuron) -> None:
-    page = neuron.read([1, 4, 4, 4, 4, 2, 3]).html()
+    page = neuron.read([1, 4, 4, 4, 4, 2, 3], by="graph").html()
     assert ' class="t p c6 c1" tabindex="0"' in page
     assert ".t:has(+.t.c1:is(:hover,:focus))" in page
     assert ".t:has(+.t+.t+.t+.t+.t+.t.c6:is(:hover,:focus))" in page
@@ -148,20 +153,20 @@ def test_context_lights_up_by_its_distance(neuron: n2gdb.Neuron) -> None:
 def test_a_hover_says_the_pattern(
     neuron: n2gdb.Neuron, tokens: Sequence[int], true: Sequence[float] | None, glosses: list[str]
 ) -> None:
-    seen = Seen(neuron.read(tokens, true).html()).glosses
+    seen = Seen(neuron.read(tokens, true, by="graph").html()).glosses
     shown = [gloss.replace(" the", "·the").replace("  end", " ·end") for gloss in glosses]
     extra = ["no pattern matchestrue 0.25"] if true else []
     assert seen == [*shown, *extra]
 
 
 def test_lines_break_where_the_text_does(neuron: n2gdb.Neuron) -> None:
-    page = neuron.read([1, 6, 2, 7]).html()
+    page = neuron.read([1, 6, 2, 7], by="graph").html()
     assert re.findall(r'</span><span class="(nl[a-z ]*)"></span>', page) == ["nl gap", "nl"]
     assert re.search(r'⏎⏎</i></b></span><span class="nl gap"></span><span class="w"><b><i>····</i>', page)
 
 
 def test_a_notebook_is_given_the_beginning_of_a_long_text(neuron: n2gdb.Neuron) -> None:
-    reading = neuron.read([1, 3] * 1700)
+    reading = neuron.read([1, 3] * 1700, by="graph")
     shown = reading._repr_html_()
     assert len(Seen(shown).tokens) == 3000
     assert '<span class="more">… 400 more tokens</span></div></div>' in shown
@@ -170,18 +175,18 @@ def test_a_notebook_is_given_the_beginning_of_a_long_text(neuron: n2gdb.Neuron) 
 
 def test_what_lies_far_from_the_known_truth_is_left_out(neuron: n2gdb.Neuron) -> None:
     tokens = [4] * 100
-    page = neuron.read(tokens, [None] * 50 + [0.0] * 10 + [None] * 40).html()
+    page = neuron.read(tokens, [None] * 50 + [0.0] * 10 + [None] * 40, by="graph").html()
     assert len(Seen(page).tokens) == 16 + 10 + 16
     assert re.findall("… (.*?)</span>", page) == ["34 more tokens", "24 more tokens"]
     tokens[10], tokens[11] = 1, 3  # a pattern matches, and its context is shown
-    page = neuron.read(tokens, [None] * 50 + [0.0] * 10 + [None] * 40).html()
+    page = neuron.read(tokens, [None] * 50 + [0.0] * 10 + [None] * 40, by="graph").html()
     assert len(Seen(page).tokens) == 60 + 16
-    assert len(Seen(neuron.read([4] * 100).html()).tokens) == 100
-    assert Seen(neuron.read([4], [0.0]).html()).tokens == [WORDS[4]]
+    assert len(Seen(neuron.read([4] * 100, by="graph").html()).tokens) == 100
+    assert Seen(neuron.read([4], [0.0], by="graph").html()).tokens == [WORDS[4]]
 
 
 def test_an_empty_text_is_shown_as_such(neuron: n2gdb.Neuron) -> None:
-    page = neuron.read(()).html()
+    page = neuron.read((), by="graph").html()
     assert "its graph fires on 0 of 0 tokens" in page
     assert Seen(page).tokens == []
 

@@ -11,6 +11,7 @@ import pytest
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.units import NeuronName
 from n2gdb.drawing import beside, draw, draw_dot, draw_graph, sheet
+from n2gdb.evidence.influences import WeighedToken
 
 NAME = NeuronName(0, 1)
 
@@ -24,6 +25,9 @@ class View:
     model: str = "demo"
     state: str = "live"
     f1: float | None = 0.5
+    heldout_f1: float | None = None
+    heldout_firings: int | None = None
+    inhibited_by: tuple[WeighedToken, ...] = ()
 
     @property
     def graph(self) -> NeuronGraph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -173,7 +174,7 @@ def test_pictures_are_whole_and_kept_by_the_browser(client: TestClient) -> None:
         assert (again.status_code, again.text) == (304, "")
     pair = client.get("/api/compare.svg", params={"first": "L4N12", "second": "L4N137"})
     assert pair.status_code == 200
-    assert "in both" in pair.text
+    assert "shared" in pair.text
     refused(client, "/api/compare.svg", 400, first="L4N12")
 
 
@@ -216,7 +217,8 @@ def test_what_is_not_there_or_too_much_is_refused_in_one_line(
 
 
 def test_nothing_can_be_written(client: TestClient) -> None:
-    paths = [path.replace("{layer:int}", "4").replace("{name}", "L4N12") for path in (*ANSWERS, *PICTURES)]
+    every = (*ANSWERS, *PICTURES, "/api/neuron/{name}/true", "/api/server")
+    paths = [path.replace("{layer:int}", "4").replace("{name}", "L4N12") for path in every]
     for path in ["/", *paths]:
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             assert client.request(method, path).status_code == 405
@@ -256,11 +258,33 @@ def test_every_answer_tells_the_browser_what_it_may_do(client: TestClient) -> No
 
 def test_pages_are_the_shell_and_files_stay_inside(client: TestClient) -> None:
     shell = client.get("/").text
-    assert '<script type="module" src="/static/app.js">' in shell
-    for page in ("/neuron/L4N12", "/layer/3", "/model", "/compare/L4N12/L4N137"):
+    assert re.search(r'<script type="module" src="/static/[0-9a-f]{12}/app.js">', shell)
+    pages = ("/neuron/L4N12", "/layer/3", "/model", "/compare/L4N12/L4N137", "/compare", "/pairs", "/notes")
+    for page in (*pages, "/help", "/trajectories/L4N12"):
         assert client.get(page).text == shell
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/nothing"):
         assert client.get(path).status_code == 404
+
+
+def test_files_are_kept_by_the_browser_as_long_as_their_content_stays(client: TestClient) -> None:
+    shell = client.get("/").text
+    addresses = re.findall(r'"(/static/[^"]+)"', shell)
+    assert len(addresses) == 3
+    for address in addresses:
+        kept = client.get(address)
+        assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+        other = client.get(re.sub(r"/[0-9a-f]{12}/", "/000000000000/", address))
+        assert (other.headers["cache-control"], other.text) == ("no-cache", kept.text)
+    assert client.get("/").headers["cache-control"] == "no-store"
+
+
+def test_what_is_sent_is_compressed_where_the_browser_takes_it(client: TestClient) -> None:
+    for path in ("/static/app.js", "/api/neuron/L4N358/examples", "/api/neuron/L4N358/graph.svg"):
+        packed = client.get(path, headers={"accept-encoding": "gzip"})
+        plain = client.get(path, headers={"accept-encoding": "identity"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert packed.text == plain.text
 
 
 def test_another_host_is_refused_unless_it_was_asked_for(database: n2gdb.Database) -> None:

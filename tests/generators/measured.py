@@ -66,6 +66,7 @@ def measured_on_corpus(random: Random, name: NeuronName, graph: NeuronGraph, wor
         "heldout_firings": firings,
         "base": round(random.uniform(-6, -2), 2) if has_evidence else None,
         "evidence_threshold": round(random.uniform(-1, 1), 2) if has_evidence else None,
+        "graph_weight": random.randint(-2, 12) / 4 if has_evidence else None,
     }
     place: Row = {"unit": unit, "layer": name.layer, "index": name.index}
     return Measured(
@@ -100,6 +101,11 @@ def _weights(random: Random, graph: NeuronGraph, words: int) -> list[tuple[int, 
     context = {
         (random.randint(1, 6), random.choice(named)): random.choice((-1, 1)) * random.randint(1, 16) / 4
         for _ in range(random.randint(0, 6))
+    }
+    tokens = [token for token in named if token < words]
+    context |= {
+        (random.choice((-3, -64)), random.choice(tokens)): random.choice((-1, 1)) * random.randint(1, 16) / 4
+        for _ in range(random.randint(0, 2))
     }
     return [(depth, token, weight) for (depth, token), weight in sorted((own | context).items())]
 

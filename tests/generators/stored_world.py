@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import NeuronName, mlp_name
+from n2gdb.core.units import mlp_name
+from n2gdb.storage.columns import STATISTICS
+from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders
+from tests.generators.stored_evidence import classes_of, evidence_of
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 
@@ -20,8 +20,6 @@ __all__ = ["SMOLLM", "example_texts", "smollm_runs", "world_beside", "world_of"]
 _ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").is_file())
 #: Shards of 48 neurons of a real model: 49,152 tokens, patterns up to 30 positions deep.
 SMOLLM = _ROOT.parent / "shared" / "smollm2-l10"
-
-_COLUMNS = ("token", "depth", "parent", "importance", "end")
 
 
 def smollm_runs() -> list[RunFolder]:
@@ -58,23 +56,14 @@ def _model(number: int, run: RunFolder) -> Model:
     threshold = json.loads(row["configuration"] or "{}").get("fire_threshold", 0.5)
     ids = enumerate(tokens["special"].to_pylist())
     special = frozenset(token for token, is_special in ids if is_special)
-    return Model(number, row["name"], tuple(tokens["text"].to_pylist()), row["tokenizer"], threshold, special)
+    texts = tuple(tokens["text"].to_pylist())
+    return Model(number, row["name"], texts, row["tokenizer"], threshold, classes_of(run.classes()), special)
 
 
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
-    graphs = _graphs(run.nodes())
+    graphs, evidence = graphs_from(run.nodes()), evidence_of(run)
     for row in run.neurons().sort_by("unit").to_pylist():
-        name = mlp_name(row.pop("unit"))
-        graph = graphs.get(name, NeuronGraph.empty())
-        yield Neuron(model, name, row | counted(graph), graph)
-
-
-def _graphs(nodes: pa.Table) -> dict[NeuronName, NeuronGraph]:
-    """Part the nodes of many neurons, which lie together and in preorder."""
-    unit = nodes["unit"].to_numpy()
-    columns = [nodes[name].to_numpy() for name in _COLUMNS]
-    starts = np.flatnonzero(np.diff(unit, prepend=-1)).tolist()
-    return {
-        mlp_name(int(unit[start])): NeuronGraph(*(each[start:stop] for each in columns))
-        for start, stop in zip(starts, [*starts[1:], len(unit)], strict=True)
-    }
+        unit = row["unit"]
+        graph = graphs.get(unit, NeuronGraph.empty())
+        statistics = {name: value for name, value in row.items() if name in STATISTICS} | counted(graph)
+        yield Neuron(model, mlp_name(unit), statistics, graph, evidence=evidence.get(unit))

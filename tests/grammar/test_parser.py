@@ -208,3 +208,14 @@ def test_the_grammar_needs_neither_numpy_nor_the_engine() -> None:
     code = "import sys, n2gdb.grammar; print(*{'numpy', 'kuzu', 'torch', 'pyarrow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_query_has_a_length_that_is_read_in_no_time() -> None:
+    texts = [
+        "neurons WHERE layer IN (" + ", ".join(["1"] * 100_000) + ")",
+        "neurons MATCHING " + "!" * 200_000,
+    ]
+    for text in texts:
+        with pytest.raises(GrammarError, match="characters: write at most 200,000"):
+            parse(text)
+    assert parse(f"neurons FIRING ON '{'the dog ' * 20_000}'")

@@ -1,4 +1,4 @@
-"""The first tokens of a window: attention sinks, and models without BOS, leave maxima and examples alone."""
+"""Attention sinks, at the start or on delimiters, and models without BOS leave maxima and examples alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 
 import n2gdb
 from n2gdb.core.progress import silent
@@ -22,6 +23,7 @@ from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.n2g.prune import Examples, reach_of
 from n2gdb.ingest.n2g.random_text import find_firings
 from n2gdb.ingest.pipeline import Source, ingest
+from n2gdb.ingest.scan.sinks import counts_along
 from n2gdb.ingest.scan.top_windows import Scan
 from tests.support.families import FAMILIES
 from tests.support.tiny_models import CONTEXT, write_native, write_transformers
@@ -30,8 +32,8 @@ CONFIG = N2GConfig(window=CONTEXT, top_k=6, prune_limit=8)
 TEXT = "the cat sat on the mat and import numpy as the cat sat on a mat; "
 
 
-def write_sink(directory: Path, *, prepend_bos: bool) -> None:
-    """A model whose every neuron is driven beyond all bounds at the first position, whatever stands there."""
+def write_sink(directory: Path, *, prepend_bos: bool = True, delimiter: bool = False) -> None:
+    """A model whose every neuron is driven beyond all bounds at the first position, or at a delimiter."""
     weights = write_native(directory, "relu")
     for name, weight in weights.items():  # the first number of the stream: nothing but the position writes it
         if name.endswith(("embed.W_E", "pos_embed.W_pos", "W_O", "b_O", "W_out", "b_out")):
@@ -42,7 +44,10 @@ def write_sink(directory: Path, *, prepend_bos: bool) -> None:
             weight[0] = 1e6
         if name.endswith("ln2.w"):
             weight[0] = 1
-    weights["pos_embed.W_pos"][0, 0] = 1e6
+    if delimiter:
+        weights["embed.W_E"][delimiter_of(directory), 0] = 1e6
+    else:
+        weights["pos_embed.W_pos"][0, 0] = 1e6
     weights = {name: weight for name, weight in weights.items() if not name.endswith((".ln1.b", ".ln2.b"))}
     weights.pop("ln_final.b")
     save_file(
@@ -51,6 +56,12 @@ def write_sink(directory: Path, *, prepend_bos: bool) -> None:
     config = json.loads((directory / "config.json").read_text())
     config |= {"normalization_type": "RMS", "default_prepend_bos": prepend_bos}
     (directory / "config.json").write_text(json.dumps(config))
+
+
+def delimiter_of(directory: Path) -> int:
+    """The id of the first token of the text's delimiter."""
+    found: list[int] = Tokenizer.from_file(str(directory / "tokenizer.json")).encode(";").ids
+    return found[0]
 
 
 def windows_of(model: SubjectModel) -> np.ndarray:
@@ -89,6 +100,47 @@ def test_a_sink_leaves_maxima_and_examples_alone(prepend_bos: bool, tmp_path: Pa
         assert all(pattern.activation < 10 for neuron in live for pattern in neuron.graph.patterns())
         truth = true_activations(Engine(model), live[0], live[0].tokenize(TEXT))
         assert float(np.abs(truth).max()) < 10
+
+
+def test_a_sink_on_a_delimiter_leaves_maxima_and_examples_alone(tmp_path: Path) -> None:
+    write_sink(tmp_path / "sink", delimiter=True)
+    model = load_model(tmp_path / "sink", "cpu")
+    windows, delimiter = windows_of(model), delimiter_of(tmp_path / "sink")
+    sites = model.all_activations(torch.from_numpy(windows.astype(np.int64)).clamp(min=0))
+    counted = torch.from_numpy(model.counted(windows))
+    sink = torch.from_numpy(windows == delimiter)
+    assert 0.01 < float(sink[counted].float().mean()) < 0.1
+    expected = [site[counted & ~sink].amax(dim=0) for site in sites]
+    assert all(
+        float(site[sink].amax()) > 1e3 * float(most.max()) for site, most in zip(sites, expected, strict=True)
+    )
+    (tmp_path / "texts.txt").write_text(TEXT * 40, encoding="utf-8")
+    source = Source(str(tmp_path / "texts.txt"))
+    ingest(model, source, tmp_path / "sink.n2gdb", CONFIG, Selection(sample=30), silent, 512)
+    with n2gdb.open(tmp_path / "sink.n2gdb") as database:
+        neurons = [neuron for neuron in database.neurons() if neuron.max_activation > 0]
+        assert len(neurons) > 10
+        for neuron in neurons:
+            most = float(expected[neuron.name.layer][neuron.name.index])
+            assert neuron.max_activation == pytest.approx(most, rel=1e-4)
+            assert all(example.tokens[example.pivot] != delimiter for example in neuron.examples)
+            assert all(pattern.activation < 10 for pattern in neuron.graph.patterns())
+            assert delimiter not in {pattern.steps[0].token for pattern in neuron.graph.patterns()}
+
+
+def test_what_counts_as_a_sink() -> None:
+    def counts(sizes: list[float], units: int = 3) -> list[bool]:
+        site = torch.tensor(sizes, dtype=torch.float32)[None, :, None].expand(1, len(sizes), units)
+        found: list[bool] = counts_along(site, torch.tensor([[size != 7 for size in sizes]]))[0].tolist()
+        return found
+
+    assert counts([1, 2, 5e3, 1, 3, -4e3]) == [True, True, False, True, True, False]
+    assert counts([1, 2, 5e3, 1, 3e3, -4e3]) == [True] * 6, "what every second position does is no sink"
+    assert counts([1, 2, -5e3, 1, 3, 4]) == [True, True, False, True, True, True]
+    assert counts([7, 2, 3, 1, 250, 3]) == [False, True, True, True, True, True]
+    assert counts([0, 0, 0, 0, 1, 0]) == [True] * 6, "a place that is silent elsewhere"
+    assert counts([1, torch.inf, torch.nan, 1, 1, 500]) == [True, True, True, True, True, False]
+    assert counts([5e3]) == [True]
 
 
 def test_the_first_position_counts_behind_a_bos_alone(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from n2gdb.core.progress import silent
 from n2gdb.errors import IngestError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.inference.memory import bytes_for, layer_groups, prompt_tokens, window_batch
+from n2gdb.ingest.inference.memory import bytes_for, layer_groups, prompt_tokens, record_bytes, window_batch
 from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.scan.layers import scan_layers
+from n2gdb.ingest.scan.record import Recorder
 from tests.support.demo import demo_model
 
 CONFIG = N2GConfig(tokens=12_000, window=64, top_k=4)
@@ -36,6 +37,24 @@ def test_layers_are_scanned_as_many_at_a_time_as_fit() -> None:
         layer_groups([0, 2, 5], 10, 64, CONFIG, "cpu", one - 1)
 
 
+def test_records_are_counted_where_they_lie() -> None:
+    one, positions = layer_bytes(10, 64), 320_000
+    assert record_bytes(positions) == record_bytes(10**9) == 40 * 7168 > record_bytes(3_200) == 40 * 100
+    with_record = one + 10 * record_bytes(positions)
+    assert layer_groups([0, 1], 10, 64, CONFIG, "cpu", with_record, positions) == [(0,), (1,)]
+    with pytest.raises(IngestError, match="the scan of one layer takes"):
+        layer_groups([0, 1], 10, 64, CONFIG, "cpu", with_record - 1, positions)
+    on_gpu = layer_groups([0, 1], 10, 64, CONFIG, "cuda", 1 << 40, positions)
+    assert on_gpu == layer_groups([0, 1], 10, 64, CONFIG, "cuda", 1 << 40)
+
+
+def test_a_record_holds_no_more_entries_than_are_reckoned_with() -> None:
+    recorder = Recorder(1)
+    every = np.exp(np.random.default_rng(0).uniform(-2.1, 0, 400_000)).astype(np.float32)
+    recorder.add(torch.from_numpy(every[:, None]), 0)
+    assert 6_500 < len(recorder.record().unit) <= record_bytes(len(every)) // 40
+
+
 def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:
     corpus = CorpusStore.tokenise(
         default_corpus("demo"), "text", demo_model(), CONFIG, tmp_path / "corpus", silent
@@ -52,7 +71,7 @@ def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:
         (0, 2),
         CONFIG,
         lambda _, done, total: seen.append((done, total)),
-        layer_bytes(768, 64),
+        layer_bytes(768, 64) + 768 * record_bytes(corpus.n_windows * corpus.width),
     )
     for layer in (0, 2):
         mine, theirs = once[layer].load(), twice[layer].load()

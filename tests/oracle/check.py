@@ -22,12 +22,13 @@ from tests.oracle.evaluator import Found
 from tests.oracle.match import Match
 from tests.oracle.numbers import alike, number
 from tests.oracle.patterns import Row
+from tests.oracle.where import OF_MATCH
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["check"]
 
 #: What the language allows no more of, as its refusal says it.
-BOUNDS = ("name at most", "more than 64 ways", "more than 64 subqueries")
+BOUNDS = ("name at most", "more than 64 ways", "more than 64 subqueries", "more than 256 context tokens")
 
 
 def check(statement: Statement, database: Database, world: World) -> int | None:
@@ -73,10 +74,10 @@ def _check_columns(plain: Mapping[str, Any], query: Query, row: Any, world: Worl
     if not isinstance(row, Found | Row):
         return
     if isinstance(row, Found):
-        of_match = {field: best(field, query, row.neuron, world) for field in ("activation", "importance")}
+        of_match = {field: best(field, query, row.neuron, world) for field in OF_MATCH}
         of_match |= {"similarity": row.similarity, "size": row.size}
     else:
-        of_match = {"activation": row.activation, "importance": row.importance}
+        of_match = {field: getattr(row, field) for field in OF_MATCH}
     known = {
         **row.neuron.statistics,
         **of_match,
@@ -99,9 +100,8 @@ def _said(row: Any) -> tuple[Any, ...]:
         case PatternHit():
             steps = [(step.depth, step.token) for step in row.steps[::-1] if step.token is not None]
             return str(row.neuron), row.model, steps
-        case Row(neuron, end):
-            steps = [(step.depth, step.token) for step in neuron.patterns[end].steps]
-            return str(neuron.name), neuron.model.name, steps
+        case Row(neuron):
+            return str(neuron.name), neuron.model.name, list(row.steps)
         case tuple():
             return row
         case oracle.Token():
@@ -127,7 +127,8 @@ def _check_hit(hit: Hit, query: Query, found: Found, world: World) -> None:
         if is_pattern_clause(clause) and neuron in matches(clause, query, world)
     }
     assert [evidence.clause for evidence in hit.evidence] == list(holding), f"{neuron}: other clauses hold"
-    for field, value in (("activation", hit.activation), ("importance", hit.importance)):
+    for field in OF_MATCH:
+        value = getattr(hit, field)
         wanted = best(field, query, neuron, world)
         assert alike(value, wanted), f"{neuron}: {field} {value}, expected {wanted}"
     for evidence in hit.evidence:
@@ -143,18 +144,35 @@ def _check_statistics(statistics: Mapping[str, object], neuron: Neuron) -> None:
 def _check_evidence(evidence: Evidence, matches: Sequence[Match], neuron: Neuron) -> None:
     """The pattern shown is one that matches, there, and none that matches activates more."""
     assert alike(evidence.activation, max(match.activation for match in matches))
+    if matches[0].end is None:
+        _check_weighed(evidence, matches, neuron)
+        return
     end = _shown(evidence.path, neuron)
     depths = tuple(step.depth for step in evidence.path if step.matched)
     shown = [match for match in matches if (match.end, match.depths) == (end, depths)]
     assert shown, f"{neuron}: {end} at {depths} is shown, matches are {matches}"
     assert alike(evidence.activation, shown[0].activation)
-    assert alike(evidence.importance, shown[0].importance), f"{neuron}: {evidence.importance}, not {shown[0]}"
+    for field in OF_MATCH:
+        said, wanted = getattr(evidence, field), getattr(shown[0], field)
+        assert alike(said, wanted), f"{neuron}: {field} {said}, not {wanted}"
+
+
+def _check_weighed(evidence: Evidence, matches: Sequence[Match], neuron: Neuron) -> None:
+    """What excites the neuron is shown, where it fires as strongly."""
+    named = [step for step in evidence.path[::-1] if step.token is not None]
+    assert [step.text for step in named] == [neuron.model.texts[step.token or 0] for step in named]
+    steps = tuple((step.depth, step.token) for step in named)
+    shown = [each for each in matches if each.steps == steps]
+    assert shown, f"{neuron}: {steps} is shown, firings are {matches}"
+    assert any(alike(evidence.activation, each.activation) for each in shown)
+    assert (evidence.importance, evidence.support, evidence.confidence) == (None, None, None)
 
 
 def _check_pattern(hit: PatternHit, row: Row) -> None:
     _check_statistics(hit.statistics, row.neuron)
-    assert alike(hit.activation, row.activation)
-    assert alike(hit.importance, row.importance), f"importance {hit.importance}, expected {row.importance}"
+    for field in OF_MATCH:
+        said, wanted = getattr(hit, field), getattr(row, field)
+        assert alike(said, wanted), f"{field} {said}, expected {wanted}"
     assert _shown(hit.steps, row.neuron) == row.end
 
 

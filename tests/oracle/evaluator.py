@@ -17,6 +17,7 @@ from n2gdb.grammar.ast import (
     Contains,
     FiringOn,
     Grouping,
+    Influenced,
     Key,
     Query,
     Role,
@@ -28,16 +29,19 @@ from n2gdb.grammar.ast import (
     Writing,
 )
 from tests.oracle.clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
-from tests.oracle.match import cuts_of, negated_literals, takes, written_by
+from tests.oracle.match import cuts_of, influenced_by, negated_literals, takes, written_by
 from tests.oracle.patterns import Row, every_row, matching_rows, patterns_of
 from tests.oracle.similarity import Score, containment, similarity
-from tests.oracle.where import about_neuron, truth
+from tests.oracle.where import OF_MATCH, about_neuron, truth
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["Found", "Group", "Token", "answer", "limited"]
 
 Group: TypeAlias = tuple[int | str | None, int]
 RowType = TypeVar("RowType")
+
+#: What neurons are ordered by where a query does not say it, those judged on ten firings or more first.
+_BEST = (Key("heldout_f1", descending=True), Key("f1", descending=True))
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ def neurons(query: Query, world: World) -> list[Found]:
         itself = world.neuron(query.rank.neuron, query.model)
         found.sort(key=lambda each: (each.neuron is not itself, *_unlikeness(each)))
     elif query.order or not _leading(query):
-        for key in reversed(query.order or (Key("f1", descending=True),)):
+        for key in reversed(query.order or _BEST):
             found.sort(key=lambda each: _rank(key, _field(key.field, query, each.neuron, world)))
+        if not query.order:
+            found.sort(key=lambda each: not _is_certain(each.neuron))
     else:
         found.sort(key=_unlikeness)
     return found
@@ -187,6 +193,8 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
         return frozenset(matches(clause, query, world))
     if isinstance(clause, Writing):
         return written_by(clause, world)
+    if isinstance(clause, Influenced):
+        return influenced_by(clause, world)
     assert isinstance(clause, SimilarTo | ContainedIn | Contains)
     named = world.neuron(clause.neuron, query.model)
     scores = {each: _score(clause, each, named) for each in world.sharing(named) if each is not named}
@@ -230,10 +238,10 @@ def _by_token(query: Query, in_context: bool, world: World) -> list[Group]:
     """Count neurons, or patterns, by the texts of the tokens that their matching patterns have in a role."""
     holders: dict[str, set[Any]] = defaultdict(set)
     for row in _rows_counted(query, world):
-        for step in row.neuron.patterns[row.end].steps:
-            if (step.depth > 0) == in_context:
+        for depth, token in row.steps:
+            if (depth > 0) == in_context:
                 holder = (row.neuron, row.end) if query.subject is Subject.PATTERNS else row.neuron
-                holders[row.neuron.model.texts[step.token]].add(holder)
+                holders[row.neuron.model.texts[token]].add(holder)
     return sorted(((text, len(found)) for text, found in holders.items()), key=lambda row: (-row[1], row[0]))
 
 
@@ -245,13 +253,16 @@ def _rows_counted(query: Query, world: World) -> list[Row]:
 
 
 def _field(name: str, query: Query, neuron: Neuron, world: World) -> object:
-    is_of_match = name in ("activation", "importance")
-    return best(name, query, neuron, world) if is_of_match else neuron.statistics[name]
+    return best(name, query, neuron, world) if name in OF_MATCH else neuron.statistics[name]
+
+
+def _is_certain(neuron: Neuron) -> bool:
+    firings = neuron.statistics["heldout_firings"]
+    return isinstance(firings, int) and firings >= 10
 
 
 def _row_field(name: str, row: Row) -> object:
-    of_row = {"activation": row.activation, "importance": row.importance}
-    return of_row[name] if name in of_row else row.neuron.statistics[name]
+    return getattr(row, name) if name in OF_MATCH else row.neuron.statistics[name]
 
 
 def _unlikeness(found: Found) -> tuple[float, int]:

@@ -15,11 +15,14 @@ from n2gdb.core.tokens import KINDS, normalise, without_space
 from n2gdb.grammar.ast import (
     AnyToken,
     FiringOn,
+    Influence,
+    Influenced,
     Link,
     Matching,
     Mentioning,
     Negated,
     OneOf,
+    Predictor,
     Run,
     Step,
     TokenClass,
@@ -33,14 +36,17 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.ast import TokenPattern as Clause
 from tests.oracle.numbers import number
-from tests.oracle.predict import firings
+from tests.oracle.predict import firings, foreseen
+from tests.oracle.where import OF_MATCH
 from tests.oracle.world import Model, Neuron, World
 
 __all__ = [
     "Match",
     "PatternClause",
     "cuts_of",
+    "fired",
     "importance_of",
+    "influenced_by",
     "matches_of",
     "negated_literals",
     "takes",
@@ -52,16 +58,22 @@ PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 
 @dataclass(frozen=True)
 class Match:
-    """A clause on the pattern that ends at ``end``; its named tokens stand at ``depths``, in text order."""
+    """A clause on the pattern that ends at ``end``; its named tokens stand at ``depths``, in text order.
 
-    end: int
+    A firing by evidence has no end, but ``steps``: depth and token of what excites.
+    """
+
+    end: int | None
     depths: tuple[int, ...]
     activation: float
     importance: float | None
+    support: int | None = None
+    confidence: float | None = None
+    steps: tuple[tuple[int, int], ...] = ()
 
     @property
     def fields(self) -> dict[str, object]:
-        return {"activation": number(self.activation), "importance": number(self.importance)}
+        return {name: number(getattr(self, name)) for name in OF_MATCH}
 
 
 @lru_cache(maxsize=32)
@@ -80,8 +92,8 @@ def _all_matches(clause: PatternClause, world: World) -> Iterator[tuple[Neuron, 
         case Mentioning(test):
             yield from _matches(Clause((test,)), world)
             yield from _matches(Clause((test, Run()), (Link(),)), world)
-        case FiringOn(text, token):
-            yield from _firings(text, token, world)
+        case FiringOn(text, token, by):
+            yield from _firings(text, token, by, world)
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,17 @@ def _matches(
             allowed = _allowed(stored.neuron, written)
             for depths in {depths for order in orders for depths in _placements(*order, pattern, allowed)}:
                 importance = importance_of(pattern, depths)
-                yield stored.neuron, Match(stored.end, depths, pattern.activation, importance)
+                yield (
+                    stored.neuron,
+                    Match(
+                        stored.end,
+                        depths,
+                        pattern.activation,
+                        importance,
+                        pattern.support,
+                        pattern.confidence,
+                    ),
+                )
 
 
 def _allowed(neuron: Neuron, written: Sequence[WrittenVariable]) -> Mapping[str, frozenset[int]]:
@@ -147,7 +169,7 @@ def negated_literals(part: object, negated: bool = False) -> Iterator[TokenLiter
                 yield from negated_literals(step)
         case Mentioning(test):
             yield from negated_literals(test)
-        case Writing(_, test):  # one token, as behind a !
+        case Writing(_, test) | Influenced(_, test):  # one token, as behind a !
             yield from negated_literals(test, True)
         case Negated(test):
             yield from negated_literals(test, True)
@@ -278,15 +300,60 @@ def cuts_of(test: TokenTest, model: Model) -> frozenset[tuple[int, ...]]:
             return frozenset()
 
 
-def _firings(text: str, token: int | None, world: World) -> Iterator[tuple[Neuron, Match]]:
-    """Yield one match for each position at which a graph predicts a firing."""
+def _firings(text: str, token: int | None, by: Predictor, world: World) -> Iterator[tuple[Neuron, Match]]:
+    """Yield one match for each position at which a neuron is predicted to fire."""
     for model in world.models:
         cut = model.cut(text) or ()
         if token is not None and not -len(cut) <= token < len(cut):
             continue
-        for firing in firings(world.index[model], cut, None if token is None else token % len(cut)):
-            stored = firing.stored
-            yield (
-                stored.neuron,
-                Match(stored.end, (), stored.pattern.activation, importance_of(stored.pattern, ())),
-            )
+        at = None if token is None else token % len(cut)
+        for neuron, _, match in fired(world, model, cut, at, by):
+            yield neuron, match
+
+
+def fired(
+    world: World, model: Model, cut: Sequence[int], at: int | None, by: Predictor
+) -> Iterator[tuple[Neuron, int, Match]]:
+    """Yield the neurons of a model that are predicted to fire on a text, with positions."""
+    by_graph: dict[Neuron, set[int]] = defaultdict(set)
+    for firing in firings(world.index[model], cut, at):
+        by_graph[firing.stored.neuron].add(firing.position)
+        stored, pattern = firing.stored, firing.stored.pattern
+        if by is Predictor.GRAPH or stored.neuron.evidence is None:
+            importance = importance_of(pattern, ())
+            occurrences = (pattern.support, pattern.confidence)
+            match = Match(stored.end, (), pattern.activation, importance, *occurrences)
+            yield stored.neuron, firing.position, match
+    for neuron in world.neurons if by is Predictor.EVIDENCE else ():
+        if neuron.model is model and neuron.evidence is not None:
+            graph = by_graph.get(neuron, set())
+            for each in foreseen(neuron.evidence, model.classes, cut, at, model.fire_threshold, graph):
+                match = Match(None, (), each.activation, None, steps=each.steps)
+                yield neuron, each.position, match
+
+
+def influenced_by(clause: Influenced, world: World) -> frozenset[Neuron]:
+    """Return the neurons that weigh a token such as a clause says, or a class of its, at such a depth."""
+    sign = 1 if clause.influence is Influence.EXCITED else -1
+    found = set()
+    for model in world.models:
+        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
+        named = tokens | {kind[token] for kind in model.classes for token in tokens if token in kind}
+        for neuron in world.neurons:
+            weights = {} if neuron.evidence is None or neuron.model is not model else neuron.evidence.weights
+            if any(
+                each in named and weight * sign > 0 and _reaches(depth, clause)
+                for (depth, each), weight in weights.items()
+            ):
+                found.add(neuron)
+    return frozenset(found)
+
+
+def _reaches(depth: int, clause: Influenced) -> bool:
+    """Tell whether a weight is at a place that a clause means; below zero, it is anywhere up to there."""
+    if depth >= 0:
+        return clause.nearest <= depth and (clause.farthest is None or depth <= clause.farthest)
+    return any(
+        place >= 1 and (clause.farthest is None or place <= clause.farthest)
+        for place in range(clause.nearest, -depth + 1)
+    )

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from n2gdb.grammar.ast import Clause, Query
+from n2gdb.grammar.ast import Clause, FiringOn, Predictor, Query
 from tests.oracle.clauses import extent, is_pattern_clause, positive, positive_matches
-from tests.oracle.match import Match, importance_of, matches_of
+from tests.oracle.match import Match, PatternClause, importance_of, matches_of
 from tests.oracle.numbers import number
-from tests.oracle.where import about_match, truth
+from tests.oracle.where import OF_MATCH, about_match, truth
 from tests.oracle.world import Neuron, World
 
 __all__ = ["Row", "every_row", "matching_rows", "patterns_of"]
@@ -28,12 +28,15 @@ _OfNeurons: TypeAlias = Callable[[Clause], frozenset[Neuron]]
 
 @dataclass(frozen=True)
 class Row:
-    """A pattern of a neuron."""
+    """A pattern of a neuron, or a firing without one: ``steps`` are depth and token of what it names."""
 
     neuron: Neuron
-    end: int
+    end: int | None
     activation: float
     importance: float | None
+    support: int | None
+    confidence: float | None
+    steps: tuple[tuple[int, int], ...]
 
 
 def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
@@ -42,8 +45,13 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
 
     def holders(clause: Clause) -> frozenset[_End]:
         if is_pattern_clause(clause):
-            found = matches_of(clause, world)
-            return frozenset((neuron, match.end) for neuron, each in found.items() for match in each)
+            found = matches_of(_by_graph(clause), world)
+            return frozenset(
+                (neuron, match.end)
+                for neuron, each in found.items()
+                for match in each
+                if match.end is not None
+            )
         alike = of_neurons(clause)
         return frozenset((neuron, end) for neuron, end in every if neuron in alike)
 
@@ -51,9 +59,10 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
     clauses = [clause for clause in positive(query.clauses) if is_pattern_clause(clause)]
     matched: dict[_End, list[Match]] = defaultdict(list)
     for clause in clauses:
-        for neuron, each in matches_of(clause, world).items():
+        for neuron, each in matches_of(_by_graph(clause), world).items():
             for match in each:
-                matched[neuron, match.end].append(match)
+                if match.end is not None:
+                    matched[neuron, match.end].append(match)
     rows = (
         _row(neuron, end, matched.get((neuron, end), ()))
         for neuron in neurons
@@ -67,7 +76,9 @@ def matching_rows(query: Query, neuron: Neuron, world: World) -> list[Row]:
     """Return the patterns of a neuron by which a clause holds of it; all where no clause is on patterns."""
     if any(map(is_pattern_clause, positive(query.clauses))):
         matched = _matched(query, neuron, world)
-        return [_row(neuron, end, found) for end, found in matched.items()]
+        return [_row(neuron, end, found) for end, found in matched.items() if end is not None] + [
+            Row(neuron, None, each.activation, None, None, None, each.steps) for each in matched.get(None, ())
+        ]
     return every_row(neuron)
 
 
@@ -76,9 +87,9 @@ def every_row(neuron: Neuron) -> list[Row]:
     return [_row(neuron, end, ()) for end in neuron.patterns]
 
 
-def _matched(query: Query, neuron: Neuron, world: World) -> dict[int, list[Match]]:
+def _matched(query: Query, neuron: Neuron, world: World) -> dict[int | None, list[Match]]:
     """Return the matches that count, of clauses that are not negated, by the pattern."""
-    matched: dict[int, list[Match]] = defaultdict(list)
+    matched: dict[int | None, list[Match]] = defaultdict(list)
     for match in positive_matches(query, neuron, world):
         matched[match.end].append(match)
     return dict(matched)
@@ -87,11 +98,17 @@ def _matched(query: Query, neuron: Neuron, world: World) -> dict[int, list[Match
 def _row(neuron: Neuron, end: int, found: Sequence[Match]) -> Row:
     pattern = neuron.patterns[end]
     importance = _largest(match.importance for match in found) if found else importance_of(pattern, ())
-    return Row(neuron, end, pattern.activation, importance)
+    steps = tuple((step.depth, step.token) for step in pattern.steps)
+    return Row(neuron, end, pattern.activation, importance, pattern.support, pattern.confidence, steps)
+
+
+def _by_graph(clause: PatternClause) -> PatternClause:
+    """Ask patterns by which a graph fires: evidence has none."""
+    return replace(clause, by=Predictor.GRAPH) if isinstance(clause, FiringOn) else clause
 
 
 def _counts(query: Query, row: Row) -> bool:
-    own = {"activation": number(row.activation), "importance": number(row.importance)}
+    own = {name: number(getattr(row, name)) for name in OF_MATCH}
     return all(truth(each, {**row.neuron.numbers, **own}) is True for each in about_match(query.where))
 
 

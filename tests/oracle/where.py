@@ -29,7 +29,7 @@ from n2gdb.grammar.ast import (
 )
 from tests.oracle.numbers import number, rounded
 
-__all__ = ["about_match", "about_neuron", "fields_of", "truth"]
+__all__ = ["OF_MATCH", "about_match", "about_neuron", "fields_of", "truth"]
 
 Truth = bool | None  # None is SQL's unknown
 Fields = Mapping[str, object]
@@ -49,7 +49,7 @@ COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "/": operator.truediv,
 }
 TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-OF_MATCH = frozenset({"activation", "importance"})
+OF_MATCH = ("activation", "importance", "support", "confidence")
 
 
 def truth(formula: Formula[Condition], fields: Fields) -> Truth:
@@ -84,12 +84,12 @@ def truth(formula: Formula[Condition], fields: Fields) -> Truth:
 
 def about_neuron(where: Formula[Condition] | None) -> list[Formula[Condition]]:
     """Return the conjuncts that mention no field of a match."""
-    return [each for each in _conjuncts(where) if not OF_MATCH & set(fields_of(each))]
+    return [each for each in _conjuncts(where) if set(OF_MATCH).isdisjoint(fields_of(each))]
 
 
 def about_match(where: Formula[Condition] | None) -> list[Formula[Condition]]:
     """Return the conjuncts that mention a field of a match."""
-    return [each for each in _conjuncts(where) if OF_MATCH & set(fields_of(each))]
+    return [each for each in _conjuncts(where) if not set(OF_MATCH).isdisjoint(fields_of(each))]
 
 
 def fields_of(formula: Formula[Condition]) -> Iterator[str]:

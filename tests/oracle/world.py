@@ -16,11 +16,32 @@ from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Effect, NeuronRef
 from tests.oracle.numbers import number
 
-__all__ = ["Model", "Neuron", "RefusedError", "World"]
+__all__ = ["Classes", "Evidence", "Model", "Neuron", "RefusedError", "World"]
 
 
 class RefusedError(Exception):
     """The statement has no answer: the database must refuse it too."""
+
+
+#: Of each kind, the class of every token.
+Classes = tuple[Mapping[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A unit's evidence; the weights are by depth and by token, or by the number of a class.
+
+    A depth below zero is anywhere in so many positions before; ``graph`` weighs a firing by the graph.
+    """
+
+    base: float
+    threshold: float
+    weights: Mapping[tuple[int, int], float]
+    graph: float
+
+    @property
+    def deepest(self) -> int:
+        return max((depth for depth, _ in self.weights), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +53,7 @@ class Model:
     texts: tuple[str, ...]  # of its tokens, by id
     tokenizer: str = ""
     fire_threshold: float = 0.5
+    classes: Classes = ()  # of its tokens, which evidence may weigh
     special: frozenset[int] = frozenset({0})
     _cuts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -72,6 +94,7 @@ class Neuron:
     statistics: Mapping[str, object]
     graph: NeuronGraph
     effects: Mapping[int, float] = field(default_factory=dict)  # the logit of each token that it writes
+    evidence: Evidence | None = None
 
     @cached_property
     def numbers(self) -> Mapping[str, object]:
@@ -82,6 +105,9 @@ class Neuron:
     def patterns(self) -> Mapping[int, Pattern]:
         """Every pattern, by the preorder index of its end."""
         graph = self.graph
+        nothing = [None] * len(graph)
+        support = nothing if graph.support is None else graph.support.tolist()
+        confidence = nothing if graph.confidence is None else graph.confidence.tolist()
         columns = (graph.depth, graph.token, graph.importance, graph.parent, graph.end)
         paths: list[tuple[Step, ...]] = []
         patterns = {}
@@ -91,7 +117,9 @@ class Neuron:
             above = paths[parent] if parent >= 0 else ()
             paths.append((*above, Step(depth, token, importance)))
             if end == end:
-                patterns[node] = Pattern(paths[node], end)
+                share = confidence[node]
+                share = None if share is None or share != share else share
+                patterns[node] = Pattern(paths[node], end, support[node], share)
         return patterns
 
     def writes(self, effect: Effect) -> frozenset[int]:

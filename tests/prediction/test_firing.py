@@ -61,7 +61,7 @@ def test_firings_are_those_that_the_graphs_predict(two_models: Path, dense_graph
     with Connection.open(two_models) as connection:
         for length in (1, 2, 5, 13, 40, 150):
             text = [random.randrange(5) for _ in range(length)]
-            found = by_place(read_firings(connection.table, text, model=1, threshold=0.5))
+            found = by_place(read_firings(connection.table, text, model=1, threshold=0.5, by="graph"))
             assert found == predicted(dense_graphs, text, model=1)
             assert found or length < 5
 
@@ -70,7 +70,8 @@ def test_the_end_is_that_of_the_pattern_that_counts(two_models: Path, dense_grap
     graphs = {key(name, 1): graph for name, graph in dense_graphs.items()}
     text = [1, 2, 3, 1, 1, 4, 2, 1, 2, 3]
     with Connection.open(two_models) as connection:
-        for firing in read_firings(connection.table, text, model=1, threshold=0.5):
+        for firing in read_firings(connection.table, text, model=1, threshold=0.5, by="graph"):
+            assert firing.end is not None
             pattern = graphs[firing.neuron].pattern(firing.end)
             assert all(text[firing.position - step.depth] == step.token for step in pattern.steps)
             assert np.float32(pattern.activation) == np.float32(firing.activation)
@@ -84,7 +85,9 @@ def test_positions_may_be_chosen(two_models: Path, dense_graphs: Graphs, positio
     }
     with Connection.open(two_models) as connection:
         assert (
-            by_place(read_firings(connection.table, text, model=1, threshold=0.5, positions=positions))
+            by_place(
+                read_firings(connection.table, text, model=1, threshold=0.5, by="graph", positions=positions)
+            )
             == expected
         )
 
@@ -94,18 +97,18 @@ def test_the_longest_pattern_counts_even_where_it_is_too_weak(tmp_path: Path) ->
     graphs = {NeuronName(0, 0): NeuronGraph.from_patterns([strong, weak])}
     build_database(tmp_path / "x.n2gdb", [write_run(tmp_path / "run", graphs)])
     with Connection.open(tmp_path / "x.n2gdb") as connection:
-        assert by_place(read_firings(connection.table, [2, 3, 1], model=0, threshold=0.5)) == {
+        assert by_place(read_firings(connection.table, [2, 3, 1], model=0, threshold=0.5, by="graph")) == {
             (0, 2): pytest.approx(0.9)
         }
-        assert read_firings(connection.table, [3, 2, 1], model=0, threshold=0.5) == []
-        low = read_firings(connection.table, [3, 2, 1], model=0, threshold=0.3)
+        assert read_firings(connection.table, [3, 2, 1], model=0, threshold=0.5, by="graph") == []
+        low = read_firings(connection.table, [3, 2, 1], model=0, threshold=0.3, by="graph")
         assert by_place(low) == {(0, 2): pytest.approx(0.4)}
 
 
 def test_a_text_without_tokens_fires_nothing(two_models: Path) -> None:
     with Connection.open(two_models) as connection:
-        assert read_firings(connection.table, [], model=1, threshold=0.5) == []
-        assert read_firings(connection.table, [len(WORDS) + 5], model=1, threshold=0.5) == []
+        assert read_firings(connection.table, [], model=1, threshold=0.5, by="graph") == []
+        assert read_firings(connection.table, [len(WORDS) + 5], model=1, threshold=0.5, by="graph") == []
     assert firing_statements([], 1) == ()
 
 
@@ -115,7 +118,7 @@ def test_a_position_outside_the_text_is_an_error(two_models: Path, position: int
         Connection.open(two_models) as connection,
         pytest.raises(IndexError, match=f"has 2 tokens: no position {position}"),
     ):
-        read_firings(connection.table, [1, 2], model=1, threshold=0.5, positions=[position])
+        read_firings(connection.table, [1, 2], model=1, threshold=0.5, by="graph", positions=[position])
 
 
 def test_statements_name_tokens_by_parameters_alone() -> None:

@@ -32,17 +32,17 @@ def neuron(database: n2gdb.Database) -> n2gdb.Neuron:
 
 
 def test_every_token_has_its_prediction_and_its_pattern(neuron: n2gdb.Neuron) -> None:
-    reading = neuron.read(TEXT)
+    reading = neuron.read(TEXT, by="graph")
     assert [token.text for token in reading.tokens] == [text_of(token) for token in neuron.tokenize(TEXT)]
     assert [token.position for token in reading.tokens] == list(range(8))
-    assert [token.predicted for token in reading.tokens] == neuron.predict(TEXT).tolist()
+    assert [token.predicted for token in reading.tokens] == neuron.predict(TEXT, by="graph").tolist()
     assert [token.pattern for token in reading.tokens if token.pattern] == ["·the · ·other", "·an · ·other"]
     assert {token.true for token in reading.tokens} == {None}
     assert (reading.neuron, reading.model, reading.threshold) == ("L4N358", "world", 0.5)
 
 
 def test_where_the_tokens_of_a_pattern_stand(neuron: n2gdb.Neuron) -> None:
-    reading = neuron.read(" on an other")  # the longer pattern wins: on, any token, other
+    reading = neuron.read(" on an other", by="graph")  # the longer pattern wins: on, any token, other
     assert [(token.pattern, token.at) for token in reading.tokens] == [
         (None, ()),
         (None, ()),
@@ -57,18 +57,18 @@ def test_a_text_may_be_token_ids(neuron: n2gdb.Neuron) -> None:
 
 def test_the_truth_stands_beside_the_prediction(neuron: n2gdb.Neuron) -> None:
     true = np.array([0, 0, 0.75, 0, 0, 0, 0.25, 0.5], np.float32)
-    reading = neuron.read(TEXT, true.tolist())
+    reading = neuron.read(TEXT, true.tolist(), by="graph")
     assert reading.has_truth and not neuron.read(TEXT).has_truth
     assert [token.true for token in reading.tokens] == true.tolist()
     assert reading.agreement == Agreement(foreseen=1, missed=1, false_alarms=1)
     assert reading.summary == (
         "it fires on 2 of 8 tokens; its graph foresees 1, misses 1, and fires wrongly on 1"
     )
-    assert neuron.read(TEXT).summary == "its graph fires on 2 of 8 tokens"
+    assert neuron.read(TEXT, by="graph").summary == "its graph fires on 2 of 8 tokens"
 
 
 def test_a_truth_that_is_not_known_counts_nowhere(neuron: n2gdb.Neuron) -> None:
-    reading = neuron.read(TEXT, [None, None, None, float("nan"), 0, 0, 1, 0])
+    reading = neuron.read(TEXT, [None, None, None, float("nan"), 0, 0, 1, 0], by="graph")
     assert [token.true for token in reading.tokens[:4]] == [None] * 4
     assert reading.summary.startswith("it fires on 1 of 4 tokens; its graph foresees 1, misses 0")
 
@@ -80,15 +80,17 @@ def test_the_truth_has_one_number_a_token(neuron: n2gdb.Neuron) -> None:
 
 def test_an_example_is_read_with_its_stored_truth(neuron: n2gdb.Neuron) -> None:
     example = neuron.examples[1]
-    reading = neuron.read_example(example)
+    reading = neuron.read_example(example, by="graph")
     assert [token.token for token in reading.tokens] == list(example.tokens)
-    assert [token.true for token in reading.tokens] == [None] * 4 + [0, 0.25, 0.5, 0.75, 1] + [None]
+    assert [token.true for token in reading.tokens] == [None] * 4 + [0, 0.1875, 0.375, 0.5625, 0.75] + [None]
     assert reading.title == "top example 2, test"
-    assert [token.predicted for token in reading.tokens] == neuron.predict(example.tokens).tolist()
+    assert [token.predicted for token in reading.tokens] == neuron.predict(
+        example.tokens, by="graph"
+    ).tolist()
 
 
 def test_tokens_as_plain_values(neuron: n2gdb.Neuron) -> None:
-    plain = json.loads(json.dumps(neuron.read(TEXT, np.full(8, 0.5).tolist()).as_dicts()))
+    plain = json.loads(json.dumps(neuron.read(TEXT, np.full(8, 0.5).tolist(), by="graph").as_dicts()))
     assert plain[2] == {
         "position": 2,
         "token": neuron.tokenize(TEXT)[2],
@@ -97,6 +99,7 @@ def test_tokens_as_plain_values(neuron: n2gdb.Neuron) -> None:
         "pattern": "·the · ·other",
         "at": [1, 2],
         "true": 0.5,
+        "against": [],
     }
 
 

@@ -112,7 +112,7 @@ def test_an_answer_shows_itself_escaped_and_short() -> None:
 
 def test_a_query_reads_evidence_only_where_it_is_looked_at(small: n2gdb.Database) -> None:
     answer = small.query("neurons MATCHING ... ORDER BY layer, index")
-    assert answer.columns == ("neuron", "f1", "activation", "path")
+    assert answer.columns == ("neuron", "heldout_f1", "heldout_firings", "activation", "path")
     assert isinstance(answer[0], Hit)
     assert answer.to_arrow().num_rows == len(answer) == answer.total
     assert answer.to_dicts()[0]["neuron"] == str(answer[0].neuron)

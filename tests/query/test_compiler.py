@@ -99,8 +99,8 @@ def test_an_exact_match_names_the_end_of_its_pattern() -> None:
     (form,) = lower(Matching(TokenPattern((A, B), (Link(),))), few_words())
     roughly = match_clause(form, "", (), Parameters())
     exactly = match_clause(form, "", (), Parameters(), exactly=True)
-    assert (roughly.end, roughly.activation) == ("c0.pre", "c0.activation")
-    assert (exactly.end, exactly.activation) == ("e.pre", "e.`end`")
+    assert (roughly.end, roughly.fields.activation) == ("c0.pre", "c0.activation")
+    assert (exactly.end, exactly.fields.activation) == ("e.pre", "e.`end`")
     assert exactly.depths == ("c0.depth", "0")
 
 
@@ -109,7 +109,10 @@ def test_each_normal_form_ranks_its_neurons() -> None:
         query_from("neurons MATCHING 'a' NEAR 'b' WHERE f1 > 0.5 ORDER BY activation"), few_words()
     )
     first, second = compile_ranks(settled)
-    assert first.cypher.splitlines()[-1] == 'RETURN n.id, max(c0.activation), max(CAST(NULL, "DOUBLE"))'
+    assert first.cypher.splitlines()[-1] == (
+        'RETURN n.id, max(c0.activation) AS activation, max(CAST(NULL, "DOUBLE")) AS importance,'
+        ' max(CAST(NULL, "DOUBLE")) AS support, max(CAST(NULL, "DOUBLE")) AS confidence'
+    )
     assert first.cypher.splitlines()[1].startswith("WHERE (n.f1 > $p2) AND u0.norm_key = $p0")
     assert first != second
 

@@ -19,15 +19,15 @@ def world() -> Iterator[Asked]:
         yield opened
 
 
-@pytest.mark.parametrize("field", ["activation", "importance"])
+@pytest.mark.parametrize("field", ["activation", "importance", "support", "confidence"])
 @pytest.mark.parametrize("direction", ["", " DESC"])
 @pytest.mark.parametrize(
     "clauses",
     [
-        f'FIRING ON "{TEXT}"',
-        f'FIRING ON "{TEXT}" AND MATCHING ...',
-        f'FIRING ON "{TEXT}" OR MENTIONING <upper>',
-        f'FIRING ON "{TEXT}" AND NOT FIRING ON "dog"',
+        f'FIRING ON "{TEXT}" USING graph',
+        f'FIRING ON "{TEXT}" USING graph AND MATCHING ...',
+        f'FIRING ON "{TEXT}" USING graph OR MENTIONING <upper>',
+        f'FIRING ON "{TEXT}" USING graph AND NOT FIRING ON "dog"',
     ],
 )
 def test_rows_are_in_the_order_of_what_they_show(
@@ -43,8 +43,15 @@ def test_rows_are_in_the_order_of_what_they_show(
         assert one[0] != other[0] or one[1:] < other[1:]
 
 
+def test_firings_by_evidence_are_ordered_by_their_activation(world: Asked) -> None:
+    rows = list(world.database.query(f'neurons FIRING ON "{TEXT}" ORDER BY activation DESC, layer'))
+    assert [row.activation for row in rows] == sorted((row.activation for row in rows), reverse=True)
+    weighed = [row for row in rows if row.statistics["heldout_f1"] is not None and row.importance is None]
+    assert any(row.support is None and row.path for row in weighed)
+
+
 def test_firings_without_context_have_no_importance_and_come_last(world: Asked) -> None:
-    rows = list(world.database.query(f'neurons FIRING ON "{TEXT}" ORDER BY importance DESC'))
+    rows = list(world.database.query(f'neurons FIRING ON "{TEXT}" USING graph ORDER BY importance DESC'))
     found = [row.importance for row in rows]
     assert found[0] is not None and found[-1] is None
     assert found == sorted(found, key=lambda value: value is None)

@@ -1,4 +1,4 @@
-"""What people did not mean to type: whatever the text, an answer that is right or one clear error.
+"""Unusual and malformed input: any text gives a correct answer or one clear error.
 
 Through the engine go: every string as a token that must not stand there, forty to a statement; every 200th as
 a single-quoted and as a double-quoted token by itself, which the models' tokenizers then cut; every 40th as

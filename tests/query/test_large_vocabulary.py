@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from random import Random
 
@@ -14,7 +15,7 @@ import n2gdb
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import QuerySyntaxError
+from n2gdb.errors import QuerySyntaxError, QueryTimeoutError
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from tests.support.small_run import model_table, write_run
@@ -84,7 +85,9 @@ def test_firings_are_those_of_every_graph_from_the_models_own_threshold_on(
             text += [named.get(depth, token(random)) for depth in range(pattern.depth, -1, -1)]
         found = {
             (fired.position, each.neuron): each.activation
-            for fired in fired_tokens(database.connection.table, text, 0, mlp_name, threshold=THRESHOLD)
+            for fired in fired_tokens(
+                database.connection.table, text, 0, mlp_name, threshold=THRESHOLD, by="graph"
+            )
             for each in fired.neurons
         }
         expected = {
@@ -173,3 +176,12 @@ def test_matches_are_compared_with_their_neuron_by_a_join(database: n2gdb.Databa
         assert found == rows
         assert len(found) + len(left) == 48
         assert found
+
+
+def test_many_expressions_are_matched_within_the_time(database: n2gdb.Database) -> None:
+    expressions = " | ".join(f"/a{number}/" for number in range(5_000))
+    database.query("neurons MATCHING /a/")  # from now on the vocabulary is known
+    before = time.process_time()
+    with pytest.raises(QueryTimeoutError, match=r"limit of 0\.1 s"):
+        database.query(f"neurons MATCHING ({expressions})", timeout=0.1)
+    assert time.process_time() - before < 3  # to parse it takes the most of it

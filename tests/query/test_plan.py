@@ -12,7 +12,7 @@ from n2gdb.grammar.ast import Clause, Mode, Query
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written_formula
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS
+from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.execution.executor import answer, execute
 from n2gdb.query.execution.plan import NeuronPlan, plan_statement
 
@@ -39,6 +39,24 @@ QUERIES = [
     "patterns SIMILAR TO L0N1 ABOVE 0.1",
     "patterns OF neurons MATCHING 'dog'",
     "tokens ACTIVATING L0N1",
+]
+
+
+#: Those whose first step is known to the row without running it.
+EXACT = [
+    "neurons",
+    "neurons WHERE layer IN 1..2",
+    "neurons WHERE layer = 1 OR NOT kind = 'mlp' LIMIT 7 OFFSET 5",
+    "neurons WHERE side = '-'",
+    'neurons MATCHING "dog"',
+    'neurons NOT MATCHING " dog"',
+    'neurons MATCHING "dog" LIMIT 1',
+    "COUNT neurons MATCHING 'dog'",
+    "patterns",
+    "patterns LIMIT 3 OFFSET 2",
+    "patterns WHERE layer = 1",
+    "tokens ACTIVATING L0N1",
+    "tokens IN CONTEXT OF L0N1",
 ]
 
 
@@ -71,8 +89,8 @@ def test_explain_runs_no_statement_of_the_answer(small: n2gdb.Database, text: st
     planned = {stage.cypher for stage in stages if stage.cypher}
     assert stages and all(stage.rows is None and stage.milliseconds is None for stage in stages)
     assert not planned & set(run)
-    # Names are looked up one by one, and nothing else is.
-    assert all("WHERE n.id = $key RETURN n.id" in cypher for cypher in run)
+    # Names are looked up one by one, and what estimates need is counted; nothing else is run.
+    assert all("WHERE n.id = $key RETURN n." in cypher or "count(*)" in cypher for cypher in run)
 
 
 @pytest.mark.parametrize("text", QUERIES)
@@ -86,6 +104,69 @@ def test_profile_takes_the_planned_steps(small: n2gdb.Database, text: str) -> No
         assert {stage.cypher for stage in planned if stage.cypher} <= run
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *QUERIES,
+        *EXACT,
+        "neurons MATCHING 'dog' BEFORE 'cat' OR MATCHING <word>",
+        "neurons MATCHING $x BEFORE $x",
+        "neurons MATCHING 'dog' WHERE activation > 0.5 AND layer = 1",
+        "neurons MATCHING 'dog' AND NOT MATCHING 'cat' BEFORE ...",
+        "neurons IN MODEL 'small' MATCHING /[a-m].*/ ORDER BY importance LIMIT 4",
+        "COUNT neurons WHERE f1 > 0.5 BY context",
+        "COUNT neurons BY layer",
+        "COUNT patterns MATCHING 'dog' OR MATCHING 'cat' BY context",
+    ],
+)
+def test_estimates_hold_of_the_rows_that_profile_counts(small: n2gdb.Database, text: str) -> None:
+    stages = list(small.query(f"PROFILE {text}"))
+    expected = [stage for stage in stages if stage.estimate is not None and stage.rows is not None]
+    assert expected
+    for stage in expected:
+        assert stage.estimate is not None and stage.rows is not None
+        assert stage.estimate.least <= stage.rows <= stage.estimate.most, stage
+
+
+@pytest.mark.parametrize("text", EXACT)
+def test_estimates_are_exact_where_counts_tell(small: n2gdb.Database, text: str) -> None:
+    stages, _ = explained(small, text)
+    (estimate,) = {each.estimate for each in stages if each.cypher and each.step != "read where patterns end"}
+    assert estimate is not None and estimate.least == estimate.most
+    profiled = small.query(f"PROFILE {text}")[0]
+    assert profiled.rows == estimate.most and str(estimate) in (f"{profiled.rows} rows", "1 row")
+
+
+def test_estimates_count_what_the_graphs_hold(small: n2gdb.Database) -> None:
+    graphs = [neuron.graph for neuron in small.neurons()]
+    nodes = sum(len(graph) for graph in graphs)
+    (stage, *_), _ = explained(small, "patterns")
+    assert stage.estimate is not None
+    assert stage.estimate.reads == nodes
+    assert small.query("PROFILE patterns LIMIT 100000")[0].rows == sum(graph.n_patterns for graph in graphs)
+    stages, _ = explained(small, "neurons MATCHING 'cat' BEFORE 'dog'")
+    found = next(each.estimate for each in stages if each.cypher)
+    nodes_on: dict[tuple[str, bool], set[object]] = {}
+    for neuron in small.neurons():
+        for pattern in neuron.patterns():
+            named = [step for step in pattern.path if step.text is not None]
+            for place, step in enumerate(named):  # a node is its path to the activating token
+                key = (str(step.text).strip().lower(), step.depth > 0)
+                nodes_on.setdefault(key, set()).add(
+                    (neuron.name, *((each.depth, each.text) for each in named[place:]))
+                )
+    rarest = min(len(nodes_on["cat", True]), len(nodes_on["dog", False]))
+    assert found is not None and found.reads == found.most == rarest
+
+
+def test_estimates_are_in_the_text_and_in_json(small: n2gdb.Database) -> None:
+    plain = small.query("EXPLAIN neurons MATCHING 'dog'").to_dicts()
+    asked = next(each for each in plain if each["cypher"])
+    assert asked["least_rows"] <= asked["most_rows"] <= asked["reads"]
+    assert asked["rows"] is None
+    assert small.query("EXPLAIN neurons MATCHING 'dog'").to_arrow()["most_rows"].to_pylist()[-1] is None
+
+
 @pytest.mark.parametrize("text", [text for text in QUERIES if not text.startswith("tokens")])
 def test_a_plan_answers_as_often_as_it_is_run(small: n2gdb.Database, text: str) -> None:
     session = small.session()
@@ -96,16 +177,17 @@ def test_a_plan_answers_as_often_as_it_is_run(small: n2gdb.Database, text: str) 
 
 def test_a_clause_is_asked_in_the_statement_or_worked_out_before(small: n2gdb.Database) -> None:
     text = f"neurons MATCHING 'dog' AND ({BROAD} OR MENTIONING 'cat') AND SIMILAR TO L0N1 ABOVE 0.1"
-    plan = plan_statement(small.session(), parse(text))
+    session = small.session()
+    plan = plan_statement(session, parse(text))
     assert isinstance(plan, NeuronPlan)
     assert plan.stated is not None and written_formula(plan.stated) == "MATCHING 'dog'"
-    assert [written_formula(each.clause) for each in plan.worked] == [
+    assert [written_formula(each) for each in plan.worked] == [
         BROAD,
         "MENTIONING 'cat'",
         "SIMILAR TO L0N1 ABOVE 0.1",
     ]
-    assert [each.steps[0].step.split(",")[0] for each in plan.worked] == [
-        "walk the paths of the tries",
+    assert [evaluator_of(each).steps(session, plan.settled, each)[0].step for each in plan.worked] == [
+        "read the nodes that may match",
         "find the neurons of one clause",
         "compare with L0N1",
     ]

@@ -1,4 +1,4 @@
-"""The Python door: what `n2gdb.open` gives, neuron by neuron and query by query."""
+"""The Python API: what `n2gdb.open` gives, neuron by neuron and query by query."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import n2gdb
-from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.units import NeuronName
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.storage.build.database import build_database
@@ -109,6 +109,27 @@ def test_an_exact_token_that_is_spelled_otherwise(small: n2gdb.Database) -> None
     (notice,) = small.query('neurons MATCHING "THE"').notices
     assert notice.startswith('no token of small reads "THE"; near: " The" (')
     assert '" the" (' in notice
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("'netwok'", "; near: 'network' (1 neuron)"),
+        ("'dogs'", ", and none is near"),
+        ('"Networks"', '; near: " network" (1 neuron)'),
+        ("'cats'", "; near: 'cat' (1 neuron)"),
+    ],
+)
+def test_only_tokens_that_a_graph_names_are_offered(tmp_path: Path, asked: str, near: str) -> None:
+    words = ("<eos>", " network", "network", "networked", " dog", "Dog", " cat")
+    pattern = Pattern((Step(0, 1, 1.0), Step(1, 6, 0.9)), 0.8)
+    graphs = {NeuronName(0, 0): NeuronGraph.from_patterns([pattern])}
+    path = tmp_path / "few.n2gdb"
+    build_database(path, [write_run(tmp_path / "few", graphs, words)])
+    with n2gdb.open(path) as database:
+        assert database.query(f"neurons MATCHING {asked}").notices == (
+            f"no token of few reads {asked}{near}",
+        )
 
 
 def test_a_token_with_none_near(small: n2gdb.Database) -> None:

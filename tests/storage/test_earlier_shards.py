@@ -26,7 +26,7 @@ SIDES = ("source", "kind", "side", "density")
 #: Columns and tables that they had not before there were records.
 MEASURED = (
     *("heldout_precision", "heldout_recall", "heldout_f1", "heldout_firings"),
-    *("base", "evidence_threshold", "support", "confidence", "text", "band"),
+    *("base", "evidence_threshold", "graph_weight", "support", "confidence", "text", "band"),
 )
 TABLES = ("evidence", "records")
 

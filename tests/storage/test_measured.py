@@ -26,7 +26,7 @@ from n2gdb.storage.read.graphs import read_layer_graphs
 from n2gdb.storage.read.neurons import load_examples, load_graph, load_range
 from n2gdb.storage.read.records import read_histogram
 from n2gdb.storage.read.scores import read_layer_scores
-from n2gdb.storage.schema import BANDS, PREDICTORS
+from n2gdb.storage.schema import BANDS, EVIDENCE_FIGURES, PREDICTORS
 from n2gdb.storage.shards import RunFolder
 from tests.support.small_run import WORDS, random_graphs, write_run
 
@@ -88,9 +88,8 @@ def test_evidence_reads_back_one_unit_and_many(run: RunFolder, stored: Connectio
     assert read_model_evidence(stored, 0, 0).keys() | read_model_evidence(stored, 0, 1).keys() == rows.keys()
     assert read_evidence_between(stored, min(rows), max(rows)).keys() == rows.keys()
     for unit, evidence in everything.items():
-        assert (evidence.base, evidence.threshold) == (
-            as_decimal(figures[unit]["base"]),
-            as_decimal(figures[unit]["evidence_threshold"]),
+        assert (evidence.base, evidence.threshold, evidence.graph) == tuple(
+            as_decimal(figures[unit][name]) for name in EVIDENCE_FIGURES.names
         )
         own = list(
             zip(evidence.depth.tolist(), evidence.token.tolist(), evidence.weight.tolist(), strict=True)

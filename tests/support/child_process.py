@@ -24,7 +24,7 @@ Tell: TypeAlias = Callable[[int, str], None]
 #: ``work(job, first, tell)`` yields what the pieces of a job from number ``first`` on come to.
 Work: TypeAlias = Callable[[Any, int, Tell], Iterable[Result]]
 
-#: Seconds without a word from the child, after which it hangs.
+#: Seconds without a word from the child, after which it hangs; the least before its first piece.
 PATIENCE = 300.0
 
 
@@ -54,8 +54,10 @@ class Child(Generic[Result]):
             how = ""
             while not how:
                 try:
-                    if not self._pipe.poll(self._patience):
-                        how = f"no answer in {self._patience:.0f} s"
+                    # It starts, and prepares its work, in silence: for as long as a busy machine may take.
+                    patience = self._patience if number >= first else max(self._patience, PATIENCE)
+                    if not self._pipe.poll(patience):
+                        how = f"no answer in {patience:.0f} s"
                         continue
                     kind, *said = self._pipe.recv()
                 except (EOFError, ConnectionResetError):

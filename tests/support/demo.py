@@ -100,4 +100,13 @@ def assert_same(run: RunFolder, other: RunFolder) -> None:
     assert run.nodes().equals(other.nodes())
     assert run.examples().equals(other.examples())
     assert run.scores().equals(other.scores())
+    assert run.evidence().equals(other.evidence())
+    assert run.records().equals(other.records())
+    assert run.classes().equals(other.classes())
     assert run.windows().equals(other.windows())
+
+
+@cache
+def demo_documents() -> tuple[str, ...]:
+    """The documents of the demo's corpus."""
+    return tuple(read_documents(default_corpus("demo")))

@@ -1,4 +1,4 @@
-"""Which test modules are fast: those that start no process, open no browser and load no model."""
+"""Decides which test modules are fast: no process, no browser, no model."""
 
 from __future__ import annotations
 

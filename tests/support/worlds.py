@@ -15,8 +15,11 @@ from n2gdb.core.tokens import normalise
 from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.columns import STATISTICS
+from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import token_classes
+from tests.generators.stored_evidence import classes_of, evidence_of
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
@@ -75,7 +78,14 @@ def build_world(folder: Path, seed: int) -> tuple[Path, World]:
     random = Random(seed)
     chosen = random.sample(_kinds(), random.choice((1, 1, 2, 3)))
     models = tuple(
-        Model(at, f"model-{at}", kind.words, kind.tokenizer, random.choice(_THRESHOLDS))
+        Model(
+            at,
+            f"model-{at}",
+            kind.words,
+            kind.tokenizer,
+            random.choice(_THRESHOLDS),
+            classes_of(token_classes(kind.words)),
+        )
         for at, kind in enumerate(chosen)
     )
     return build_models(folder, models, random)
@@ -91,11 +101,14 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         run = _write(folder / f"run{model.number}", model, graphs, seed)
         effects = _write_effects(Random(seed), run, model, graphs)
         runs.append(run)
+        stored_graphs, evidence = graphs_from(run.nodes()), evidence_of(run)
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
-            stored = {field: value for field, value in rows[name].items() if field != "unit"}
-            statistics = stored | counted(graphs[name])
-            neurons.append(Neuron(model, name, statistics, graphs[name], effects.get(name, {})))
+            unit = rows[name]["unit"]
+            stored = {field: value for field, value in rows[name].items() if field in STATISTICS}
+            graph = stored_graphs.get(unit, graphs[name])
+            statistics = stored | counted(graph)
+            neurons.append(Neuron(model, name, statistics, graph, effects.get(name, {}), evidence.get(unit)))
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))

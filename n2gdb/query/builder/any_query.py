@@ -1,4 +1,4 @@
-"""Any form of a query, as the statement that it is."""
+"""The statement behind any form of a query: text, tree or builder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ def read_any(query: AnyQuery) -> Statement:
     if isinstance(query, str):
         return read_query(query)
     from n2gdb.grammar.ast import Query, TokenQuery
+
+    statement = query if isinstance(query, Query | TokenQuery) else _built(query)
+    return validated(statement)
+
+
+def _built(query: object) -> Statement:
+    """Return the statement of a builder; raise QueryError for anything else."""
     from n2gdb.query.builder.queries import QueryBuilder
     from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
 
-    built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
-    statement = query.tree if isinstance(query, built) else query
-    if not isinstance(statement, Query | TokenQuery):
-        raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
-    return validated(statement)
+    if isinstance(query, QueryBuilder | TokenQueryBuilder | TokenStageQuery):
+        return query.tree
+    raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")

@@ -6,17 +6,20 @@ from typing import cast
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import UnknownNameError
+from n2gdb.errors import QueryError, UnknownNameError
 from n2gdb.grammar.ast import (
     Clause,
     ContainedIn,
     Contains,
     Effect,
     FiringOn,
+    Influence,
+    Influenced,
     Matching,
     Mentioning,
     Metric,
     NeuronRef,
+    Predictor,
     SimilarTo,
     TokenPattern,
     Variable,
@@ -30,12 +33,15 @@ from n2gdb.query.builder.patterns import Steps, Stepwise, TokenStep, pattern_of,
 __all__ = [
     "LIKE_ENOUGH",
     "activating_on",
+    "excited_by",
     "firing_on",
+    "inhibited_by",
     "known",
     "matching",
     "mentioning",
     "metric_named",
     "neuron_ref",
+    "predictor_named",
     "promoting",
     "similar_to",
     "subset_of",
@@ -87,6 +93,42 @@ def suppressing(token: str | TokenStep) -> Truth[Clause]:
     return Truth(Writing(Effect.SUPPRESSING, test_of(token)))
 
 
+def excited_by(token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Truth[Clause]:
+    """Hold of a neuron that fires sooner, by its evidence, where the token stands before the activating one.
+
+    ``at`` is how many positions before, 0 the activating token itself; ``within`` how many at most.
+
+    >>> neurons(excited_by("on", at=2) & ~excited_by("the", within=3))
+    <QueryBuilder neurons EXCITED BY 'on' AT 2 AND NOT EXCITED BY 'the' WITHIN 3>
+    """
+    return _influenced(Influence.EXCITED, token, at, within)
+
+
+def inhibited_by(
+    token: str | TokenStep, *, at: int | None = None, within: int | None = None
+) -> Truth[Clause]:
+    """Hold of a neuron that fires less soon where the token stands; places are as of ``excited_by``.
+
+    >>> neurons(inhibited_by("each", at=1))
+    <QueryBuilder neurons INHIBITED BY 'each' AT 1>
+    """
+    return _influenced(Influence.INHIBITED, token, at, within)
+
+
+def _influenced(
+    influence: Influence, token: str | TokenStep, at: int | None, within: int | None
+) -> Truth[Clause]:
+    if at is not None and within is not None:
+        raise QueryError("at names one position, within so many: give one of them")
+    test = test_of(token)
+    if at is not None:
+        depth = arguments.whole("at", at)
+        return Truth(Influenced(influence, test, depth, depth))
+    if within is not None:
+        return Truth(Influenced(influence, test, 1, arguments.whole("within", within, 1)))
+    return Truth(Influenced(influence, test))
+
+
 def mentioning(token: str | TokenStep) -> Truth[Clause]:
     """Hold of a neuron that has a pattern which names the token, activating or as context.
 
@@ -105,16 +147,21 @@ def activating_on(token: str | TokenStep) -> Truth[Clause]:
     return Truth(Matching(TokenPattern((test_of(token),))))
 
 
-def firing_on(text: str, *, at: int | None = None) -> Truth[Clause]:
-    """Hold of a neuron whose graph predicts a firing on ``text``.
+def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Truth[Clause]:
+    """Hold of a neuron that is predicted to fire on ``text``.
 
     ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
+    ``by="graph"`` predicts by graphs alone, else evidence does where a neuron has it.
 
     >>> neurons(firing_on("on the other side", at=2))
     <QueryBuilder neurons FIRING ON "on the other side" AT 2>
     """
     return Truth(
-        FiringOn(arguments.text("text", text), None if at is None else arguments.whole("at", at, -_LARGEST))
+        FiringOn(
+            arguments.text("text", text),
+            None if at is None else arguments.whole("at", at, -_LARGEST),
+            predictor_named(by),
+        )
     )
 
 
@@ -168,6 +215,11 @@ def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:
 def metric_named(name: str) -> Metric:
     """Return a metric by its name; raise UnknownNameError for any other name."""
     return Metric(known(name, tuple(metric.value for metric in Metric), "metric"))
+
+
+def predictor_named(name: str) -> Predictor:
+    """Return a predictor by its name, evidence or graph; raise UnknownNameError for any other name."""
+    return Predictor(known(name, tuple(predictor.value for predictor in Predictor), "predictor"))
 
 
 def known(name: str, names: tuple[str, ...], what: str) -> str:

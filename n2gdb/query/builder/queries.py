@@ -1,4 +1,4 @@
-"""Queries in Python.
+"""Query builder: ``neurons()``, ``patterns()`` and their counts, built by chaining methods.
 
 ``neurons().matching(tok("the").before(...)).where(layer=range(0, 3), f1__ge=0.6).order_by("-f1").limit(20)``
 is the query *neurons MATCHING 'the' BEFORE ... WHERE layer IN 0..2 AND f1 >= 0.6 ORDER BY f1 DESC LIMIT 20*:
@@ -30,7 +30,9 @@ from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.clauses import (
     LIKE_ENOUGH,
     activating_on,
+    excited_by,
     firing_on,
+    inhibited_by,
     known,
     matching,
     mentioning,
@@ -88,8 +90,10 @@ __all__ = [
     "Truth",
     "activating_on",
     "any_token",
+    "excited_by",
     "field",
     "firing_on",
+    "inhibited_by",
     "kind",
     "matching",
     "mentioning",
@@ -195,6 +199,16 @@ class QueryBuilder:
         """Ask for neurons that suppress the token."""
         return self.having(suppressing(token))
 
+    def excited_by(self, token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Self:
+        """Ask for neurons that fire sooner where the token stands, as in the function ``excited_by``."""
+        return self.having(excited_by(token, at=at, within=within))
+
+    def inhibited_by(
+        self, token: str | TokenStep, *, at: int | None = None, within: int | None = None
+    ) -> Self:
+        """Ask for neurons that fire less soon where the token stands, as in ``inhibited_by``."""
+        return self.having(inhibited_by(token, at=at, within=within))
+
     def mentioning(self, token: str | TokenStep) -> Self:
         """Ask for a pattern that names the token, activating or as context."""
         return self.having(mentioning(token))
@@ -203,9 +217,12 @@ class QueryBuilder:
         """Ask for a pattern that fires on the token."""
         return self.having(activating_on(token))
 
-    def firing_on(self, text: str, *, at: int | None = None) -> Self:
-        """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any."""
-        return self.having(firing_on(text, at=at))
+    def firing_on(self, text: str, *, at: int | None = None, by: str = "evidence") -> Self:
+        """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any.
+
+        ``by`` is what predicts, evidence or graph, as in the function ``firing_on``.
+        """
+        return self.having(firing_on(text, at=at, by=by))
 
     def similar_to(
         self,

@@ -1,1 +1,1 @@
-"""Normal forms as Cypher and its parameters."""
+"""Compiles normal forms to Cypher with parameters."""

@@ -1,4 +1,4 @@
-"""Which clauses are too broad to be joined: those are walked along the paths of the tries instead."""
+"""Decides which clauses are too broad for joins and are scanned along the tries instead."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["is_scanned"]
 
 
 def is_scanned(settled: Settled, clause: PatternClause) -> bool:
-    """Tell whether a clause is better walked than joined.
+    """Whether scanning the tries for a clause is faster than a join.
 
-    One whose matches WHERE restricts is left to Cypher, and one that names a token twice or that the neuron
-    writes: what is stored of it narrows that.
+    A clause whose matches WHERE restricts is left to Cypher, and so is one with a repeated token or a token
+    that the neuron writes: stored flags narrow those joins.
     """
     if split(settled.query.where).match:
         return False

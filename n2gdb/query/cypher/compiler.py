@@ -1,14 +1,14 @@
-"""From a settled query to Cypher statements and their parameters."""
+"""Compiler: a bound query to Cypher statements with parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Clause, Formula, Key, Writing
-from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.evidence.quality import FEW_FIRINGS
+from n2gdb.grammar.ast import Clause, Formula, Influence, Influenced, Key, Writing
+from n2gdb.grammar.fields import FIELDS, OF_MATCH, Kind
 from n2gdb.query.cypher.match import WRITES, match_clause
 from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
@@ -23,6 +23,7 @@ __all__ = [
     "Compiled",
     "compile_count",
     "compile_evidence",
+    "compile_influenced",
     "compile_joined",
     "compile_neurons",
     "compile_page",
@@ -36,9 +37,13 @@ __all__ = [
     "sort_key",
 ]
 
-DEFAULT_ORDER = (Key("f1", descending=True),)
+#: The best predicted first: on held-out text where that is known, else on their top examples. Those judged
+#: on enough firings of held-out text go before all others, see ``quality.FEW_FIRINGS``.
+DEFAULT_ORDER = (Key("heldout_f1", descending=True), Key("f1", descending=True))
 #: Subqueries of one statement: twice as many do not fit the engine's memory.
 MOST_SUBQUERIES = 64
+#: Context tokens that they name together: the engine plans as many in half a second, deaf to all else.
+MOST_JOINED = 256
 
 #: What settles a tie, so that an order is always whole.
 _TIES = ("n.layer", "n.`index`", "n.id")
@@ -53,22 +58,24 @@ class Compiled:
 
 
 def compile_query(settled: Settled) -> Compiled:
-    """Return the statement that answers a query of Cypher's own: ANSWER_COLUMNS, in order and limited.
+    """Return the statement that answers a query by itself: ANSWER_COLUMNS, ordered and limited.
 
-    Its order is by the neurons' own fields; the rows that OFFSET leaves out come too, see ``Page``.
+    It is ordered by fields of the neurons, and includes the rows that OFFSET skips (see ``Page``).
     """
     parameters = Parameters()
     query = settled.query
     parts = [found(settled, query.clauses, parameters)]
     parts.append("RETURN " + ", ".join(column(name) for name in ANSWER_COLUMNS))
     keys = [sort_key(settled, key, column(key.field), parameters) for key in query.order or DEFAULT_ORDER]
+    if not query.order:
+        keys.insert(0, f"CASE WHEN n.heldout_firings >= {FEW_FIRINGS} THEN 0 ELSE 1 END")
     parts.append(f"ORDER BY {', '.join([*keys, *_TIES])}")
     parts.append(Page.of(query.offset, query.limit).clause(parameters))
     return Compiled("\n".join(filter(None, parts)), parameters.values)
 
 
 def sort_key(settled: Settled, key: Key, expression: str, given: Parameters) -> str:
-    """Return Cypher's keys for one key of ORDER BY, whose value is ``expression``."""
+    """Return the Cypher sort keys for one key of ORDER BY with the value ``expression``."""
     field = FIELDS[key.field]
     if field.kind is Kind.CHOICE and not field.choices:
         return word_key(expression, settled.sources, given, descending=key.descending)
@@ -81,7 +88,7 @@ def compile_rows(
     fields: Sequence[str],
     among: Sequence[int] | None = None,
 ) -> Compiled:
-    """Return the statement of the ``fields`` of all neurons that meet ``clauses``, unordered."""
+    """Return the statement that reads the ``fields`` of all neurons that meet ``clauses``, unordered."""
     parameters = Parameters()
     parts = [found(settled, clauses, parameters, among)]
     parts.append("RETURN " + ", ".join(column(name) for name in fields))
@@ -91,38 +98,42 @@ def compile_rows(
 def compile_ranks(settled: Settled) -> Iterator[Compiled]:
     """Yield, for each normal form of a positive clause, the statement that ranks the neurons which match it.
 
-    Rows: Neuron.id, the largest activation and the largest importance of its matches.
+    Rows: Neuron.id, the largest of its matches of each field of OF_MATCH, null where it is not asked for.
     """
-    for form in (form for clause in settled.matched for form in settled.forms[clause]):
+    for form in settled.matched_forms:
         parameters = Parameters()
-        ranked = "importance" in ranked_fields(settled.query.order)
-        rows = match_clause(form, "", split(settled.query.where).match, parameters, importance=ranked)
+        asked = ranked_fields(settled.query.order)
+        rows = match_clause(form, "", split(settled.query.where).match, parameters, asked=asked)
+        ranks = (
+            f"max({getattr(rows.fields, name) if name in asked else NO_NUMBER}) AS {name}"
+            for name in OF_MATCH
+        )
         truths = [*neuron_truths(settled, None, parameters), *rows.conditions, *rows.filters]
         parts = [
             f"MATCH (n:Neuron), {', '.join(rows.paths)}",
             *([f"WHERE {' AND '.join(truths)}"] if truths else []),
             *([rows.hint.strip()] if rows.hint else []),
-            f"RETURN n.id, max({rows.activation}), max({rows.importance if ranked else NO_NUMBER})",
+            f"RETURN n.id, {', '.join(ranks)}",
         ]
         yield Compiled("\n".join(parts), parameters.values)
 
 
 def compile_page(neurons: Sequence[int]) -> Compiled:
-    """Return the statement of ANSWER_COLUMNS of few neurons, by their ids."""
+    """Return the statement that reads ANSWER_COLUMNS of a few neurons by id."""
     columns = ", ".join(column(name) for name in ANSWER_COLUMNS)
     return Compiled(f"MATCH (n:Neuron) WHERE n.id IN $neurons RETURN {columns}", {"neurons": list(neurons)})
 
 
 def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compiled:
-    """Return the statement of the ids of all neurons that meet ``clauses``."""
+    """Return the statement that reads the ids of all neurons that meet ``clauses``."""
     parameters = Parameters()
     return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
 
 
 def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled]:
-    """Yield, for each normal form of a clause, the statement of the ids of the neurons that it holds of.
+    """Yield, for each normal form of a clause, the statement that reads the ids of the matching neurons.
 
-    It asks by a plain join, where WHERE compares a match with its neuron: a subquery could not.
+    It uses a plain join, for conditions that compare a match with its neuron, which a subquery cannot.
     """
     restrictions = split(settled.query.where).match
     for form in settled.forms[clause]:
@@ -140,9 +151,9 @@ def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled
 
 
 def compile_written(settled: Settled, clause: Writing) -> Compiled:
-    """Return the statement of Neuron.id and the token's row of all that a clause's neurons write.
+    """Return the statement that reads the effects of a clause: Neuron.id, and the row of the token.
 
-    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed.
+    Columns: neuron, token. The tokens are the clause's, or all tokens if they are too many to list.
     """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters)
@@ -157,8 +168,45 @@ def compile_written(settled: Settled, clause: Writing) -> Compiled:
     )
 
 
+#: What a weight is of a token that excites, or inhibits.
+_WEIGHS = {Influence.EXCITED: "> 0.0", Influence.INHIBITED: "< 0.0"}
+
+
+def compile_influenced(
+    settled: Settled, clause: Influenced, classes: Sequence[int] | None = None
+) -> Compiled:
+    """Return the statement of Neuron.id and the token's row of all weights that a clause may mean.
+
+    Columns: neuron, token; the tokens are the clause's, or any where they are too many to be listed. With
+    ``classes`` the weights are those of classes of tokens, by TokenClass.id, and so are the rows.
+    """
+    parameters = Parameters()
+    truths = neuron_truths(settled, None, parameters)
+    truths += [f"e.weight {_WEIGHS[clause.influence]}", _at_places(clause, parameters)]
+    tokens, kind = settled.influences[clause], "EVIDENCE]->(t:Token)"
+    if classes is not None:
+        truths.append(node_in("t.id", classes, parameters))
+        kind = "CLASS_EVIDENCE]->(t:TokenClass)"
+    elif is_listable(tokens):
+        truths.append(reads("t", tokens, parameters))
+    return Compiled(
+        f"MATCH (n:Neuron)-[e:{kind}\nWHERE {' AND '.join(truths)}"
+        "\nRETURN n.id AS neuron, offset(id(t)) AS token",
+        parameters.values,
+    )
+
+
+def _at_places(clause: Influenced, parameters: Parameters) -> str:
+    """Return what holds of the depth of a weight; one below zero is anywhere in so many positions before."""
+    nearest = parameters.bind(clause.nearest)
+    exactly = f"e.depth >= {nearest}"
+    if clause.farthest is not None:
+        exactly += f" AND e.depth <= {parameters.bind(clause.farthest)}"
+    return f"({exactly} OR e.depth <= -{nearest})" if clause.nearest else f"({exactly})"
+
+
 def compile_count(settled: Settled) -> Compiled:
-    """Return the statement that counts the neurons of a query, LIMIT and OFFSET aside."""
+    """Return the statement that counts the neurons of a query, without LIMIT and OFFSET."""
     parameters = Parameters()
     text = found(settled, settled.query.clauses, parameters)
     return Compiled(f"{text}\nRETURN count(*)", parameters.values)
@@ -167,8 +215,8 @@ def compile_count(settled: Settled) -> Compiled:
 def compile_evidence(settled: Settled, clause: PatternClause, neurons: Sequence[int]) -> tuple[Compiled, ...]:
     """Return, for each normal form of a clause, the statement that finds its matches in ``neurons`` (ids).
 
-    Rows: neuron id, preorder index of the pattern's end, activation, importance, then the depth of
-    each token that the clause names, in text order.
+    Rows: neuron id, preorder index of the pattern's end, OF_MATCH, then the depth of each token that the
+    clause names, in text order.
     """
     return tuple(_evidence(form, settled, neurons) for form in settled.forms[clause])
 
@@ -178,7 +226,7 @@ def _evidence(form: Lowered, settled: Settled, neurons: Sequence[int]) -> Compil
     restrictions = split(settled.query.where).match
     rows = match_clause(form, "", restrictions, parameters, exactly=True, few_neurons=True)
     conditions = (node_in("n.id", neurons, parameters), *rows.conditions)
-    answer = ("n.id", rows.end, rows.activation, rows.importance, *rows.depths)
+    answer = ("n.id", rows.end, *(getattr(rows.fields, name) for name in OF_MATCH), *rows.depths)
     parts = [
         f"MATCH (n:Neuron), {', '.join(rows.paths)}",
         f"WHERE {' AND '.join(conditions)}{rows.hint}",
@@ -194,7 +242,7 @@ def found(
     parameters: Parameters,
     among: Sequence[int] | None = None,
 ) -> str:
-    """Return MATCH and WHERE that leave ``n`` on every neuron that meets WHERE and ``clauses``."""
+    """Return MATCH and WHERE that bind ``n`` to every neuron that meets WHERE and ``clauses``."""
     truths = neuron_truths(settled, clauses, parameters, among)
     return f"MATCH (n:Neuron)\nWHERE {' AND '.join(truths)}" if truths else "MATCH (n:Neuron)"
 
@@ -205,7 +253,7 @@ def neuron_truths(
     parameters: Parameters,
     among: Sequence[int] | None = None,
 ) -> list[str]:
-    """Return what must hold of ``n`` for it to meet WHERE and ``clauses``."""
+    """Return the conditions on ``n`` that express WHERE and ``clauses``."""
     conditions = split(settled.query.where)
     truths = [] if settled.model is None else [f"n.model = {parameters.bind(settled.model)}"]
     if among is not None:
@@ -220,13 +268,18 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
     restrictions = split(settled.query.where).match
     if any(mentions_neuron(each) for each in restrictions):
         raise QueryError("a match and its neuron are compared by a join, not in a subquery")
-    names = count()
+    asked: list[Lowered] = []
+
+    def name(form: Lowered) -> str:
+        asked.append(form)
+        _check_size(asked)
+        return f"_{len(asked) - 1}"
 
     def leaf(clause: Clause) -> str:
         if not is_of_patterns(clause):
             raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
         ways = [
-            f"EXISTS {{ {match_clause(form, _name(names), restrictions, parameters).text} }}"
+            f"EXISTS {{ {match_clause(form, name(form), restrictions, parameters).text} }}"
             for form in settled.forms[clause]
         ]
         return _joined(" OR ")(ways)
@@ -234,14 +287,17 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
     return fold(clauses, leaf, _joined(" AND "), _joined(" OR "), lambda operand: f"NOT {operand}")
 
 
-def _name(names: Iterator[int]) -> str:
-    number = next(names)
-    if number == MOST_SUBQUERIES:
+def _check_size(asked: Sequence[Lowered]) -> None:
+    """Raise QueryError where one statement would ask too many subqueries, or too much in them."""
+    if len(asked) > MOST_SUBQUERIES:
         raise QueryError(
             f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR"
             " and texts of several tokens"
         )
-    return f"_{number}"
+    if sum(len(form.context) for form in asked) > MOST_JOINED:
+        raise QueryError(
+            f"the clauses name more than {MOST_JOINED} context tokens together: write fewer, or shorter ones"
+        )
 
 
 def _joined(word: str) -> Callable[[Sequence[str]], str]:
@@ -254,5 +310,5 @@ def _joined(word: str) -> Callable[[Sequence[str]], str]:
 
 
 def ranked_fields(order: Sequence[Key]) -> tuple[str, ...]:
-    """Return the fields of a match that an order asks for."""
+    """Return the fields of a match in an order."""
     return tuple(dict.fromkeys(key.field for key in order if FIELDS[key.field].of_match))

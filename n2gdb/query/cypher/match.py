@@ -1,4 +1,4 @@
-"""A clause's normal form as Cypher: the nodes and relationships of a match, and what holds among them.
+"""Compiles a normal form to MATCH: the nodes and relationships of a match, and the conditions on them.
 
 A pattern is a root-to-end path of a neuron's trie. Its context tokens are CONTEXT relationships, which
 lie on one path when their preorder intervals nest; `act_token` names the path's activating token.
@@ -6,11 +6,12 @@ lie on one path when their preorder intervals nest; `act_token` names the path's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from n2gdb.grammar.ast import Condition, Effect, Formula, Link
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.where import MatchFields, condition_text, grows_with_activation, mentions
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import TokenSet, is_broad, is_keyed, members, reads
@@ -18,6 +19,9 @@ from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import NO_NUMBER, relationship_in
 
 __all__ = ["WRITES", "ClauseMatch", "match_clause"]
+
+#: The fields that a pattern alone has, and not what stands for several.
+_OF_PATTERN = frozenset({"support", "confidence"})
 
 #: What holds of the logit that a neuron writes.
 WRITES = {Effect.PROMOTING: "> 0.0", Effect.SUPPRESSING: "< 0.0"}
@@ -28,17 +32,16 @@ class ClauseMatch:
     """A normal form in Cypher, around the variable ``n`` of the neuron.
 
     ``paths`` and ``conditions`` are the parts of a MATCH and of its WHERE, ``filters`` the conditions on
-    the activation and importance of what it finds, ``hint`` the order of joins or empty. ``activation``
-    is the largest of the patterns that a row stands for, of the one pattern when it was asked for exactly;
-    then ``end`` is the preorder index of its end. ``depths`` are where the anchors stand, in text order.
+    the fields of what it finds, ``hint`` the order of joins or empty. ``fields.activation`` is the largest
+    of the patterns that a row stands for, of the one pattern when it was asked for exactly; then ``end`` is
+    the preorder index of its end. ``depths`` are where the anchors stand, in text order.
     """
 
     paths: tuple[str, ...]
     conditions: tuple[str, ...]
     filters: tuple[str, ...]
     hint: str
-    activation: str
-    importance: str
+    fields: MatchFields
     end: str
     depths: tuple[str, ...]
 
@@ -57,39 +60,42 @@ def match_clause(
     *,
     exactly: bool = False,
     few_neurons: bool = False,
-    importance: bool = False,
+    asked: Collection[str] = (),
 ) -> ClauseMatch:
-    """Return one normal form of a clause in Cypher, its variables ending in ``name``.
+    """Return one normal form of a clause in Cypher; its variables end in ``name``.
 
     ``restrictions`` are the conditions of WHERE on a match; in a subquery none may look at the neuron. With
     ``exactly`` each row is one pattern; without, a row may stand for all the patterns below one node, where
-    that finds the same neurons. ``few_neurons`` tells that ``n`` is held to a list, ``importance`` that the
-    importance is asked for, which a form without context has of its pattern alone.
+    that finds the same neurons. ``few_neurons`` tells that ``n`` is held to a list, ``asked`` which fields of
+    the match are asked for: a pattern alone has a support and a confidence, and where the form is without
+    context an importance.
     """
     rows = _Rows(form, name, few_neurons=few_neurons)
     rows.add_context(parameters)
     rows.add_activating(parameters)
     rows.add_adjacent(parameters)
-    importance = importance or any(mentions(each, "importance") for each in restrictions)
-    of_pattern = importance and not form.context
+    looked_at = {name for name in OF_MATCH if any(mentions(each, name) for each in restrictions)}
+    of_pattern = not _OF_PATTERN.isdisjoint({*looked_at, *asked})
+    of_pattern |= "importance" in {*looked_at, *asked} and not form.context
     rows.add_tail(exactly or of_pattern or not grows_with_activation(restrictions))
     named = [f"c{place}{name}.importance" for place in rows.context]
-    fields = MatchFields(rows.activation, _least(named) if named else rows.least)
+    fields = MatchFields(
+        rows.activation, _least(named) if named else rows.least, rows.support, rows.confidence
+    )
     rows.filters += [f"({condition_text(each, fields, parameters)})" for each in restrictions]
     return ClauseMatch(
         tuple(rows.paths),
         tuple(rows.conditions),
         tuple(rows.filters),
         rows.hint(),
-        fields.activation,
-        fields.importance,
+        fields,
         rows.end,
         tuple(f"c{place}{name}.depth" for place in rows.context) + (("0",) if form.activating else ()),
     )
 
 
 class _Rows:
-    """The parts of a clause's MATCH while they are gathered."""
+    """The parts of a clause's MATCH while they are collected."""
 
     def __init__(self, form: Lowered, name: str, *, few_neurons: bool) -> None:
         self.form = form
@@ -103,7 +109,7 @@ class _Rows:
         self.has_tail = False
         self.has_value_join = False
         self.activation = ""
-        self.least = NO_NUMBER
+        self.least = self.support = self.confidence = NO_NUMBER
         self.end = ""
 
     def add_context(self, parameters: Parameters) -> None:
@@ -124,7 +130,7 @@ class _Rows:
         self._add_repeats()
 
     def _add_repeats(self) -> None:
-        """Hold the anchors of a variable to one token; the stored flag narrows what has to be joined."""
+        """Require one token for all anchors of a variable; the stored flag ``repeats`` narrows the join."""
         places: dict[str, list[int]] = {}
         for place, anchor in enumerate(self.form.anchors):
             if anchor.variable is not None:
@@ -145,7 +151,7 @@ class _Rows:
             if self.context:
                 self.paths.append(f"(n)-[{root}:ACTIVATES_ON]->({node}:Token)")
                 self.conditions.append(f"c{self.context[-1]}{self.name}.act_token = {node}.id")
-                self.has_root = self.has_value_join = True
+                self.has_root, self.has_value_join = True, not self._is_long()
                 return
         if not self.context:
             if self.form.activating:
@@ -160,7 +166,7 @@ class _Rows:
         self.conditions += [f"{relationship}.written {WRITES[effect]}" for effect in effects]
 
     def _add_activating_of_context(self, tokens: TokenSet, parameters: Parameters) -> None:
-        """Name the path's root by its token alone, which every context node knows: a join is spared."""
+        """Test the path's root by its token alone, which every context node stores, to save a join."""
         known = f"c{self.context[-1]}{self.name}.act_token"
         listed = members(tokens)
         if listed is not None:
@@ -168,7 +174,7 @@ class _Rows:
         else:
             node = f"t{self.name}"
             self.conditions += [reads(node, tokens, parameters), f"{known} = {node}.id"]
-            if self.few_neurons or self._is_chained():
+            if self.few_neurons or self._is_chained() or self._is_long():
                 self.paths.append(f"(n)-[a{self.name}:ACTIVATES_ON]->({node}:Token)")
                 self.has_root = True
             else:
@@ -176,7 +182,7 @@ class _Rows:
                 self.has_value_join = True
 
     def add_adjacent(self, parameters: Parameters) -> None:
-        """Hold the anchors of a text to the ways that it can be read as tokens."""
+        """Require the anchors of a text to be one of its tokenizations."""
         for run in self.form.runs:
             if not run.is_free:
                 ways = (self._read_as(run.start, tokens, parameters) for tokens in run.sequences)
@@ -194,7 +200,7 @@ class _Rows:
         return f"({' AND '.join(read)})"
 
     def add_tail(self, exactly: bool) -> None:
-        """Add the end of the pattern, or take the deepest anchor for all the patterns through it."""
+        """Add the end of the pattern, or let the deepest anchor represent all patterns through it."""
         deepest = self._deepest()
         reach = self.form.reach
         if deepest is not None and not reach and not exactly:
@@ -211,16 +217,17 @@ class _Rows:
             self.conditions.append(f"{tail}.depth >= {start}{reach}")
         if exactly:
             self.filters.append(f"{tail}.`end` IS NOT NULL")
+            self.support, self.confidence = f"{tail}.support", f"{tail}.confidence"
         self.activation = f"{tail}.`end`" if exactly else f"{tail}.activation"
         self.least = f"{tail}.least"
         self.end = f"{tail}.pre"
 
     def hint(self) -> str:
-        """Return the order of joins where the engine would choose badly.
+        """Return the order of joins if the engine would choose a bad one.
 
-        Left alone, it starts from the neurons as soon as anything but one token is asked, and joins the
-        frequent tokens of a long pattern first: ten to a hundred times slower. From few neurons it goes the
-        right way by itself, but takes a second to plan seven joins.
+        Without a hint it starts from the neurons unless exactly one token is given, and joins the frequent
+        tokens of a long pattern first: ten to a hundred times slower. Starting from few neurons it chooses
+        well, but takes a second to plan seven joins.
         """
         if not self._is_hinted():
             return ""
@@ -233,15 +240,23 @@ class _Rows:
             first = not ordered or self._breadth(tokens) < ordered[0][0]
             joins.insert(0 if first else len(joins), (f"a{name}", f"t{name}"))
         tail = [(f"e{name}", f"v{name}")] if self.has_tail else []
-        joined = "n" if self.few_neurons else _from_tokens(joins)
-        return f" HINT {_reached(joined, [*(joins if self.few_neurons else []), *tail])}"
+        if self._starts_at_tokens():
+            return f" HINT {_reached(_from_tokens(joins), tail)}"
+        return f" HINT {_reached('n', [*joins, *tail])}"
 
     def _is_hinted(self) -> bool:
         if self.has_value_join:  # which a hint cannot say
             return False
+        return self._is_long() or self._starts_at_tokens()
+
+    def _starts_at_tokens(self) -> bool:
         if self.few_neurons:
-            return len(self.context) > 2
+            return False
         return self._is_chained() or (len(self.context) < 2 and bool(self.form.anchors))
+
+    def _is_long(self) -> bool:
+        """Whether there are more joins than the engine plans in no time: twelve take it ten seconds."""
+        return len(self.context) > 2
 
     def _is_chained(self) -> bool:
         """Whether several context tokens are joined, at least one of them narrow."""
@@ -264,14 +279,14 @@ class _Rows:
 
 
 def _reached(joined: str, joins: Sequence[tuple[str, str]]) -> str:
-    """Go on from what is joined along relationships of its neurons."""
+    """Extend a join along relationships of its neurons."""
     for relationship, node in joins:
         joined = f"(({joined} JOIN {relationship}) JOIN {node})"
     return joined
 
 
 def _from_tokens(joins: Sequence[tuple[str, str]]) -> str:
-    """Start at the tokens of the first, and join those of the others by the neuron."""
+    """Start from the tokens of the first join, and join the others through the neuron."""
     pairs = [f"{node} JOIN {relationship}" for relationship, node in joins]
     joined = f"(({pairs[0]}) JOIN n)"
     for pair in pairs[1:]:

@@ -1,4 +1,4 @@
-"""The statements that find single patterns: of one normal form, of a whole query, of one page of its rows."""
+"""Compiles queries for single patterns: one normal form, a whole query, or one page of its rows."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def pattern_statement(
     restrictions: Sequence[Formula[Condition]],
     among: Sequence[int] | None = None,
 ) -> Compiled:
-    """Return the statement of the patterns of a normal form, in neurons that meet WHERE.
+    """Return the statement that finds the patterns of a normal form, in neurons that meet WHERE.
 
-    Columns: neuron (its id), pattern (preorder index of its end), activation, importance; each pattern once.
+    Columns: neuron (its id), pattern (preorder index of its end), OF_MATCH; each pattern once.
     ``restrictions`` are conditions on a match, ``among`` the ids of neurons to look in.
     """
     parameters = Parameters()
@@ -40,14 +40,15 @@ def pattern_statement(
     parts = [
         f"MATCH (n:Neuron), {', '.join(rows.paths)}",
         *_where([*truths, *rows.conditions], rows.filters, rows.hint),
-        f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.activation} AS activation,"
-        f" max({rows.importance}) AS importance",
+        f"RETURN n.id AS neuron, {rows.end} AS pattern, {rows.fields.activation} AS activation,"
+        f" max({rows.fields.importance}) AS importance, {rows.fields.support} AS support,"
+        f" {rows.fields.confidence} AS confidence",
     ]
     return Compiled("\n".join(parts), parameters.values)
 
 
 def _where(truths: Sequence[str], filters: Sequence[str], hint: str) -> list[str]:
-    """Return WHERE; what filters the ends comes after it where no hint keeps the engine from starting so."""
+    """Return WHERE; filters on the ends follow it unless a hint keeps the engine from starting with them."""
     if hint:
         return [f"WHERE {' AND '.join([*truths, *filters])}{hint}"]
     first = [f"WHERE {' AND '.join(truths)}"] if truths else []
@@ -55,7 +56,7 @@ def _where(truths: Sequence[str], filters: Sequence[str], hint: str) -> list[str
 
 
 def single_statement(settled: Settled) -> Compiled | None:
-    """Return the statement that finds all rows of a query by itself; None where it takes several."""
+    """Return the statement that finds all rows of a query by itself; None if several are needed."""
     query = settled.query
     conditions = split(query.where).match
     if query.of_neurons or any(mentions(each, "importance") for each in conditions):
@@ -67,7 +68,7 @@ def single_statement(settled: Settled) -> Compiled | None:
 
 
 def ordered_statement(settled: Settled, statement: Compiled) -> Compiled:
-    """Return a single statement with its rows in the query's order, cut as ``Page.clause`` cuts."""
+    """Return a single statement with its rows in the query's order, limited like ``Page.clause``."""
     query = settled.query
     order = query.order or DEFAULT_ORDER
     fields = [key.field for key in order if not FIELDS[key.field].of_match]

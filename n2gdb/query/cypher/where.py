@@ -1,4 +1,4 @@
-"""WHERE in Cypher: what holds of the neuron apart from what holds of each match."""
+"""Compiles WHERE: conditions on the neuron are kept apart from conditions on each match."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ __all__ = [
     "column",
     "compares_match_with_neuron",
     "condition_text",
+    "fields_of",
     "grows_with_activation",
     "mentions",
     "mentions_match",
@@ -56,18 +57,20 @@ class MatchFields:
 
     activation: str
     importance: str
+    support: str
+    confidence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conjuncts of WHERE: those on the neuron alone, and those that mention a match's field."""
+    """The conjuncts of WHERE: those on the neuron alone, and those with a field of a match."""
 
     neuron: tuple[Formula[Condition], ...]
     match: tuple[Formula[Condition], ...]
 
 
 def split(where: Formula[Condition] | None) -> Conditions:
-    """Part the top-level conjuncts of WHERE."""
+    """Separate the top-level conjuncts of WHERE."""
     conjuncts = list(_conjuncts(where)) if where is not None else []
     return Conditions(
         neuron=tuple(conjunct for conjunct in conjuncts if not mentions_match(conjunct)),
@@ -76,23 +79,23 @@ def split(where: Formula[Condition] | None) -> Conditions:
 
 
 def compares_match_with_neuron(where: Formula[Condition] | None) -> bool:
-    """Whether a condition of WHERE looks at a match and at its neuron."""
+    """Whether a condition of WHERE uses fields of a match and of its neuron."""
     return any(mentions_neuron(each) for each in split(where).match)
 
 
 def grows_with_activation(conditions: Iterable[Formula[Condition]]) -> bool:
-    """Whether a larger activation never fails where a smaller one holds."""
+    """Whether conditions that hold for an activation also hold for every larger one."""
     return all(_grows(condition) for condition in conditions)
 
 
 def mentions_neuron(formula: Formula[Condition]) -> bool:
-    """Whether a condition looks at the neuron's own fields."""
-    return any(not FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
+    """Whether a condition uses the neuron's own fields."""
+    return any(not FIELDS[name].of_match for name in fields_of(formula))
 
 
 def mentions_match(formula: Formula[Condition]) -> bool:
-    """Whether a condition looks at a match's fields."""
-    return any(FIELDS[name].of_match for leaf in _leaves(formula) for name in fields_in(leaf))
+    """Whether a condition uses a match's fields."""
+    return any(FIELDS[name].of_match for name in fields_of(formula))
 
 
 def column(name: str) -> str:
@@ -101,12 +104,12 @@ def column(name: str) -> str:
 
 
 def mentions(formula: Formula[Condition], field: str) -> bool:
-    """Whether a condition looks at this field."""
-    return any(field in fields_in(leaf) for leaf in _leaves(formula))
+    """Whether a condition uses this field."""
+    return field in fields_of(formula)
 
 
 def condition_text(formula: Formula[Condition], fields: MatchFields | None, parameters: Parameters) -> str:
-    """Return ``formula`` in Cypher; raise QueryError for a match's field where ``fields`` is None."""
+    """Return ``formula`` in Cypher; raise QueryError for a match's field if ``fields`` is None."""
     match formula:
         case Computed() if not fields_in(formula):
             from n2gdb.query.semantics.evaluate import holds  # rarely asked for
@@ -160,7 +163,8 @@ def _expression(name: str, fields: MatchFields | None) -> str:
         return column(name)
     if fields is None:
         raise QueryError(f"{name} is a field of a match: it needs a MATCHING clause")
-    return fields.activation if name == "activation" else fields.importance
+    expression: str = getattr(fields, name)
+    return expression
 
 
 def _bind(name: str, value: int | float | str, parameters: Parameters) -> str:
@@ -172,7 +176,7 @@ def _stored(name: str, value: int | float | str) -> int | float | str:
 
 
 def _listed(name: str, values: Sequence[int | float | str]) -> Sequence[Any]:
-    """Return the values that a field can have: the engine's lists hold values of one kind."""
+    """Return the values that the field can have: the engine's lists hold values of one type."""
     if FIELDS[name].kind is not Kind.WHOLE:
         return [_stored(name, value) for value in values]
     return [int(value) for value in values if not isinstance(value, str) and value == value // 1] or [-1]
@@ -186,15 +190,15 @@ def _conjuncts(formula: Formula[Condition]) -> Iterator[Formula[Condition]]:
         yield formula
 
 
-def _leaves(formula: Formula[Condition]) -> Iterator[Condition]:
+def fields_of(formula: Formula[Condition]) -> set[str]:
+    """Return the names of the fields in a condition."""
     match formula:
         case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _leaves(operand)
+            return {name for operand in operands for name in fields_of(operand)}
         case Not(operand):
-            yield from _leaves(operand)
+            return fields_of(operand)
         case _:
-            yield formula
+            return set(fields_in(formula))
 
 
 def _grows(formula: Formula[Condition]) -> bool:
@@ -204,4 +208,4 @@ def _grows(formula: Formula[Condition]) -> bool:
         case Comparison("activation", operator, _):
             return operator in (Operator.MORE, Operator.MORE_EQUAL)
         case _:
-            return all("activation" not in fields_in(leaf) for leaf in _leaves(formula))
+            return "activation" not in fields_of(formula)

@@ -1,1 +1,1 @@
-"""Plans, and their execution."""
+"""Planner and executor."""

@@ -1,4 +1,4 @@
-"""The clauses that are worked out before a statement runs: each as the set of neurons that it holds of."""
+"""Evaluates the clauses that a statement cannot express, each as a set of neurons, before it runs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["ClauseSets", "work_out"]
 
 @dataclass(frozen=True, slots=True)
 class ClauseSets:
-    """What was worked out: the neurons of each such clause, firings by clause and neuron, scores by neuron.
+    """The results of evaluated clauses: neurons by clause, firings by clause and neuron, scores by neuron.
 
-    ``firings`` are those of positive clauses; ``scores`` are what the answer shows, with the neuron ``first``
-    at the head of their order, whoever is as similar.
+    ``firings`` are those of positive clauses. ``scores`` are shown in the answer; the neuron ``first`` leads
+    their order even if others are as similar.
     """
 
     known: Mapping[Clause, NeuronSet]
@@ -35,30 +35,30 @@ class ClauseSets:
     first: int | None = None
 
     def fired(self, neuron: int, field: str) -> float | None:
-        """Return the largest activation, or importance, of a neuron on the texts of positive clauses."""
+        """Return the largest of a match's field of a neuron on the texts of positive clauses."""
         fired = (getattr(each, field) for found in self.firings.values() for each in found.get(neuron, ()))
         return max((value for value in fired if value is not None), default=None)
 
     def shown(self, neuron: int) -> tuple[float | None, int | None]:
-        """Return the similarity and the size of a neuron's match, None where the query compares with none."""
+        """Return the similarity and size of a neuron's match, None if the query compares with no neuron."""
         if self.scores is None:
             return None, None
         score = self.scores.get(neuron)
         return (score.score, score.size) if score else (0.0, 0)
 
     def ordering_key(self, neuron: int) -> tuple[bool, float, int]:
-        """Return what sorts the neuron itself first, then the most similar."""
+        """Return the sort key that puts the neuron itself first, then the most similar."""
         score, size = self.shown(neuron)
         return neuron != self.first, -(score or 0.0), -(size or 0)
 
 
 def work_out(session: Session, plan: NeuronPlan) -> ClauseSets:
-    """Work out every clause that a plan does not leave to its statement."""
+    """Evaluate every clause that a plan does not leave to its statement."""
     settled = plan.settled
     found: dict[Clause, WorkedOut] = {}
-    for each in plan.worked:
-        with placed(each.clause.at):
-            found[each.clause] = evaluator_of(each.clause).work_out(session, settled, each.clause)
+    for clause in plan.worked:
+        with placed(clause.at):
+            found[clause] = evaluator_of(clause).work_out(session, settled, clause)
     known = {clause: each.neurons for clause, each in found.items()}
     positive = settled.positive
     firings = {

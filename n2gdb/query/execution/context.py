@@ -1,4 +1,4 @@
-"""What an open database gives to whoever answers a question with it."""
+"""Per-query context: runs statements, resolves names, records the steps of an answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.units import UnitName
-from n2gdb.grammar.ast import NeuronRef, Query
+from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import FiringOn, NeuronRef, Query
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.query.cypher.estimates import Estimate, Finds
     from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["Rows", "Session", "Stage", "Table"]
@@ -34,10 +36,12 @@ Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 class Stage:
     """One step of how a query is answered: a statement with its parameters, or work done in Python.
 
-    ``rows`` and ``milliseconds`` are None where the step was not run.
+    ``rows`` and ``milliseconds`` are None where the step was not run. ``estimate`` says how many rows it
+    gives as far as that is known without running it; None where nothing is known.
 
-    >>> [stage.step for stage in db.query("EXPLAIN neurons WHERE f1 >= 0.6")][0]
-    'find and order the neurons'
+    >>> stage = db.query("EXPLAIN neurons WHERE layer = 4")[0]
+    >>> stage.step, str(stage.estimate), stage.rows
+    ('find and order the neurons', '3 rows', None)
     """
 
     step: str
@@ -45,11 +49,13 @@ class Stage:
     parameters: Mapping[str, object] | None = field(default=None, hash=False)
     rows: int | None = None
     milliseconds: float | None = None
+    estimate: Estimate | None = None
+    finds: Finds | None = field(default=None, repr=False, hash=False, compare=False)
 
     @classmethod
-    def of(cls, step: str, compiled: Compiled) -> Stage:
-        """Return the step that runs a statement."""
-        return cls(step, compiled.cypher, compiled.parameters)
+    def of(cls, step: str, compiled: Compiled, finds: Finds | None) -> Stage:
+        """Return the step that runs a statement, whose rows are what it ``finds``, where that is known."""
+        return cls(step, compiled.cypher, compiled.parameters, finds=finds)
 
     def as_dict(self) -> dict[str, object]:
         """Return what JSON can hold."""
@@ -57,6 +63,9 @@ class Stage:
             "step": self.step,
             "cypher": self.cypher,
             "parameters": None if self.parameters is None else dict(self.parameters),
+            "least_rows": None if self.estimate is None else self.estimate.least,
+            "most_rows": None if self.estimate is None else self.estimate.most,
+            "reads": None if self.estimate is None else self.estimate.reads,
             "rows": self.rows,
             "milliseconds": self.milliseconds,
         }
@@ -64,7 +73,7 @@ class Stage:
 
 @dataclass(slots=True)
 class Session:
-    """One question to an open database: how to run statements, what its names mean, and what was done."""
+    """The context of one query: runs statements, resolves names, and records the steps that were taken."""
 
     rows: Rows
     table: Table
@@ -90,29 +99,73 @@ class Session:
         return table
 
     def stage_rows(self, step: str) -> Rows:
-        """Return a way to run statements that keeps each as a stage of this name."""
+        """Return a function that runs statements and records each as a stage of this name."""
         return lambda cypher, parameters: self.run(step, Compiled(cypher, dict(parameters)))
 
     def stage_table(self, step: str) -> Table:
-        """Return a way to run statements of many rows that keeps each as a stage of this name."""
+        """Return a function that runs statements of many rows and records each as a stage of this name."""
         return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
 
     def cut(self, model: int, text: str) -> tuple[int, ...] | None:
-        """Return the token ids of a text in a model; None where the model came without a tokenizer."""
+        """Return the token ids of a text in a model; None if the model has no tokenizer."""
         tokenizer = self.tokenizer(model)
         return None if tokenizer is None else tokenizer.cut(text)
 
+    def cuts(self, model: int | None, clause: FiringOn) -> dict[int, tuple[int, ...]]:
+        """Return the tokens of a text in each model that a clause reaches, all where ``model`` is None.
+
+        They are by the model's number. Raises QueryError where no model can cut the text, or none has the
+        token that the clause names.
+        """
+        models = [each for each in self.models if model in (None, each.number)]
+        cuts = {each.number: self.cut(each.number, clause.text) for each in models}
+        if not any(cut is not None for cut in cuts.values()):
+            raise QueryError(
+                f"{' and '.join(each.name for each in models)} came without a tokenizer, so no text can be"
+                " cut for FIRING ON: ingest the model again with one"
+            )
+        at = clause.token
+        reached = {
+            number: cut for number, cut in cuts.items() if cut and (at is None or -len(cut) <= at < len(cut))
+        }
+        if at is not None and not reached:
+            longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
+            tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
+            with placed(clause.token_at):
+                raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
+        return reached
+
+    def require_effects(self) -> None:
+        """Raise QueryError for a database that was built without what neurons write."""
+        if not self.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
+            raise QueryError(
+                "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+            )
+
+    def require_evidence(self) -> None:
+        """Raise QueryError for a database that was built without evidence."""
+        if not self.rows("MATCH (:Neuron)-[e:EVIDENCE]->(:Token) RETURN e.depth LIMIT 1", {}):
+            raise QueryError(
+                "the database does not hold what excites and inhibits its neurons: ingest the model again"
+            )
+
     def work(self, step: str, do: Callable[[], Counted]) -> Counted:
-        """Do in Python what gives rows, or any other things that can be counted."""
+        """Run a step in Python whose result can be counted, and record it."""
         start = perf_counter()
         done = do()
         self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
         return done
 
     def model_of(self, query: Query) -> int | None:
-        """Return the number of the model that a query names; raise UnknownNameError where there is none."""
+        """Return the number of the model that a query names; raise UnknownNameError if it does not exist."""
         with placed(query.model_at):
             return None if query.model is None else find_model(self.models, query.model).number
+
+    @property
+    def has_heldout(self) -> bool:
+        """Whether the database knows how well neurons are predicted on held-out text."""
+        known = "MATCH (n:Neuron) WHERE n.heldout_firings IS NOT NULL RETURN n.id LIMIT 1"
+        return bool(self.rows(known, {}))
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -125,9 +178,9 @@ class Session:
         return tuple(sorted({source.name for model in self.models for source in model.sources}))
 
     def neuron(self, ref: NeuronRef, model: str | None) -> int:
-        """Return the Neuron.id of a neuron that a query names, ``model`` being the query's own.
+        """Return the Neuron.id of a neuron that a query names; ``model`` is the query's own.
 
-        Raises UnknownNameError where the database does not hold it, or not in one model alone.
+        Raises UnknownNameError if the database does not hold it, or holds it in several models.
         """
         with placed(ref.model_at if ref.model else ref.at):
             owner = find_model(self.models, ref.model or model)

@@ -1,4 +1,4 @@
-"""The answer to ``COUNT ...``: how many neurons or patterns, in all or by group."""
+"""Answers ``COUNT ...``: how many neurons or patterns, in total or by group."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from n2gdb.grammar.ast import Grouping
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import count_neurons, find
 from n2gdb.query.execution.patterns import count_patterns
-from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan
+from n2gdb.query.execution.plan import ROLES, CountPlan, NeuronPlan, PatternPlan
 from n2gdb.query.execution.rows import read_neurons
 
 __all__ = ["GroupCount", "count_groups"]
 
-#: Rows that tell the tokens of a role: the relationship that has them.
-_ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
-
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """A group, a layer or a token's text for example, and how many there are; the group of all is None.
+    """The number of neurons or patterns in a group, such as a layer or a token's text.
+
+    ``group`` is None for a count without BY.
 
     >>> [(each.group, each.count) for each in db.query("COUNT neurons MATCHING 'the' BEFORE ... BY layer")]
     [(3, 1), (4, 3)]
@@ -38,11 +37,11 @@ class GroupCount:
 
 
 def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
-    """Count what a query finds, by its group: models and layers in order, tokens the most frequent first."""
-    if plan.by in _ROLES:
+    """Count the results of a query by group: models and layers in order, tokens by falling frequency."""
+    if plan.by in ROLES:
         from n2gdb.query.execution.role_counts import count_in_role  # numpy loads longer than most answers
 
-        roles = count_in_role(session, plan, _ROLES[plan.by])
+        roles = count_in_role(session, plan, ROLES[plan.by])
         return [GroupCount(*each) for each in sorted(roles.items(), key=lambda each: (-each[1], each[0]))]
     if plan.by is None:
         return [GroupCount(None, _total(session, plan.counted))]

@@ -1,16 +1,16 @@
-"""Clause kinds: how each is planned, worked out as a set of neurons, and found on single patterns.
+"""Evaluators, one per kind of clause: how it is planned, evaluated, and matched to single patterns.
 
-One evaluator for each class of clause, in EVALUATORS: whoever plans or runs a query looks it up there.
+EVALUATORS maps each class of clause to its evaluator, for the planner and the executor.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from n2gdb.errors import QueryError
+from n2gdb.core.units import token_key
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
@@ -18,96 +18,120 @@ from n2gdb.grammar.ast import (
     Contains,
     FiringOn,
     Formula,
+    Influenced,
     Matching,
     Mentioning,
+    Predictor,
+    Query,
     SimilarTo,
     Writing,
 )
 from n2gdb.query.cypher.breadth import is_scanned
-from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
+from n2gdb.query.cypher.compiler import (
+    Compiled,
+    compile_evidence,
+    compile_influenced,
+    compile_joined,
+    compile_neurons,
+    compile_written,
+)
+from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
 from n2gdb.query.execution.context import Rows, Session, Stage
 from n2gdb.query.execution.neuron_set import NeuronSet
-from n2gdb.query.execution.rows import Known, Place, meeting
+from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
-from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.token_sets import is_listable, mask
+from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
+    from n2gdb.query.cypher.estimates import Finds
     from n2gdb.similarity.search import Score
 
-__all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns", "require_effects"]
+#: Firings of clauses that were worked out, by clause and Neuron.id.
+Firings: TypeAlias = "Mapping[Clause, Mapping[int, Sequence[Firing]]]"
 
-_SCANNED = "walk the paths of the tries, as several steps may take many tokens"
+__all__ = [
+    "EVALUATORS",
+    "Evaluator",
+    "WorkedOut",
+    "evaluator_of",
+]
+
 _FIRING = "read the patterns that may match the text"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
+_INFLUENCED = "find the neurons that such tokens excite or inhibit"
 _JOINED = "compare matches with neurons"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkedOut:
-    """What a clause came to: the neurons that it holds of, and their firings or scores where it has such."""
+    """The result of a clause: the neurons that it holds of, with their firings or scores if it has any."""
 
     neurons: NeuronSet
     firings: Mapping[int, Sequence[Firing]] | None = None
     scores: Mapping[int, Score] | None = None
 
 
-class Evaluator(Protocol):
-    """How clauses of a kind are answered; ``clause`` is always one of that kind."""
+class Evaluator(ABC):
+    """How clauses of one kind are answered; ``clause`` is always one of that kind.
 
-    @property
-    def scores(self) -> bool:
-        """Whether it scores neurons, by which an answer is ordered."""
+    What is not abstract holds of clauses that no statement can express and that match no single pattern.
+    """
+
+    #: Whether it scores neurons, by which an answer is ordered.
+    scores: bool = False
 
     def is_stated(self, settled: Settled, clause: Any) -> bool:
-        """Tell whether a statement is to ask it of neurons; else it is worked out before."""
+        """Tell whether a statement tests it on neurons; otherwise it is worked out before."""
+        return False
 
+    @abstractmethod
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
         """Return the steps that work it out, none of them run."""
 
+    @abstractmethod
     def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
         """Return the neurons that it holds of."""
 
     def patterns(
         self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known] | None:
-        """Return the patterns that it holds of and that meet conditions; None for one of neurons alone."""
+        """Return the patterns that it holds of and that meet conditions; None if it holds only of neurons."""
+        return None
 
     def pattern_steps(
         self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
         """Return the steps that find these patterns, none of them run."""
+        return self.steps(session, settled, clause)
 
     def matches(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: Any,
-        neurons: Sequence[int],
-        firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
+        self, session: Session, settled: Settled, clause: Any, neurons: Sequence[int], firings: Firings
     ) -> Iterable[tuple[Any, ...]]:
-        """Yield its matches in neurons: id, end, activation, importance, depth of each token it names."""
+        """Yield its matches in neurons: id, end, OF_MATCH, then the depth of each token that it names."""
+        return ()
 
 
-class _OfPatterns:
-    """MATCHING and MENTIONING: what Cypher says, joins or, of broad steps, a walk along the tries."""
-
-    scores = False
+class _OfPatterns(Evaluator):
+    """MATCHING and MENTIONING: a condition of the statement, a join, or a scan of the tries."""
 
     def is_stated(self, settled: Settled, clause: PatternClause) -> bool:
         return not compares_match_with_neuron(settled.query.where) and not is_scanned(settled, clause)
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
+        from n2gdb.query.cypher.estimates import NeuronRows  # here and below: only a shown plan needs it
+
         if compares_match_with_neuron(settled.query.where):
-            return tuple(Stage.of(_JOINED, each) for each in compile_joined(settled, clause))
+            joined = zip(compile_joined(settled, clause), settled.forms[clause], strict=True)
+            return tuple(Stage.of(_JOINED, each, NeuronRows(settled, form=form)) for each, form in joined)
         if is_scanned(settled, clause):
-            return (Stage(_SCANNED),)
-        return (Stage.of(_ONE_CLAUSE, compile_neurons(settled, clause)),)
+            from n2gdb.query.execution.path_scan import scan_steps
+
+            return tuple(scan_steps(session, settled, clause))
+        return (Stage.of(_ONE_CLAUSE, compile_neurons(settled, clause), NeuronRows(settled, clause)),)
 
     def work_out(self, session: Session, settled: Settled, clause: PatternClause) -> WorkedOut:
         if compares_match_with_neuron(settled.query.where):
@@ -122,52 +146,53 @@ class _OfPatterns:
         return WorkedOut(NeuronSet.of(neuron for (neuron,) in rows))
 
     def patterns(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: PatternClause,
-        conditions: Sequence[Formula[Condition]],
+        self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         return found_patterns(session, settled, settled.forms[clause], conditions)
 
     def pattern_steps(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: PatternClause,
-        conditions: Sequence[Formula[Condition]],
+        self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
-        statements = (pattern_statement(settled, form, conditions) for form in settled.forms[clause])
-        return tuple(Stage.of("find the patterns", each) for each in statements)
+        from n2gdb.query.cypher.estimates import PatternRows
+
+        return tuple(
+            Stage.of(
+                "find the patterns",
+                pattern_statement(settled, form, conditions),
+                PatternRows(settled, form, conditions),
+            )
+            for form in settled.forms[clause]
+        )
 
     def matches(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: PatternClause,
-        neurons: Sequence[int],
-        firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
+        self, session: Session, settled: Settled, clause: Any, neurons: Sequence[int], firings: Firings
     ) -> Iterator[tuple[Any, ...]]:
         for compiled in compile_evidence(settled, clause, neurons):
             yield from session.run("read the matches of these neurons", compiled)
 
 
-class _Firing:
-    """FIRING ON: the graphs run on a text."""
-
-    scores = False
-
-    def is_stated(self, settled: Settled, clause: FiringOn) -> bool:
-        return False
+class _Firing(Evaluator):
+    """FIRING ON: neurons run on a text by their evidence, or by their graphs; patterns are graphs' alone."""
 
     def steps(self, session: Session, settled: Settled, clause: FiringOn) -> tuple[Stage, ...]:
-        from n2gdb.prediction.firing import firing_statements
+        from n2gdb.prediction.firing import statements_of
+        from n2gdb.query.cypher.estimates import NodeRows
 
-        return tuple(
-            Stage(_FIRING, cypher, given)
-            for number, cut in _cuts(session, settled, clause).items()
-            for cypher, given in firing_statements(cut, number, _positions(clause, cut))
-        )
+        steps = []
+        for number, cut in session.cuts(settled.model, clause).items():
+            positions = _positions(clause, cut)
+            fired = cut if positions is None else [cut[position] for position in positions]
+            anyone = replace(settled, query=Query(), model=number)
+            finds = [
+                NodeRows(anyone, "ACTIVATES_ON", (_among(number, fired),), is_whole=True),
+                NodeRows(anyone, "CONTEXT", (_among(number, cut),)),
+            ]
+            by_graph = clause.by is Predictor.GRAPH
+            statements = statements_of(cut, number, positions, by=clause.by.value)
+            for place, (cypher, given) in enumerate(statements):
+                # Which neurons have evidence, and so are left out of their graphs' statements, is not known.
+                steps.append(Stage(_FIRING, cypher, given, finds=finds[place] if by_graph else None))
+        return tuple(steps)
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
         fired: dict[int, list[Firing]] = {}
@@ -179,70 +204,44 @@ class _Firing:
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         wanted = [*split(settled.query.where).neuron, *conditions]
-        met = meeting(session, _fired(session, settled, clause), wanted)
-        return {(each.neuron, each.end): (each.activation, each.importance) for each in met}
+        met = meeting(session, _fired(session, settled, _by_graph(clause)), wanted)
+        return {
+            (each.neuron, each.end): Known(each.activation, each.importance, each.support, each.confidence)
+            for each in met
+            if each.end is not None
+        }
 
     def pattern_steps(
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
-        return self.steps(session, settled, clause)
+        return self.steps(session, settled, _by_graph(clause))
 
     def matches(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: FiringOn,
-        neurons: Sequence[int],
-        firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
+        self, session: Session, settled: Settled, clause: Any, neurons: Sequence[int], firings: Firings
     ) -> Iterator[tuple[Any, ...]]:
         for neuron in neurons:
-            for firing in firings[clause].get(neuron, ()):
-                yield neuron, firing.end, firing.activation, firing.importance
+            for each in firings[clause].get(neuron, ()):
+                end = each.steps if each.end is None else each.end
+                yield neuron, end, each.activation, each.importance, each.support, each.confidence
 
 
-class _Unmatched(ABC):
-    """What clauses have alike that hold of a neuron, and of none of its patterns by itself."""
-
-    __slots__ = ()
-
-    def is_stated(self, settled: Settled, clause: Any) -> bool:
-        return False
-
-    @abstractmethod
-    def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
-        """See Evaluator."""
-
-    def patterns(
-        self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
-    ) -> None:
-        return None
-
-    def pattern_steps(
-        self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
-    ) -> tuple[Stage, ...]:
-        return self.steps(session, settled, clause)
-
-    def matches(
-        self,
-        session: Session,
-        settled: Settled,
-        clause: Any,
-        neurons: Sequence[int],
-        firings: Mapping[Clause, Mapping[int, Sequence[Firing]]],
-    ) -> tuple[()]:
-        return ()
+def _by_graph(clause: FiringOn) -> FiringOn:
+    """Return the clause as it is asked of patterns, which evidence has none of."""
+    return replace(clause, by=Predictor.GRAPH)
 
 
 @dataclass(frozen=True, slots=True)
-class _Similarity(_Unmatched):
-    """SIMILAR TO and its like: neurons compared with one, scored by ``search``."""
+class _Similarity(Evaluator):
+    """SIMILAR TO, SUBSET OF, SUPERSET OF: neurons compared with one, scored by ``search``."""
 
     search: Callable[[Rows, int, Any, int | None], Iterable[Score]]
     scores: bool = True
 
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
-        session.neuron(clause.neuron, settled.query.model)
-        return (Stage(f"compare with {clause.neuron}"),)
+        from n2gdb.query.cypher.estimates import ComparedRows
+
+        named = session.neuron(clause.neuron, settled.query.model)
+        return (Stage(f"compare with {clause.neuron}", finds=ComparedRows(named)),)
 
     def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
         named = session.neuron(clause.neuron, settled.query.model)
@@ -251,28 +250,61 @@ class _Similarity(_Unmatched):
         return WorkedOut(NeuronSet.of(found), scores=found)
 
 
-class _Writing(_Unmatched):
-    """PROMOTING and SUPPRESSING: the strongest effects of neurons on the logits, as they are stored."""
+@dataclass(frozen=True, slots=True)
+class _OfTokens(Evaluator):
+    """Clauses on tokens that are stored with a neuron, as it writes them or is influenced by them.
 
-    scores = False
+    ``statement`` finds neurons and rows of tokens; ``tokens`` are those that the clause means, ``finds`` what
+    the rows are, where that can be estimated.
+    """
 
-    def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
-        return (Stage.of(_WRITERS, compile_written(settled, clause)),)
+    step: str
+    statement: Callable[[Settled, Any], Compiled]
+    tokens: Callable[[Settled, Any], TokenSet]
+    finds: Callable[[Settled, Any], Finds | None]
+    scores: bool = False
 
-    def work_out(self, session: Session, settled: Settled, clause: Writing) -> WorkedOut:
-        rows = session.run(_WRITERS, compile_written(settled, clause))
-        if is_listable(settled.written[clause]):
+    def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
+        return (Stage.of(self.step, self.statement(settled, clause), self.finds(settled, clause)),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
+        rows = session.run(self.step, self.statement(settled, clause))
+        tokens = self.tokens(settled, clause)
+        if is_listable(tokens):
             return WorkedOut(NeuronSet.of(neuron for neuron, _ in rows))
-        chosen = mask(settled.written[clause], session.vocabulary.table).tolist()
+        chosen = mask(tokens, session.vocabulary.table).tolist()
         return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
 
 
-def require_effects(session: Session) -> None:
-    """Raise QueryError for a database that was built without what neurons write."""
-    if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
-        raise QueryError(
-            "the database does not hold what its neurons promote and suppress: add it with n2gdb effects"
+def _written_rows(settled: Settled, clause: Writing) -> Finds:
+    from n2gdb.query.cypher.estimates import NodeRows
+
+    return NodeRows(settled, WRITES[clause.effect], (settled.written[clause],), is_whole=True)
+
+
+class _Influence(Evaluator):
+    """EXCITED BY and INHIBITED BY: the weights of a neuron's evidence, of tokens and of their classes."""
+
+    def steps(self, session: Session, settled: Settled, clause: Influenced) -> tuple[Stage, ...]:
+        return (
+            Stage.of(_INFLUENCED, compile_influenced(settled, clause), None),
+            Stage(f"{_INFLUENCED}, as members of a class"),
         )
+
+    def work_out(self, session: Session, settled: Settled, clause: Influenced) -> WorkedOut:
+        tokens = settled.influences[clause]
+        rows = session.run(_INFLUENCED, compile_influenced(settled, clause))
+        if not is_listable(tokens):
+            chosen = mask(tokens, session.vocabulary.table).tolist()
+            rows = [row for row in rows if chosen[row[1]]]
+        found = {neuron for neuron, _ in rows}
+        classes = session.vocabulary.classes_of(tokens)
+        if classes:
+            compiled = compile_influenced(settled, clause, classes)
+            found.update(
+                neuron for neuron, _ in session.run(f"{_INFLUENCED}, as members of a class", compiled)
+            )
+        return WorkedOut(NeuronSet.of(found))
 
 
 def _similar(rows: Rows, named: int, clause: SimilarTo, model: int | None) -> list[Score]:
@@ -297,7 +329,10 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Matching: _OfPatterns(),
     Mentioning: _OfPatterns(),
     FiringOn: _Firing(),
-    Writing: _Writing(),
+    Writing: _OfTokens(
+        _WRITERS, compile_written, lambda settled, clause: settled.written[clause], _written_rows
+    ),
+    Influenced: _Influence(),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),
@@ -305,64 +340,32 @@ EVALUATORS: Mapping[type, Evaluator] = {
 
 
 def evaluator_of(clause: Clause) -> Evaluator:
-    """Return what answers clauses of this one's kind."""
+    """Return the evaluator of a clause's kind."""
     return EVALUATORS[type(clause)]
 
 
-def found_patterns(
-    session: Session,
-    settled: Settled,
-    forms: Iterable[Lowered],
-    conditions: Sequence[Formula[Condition]],
-) -> dict[Place, Known]:
-    """Return the patterns that some normal form matches, each with its largest importance."""
-    found: dict[Place, Known] = {}
-    for form in forms:
-        statement = pattern_statement(settled, form, conditions)
-        for neuron, end, activation, importance in session.run("find the patterns", statement):
-            known = found.get((neuron, end))
-            if known is None or (importance or -1.0) > (known[1] or -1.0):
-                found[neuron, end] = (activation, importance)
-    return found
-
-
 def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
-    """Run the graphs of the models of a query on a text; return all firings, whatever WHERE says."""
+    """Run the neurons of the models of a query on a text; return all firings, whatever WHERE says."""
     from n2gdb.prediction.firing import read_firings
 
     thresholds = {model.number: model.fire_threshold for model in session.models}
     read = session.stage_table(_FIRING)
     return [
         firing
-        for number, cut in _cuts(session, settled, clause).items()
+        for number, cut in session.cuts(settled.model, clause).items()
         for firing in read_firings(
-            read, cut, number, threshold=thresholds[number], positions=_positions(clause, cut)
+            read,
+            cut,
+            number,
+            threshold=thresholds[number],
+            positions=_positions(clause, cut),
+            by=clause.by.value,
         )
     ]
 
 
-def _cuts(session: Session, settled: Settled, clause: FiringOn) -> dict[int, tuple[int, ...]]:
-    """Return the tokens of the text in each model that the clause reaches, by the model's number.
-
-    Raises QueryError where no model can cut it, or none has the token that the clause names.
-    """
-    models = [model for model in session.models if settled.model in (None, model.number)]
-    cuts = {model.number: session.cut(model.number, clause.text) for model in models}
-    if not any(cut is not None for cut in cuts.values()):
-        raise QueryError(
-            f"{' and '.join(model.name for model in models)} came without a tokenizer, so no text can be cut"
-            " for FIRING ON: ingest the model again with one"
-        )
-    at = clause.token
-    reached = {
-        number: cut for number, cut in cuts.items() if cut and (at is None or -len(cut) <= at < len(cut))
-    }
-    if at is not None and not reached:
-        longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
-        tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
-        with placed(clause.token_at):
-            raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
-    return reached
+def _among(model: int, tokens: Iterable[int]) -> Among:
+    return Among(tuple(sorted({token_key(model, token) for token in tokens})))
 
 
 def _positions(clause: FiringOn, cut: Sequence[int]) -> list[int] | None:

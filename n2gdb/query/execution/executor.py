@@ -1,6 +1,7 @@
-"""Any statement of the language, answered: its plan made, and run.
+"""Executor: answers a statement by making its plan and running it.
 
-What only some statements need is imported where it is used: a cold query should start in a blink.
+Modules that only some statements need are imported where they are used, to keep the start-up of a query
+short.
 """
 
 from __future__ import annotations
@@ -31,33 +32,40 @@ from n2gdb.query.semantics.vocabulary import literals_of
 
 __all__ = ["answer", "count", "execute"]
 
+#: Columns of answers; in place of f1, a database with held-out text has the F1 there, and the firings behind.
 _NEURON_COLUMNS = ("neuron", "f1", "activation", "path")
 _TOKEN_COLUMNS = ("token", "activation", "importance", "n_patterns")
-_STAGE_COLUMNS = ("step", "rows", "milliseconds", "cypher", "parameters")
+_STAGE_COLUMNS = ("step", "least_rows", "most_rows", "reads", "rows", "milliseconds", "cypher", "parameters")
 _SCORED_COLUMNS = ("neuron", "f1", "similarity", "size")
 _PATTERN_COLUMNS = ("neuron", "f1", "activation", "importance", "path")
+#: What stands in place of a column where a record of the corpus was kept.
+_ON_HELDOUT = {
+    "f1": ("heldout_f1", "heldout_firings"),
+    "importance": ("importance", "support", "confidence"),
+}
 
 
 def answer(session: Session, statement: Statement) -> Answer[Any]:
     """Answer a statement; records are of the kind that it asks for.
 
-    EXPLAIN answers with the steps of the plan, none of them run; PROFILE runs it, and answers with the steps
-    as they were taken. Raises UnknownNameError where it names a neuron or a model that is not there,
-    QueryError where it asks for what cannot be answered.
+    EXPLAIN answers with the steps of the plan, none of them run, and how many rows each is expected to give.
+    PROFILE runs the plan, and answers with the steps as they were taken, beside what was expected of them.
+    Raises UnknownNameError where the statement names a neuron or a model that is not there, QueryError where
+    it asks for what cannot be answered.
     """
     with shown_in(statement.source):
         plan = plan_statement(session, statement)
         if statement.mode is Mode.EXPLAIN:
-            return answer_of([*_meanings(session, plan), *steps_of(plan)], _STAGE_COLUMNS)
+            return answer_of([*_meanings(session, plan), *_estimated(session, plan)], _STAGE_COLUMNS)
         answered = execute(session, plan)
         if statement.mode is Mode.PROFILE:
             next(iter(answered), None)
-            return answer_of(list(session.stages), _STAGE_COLUMNS)
+            return answer_of(_with_estimates(list(session.stages), _estimated(session, plan)), _STAGE_COLUMNS)
         return answered
 
 
 def count(session: Session, statement: Statement) -> int:
-    """Count what a statement finds, LIMIT and OFFSET aside."""
+    """Count the rows of a statement, without its LIMIT and OFFSET."""
     with shown_in(statement.source):
         plan = plan_statement(session, replace(statement, limit=None, offset=None), counted=True)
         if isinstance(plan, NeuronPlan):
@@ -154,7 +162,9 @@ def _sliced(
 
 
 def _columns(session: Session, settled: Settled, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the model of each neuron where there are several."""
+    """Name the model of each neuron where there are several; show its quality as it is known."""
+    if session.has_heldout:
+        columns = tuple(each for column in columns for each in _ON_HELDOUT.get(column, (column,)))
     if len(session.models) > 1 and settled.model is None:
         return (columns[0], "model", *columns[1:])
     return columns
@@ -178,14 +188,43 @@ def _literals(settled: Settled) -> list[TokenLiteral]:
 
 
 def _needs_every_token(clauses: Formula[Clause] | None) -> bool:
-    """Tell whether a hit proves that every token named exists: no clause is negated or one of several."""
+    """Whether a hit proves that every named token exists: no clause is negated or an alternative."""
     if isinstance(clauses, And):
         return all(_needs_every_token(operand) for operand in clauses.operands)
     return names_tokens(clauses)
 
 
+def _estimated(session: Session, plan: Plan) -> list[Stage]:
+    """Return the steps of a plan with how many rows each gives, as far as look-ups tell."""
+    from n2gdb.query.cypher.estimates import Estimator
+
+    estimator = Estimator(session.rows)
+    return [
+        step if step.finds is None else replace(step, estimate=estimator.estimate(step.finds))
+        for step in steps_of(session, plan)
+    ]
+
+
+def _with_estimates(taken: Sequence[Stage], planned: Sequence[Stage]) -> list[Stage]:
+    """Put beside each step that was taken what was expected of it, where it is one of the planned ones."""
+    by_statement = {_statement(each): each.estimate for each in planned}
+    by_step: dict[str, list[Stage]] = {}
+    for each in planned:
+        by_step.setdefault(each.step.partition(";")[0], []).append(each)
+    estimates = []
+    for each in taken:
+        same = by_step.get(each.step, [])
+        only = same[0].estimate if len(same) == 1 else None  # a list may have narrowed its statement since
+        estimates.append(by_statement.get(_statement(each), only))
+    return [replace(each, estimate=estimate) for each, estimate in zip(taken, estimates, strict=True)]
+
+
+def _statement(stage: Stage) -> tuple[str, str | None, str]:
+    return stage.step, stage.cypher, repr(stage.parameters)
+
+
 def _meanings(session: Session, plan: Plan) -> list[Stage]:
-    """Say what each literal stands for, as a statement holds only its key."""
+    """Describe what each literal stands for, as statements hold only its key."""
     if isinstance(plan, TokenPlan):
         return []
     literals = dict.fromkeys(_literals(plan.settled))

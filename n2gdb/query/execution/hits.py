@@ -1,18 +1,21 @@
-"""What a query finds, with its evidence: each neuron with the pattern that matched, as a person reads it."""
+"""Hits: the neurons that a query finds, each with the patterns that matched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
+from n2gdb.evidence.quality import quality_of
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
+from n2gdb.query.execution.rows import Known
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.parameters import Parameters
@@ -20,14 +23,22 @@ from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.shapes import node_in
 
+#: The steps of a firing without a pattern: depth and Token.id of each, by rising depth.
+WeighedPath = tuple[tuple[int, int], ...]
+#: Where a match ends: the preorder index of a pattern's end, or the steps of a firing without a pattern.
+MatchEnd = int | WeighedPath
+
 __all__ = ["Evidence", "Hit", "hits_of", "paths_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The pattern by which a clause holds: of those that match, the one that activates most.
+    """The strongest pattern that matches a clause.
 
-    ``clause`` counts the query's positive clauses from 0, ``path`` is in text order.
+    ``clause`` counts the query's positive clauses from 0, ``path`` is in text order. ``support`` is how often
+    the pattern occurs in the corpus, ``confidence`` on which share of these occurrences the neuron fires;
+    None where that was not counted. Where a neuron fires on a text by its weighed tokens, ``path`` has those
+    that excite it there, and importance, support and confidence are None.
 
     >>> hit = db.query("neurons MATCHING 'on' BEFORE 'other'")[0]
     >>> str(hit.evidence[0]), hit.evidence[0].activation
@@ -37,6 +48,8 @@ class Evidence:
     clause: int
     activation: float
     importance: float | None
+    support: int | None
+    confidence: float | None
     path: tuple[PathStep, ...]
 
     def __str__(self) -> str:
@@ -48,6 +61,8 @@ class Evidence:
             "clause": self.clause,
             "activation": self.activation,
             "importance": self.importance,
+            "support": self.support,
+            "confidence": self.confidence,
             "path": str(self),
             "steps": [step.as_dict() for step in self.path],
         }
@@ -57,10 +72,10 @@ class Evidence:
 class Hit(OfNeuron):
     """A neuron that a query found.
 
-    ``activation`` and ``importance`` are the largest over all its matches of positive clauses, None where
-    there is none; ``evidence`` holds a pattern for each positive clause that holds of it. ``similarity``
-    and ``size``, the number of path nodes or tokens shared, are those of the neuron that the query compares
-    with.
+    ``activation``, ``importance``, ``support`` and ``confidence`` are the largest over all its matches of
+    positive clauses, None where there is none; ``evidence`` holds a pattern for each positive clause that
+    holds of it. ``similarity`` and ``size``, the number of path nodes or tokens shared, are those of the
+    neuron that the query compares with.
 
     >>> hit = db.query("neurons MATCHING 'the' BEFORE 'other'")[0]
     >>> str(hit.neuron), hit.activation, hit.path
@@ -75,19 +90,22 @@ class Hit(OfNeuron):
     recall: float | None
     activation: float | None
     importance: float | None
+    support: int | None
+    confidence: float | None
     similarity: float | None
     size: int | None
     evidence: tuple[Evidence, ...]
     statistics: Mapping[str, object] = field(hash=False)
 
     def __repr__(self) -> str:
-        shown = {"f1": self.f1, "activation": self.activation, "similarity": self.similarity}
+        quality = quality_of(self.statistics)
+        shown = {"f1": quality and quality.f1, "activation": self.activation, "similarity": self.similarity}
         figures = "".join(f" {name} {value:.2f}" for name, value in shown.items() if value is not None)
         return f"<Hit {self.neuron}{figures}{f': {self.path}' if self.evidence else ''}>"
 
     @property
     def path(self) -> str:
-        """The strongest evidence as a person reads it; empty for a query that matches no pattern."""
+        """The strongest evidence as text; empty for a query that matches no pattern."""
         return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
 
     def as_dict(self) -> dict[str, object]:
@@ -98,6 +116,8 @@ class Hit(OfNeuron):
             **self.statistics,
             "activation": self.activation,
             "importance": self.importance,
+            "support": self.support,
+            "confidence": self.confidence,
             "similarity": self.similarity,
             "size": self.size,
             "path": self.path,
@@ -107,23 +127,26 @@ class Hit(OfNeuron):
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A clause's strongest match in a neuron, and the largest importance of all of its matches there."""
+    """A clause's strongest match in a neuron, and the largest of each field over all of its matches there."""
 
     clause: int
     neuron: int
-    end: int
-    activation: float
-    importance: float | None
+    end: MatchEnd
+    fields: Known
     depths: frozenset[int]
-    largest_importance: float | None
+    largest: Known
 
 
 def hits_of(
     session: Session, settled: Settled, neurons: Sequence[Mapping[str, Any]], sets: ClauseSets
 ) -> list[Hit]:
-    """Return the hits of neurons that a query found, their evidence read in a few statements."""
+    """Return the hits of neurons that a query found, reading their evidence in a few statements."""
     matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
-    paths = paths_of(session, [(neuron, match.end) for neuron, found in matches.items() for match in found])
+    ends = [(neuron, match.end) for neuron, found in matches.items() for match in found]
+    paths: dict[tuple[int, MatchEnd], Sequence[PathStep]] = {}
+    of_patterns = paths_of(session, [(neuron, end) for neuron, end in ends if isinstance(end, int)])
+    paths.update(cast("Mapping[tuple[int, MatchEnd], Sequence[PathStep]]", of_patterns))
+    paths.update(_weighed(session, [(neuron, end) for neuron, end in ends if not isinstance(end, int)]))
     return [_hit(neuron, session.models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]
 
 
@@ -144,6 +167,22 @@ def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[in
     return paths
 
 
+def _weighed(
+    session: Session, ends: Sequence[tuple[int, WeighedPath]]
+) -> dict[tuple[int, MatchEnd], Sequence[PathStep]]:
+    """Return the steps by which neurons fire on a text without a pattern, by rising depth."""
+    tokens = {token for _, steps in ends for _, token in steps}
+    if not tokens:
+        return {}
+    given = Parameters()
+    wanted = node_in("t.id", sorted(tokens), given)
+    compiled = Compiled(f"MATCH (t:Token) WHERE {wanted} RETURN t.id, t.token, t.text", given.values)
+    texts = {key: (token, text) for key, token, text in session.run("read the paths", compiled)}
+    return {
+        (neuron, steps): [PathStep(depth, *texts[token]) for depth, token in steps] for neuron, steps in ends
+    }
+
+
 def _matches(
     session: Session, settled: Settled, neurons: Sequence[int], sets: ClauseSets
 ) -> dict[int, list[_Match]]:
@@ -162,15 +201,27 @@ def _strongest(clause: int, rows: Iterable[tuple[Any, ...]]) -> dict[int, _Match
         by_neuron.setdefault(neuron, []).append(tuple(match))
     strongest = {}
     for neuron, matches in by_neuron.items():
-        end, activation, importance, *depths = max(matches, key=_strength)
-        largest = max((match[2] for match in matches if match[2] is not None), default=None)
-        strongest[neuron] = _Match(clause, neuron, end, activation, importance, frozenset(depths), largest)
+        end, *rest = max(matches, key=_strength)
+        fields, depths = Known(*rest[: len(OF_MATCH)]), frozenset(rest[len(OF_MATCH) :])
+        largest = _largest([Known(*match[1 : 1 + len(OF_MATCH)]) for match in matches])
+        strongest[neuron] = _Match(clause, neuron, end, fields, depths, largest)
     return strongest
 
 
+def _largest(known: Sequence[Known]) -> Known:
+    """Return the largest value of each field, each by itself."""
+
+    def of(field: str) -> Any:
+        return max((value for each in known if (value := getattr(each, field)) is not None), default=None)
+
+    return Known(of("activation"), of("importance"), of("support"), of("confidence"))
+
+
 def _strength(match: tuple[Any, ...]) -> tuple[object, ...]:
-    end, activation, importance, *depths = match
-    return (activation, -1.0 if importance is None else importance, -end, [-depth for depth in depths])
+    end, activation, importance, *_ = match
+    place = -end if isinstance(end, int) else 0  # of equally strong weighed tokens, the first
+    depths = match[1 + len(OF_MATCH) :]
+    return (activation, -1.0 if importance is None else importance, place, [-depth for depth in depths])
 
 
 def _compile_nodes(neurons: Sequence[int]) -> Compiled:
@@ -187,10 +238,10 @@ def _hit(
     neuron: Mapping[str, Any],
     models: Sequence[ModelInfo],
     matches: Sequence[_Match],
-    paths: Mapping[tuple[int, int], Sequence[PathStep]],
+    paths: Mapping[tuple[int, MatchEnd], Sequence[PathStep]],
     sets: ClauseSets,
 ) -> Hit:
-    importances = [match.largest_importance for match in matches if match.largest_importance is not None]
+    largest = _largest([match.largest for match in matches]) if matches else None
     similarity, size = sets.shown(neuron["id"])
     return Hit(
         neuron_of(models, neuron["id"])[1],
@@ -199,8 +250,10 @@ def _hit(
         neuron["f1"],
         neuron["precision"],
         neuron["recall"],
-        max((match.activation for match in matches), default=None),
-        max(importances, default=None),
+        largest and largest.activation,
+        largest and largest.importance,
+        largest and largest.support,
+        largest and largest.confidence,
         similarity,
         size,
         tuple(_evidence(match, paths[match.neuron, match.end]) for match in matches),
@@ -209,4 +262,12 @@ def _hit(
 
 
 def _evidence(match: _Match, named: Sequence[PathStep]) -> Evidence:
-    return Evidence(match.clause, match.activation, match.importance, filled(named, match.depths))
+    known = match.fields
+    return Evidence(
+        match.clause,
+        known.activation,
+        known.importance,
+        known.support,
+        known.confidence,
+        filled(named, match.depths),
+    )

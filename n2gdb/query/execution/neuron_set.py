@@ -1,4 +1,4 @@
-"""Sets of neurons that may be all but a few, so that NOT needs no list of every neuron."""
+"""Sets of neurons that may be complements, so that NOT never lists every neuron."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NeuronSet"]
 
 @dataclass(frozen=True, slots=True)
 class NeuronSet:
-    """The neurons with these ids; with ``without``, all neurons but these."""
+    """The neurons with these ids; if ``without``, all neurons except these."""
 
     ids: frozenset[int]
     without: bool = False
@@ -39,7 +39,7 @@ class NeuronSet:
 
     @staticmethod
     def all_of(sets: Sequence[NeuronSet]) -> NeuronSet:
-        """Return the neurons that are in every set; all of them where there is none."""
+        """Return the neurons that are in every set; all neurons if there are no sets."""
         result = NeuronSet(frozenset(), without=True)
         for each in sets:
             result = result & each
@@ -47,5 +47,5 @@ class NeuronSet:
 
     @staticmethod
     def any_of(sets: Sequence[NeuronSet]) -> NeuronSet:
-        """Return the neurons that are in some set."""
+        """Return the neurons that are in at least one set."""
         return ~NeuronSet.all_of([~each for each in sets])

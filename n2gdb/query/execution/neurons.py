@@ -1,4 +1,4 @@
-"""Which neurons a query finds, in its order: its plan run, and finished in Python where that takes it."""
+"""Finds the neurons of a query in order: runs the plan, and finishes in Python what Cypher cannot do."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
+from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Formula, Key
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_rows
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neuron_set import NeuronSet
-from n2gdb.query.execution.plan import NeuronPlan
+from n2gdb.query.execution.plan import KEEP, NeuronPlan
 from n2gdb.query.execution.rows import read_neurons
 from n2gdb.query.semantics.binder import fold
 from n2gdb.storage.columns import ANSWER_COLUMNS
@@ -24,9 +26,9 @@ __all__ = ["Found", "count_neurons", "find", "find_ids"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The neurons of a query in order, LIMIT and OFFSET applied, by Neuron.id; ``total()`` counts them all.
+    """The neurons of a query by Neuron.id, in order, with LIMIT and OFFSET; ``total()`` counts all.
 
-    ``read(start, stop)`` gives a range of them as mappings of ANSWER_COLUMNS to what is stored.
+    ``read(start, stop)`` returns a range of them as mappings from ANSWER_COLUMNS to stored values.
     """
 
     ids: Sequence[int]
@@ -35,7 +37,7 @@ class Found:
     sets: ClauseSets
 
     def every(self) -> list[dict[str, Any]]:
-        """Return all of them as ``read`` does."""
+        """Return all of them, like ``read``."""
         return self.read(0, len(self.ids))
 
 
@@ -55,7 +57,7 @@ def find(session: Session, plan: NeuronPlan) -> Found:
 
 
 def count_neurons(session: Session, plan: NeuronPlan) -> int:
-    """Count the neurons of a query, LIMIT and OFFSET aside."""
+    """Count the neurons of a query, without LIMIT and OFFSET."""
     if plan.is_whole:
         rows = session.run("count the neurons", plan.statement)
         return int(rows[0][0])
@@ -63,7 +65,7 @@ def count_neurons(session: Session, plan: NeuronPlan) -> int:
 
 
 def find_ids(session: Session, plan: NeuronPlan) -> tuple[set[int], ClauseSets]:
-    """Return the ids of the neurons of a query, LIMIT and OFFSET aside, and what was worked out for it."""
+    """Return the ids of a query's neurons, without LIMIT and OFFSET, and the sets evaluated for it."""
     sets = work_out(session, plan)
     return {neuron["id"] for neuron in _read(session, plan, sets)}, sets
 
@@ -86,7 +88,7 @@ def _by_statement(session: Session, plan: NeuronPlan) -> Found:
 
 
 def _read(session: Session, plan: NeuronPlan, sets: ClauseSets) -> list[dict[str, Any]]:
-    """Let the statement find what it can, and keep of that what the sets allow."""
+    """Run the statement, and keep the rows that are in the evaluated sets."""
     among = NeuronSet.all_of([_set_of(each, sets) for each in plan.kept]) if plan.kept else None
     statement, is_listed = plan.statement, False
     if among is not None and not among.without and len(among.ids) <= MOST_LISTED:
@@ -97,20 +99,21 @@ def _read(session: Session, plan: NeuronPlan, sets: ClauseSets) -> list[dict[str
     if among is None or is_listed:
         return neurons
     return session.work(
-        "keep the neurons of the sets worked out before",
+        KEEP,
         lambda: [neuron for neuron in neurons if neuron["id"] in among],
     )
 
 
 def _add_ranks(session: Session, plan: NeuronPlan, neurons: Sequence[dict[str, Any]]) -> None:
-    """Add the largest activation and importance over all the matches of positive clauses, None without."""
-    best: dict[int, tuple[float | None, float | None]] = {}
+    """Add the largest of each field over all the matches of positive clauses, None without any."""
+    unknown = (None,) * len(OF_MATCH)
+    best: dict[int, tuple[float | None, ...]] = {}
     for compiled in plan.ranks:
         for neuron, *ranks in session.run("rank the neurons of one clause", compiled):
-            known = best.get(neuron, (None, None))
-            best[neuron] = (_larger(known[0], ranks[0]), _larger(known[1], ranks[1]))
-    for each in neurons:
-        each["activation"], each["importance"] = best.get(each["id"], (None, None))
+            known = best.get(neuron, unknown)
+            best[neuron] = tuple(_larger(*each) for each in zip(known, ranks, strict=True))
+    for neuron in neurons:
+        neuron.update(zip(OF_MATCH, best.get(neuron["id"], unknown), strict=True))
 
 
 def _larger(one: float | None, other: float | None) -> float | None:
@@ -124,7 +127,7 @@ def _set_of(formula: Formula[Clause], sets: ClauseSets) -> NeuronSet:
 
 
 def _sorted(neurons: list[dict[str, Any]], plan: NeuronPlan, sets: ClauseSets) -> list[dict[str, Any]]:
-    """Sort in place as a statement would: nulls last, ties by name and model."""
+    """Sort in place like a statement: nulls last, ties by name and model."""
     order: Sequence[Key] = plan.settled.query.order
     neurons.sort(key=lambda neuron: (neuron["layer"], neuron["index"], neuron["id"]))
     if plan.is_ordered_by_score and not order:
@@ -136,10 +139,12 @@ def _sorted(neurons: list[dict[str, Any]], plan: NeuronPlan, sets: ClauseSets) -
         known = [each for each in values if each[0] is not None]
         known.sort(key=lambda each: each[0], reverse=key.descending)
         neurons[:] = [neuron for _, neuron in [*known, *(each for each in values if each[0] is None)]]
+    if not order:
+        neurons.sort(key=lambda neuron: (neuron["heldout_firings"] or 0) < FEW_FIRINGS)
     return neurons
 
 
 def _value(neuron: Mapping[str, Any], field: str, sets: ClauseSets) -> Any:
     stored = neuron[field]
-    fired = sets.fired(neuron["id"], field) if field in ("activation", "importance") else None
+    fired = sets.fired(neuron["id"], field) if field in OF_MATCH else None
     return max((value for value in (stored, fired) if value is not None), default=None)

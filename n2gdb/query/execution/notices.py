@@ -1,4 +1,4 @@
-"""What to say of a token that a query names and no model has."""
+"""Notices about tokens that a query names and no model has."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:  # lark takes longer to load than most answers
 
 __all__ = ["unknown_tokens"]
 
-_SHOWN = 3
+_SHOWN, _LOOKED_AT = 3, 30
 _LENGTHS = 2  # characters that a near token may be longer or shorter
 
 
 def unknown_tokens(session: Session, literals: Iterable[TokenLiteral], *, suggest: bool) -> tuple[str, ...]:
-    """Return a sentence for each literal that no model has a single token for; ``suggest`` near tokens."""
+    """Return a sentence for each literal that is no single token of any model; ``suggest`` similar tokens."""
     wanted = sorted(set(literals), key=lambda literal: (literal.text, literal.exact))
     session.vocabulary.learn(wanted)
     unknown = [literal for literal in wanted if not session.vocabulary.reads(literal)]
@@ -39,15 +39,16 @@ def _sentence(session: Session, models: str, literal: TokenLiteral, suggest: boo
     if cuts and (fired := _fired(session, literal)):
         none += f"; {fired}"
     near = _near(session.rows, literal)
-    if not near:
+    counts = _neurons(session.rows, near, literal.exact) if near else {}
+    named = [text for text in near if text in counts][:_SHOWN]  # a word that no graph names leads nowhere
+    if not named:
         return none if cuts else f"{none}, and none is near"
-    counts = _neurons(session.rows, near, literal.exact)
-    shown = ", ".join(f"{replace(literal, text=text)} ({_plural(counts.get(text, 0))})" for text in near)
+    shown = ", ".join(f"{replace(literal, text=text)} ({_plural(counts[text])})" for text in named)
     return f"{none}; near: {shown}"
 
 
 def _fired(session: Session, literal: TokenLiteral) -> str | None:
-    """Offer to run the graphs on a text that none names whole, where some fire on its last token."""
+    """Suggest FIRING ON for a text that no graph names as a whole, if some fire on its last token."""
     from n2gdb.grammar.unparse import quoted
     from n2gdb.prediction.firing import read_firings  # numpy takes longer to load than most answers
 
@@ -76,11 +77,11 @@ def _near(rows: Rows, literal: TokenLiteral) -> list[str]:
     alike = sorted(norm for norm in known - {wanted} if abs(len(norm) - len(wanted)) <= _LENGTHS)
     beginnings = (wanted[:end] for end in range(len(wanted) - 1, 1, -1))  # as a tokenizer may cut the word
     near = [wanted] if wanted in known else []
-    near += get_close_matches(wanted, alike, _SHOWN)
+    near += get_close_matches(wanted, alike, _LOOKED_AT)
     near += [beginning for beginning in beginnings if beginning in known]
     if literal.exact:
         near = [text for norm in near for text in sorted({row[1] for row in found if row[0] == norm})]
-    return list(dict.fromkeys(near))[:_SHOWN]
+    return list(dict.fromkeys(near))
 
 
 def _neurons(rows: Rows, near: list[str], exact: bool) -> dict[str, int]:

@@ -1,8 +1,9 @@
-"""A clause finished in Python: walked along the paths of all tries at once, where joins would be too many.
+"""Path scan: evaluates a broad clause by walking the paths of all tries at once, instead of by joins.
 
-Two context tokens that may each be half of the vocabulary join, within a neuron, every token with every
-other: seconds for what are a few million steps from a node to its parent. Here the tries are read as columns
-and each anchor's candidates are kept that have a candidate of the next anchor above them on the path.
+If two context tokens may each be half of the vocabulary, a join pairs every token of a neuron with every
+other and takes seconds. Here the tries are read as columns instead, and the candidates of each anchor are
+kept if a candidate of the next anchor is above them on the path: a few million steps from a node to its
+parent.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.units import unit_key
 from n2gdb.grammar.ast import Link
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
-from n2gdb.query.execution.context import Session
+from n2gdb.query.cypher.estimates import NeuronRows, NodeRows
+from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_keyed, is_listable, mask, members, reads
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import relationship_in
 
-__all__ = ["scan"]
+__all__ = ["scan", "scan_steps"]
 
+#: The steps of a scan. Joins would take long, as several steps of the clause may take many tokens.
+_READ = "read the nodes that may match"
+_WALK = "walk the paths of these tries"
 
 #: Neurons whose tries are read at once: about two million nodes.
 _TOGETHER = 32_768
@@ -36,18 +41,33 @@ _Span = tuple[int, int]
 
 def scan(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
     """Return the ids of the neurons that a clause holds of."""
-    forms = settled.forms[clause]
     return {
         neuron
-        for folded in forms
-        for form in folded.unfolded()
-        for span in _spans(session, settled)
+        for form, span in _parts(session, settled, clause)
         for neuron in _scan(session, settled, form, span)
     }
 
 
+def scan_steps(session: Session, settled: Settled, clause: PatternClause) -> Iterator[Stage]:
+    """Yield the steps of a scan, none of them run."""
+    for form, span in _parts(session, settled, clause):
+        tokens = None if form.reach else [anchor.tokens for anchor in form.context]
+        yield Stage.of(_READ, _nodes_of(settled, form, span), NodeRows(settled, "CONTEXT", tokens))
+        yield Stage(_WALK, finds=NeuronRows(settled, form=form, is_narrowed=True))
+
+
+def _parts(
+    session: Session, settled: Settled, clause: PatternClause
+) -> Iterator[tuple[Lowered, _Span | None]]:
+    """Yield what is read at once: a normal form, and a span of neurons."""
+    for folded in settled.forms[clause]:
+        for form in folded.unfolded():
+            for span in _spans(session, settled):
+                yield form, span
+
+
 def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
-    """Yield the spans of Neuron.id whose tries are read at once; None for all neurons, where they are few."""
+    """Yield the spans of Neuron.id whose tries are read at once; None, for all neurons, if they are few."""
     models = [model for model in session.models if settled.model in (None, model.number)]
     if sum(model.n_layers * model.most_units for model in session.models) <= _TOGETHER:
         yield None
@@ -75,7 +95,7 @@ class _Nodes:
 
 def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
     nodes = _read(session, settled, form, span)
-    return session.work("walk the paths of these tries", lambda: _walked(session, form, nodes))
+    return session.work(_WALK, lambda: _walked(session, form, nodes))
 
 
 def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
@@ -97,7 +117,7 @@ def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
 
 
 def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> _Nodes:
-    columns = session.read("read the nodes that may match", _nodes_of(settled, form, span))
+    columns = session.read(_READ, _nodes_of(settled, form, span))
     neuron, token, depth, root, pre, last = (
         columns[name].to_numpy() for name in ("neuron", "token", "depth", "root", "pre", "last")
     )
@@ -109,10 +129,10 @@ def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None)
 
 
 def _nearest_around(start: Int64Array, stop: Int64Array) -> Int64Array:
-    """Return, for nested intervals sorted by ``start``, the row of the smallest around each, or -1.
+    """Return, for nested intervals sorted by ``start``, the row of the smallest one around each, or -1.
 
-    Each row tries the row before it; where that ends too early, what it tries itself, which reaches as far
-    back again: a few rounds do.
+    Each row first tries the row before it. If that interval ends too early, the row moves on to the candidate
+    of that row; each round doubles the distance, so a few rounds are enough.
     """
     above = np.arange(len(start)) - 1
     while True:
@@ -123,9 +143,10 @@ def _nearest_around(start: Int64Array, stop: Int64Array) -> Int64Array:
 
 
 def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
-    """Return the statement that reads the context nodes that an anchor may stand on.
+    """Return the statement that reads the context nodes that an anchor may match.
 
-    Only of neurons that hold the narrow anchors; a pattern that must reach further back needs every node.
+    It reads only neurons that contain the narrow anchors. A pattern that must reach further back needs every
+    node.
     """
     parameters = Parameters()
     truths = neuron_truths(settled, None, parameters)
@@ -152,7 +173,7 @@ def _nodes_of(settled: Settled, form: Lowered, span: _Span | None) -> Compiled:
 
 
 def _below(nodes: _Nodes, candidates: Int64Array, holds: BoolArray, gap: Link) -> BoolArray:
-    """Return which candidates have a node above them, at the distance of ``gap``, that ``holds``."""
+    """Return which candidates have a node above them, at distance ``gap``, for which ``holds`` is true."""
     result = np.zeros(len(holds), np.bool_)
     rows, above = candidates, nodes.above[candidates]
     while len(rows := rows[above >= 0]):
@@ -163,7 +184,7 @@ def _below(nodes: _Nodes, candidates: Int64Array, holds: BoolArray, gap: Link) -
 
 
 def _reaching(nodes: _Nodes, reach: int) -> BoolArray:
-    """Return which nodes have a node ``reach`` or more positions further back below them."""
+    """Return which nodes have a node below them that is at least ``reach`` positions further back."""
     result = np.zeros(len(nodes.depth), np.bool_)
     rows, above = np.arange(len(nodes.depth)), nodes.above
     while len(rows := rows[above >= 0]):

@@ -1,8 +1,8 @@
-"""Which patterns a query finds: by one statement, or by a formula over the patterns of each clause.
+"""Finds the patterns of a query: by one statement, or as a formula over the patterns of each clause.
 
-A clause holds of a pattern itself. The fields of a row are the pattern's activation, and its importance: the
-largest over the ways in which clauses that are not negated match it, of the least importance among the
-context tokens that the clause names; the least of all of the pattern's context where a clause names none.
+A clause is tested on single patterns. A row has the pattern's activation and its importance. For one match of
+a positive clause, the importance is the smallest among the context tokens that the clause names (among all
+context tokens if it names none); a row takes the largest over all such matches.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from n2gdb.grammar.ast import And, Clause, Formula, Not, Or, Query
 from n2gdb.query.cypher.patterns import ANY, pattern_statement
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.evaluators import evaluator_of, found_patterns
+from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.execution.neurons import find_ids
 from n2gdb.query.execution.plan import NeuronPlan, PatternPlan
-from n2gdb.query.execution.rows import Known, PatternRow, Place, meeting
+from n2gdb.query.execution.rows import Known, PatternRow, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import fold
 from n2gdb.query.semantics.places import placed
 from n2gdb.storage.parameters import MOST_LISTED
@@ -46,7 +46,7 @@ def _rows_of_neurons(session: Session, plan: PatternPlan, neurons: NeuronPlan) -
 
 @dataclass(slots=True)
 class _Search:
-    """The patterns of each clause, and what a formula makes of them."""
+    """The patterns of each clause, combined by a formula."""
 
     session: Session
     plan: PatternPlan
@@ -55,14 +55,14 @@ class _Search:
 
     def rows(self) -> list[PatternRow]:
         settled = self.plan.settled
-        for each in self.plan.searched:
-            self._find(each.clause)
+        for clause in self.plan.searched:
+            self._find(clause)
         clauses = settled.query.clauses
         base = self._least_superset(clauses)
         if base is None:
             base = found_patterns(self.session, settled, [ANY], self.plan.early)
         if clauses is None:
-            return [PatternRow(*place, *known) for place, known in base.items()]
+            return [PatternRow.of(place, known) for place, known in base.items()]
         every = base.keys()
 
         def leaf(clause: Clause) -> Set[Place]:
@@ -79,8 +79,9 @@ class _Search:
         )
         positive = [self.known[each] for each in settled.positive if each in self.known]
         return [
-            PatternRow(*place, base[place][0], _importance(place, positive, base[place][1]))
+            PatternRow.of(place, known._replace(importance=_importance(place, positive, known.importance)))
             for place in holding
+            for known in (base[place],)
         ]
 
     def _find(self, clause: Clause) -> None:
@@ -93,7 +94,7 @@ class _Search:
                 self.known[clause] = found
 
     def _least_superset(self, formula: Formula[Clause] | None) -> Mapping[Place, Known] | None:
-        """Return patterns among which are all that a formula can hold of; None where any may be."""
+        """Return a superset of the patterns that a formula can hold of; None if it may be any."""
         match formula:
             case And(operands):
                 return next(
@@ -113,5 +114,5 @@ class _Search:
 
 
 def _importance(place: Place, positive: Sequence[Mapping[Place, Known]], own: float | None) -> float | None:
-    of_clauses = [known[place][1] for known in positive if place in known]
+    of_clauses = [known[place].importance for known in positive if place in known]
     return max((each for each in of_clauses or [own] if each is not None), default=None)

@@ -1,4 +1,4 @@
-"""The answer to ``patterns ...``: single patterns of the neurons found, each with its path."""
+"""Answers ``patterns ...``: single patterns of the neurons found, each with its path."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
+from n2gdb.grammar.fields import FIELDS, OF_MATCH
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
@@ -28,7 +29,12 @@ __all__ = ["FoundPattern", "PatternHit", "count_patterns", "find_page", "pattern
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PatternHit(OfNeuron):
-    """A pattern that a query found: ``activation`` is its end mark, ``path`` is in text order.
+    """A pattern that a query found; ``activation`` is the normalised activation at its end.
+
+    ``path`` and ``steps`` are in text order.
+
+    ``support`` is how often it occurs in the corpus, ``confidence`` on which share of these occurrences the
+    neuron fires; None where that was not counted, or there is none.
 
     >>> hit = db.query("patterns MATCHING 'an' BEFORE ...")[0]
     >>> str(hit.neuron), hit.path, hit.activation
@@ -40,6 +46,8 @@ class PatternHit(OfNeuron):
     f1: float | None
     activation: float
     importance: float | None
+    support: int | None
+    confidence: float | None
     steps: tuple[PathStep, ...]
     statistics: Mapping[str, object] = field(hash=False)
 
@@ -48,7 +56,7 @@ class PatternHit(OfNeuron):
 
     @property
     def path(self) -> str:
-        """The pattern as a person reads it."""
+        """The pattern as text: ``·on · _ · ·other``."""
         return written(self.steps)
 
     def as_dict(self) -> dict[str, object]:
@@ -59,6 +67,8 @@ class PatternHit(OfNeuron):
             **self.statistics,
             "activation": self.activation,
             "importance": self.importance,
+            "support": self.support,
+            "confidence": self.confidence,
             "similarity": None,  # as of neurons that are compared with none
             "size": None,
             "path": self.path,
@@ -68,24 +78,22 @@ class PatternHit(OfNeuron):
 
 @dataclass(frozen=True, slots=True)
 class FoundPattern:
-    """A pattern of a neuron (ANSWER_COLUMNS by name); ``end`` is the preorder index of its end."""
+    """A pattern of a neuron (ANSWER_COLUMNS by name)."""
 
     neuron: Mapping[str, Any]
-    end: int
-    activation: float
-    importance: float | None
+    row: PatternRow
 
 
 def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPattern], Callable[[], int]]:
-    """Return the patterns of a query, LIMIT and OFFSET applied, and what counts them all.
+    """Return the patterns of a query, with LIMIT and OFFSET, and a function that counts all.
 
-    Where one statement finds them, it orders and cuts them too: there are hundreds a neuron.
+    If one statement finds them, it also orders and limits them: there may be hundreds per neuron.
     """
     query = plan.settled.query
     page = Page.of(query.offset, query.limit)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
-        kept = [PatternRow(*row[:4]) for row in found]
+        kept = [PatternRow(*row[: 2 + len(OF_MATCH)]) for row in found]
         return _with_neurons(session, kept), lambda: count_patterns(session, plan).total()
     rows = find_rows(session, plan)
     patterns = _with_neurons(session, rows)
@@ -94,7 +102,7 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 
 
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
-    """Count the patterns of a query, LIMIT and OFFSET aside, by Neuron.id."""
+    """Count the patterns of a query by Neuron.id, without LIMIT and OFFSET."""
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()
@@ -103,44 +111,49 @@ def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
 
 def _with_neurons(session: Session, rows: Sequence[PatternRow]) -> list[FoundPattern]:
     neurons = {each["id"]: each for each in read_neurons(session, sorted({row.neuron for row in rows}))}
-    return [FoundPattern(neurons[row.neuron], row.end, row.activation, row.importance) for row in rows]
+    return [FoundPattern(neurons[row.neuron], row) for row in rows]
 
 
 def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[FoundPattern]) -> list[PatternHit]:
     """Return patterns with their paths, the steps that the query names marked."""
-    paths = paths_of(session, [(pattern.neuron["id"], pattern.end) for pattern in patterns])
-    depths = _depths(session, settled, list({pattern.neuron["id"] for pattern in patterns}))
+    paths = paths_of(session, [(pattern.row.neuron, pattern.row.end) for pattern in patterns])
+    depths = _depths(session, settled, list({pattern.row.neuron for pattern in patterns}))
     models = {model.number: model.name for model in session.models}
     return [
         PatternHit(
             neuron_of(session.models, pattern.neuron["id"])[1],
             models[pattern.neuron["model"]],
             pattern.neuron["f1"],
-            pattern.activation,
-            pattern.importance,
+            pattern.row.activation,
+            pattern.row.importance,
+            pattern.row.support,
+            pattern.row.confidence,
             filled(paths[key], depths.get(key, frozenset())),
             {name: pattern.neuron[name] for name in STATISTICS},
         )
         for pattern in patterns
-        for key in [(pattern.neuron["id"], pattern.end)]
+        for key in [(pattern.row.neuron, pattern.row.end)]
     ]
 
 
 def _depths(
     session: Session, settled: Settled, neurons: Sequence[int]
 ) -> dict[tuple[int, int], frozenset[int]]:
-    """Return where the steps of the query stand on each pattern that they match, by (Neuron.id, end)."""
+    """Return the depths that the query's steps match on each pattern, by (Neuron.id, end)."""
     depths: dict[tuple[int, int], frozenset[int]] = {}
     freely = replace(settled, query=replace(settled.query, where=None))  # WHERE is of rows, not of matches
     for clause in settled.matched if neurons else ():
         matches = evaluator_of(clause).matches(session, freely, clause, neurons, {})
-        for neuron, end, _, _, *named in matches:
-            depths[neuron, end] = depths.get((neuron, end), frozenset()) | frozenset(named)
+        for neuron, end, *rest in matches:
+            named = frozenset(rest[len(OF_MATCH) :])
+            depths[neuron, end] = depths.get((neuron, end), frozenset()) | named
     return depths
 
 
 def _sorted(patterns: list[FoundPattern], order: Sequence[Key]) -> list[FoundPattern]:
-    patterns.sort(key=lambda each: (each.neuron["layer"], each.neuron["index"], each.neuron["id"], each.end))
+    patterns.sort(
+        key=lambda each: (each.neuron["layer"], each.neuron["index"], each.row.neuron, each.row.end)
+    )
     for key in reversed(order):
         check_time()
         value = _reader(key.field)
@@ -151,10 +164,6 @@ def _sorted(patterns: list[FoundPattern], order: Sequence[Key]) -> list[FoundPat
 
 
 def _reader(field: str) -> Callable[[FoundPattern], Any]:
-    match field:
-        case "activation":
-            return lambda pattern: pattern.activation
-        case "importance":
-            return lambda pattern: pattern.importance
-        case _:
-            return lambda pattern: pattern.neuron[field]
+    if FIELDS[field].of_match:
+        return lambda pattern: getattr(pattern.row, field)
+    return lambda pattern: pattern.neuron[field]

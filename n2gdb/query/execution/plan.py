@@ -1,8 +1,8 @@
-"""Plans: what steps answer a statement, in what order, decided once and before any of them runs.
+"""Planner: the steps that answer a statement, decided once, before any of them runs.
 
-The clauses that a statement of Cypher says are asked in one; the others are worked out before as sets of
-neurons, each by the evaluator of its kind. A plan holds these decisions and the statements, and the executor
-runs it; EXPLAIN prints it. To plan runs no statement of the answer: only names and tokens are looked up.
+Clauses that Cypher can express go into one statement. Every other clause is first evaluated as a set of
+neurons, by the evaluator of its kind. A plan records these decisions and the statements: the executor runs
+it, EXPLAIN prints it. Planning runs no statement of the answer; it only looks up names and tokens.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Query, Role, Subject, TokenQuery
+from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Key, Query, Role, Subject, TokenQuery
 from n2gdb.query.cypher.compiler import (
     DEFAULT_ORDER,
     Compiled,
@@ -26,15 +26,20 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of, require_effects
+from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.units import of_asked_units
 from n2gdb.storage.parameters import MOST_LISTED
+from n2gdb.storage.shapes import Page
+
+if TYPE_CHECKING:
+    from n2gdb.query.cypher.estimates import PatternRows
 
 __all__ = [
-    "ClausePlan",
+    "KEEP",
+    "ROLES",
     "CountPlan",
     "NeuronPlan",
     "PatternPlan",
@@ -46,41 +51,37 @@ __all__ = [
     "steps_of",
 ]
 
-_ROLES = (Grouping.ACTIVATING, Grouping.CONTEXT)
+#: Groups that are the tokens of a role: the relationship that has them.
+ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 
-_READ = Stage("read the matches and paths of the rows that are looked at, 256 at a time")
+#: What is done with the sets of clauses that were worked out before.
+KEEP = "keep the neurons of the sets worked out before"
+
+_READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
 
 class Purpose(Enum):
-    """What neurons are found for."""
+    """The purpose for which neurons are found."""
 
-    PAGE = auto()  # their rows in order, LIMIT and OFFSET applied
-    COUNT = auto()  # how many they are, LIMIT and OFFSET aside
-    IDS = auto()  # which they are, in any order, LIMIT and OFFSET aside
-
-
-@dataclass(frozen=True, slots=True)
-class ClausePlan:
-    """A clause that is worked out before the statement, as a set of neurons or of patterns."""
-
-    clause: Clause
-    steps: tuple[Stage, ...]
+    PAGE = auto()  # their rows in order, with LIMIT and OFFSET
+    COUNT = auto()  # their number, without LIMIT and OFFSET
+    IDS = auto()  # their ids in any order, without LIMIT and OFFSET
 
 
 @dataclass(frozen=True, slots=True)
 class NeuronPlan:
     """How the neurons of a query are found.
 
-    ``stated`` are the conjuncts that ``statement`` asks and ``kept`` those that come to sets of neurons, put
-    together from the clauses ``worked``; where these are few, the statement lists them. ``is_whole`` tells
-    that the statement answers by itself; else its ``fields`` are read, ranked by the matches that ``ranks``
-    find where ``is_ranked``, and ordered in Python.
-    ``leading`` is the clause whose scores the answer shows, ``named`` the neuron of RANK BY SIMILARITY.
+    ``stated`` holds the conjuncts in ``statement``; ``kept`` holds those that are combined from the sets of
+    ``worked`` clauses, which the statement lists if they are few. If ``is_whole``, the statement is the
+    answer; otherwise its ``fields`` are read, ranked by the matches of ``ranks`` if ``is_ranked``, and
+    ordered in Python. ``leading`` is the clause whose scores the answer shows, ``named`` the neuron of RANK
+    BY SIMILARITY.
     """
 
     settled: Settled
     purpose: Purpose
-    worked: tuple[ClausePlan, ...]
+    worked: tuple[Clause, ...]
     stated: Formula[Clause] | None
     kept: tuple[Formula[Clause], ...]
     statement: Compiled
@@ -93,7 +94,7 @@ class NeuronPlan:
 
     @property
     def is_of_matches(self) -> bool:
-        """Whether the neurons are just those that meet WHERE and have a pattern which matches."""
+        """Whether the neurons are exactly those that meet WHERE and have a matching pattern."""
         clauses = self.settled.query.clauses
         return not self.kept and (clauses is None or self.settled.positive == (clauses,))
 
@@ -102,68 +103,90 @@ class NeuronPlan:
         """Whether the most similar neurons come first."""
         return self.named is not None or (self.leading is not None and not self.settled.query.order)
 
-    def steps(self) -> Iterator[Stage]:
-        """Yield what is done, in order."""
-        for each in self.worked:
-            yield from each.steps
+    def steps(self, session: Session) -> Iterator[Stage]:
+        """Yield the steps in order."""
+        from n2gdb.query.cypher.estimates import ComparedRows, NeuronRows  # only EXPLAIN and PROFILE need it
+
+        for clause in self.worked:
+            with placed(clause.at):
+                yield from evaluator_of(clause).steps(session, self.settled, clause)
         if (rank := self.settled.query.rank) is not None and self.named is not None:
-            yield Stage(f"compare with {rank.neuron}")
+            yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
+        query = self.settled.query
+        found = NeuronRows(self.settled, query.clauses)
         if self.is_whole:
+            limit = Page.of(query.offset, query.limit).stop if self.purpose is Purpose.PAGE else None
             named = {Purpose.PAGE: "find and order the neurons", Purpose.COUNT: "count the neurons"}
-            yield Stage.of(named.get(self.purpose, "find the neurons"), self.statement)
+            whole = replace(found, limit=limit, is_count=self.purpose is Purpose.COUNT)
+            yield Stage.of(named.get(self.purpose, "find the neurons"), self.statement, whole)
             return
-        yield Stage.of("find the neurons", self.statement)
-        for ranking in self.ranks:
-            yield Stage.of("rank the neurons of one clause", ranking)
+        asked = NeuronRows(self.settled, self.stated, is_narrowed=bool(self.kept))
+        yield Stage.of("find the neurons", self.statement, asked)
+        for ranking, form in zip(self.ranks, self.settled.matched_forms, strict=False):
+            yield Stage.of("rank the neurons of one clause", ranking, NeuronRows(self.settled, form=form))
         if self.kept:
             yield Stage(
-                "keep the neurons of the sets worked out before;"
-                f" the statement lists them where they are {MOST_LISTED} or fewer"
+                f"{KEEP}; the statement lists them where they are {MOST_LISTED} or fewer", finds=found
             )
         if self.purpose is Purpose.PAGE:
-            yield Stage("order the neurons")
+            yield Stage("order the neurons", finds=found)
 
 
 @dataclass(frozen=True, slots=True)
 class PatternPlan:
     """How the patterns of a query are found: by ``statement`` alone, or as a formula over sets of patterns.
 
-    ``page`` is the statement with the order and the LIMIT of the query, where it has one. ``neurons`` finds
-    the neurons of PATTERNS OF. Conditions ``early`` are asked of each clause, ``late`` ones of the result;
-    ``every`` finds all patterns, where a formula may hold of some that no clause names.
+    ``page`` is the statement with the query's order and LIMIT, if it has a LIMIT. ``neurons`` finds the
+    neurons of PATTERNS OF. The conditions ``early`` are tested with each clause, ``late`` on the result.
+    ``every`` finds all patterns, for formulas that may hold of patterns that no clause matches.
     """
 
     settled: Settled
     statement: Compiled | None = None
     page: Compiled | None = None
     neurons: NeuronPlan | None = None
-    searched: tuple[ClausePlan, ...] = ()
+    searched: tuple[Clause, ...] = ()
     early: tuple[Formula[Condition], ...] = ()
     late: tuple[Formula[Condition], ...] = ()
     every: Compiled | None = None
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
+        found = self._rows()
         if self.page is not None:
-            yield Stage.of("find and order the patterns", self.page)
+            page = Page.of(self.settled.query.offset, self.settled.query.limit)
+            yield Stage.of("find and order the patterns", self.page, replace(found, limit=page.stop))
             return
         if self.neurons is not None:
-            yield from self.neurons.steps()
-        for each in self.searched:
-            yield from each.steps
-        for statement in (self.statement, self.every):
-            if statement is not None:
-                yield Stage.of("find the patterns", statement)
+            yield from self.neurons.steps(session)
+        for clause in self.searched:
+            with placed(clause.at):
+                yield from evaluator_of(clause).pattern_steps(session, self.settled, clause, self.early)
+        if self.statement is not None:
+            yield Stage.of("find the patterns", self.statement, found)
+        if self.every is not None:
+            yield Stage.of("find the patterns", self.every, found)
         if len(self.searched) > 1:
-            yield Stage("keep the patterns that all clauses together hold of")
+            yield Stage("keep the patterns that all clauses together hold of", finds=found)
+
+    def _rows(self) -> PatternRows:
+        """Return what the rows of the statement are: all patterns that meet WHERE, or those of one clause."""
+        from n2gdb.query.cypher.estimates import PatternRows
+
+        query = self.settled.query
+        if self.neurons is not None:
+            return PatternRows(replace(self.settled, query=Query(model=query.model)), ANY, is_narrowed=True)
+        if self.statement is not None and query.clauses is not None:
+            return PatternRows(self.settled, self.settled.matched_forms[0], split(query.where).match)
+        return PatternRows(self.settled, ANY, self.early or split(query.where).match)
 
 
 @dataclass(frozen=True, slots=True)
 class CountPlan:
-    """How what a query finds is counted: in all, by a field of its neurons, or by a token's role.
+    """How the results of a query are counted: in total, by a field of their neurons, or by a token's role.
 
-    Of tokens, ``forms`` are the normal forms of the patterns that count in the neurons of a query, found with
-    conditions ``early``; none where every pattern does.
+    For counts of tokens, ``forms`` are the normal forms of the patterns that count, found under the
+    conditions ``early``; empty if every pattern counts.
     """
 
     query: Query
@@ -173,48 +196,61 @@ class CountPlan:
     forms: tuple[Lowered, ...] = ()
     early: tuple[Formula[Condition], ...] = ()
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
-        of_tokens = self.by in _ROLES and isinstance(self.counted, NeuronPlan)
+        from n2gdb.query.cypher.estimates import GroupRows, NodeRows, PatternRows
+
+        of_tokens = self.by in ROLES and isinstance(self.counted, NeuronPlan)
         if not of_tokens or not self.counted.is_of_matches:  # type: ignore[union-attr]
-            yield from self.counted.steps()
+            yield from self.counted.steps(session)
         for form in self.forms:
-            yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early))
-        if self.by in _ROLES:
-            yield Stage("read the tokens of the neurons")
+            found = PatternRows(self.settled, form, self.early)
+            yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early), found)
+        if self.by in ROLES:
+            yield Stage(
+                "read the tokens of the neurons", finds=NodeRows(Settled(Query(), {}), ROLES[self.by], None)
+            )
         if self.by is not None:
-            yield Stage(f"count by {self.by.value}")
+            yield Stage(
+                f"count by {self.by.value}", finds=GroupRows(self.settled, ROLES.get(self.by, self.by.value))
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPlan:
-    """How the tokens of a neuron in a role are found: by its nodes, and where its patterns end."""
+    """How the tokens of one neuron in a role are found: from its nodes, and from where its patterns end."""
 
     query: TokenQuery
+    neuron: int  # Neuron.id
+    kind: str  # the relationship of the role
     nodes: Compiled
     ends: Compiled
 
-    def steps(self) -> Iterator[Stage]:
+    def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
-        yield Stage.of("read the tokens", self.nodes)
-        yield Stage.of("read where patterns end", self.ends)
+        from n2gdb.query.cypher.estimates import OwnRows
+
+        yield Stage.of("read the tokens", self.nodes, OwnRows(self.neuron, self.kind))
+        yield Stage.of("read where patterns end", self.ends, OwnRows(self.neuron, None))
 
 
 Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan
 
 
 def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: bool = False) -> Plan:
-    """Bind a statement and decide how it is answered; ``counted`` asks only how many rows there are.
+    """Bind a statement and decide how it is answered; with ``counted``, only its number of rows is needed.
 
-    Raises UnknownNameError where it names a neuron or a model that is not there, QueryError where it asks
-    for what cannot be answered.
+    Raises UnknownNameError for a neuron or a model that does not exist, QueryError for a statement that
+    cannot be answered.
     """
     if isinstance(statement, TokenQuery):
         return _plan_tokens(session, statement)
     asked = of_asked_units(statement, session.kinds)
     settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
     if settled.asks_for_effects:
-        require_effects(session)
+        session.require_effects()
+    if settled.influences:
+        session.require_evidence()
     if statement.count is not None:
         return _plan_count(session, settled, statement.count.by)
     if statement.subject is Subject.PATTERNS:
@@ -222,9 +258,9 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     return _plan_neurons(session, settled, Purpose.COUNT if counted else Purpose.PAGE)
 
 
-def steps_of(plan: Plan) -> tuple[Stage, ...]:
-    """Return the steps of a plan, with what is read once rows are looked at."""
-    return (*plan.steps(), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
+def steps_of(session: Session, plan: Plan) -> tuple[Stage, ...]:
+    """Return the steps of a plan, including what is read once rows are used."""
+    return (*plan.steps(session), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
 
 
 def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> NeuronPlan:
@@ -234,10 +270,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
     for conjunct in conjuncts(query.clauses):
         asked = all(evaluator_of(each).is_stated(settled, each) for each in clauses_of(conjunct))
         (stated if asked else kept).append(conjunct)
-    worked = []
-    for clause in dict.fromkeys(each for conjunct in kept for each in clauses_of(conjunct)):
-        with placed(clause.at):
-            worked.append(ClausePlan(clause, evaluator_of(clause).steps(session, settled, clause)))
+    worked = tuple(dict.fromkeys(each for conjunct in kept for each in clauses_of(conjunct)))
     named = None if query.rank is None else session.neuron(query.rank.neuron, query.model)
     scored = (each for each in kept if type(each) in EVALUATORS and EVALUATORS[type(each)].scores)
     leading = None if query.rank is not None else next(scored, None)
@@ -254,7 +287,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
     return NeuronPlan(
         settled,
         purpose,
-        tuple(worked),
+        worked,
         asked_of,
         tuple(kept),
         statement,
@@ -268,10 +301,11 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
 
 
 def _fields(query: Query, purpose: Purpose, ranks: Sequence[str]) -> tuple[str, ...]:
-    """Return what is read of neurons that are ordered in Python."""
+    """Return the fields to read for neurons that are ordered in Python."""
     if purpose is not Purpose.PAGE:
         return ("id",)
-    named = ["id", "layer", "index", *(key.field for key in query.order or DEFAULT_ORDER)]
+    order = query.order or (*DEFAULT_ORDER, Key("heldout_firings"))
+    named = ["id", "layer", "index", *(key.field for key in order)]
     return tuple(name for name in dict.fromkeys(named) if name not in ranks)
 
 
@@ -290,13 +324,9 @@ def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
     conditions = split(query.where).match
     early = tuple(each for each in conditions if not mentions(each, "importance"))
     late = tuple(each for each in conditions if mentions(each, "importance"))
-    searched = []
-    for clause in dict.fromkeys(clauses_of(query.clauses)):
-        with placed(clause.at):
-            steps = evaluator_of(clause).pattern_steps(session, settled, clause, early)
-        searched.append(ClausePlan(clause, steps))
+    searched = tuple(dict.fromkeys(clauses_of(query.clauses)))
     anything = None if _is_bounded(query.clauses) else pattern_statement(settled, ANY, early)
-    return PatternPlan(settled, searched=tuple(searched), early=early, late=late, every=anything)
+    return PatternPlan(settled, searched=searched, early=early, late=late, every=anything)
 
 
 def _is_bounded(clauses: Formula[Clause] | None) -> bool:
@@ -310,10 +340,10 @@ def _plan_count(session: Session, settled: Settled, by: Grouping | None) -> Coun
     bare = replace(settled, query=replace(settled.query, order=(), limit=None, offset=None))
     if settled.query.subject is Subject.PATTERNS:
         return CountPlan(settled.query, bare, by, plan_patterns(session, bare))
-    if by not in _ROLES:
+    if by not in ROLES:
         purpose = Purpose.COUNT if by is None else Purpose.PAGE
         return CountPlan(settled.query, bare, by, _plan_neurons(session, bare, purpose))
-    forms = tuple(form for clause in bare.matched for form in bare.forms[clause])
+    forms = bare.matched_forms
     early = split(bare.query.where).match
     if early and not any(each.has_matches for each in bare.positive):
         forms = (ANY,)
@@ -326,6 +356,8 @@ def _plan_tokens(session: Session, query: TokenQuery) -> TokenPlan:
     importance = "c.importance" if query.role is Role.CONTEXT else "NULL"
     return TokenPlan(
         query,
+        neuron,
+        kind,
         Compiled(
             f"MATCH (n:Neuron)-[c:{kind}]->(t:Token) WHERE n.id = $neuron"
             f" RETURN t.text, c.pre, c.last, c.activation, {importance}",

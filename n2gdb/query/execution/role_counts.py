@@ -1,12 +1,14 @@
-"""How often each token has a role on the patterns that a query matches: activating, or context."""
+"""Counts how often each token is activating, or context, on the patterns that a query matches."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from n2gdb.core.arrays import Int64Array
+from n2gdb.prediction.firing import Firing
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.execution.clause_sets import ClauseSets
@@ -28,8 +30,10 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
     if isinstance(counted, PatternPlan):
         token, holder = _on_patterns(session, kind, *_found(session, counted), by_pattern=True)
     elif plan.forms or any(each.has_matches for each in plan.settled.positive):
-        pairs = _matched(session, plan, counted)
-        token, holder = _on_patterns(session, kind, *pairs, by_pattern=False)
+        neuron, end, weighed = _matched(session, plan, counted)
+        found = [_on_patterns(session, kind, neuron, end, by_pattern=False), _weighed(session, weighed, kind)]
+        token, owner = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        holder = np.unique(owner, return_inverse=True)[1]
     else:  # every node lies on some pattern
         token, holder = _on_any(session, counted, kind)
     if not len(token):
@@ -43,7 +47,7 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
 
 
 def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role in the neurons of a query, its token's row and its neuron's rank."""
+    """Return the token's row and the neuron's rank of every node of a role in the neurons of a query."""
     kept = None if plan.is_of_matches else find_ids(session, plan)[0]
     parameters = Parameters()
     truths = neuron_truths(plan.settled, None, parameters) if kept is None else []
@@ -65,9 +69,9 @@ def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, 
 def _on_patterns(
     session: Session, kind: str, neuron: Int64Array, end: Int64Array, *, by_pattern: bool
 ) -> tuple[Int64Array, Int64Array]:
-    """Return, for every node of a role on some patterns, its token's row and what holds it.
+    """Return the token's row of every node of a role on the given patterns, and the rank of its holder.
 
-    That is the rank of the pattern, or of its neuron; ``neuron`` and ``end`` are as of ``_matched``.
+    That is the rank of the pattern, or Neuron.id; ``neuron`` and ``end`` are as of ``_matched``.
     """
     nothing = np.zeros(0, np.int64)
     if not len(neuron):
@@ -80,11 +84,25 @@ def _on_patterns(
     stop = np.searchsorted(key, owner * width + last, "right")
     row = np.repeat(np.arange(len(owner)), stop - first)  # (node on a pattern,)
     offset = np.arange(len(row)) - np.repeat(np.cumsum(stop - first) - (stop - first), stop - first)
-    return token[row], first[row] + offset if by_pattern else np.searchsorted(neuron, owner[row])
+    return token[row], first[row] + offset if by_pattern else owner[row]
+
+
+def _weighed(session: Session, firings: Sequence[Firing], kind: str) -> tuple[Int64Array, Int64Array]:
+    """Return, for every token of a role by which a neuron fires without a pattern, its row and Neuron.id."""
+    pairs = [
+        (token, each.neuron)
+        for each in firings
+        for depth, token in each.steps
+        if (depth > 0) == (kind == "CONTEXT")
+    ]
+    token, neuron = np.array(pairs, np.int64).reshape(-1, 2).T
+    ids = session.vocabulary.table["id"].to_numpy()
+    order = np.argsort(ids)  # the engine loads in parallel, and may keep another order
+    return order[np.searchsorted(ids, token, sorter=order)], neuron
 
 
 def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]:
-    """Return Neuron.id and end of every pattern that a query for patterns finds: as ``_matched``."""
+    """Return Neuron.id and end of every pattern that a query for patterns finds, like ``_matched``."""
     if plan.statement is None or plan.neurons is not None:
         rows = [(row.neuron, row.end) for row in find_rows(session, plan)]
         pairs = np.array(sorted(rows), np.int64).reshape(-1, 2)
@@ -95,10 +113,13 @@ def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]
     return neuron[order], end[order]
 
 
-def _matched(session: Session, plan: CountPlan, counted: NeuronPlan) -> tuple[Int64Array, Int64Array]:
+def _matched(
+    session: Session, plan: CountPlan, counted: NeuronPlan
+) -> tuple[Int64Array, Int64Array, Sequence[Firing]]:
     """Return Neuron.id and end of every pattern that matches, in the neurons of a query: (patterns,) each.
 
-    By rising neuron and end. Of a query without positive clauses on patterns these are all patterns.
+    By rising neuron and end. Of a query without positive clauses on patterns these are all patterns. The
+    firings of these neurons that are by no pattern come beside.
     """
     kept, sets = (None, ClauseSets({})) if counted.is_of_matches else find_ids(session, counted)
     among = None if kept is None or len(kept) > MOST_LISTED else sorted(kept)
@@ -106,9 +127,14 @@ def _matched(session: Session, plan: CountPlan, counted: NeuronPlan) -> tuple[In
         session.read("find the patterns", pattern_statement(plan.settled, form, plan.early, among))
         for form in plan.forms
     ]
-    fired = [
-        (each.neuron, each.end) for found in sets.firings.values() for many in found.values() for each in many
+    firings = [
+        each
+        for found in sets.firings.values()
+        for many in found.values()
+        for each in many
+        if kept is None or each.neuron in kept
     ]
+    fired = [(each.neuron, each.end) for each in firings if each.end is not None]
     pairs = np.concatenate(
         [
             np.array(fired, np.int64).reshape(-1, 2),
@@ -121,7 +147,7 @@ def _matched(session: Session, plan: CountPlan, counted: NeuronPlan) -> tuple[In
     if kept is not None:
         pairs = pairs[np.isin(pairs[:, 0], list(kept))]
     neuron, end = np.unique(pairs, axis=0).T
-    return neuron, end
+    return neuron, end, [each for each in firings if each.end is None]
 
 
 def _nodes(kind: str, neurons: list[int]) -> Compiled:

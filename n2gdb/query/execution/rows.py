@@ -1,21 +1,23 @@
-"""Rows of neurons and of patterns: read by their ids, and held to conditions."""
+"""Rows of neurons and patterns: read by id, and filtered by conditions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from n2gdb.grammar.ast import Condition, Formula, Query
+from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import compile_page, compile_rows
+from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import mentions_neuron
 from n2gdb.query.execution.context import Session
 from n2gdb.query.semantics.binder import Settled
-from n2gdb.query.semantics.evaluate import holds
+from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.storage.columns import ANSWER_COLUMNS
 from n2gdb.storage.parameters import MOST_LISTED
 
-__all__ = ["Known", "PatternRow", "Place", "meeting", "read_neurons"]
+__all__ = ["Known", "PatternRow", "Place", "found_patterns", "meeting", "read_neurons"]
 
 #: A pattern: Neuron.id, and the preorder index of its end.
 Place = tuple[int, int]
@@ -29,14 +31,26 @@ class PatternRow:
     end: int
     activation: float
     importance: float | None
+    support: int | None
+    confidence: float | None
+
+    @classmethod
+    def of(cls, place: Place, known: Known) -> PatternRow:
+        """Join where a pattern is and what is known of it."""
+        return cls(*place, known.activation, known.importance, known.support, known.confidence)
 
 
-#: What is known of a pattern: its activation, and its importance as of one clause.
-Known = tuple[float, float | None]
+class Known(NamedTuple):
+    """What is known of a pattern: its importance is as of one clause."""
+
+    activation: float
+    importance: float | None
+    support: int | None
+    confidence: float | None
 
 
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the neurons with these ids as mappings of ANSWER_COLUMNS to what is stored."""
+    """Return the neurons with these ids as mappings from ANSWER_COLUMNS to stored values."""
     if len(ids) <= MOST_LISTED:
         compiled = compile_page(ids)
     else:
@@ -47,7 +61,7 @@ def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 class _Valued(Protocol):
-    """A pattern of a neuron, or a firing: what conditions look at."""
+    """A pattern of a neuron, or a firing, to which conditions apply."""
 
     @property
     def neuron(self) -> int: ...
@@ -55,23 +69,46 @@ class _Valued(Protocol):
     def activation(self) -> float: ...
     @property
     def importance(self) -> float | None: ...
+    @property
+    def support(self) -> int | None: ...
+    @property
+    def confidence(self) -> float | None: ...
 
 
 _Row = TypeVar("_Row", bound=_Valued)
 
 
 def meeting(session: Session, rows: Sequence[_Row], conditions: Sequence[Formula[Condition]]) -> list[_Row]:
-    """Keep the rows, patterns or firings, that conditions hold of."""
+    """Keep the rows, patterns or firings, that meet the conditions."""
     if not conditions or not rows:
         return list(rows)
     neurons: Mapping[int, Mapping[str, Any]] = {}
     if any(mentions_neuron(each) for each in conditions):
         wanted = sorted({row.neuron for row in rows})
         neurons = {neuron["id"]: neuron for neuron in read_neurons(session, wanted)}
+    from n2gdb.query.semantics.evaluate import holds  # few queries need it
+
     kept = []
     for row in rows:
-        own = {"activation": row.activation, "importance": row.importance}
+        own = {name: getattr(row, name) for name in OF_MATCH}
         fields = {**neurons.get(row.neuron, {}), **own}
         if all(holds(each, fields) is True for each in conditions):
             kept.append(row)
     return kept
+
+
+def found_patterns(
+    session: Session,
+    settled: Settled,
+    forms: Iterable[Lowered],
+    conditions: Sequence[Formula[Condition]],
+) -> dict[Place, Known]:
+    """Return the patterns that some normal form matches, each with its largest importance."""
+    found: dict[Place, Known] = {}
+    for form in forms:
+        statement = pattern_statement(settled, form, conditions)
+        for neuron, end, *fields in session.run("find the patterns", statement):
+            here, known = Known(*fields), found.get((neuron, end))
+            if known is None or (here.importance or -1.0) > (known.importance or -1.0):
+                found[neuron, end] = here
+    return found

@@ -1,4 +1,4 @@
-"""The answer to ``tokens ACTIVATING L3N45``: the tokens of one neuron's patterns in a role."""
+"""Answers ``tokens ACTIVATING L3N45``: the tokens of one neuron's patterns in a role."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["TokenHit", "find_tokens"]
 class TokenHit:
     """A token in a role of a neuron's patterns.
 
-    ``activation`` is the largest of the ``n_patterns`` patterns that have it in this role; ``importance`` the
-    largest that it has as context, None for an activating token.
+    ``activation`` is the largest of the ``n_patterns`` patterns with the token in this role, ``importance``
+    its largest as context, None for an activating token.
 
     >>> [(hit.token, hit.activation, hit.n_patterns) for hit in db.query("tokens ACTIVATING L4N12")]
     [(' other', 1.0, 1), (' end', 0.625, 1)]
@@ -38,7 +38,7 @@ class TokenHit:
 
 
 def find_tokens(session: Session, plan: TokenPlan) -> list[TokenHit]:
-    """Return the tokens of a neuron in a role, the most activating first, LIMIT and OFFSET aside."""
+    """Return the tokens of a neuron in a role, strongest first, without LIMIT and OFFSET."""
     nodes = session.run("read the tokens", plan.nodes)
     ends = session.run("read where patterns end", plan.ends)
     by_text: dict[str, list[tuple[int, int, float, float | None]]] = {}

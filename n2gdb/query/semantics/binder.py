@@ -12,6 +12,7 @@ from n2gdb.grammar.ast import (
     Clause,
     Condition,
     Formula,
+    Influenced,
     Matching,
     Not,
     Or,
@@ -23,9 +24,9 @@ from n2gdb.query.semantics.normal_form import (
     PatternClause,
     is_of_patterns,
     lower,
+    named_tokens,
     names_tokens,
     tests_of,
-    written_tokens,
 )
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import TokenSet
@@ -41,10 +42,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """``query`` with the normal forms of its clauses on patterns, and the number of the model it names.
+    """A bound query: with the normal forms of its clauses on patterns, and the number of its model.
 
     ``sources`` are the names of all sources of the database: the words that the field can be. ``written`` are
-    the tokens that its clauses on what neurons write ask for.
+    the tokens that its clauses on what neurons write ask for, ``influences`` those that excite or inhibit.
     """
 
     query: Query
@@ -52,17 +53,18 @@ class Settled:
     model: int | None = None
     written: Mapping[Writing, TokenSet] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    influences: Mapping[Influenced, TokenSet] = field(default_factory=dict)
 
     @property
     def asks_for_effects(self) -> bool:
-        """Whether a clause asks what neurons write."""
+        """Whether a clause uses what neurons write."""
         return bool(self.written) or any(
             isinstance(clause, Matching) and bool(clause.written) for clause in self.forms
         )
 
     @property
     def positive(self) -> tuple[Clause, ...]:
-        """The clauses that a neuron is found by, not in spite of."""
+        """The clauses that are not negated."""
         return positive_clauses(self.query.clauses)
 
     @property
@@ -70,13 +72,18 @@ class Settled:
         """The positive clauses that match patterns."""
         return tuple(clause for clause in self.positive if is_of_patterns(clause))
 
+    @property
+    def matched_forms(self) -> tuple[Lowered, ...]:
+        """The normal forms of these clauses, in order."""
+        return tuple(form for clause in self.matched for form in self.forms[clause])
+
 
 def settle(
     query: Query, vocabulary: Vocabulary, model: int | None = None, sources: tuple[str, ...] = ()
 ) -> Settled:
-    """Bring every clause into normal form, all its literals looked up at once.
+    """Bind a query: put every clause in normal form, looking up all literals at once.
 
-    Raises QueryError where a clause or WHERE holds too much, or an expression is none.
+    Raises QueryError if a clause or WHERE is too large, or a regular expression is invalid.
     """
     if (conditions := _count(query.where)) > MOST_CONDITIONS:
         raise QueryError(f"WHERE holds {conditions} conditions: write at most {MOST_CONDITIONS}")
@@ -84,27 +91,30 @@ def settle(
     vocabulary.learn([test for clause in clauses for test in tests_of(clause)])
     forms: dict[PatternClause, tuple[Lowered, ...]] = {}
     written: dict[Writing, TokenSet] = {}
+    influences: dict[Influenced, TokenSet] = {}
     for clause in clauses:
         with placed(clause.at):
             if isinstance(clause, Writing):
-                written[clause] = written_tokens(clause, vocabulary)
+                written[clause] = named_tokens(clause, vocabulary)
+            elif isinstance(clause, Influenced):
+                influences[clause] = named_tokens(clause, vocabulary)
             else:
                 forms[clause] = lower(clause, vocabulary)
-    return Settled(query, forms, model, written, sources)
+    return Settled(query, forms, model, written, sources, influences)
 
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
-    """Return every clause of a formula, in the order it is written."""
+    """Return every clause of a formula, in written order."""
     return tuple(clause for clause, _ in _signed(clauses))
 
 
 def positive_clauses(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
-    """Return the clauses that a neuron is found by, not in spite of: those under no NOT, or under two."""
+    """Return the clauses that are not negated: under no NOT, or under an even number."""
     return tuple(clause for clause, positive in _signed(clauses) if positive)
 
 
 def conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
-    """Return the formulas that all have to hold."""
+    """Return the formulas that AND joins at the top."""
     if isinstance(clauses, And):
         return [each for operand in clauses.operands for each in conjuncts(operand)]
     return [] if clauses is None else [clauses]
@@ -117,7 +127,7 @@ def fold(
     either: Callable[[Sequence[Value]], Value],
     opposite: Callable[[Value], Value],
 ) -> Value:
-    """Return the value of a formula, put together from the values of its leaves."""
+    """Return the value of a formula, computed from the values of its leaves."""
     match formula:
         case And(operands):
             return both([fold(each, leaf, both, either, opposite) for each in operands])

@@ -1,4 +1,4 @@
-"""WHERE evaluated in Python, with the engine's three-valued logic."""
+"""Evaluates WHERE in Python, with the engine's three-valued logic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token sequences that are adjacent on some path of a stored graph.
+"""Finds which token sequences are adjacent on some path of a stored graph.
 
 A text may be cut in many ways, and most of its spellings are in no graph: those need not be looked for.
 """

@@ -1,4 +1,4 @@
-"""Normal forms of a clause: named tokens, and the distances between them.
+"""Normal forms of clauses: named tokens, and the distances between them.
 
     'a' BEFORE/2 ... THEN 'b' BEFORE ...    →    a  --[2, any]-->  b  --[1, any]-->  activating token
 
@@ -19,6 +19,7 @@ from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
     AnyToken,
     Effect,
+    Influenced,
     Link,
     Matching,
     Mentioning,
@@ -44,15 +45,15 @@ __all__ = [
     "TokenRun",
     "is_of_patterns",
     "lower",
+    "named_tokens",
     "names_tokens",
     "tests_of",
-    "written_tokens",
 ]
 
 #: The clauses that are asked of single patterns, and compile to Cypher.
 PatternClause: TypeAlias = Matching | Mentioning
 #: The clauses that name tokens.
-TokenClause: TypeAlias = PatternClause | Writing
+TokenClause: TypeAlias = PatternClause | Writing | Influenced
 
 #: The engine plans joins in a time that grows steeply with their number: seconds beyond this one.
 MOST_ANCHORS = 12
@@ -152,9 +153,10 @@ def lower(clause: PatternClause, vocabulary: Vocabulary) -> tuple[Lowered, ...]:
     return tuple(forms)
 
 
-def written_tokens(clause: Writing, vocabulary: Vocabulary) -> TokenSet:
-    """Return the tokens of a clause on what a neuron writes; raises QuerySyntaxError for several at once."""
-    _check_single(clause.test, vocabulary, f"{clause.effect.value} takes one token, and", "one of them")
+def named_tokens(clause: Writing | Influenced, vocabulary: Vocabulary) -> TokenSet:
+    """Return the tokens of a clause on single tokens; raises QuerySyntaxError for several at once."""
+    word = clause.effect if isinstance(clause, Writing) else clause.influence
+    _check_single(clause.test, vocabulary, f"{word.value} takes one token, and", "one of them")
     sets, sequences = _read(clause.test, vocabulary)
     ones = tuple(sorted({tokens[0] for tokens in sequences if len(tokens) == 1}))
     return AnyOf((*sets, Among(ones)))
@@ -204,6 +206,7 @@ _STEPS: Mapping[type, Callable[[Any], tuple[Step, ...]]] = {
     Matching: lambda clause: clause.pattern.steps,
     Mentioning: lambda clause: (clause.test,),
     Writing: lambda clause: (clause.test,),
+    Influenced: lambda clause: (clause.test,),
 }
 
 

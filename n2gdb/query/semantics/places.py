@@ -1,4 +1,4 @@
-"""Positions of errors: added by whoever has the query's text to errors raised without it."""
+"""Positions of errors: attached by the code that knows the query's text."""
 
 from __future__ import annotations
 

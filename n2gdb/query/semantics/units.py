@@ -1,4 +1,4 @@
-"""Which units a query is about: neurons, latents or all, as a condition on their kind."""
+"""Turns a query's subject (neurons, latents, all units) into a condition on the kind of unit."""
 
 from __future__ import annotations
 

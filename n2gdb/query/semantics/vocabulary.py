@@ -1,4 +1,4 @@
-"""The vocabulary of a database: which tokens a literal, a class or an expression stands for.
+"""Vocabulary of a database: the tokens that a literal, a class or an expression stands for.
 
 Answers are kept for as long as the database is open; only expressions and scans read the whole vocabulary.
 """
@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from n2gdb.core.deadline import check_time
 from n2gdb.core.tokens import CLASSES, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
 from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet
+from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet, mask
 from n2gdb.storage.parameters import Parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from n2gdb.core.arrays import Int64Array
     from n2gdb.core.tokenizer import Cutter
 
 __all__ = ["Vocabulary", "literal_key", "literals_of"]
@@ -140,6 +142,33 @@ class Vocabulary:
             {},
         )
 
+    def classes_of(self, tokens: TokenSet) -> tuple[int, ...]:
+        """Return the classes that evidence may weigh and that have one of these tokens: TokenClass.ids."""
+        import numpy as np
+
+        owner, member = self._members
+        if not len(owner):
+            return ()
+        chosen = self.table["id"].to_numpy()[mask(tokens, self.table)]
+        return tuple(np.unique(owner[np.isin(member, chosen)]).tolist())
+
+    @cached_property
+    def _members(self) -> tuple[Int64Array, Int64Array]:
+        """TokenClass.id and Token.id of every member of a class: (members,) each."""
+        import numpy as np
+        import pyarrow.compute as pc
+
+        classes = self._table(
+            "MATCH (c:TokenClass) RETURN c.id AS id, c.model AS model, c.tokens AS tokens", {}
+        )
+        if not len(classes):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        size = pc.list_value_length(classes["tokens"]).to_numpy()
+        owner, model = (np.repeat(classes[name].to_numpy(), size) for name in ("id", "model"))
+        member = pc.list_flatten(classes["tokens"]).to_numpy().astype(np.int64)
+        base = np.array([token_key(number, 0) for number in np.unique(model).tolist()], np.int64)
+        return owner.astype(np.int64), member | base[np.searchsorted(np.unique(model), model)]
+
     def _look_up(self, literals: Sequence[TokenLiteral]) -> None:
         parameters = Parameters()
         conditions = [
@@ -168,6 +197,7 @@ class Vocabulary:
         import pyarrow as pa  # a quarter of a second: only for expressions
         import pyarrow.compute as pc
 
+        check_time()  # a query may hold thousands of expressions
         if len(source) > _LARGEST_EXPRESSION:
             raise QueryError(
                 f"a regular expression of {len(source)} characters: write at most {_LARGEST_EXPRESSION}"

@@ -1,1 +1,1 @@
-"""From the shards of runs to a new database file: its tables, its rows, what the load counts."""
+"""Builds a database file from the shards of runs."""

@@ -1,4 +1,4 @@
-"""The build of a database file from the shards of its runs, moved into place when it is whole."""
+"""Builds a database file from shards, and moves it into place once it is complete."""
 
 from __future__ import annotations
 

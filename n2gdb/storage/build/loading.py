@@ -1,4 +1,4 @@
-"""The loader: every table of a database from the shards of its runs, a few shards at a time.
+"""Loader: fills every table of a database from the shards of its runs, a few shards at a time.
 
 Two passes over the shards. The first finds what can only be known of all of them: which paths several
 neurons share, at 8 bytes a node, and each neuron's weight and polysemy. The second spools the rows of

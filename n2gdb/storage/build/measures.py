@@ -1,4 +1,4 @@
-"""Columns counted from graphs when a database is built, and each neuron's weight."""
+"""Columns computed from the graphs when a database is built: counts, and each neuron's weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole models at once: every neuron's figures, every node as columns, graphs in blocks, a token matrix."""
+"""Bulk reads of whole models: figures, nodes as columns, graphs in blocks, a token matrix."""
 
 from __future__ import annotations
 

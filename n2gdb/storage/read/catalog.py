@@ -1,4 +1,4 @@
-"""The catalog: the models of a database, and their neurons' figures by layer."""
+"""Catalog: the models of a database, and figures of their neurons by layer."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ class LayerFigures:
     """Figures of one layer of one model.
 
     The means are over judged neurons: those whose test examples hold a firing. One whose graph predicts
-    none counts as 0; dead and dense ones are counted apart.
+    none counts as 0; dead and dense ones are counted apart. ``mean_heldout_f1`` is over the
+    ``heldout_judged`` that fire on held-out text, of what predicts them by default; None where no text was
+    held out.
     """
 
     model: str
@@ -106,6 +108,8 @@ class LayerFigures:
     mean_precision: float | None
     mean_recall: float | None
     mean_f1: float | None
+    heldout_judged: int
+    mean_heldout_f1: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +159,28 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
         " sum(CASE WHEN n.state = 'unpredicted' THEN 1 ELSE 0 END),"
         " sum(CASE WHEN n.state = 'dense' THEN 1 ELSE 0 END),"
         f" sum(n.n_patterns), count(n.f1), {settled('avg(n.precision)')}, {settled('avg(n.recall)')},"
-        f" {settled('avg(n.f1)')}"
+        f" {settled('avg(n.f1)')}, count(n.heldout_f1), {settled('avg(n.heldout_f1)')}"
         " ORDER BY n.model, n.layer"
     )
     names = {model.number: model.name for model in models}
     layers = tuple(
-        LayerFigures(names[number], layer, *(int(count) for count in counts), *means)
-        for number, layer, *counts, means in ((*row[:8], row[8:]) for row in rows)
+        LayerFigures(
+            model=names[number],
+            layer=layer,
+            neurons=int(neurons),
+            dead=int(dead),
+            unpredicted=int(unpredicted),
+            dense=int(dense),
+            patterns=int(patterns),
+            judged=int(judged),
+            mean_precision=precision,
+            mean_recall=recall,
+            mean_f1=f1,
+            heldout_judged=int(held),
+            mean_heldout_f1=heldout,
+        )
+        for number, layer, neurons, dead, unpredicted, dense, patterns, judged, *rest in rows
+        for precision, recall, f1, held, heldout in (rest,)
     )
     size = connection.path.stat().st_size
     return Inventory(connection.path, size, SCHEMA_VERSION, models, layers)

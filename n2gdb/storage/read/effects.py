@@ -1,4 +1,4 @@
-"""What neurons write: the tokens that each promotes and suppresses most, read from the database."""
+"""Reads what neurons write: the tokens that each promotes and suppresses most."""
 
 from __future__ import annotations
 

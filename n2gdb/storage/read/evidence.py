@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from n2gdb.core.arrays import Int64Array
     from n2gdb.evidence.weights import UnitEvidence
 
-__all__ = ["read_evidence", "read_evidence_between", "read_model_evidence", "read_token_classes"]
+__all__ = [
+    "read_class_names",
+    "read_evidence",
+    "read_evidence_between",
+    "read_model_evidence",
+    "read_token_classes",
+]
 
 _OF_MODEL = "n.model = $model"
 _BETWEEN = "n.id >= $first AND n.id <= $last"
@@ -59,6 +65,14 @@ def read_token_classes(connection: Connection, model: int) -> Int64Array | None:
     return found
 
 
+def read_class_names(connection: Connection, model: int) -> dict[int, str]:
+    """Return the name of every class of tokens of a model, by its number."""
+    rows = connection.rows(
+        "MATCH (c:TokenClass) WHERE c.model = $model RETURN c.class, c.name", {"model": model}
+    )
+    return dict(rows)
+
+
 def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int, UnitEvidence]:
     import numpy as np
     import pyarrow as pa
@@ -67,7 +81,7 @@ def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int
 
     figures = connection.rows(
         f"MATCH (n:Neuron) WHERE {where} AND n.base IS NOT NULL"
-        " RETURN n.id, n.base, n.evidence_threshold ORDER BY n.id",
+        " RETURN n.id, n.base, n.evidence_threshold, n.graph_weight ORDER BY n.id",
         given,
     )
     if not figures:
@@ -86,14 +100,19 @@ def _read(connection: Connection, where: str, given: dict[str, int]) -> dict[int
     unit, token, depth = (_numbers(tables, name, pa.int64()) for name in ("unit", "token", "depth"))
     weight = _numbers(tables, "weight", pa.float32())
     order = np.lexsort((token, depth, unit))
-    keys = np.array([key for key, _, _ in figures], np.int64)
+    keys = np.array([key for key, *_ in figures], np.int64)
     starts = np.searchsorted(unit[order], keys)
     stops = np.searchsorted(unit[order], keys, side="right")
     found = {}
-    for (key, base, threshold), start, stop in zip(figures, starts, stops, strict=True):
+    for (key, base, threshold, graph), start, stop in zip(figures, starts, stops, strict=True):
         own = order[start:stop]
         found[key] = UnitEvidence(
-            base, threshold, depth[own].astype(np.int32), token[own].astype(np.int32), weight[own]
+            base,
+            threshold,
+            depth[own].astype(np.int32),
+            token[own].astype(np.int32),
+            weight[own],
+            graph or 0.0,
         )
     return found
 

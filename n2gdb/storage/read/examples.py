@@ -1,4 +1,4 @@
-"""Top examples of many neurons, and what evaluating them needs."""
+"""Top examples of many neurons, and the data that evaluating them needs."""
 
 from __future__ import annotations
 

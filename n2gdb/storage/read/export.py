@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.units import NeuronName
 from n2gdb.storage.columns import ANSWER_COLUMNS, STATISTICS
 from n2gdb.storage.read.effects import WrittenToken, read_effects_between
+from n2gdb.storage.read.evidence import read_class_names, read_evidence_between
 from n2gdb.storage.read.names import neuron_of
+from n2gdb.storage.read.records import ActivationHistogram, read_histograms_between
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.arrays import Float64Array, FloatArray, Int64Array
     from n2gdb.core.graph import NeuronGraph
+    from n2gdb.evidence.weights import UnitEvidence
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -42,7 +45,10 @@ _NEURONS = (
 
 @dataclass(frozen=True, slots=True)
 class ExportedNeuron:
-    """A neuron with its graph; ``texts`` gives the text of each of its model's token ids."""
+    """A neuron with its graph; ``texts`` gives the text of each of its model's token ids.
+
+    ``classes`` are the names of the classes of tokens that its evidence may weigh.
+    """
 
     key: int
     model: str
@@ -51,6 +57,9 @@ class ExportedNeuron:
     graph: NeuronGraph
     texts: Mapping[int, str]
     effects: tuple[WrittenToken, ...] = ()
+    evidence: UnitEvidence | None = None
+    classes: Mapping[int, str] = field(default_factory=dict)
+    histogram: ActivationHistogram | None = None
 
 
 def blocks_of(connection: Connection, wanted: Sequence[int] | None) -> list[list[int]]:
@@ -83,13 +92,16 @@ def read_blocks(
 ) -> Iterator[list[ExportedNeuron]]:
     """Yield the neurons of each block; ``texts`` are by the number of a model.
 
-    What they write is read where it is asked for.
+    What they write, their evidence and their histograms are read where that is asked for.
     """
+    classes = {model.number: read_class_names(connection, model.number) for model in models if with_effects}
     names = {model.number: model.name for model in models}
     for block in blocks:
         ends = {"first": block[0], "last": block[-1]}
         graphs = graphs_between(connection, ends)
         effects = read_effects_between(connection, block[0], block[-1]) if with_effects else {}
+        evidence = read_evidence_between(connection, block[0], block[-1]) if with_effects else {}
+        histograms = read_histograms_between(connection, block[0], block[-1]) if with_effects else {}
         chosen = set(block)
         yield [
             ExportedNeuron(
@@ -100,6 +112,9 @@ def read_blocks(
                 graphs[row["id"]] if row["id"] in graphs else _empty(),
                 texts[row["model"]],
                 effects.get(row["id"], ()),
+                evidence.get(row["id"]),
+                classes.get(row["model"], {}),
+                histograms.get(row["id"]),
             )
             for row in (
                 dict(zip(ANSWER_COLUMNS, values, strict=True)) for values in connection.rows(_NEURONS, ends)

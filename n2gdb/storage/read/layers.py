@@ -6,7 +6,7 @@ from typing import Literal
 
 from n2gdb.storage.connection import Connection
 
-__all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1"]
+__all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1", "stepped"]
 
 _LAYER = "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
 
@@ -36,19 +36,28 @@ def frequent_tokens(connection: Connection, model: int, layer: int, most: int) -
 
 
 def outstanding_neurons(
-    connection: Connection, model: int, layer: int, by: Literal["f1", "polysemy"], most: int
-) -> list[tuple[int, float | None, int, int]]:
-    """Return key, F1, patterns and behaviours of the neurons with the most of something.
+    connection: Connection,
+    model: int,
+    layer: int,
+    by: Literal["f1", "polysemy", "heldout_f1"],
+    most: int,
+    *,
+    evidence: Literal["true_firings", "heldout_firings"] = "true_firings",
+    least: int = 0,
+) -> list[tuple[int, float | None, int, int, int]]:
+    """Return key, score, patterns, behaviours and firings of the neurons with the most of something.
 
-    Of equals, those with more patterns come first.
+    Those with fewer than ``least`` firings, which say little, come after all others; of equals, those with
+    more patterns come first. The score is what they are ordered by, F1 for ``polysemy``.
     """
+    score = "f1" if by == "polysemy" else by
     rows = connection.rows(
         f"{_LAYER} AND n.{by} IS NOT NULL AND n.n_patterns > 0"
-        " RETURN n.id, n.f1, n.n_patterns, n.polysemy"
-        f" ORDER BY n.{by} DESC, n.n_patterns DESC, n.id LIMIT $most",
-        {"model": model, "layer": layer, "most": most},
+        f" RETURN n.id, n.{score}, n.n_patterns, n.polysemy, n.{evidence}"
+        f" ORDER BY n.{evidence} >= $least DESC, n.{by} DESC, n.n_patterns DESC, n.id LIMIT $most",
+        {"model": model, "layer": layer, "most": most, "least": least},
     )
-    return [(key, f1, patterns, polysemy) for key, f1, patterns, polysemy in rows]
+    return [(key, f1, patterns, polysemy, firings) for key, f1, patterns, polysemy, firings in rows]
 
 
 def neighbours(connection: Connection, model: int, layer: int, key: int) -> tuple[int | None, int | None]:
@@ -58,3 +67,13 @@ def neighbours(connection: Connection, model: int, layer: int, key: int) -> tupl
         {"model": model, "layer": layer, "key": key},
     )
     return before, after
+
+
+def stepped(connection: Connection, model: int, layer: int, key: int, by: int, *, back: bool) -> int:
+    """Return the key of the ingested neuron so many after one in its layer, or before; the last there is."""
+    sign, order = ("<", " DESC") if back else (">", "")
+    rows = connection.rows(
+        f"{_LAYER} AND n.id {sign} $key RETURN n.id ORDER BY n.id{order} LIMIT $by",
+        {"model": model, "layer": layer, "key": key, "by": by},
+    )
+    return rows[-1][0] if rows else key

@@ -1,4 +1,4 @@
-"""Name look-up: models and neurons, and the message for one that does not exist."""
+"""Name look-up for models and neurons, and the error for a name that does not exist."""
 
 from __future__ import annotations
 

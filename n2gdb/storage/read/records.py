@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from n2gdb.storage.connection import Connection
 
-__all__ = ["ActivationHistogram", "read_histogram"]
+__all__ = ["ActivationHistogram", "read_histogram", "read_histograms_between"]
 
 #: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
 _SHIFT = 21
@@ -50,10 +50,17 @@ class ActivationHistogram:
 
 def read_histogram(connection: Connection, key: int) -> ActivationHistogram | None:
     """Return how the activations of the unit with this key are spread; None where that was not recorded."""
+    return read_histograms_between(connection, key, key).get(key)
+
+
+def read_histograms_between(connection: Connection, first: int, last: int) -> dict[int, ActivationHistogram]:
+    """Return the same of the units whose keys lie between two, both included; without those of none."""
     rows = connection.rows(
-        "MATCH (r:Record) WHERE r.id = $key RETURN r.positions, r.active, r.maximum, r.counts", {"key": key}
+        "MATCH (r:Record) WHERE r.id >= $first AND r.id <= $last"
+        " RETURN r.id, r.positions, r.active, r.maximum, r.counts",
+        {"first": first, "last": last},
     )
-    if not rows:
-        return None
-    positions, active, maximum, counts = rows[0]
-    return ActivationHistogram(positions, active, maximum, tuple(counts))
+    return {
+        key: ActivationHistogram(positions, active, maximum, tuple(counts))
+        for key, positions, active, maximum, counts in rows
+    }

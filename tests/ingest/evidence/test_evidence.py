@@ -169,3 +169,92 @@ def test_the_graph_stays_alone_where_it_is_better_on_top_windows_it_has_not_seen
     assert trial.threshold(noise, fires, worth) is None
     level = trial.threshold(told, ~fires, worth)
     assert level is not None and -1.5 < level < 1.5 + 3
+
+
+def record_of(fires: npt.NDArray[np.bool_]) -> ActivationRecord:
+    recorder = Recorder(1)
+    activation = np.where(fires, np.float32(1), np.float32(0.05))
+    activation[~TEXT.counted] = -np.inf
+    recorder.add(torch.from_numpy(activation)[:, None], 0)
+    return recorder.record()
+
+
+def learned_of(fires: npt.NDArray[np.bool_], graph: NeuronGraph, config: EvidenceConfig) -> UnitEvidence:
+    rows = RowSource(TEXT, record_of(fires), 0.5, 64, 0.3, 1500).rows(0, NO_WINDOWS)
+    assert rows is not None
+    (found,) = learn_evidence(TEXT, [rows], [NO_WINDOWS], [graph], 0.5, config)
+    assert found is not None
+    return found
+
+
+def stood(text: CorpusText, token: int, reach: int) -> npt.NDArray[np.bool_]:
+    """Whether a token stands in the ``reach`` positions before each."""
+    position = np.arange(len(text.tokens))
+    found: npt.NDArray[np.bool_] = np.logical_or.reduce(
+        [text.before(position, depth) == token for depth in range(1, reach + 1)]
+    )
+    return found
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_excites_or_inhibits_from_anywhere_near_is_one_weight(wanted: bool) -> None:
+    config = EvidenceConfig(reach=12)
+    found = learned_of((TEXT.tokens == 5) & (stood(TEXT, 9, 12) == wanted), EMPTY, config)
+    weight = weights(found)
+    assert abs(weight[-12, 9]) == max(abs(each) for (depth, _), each in weight.items() if depth)
+    assert (weight[-12, 9] > 0) == wanted
+    text = CorpusText.of(windows(seed=1), [BOS])
+    laid = np.pad(text.tokens.reshape(-1, WIDTH), ((0, 0), (found.reach, 0)), constant_values=-1)
+    predicted = found.fires(laid.ravel()).reshape(laid.shape)[:, found.reach :].ravel()
+    true = (text.tokens == 5) & (stood(text, 9, 12) == wanted)
+    assert 2 * np.count_nonzero(predicted & true) / (predicted.sum() + true.sum()) > 0.95
+    assert not (np.fromiter((depth for depth, _ in weights(learned(0))), int) < -64).any()
+
+
+def test_a_token_is_the_last_of_its_kind_where_none_stands_nearer() -> None:
+    position = np.flatnonzero(TEXT.counted)[::7]
+    for distance in (1, 2, 9):
+        nearer = np.logical_or.reduce(
+            [TEXT.before(position, near) == TEXT.before(position, distance) for near in range(1, distance)]
+            or [np.zeros(len(position), np.bool_)]
+        )
+        there = (TEXT.before(position, distance) >= 0) & ~nearer
+        np.testing.assert_array_equal(TEXT.is_last(position, distance), there)
+
+
+def test_a_graph_that_knows_what_single_tokens_do_not_has_a_weight() -> None:
+    # Two pairs of contexts, and not their mixtures: no sum of weights tells them apart.
+    position = np.arange(len(TEXT.tokens))
+    one, two = TEXT.before(position, 1), TEXT.before(position, 2)
+    pairs = ((7, 9), (9, 7), (3, 4), (4, 3))
+    fires = (TEXT.tokens == 5) & np.logical_or.reduce([(one == a) & (two == b) for a, b in pairs])
+    graph = graph_of(*([(0, 5), (1, a), (2, b)] for a, b in pairs))
+    with_graph = learned_of(fires, graph, EvidenceConfig())
+    assert with_graph.graph > 3
+    assert learned_of(fires, graph, EvidenceConfig(graph=False)).graph == 0
+    matched = match_rows(graph, TEXT, position, 0.5)
+    counted = np.where(TEXT.counted, TEXT.tokens, -1)
+    np.testing.assert_array_equal(
+        with_graph.fires(counted, matched=matched)[TEXT.counted], fires[TEXT.counted]
+    )
+
+
+def test_probabilities_are_the_shares_of_positions_that_fire() -> None:
+    # Half of the positions after 7 fire, by nothing that stands in the text.
+    chance = np.random.default_rng(3).random(len(TEXT.tokens)) < 0.5
+    after = TEXT.before(np.arange(len(TEXT.tokens)), 1) == 7
+    found = learned_of((TEXT.tokens == 5) & after & chance, EMPTY, EvidenceConfig(reach=0))
+    probability = found.probability(np.where(TEXT.counted, TEXT.tokens, -1))
+    assert probability[(TEXT.tokens == 5) & after].mean() == pytest.approx(0.5, abs=0.15)
+    assert probability[(TEXT.tokens == 5) & ~after].mean() < 0.02
+    assert (probability[TEXT.tokens != 5] == 0).all()
+
+
+def test_a_calibration_undoes_a_scale_and_a_shift() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(-2, 2, 20_000).astype(np.float32)
+    fires = rng.random(len(true)) < 1 / (1 + np.exp(-true))
+    none = np.zeros(len(true), np.bool_)
+    trial = Trial(fires, np.ones(len(true), np.float32), none, none, none, 0.0)
+    scale, shift = trial.calibration((true + np.float32(1)) / np.float32(2))
+    assert (scale, shift) == pytest.approx((2, -1), abs=0.1)

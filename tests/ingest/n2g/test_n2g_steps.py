@@ -112,6 +112,14 @@ def test_leaping_over_lengths_finds_a_suffix_that_keeps_enough(examples: Example
         assert prompt_of(quick, row)[1:] == _longest(examples, int(quick.source[row]))
 
 
+def test_a_pivot_that_becomes_a_sink_in_a_shorter_text_is_dropped(examples: Examples) -> None:
+    """Thousands of times what it was in its window, it is no neuron's doing."""
+    faint = replace(examples, activation=examples.activation * 1e-4)
+    left = prune(demo_engine(), LAYER, faint, QUICK)
+    assert len(left.pivot) < len(faint.pivot) / 5
+    assert (left.activations.max(axis=1) <= 100 * faint.activation[left.source]).all()
+
+
 def _longest(examples: Examples, source: int) -> list[int]:
     text: list[int] = examples.tokens[source, : examples.pivot[source] + 1].tolist()[-QUICK.prune_limit :]
     return text[max((place + 1 for place, token in enumerate(text) if token in (0, 1)), default=0) :]

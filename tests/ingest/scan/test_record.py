@@ -62,6 +62,12 @@ def test_an_interrupted_scan_goes_on_from_its_state() -> None:
     assert_same(again.record(), recorded(WHOLE, (0, 30_000)).record())
 
 
+def test_negative_zero_is_no_activation() -> None:
+    found = recorded(np.full((10, UNITS), -0.0, np.float32), (0, 5, 10)).record()
+    assert not found.active.any()
+    assert not np.signbit(found.maximum).any()
+
+
 def test_reading_a_record_early_changes_nothing() -> None:
     recorder = Recorder(UNITS)
     for start in range(0, 30_000, 1_000):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 from n2gdb.ingest.config import N2GConfig
+from n2gdb.ingest.scan.place_record import PlaceRecord
+from n2gdb.ingest.scan.record import ActivationRecord
 from n2gdb.ingest.scan.top_windows import Scan, TopExamples, select_examples
 from tests.support.demo import demo_model, demo_windows
 
@@ -67,6 +70,28 @@ def test_a_stopped_scan_goes_on_as_if_it_had_not_been() -> None:
     resumed_activation, resumed_window = sorted_state(scanned(8, stop_and_resume=True))
     assert (activation == resumed_activation).all()
     assert (window == resumed_window).all()
+    for layer in (0, 3):
+        once, resumed = (record(scanned(8, stop_and_resume=stop), layer) for stop in (False, True))
+        assert once.n_positions and len(once.unit)
+        for field in fields(ActivationRecord):
+            assert np.array_equal(getattr(once, field.name), getattr(resumed, field.name)), field.name
+
+
+def record(scan: Scan, layer: int) -> ActivationRecord:
+    found = PlaceRecord.of(scan.record(layer))
+    found.flush()
+    return found.before.record()
+
+
+def test_the_record_has_the_largest_activation_of_every_unit_and_no_special_token() -> None:
+    scan = scanned(8)
+    found = record(scan, 3)
+    rows = scan.activation[scan.rows(3)].amax(dim=1).clamp(min=0)
+    np.testing.assert_array_equal(found.maximum, rows.numpy())
+    windows = demo_windows()[:WINDOWS]
+    counted = demo_model().counted(windows)
+    assert found.n_positions == np.count_nonzero(counted)
+    assert counted.ravel()[found.position].all()
 
 
 def test_traces_belong_to_their_windows() -> None:

@@ -17,7 +17,8 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.n2g.random_text import random_text
-from n2gdb.ingest.scan.layer_file import layer_scan, load_arrays, save_arrays
+from n2gdb.ingest.scan.arrays_file import load_arrays, save_arrays
+from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.scan.layers import scan_layers
 from tests.support.demo import demo_model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.scan.layer_file import LayerScan
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.parts import ScanParts, merge_parts, scan_part
+from n2gdb.ingest.scan.record import ActivationRecord
 from tests.support.demo import demo_model
 
 CONFIG = N2GConfig(tokens=12_000, window=64, top_k=4)
@@ -43,8 +45,17 @@ def test_parts_merged_are_one_scan(corpus: CorpusStore, tmp_path: Path) -> None:
         one, other = once[layer].load(), merged.load()
         for field in ("max_activation", "window", "pivot", "trace"):
             assert np.array_equal(getattr(one, field), getattr(other, field)), field
+        assert_same_record(once[layer], merged)
     parts.remove()
     assert not parts.folder.exists()
+
+
+def assert_same_record(one: LayerScan, other: LayerScan) -> None:
+    units = np.arange(len(one.load().max_activation))
+    first, second = one.record.load(units), other.record.load(units)
+    assert first.n_positions and len(first.unit)
+    for field in fields(ActivationRecord):
+        assert np.array_equal(getattr(first, field.name), getattr(second, field.name)), field.name
 
 
 def test_a_range_that_is_scanned_stays(corpus: CorpusStore, tmp_path: Path) -> None:

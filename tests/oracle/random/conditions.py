@@ -31,9 +31,12 @@ __all__ = ["NO_VALUES", "OF_MATCH", "REAL", "STATES", "WHOLE", "Values", "random
 Leaf = TypeVar("Leaf")
 
 WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context", "polysemy", "max_depth")
-FIRINGS = ("true_firings", "predicted_firings")
-REAL = ("f1", "precision", "recall", "max_activation")
-OF_MATCH = ("activation", "importance")
+FIRINGS = ("true_firings", "predicted_firings", "heldout_firings")
+HELDOUT = ("heldout_f1", "heldout_precision", "heldout_recall")
+REAL = ("f1", "precision", "recall", "max_activation", *HELDOUT)
+OF_MATCH = ("activation", "importance", "support", "confidence")
+#: Fields of whole numbers.
+_COUNTED = frozenset({*WHOLE, *FIRINGS, "support"})
 STATES = ("live", "unpredicted", "dead", "dense")
 _NUMBERS = tuple(map(Decimal, ("0.25", "0.5", "0.6", "0.75", "0.8", "0.85", "0.9", "0.95", "1", "3.5")))
 _OPERANDS = tuple(map(Decimal, ("1", "2", "3", "10", "100", "0.1", "0.5", "0.01", "-1")))
@@ -63,8 +66,8 @@ class Values:
         stored = self.by_field.get(name)
         if stored and random.random() < 0.6:
             value = random.choice(stored)
-            return value if random.random() < 0.8 else value + random.choice(_NEXT[name in WHOLE])
-        return Decimal(random.randint(0, 9)) if name in WHOLE else random.choice(_NUMBERS)
+            return value if random.random() < 0.8 else value + random.choice(_NEXT[name in _COUNTED])
+        return Decimal(random.randint(0, 9)) if name in _COUNTED else random.choice(_NUMBERS)
 
 
 NO_VALUES = Values()

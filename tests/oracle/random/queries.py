@@ -25,6 +25,8 @@ from n2gdb.grammar.ast import (
     FiringOn,
     Formula,
     Grouping,
+    Influence,
+    Influenced,
     Key,
     Matching,
     Mentioning,
@@ -32,6 +34,7 @@ from n2gdb.grammar.ast import (
     NeuronRef,
     Not,
     Operator,
+    Predictor,
     Query,
     RankBy,
     Role,
@@ -81,6 +84,7 @@ class Known:
     models: tuple[str, ...] = ("small",)
     has_tokenizer: bool = True
     has_effects: bool = True
+    has_evidence: bool = True
     examples: tuple[str, ...] = ()
     values: Values = NO_VALUES
     rows: int = 20
@@ -106,6 +110,7 @@ def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
         tuple(model.name for model in world.models),
         any(model.tokenizer for model in world.models),
         any(neuron.effects for neuron in world.neurons),
+        any(neuron.evidence is not None for neuron in world.neurons),
         examples,
         _values_of(world),
         len(neurons),
@@ -121,6 +126,9 @@ def _values_of(world: World) -> Values:
                 found[name].add(Decimal(repr(value)))
         for pattern in neuron.patterns.values():
             found["activation"].add(Decimal(repr(number(pattern.activation))))
+            for name, value in (("support", pattern.support), ("confidence", pattern.confidence)):
+                if value is not None:
+                    found[name].add(Decimal(repr(number(value))))
             found["importance"].update(Decimal(repr(number(step.importance))) for step in pattern.steps[1:])
     return Values({name: sorted(values) for name, values in found.items()})
 
@@ -225,15 +233,29 @@ def _clause(random: Random, known: Known) -> Clause:
     if kind < 0.6 and known.has_effects:
         test = random_test(random, known.texts, random.choice((random.choice(known.texts), path[0][1])))
         return Writing(random.choice(list(Effect)), test)
+    if kind < 0.66 and known.has_evidence:
+        return _influenced(random, known, path)
     if kind < 0.7:
         return Mentioning(random_test(random, known.texts, random.choice(path)[1]))
     if kind < 0.8 and known.has_tokenizer:
         at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
-        return FiringOn(_text(random, known, path), at)
+        return FiringOn(_text(random, known, path), at, random.choice(list(Predictor)))
     neuron, above = random.choice(known.neurons), random.choice(_ABOVE)
     if kind < 0.9:
         return SimilarTo(neuron, random.choice(list(Metric)), above)
     return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
+
+
+def _influenced(random: Random, known: Known, path: TokenPath) -> Influenced:
+    test = random_test(random, known.texts, random.choice((random.choice(known.texts), path[-1][1])))
+    influence, far = random.choice(list(Influence)), random.randint(1, 6)
+    kind = random.random()
+    if kind < 0.4:
+        return Influenced(influence, test)
+    if kind < 0.7:
+        return Influenced(influence, test, 1, far)
+    depth = random.choice((0, 1, far))
+    return Influenced(influence, test, depth, depth)
 
 
 def _matching(random: Random, pattern: TokenPattern, has_effects: bool) -> Matching:

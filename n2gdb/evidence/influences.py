@@ -1,0 +1,49 @@
+"""What excites and inhibits a unit, as people read it: tokens with their texts and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from n2gdb.core.tokens import display
+
+__all__ = ["WeighedToken", "written_influences"]
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedToken:
+    """A token, or a class of tokens, that makes a unit fire sooner, or less soon where ``weight`` is below 0.
+
+    It does where it stands ``depth`` positions before the activating token, or anywhere in the ``-depth``
+    positions before where that is below 0; the weight is added to the log odds of firing. ``token`` is its
+    id, or the number of a class; ``text`` is its text, or the class's name.
+
+    >>> first = neuron.excited_by[0]
+    >>> first.depth, first.text, first.weight > 0
+    (1, ' the', True)
+    """
+
+    depth: int
+    token: int
+    text: str
+    weight: float
+    is_class: bool = False
+
+    def __str__(self) -> str:
+        return f"<{self.text}>" if self.is_class else display(self.text)
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as a query says it: ``AT 2``, ``WITHIN 64``."""
+        return f"WITHIN {-self.depth}" if self.depth < 0 else f"AT {self.depth}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+
+def written_influences(weighed: Iterable[WeighedToken], most: int) -> str:
+    """Write the first ``most`` of them on a line: ``·the AT 1 (+2.1), ·on WITHIN 64 (+0.8)``."""
+    return ", ".join(f"{each} {each.place} ({each.weight:+.1f})" for each in islice(weighed, most))

@@ -1,0 +1,99 @@
+"""Static files: the bundle of the page, compressed once, under addresses that change with their content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+__all__ = ["Assets", "encoded", "read_assets"]
+
+_STATIC = Path(__file__).parent / "static"
+_SHELL = "index.html"
+
+#: A file under its content's address never changes.
+_FOREVER = "public, max-age=31536000, immutable"
+
+#: Answers shorter than this are sent as they are; beyond, compressed well but quickly.
+_SHORT, _LEVEL = 1_000, 5
+
+_PLACE = re.compile(r"\{\{(\w+)(?:\s+([\w.-]+))?\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    compressed: bytes
+    kind: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The files by name, and the shell that every page is."""
+
+    files: dict[str, _File]
+    shell: str
+
+    def page(self, **named: str) -> str:
+        """Return the shell; ``{{file app.js}}`` becomes its address, ``{{token}}`` what ``named`` says."""
+
+        def put(found: re.Match[str]) -> str:
+            word, name = found.groups()
+            return self.address(name) if word == "file" else escape(named[word])
+
+        return _PLACE.sub(put, self.shell)
+
+    def address(self, name: str) -> str:
+        """Return the address of a file as it is now."""
+        return f"/static/{self.files[name].tag}/{name}"
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with a file; an address of other content than there is now is not kept."""
+        found = self.files.get(request.path_params["name"])
+        if found is None:
+            return Response(status_code=404)
+        fresh = request.path_params.get("tag") == found.tag
+        headers = {"Cache-Control": _FOREVER if fresh else "no-cache", "Vary": "Accept-Encoding"}
+        if _takes_gzip(request):
+            headers["Content-Encoding"] = "gzip"
+            return Response(found.compressed, media_type=found.kind, headers=headers)
+        return Response(found.content, media_type=found.kind, headers=headers)
+
+
+@lru_cache(maxsize=1)
+def read_assets() -> Assets:
+    """Read and compress what the package ships."""
+    files = {path.name: _read(path) for path in sorted(_STATIC.iterdir()) if path.name != _SHELL}
+    return Assets(files, (_STATIC / _SHELL).read_text(encoding="utf-8"))
+
+
+def encoded(request: Request, content: bytes, kind: str, **headers: str) -> Response:
+    """Return an answer, compressed where that pays and the browser takes it."""
+    headers = {"Vary": "Accept-Encoding", **headers}
+    if len(content) < _SHORT or not _takes_gzip(request):
+        return Response(content, media_type=kind, headers=headers)
+    return Response(
+        gzip.compress(content, _LEVEL, mtime=0),
+        media_type=kind,
+        headers={**headers, "Content-Encoding": "gzip"},
+    )
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "").lower()
+
+
+def _read(path: Path) -> _File:
+    content = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    tag = hashlib.sha256(content).hexdigest()[:12]
+    return _File(content, gzip.compress(content, 9, mtime=0), kind, tag)

@@ -1,0 +1,107 @@
+"""Neurons compared: what their graphs share, what each has alone, how alike every two are; and all pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+from n2gdb.core.tokens import display
+from n2gdb.database import Database
+from n2gdb.errors import QueryError
+from n2gdb.explorer.neurons import list_examples
+from n2gdb.explorer.plain import plain_path
+from n2gdb.neuron import Neuron
+from n2gdb.neuron_parts import NeuronPattern
+
+__all__ = ["compare", "list_pairs", "named_neurons"]
+
+#: Neurons in one comparison; patterns and tokens of each list; pairs in one answer.
+_MOST, _LISTED, _PAIRS = 6, 40, 200
+_METRICS = ("graph", "tokens", "subset")
+
+
+def named_neurons(database: Database, names: str) -> list[Neuron]:
+    """Read ``L3N45,L4N12``, each perhaps with ``=model``; raise QueryError unless there are two to six."""
+    parts = [part.strip() for part in names.split(",") if part.strip()]
+    if not 2 <= len(parts) <= _MOST:
+        raise QueryError(f"two to {_MOST} neurons are compared, not {len(parts)}: names=L3N45,L4N12")
+    found = []
+    for part in parts:
+        name, _, model = part.partition("=")
+        found.append(database.neuron(name, model or None))
+    return found
+
+
+def compare(database: Database, neurons: Sequence[Neuron]) -> dict[str, Any]:
+    """Return what neurons share and what each has alone: patterns, tokens by role, scores, examples."""
+    patterns = [{_key(each): each for each in neuron.patterns()} for neuron in neurons]
+    tokens = [{(each.role, each.token) for each in neuron.tokens()} for neuron in neurons]
+    shared = set.intersection(*(set(each) for each in patterns))
+    common = set.intersection(*tokens)
+    owners = Counter(key for each in patterns for key in each)
+    return {
+        "neurons": [
+            {
+                "neuron": str(neuron.name),
+                "model": neuron.model,
+                "f1": neuron.f1,
+                "n_patterns": neuron.n_patterns,
+                "alone": _listed([own[key] for key in own if owners[key] == 1]),
+                "n_alone": sum(owners[key] == 1 for key in own),
+                "tokens": _tokens(mine - set().union(*(other for other in tokens if other is not mine))),
+                "example": list_examples(neuron, limit=1)["examples"],
+            }
+            for neuron, own, mine in zip(neurons, patterns, tokens, strict=True)
+        ],
+        "shared": _listed([patterns[0][key] for key in patterns[0] if key in shared]),
+        "n_shared": len(shared),
+        "tokens": _tokens(common),
+        "scores": [_score(database, first, second) for first, second in combinations(neurons, 2)],
+    }
+
+
+def list_pairs(
+    database: Database,
+    metric: str,
+    *,
+    above: float,
+    model: str | None,
+    across_layers: bool,
+    min_size: int,
+    limit: int,
+    offset: int,
+) -> dict[str, Any]:
+    """Return some of the pairs of neurons that are alike, the most alike first, and how many there are."""
+    found = database.pairs(
+        metric, above=above, model=model, across_layers=across_layers, min_size=max(1, min_size)
+    )
+    rows = [each.as_dict() for each in found[offset : offset + min(limit, _PAIRS)]]
+    return {"total": len(found), "rows": rows}
+
+
+def _key(pattern: NeuronPattern) -> tuple[tuple[int, str | None], ...]:
+    """Return what makes two patterns of two neurons, perhaps of two models, the same."""
+    return tuple((step.depth, step.text) for step in pattern.path if step.text is not None)
+
+
+def _listed(patterns: Sequence[NeuronPattern]) -> list[dict[str, Any]]:
+    return [{"activation": each.activation, "path": plain_path(each.path)} for each in patterns[:_LISTED]]
+
+
+def _tokens(found: set[tuple[str, str]]) -> list[dict[str, str]]:
+    ordered = sorted(found)[:_LISTED]
+    return [{"role": role, "text": text, "shown": display(text)} for role, text in ordered]
+
+
+def _score(database: Database, first: Neuron, second: Neuron) -> dict[str, Any]:
+    """Return how alike two neurons are, by each metric."""
+    scores: dict[str, float] = {}
+    for metric in _METRICS:
+        like = database.similar(first.name, None, metric, model=first.model, within=second.model)
+        scores[metric] = next(
+            (each.similarity for each in like if each.neuron == second.name and each.model == second.model),
+            0.0,
+        )
+    return {"first": str(first.name), "second": str(second.name), **scores}

@@ -1,0 +1,139 @@
+"""Notes: what a researcher keeps of neurons, in a JSON file beside the database, which stays as it is.
+
+{"version": 1,
+ "neurons": {"demo/L4N358": {"note": "an idiom", "labels": ["idiom"], "changed": "2026-01-31T12:00:00"}},
+ "lists": {"to check": ["demo/L4N358", "demo/L4N12"]}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from n2gdb.errors import N2gdbError, QueryError, StorageError, one_line
+
+__all__ = ["Notes"]
+
+_VERSION = 1
+
+#: Characters of a note and of a name; labels of a neuron; neurons of a list; lists.
+_LONGEST, _NAME, _LABELS, _LISTED, _LISTS = 10_000, 100, 20, 2_000, 200
+
+_PATIENCE = 5.0  # seconds for another server to finish writing
+
+
+class Notes:
+    """The file of notes, read anew each time, so that servers and editors may share it."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the file's path; it need not be there."""
+        self.path = path
+        self._guard = threading.Lock()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a change could be kept."""
+        return os.access(self.path if self.path.exists() else self.path.parent, os.W_OK) and os.access(
+            self.path.parent, os.W_OK
+        )
+
+    def read(self) -> dict[str, Any]:
+        """Return what is kept; raise StorageError for a file that is not of notes."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {"version": _VERSION, "neurons": {}, "lists": {}}
+        except (OSError, UnicodeDecodeError) as error:
+            raise StorageError(f"cannot read the notes in {self.path.name}: {one_line(error)}") from error
+        try:
+            kept = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise StorageError(f"{self.path.name} is damaged: mend it or move it away ({error})") from error
+        if not _are_notes(kept):
+            raise StorageError(f"{self.path.name} holds no notes of n2gdb: mend it or move it away")
+        return dict(kept)
+
+    def change(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Make one change and return what is kept then.
+
+        ``{"neuron": "demo/L4N358", "note": "...", "labels": [...]}`` notes a neuron, an empty note without
+        labels forgets it; ``{"list": "to check", "neurons": [...]}`` keeps a list, an empty one forgets it.
+        """
+        if not self.is_writable:
+            raise N2gdbError(f"the notes cannot be written to {self.path.name}: its folder is read-only")
+        with self._guard, FileLock(f"{self.path}.lock", timeout=_PATIENCE):
+            kept = self.read()
+            if "neuron" in asked:
+                _note(kept["neurons"], asked)
+            elif "list" in asked:
+                _keep_list(kept["lists"], asked)
+            else:
+                raise QueryError("a change names a neuron or a list")
+            self._write(kept)
+        return kept
+
+    def _write(self, kept: Mapping[str, Any]) -> None:
+        """Write the file whole or not at all."""
+        text = json.dumps(kept, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        try:
+            handle, partial = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+                    file.write(text)
+                Path(partial).replace(self.path)
+            except BaseException:
+                Path(partial).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise StorageError(f"cannot write the notes to {self.path.name}: {one_line(error)}") from error
+
+
+def _are_notes(kept: Any) -> bool:
+    return (
+        isinstance(kept, dict)
+        and kept.get("version") == _VERSION
+        and isinstance(kept.get("neurons"), dict)
+        and isinstance(kept.get("lists"), dict)
+    )
+
+
+def _note(neurons: dict[str, Any], asked: Mapping[str, Any]) -> None:
+    name = _text("neuron", asked["neuron"], _NAME * 2)
+    note = _text("note", asked.get("note", ""), _LONGEST, empty=True)
+    labels = _texts("labels", asked.get("labels", []), _LABELS, _NAME)
+    if note or labels:
+        changed = datetime.now(UTC).isoformat(timespec="seconds")
+        neurons[name] = {"note": note, "labels": labels, "changed": changed}
+    else:
+        neurons.pop(name, None)
+
+
+def _keep_list(lists: dict[str, Any], asked: Mapping[str, Any]) -> None:
+    name = _text("list", asked["list"], _NAME)
+    listed = _texts("neurons", asked.get("neurons", []), _LISTED, _NAME * 2)
+    if not listed:
+        lists.pop(name, None)
+    elif name not in lists and len(lists) >= _LISTS:
+        raise QueryError(f"there are {_LISTS} lists: forget one first")
+    else:
+        lists[name] = listed
+
+
+def _text(what: str, value: Any, most: int, *, empty: bool = False) -> str:
+    if not isinstance(value, str) or len(value) > most or not (empty or value.strip()):
+        raise QueryError(f"{what} is a text of up to {most:,} characters")
+    return value.strip()
+
+
+def _texts(what: str, values: Any, most: int, longest: int) -> list[str]:
+    if not isinstance(values, list) or len(values) > most:
+        raise QueryError(f"{what} is a list of up to {most:,} texts")
+    return list(dict.fromkeys(_text(what, value, longest) for value in values))

@@ -1,0 +1,181 @@
+// What stands above every page: where one is, where one may go, and the one box for names, words, texts and queries.
+
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { address, answerAt, go, layerAt, modelAt, neuronAt, note, type Place } from "./address";
+import { Editor } from "./editor";
+import { grouped } from "./format";
+import { announce, useKeys } from "./parts";
+import { ask, isGivenUp, Refused, useHealth, type Health } from "./server";
+import type { Database, Meaning } from "./types";
+
+const HINT = "A neuron (L3N45), a word, a text, or a query";
+const PAUSE = 160; // milliseconds without a key before the server is asked
+
+export const ADDRESSED: Record<Health, string | null> = {
+  well: null,
+  gone: "The server does not answer: is n2gdb serve still running? What is shown stays; it is asked again when you go on.",
+  restarted: "The server was started anew, over the same database: reload the page to change notes.",
+  other: "The server now has another database: what is shown here is of the one before.",
+  changed: "The database file has changed since the server opened it: start n2gdb serve again.",
+};
+
+/** The bar; `model` is the one on show. */
+export function Bar({ place, database, model }: { place: Place | null; database: Database | null; model: string | null }) {
+  const health = useHealth();
+  const shown = database?.models.find((each) => each.name === model) ?? database?.models[0];
+  const named = database && database.models.length > 1 ? (shown?.name ?? null) : null;
+  const current = (page: string) => (place?.page === page ? "page" : undefined);
+  return <>
+    <header class="bar">
+      <a class="brand" href={answerAt(null, named)}><img src={document.querySelector<HTMLLinkElement>("link[rel=icon]")?.href} alt="" width="20" height="20" />n2gdb</a>
+      <nav aria-label="Pages">
+        <a href={modelAt(named)} aria-current={current("model")}>Report</a>
+        <a href={address("/pairs", { model: named })} aria-current={current("pairs")}>Pairs</a>
+        <a href={address("/notes", { model: named })} aria-current={current("notes")}>Notes</a>
+        <a href="/help" aria-current={current("help")}>Help</a>
+      </nav>
+      {shown && shown.layers.length ? <Layers layers={shown.layers} current={place?.page === "layer" ? Number(place.names[0]) : null} model={named} /> : null}
+      <span class="gap" />
+      {database && database.models.length > 1
+        ? <label class="switch"><span class="unseen">Model</span><select value={shown?.name} onChange={(event) => switched(place, event.currentTarget.value)}>
+          {database.models.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}</select></label>
+        : null}
+      {database ? <span class="file faint">{database.file} · {database.models.length === 1 ? `${database.models[0]!.name} · ` : ""}{grouped(database.models.reduce((sum, each) => sum + each.neurons, 0))} neurons · n2gdb {database.version}</span> : null}
+    </header>
+    {ADDRESSED[health] ? <p class="health" role="alert">{ADDRESSED[health]} <button type="button" onClick={() => location.reload()}>Reload</button></p> : null}
+    <Box place={place} model={named} />
+  </>;
+}
+
+function switched(place: Place | null, model: string): void {
+  if (place?.page === "neuron" || place?.page === "layer" || place?.page === "compare" || place?.page === "trajectories") go(modelAt(model));
+  else note({ model, y: null, rows: null }, { push: true });
+}
+
+// As many layers as fit are links; all of many are reached by a choice.
+function Layers({ layers, current, model }: { layers: number[]; current: number | null; model: string | null }) {
+  if (layers.length > 16) {
+    return <label class="switch"><span class="faint">Layer </span><select value={current === null ? "" : String(current)}
+      onChange={(event) => { if (event.currentTarget.value) go(layerAt(Number(event.currentTarget.value), model)); }}>
+      <option value="">–</option>{layers.map((layer) => <option key={layer} value={String(layer)}>{layer}</option>)}</select></label>;
+  }
+  return <nav class="layers" aria-label="Layers"><span class="faint" aria-hidden="true">Layers</span>
+    {layers.map((layer) => <a key={layer} href={layerAt(layer, model)} aria-label={`Layer ${layer}`} aria-current={layer === current ? "page" : undefined}>{layer}</a>)}</nav>;
+}
+
+/** Where a meaning of an input leads. */
+function leads(meaning: Meaning, said: string, model: string | null): string | null {
+  if (meaning.error) return null;
+  if (meaning.neuron) return neuronAt(meaning.neuron, model === null ? null : meaning.model);
+  return address("/", { q: meaning.query, model, said: meaning.kind === "query" ? null : said });
+}
+
+const TITLES: Record<string, string> = { neuron: "neuron", word: "word", mention: "word in a pattern", text: "text", query: "query" };
+
+function Box({ place, model }: { place: Place | null; model: string | null }) {
+  const root = useRef<HTMLDivElement>(null);
+  const editor = useRef<Editor | null>(null);
+  const latest = useRef({ model });
+  latest.current = { model };
+  const [meanings, setMeanings] = useState<Meaning[]>([]);
+  const [at, setAt] = useState<number | null>(null);
+  const [text, setText] = useState("");
+  const [dirty, setDirty] = useState(false);
+  const asking = useRef<AbortController | null>(null);
+  const waiting = useRef(0);
+
+  const understand = useCallback(async (said: string): Promise<Meaning[]> => {
+    asking.current?.abort();
+    asking.current = new AbortController();
+    if (!said.trim()) return [];
+    return (await ask<{ meanings: Meaning[] }>("/api/understand", { text: said, model: latest.current.model }, asking.current.signal)).meanings;
+  }, []);
+
+  const look = useCallback(async (said: string) => {
+    try {
+      const found = await understand(said);
+      setMeanings(found);
+      const error = found[0]?.error ?? null;
+      setAt(editor.current?.mark(error?.line ?? null, error?.column ?? null) ?? null);
+    } catch (error) {
+      if (!isGivenUp(error) && !(error instanceof Refused)) throw error;
+    }
+  }, [understand]);
+
+  const run = useCallback(async (said: string) => {
+    clearTimeout(waiting.current);
+    if (!said.trim()) return;
+    try {
+      const found = await understand(said);
+      setMeanings(found);
+      const [first] = found;
+      const href = first ? leads(first, said.trim(), latest.current.model) : null;
+      if (href !== null) {
+        setDirty(false);
+        if (href === location.pathname + location.search) dispatchEvent(new Event("ask-again"));
+        go(href);
+      } else if (first?.error) {
+        setDirty(true);
+        setAt(editor.current?.mark(first.error.line ?? null, first.error.column ?? null) ?? null);
+        announce(first.error.message);
+      }
+    } catch (error) {
+      if (error instanceof Refused) announce(error.message);
+      else if (!isGivenUp(error)) throw error;
+    }
+  }, [understand]);
+
+  useEffect(() => {
+    if (!root.current || editor.current) return;
+    editor.current = new Editor(root.current, place?.get("q") ?? "", {
+      label: "Ask: a neuron, a word, a text or a query", hint: HINT, model: () => latest.current.model, run: (said) => void run(said),
+      changed: (now) => {
+        setText(now);
+        setDirty(true);
+        setAt(null);
+        clearTimeout(waiting.current);
+        waiting.current = window.setTimeout(() => void look(now), PAUSE);
+      },
+    });
+  }, []);
+
+  // The address says what is asked: the box follows it.
+  const q = place?.page === "answer" ? place.get("q") : null;
+  const page = `${place?.page} ${place?.names.join(" ")}`;
+  useEffect(() => {
+    clearTimeout(waiting.current);
+    editor.current?.write(q ?? "");
+    clearTimeout(waiting.current);
+    setDirty(false);
+    setMeanings([]);
+    setText(q ?? "");
+    if (place?.page === "answer" && q === null && matchMedia("(pointer: fine)").matches) editor.current?.focus();
+    const said = place?.get("said");
+    if (said) void understand(said).then(setMeanings, (error) => { if (!isGivenUp(error) && !(error instanceof Refused)) throw error; });
+  }, [q, page]);
+
+  // What the answer was refused for is shown at its place in the query.
+  useEffect(() => {
+    const refused = () => void look(editor.current?.text ?? "");
+    addEventListener("query-refused", refused);
+    return () => removeEventListener("query-refused", refused);
+  }, [look]);
+
+  useKeys({ "/": () => editor.current?.focus({ select: true }), "?": () => go("/help") });
+
+  const said = dirty ? text.trim() : (place?.get("said") ?? "");
+  const [first] = meanings;
+  const wrong = first?.error ?? null;
+  return <form class="ask" role="search" onSubmit={(event) => { event.preventDefault(); void run(editor.current?.text ?? ""); }}>
+    <div class="line"><div class="editor" ref={root} /><button class="primary" type="submit">Ask</button></div>
+    {wrong ? <p class="mistake" id="mistake" role="status" style={{ "--at": `${at ?? 0}px` }}>
+      {at === null ? null : <span class="caret" aria-hidden="true">▲</span>}<span class="told">{wrong.message}{wrong.hint ? <span class="faint"> {wrong.hint}</span> : null}</span></p> : null}
+    {meanings.length > 1 && said ? <div class="meanings" role="group" aria-label="What it is taken for">
+      <span class="faint">{dirty ? "Enter asks for" : `“${said.length > 40 ? `${said.slice(0, 40)}…` : said}” is taken for`}</span>
+      {meanings.map((meaning, number) => {
+        const href = leads(meaning, said, model);
+        const now = dirty ? number === 0 : href === location.pathname + location.search || (q !== null && meaning.query === q);
+        return href === null ? null : <a key={number} class="meaning" href={href} aria-current={now ? "true" : undefined} data-tip={meaning.said}>{TITLES[meaning.kind] ?? meaning.kind}{meaning.kind === "neuron" && meaning.model && model ? ` of ${meaning.model}` : ""}</a>;
+      })}</div> : null}
+  </form>;
+}

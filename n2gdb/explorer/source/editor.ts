@@ -1,0 +1,169 @@
+// The box's editor: CodeMirror, with the server's completions and mistakes.
+
+import { autocompletion, acceptCompletion, closeCompletion, completionKeymap, completionStatus, moveCompletionSelection, selectedCompletionIndex, startCompletion, type Completion, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { EditorState, Prec, StateEffect, StateField } from "@codemirror/state";
+import { Decoration, EditorView, MatchDecorator, ViewPlugin, keymap, placeholder, type DecorationSet, type ViewUpdate } from "@codemirror/view";
+import { ask, isGivenUp, Refused } from "./server";
+
+/** A place of the text that something is wrong at. */
+export interface Mistake { from: number; to: number }
+
+// Colours of a query as it is typed. They only look: the server alone knows what a query means.
+const PARTS: [string, RegExp][] = [
+  ["token", /'(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|\/(?:[^/\\\n]|\\.)+\/[a-z]*/],
+  ["neuron", /\bL\d+[NF]\d+\b/],
+  ["class", /<[a-z]+>|\$\w+/],
+  ["keyword", /\b[A-Z]{2,}\b|\b(?:neurons|patterns|tokens)\b/],
+];
+export const PATTERN = new RegExp(PARTS.map(([kind, part]) => `(?<${kind}>${part.source})`).join("|"), "gu");
+
+/** Cut a query into [kind, text] parts that together are the text. */
+export function coloured(text: string): [string, string][] {
+  const cut: [string, string][] = [];
+  let at = 0;
+  for (const found of text.matchAll(PATTERN)) {
+    if (found.index > at) cut.push(["plain", text.slice(at, found.index)]);
+    cut.push([kindOf(found), found[0]]);
+    at = found.index + found[0].length;
+  }
+  if (at < text.length) cut.push(["plain", text.slice(at)]);
+  return cut;
+}
+
+const kindOf = (found: RegExpMatchArray) => Object.entries(found.groups ?? {}).find(([, part]) => part !== undefined)?.[0] ?? "plain";
+
+const decorator = new MatchDecorator({ regexp: PATTERN, decoration: (found) => Decoration.mark({ class: kindOf(found) }) });
+const highlight = ViewPlugin.fromClass(class {
+  decorations: DecorationSet;
+  constructor(view: EditorView) { this.decorations = decorator.createDeco(view); }
+  update(update: ViewUpdate) { this.decorations = decorator.updateDeco(update, this.decorations); }
+}, { decorations: (plugin) => plugin.decorations });
+
+const mark = StateEffect.define<Mistake | null>();
+const marks = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update(shown, transaction) {
+    let now = transaction.docChanged ? Decoration.none : shown;
+    for (const effect of transaction.effects) {
+      if (!effect.is(mark)) continue;
+      const size = transaction.state.doc.length;
+      const [from, to] = effect.value ? [Math.min(effect.value.from, size), Math.min(effect.value.to, size)] : [0, 0];
+      now = effect.value && to > from ? Decoration.set([Decoration.mark({ class: "wrong" }).range(from, to)]) : Decoration.none;
+    }
+    return now;
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+
+const look = EditorView.theme({
+  "&": { background: "var(--sheet)", color: "var(--ink)", borderRadius: "6px", border: "1px solid var(--line-strong)", fontSize: "0.98rem" },
+  "&.cm-focused": { outline: "none", borderColor: "var(--focus)", boxShadow: "0 0 0 1px var(--focus)" },
+  ".cm-content": { font: "0.98rem/1.5 var(--mono)", padding: "0.42rem 0", caretColor: "var(--ink)", minHeight: "1.5rem" },
+  ".cm-line": { padding: "0 0.7rem" },
+  ".cm-scroller": { fontFamily: "var(--mono)", maxHeight: "11rem", overflow: "auto" },
+  ".cm-placeholder": { color: "var(--soft)" },
+  ".cm-cursor": { borderLeftColor: "var(--ink)" },
+  "&.cm-focused .cm-selectionBackground, .cm-selectionBackground, .cm-content ::selection": { background: "color-mix(in srgb, var(--focus) 28%, transparent) !important" },
+  ".keyword": { color: "var(--link)" },
+  ".token": { color: "var(--fire)" },
+  ".neuron": { color: "var(--match)" },
+  ".class": { color: "var(--guess)" },
+  ".wrong": { textDecoration: "underline wavy var(--wrong) 1.5px", textUnderlineOffset: "0.22em", textDecorationSkipInk: "none" },
+  ".cm-tooltip": { background: "var(--sheet)", color: "var(--ink)", border: "1px solid var(--line-strong)", borderRadius: "6px", boxShadow: "0 6px 24px rgb(0 0 0 / 0.18)" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "17rem", minWidth: "15rem" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "0.16rem 0.6rem", lineHeight: "1.5", display: "flex", justifyContent: "space-between", gap: "1.5rem" },
+  ".cm-tooltip-autocomplete ul li[aria-selected]": { background: "var(--link) !important", color: "var(--paper) !important" },
+  ".cm-completionDetail": { fontFamily: "var(--sans)", fontStyle: "normal", fontSize: "0.8rem", color: "var(--soft)" },
+  "li[aria-selected] .cm-completionDetail": { color: "inherit" },
+});
+
+interface Handlers { changed: (text: string) => void; run: (text: string) => void; label: string; hint: string; model: () => string | null }
+
+/** A one-box editor in a place of its own; Enter runs, Shift-Enter breaks the line, Tab takes what is offered. */
+export class Editor {
+  readonly view: EditorView;
+
+  constructor(place: HTMLElement, text: string, handlers: Handlers) {
+    // In a shadow root the editor's styles are adopted: the page's policy allows no style element.
+    const root = place.shadowRoot ?? place.attachShadow({ mode: "open", delegatesFocus: true });
+    const own = Prec.highest(keymap.of([
+      { key: "Enter", run: (view) => {
+        if (completionStatus(view.state) === "active" && (selectedCompletionIndex(view.state) ?? -1) >= 0) return acceptCompletion(view);
+        closeCompletion(view);
+        handlers.run(view.state.doc.toString());
+        return true;
+      } },
+      { key: "Tab", run: (view) => {
+        if (completionStatus(view.state) !== "active") return false;
+        if ((selectedCompletionIndex(view.state) ?? -1) < 0) moveCompletionSelection(true)(view);
+        return acceptCompletion(view);
+      } },
+      { key: "Ctrl-Space", run: startCompletion },
+    ]));
+    this.view = new EditorView({
+      root, parent: root,
+      state: EditorState.create({
+        doc: text,
+        extensions: [own, history(), keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]), EditorView.lineWrapping, highlight, marks, look,
+          placeholder(handlers.hint),
+          EditorView.contentAttributes.of({ "aria-label": handlers.label, id: "query", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+          autocompletion({ override: [offered], selectOnOpen: false, icons: false, interactionDelay: 0, activateOnTypingDelay: 80 }),
+          EditorView.domEventHandlers({ beforeinput: replaced }),
+          EditorView.updateListener.of((update) => { if (update.docChanged) handlers.changed(update.state.doc.toString()); })],
+      }),
+    });
+  }
+
+  get text(): string { return this.view.state.doc.toString(); }
+
+  write(text: string): void {
+    if (text !== this.text) this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
+  }
+
+  focus({ select = false } = {}): void {
+    this.view.focus();
+    if (select) this.view.dispatch({ selection: { anchor: 0, head: this.view.state.doc.length } });
+  }
+
+  /** Underline a mistake, given as a line and a column from 1; return where it is on the screen, from the editor's left. */
+  mark(line: number | null, column: number | null): number | null {
+    if (line === null || column === null || line > this.view.state.doc.lines) {
+      this.view.dispatch({ effects: mark.of(null) });
+      return null;
+    }
+    const { from: start, to: end, text } = this.view.state.doc.line(line);
+    const at = Math.min(start + [...text].slice(0, column - 1).join("").length, end);
+    const word = /^\S+/.exec(this.view.state.doc.sliceString(at, end))?.[0].length ?? 1;
+    const [from, to] = at >= end ? [Math.max(start, at - 1), at] : [at, at + word];
+    this.view.dispatch({ effects: mark.of({ from, to }) });
+    const shown = this.view.coordsAtPos(at);
+    return shown ? shown.left - this.view.dom.getBoundingClientRect().left : null;
+  }
+}
+
+// Where coloured text is replaced, a browser would style what it puts there, which the page's policy forbids.
+function replaced(event: InputEvent, view: EditorView): boolean {
+  if (event.isComposing || !event.cancelable || event.inputType !== "insertText" || event.data === null || view.state.selection.main.empty) return false;
+  event.preventDefault();
+  view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+  return true;
+}
+
+async function offered(context: CompletionContext): Promise<CompletionResult | null> {
+  const control = new AbortController();
+  context.addEventListener("abort", () => control.abort());
+  try {
+    const told = await ask<{ from: number; items: { text: string; shown: string; kind: string }[] }>("/api/complete",
+      { q: context.state.doc.toString(), at: [...context.state.doc.sliceString(0, context.pos)].length }, control.signal);
+    if (!told.items.length || (!context.explicit && !context.state.doc.length)) return null;
+    const text = context.state.doc.toString();
+    const from = [...text].slice(0, told.from).join("").length;
+    const typed = text.slice(from, context.pos);
+    const options: Completion[] = told.items.filter((item) => item.text !== typed).map((item) => ({ label: item.shown, apply: item.text, detail: item.kind }));
+    return options.length ? { from, options, filter: false } : null;
+  } catch (error) {
+    if (isGivenUp(error) || error instanceof Refused) return null; // nothing is offered; asking says what is wrong
+    throw error;
+  }
+}

@@ -1,0 +1,62 @@
+// A neuron's examples: what it does on the text, and below it what its graph predicts.
+
+import { note, type Place } from "./address";
+import { figure, grouped } from "./format";
+import { Loaded } from "./parts";
+import type { Lit } from "./picture";
+import { Reading, ReadingKey } from "./reading";
+import { useAsked } from "./server";
+import type { Example } from "./types";
+
+const FIRST = 6;
+const MORE = 40;
+const AROUND = 40; // tokens before the pivot that a snippet shows
+const AFTER = 12;
+
+export function Examples({ api, model, place, lit, neuron }: { api: string; model: string | null; place: Place; lit: Lit | null; neuron: string }) {
+  const every = place.get("examples") === "all";
+  const whole = place.get("whole") === "yes";
+  const lines = place.get("lines") !== "no";
+  const once = place.get("once") === "yes";
+  const part = place.get("part");
+  const told = useAsked<{ total: number; examples: Example[] }>(`${api}/examples`, { model, limit: every || part ? MORE : FIRST });
+  const parts = [...new Set((told.data?.examples ?? []).map((each) => each.part).filter((each): each is string => Boolean(each)))];
+  const toggle = (title: string, pressed: boolean, parameters: Record<string, string | boolean | null>, tip: string) =>
+    <button type="button" aria-pressed={pressed} data-tip={tip} onClick={() => note(parameters)}>{title}</button>;
+  return <section aria-labelledby="examples"><h2 id="examples">Examples</h2>
+    <div class="tabs" role="group" aria-label="How examples are shown">
+      {toggle("Whole window", whole, { whole: !whole }, "each example from its first to its last token, not only around its largest activation")}
+      {toggle("Line breaks", lines, { lines: lines ? "no" : null }, "break lines where the text does")}
+      {toggle("No duplicates", once, { once: !once }, "leave out examples whose last tokens up to the pivot are those of one before")}
+      {parts.length > 1 ? parts.map((each) => toggle(each, part === each, { part: part === each ? null : each }, `only ${each}`)) : null}
+    </div>
+    <ReadingKey both />
+    <Loaded of={told} what="Fetching examples">{({ total, examples }) => {
+      const kept = examples.filter((each) => (part ? each.part === part : true));
+      const shown = once ? distinct(kept) : kept;
+      return <div class="examples">{shown.length ? shown.map((example) => <One key={example.rank} example={example} whole={whole} lines={lines} lit={lit} model={model} neuron={neuron} />)
+        : <p class="nothing">No examples: the neuron never fired on the corpus.</p>}
+      {once && shown.length < kept.length ? <p class="faint">{grouped(kept.length - shown.length)} more of the same left out.</p> : null}
+      {total > examples.length ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
+    }}</Loaded></section>;
+}
+
+function distinct(examples: Example[]): Example[] {
+  const seen = new Set<string>();
+  return examples.filter((example) => {
+    const last = example.tokens.slice(Math.max(0, example.pivot - 7), example.pivot + 1).map((token) => token.token).join(" ");
+    return seen.has(last) ? false : seen.add(last);
+  });
+}
+
+function One({ example, whole, lines, lit, model, neuron }: { example: Example; whole: boolean; lines: boolean; lit: Lit | null; model: string | null; neuron: string }) {
+  const [start, stop] = whole ? [0, example.tokens.length] : [Math.max(0, example.pivot - AROUND), Math.min(example.tokens.length, example.pivot + AFTER)];
+  const tokens = example.tokens.slice(start, stop).map((token) => ({ ...token, at: token.at.map((at) => at - start) }));
+  const matched = lit !== null && tokens.some((token) => token.pattern === lit.text);
+  return <article class={`example${matched ? " matched-by" : ""}${start > 0 ? " starts-inside" : ""}${stop < example.tokens.length ? " ends-inside" : ""}`}>
+    <p class="about faint"><span class="rank">{example.rank + 1}</span>activation {figure(example.activation)}
+      <span class="split" tabIndex={0} data-tip={example.split === "test" ? "kept apart to judge the graph" : "the graph was built from it"}>{example.split}</span>
+      {example.said ? <span>{example.said}</span> : null}{matched ? <span class="match-said">matched by the pattern on show</span> : null}</p>
+    <Reading tokens={tokens} both pivot={example.pivot - start} lines={lines} lit={lit?.text ?? null} model={model} label={`Example ${example.rank + 1} of ${neuron}`} />
+  </article>;
+}

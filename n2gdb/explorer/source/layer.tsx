@@ -1,0 +1,86 @@
+// A layer's page: how good its graphs are, how many neurons live, and what they fire on.
+
+import { useEffect } from "preact/hooks";
+import { answerAt, go, layerAt, modelAt, neuronAt, restoreScroll, type Place } from "./address";
+import { Columns, type Column } from "./chart";
+import { counted, grouped, score } from "./format";
+import { Bar, Chip, Figures, Meter, Refusal, State, useKeys } from "./parts";
+import { useAsked } from "./server";
+import type { Database } from "./types";
+
+interface Outstanding { neuron: string; f1: number | null; polysemy: number; n_patterns: number; firings: number; thin: boolean }
+interface Layer {
+  model: string; layer: number; neurons: number; states: Record<string, number>; mean_f1: number | null; mean_precision: number | null; mean_recall: number | null;
+  f1: { from: number; to: number; neurons: number }[]; polysemy: { behaviours: number; neurons: number }[];
+  tokens: { text: string; shown: string; neurons: number; query: string }[]; best: Outstanding[]; polysemous: Outstanding[]; quality: string; enough: number;
+}
+
+export function LayerPage({ place, database, model }: { place: Place; database: Database; model: string | null }) {
+  const number = Number(place.names[0]);
+  const shown = database.models.find((each) => each.name === model) ?? database.models[0]!;
+  const held = shown.layers.includes(number);
+  const told = useAsked<Layer>(held ? `/api/layer/${number}` : null, { model: shown.name });
+  const at = shown.layers.indexOf(number);
+  const step = (by: number) => { const to = shown.layers[at + by]; if (held && to !== undefined) go(layerAt(to, model)); };
+  useKeys({ j: () => step(1), ArrowRight: () => step(1), k: () => step(-1), ArrowLeft: () => step(-1) });
+  useEffect(() => { document.title = `Layer ${number} of ${shown.name} · n2gdb`; }, [number, shown.name]);
+  useEffect(() => (told.data ? restoreScroll() : undefined), [told.data?.layer, told.data?.model]);
+  const heading = <header class="title"><p class="crumbs faint"><a href={modelAt(model)}>{shown.name}</a></p><h1 tabIndex={-1}>Layer {number}</h1></header>;
+  if (!held) {
+    return <>{heading}<p class="refusal" role="alert">Layer {number} of {shown.name} is not in this database: it holds {shown.layers.length === 1 ? "layer" : "layers"} {shown.layers.join(", ")}.</p>
+      <p>{shown.layers.slice(0, 12).map((each) => <a key={each} class="button" href={layerAt(each, model)}>Layer {each}</a>)}</p></>;
+  }
+  const data = told.data?.layer === number && told.data.model === shown.name ? told.data : null;
+  if (!data) return <div aria-busy={told.busy ? "true" : undefined}>{heading}{told.error ? <Refusal error={told.error} retry={told.retry} /> : null}</div>;
+  return <>{heading}
+    <Figures of={[{ name: "neurons", value: <a href={answerAt(`neurons WHERE layer = ${number}`, model)}>{grouped(data.neurons)}</a> },
+      { name: "mean F1", value: <Meter value={data.mean_f1} />, tip: "over the neurons whose test examples hold a firing" }, { name: "mean precision", value: <Meter value={data.mean_precision} /> },
+      { name: "mean recall", value: <Meter value={data.mean_recall} /> }]} />
+    <p class="states">{Object.entries(data.states).map(([state, count]) => <a key={state} class="state-link" href={answerAt(`neurons WHERE layer = ${number} AND state = '${state}'`, model)}><State of={state} /> {grouped(count)}</a>)}</p>
+    <p class="measured">Means are over the neurons whose test examples hold a firing; a graph that predicts none counts as 0, a dead neuron is counted apart.</p>
+    <div class="columns"><section><h2>How faithful the graphs are</h2><Columns of={quality(data, model)} title="F1 on test examples" counted="neurons" edges /></section>
+      {data.polysemy.length ? <section><h2>How many things they do</h2><Columns of={behaviours(data, model)} title="behaviours: parts of a graph that share no token" counted="neurons" /></section> : null}</div>
+    <div class="columns three"><Tokens data={data} model={model} /><Best title="Most faithful" of={data.best} data={data} model={model} /><Best title="Most polysemous" of={data.polysemous} data={data} model={model} many /></div>
+  </>;
+}
+
+// Bins of a tenth: as wide as a finger.
+function quality(data: Layer, model: string | null): Column[] {
+  return Array.from({ length: 10 }, (_, at) => {
+    const [from, to] = [at / 10, (at + 1) / 10];
+    const count = data.f1.filter((bin) => bin.from >= from - 1e-9 && bin.from < to - 1e-9).reduce((sum, bin) => sum + bin.neurons, 0);
+    const query = `neurons WHERE layer = ${data.layer} AND f1 >= ${from}${at < 9 ? ` AND f1 < ${to}` : ""}`;
+    return { label: from.toFixed(1), count, said: `F1 ${score(from)} to ${score(to)}: ${counted(count, "neuron")}`, href: answerAt(query, model) };
+  });
+}
+
+const SHOWN = 12;
+
+function behaviours(data: Layer, model: string | null): Column[] {
+  const most = Math.max(...data.polysemy.map((group) => group.behaviours));
+  return Array.from({ length: Math.min(most, SHOWN) + 1 }, (_, number) => {
+    const last = number === SHOWN && most > SHOWN;
+    const count = data.polysemy.filter((group) => (last ? group.behaviours >= number : group.behaviours === number)).reduce((sum, group) => sum + group.neurons, 0);
+    return { label: last ? `${number}+` : String(number), count, said: `${last ? `${number} behaviours or more` : counted(number, "behaviour")}: ${counted(count, "neuron")}`,
+      href: answerAt(`neurons WHERE layer = ${data.layer} AND polysemy ${last ? ">=" : "="} ${number}`, model) };
+  });
+}
+
+function Tokens({ data, model }: { data: Layer; model: string | null }) {
+  const most = Math.max(1, ...data.tokens.map((each) => each.neurons));
+  return <section><h2>Most common activating tokens</h2><table class="counts"><thead><tr><th scope="col">token</th><th scope="col" class="number">neurons</th><th scope="col"><span class="unseen">bar</span></th></tr></thead>
+    <tbody>{data.tokens.map((each) => <tr key={each.text}><th scope="row"><Chip shown={each.shown} kind="fires" tip={each.query} href={answerAt(each.query, model)} /></th>
+      <td class="number">{grouped(each.neurons)}</td><td class="wide"><Bar share={each.neurons / most} /></td></tr>)}</tbody></table></section>;
+}
+
+function Best({ title, of, data, model, many = false }: { title: string; of: Outstanding[]; data: Layer; model: string | null; many?: boolean }) {
+  if (!of.length) return null;
+  const heldout = data.quality === "heldout_f1";
+  const query = many ? `neurons WHERE layer = ${data.layer} ORDER BY polysemy DESC` : `neurons WHERE layer = ${data.layer} AND ${heldout ? "heldout_firings" : "true_firings"} >= ${data.enough} ORDER BY ${data.quality} DESC`;
+  return <section><h2>{title}</h2><table class="rows"><thead><tr><th scope="col">neuron</th><th scope="col" class="number">{heldout && !many ? "held-out F1" : "F1"}</th><th scope="col" class="number">{many ? "behaviours" : "firings"}</th></tr></thead>
+    <tbody>{of.map((row) => <tr key={row.neuron}><td><a class="neuron" href={neuronAt(row.neuron, model)}>{row.neuron}</a></td><td class="number"><Meter value={row.f1} /></td>
+      <td class="number">{grouped(many ? row.polysemy : row.firings)}{!many && row.thin ? <span class="thin-mark" tabIndex={0} data-tip={`fewer than ${data.enough} firings: it says little`}> thin</span> : null}</td></tr>)}</tbody></table>
+    {many ? null : <p class="measured">Of those with {data.enough} firings or more, which the score is measured on; others follow, marked thin.</p>}
+    <p><a href={answerAt(query, model)}>all of them</a></p></section>;
+}
+
