@@ -185,7 +185,9 @@ class _Bench:
             print(f"layer {layer} without {but} neurons drawn first:")
             _print(on_text, on_test, others)
         shares = " ".join(
-            f"{p / n:.3f}:{t / n:.3f}" for p, t, n in zip(predicted, true, count, strict=True) if n >= 50
+            f"{said / n:.3f}:{fired / n:.3f}"
+            for said, fired, n in zip(predicted, true, count, strict=True)
+            if n >= 50
         )
         print(f"  reliability {shares}", flush=True)
 
@@ -338,13 +340,13 @@ def _print(on_text: Mapping[str, list[Verdict]], on_test: Mapping[str, list[Verd
             precision = np.mean([verdicts[name][each].precision for each in judged])
             recall = np.mean([verdicts[name][each].recall for each in judged])
             figures.append(
-                f"{len(judged):>4} P {precision:.3f} R {recall:.3f} F1 {own.mean():.3f} {_interval(own)}"
-                f" gain {gain.mean():+.3f} {_interval(gain)}"
+                f"{len(judged):>4} P {precision:.3f} R {recall:.3f} F1 {own.mean():.3f} {interval(own)}"
+                f" gain {gain.mean():+.3f} {interval(gain)}"
             )
         print(f"  {name:<9} held-out {figures[0]}   test {figures[1]}", flush=True)
 
 
-def _interval(values: Any) -> str:
+def interval(values: Any) -> str:
     """The 95 % interval of a mean."""
     rng = np.random.default_rng(SEED)
     means = values[rng.integers(0, len(values), (DRAWS, len(values)))].mean(axis=1)

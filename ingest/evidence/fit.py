@@ -64,11 +64,13 @@ class EvidenceConfig:
     base_penalty: float = 0.01
     sweeps: int = 6
     refits: int = 4
-    top_worth: tuple[float, float, int] = (0.5, 9.0, 4)
+    top_worth: tuple[float, float, int] = (0.5, 20.0, 6)
     """How much F1 on top windows counts beside that on the corpus, for the threshold: ``a + b t ** c``, where
     ``t`` is the graph's own F1 on top windows that it was not read off. Where the graph is good, evidence
     must not fall behind it."""
     folds: int = 3
+    stretch: int = 8
+    """Consecutive windows in one fold: of one document, mostly, which weights could learn by heart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +191,10 @@ def _lay(
         Rows(label, np.concatenate([each.importance for each in rows])),
         activation >= threshold,
         np.concatenate(matched),
-        # Seeded by the window alone, apart from the draw of positions.
-        (position_hash(~(position // text.width)) % np.uint64(config.folds)).astype(np.int64),
+        # Seeded by the stretch alone, apart from the draw of positions.
+        (position_hash(~(position // (text.width * config.stretch))) % np.uint64(config.folds)).astype(
+            np.int64
+        ),
         max([int(text.tokens.max()), *(int(each.max()) for each in classes)]) + 1,
     )
 
@@ -242,7 +246,7 @@ def _wide(text: CorpusText, batch: _Batch, config: EvidenceConfig, classes: Sequ
 
 
 def _cross_fitted(batch: _Batch, wide: _Model, config: EvidenceConfig) -> FloatArray:
-    """Log odds of every row by weights that were fitted without its fold of windows."""
+    """Log odds of every row by weights that were fitted without its fold of text."""
     found = np.zeros(len(batch.unit), np.float32)
     for fold in range(config.folds):
         out = batch.fold == fold

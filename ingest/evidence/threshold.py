@@ -57,14 +57,17 @@ class Trial:
         figures, on text that it has not seen, are better.
         """
         base, factor, power = worth
+        # Where the unit fires in no other top window, those that the graph was read off have to do: evidence
+        # is cross-fitted there and the graph is not, so the graph stays unless it is clearly worse.
         unseen = bool((self.fires & self.other).any())
-        own_top = self._f1(matches, self.other) if unseen else 0.0
+        top, where = (self.other, ~self.train) if unseen else (self.train, np.ones_like(self.train))
+        own_top = self._f1(matches, top)
         weight = base + factor * own_top**power
         level = self._best(odds, weight)
-        if unseen:
+        if (self.fires & top).any():
             fires = odds >= level
-            own = self._f1(matches, ~self.train, self.elsewhere) + weight * own_top
-            evidence = self._f1(fires, ~self.train, self.elsewhere) + weight * self._f1(fires, self.other)
+            own = self._f1(matches, where, self.elsewhere) + weight * own_top
+            evidence = self._f1(fires, where, self.elsewhere) + weight * self._f1(fires, top)
             if own > evidence:
                 return None
         return level

@@ -258,3 +258,19 @@ def test_a_calibration_undoes_a_scale_and_a_shift() -> None:
     trial = Trial(fires, np.ones(len(true), np.float32), none, none, none, 0.0)
     scale, shift = trial.calibration((true + np.float32(1)) / np.float32(2))
     assert (scale, shift) == pytest.approx((2, -1), abs=0.1)
+
+
+def test_top_windows_count_where_no_firing_lies_outside_the_examples() -> None:
+    # Many firings at low odds in the training windows, and many false ones at these odds elsewhere.
+    odds = np.concatenate([np.full(20, 2.0), np.full(400, -3.0), np.full(2000, -6.0)]).astype(np.float32)
+    fires = np.concatenate([np.ones(20, np.bool_), np.arange(400) < 20, np.zeros(2000, np.bool_)])
+    order = np.random.default_rng(0).normal(0, 0.1, len(odds)).astype(np.float32)
+    none, ones = np.zeros(len(odds), np.bool_), np.ones(len(odds), np.float32)
+    train = fires.copy()
+    matched = fires & (np.arange(len(fires)) % 5 > 0)
+    trial = Trial(fires, ones, train, none, train, 0.0)
+    beside = trial.threshold(odds + order, matched, (0.5, 30.0, 4))
+    alone = trial.threshold(odds + order, none, (0.0, 0.0, 4))
+    assert beside is not None
+    assert alone is not None
+    assert beside < -2.5 < alone
