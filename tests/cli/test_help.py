@@ -118,7 +118,8 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(
         re.findall(
-            r"\bn2gdb ([a-z]+(?:-[a-z]+)*)\b", "\n".join(re.findall(r"`[^`\n]+`|^.*n2gdb .*$", text, re.MULTILINE))
+            r"\bn2gdb ([a-z]+(?:-[a-z]+)*)\b",
+            "\n".join(re.findall(r"`[^`\n]+`|^.*n2gdb .*$", text, re.MULTILINE)),
         )
     )
     assert set(COMMANDS) <= named
