@@ -60,7 +60,9 @@ def main(database: Path, draws: int = 15, seed: int = 0) -> None:
             _report(query, [_asked(client, f"/api/query?q={quote(each)}") for each in asked])
             if query.startswith("neurons"):
                 for part in ("pictures", "facets"):
-                    _report(f"  its {part}", [_asked(client, f"/api/{part}?q={quote(each)}") for each in asked])
+                    _report(
+                        f"  its {part}", [_asked(client, f"/api/{part}?q={quote(each)}") for each in asked]
+                    )
         for each in ("L3N45", "the", "on the other side"):
             _report(f"understand: {each}", [_asked(client, f"/api/understand?text={quote(each)}")] * 3)
         begun = ("neurons MATCHING '", "neurons WHERE ", "neurons SIMILAR TO L")
