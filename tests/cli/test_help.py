@@ -116,8 +116,12 @@ def test_the_help_lists_every_command_once_in_its_group() -> None:
 
 def test_the_readme_names_every_command_and_no_other() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    written = "\n".join(re.findall(r"`[^`\n]+`|^.*n2gdb .*$", text, re.MULTILINE))
-    named = set(re.findall(r"\bn2gdb ([a-z]+(?:-[a-z]+)*)\b", written))
+    named = set(
+        re.findall(
+            r"\bn2gdb ([a-z]+(?:-[a-z]+)*)\b",
+            "\n".join(re.findall(r"`[^`\n]+`|^.*n2gdb .*$", text, re.MULTILINE)),
+        )
+    )
     assert set(COMMANDS) <= named
     code = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     run = {

@@ -24,7 +24,7 @@ def test_a_statement_ends_when_its_question_is_cancelled(small: n2gdb.Database) 
     begun = time.monotonic()
     with cancelled_by(event), within(30), pytest.raises(QueryCancelledError):
         small.connection.rows(SLOW)
-    assert 0.2 < time.monotonic() - begun < 5
+    assert 0.2 < time.monotonic() - begun < 15
     check_time()  # the next question is not cancelled
     assert small.count("neurons") == 60
 
@@ -64,7 +64,7 @@ def test_a_browser_that_goes_stops_the_engine(small_path: Path, monkeypatch: pyt
             await app(scope, receive, send)
 
         asyncio.run(whole())
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30  # of the 60 s that it might take
         for _ in range(100):
             if ended:
                 break
