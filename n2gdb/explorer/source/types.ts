@@ -19,7 +19,7 @@ export interface Answer {
   kind: "neurons" | "patterns" | "tokens" | "counts" | "stages";
   columns: string[]; sortable: string[]; rows: Row[]; total: number; notices: string[]; milliseconds: number;
 }
-export interface Stage { step: string; cypher: string | null; parameters: Record<string, unknown> | null; rows: number | null; milliseconds: number | null }
+export interface Stage { step: string; cypher: string | null; parameters: Record<string, unknown> | null; rows: number | null; milliseconds: number | null; least_rows?: number | null; most_rows?: number | null; reads?: number | null }
 export interface Meaning { kind: string; said: string; neuron: string | null; model: string | null; query: string | null; error: Told | null }
 export interface Facet { name: string; title: string; groups: { said: string; count: number; query: string }[] }
 export interface Pattern { activation: number; path: Path; support?: number | null; confidence?: number | null }
