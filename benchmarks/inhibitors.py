@@ -3,9 +3,9 @@
     python -m benchmarks.inhibitors demo.n2gdb [--least 1.0] [--shown 10]
 
 Of every neuron whose strongest inhibitor stands at a fixed place, the top examples are taken whose pivot
-fires it. At that place the inhibitor is put in, and for comparison each of eight tokens that stand there
-in the neuron's other examples. Activations are at the pivot, in shares of its largest: as the text
-stands, with the inhibitor, with the other tokens.
+fires it. At that place the inhibitor is put in, and for comparison each of eight tokens that stand there in
+its other examples. Activations are at the pivot, in shares of the neuron's largest: as the text stands, with
+the inhibitor, with the other tokens.
 """
 
 from __future__ import annotations
