@@ -89,8 +89,8 @@ def test_a_whole_layer_of_graphs_is_read_as_each_alone(database: Database) -> No
 
 
 def test_scores_by_layer_are_means_over_judged_neurons(database: Database) -> None:
-    scores = read_layer_scores(database.connection, 0, "demo")
-    assert {each.predictor for each in scores} == {"n2g", "plain", "lookup", "ngram"}
+    scores = [each for each in read_layer_scores(database.connection, 0, "demo") if each.text == "test"]
+    assert {each.predictor for each in scores} == {"n2g", "evidence", "plain", "lookup", "ngram"}
     for each in scores:
         if each.predictor == "n2g":
             there = list(database.neurons(layer=each.layer))
@@ -123,7 +123,7 @@ def test_the_report_prints_and_draws(database: Database, tmp_path: Path) -> None
     assert shown.exit_code == 0, shown.output
     said = json.loads(shown.stdout)
     assert {(each["text"], each["predictor"]) for each in said["scores"]} == {
-        *(("test", name) for name in ("n2g", "plain", "lookup", "ngram")),
+        *(("test", name) for name in ("n2g", "evidence", "plain", "lookup", "ngram")),
         *(("heldout", name) for name in ("n2g", "lookup", "ngram")),
     }
     assert all(each["f1"] is None or not math.isnan(each["f1"]) for each in said["scores"])

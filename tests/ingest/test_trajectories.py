@@ -214,7 +214,7 @@ def test_a_database_where_no_neuron_fires_is_said(world: World, tmp_path: Path) 
 def test_a_mean_counts_short_examples_as_they_are(world: World) -> None:
     found = neuron_trajectories(world.database, world.engine, world.living(LAYER)[0], CONFIG)
     first, second = found.examples[:2]
-    short = replace(first, tokens=first.tokens[-2:], activation=(0.5, 0.25))
+    short = replace(first, tokens=(5, 6), activation=(0.5, 0.25))
     long = replace(second, tokens=(7, 8, 9), activation=(1.0, 0.25, 0.75))
     assert replace(found, examples=(short, long)).mean() == pytest.approx((0.5, 0.375, 0.75))
 

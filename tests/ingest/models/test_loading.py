@@ -252,7 +252,7 @@ def test_warnings_of_wrong_results_on_a_mac_are_seen(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("transformer_lens.utilities.devices._mps_warned", False)
     monkeypatch.delenv("TRANSFORMERLENS_ALLOW_MPS", raising=False)
-    monkeypatch.setattr(models, "_device", lambda _: torch.device("mps"))
+    monkeypatch.setattr(models, "device_of", lambda _: torch.device("mps"))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         with pytest.raises(ModelError):
