@@ -9,7 +9,7 @@ from enum import Enum
 
 from n2gdb.grammar.errors import shortened
 
-__all__ = ["FIELDS", "RETURNED", "Field", "Kind", "Origin", "nearest", "no_field"]
+__all__ = ["FIELDS", "GROUPS", "GROUP_WORDS", "RETURNED", "Field", "Kind", "Origin", "nearest", "no_field"]
 
 
 class Kind(Enum):
@@ -76,11 +76,24 @@ FIELDS: dict[str, Field] = {
         Field("max_depth", Kind.WHOLE, Origin.COUNTED),
         Field("activation", Kind.REAL, Origin.MATCHED),
         Field("importance", Kind.REAL, Origin.MATCHED),
+        Field("matches", Kind.WHOLE, Origin.MATCHED),
+        Field("share", Kind.REAL, Origin.MATCHED),
+        Field("depth", Kind.WHOLE, Origin.MATCHED),
+        Field("named", Kind.WHOLE, Origin.MATCHED),
     )
 }
 
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
+
+#: What a count is parted by: the model, tokens by their role, and every field of a neuron.
+GROUPS = (
+    *("model", "layer", "state", "activating", "context"),
+    *(name for name, field in FIELDS.items() if not field.of_match and name not in ("layer", "state")),
+)
+
+#: The same in words.
+GROUP_WORDS = "there are model, layer, state, activating, context, and every field of a neuron"
 
 #: What is not a field, though one might think so, and what to write.
 _ELSEWHERE = {

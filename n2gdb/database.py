@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -14,15 +14,16 @@ from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.readings import counted
-from n2gdb.core.units import MOST_TOKENS, NeuronName, token_key
+from n2gdb.core.units import NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.neuron import Neuron, load_neuron
 from n2gdb.query.answer import Answer, answer_of
+from n2gdb.remembering import Remembering
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.tokens import read_texts, read_tokenizer
+from n2gdb.storage.read.tokens import read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
@@ -60,7 +61,7 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-class Database(NeuronCollection):
+class Database(Remembering, NeuronCollection):
     """A database opened to read; a context manager, for any number of threads.
 
     >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
@@ -119,9 +120,13 @@ class Database(NeuronCollection):
     @overload
     def query(self, query: TokenQueryBuilder, *, timeout: float | None = None) -> Answer[TokenHit]: ...
     @overload
-    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]: ...
-    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
-        """Answer a query of the language, read already or not.
+    def query(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Answer[Any]: ...
+    def query(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Answer[Any]:
+        """Answer a query of the language, read already or not, with the values of each ``:name`` in its text.
 
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError where it does not parse, UnknownNameError for
@@ -131,6 +136,8 @@ class Database(NeuronCollection):
         >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
         ...     print(hit.neuron, hit.activation, hit.path)
         L4N358 0.75 ·an · ·other
+        >>> db.query("neurons MATCHING :first BEFORE 'other'", {"first": "an"})["neuron"]
+        ['L4N358']
         >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
         {'group': 5, 'count': 1}
         """
@@ -139,9 +146,11 @@ class Database(NeuronCollection):
         from n2gdb.query.parse import asked
 
         with within(timeout):
-            return asked(read_any(query), lambda each: answer(self.session(timeout), each))
+            return asked(read_any(query, parameters), lambda each: answer(self.session(timeout), each))
 
-    def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
+    def count(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> int:
         """Count what a query finds, its LIMIT and OFFSET aside; raises as ``query`` does.
 
         >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
@@ -152,7 +161,7 @@ class Database(NeuronCollection):
         from n2gdb.query.parse import asked
 
         with within(timeout):
-            return asked(read_any(query), lambda each: count(self.session(timeout), each))
+            return asked(read_any(query, parameters), lambda each: count(self.session(timeout), each))
 
     def similar(
         self,
@@ -301,6 +310,9 @@ class Database(NeuronCollection):
             self._models,
             self._vocabulary,
             self._tokenizer,
+            lambda: self._columns,
+            self._saved,
+            self._columns if self._is_warm() else None,
         )
 
     @cached_property
@@ -347,7 +359,7 @@ class Database(NeuronCollection):
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
         """Return the texts of token ids, in one look-up; raise UnknownNameError for one that is not there."""
         owner = self.model(model)
-        keys = {token: token_key(owner.number, token) for token in _ids(owner, tokens)}
+        keys = {token: token_key(owner.number, token) for token in token_ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
         for token, key in keys.items():
@@ -386,12 +398,3 @@ class Database(NeuronCollection):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
-    """Return token ids; raise UnknownNameError for one that no model could have."""
-    ids = arguments.wholes("tokens", tokens, -_LARGEST)
-    for token in ids:
-        if not 0 <= token < MOST_TOKENS:
-            raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
-    return ids

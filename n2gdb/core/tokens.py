@@ -8,7 +8,17 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 __all__ = [
-    *("KINDS", "display", "kinds_of", "normalise", "text_key", "text_of_bytes", "visible", "without_space"),
+    *(
+        "KINDS",
+        "SHAPES",
+        "display",
+        "kinds_of",
+        "normalise",
+        "text_key",
+        "text_of_bytes",
+        "visible",
+        "without_space",
+    ),
 ]
 
 #: Characters that need a closer look before they are printed.
@@ -47,6 +57,14 @@ KINDS: dict[str, Callable[[str], bool]] = {
     "title": lambda text: text.isalpha() and text.istitle(),
     "word": str.isalpha,
     "space": str.isspace,
+}
+
+
+#: Classes of a token's text with its leading space, which a database does not hold as bits.
+SHAPES: dict[str, Callable[[str], bool]] = {
+    "lower": lambda text: without_space(text).isalpha() and text.islower(),
+    "start": lambda text: text.startswith(" "),
+    "piece": lambda text: text != "" and not text.startswith(" "),
 }
 
 

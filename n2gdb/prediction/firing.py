@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from n2gdb.core.arrays import Float64Array, Int64Array
 
 
-__all__ = ["Firing", "firing_statements", "read_firings"]
+__all__ = ["Firing", "FiringNodes", "firing_statements", "firings_among", "read_firings"]
 
 Statement = tuple[str, dict[str, object]]
 
@@ -73,10 +73,20 @@ def read_firings(
     ``threshold`` on, the model's own: ``ModelInfo.fire_threshold``. Raises IndexError for a position that the
     text does not have.
     """
-    import numpy as np  # 0.1 s: only where it is needed
+    wanted = _checked(tokens, positions)
+    nodes = FiringNodes.of(
+        [read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)]
+    )
+    return firings_among(nodes, tokens, model, threshold, wanted)
+
+
+def firings_among(
+    nodes: FiringNodes, tokens: Sequence[int], model: int, threshold: float, positions: Sequence[int] | None
+) -> list[Firing]:
+    """Return the same, of the nodes that may match."""
+    import numpy as np
 
     wanted = _checked(tokens, positions)
-    nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
     text = np.asarray(tokens, np.int64) | token_key(model, 0)
     firings: list[Firing] = []
     for first in range(0, len(wanted), _AT_ONCE):
@@ -126,7 +136,7 @@ def _checked(tokens: Sequence[int], positions: Sequence[int] | None) -> list[int
 
 
 @dataclass(frozen=True, slots=True)
-class _Nodes:
+class FiringNodes:
     """Candidate nodes of many neurons by (neuron, preorder index); every array is (nodes,)."""
 
     neuron: Int64Array
@@ -139,7 +149,7 @@ class _Nodes:
     least: Float64Array  # NaN at a root
 
     @classmethod
-    def of(cls, tables: Sequence[pa.Table]) -> _Nodes:
+    def of(cls, tables: Sequence[pa.Table]) -> FiringNodes:
         """Sort what ``firing_statements`` found."""
         import numpy as np
 
@@ -164,12 +174,12 @@ class _Nodes:
 class _Matches:
     """Nodes that match with all of their ancestors, and where; every array is (matches,)."""
 
-    node: Int64Array  # row of _Nodes
+    node: Int64Array  # row of FiringNodes
     position: Int64Array
     named: Int64Array  # named tokens of the path
 
 
-def _matches(nodes: _Nodes, text: Int64Array, at: Int64Array) -> _Matches:
+def _matches(nodes: FiringNodes, text: Int64Array, at: Int64Array) -> _Matches:
     """Match candidates at the positions ``at``, which rise, of a text of Token.id."""
     import numpy as np
 
@@ -193,7 +203,7 @@ def _matches(nodes: _Nodes, text: Int64Array, at: Int64Array) -> _Matches:
     return _Matches(node[whole], position[whole], named[whole])
 
 
-def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
+def _placed(nodes: FiringNodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Pair every node with every place in ``text`` of its activating token, by (node, place)."""
     import numpy as np
 
@@ -205,7 +215,7 @@ def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
     return node, order[first[node] + offset]
 
 
-def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> list[Firing]:
+def _strongest(nodes: FiringNodes, matches: _Matches, threshold: float) -> list[Firing]:
     """Keep of each neuron at each position the longest pattern, then the one naming and activating most."""
     import numpy as np
 

@@ -88,9 +88,14 @@ class Page:
         """Return the end of a statement that is asked for these rows and for those before them."""
         return "" if self.limit is None else f"LIMIT {given.bind(min(self.offset + self.limit, _MOST_ROWS))}"
 
+    @property
+    def slice(self) -> slice:
+        """Where these rows are among all rows in order, or among those that ``clause`` gave."""
+        return slice(self.offset, None if self.limit is None else self.offset + self.limit)
+
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return these rows of all rows in order, or of those that ``clause`` gave."""
-        return rows[self.offset : None if self.limit is None else self.offset + self.limit]
+        return rows[self.slice]
 
 
 #: The engine's integers have 64 bits.

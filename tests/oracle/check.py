@@ -19,9 +19,10 @@ from n2gdb.query.parse import read_query
 from tests.oracle import evaluator as oracle
 from tests.oracle.clauses import best, is_pattern_clause, matches, positive
 from tests.oracle.evaluator import Found
-from tests.oracle.match import Match
+from tests.oracle.match import Match, resolved
 from tests.oracle.numbers import alike, number
 from tests.oracle.patterns import Row
+from tests.oracle.where import OF_MATCH
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["check"]
@@ -35,11 +36,25 @@ def check(statement: Statement, database: Database, world: World) -> int | None:
     text = written(statement)
     assert read_query(text) == statement
     try:
-        expected = oracle.answer(statement, world)
+        meant = resolved(statement, world)
+        expected = oracle.answer(meant, world)
     except RefusedError:
         with pytest.raises((QueryError, UnknownNameError)):
             list(database.query(text))
         return None
+    kept = database._by_statements
+    try:
+        for statements in (None, 0):  # all by statements, and all by columns
+            database._by_statements = statements
+            found = _answered(text, meant, expected, database, world)
+    finally:
+        database._by_statements = kept
+    return found
+
+
+def _answered(
+    text: str, statement: Statement, expected: Sequence[Any], database: Database, world: World
+) -> int | None:
     try:
         answer = database.query(text)
     except QueryError as error:
@@ -73,10 +88,11 @@ def _check_columns(plain: Mapping[str, Any], query: Query, row: Any, world: Worl
     if not isinstance(row, Found | Row):
         return
     if isinstance(row, Found):
-        of_match = {field: best(field, query, row.neuron, world) for field in ("activation", "importance")}
+        of_match = {field: best(field, query, row.neuron, world) for field in OF_MATCH}
         of_match |= {"similarity": row.similarity, "size": row.size}
     else:
         of_match = {"activation": row.activation, "importance": row.importance}
+        of_match |= {"depth": row.depth, "named": row.named}
     known = {
         **row.neuron.statistics,
         **of_match,
@@ -103,7 +119,7 @@ def _said(row: Any) -> tuple[Any, ...]:
             steps = [(step.depth, step.token) for step in neuron.patterns[end].steps]
             return str(neuron.name), neuron.model.name, steps
         case tuple():
-            return row
+            return tuple(number(value) for value in row)
         case oracle.Token():
             return row.text, number(row.activation), number(row.importance), row.n_patterns
         case _:

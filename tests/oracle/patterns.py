@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from n2gdb.grammar.ast import Clause, Query
-from tests.oracle.clauses import extent, is_pattern_clause, positive, positive_matches
+from n2gdb.grammar.ast import Clause, Matching, Query
+from tests.oracle.clauses import extent, is_all, is_pattern_clause, positive, positive_matches
 from tests.oracle.match import Match, importance_of, matches_of
 from tests.oracle.numbers import number
 from tests.oracle.where import about_match, truth
@@ -35,6 +35,14 @@ class Row:
     activation: float
     importance: float | None
 
+    @property
+    def depth(self) -> int:
+        return self.neuron.patterns[self.end].depth
+
+    @property
+    def named(self) -> int:
+        return len(self.neuron.patterns[self.end].steps) - 1
+
 
 def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
     """Return the patterns of neurons that clauses and WHERE hold of, in the order of the neurons."""
@@ -43,6 +51,8 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
     def holders(clause: Clause) -> frozenset[_End]:
         if is_pattern_clause(clause):
             found = matches_of(clause, world)
+            if isinstance(clause, Matching) and clause.only:
+                found = {neuron: each for neuron, each in found.items() if is_all(neuron, each)}
             return frozenset((neuron, match.end) for neuron, each in found.items() for match in each)
         alike = of_neurons(clause)
         return frozenset((neuron, end) for neuron, end in every if neuron in alike)
@@ -91,7 +101,12 @@ def _row(neuron: Neuron, end: int, found: Sequence[Match]) -> Row:
 
 
 def _counts(query: Query, row: Row) -> bool:
-    own = {"activation": number(row.activation), "importance": number(row.importance)}
+    own = {
+        "activation": number(row.activation),
+        "importance": number(row.importance),
+        "depth": row.depth,
+        "named": row.named,
+    }
     return all(truth(each, {**row.neuron.numbers, **own}) is True for each in about_match(query.where))
 
 

@@ -25,7 +25,7 @@ from n2gdb.query.parse import read_query
 FIELDS = (
     "layer, index, source, kind, side, density, state, max_activation, precision, recall, f1, true_firings, "
     "predicted_firings, n_patterns, n_nodes, n_activating, n_context, polysemy, max_depth, activation, "
-    "importance"
+    "importance, matches, share, depth, named"
 )
 
 # A query with a ^ before the fault, and what is said.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from n2gdb.errors import QueryError
+from n2gdb.errors import ArgumentError, QueryError
+from n2gdb.query.parameters import filled_in
 from n2gdb.query.parse import read_query, validated
 
 if TYPE_CHECKING:
@@ -17,16 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["read_any"]
 
 
-def read_any(query: AnyQuery) -> Statement:
-    """Return the statement of any form of a query; one without a text is held to the rules of its text."""
+def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> Statement:
+    """Return the statement of any form of a query; one without a text is held to the rules of its text.
+
+    ``parameters`` are the values that a text leaves open; raises ArgumentError where they are not those.
+    """
     if isinstance(query, str):
-        return read_query(query)
-    from n2gdb.grammar.ast import Query, TokenQuery
+        return read_query(query if parameters is None else filled_in(query, parameters))
+    if parameters:
+        raise ArgumentError("parameters belong to a query's text: a builder takes values as they are")
+    from n2gdb.grammar.ast import Query, TokenQuery, TokenSetQuery
     from n2gdb.query.builder.queries import QueryBuilder
     from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
 
     built = QueryBuilder | TokenQueryBuilder | TokenStageQuery
     statement = query.tree if isinstance(query, built) else query
-    if not isinstance(statement, Query | TokenQuery):
+    if not isinstance(statement, Query | TokenQuery | TokenSetQuery):
         raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
     return validated(statement)

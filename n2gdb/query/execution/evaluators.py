@@ -18,31 +18,40 @@ from n2gdb.grammar.ast import (
     Contains,
     FiringOn,
     Formula,
+    Listed,
     Matching,
     Mentioning,
+    Showing,
     SimilarTo,
     Writing,
 )
-from n2gdb.query.cypher.breadth import is_scanned
+from n2gdb.query.cypher.breadth import is_scanned, needs_columns
 from n2gdb.query.cypher.compiler import compile_evidence, compile_joined, compile_neurons, compile_written
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
 from n2gdb.query.execution.context import Rows, Session, Stage
-from n2gdb.query.execution.neuron_set import NeuronSet
+from n2gdb.query.execution.firings import FIRING, cuts_of, fired, positions_of
 from n2gdb.query.execution.rows import Known, Place, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
+from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
     from n2gdb.similarity.search import Score
 
-__all__ = ["EVALUATORS", "Evaluator", "WorkedOut", "evaluator_of", "found_patterns", "require_effects"]
+__all__ = [
+    "EVALUATORS",
+    "Evaluator",
+    "WorkedOut",
+    "evaluator_of",
+    "found_patterns",
+    "require_effects",
+]
 
+_WALKED = "walk the paths of all tries"
 _SCANNED = "walk the paths of the tries, as several steps may take many tokens"
-_FIRING = "read the patterns that may match the text"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
 _JOINED = "compare matches with neurons"
@@ -100,9 +109,13 @@ class _OfPatterns:
     scores = False
 
     def is_stated(self, settled: Settled, clause: PatternClause) -> bool:
-        return not compares_match_with_neuron(settled.query.where) and not is_scanned(settled, clause)
+        if needs_columns(settled) or compares_match_with_neuron(settled.query.where):
+            return False
+        return not is_scanned(settled, clause)
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
+        if needs_columns(settled):
+            return (Stage(_WALKED),)
         if compares_match_with_neuron(settled.query.where):
             return tuple(Stage.of(_JOINED, each) for each in compile_joined(settled, clause))
         if is_scanned(settled, clause):
@@ -114,7 +127,7 @@ class _OfPatterns:
             statements = compile_joined(settled, clause)
             rows = [row for each in statements for row in session.run(_JOINED, each)]
         elif is_scanned(settled, clause):
-            from n2gdb.query.execution.path_scan import scan  # numpy loads longer than most answers take
+            from n2gdb.query.columnar.path_scan import scan  # numpy loads longer than most answers take
 
             return WorkedOut(NeuronSet.of(scan(session, settled, clause)))
         else:
@@ -137,6 +150,8 @@ class _OfPatterns:
         clause: PatternClause,
         conditions: Sequence[Formula[Condition]],
     ) -> tuple[Stage, ...]:
+        if needs_columns(settled):
+            return (Stage(_WALKED),)
         statements = (pattern_statement(settled, form, conditions) for form in settled.forms[clause])
         return tuple(Stage.of("find the patterns", each) for each in statements)
 
@@ -164,22 +179,22 @@ class _Firing:
         from n2gdb.prediction.firing import firing_statements
 
         return tuple(
-            Stage(_FIRING, cypher, given)
-            for number, cut in _cuts(session, settled, clause).items()
-            for cypher, given in firing_statements(cut, number, _positions(clause, cut))
+            Stage(FIRING, cypher, given)
+            for number, cut in cuts_of(session, settled, clause).items()
+            for cypher, given in firing_statements(cut, number, positions_of(clause, cut))
         )
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
-        fired: dict[int, list[Firing]] = {}
-        for each in meeting(session, _fired(session, settled, clause), split(settled.query.where).match):
-            fired.setdefault(each.neuron, []).append(each)
-        return WorkedOut(NeuronSet.of(fired), firings=fired)
+        found: dict[int, list[Firing]] = {}
+        for each in meeting(session, fired(session, settled, clause), split(settled.query.where).match):
+            found.setdefault(each.neuron, []).append(each)
+        return WorkedOut(NeuronSet.of(found), firings=found)
 
     def patterns(
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         wanted = [*split(settled.query.where).neuron, *conditions]
-        met = meeting(session, _fired(session, settled, clause), wanted)
+        met = meeting(session, fired(session, settled, clause), wanted)
         return {(each.neuron, each.end): (each.activation, each.importance) for each in met}
 
     def pattern_steps(
@@ -267,6 +282,36 @@ class _Writing(_Unmatched):
         return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
 
 
+class _Listed(_Unmatched):
+    """IN (...): the units that are named one by one."""
+
+    scores = False
+
+    def steps(self, session: Session, settled: Settled, clause: Listed) -> tuple[Stage, ...]:
+        return (Stage("look up the neurons that are named"),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Listed) -> WorkedOut:
+        named = session.saved(clause.saved) if clause.saved else clause.neurons
+        return WorkedOut(NeuronSet.of(session.neurons(named, settled.query.model)))
+
+
+class _Showing(_Unmatched):
+    """SHOWING: the units in whose stored examples a text stands."""
+
+    scores = False
+
+    def steps(self, session: Session, settled: Settled, clause: Showing) -> tuple[Stage, ...]:
+        return (Stage("look for the text in the stored examples"),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Showing) -> WorkedOut:
+        windows = session.read_columns().windows
+        found = session.work(
+            "look for the text in the stored examples",
+            lambda: windows.showing(clause.text, exact=clause.exact),
+        )
+        return WorkedOut(NeuronSet.of(found))
+
+
 def require_effects(session: Session) -> None:
     """Raise QueryError for a database that was built without what neurons write."""
     if not session.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
@@ -298,6 +343,8 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Mentioning: _OfPatterns(),
     FiringOn: _Firing(),
     Writing: _Writing(),
+    Listed: _Listed(),
+    Showing: _Showing(),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),
@@ -324,46 +371,3 @@ def found_patterns(
             if known is None or (importance or -1.0) > (known[1] or -1.0):
                 found[neuron, end] = (activation, importance)
     return found
-
-
-def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
-    """Run the graphs of the models of a query on a text; return all firings, whatever WHERE says."""
-    from n2gdb.prediction.firing import read_firings
-
-    thresholds = {model.number: model.fire_threshold for model in session.models}
-    read = session.stage_table(_FIRING)
-    return [
-        firing
-        for number, cut in _cuts(session, settled, clause).items()
-        for firing in read_firings(
-            read, cut, number, threshold=thresholds[number], positions=_positions(clause, cut)
-        )
-    ]
-
-
-def _cuts(session: Session, settled: Settled, clause: FiringOn) -> dict[int, tuple[int, ...]]:
-    """Return the tokens of the text in each model that the clause reaches, by the model's number.
-
-    Raises QueryError where no model can cut it, or none has the token that the clause names.
-    """
-    models = [model for model in session.models if settled.model in (None, model.number)]
-    cuts = {model.number: session.cut(model.number, clause.text) for model in models}
-    if not any(cut is not None for cut in cuts.values()):
-        raise QueryError(
-            f"{' and '.join(model.name for model in models)} came without a tokenizer, so no text can be cut"
-            " for FIRING ON: ingest the model again with one"
-        )
-    at = clause.token
-    reached = {
-        number: cut for number, cut in cuts.items() if cut and (at is None or -len(cut) <= at < len(cut))
-    }
-    if at is not None and not reached:
-        longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
-        tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
-        with placed(clause.token_at):
-            raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
-    return reached
-
-
-def _positions(clause: FiringOn, cut: Sequence[int]) -> list[int] | None:
-    return None if clause.token is None else [clause.token % len(cut)]

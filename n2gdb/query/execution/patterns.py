@@ -12,6 +12,7 @@ from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER
+from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.execution.hits import paths_of
@@ -47,6 +48,16 @@ class PatternHit(OfNeuron):
         return f"<PatternHit {self.neuron} activation {self.activation:.2f}: {self.path}>"
 
     @property
+    def depth(self) -> int:
+        """How many positions the pattern goes back."""
+        return self.steps[0].depth
+
+    @property
+    def named(self) -> int:
+        """How many context tokens the pattern names."""
+        return sum(step.token is not None for step in self.steps) - 1
+
+    @property
     def path(self) -> str:
         """The pattern as a person reads it."""
         return written(self.steps)
@@ -59,6 +70,10 @@ class PatternHit(OfNeuron):
             **self.statistics,
             "activation": self.activation,
             "importance": self.importance,
+            "matches": None,
+            "share": None,
+            "depth": self.depth,
+            "named": self.named,
             "similarity": None,  # as of neurons that are compared with none
             "size": None,
             "path": self.path,
@@ -83,6 +98,13 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
     """
     query = plan.settled.query
     page = Page.of(query.offset, query.limit)
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import find_patterns, ordered_patterns
+
+        search, every = find_patterns(session, plan)
+        kept = ordered_patterns(session, search, every, query, page)
+        total = len(every) if query.sample is None else min(len(every), query.sample)
+        return _with_neurons(session, kept), lambda: total
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
         kept = [PatternRow(*row[:4]) for row in found]
@@ -95,6 +117,14 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
     """Count the patterns of a query, LIMIT and OFFSET aside, by Neuron.id."""
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import find_patterns, ordered_patterns
+
+        search, every = find_patterns(session, plan)
+        if plan.settled.query.sample is None:
+            return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
+        rows = ordered_patterns(session, search, every, plan.settled.query, Page(0, None))
+        return Counter(row.neuron for row in rows)
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()
@@ -132,8 +162,15 @@ def _depths(
     """Return where the steps of the query stand on each pattern that they match, by (Neuron.id, end)."""
     depths: dict[tuple[int, int], frozenset[int]] = {}
     freely = replace(settled, query=replace(settled.query, where=None))  # WHERE is of rows, not of matches
+    found: Mapping[Any, Any] = {}
+    if session.columns is not None and neurons and settled.matched:
+        from n2gdb.query.execution.by_columns import matches_in
+
+        found = matches_in(session, freely, neurons, ClauseSets({}))[1]
     for clause in settled.matched if neurons else ():
-        matches = evaluator_of(clause).matches(session, freely, clause, neurons, {})
+        matches = found.get(clause) if found else None
+        if matches is None:
+            matches = evaluator_of(clause).matches(session, freely, clause, neurons, {})
         for neuron, end, _, _, *named in matches:
             depths[neuron, end] = depths.get((neuron, end), frozenset()) | frozenset(named)
     return depths

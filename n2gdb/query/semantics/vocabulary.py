@@ -10,10 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.tokens import KINDS, display, normalise, text_key, without_space
+from n2gdb.core.tokens import KINDS, SHAPES, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
+from n2gdb.grammar.ast import (
+    AllOf,
+    Negated,
+    OneOf,
+    TokenClass,
+    TokenExpression,
+    TokenLiteral,
+    TokensOf,
+    TokenTest,
+)
+from n2gdb.query.semantics import token_sets
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet
 from n2gdb.storage.parameters import Parameters
@@ -61,6 +71,8 @@ class Vocabulary:
         self._texts: dict[int, str] = {}
         self._cuts: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
         self._held: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
+        self._of_units: dict[TokensOf, tuple[int, ...]] = {}
+        self._shaped: dict[str, tuple[int, ...]] = {}
 
     def learn(self, tests: Iterable[TokenTest]) -> None:
         """Look all literals of ``tests`` up at once, where they are not known yet."""
@@ -68,6 +80,10 @@ class Vocabulary:
         unknown = [each for each in literals if literal_key(each) not in self._keys.of(each.exact)]
         for start in range(0, len(unknown), _TOGETHER):
             self._look_up(unknown[start : start + _TOGETHER])
+
+    def know(self, test: TokensOf, tokens: Sequence[int]) -> None:
+        """Take the tokens, by Token.id, of a class that names a unit, its model in a database of several."""
+        self._of_units[test] = tuple(tokens)
 
     def settle(self, test: TokenTest) -> TokenSet:
         """Return the single tokens that pass a test; raise QueryError for an expression that RE2 refuses."""
@@ -79,8 +95,14 @@ class Vocabulary:
             case TokenExpression(source, ignore_case):
                 with placed(test.at):
                     return Among(self._matched(source, ignore_case))
-            case TokenClass(kind):
+            case TokenClass(kind) if kind.value in KINDS:
                 return OfKind(1 << list(KINDS).index(kind.value))
+            case TokenClass(kind):
+                return Among(self._of_shape(kind.value))
+            case TokensOf():
+                return Among(self._of_units[test])
+            case AllOf(tests):
+                return token_sets.EachOf(tuple(self.settle(each) for each in tests))
             case OneOf(alternatives):
                 return AnyOf(tuple(self.settle(each) for each in alternatives))
             case Negated(inner):
@@ -163,6 +185,13 @@ class Vocabulary:
             if cut := tokenizer.cut(spelling):
                 yield tuple(token_key(model, token) for token in cut)
 
+    def _of_shape(self, shape: str) -> tuple[int, ...]:
+        if shape not in self._shaped:
+            holds = SHAPES[shape]
+            pairs = zip(self.table["id"].to_pylist(), self.table["text"].to_pylist(), strict=True)
+            self._shaped[shape] = tuple(token for token, text in pairs if holds(text))
+        return self._shaped[shape]
+
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
         """Match the whole vocabulary by RE2, whose time is bounded whatever the expression."""
         import pyarrow as pa  # a quarter of a second: only for expressions
@@ -203,8 +232,8 @@ def literals_of(test: TokenTest) -> Iterator[TokenLiteral]:
     match test:
         case TokenLiteral():
             yield test
-        case OneOf(alternatives):
-            for each in alternatives:
+        case OneOf(parts) | AllOf(parts):
+            for each in parts:
                 yield from literals_of(each)
         case Negated(inner):
             yield from literals_of(inner)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal
 
+from n2gdb.core import arguments
+from n2gdb.core.units import MOST_TOKENS
+from n2gdb.errors import UnknownNameError
 from n2gdb.storage.connection import Connection
+from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["count_neurons", "read_texts", "read_tokenizer"]
+__all__ = ["count_neurons", "read_texts", "read_tokenizer", "token_ids"]
 
 _RELATIONS = {"activating": "ACTIVATES_ON", "context": "CONTEXT"}
 
@@ -36,3 +40,12 @@ def count_neurons(
         {"keys": sorted(keys)},
     )
     return dict(rows)
+
+
+def token_ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
+    """Return token ids; raise UnknownNameError for one that no model could have."""
+    ids = arguments.wholes("tokens", tokens, -(2**63) + 1)
+    for token in ids:
+        if not 0 <= token < MOST_TOKENS:
+            raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
+    return ids
