@@ -27,6 +27,7 @@ class Columns:
         """Read through ``table``, which runs a statement with its parameters and returns columns."""
         self._table = table
         self.vocabulary = vocabulary
+        vocabulary.hold_by(lambda tokens: self.tries.holds(tokens))
         self.writes = Writes(self._written)
 
     @cached_property

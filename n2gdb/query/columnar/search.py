@@ -102,7 +102,7 @@ class Search:
         only = getattr(clause, "only", False)
         if is_of_patterns(clause) and not only and not self.conditions.match:
             for form in self.settled.forms[clause]:
-                inside[units_of(self.scope, form, self.columns.writes)] = True
+                inside |= units_of(self.scope, form, self.columns.writes)
             return inside
         inside[self.columns.tries.owner[self.matches(clause).end]] = True
         return inside

@@ -102,6 +102,26 @@ class TrieColumns:
         return self.parent < 0
 
     @cached_property
+    def roots(self) -> IntArray:
+        """The rows of activating tokens, rising."""
+        return np.flatnonzero(self.is_root).astype(np.int32)
+
+    @cached_property
+    def context(self) -> IntArray:
+        """The rows of context tokens, rising."""
+        return np.flatnonzero(~self.is_root).astype(np.int32)
+
+    @cached_property
+    def repeated(self) -> IntArray:
+        """The rows of ``repeats``, rising."""
+        return np.flatnonzero(self.repeats).astype(np.int32)
+
+    @cached_property
+    def counts(self) -> Int64Array:
+        """How many nodes each token of the vocabulary has: (tokens,)."""
+        return np.bincount(self.token, minlength=len(self.vocabulary))
+
+    @cached_property
     def repeats(self) -> BoolArray:
         """Which nodes have the token of a node nearer to the activating token: (nodes,)."""
         found = np.zeros(len(self), np.bool_)
@@ -117,8 +137,7 @@ class TrieColumns:
     def _by_token(self) -> tuple[IntArray, Int64Array]:
         """Rows by token and rising, and where each token's begin: (nodes,), (tokens + 1,)."""
         order = np.argsort(self.token, kind="stable").astype(np.int32)
-        counts = np.bincount(self.token, minlength=len(self.vocabulary))
-        return order, np.concatenate([[0], np.cumsum(counts)])
+        return order, np.concatenate([[0], np.cumsum(self.counts)])
 
     def rows_of(self, tokens: Int64Array) -> IntArray:
         """Return the rows of some tokens, by their rows of the vocabulary; rising."""
@@ -127,11 +146,6 @@ class TrieColumns:
             return order[:0]
         rows = np.concatenate([order[begin[token] : begin[token + 1]] for token in tokens.tolist()])
         return rows if len(tokens) == 1 else np.sort(rows)
-
-    def count_of(self, tokens: Int64Array) -> int:
-        """Return how many rows some tokens have."""
-        _, begin = self._by_token
-        return int((begin[tokens + 1] - begin[tokens]).sum())
 
     @cached_property
     def _ids(self) -> tuple[Int64Array, Int64Array]:
@@ -152,6 +166,24 @@ class TrieColumns:
         """The text of every token of the vocabulary, by row."""
         texts: list[str] = self.vocabulary["text"].to_pylist()
         return texts
+
+    @cached_property
+    def same_text(self) -> Int64Array:
+        """For each token, the first of the vocabulary that has its text: several models may: (tokens,)."""
+        first: dict[str, int] = {}
+        return np.array([first.setdefault(text, at) for at, text in enumerate(self.texts)], np.int64)
+
+    def holds(self, tokens: Sequence[int]) -> bool:
+        """Tell whether some path names these tokens, by Token.id, side by side."""
+        wanted = [self.vocabulary_rows([token]) for token in tokens]
+        if not all(len(each) for each in wanted):
+            return False
+        rows = self.rows_of(wanted[0])
+        for following in wanted[1:]:
+            above = self.parent[rows]
+            beside = (above >= 0) & (self.depth[rows] - self.depth[above] == 1)
+            rows = above[beside & (self.token[above] == following[0])]
+        return len(rows) > 0
 
     @cached_property
     def alike(self) -> IntArray:

@@ -12,13 +12,15 @@ from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Effect, Link
 from n2gdb.query.columnar.tries import TrieColumns, expanded
-from n2gdb.query.semantics.normal_form import Lowered
+from n2gdb.query.semantics.normal_form import Anchor, Lowered
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet, mask
 
 __all__ = ["FormMatches", "Scope", "found_patterns", "units_of"]
 
 #: Rows above which a walk asks only whether nodes hold, where that is all that is wanted.
 _MANY = 20_000
+#: Tokens that are looked up one by one.
+_FEW = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +50,12 @@ def found_patterns(scope: Scope, form: Lowered, writes: Writes) -> list[FormMatc
     return [_found(scope, each, writes) for each in form.unfolded()]
 
 
-def units_of(scope: Scope, form: Lowered, writes: Writes) -> Int64Array:
-    """Return the places of the units that have a match of a form, each once."""
-    parts = [_units_of(scope, each, writes) for each in form.unfolded()]
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
+def units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
+    """Return which units have a match of a form: (units,)."""
+    inside = np.zeros(len(scope.tries.first) - 1, np.bool_)
+    for each in form.unfolded():
+        inside |= _units_of(scope, each, writes)
+    return inside
 
 
 #: The rows of the tokens that units write, by unit, and where those of each unit begin and end.
@@ -72,19 +76,22 @@ class Writes:
         return self._known[effect]
 
 
-def _units_of(scope: Scope, form: Lowered, writes: Writes) -> Int64Array:
+def _units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
     tries = scope.tries
-    if _is_plain(form) and len(form.anchors) > 1 and scope.rows is None:
-        candidates = [_candidates(scope, form, place) for place in range(len(form.anchors))]
-        if min(map(len, candidates)) > _MANY:
-            return np.unique(tries.owner[_holding(scope, form, candidates)])
+    inside = np.zeros(len(tries.first) - 1, np.bool_)
     if not form.anchors:
-        return np.unique(tries.owner[_ends_anywhere(scope, form.reach)])
-    anchors = _assigned(scope, form, writes)
-    deepest = anchors[:, 0]
+        inside[tries.owner[_ends_anywhere(scope, form.reach)]] = True
+        return inside
+    anchors = _anchors(scope, form)
+    plain = _is_plain(form) and len(anchors) > 1 and scope.rows is None
+    if plain and min(anchor.count for anchor in anchors) > _MANY:
+        inside[tries.owner[_holding(scope, form, anchors)]] = True
+        return inside
+    deepest = _assigned(scope, form, anchors, writes)[:, 0]
     if form.reach:
         deepest = deepest[_reaching(tries, deepest, form.reach)]
-    return np.unique(tries.owner[deepest])
+    inside[tries.owner[deepest]] = True
+    return inside
 
 
 def _found(scope: Scope, form: Lowered, writes: Writes) -> FormMatches:
@@ -92,7 +99,7 @@ def _found(scope: Scope, form: Lowered, writes: Writes) -> FormMatches:
     if not form.anchors:
         ends = _ends_anywhere(scope, form.reach)
         return FormMatches(np.zeros((len(ends), 0), np.int32), ends, tries.least[ends])
-    anchors = _assigned(scope, form, writes)
+    anchors = _assigned(scope, form, _anchors(scope, form), writes)
     deepest = anchors[:, 0]
     lowest = np.searchsorted(tries.ends, deepest)
     highest = np.searchsorted(tries.ends, tries.last[deepest], "right")
@@ -137,85 +144,113 @@ def _is_plain(form: Lowered) -> bool:
     return not compared and len(set(names)) == len(names)
 
 
-def _candidates(scope: Scope, form: Lowered, place: int) -> IntArray:
-    """Return the rows that an anchor may stand on, by its own token and place alone; rising."""
-    tries, anchor = scope.tries, form.anchors[place]
-    is_activating = form.activating is not None and place == len(form.anchors) - 1
-    tokens = anchor.tokens
-    listed = None if tokens is None or scope.rows is not None else _listed(tries, tokens)
-    if listed is not None:
-        rows = tries.rows_of(listed)
-        rows = rows[tries.is_root[rows] == is_activating]
-    else:
-        if scope.rows is not None:
-            rows = scope.rows[tries.is_root[scope.rows] == is_activating]
-        elif is_activating:
-            rows = np.flatnonzero(tries.is_root).astype(np.int32)
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """An anchor of a form, and which rows it may stand on by its own token and place alone."""
+
+    scope: Scope
+    anchor: Anchor
+    is_activating: bool
+    repeats: bool  # its token stands again nearer to the activating token
+    gap: Link | None  # to the activating token, where that is no anchor and this the last
+    listed: Int64Array | None  # rows of the vocabulary, where its tokens are few
+    inside: BoolArray | None  # which tokens of the vocabulary it takes; None for any
+    count: int  # rows of these tokens, or of fewer
+
+    def fits(self, rows: IntArray) -> BoolArray:
+        """Return which rows it may stand on."""
+        tries = self.scope.tries
+        fits: BoolArray = tries.is_root[rows] == self.is_activating
+        if self.inside is not None:
+            fits &= self.inside[tries.token[rows]]
+        if self.scope.inside is not None:
+            fits &= self.scope.inside[tries.owner[rows]]
+        if self.gap is not None:
+            fits &= _within(tries.depth[rows], self.gap)
+        if self.repeats:
+            fits &= tries.repeats[rows]
+        for effect in self.anchor.effects:
+            written = tries.written[rows]
+            fits &= written > 0 if effect is Effect.PROMOTING else written < 0
+        return fits
+
+    def rows(self) -> IntArray:
+        """Return all rows that it may stand on, rising."""
+        tries = self.scope.tries
+        if self.scope.rows is not None:
+            rows = self.scope.rows
+        elif self.listed is not None:
+            rows = tries.rows_of(self.listed)
+        elif self.is_activating:
+            rows = tries.roots
         else:
-            rows = np.flatnonzero(~tries.is_root).astype(np.int32)
-        if tokens is not None:
-            rows = rows[mask(tokens, tries.vocabulary)[tries.token[rows]]]
-    rows = scope.narrowed(rows)
-    if place == len(form.anchors) - 1 and not is_activating:
-        rows = rows[_within(tries.depth[rows], form.gaps[-1])]
-    later = [each.variable for each in form.anchors[place + 1 :]]
-    if anchor.variable is not None and anchor.variable in later:
-        rows = rows[tries.repeats[rows]]
-    for effect in anchor.effects:
-        written = tries.written[rows]
-        rows = rows[written > 0 if effect is Effect.PROMOTING else written < 0]
-    return rows
+            rows = tries.repeated if self.repeats else tries.context
+        return rows[self.fits(rows)]
+
+
+def _anchors(scope: Scope, form: Lowered) -> list[_Placed]:
+    tries, last = scope.tries, len(form.anchors) - 1
+    placed = []
+    for place, anchor in enumerate(form.anchors):
+        is_activating = form.activating is not None and place == last
+        later = [each.variable for each in form.anchors[place + 1 :]]
+        repeats = anchor.variable is not None and anchor.variable in later
+        gap = form.gaps[-1] if place == last and not is_activating else None
+        listed = inside = None
+        count = len(tries.roots) if is_activating else len(tries.repeated if repeats else tries.context)
+        if anchor.tokens is not None:
+            listed = _listed(tries, anchor.tokens)
+            if listed is None:
+                inside = mask(anchor.tokens, tries.vocabulary)
+            else:
+                inside = np.zeros(len(tries.vocabulary), np.bool_)
+                inside[listed] = True
+            count = min(count, int(tries.counts[inside].sum()))
+        placed.append(_Placed(scope, anchor, is_activating, repeats, gap, listed, inside, count))
+    return placed
 
 
 def _listed(tries: TrieColumns, tokens: TokenSet) -> Int64Array | None:
     """Return the rows of the vocabulary of tokens that are named one by one; None where they are not."""
     match tokens:
         case Reads(tokens=ids) | Among(ids):
-            return tries.vocabulary_rows(ids) if len(ids) <= 1000 else None
+            return tries.vocabulary_rows(ids) if len(ids) <= _FEW else None
         case AnyOf(sets):
             parts = [_listed(tries, each) for each in sets]
-            if any(part is None for part in parts):
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
                 return None
-            return np.unique(
-                np.concatenate([np.zeros(0, np.int64), *(part for part in parts if part is not None)])
-            )
+            return np.unique(np.concatenate([np.zeros(0, np.int64), *known]))
         case _:
             return None
 
 
-def _assigned(scope: Scope, form: Lowered, writes: Writes) -> IntArray:
+def _assigned(scope: Scope, form: Lowered, anchors: Sequence[_Placed], writes: Writes) -> IntArray:
     """Return every way that the anchors stand on nodes of one path: (ways, anchors) rows."""
-    tries, anchors = scope.tries, form.anchors
-    candidates = [_candidates(scope, form, place) for place in range(len(anchors))]
-    start = min(range(len(anchors)), key=lambda place: len(candidates[place]))
-    ways = np.zeros((len(candidates[start]), len(anchors)), np.int32)
-    ways[:, start] = candidates[start]
+    tries = scope.tries
+    start = min(range(len(anchors)), key=lambda place: anchors[place].count)
+    rows = anchors[start].rows()
+    ways = np.zeros((len(rows), len(anchors)), np.int32)
+    ways[:, start] = rows
     placed = [start]
     ways = _compared(tries, form, ways, placed, writes)
-    for place in range(start + 1, len(anchors)):
+    for place in [*range(start + 1, len(anchors)), *range(start - 1, -1, -1)]:
         check_time()
-        is_activating = form.activating is not None and place == len(anchors) - 1
-        allowed = np.zeros(len(tries), np.bool_)
-        allowed[candidates[place]] = True
-        ways = _ascended(tries, ways, place, allowed, form.gaps[place - 1], is_activating)
-        placed.append(place)
-        ways = _compared(tries, form, ways, placed, writes)
-    for place in range(start - 1, -1, -1):
-        check_time()
-        ways = _descended(tries, ways, place, candidates[place], form.gaps[place])
+        if place > start:
+            ways = _ascended(tries, ways, place, anchors[place], form.gaps[place - 1])
+        else:
+            ways = _descended(tries, ways, place, anchors[place], form.gaps[place])
         placed.append(place)
         ways = _compared(tries, form, ways, placed, writes)
     return ways
 
 
-def _ascended(
-    tries: TrieColumns, ways: IntArray, place: int, allowed: BoolArray, gap: Link, is_activating: bool
-) -> IntArray:
+def _ascended(tries: TrieColumns, ways: IntArray, place: int, anchor: _Placed, gap: Link) -> IntArray:
     """Put the next anchor on nodes above the last."""
     below = ways[:, place - 1]
-    if is_activating:
+    if anchor.is_activating:
         above = tries.root[below]
-        kept = allowed[above] & _within(tries.depth[below], gap)
+        kept = _within(tries.depth[below], gap) & anchor.fits(above)
         ways = ways[kept]
         ways[:, place] = above[kept]
         return ways
@@ -223,7 +258,7 @@ def _ascended(
     while len(way):
         on_path = above >= 0
         way, above = way[on_path], above[on_path]
-        fits = allowed[above] & _within(tries.depth[below[way]] - tries.depth[above], gap)
+        fits = _within(tries.depth[below[way]] - tries.depth[above], gap) & anchor.fits(above)
         part = ways[way[fits]]
         part[:, place] = above[fits]
         parts.append(part)
@@ -231,14 +266,21 @@ def _ascended(
     return np.concatenate(parts) if parts else ways
 
 
-def _descended(tries: TrieColumns, ways: IntArray, place: int, candidates: IntArray, gap: Link) -> IntArray:
+def _descended(tries: TrieColumns, ways: IntArray, place: int, anchor: _Placed, gap: Link) -> IntArray:
     """Put the anchor before the first on nodes below it."""
     above = ways[:, place + 1]
-    way, which = expanded(
-        np.searchsorted(candidates, above, "right"), np.searchsorted(candidates, tries.last[above], "right")
-    )
-    below = candidates[which]
-    kept = _within(tries.depth[below] - tries.depth[above[way]], gap)
+    last = tries.last[above].astype(np.int64)
+    if anchor.listed is not None and anchor.scope.rows is None and anchor.count < (last - above).sum():
+        candidates = anchor.rows()
+        way, which = expanded(
+            np.searchsorted(candidates, above, "right"), np.searchsorted(candidates, last, "right")
+        )
+        below = candidates[which]
+        kept = _within(tries.depth[below] - tries.depth[above[way]], gap)
+    else:
+        way, rows = expanded(above.astype(np.int64) + 1, last + 1)
+        below = rows.astype(np.int32)
+        kept = _within(tries.depth[below] - tries.depth[above[way]], gap) & anchor.fits(below)
     found = ways[way[kept]]
     found[:, place] = below[kept]
     return found
@@ -282,24 +324,21 @@ def _writes_so(tries: TrieColumns, rows: IntArray, writes: Writes, effect: Effec
 # -- whether nodes hold, and no more
 
 
-def _holding(scope: Scope, form: Lowered, candidates: Sequence[IntArray]) -> IntArray:
+def _holding(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> IntArray:
     """Return the rows of the first anchor from which all others stand above, as they must."""
-    tries = scope.tries
-    holds = np.zeros(len(tries), np.bool_)
-    place = len(candidates) - 1
-    holds[candidates[place]] = True
+    tries, place = scope.tries, len(anchors) - 1
     if form.activating is not None:
         place -= 1
-        rows = candidates[place]
-        rows = rows[holds[tries.root[rows]] & _within(tries.depth[rows], form.gaps[place])]
-        holds = np.zeros(len(tries), np.bool_)
-        holds[rows] = True
+        rows = anchors[place].rows()
+        kept = anchors[-1].fits(tries.root[rows]) & _within(tries.depth[rows], form.gaps[place])
+        rows = rows[kept]
+    else:
+        rows = anchors[place].rows()
     for each in range(place - 1, -1, -1):
         check_time()
-        rows = _below(tries, candidates[each], holds, form.gaps[each])
         holds = np.zeros(len(tries), np.bool_)
         holds[rows] = True
-    rows = np.flatnonzero(holds).astype(np.int32)
+        rows = _below(tries, anchors[each].rows(), holds, form.gaps[each])
     return rows[_reaching(tries, rows, form.reach)] if form.reach else rows
 
 

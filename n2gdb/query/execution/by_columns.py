@@ -327,7 +327,7 @@ def count_tokens(
     if not len(rows):
         return Counter()
     width = int(holder.max()) + 1
-    pair = np.unique(_same_text(search.columns)[tries.token[rows]] * width + holder)
+    pair = np.unique(tries.same_text[tries.token[rows]] * width + holder)
     codes, counts = np.unique(pair // width, return_counts=True)
     return Counter(
         {tries.texts[code]: count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}
@@ -337,7 +337,7 @@ def count_tokens(
 def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, float, float | None, int]]:
     """Return the tokens that meet every term: text, and activation, importance and patterns of the first."""
     columns = columns_of(session)
-    tries, same = columns.tries, _same_text(columns)
+    tries, same = columns.tries, columns.tries.same_text
     holds = np.ones(len(same), np.bool_)
     first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
@@ -391,9 +391,3 @@ def _on_paths(tries: Any, ends: Int64Array, in_context: bool) -> tuple[Int64Arra
         holders.append(end)
         row = tries.parent[row].astype(np.int64)
     return np.concatenate(rows), np.concatenate(holders)
-
-
-def _same_text(columns: Columns) -> Int64Array:
-    """Return, for each token of the vocabulary, the first that has its text: several models may."""
-    first: dict[str, int] = {}
-    return np.array([first.setdefault(text, at) for at, text in enumerate(columns.tries.texts)], np.int64)

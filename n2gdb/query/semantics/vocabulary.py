@@ -38,6 +38,7 @@ __all__ = ["Vocabulary", "literal_key", "literals_of"]
 #: Literals that one statement looks up.
 _TOGETHER = 64
 _LARGEST_EXPRESSION = 1_000
+_MOST_EXPRESSIONS = 256  # whose tokens are kept
 
 #: A token as a look-up finds it: Token.id, text, norm_key, text_key.
 _Found = tuple[int, str, int, int]
@@ -72,6 +73,8 @@ class Vocabulary:
         self._cuts: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
         self._held: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
         self._of_units: dict[TokensOf, tuple[int, ...]] = {}
+        self._holds: Callable[[Sequence[int]], bool] | None = None
+        self._expressions: dict[tuple[str, bool], tuple[int, ...]] = {}
         self._shaped: dict[str, tuple[int, ...]] = {}
 
     def learn(self, tests: Iterable[TokenTest]) -> None:
@@ -85,6 +88,10 @@ class Vocabulary:
         """Take the tokens, by Token.id, of a class that names a unit, its model in a database of several."""
         self._of_units[test] = tuple(tokens)
 
+    def hold_by(self, holds: Callable[[Sequence[int]], bool]) -> None:
+        """Take what tells of tokens, by Token.id, whether some graph has them side by side: see ``held``."""
+        self._holds = holds
+
     def settle(self, test: TokenTest) -> TokenSet:
         """Return the single tokens that pass a test; raise QueryError for an expression that RE2 refuses."""
         self.learn([test])
@@ -94,7 +101,7 @@ class Vocabulary:
                 return Reads(key, exact, self._keys.of(exact)[key])
             case TokenExpression(source, ignore_case):
                 with placed(test.at):
-                    return Among(self._matched(source, ignore_case))
+                    return Among(self._matching(source, ignore_case))
             case TokenClass(kind) if kind.value in KINDS:
                 return OfKind(1 << list(KINDS).index(kind.value))
             case TokenClass(kind):
@@ -131,7 +138,9 @@ class Vocabulary:
         if literal not in self._held:
             cuts = self.cuts(literal)
             several = [cut for cut in cuts if len(cut) > 1]
-            if several:
+            if several and self._holds is not None:
+                several = [cut for cut in several if self._holds(cut)]
+            elif several:
                 from n2gdb.query.semantics.held import held
 
                 several = list(held(self._table, several))
@@ -191,6 +200,14 @@ class Vocabulary:
             pairs = zip(self.table["id"].to_pylist(), self.table["text"].to_pylist(), strict=True)
             self._shaped[shape] = tuple(token for token, text in pairs if holds(text))
         return self._shaped[shape]
+
+    def _matching(self, source: str, ignore_case: bool) -> tuple[int, ...]:
+        key = (source, ignore_case)
+        if key not in self._expressions:
+            if len(self._expressions) >= _MOST_EXPRESSIONS:
+                self._expressions.clear()
+            self._expressions[key] = self._matched(source, ignore_case)
+        return self._expressions[key]
 
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
         """Match the whole vocabulary by RE2, whose time is bounded whatever the expression."""
