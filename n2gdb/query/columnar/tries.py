@@ -112,6 +112,21 @@ class TrieColumns:
         return np.flatnonzero(~self.is_root).astype(np.int32)
 
     @cached_property
+    def activating(self) -> IntArray:
+        """The token that the path to a node activates on: (nodes,)."""
+        return self.token[self.root]
+
+    @cached_property
+    def root_tokens(self) -> IntArray:
+        """The tokens of ``roots``."""
+        return self.token[self.roots]
+
+    @cached_property
+    def context_tokens(self) -> IntArray:
+        """The tokens of ``context``."""
+        return self.token[self.context]
+
+    @cached_property
     def repeated(self) -> IntArray:
         """The rows of ``repeats``, rising."""
         return np.flatnonzero(self.repeats).astype(np.int32)

@@ -163,6 +163,16 @@ class _Placed:
         fits: BoolArray = tries.is_root[rows] == self.is_activating
         if self.inside is not None:
             fits &= self.inside[tries.token[rows]]
+        return fits & self._placed_well(rows) if self.is_placed else fits
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether more is asked than the token, and whether it activates."""
+        scoped = self.scope.inside is not None
+        return scoped or self.gap is not None or self.repeats or bool(self.anchor.effects)
+
+    def _placed_well(self, rows: IntArray) -> BoolArray:
+        tries, fits = self.scope.tries, np.ones(len(rows), np.bool_)
         if self.scope.inside is not None:
             fits &= self.scope.inside[tries.owner[rows]]
         if self.gap is not None:
@@ -174,18 +184,29 @@ class _Placed:
             fits &= written > 0 if effect is Effect.PROMOTING else written < 0
         return fits
 
+    def activates(self, rows: IntArray) -> BoolArray:
+        """Return on whose paths it may be the activating token."""
+        tries = self.scope.tries
+        if self.is_placed:
+            return self.fits(tries.root[rows])
+        if self.inside is None:
+            return np.ones(len(rows), np.bool_)
+        return self.inside[tries.activating[rows]]
+
     def rows(self) -> IntArray:
         """Return all rows that it may stand on, rising."""
         tries = self.scope.tries
         if self.scope.rows is not None:
-            rows = self.scope.rows
-        elif self.listed is not None:
+            return self.scope.rows[self.fits(self.scope.rows)]
+        if self.listed is not None:
             rows = tries.rows_of(self.listed)
-        elif self.is_activating:
-            rows = tries.roots
-        else:
-            rows = tries.repeated if self.repeats else tries.context
-        return rows[self.fits(rows)]
+            return rows[self.fits(rows)]
+        if self.repeats:
+            return tries.repeated[self.fits(tries.repeated)]
+        rows = tries.roots if self.is_activating else tries.context
+        if self.inside is not None:
+            rows = rows[self.inside[tries.root_tokens if self.is_activating else tries.context_tokens]]
+        return rows[self._placed_well(rows)] if self.is_placed else rows
 
 
 def _anchors(scope: Scope, form: Lowered) -> list[_Placed]:
@@ -330,8 +351,8 @@ def _holding(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> IntArra
     if form.activating is not None:
         place -= 1
         rows = anchors[place].rows()
-        kept = anchors[-1].fits(tries.root[rows]) & _within(tries.depth[rows], form.gaps[place])
-        rows = rows[kept]
+        rows = rows[_within(tries.depth[rows], form.gaps[place])] if form.gaps[place] != Link() else rows
+        rows = rows[anchors[-1].activates(rows)]
     else:
         rows = anchors[place].rows()
     for each in range(place - 1, -1, -1):
