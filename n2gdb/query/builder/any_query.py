@@ -29,6 +29,9 @@ def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> St
     if parameters:
         raise ArgumentError("parameters belong to a query's text: a builder takes values as they are")
     from n2gdb.grammar.ast import Query, TokenQuery, TokenSetQuery
+
+    if isinstance(query, Query | TokenQuery | TokenSetQuery):
+        return validated(query)
     from n2gdb.query.builder.queries import QueryBuilder
     from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from n2gdb.core.arrays import BoolArray
 from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import node_in
 
 if TYPE_CHECKING:  # both take longer to load than most answers
     import pyarrow as pa
+
+    from n2gdb.core.arrays import BoolArray
 
 __all__ = [
     "Among",
