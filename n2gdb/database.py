@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from n2gdb.core.deadline import within
 from n2gdb.core.units import NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.query.answer import Answer, answer_of
+from n2gdb.remembering import Remembering
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
@@ -59,7 +60,7 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-class Database(NeuronCollection):
+class Database(Remembering, NeuronCollection):
     """A database opened to read; a context manager, for any number of threads.
 
     >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
@@ -120,9 +121,15 @@ class Database(NeuronCollection):
     @overload
     def query(self, query: TokenQueryBuilder, *, timeout: float | None = None) -> Answer[TokenHit]: ...
     @overload
-    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]: ...
-    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
+    def query(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Answer[Any]: ...
+    def query(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Answer[Any]:
         """Answer a query, given as text, as a builder or as a syntax tree.
+
+        ``parameters`` are the values of each ``:name`` in a text.
 
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError if it does not parse, UnknownNameError for
@@ -132,6 +139,8 @@ class Database(NeuronCollection):
         >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
         ...     print(hit.neuron, hit.activation, hit.path)
         L4N358 0.75 ·an · ·other
+        >>> db.query("neurons MATCHING :first BEFORE 'other'", {"first": "an"})["neuron"]
+        ['L4N358']
         >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
         {'group': 5, 'count': 1}
         """
@@ -140,9 +149,11 @@ class Database(NeuronCollection):
         from n2gdb.query.parse import asked
 
         with within(timeout):
-            return asked(read_any(query), lambda each: answer(self.session(timeout), each))
+            return asked(read_any(query, parameters), lambda each: answer(self.session(timeout), each))
 
-    def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
+    def count(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> int:
         """Count what a query finds, without its LIMIT and OFFSET; raises like ``query``.
 
         >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
@@ -153,7 +164,7 @@ class Database(NeuronCollection):
         from n2gdb.query.parse import asked
 
         with within(timeout):
-            return asked(read_any(query), lambda each: count(self.session(timeout), each))
+            return asked(read_any(query, parameters), lambda each: count(self.session(timeout), each))
 
     def similar(
         self,
@@ -307,6 +318,9 @@ class Database(NeuronCollection):
             self._models,
             self._vocabulary,
             self._tokenizer,
+            lambda: self._columns,
+            self._saved,
+            self._columns if self._is_warm() else None,
         )
 
     @cached_property

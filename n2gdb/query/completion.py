@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.tokens import display
-from n2gdb.grammar.ast import Grouping, Metric, Predictor, TokenKind
-from n2gdb.grammar.fields import FIELDS, RETURNED
+from n2gdb.grammar.ast import Metric, Predictor, TokenKind
+from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED
 from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
 
@@ -168,6 +168,6 @@ def _names(before: str) -> Iterable[str]:
         case "RETURN":
             return RETURNED
         case "BY" if _COUNTED.match(before) and not _ORDERED.search(before):
-            return [grouping.value for grouping in Grouping]
+            return GROUPS
         case _:
             return FIELDS

@@ -209,7 +209,7 @@ def test_completion(text: str, expected: str, connection: Connection) -> None:
     [
         ("neurons ", "neurons f1"),
         ("neurons MATCHING ", "neurons MATCHING WHERE"),
-        ("COUNT neurons BY ", "COUNT neurons BY f1"),
+        ("COUNT neurons BY ", "COUNT neurons BY activation"),
     ],
 )
 def test_what_cannot_stand_there_is_not_offered(text: str, begun: str, connection: Connection) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from n2gdb.grammar.ast import And, Clause, Condition, FiringOn, Formula, Matching, Mentioning, Not, Or, Query
 from tests.oracle.match import Match, PatternClause, cuts_of, matches_of, takes
+from tests.oracle.numbers import number, rounded
 from tests.oracle.similarity import containment, similarity
 from tests.oracle.where import about_match, truth
 from tests.oracle.world import Neuron, World
@@ -18,10 +19,12 @@ __all__ = [
     "every_clause",
     "extent",
     "forget",
+    "is_all",
     "is_pattern_clause",
     "matches",
     "positive",
     "positive_matches",
+    "shares",
 ]
 
 Item = TypeVar("Item")
@@ -37,17 +40,36 @@ def _counting(
     clause: PatternClause, where: Formula[Condition] | None, world: World
 ) -> Mapping[Neuron, Sequence[Match]]:
     restrictions = about_match(where)
-    if not restrictions:
-        return matches_of(clause, world)
-    counting = {
-        neuron: [
-            match
-            for match in found
-            if all(truth(each, {**neuron.numbers, **match.fields}) is True for each in restrictions)
-        ]
-        for neuron, found in matches_of(clause, world).items()
-    }
-    return {neuron: found for neuron, found in counting.items() if found}
+    found = matches_of(clause, world)
+    if restrictions:
+        counting = {
+            neuron: [
+                match
+                for match in each
+                if all(
+                    truth(one, {**neuron.numbers, **match.fields, **shares(neuron, each)}) is True
+                    for one in restrictions
+                )
+            ]
+            for neuron, each in found.items()
+        }
+        found = {neuron: each for neuron, each in counting.items() if each}
+    if isinstance(clause, Matching) and clause.only:
+        return {neuron: each for neuron, each in found.items() if is_all(neuron, each)}
+    return found
+
+
+def is_all(neuron: Neuron, found: Sequence[Match]) -> bool:
+    """Tell whether matches are of every pattern of a neuron."""
+    return {match.end for match in found} == neuron.patterns.keys()
+
+
+def shares(neuron: Neuron, found: Sequence[Match]) -> dict[str, object]:
+    """Return how many patterns of a neuron match, and which share of all that is; None of no pattern."""
+    ends = len({match.end for match in found} - {None})
+    if not ends:
+        return {"matches": None, "share": None}  # the neuron fires by its evidence
+    return {"matches": ends, "share": number(rounded(ends / len(neuron.patterns)))}
 
 
 def forget() -> None:
@@ -65,7 +87,12 @@ def positive_matches(query: Query, neuron: Neuron, world: World) -> Iterator[Mat
 
 def best(field: str, query: Query, neuron: Neuron, world: World) -> float | None:
     """Return the largest activation or importance over the matches of clauses that are not negated."""
-    found = [getattr(match, field) for match in positive_matches(query, neuron, world)]
+    found: list[Any] = []
+    for clause in positive(query.clauses):
+        if is_pattern_clause(clause):
+            for match in matches(clause, query, world).get(neuron, ()):
+                counted = shares(neuron, matches_of(clause, world)[neuron])
+                found.append(counted[field] if field in counted else getattr(match, field))
     return max((value for value in found if value is not None), default=None)
 
 

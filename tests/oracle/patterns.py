@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from n2gdb.grammar.ast import Clause, FiringOn, Predictor, Query
-from tests.oracle.clauses import extent, is_pattern_clause, positive, positive_matches
+from n2gdb.grammar.ast import Clause, FiringOn, Matching, Predictor, Query
+from tests.oracle.clauses import extent, is_all, is_pattern_clause, positive, positive_matches
 from tests.oracle.match import Match, PatternClause, importance_of, matches_of
 from tests.oracle.numbers import number
-from tests.oracle.where import OF_MATCH, about_match, truth
+from tests.oracle.where import OF_PATTERN, about_match, truth
 from tests.oracle.world import Neuron, World
 
 __all__ = ["Row", "every_row", "matching_rows", "patterns_of"]
@@ -38,6 +38,14 @@ class Row:
     confidence: float | None
     steps: tuple[tuple[int, int], ...]
 
+    @property
+    def depth(self) -> int | None:
+        return None if self.end is None else self.neuron.patterns[self.end].depth
+
+    @property
+    def named(self) -> int | None:
+        return None if self.end is None else len(self.neuron.patterns[self.end].steps) - 1
+
 
 def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
     """Return the patterns of neurons that clauses and WHERE hold of, in the order of the neurons."""
@@ -46,6 +54,8 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
     def holders(clause: Clause) -> frozenset[_End]:
         if is_pattern_clause(clause):
             found = matches_of(_by_graph(clause), world)
+            if isinstance(clause, Matching) and clause.only:
+                found = {neuron: each for neuron, each in found.items() if is_all(neuron, each)}
             return frozenset(
                 (neuron, match.end)
                 for neuron, each in found.items()
@@ -108,7 +118,7 @@ def _by_graph(clause: PatternClause) -> PatternClause:
 
 
 def _counts(query: Query, row: Row) -> bool:
-    own = {name: number(getattr(row, name)) for name in OF_MATCH}
+    own = {name: number(getattr(row, name)) for name in OF_PATTERN}
     return all(truth(each, {**row.neuron.numbers, **own}) is True for each in about_match(query.where))
 
 

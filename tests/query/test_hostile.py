@@ -179,6 +179,7 @@ def strings() -> list[str]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, World]]:
     path, world = build_world(tmp_path_factory.mktemp("hostile"), seed=5)
     with n2gdb.open(path) as database:
+        database._by_statements = None
         yield database, world
 
 

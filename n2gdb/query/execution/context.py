@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.units import UnitName
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import FiringOn, NeuronRef, Query
+from n2gdb.grammar.ast import FiringOn, NeuronRef, Query, TokensOf
+from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.cypher.estimates import Estimate, Finds
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -80,6 +82,9 @@ class Session:
     models: tuple[ModelInfo, ...]
     vocabulary: Vocabulary
     tokenizer: Callable[[int], Tokenizer | None]
+    read_columns: Callable[[], Columns]
+    saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
 
     def run(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
@@ -176,6 +181,41 @@ class Session:
     def sources(self) -> tuple[str, ...]:
         """The names of all sources of the database, in order."""
         return tuple(sorted({source.name for model in self.models for source in model.sources}))
+
+    def neurons(self, refs: Sequence[NeuronRef], model: str | None) -> list[int]:
+        """Return the Neuron.ids of neurons that a query names; raises as ``neuron`` does."""
+        keys = []
+        for ref in refs:
+            with placed(ref.model_at if ref.model else ref.at):
+                owner = find_model(self.models, ref.model or model)
+            with placed(ref.at):
+                keys.append(
+                    neuron_key(owner, UnitName(ref.layer, ref.index, ref.side, ref.latent, ref.source))
+                )
+        wanted = [key for key in keys if key is not None]
+        held = {
+            key for (key,) in self.rows("MATCH (n:Neuron) WHERE n.id IN $keys RETURN n.id", {"keys": wanted})
+        }
+        for ref, key in zip(refs, keys, strict=True):
+            if key not in held:
+                self.neuron(ref, model)  # raises
+        return wanted
+
+    def learn_tokens(self, query: Query) -> Query:
+        """Look the tokens of units up that a query's classes name; return it with their models named."""
+        named = list(nodes_of(query.clauses, TokensOf))
+        if not named:
+            return query
+
+        def of_model(test: TokensOf) -> TokensOf:
+            return replace(test, neuron=replace(test.neuron, model=test.neuron.model or query.model))
+
+        for test in dict.fromkeys(map(of_model, named)):
+            key = self.neuron(test.neuron, query.model)
+            role = "CONTEXT" if test.in_context else "ACTIVATES_ON"
+            cypher = f"MATCH (n:Neuron)-[:{role}]->(t:Token) WHERE n.id = $key RETURN DISTINCT t.id"
+            self.vocabulary.know(test, sorted(token for (token,) in self.rows(cypher, {"key": key})))
+        return replace(query, clauses=rewritten(query.clauses, TokensOf, of_model))
 
     def neuron(self, ref: NeuronRef, model: str | None) -> int:
         """Return the Neuron.id of a neuron that a query names; ``model`` is the query's own.

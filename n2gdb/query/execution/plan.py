@@ -12,7 +12,22 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
-from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Key, Query, Role, Subject, TokenQuery
+from n2gdb.grammar.ast import (
+    And,
+    Clause,
+    Condition,
+    Count,
+    Formula,
+    Grouping,
+    Key,
+    Query,
+    Role,
+    Statement,
+    Subject,
+    TokenQuery,
+    TokenSetQuery,
+)
+from n2gdb.query.cypher.breadth import needs_columns
 from n2gdb.query.cypher.compiler import (
     DEFAULT_ORDER,
     Compiled,
@@ -46,6 +61,7 @@ __all__ = [
     "Plan",
     "Purpose",
     "TokenPlan",
+    "TokenSetPlan",
     "plan_patterns",
     "plan_statement",
     "steps_of",
@@ -110,6 +126,10 @@ class NeuronPlan:
         for clause in self.worked:
             with placed(clause.at):
                 yield from evaluator_of(clause).steps(session, self.settled, clause)
+        if self.settled.query.sample is not None:
+            yield Stage(
+                f"draw {self.settled.query.sample} of the neurons by the seed {self.settled.query.seed}"
+            )
         if (rank := self.settled.query.rank) is not None and self.named is not None:
             yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
         query = self.settled.query
@@ -214,6 +234,9 @@ class CountPlan:
             yield Stage(
                 f"count by {self.by.value}", finds=GroupRows(self.settled, ROLES.get(self.by, self.by.value))
             )
+        count = self.query.count
+        if count is not None and (count.groups or count.measure is not None):
+            yield Stage("put the rows in groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +257,24 @@ class TokenPlan:
         yield Stage.of("read where patterns end", self.ends, OwnRows(self.neuron, None))
 
 
-Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan
+@dataclass(frozen=True, slots=True)
+class TokenSetPlan:
+    """How the tokens over sets of units are found: the units of each term, then their tokens."""
+
+    query: TokenSetQuery
+    units: tuple[NeuronPlan, ...]
+
+    def steps(self, session: Session) -> Iterator[Stage]:
+        """Yield what is done, in order."""
+        for each in self.units:
+            yield from each.steps(session)
+        yield Stage("read the tokens of these neurons from their tries")
 
 
-def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: bool = False) -> Plan:
+Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan | TokenSetPlan
+
+
+def plan_statement(session: Session, statement: Statement, *, counted: bool = False) -> Plan:
     """Bind a statement and decide how it is answered; with ``counted``, only its number of rows is needed.
 
     Raises UnknownNameError for a neuron or a model that does not exist, QueryError for a statement that
@@ -245,7 +282,9 @@ def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: 
     """
     if isinstance(statement, TokenQuery):
         return _plan_tokens(session, statement)
-    asked = of_asked_units(statement, session.kinds)
+    if isinstance(statement, TokenSetQuery):
+        return _plan_token_sets(session, statement)
+    asked = session.learn_tokens(of_asked_units(statement, session.kinds))
     settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
     if settled.asks_for_effects:
         session.require_effects()
@@ -277,7 +316,8 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
     ranks = ranked_fields(query.order) if purpose is Purpose.PAGE else ()
     ordered = purpose is Purpose.PAGE and (named is not None or (leading is not None and not query.order))
     asked_of = _all_of(stated)
-    is_whole = not kept and not ordered and not ranks
+    walked = needs_columns(settled)
+    is_whole = not kept and not ordered and not ranks and not walked
     fields = _fields(query, purpose, ranks)
     if is_whole:
         compiled = {Purpose.PAGE: compile_query, Purpose.COUNT: compile_count}.get(purpose)
@@ -294,7 +334,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
         is_whole,
         fields,
         bool(ranks),
-        tuple(compile_ranks(settled)) if ranks else (),
+        tuple(compile_ranks(settled)) if ranks and not walked else (),
         leading,  # type: ignore[arg-type]
         named if purpose is Purpose.PAGE else None,
     )
@@ -317,7 +357,7 @@ def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
         statement = pattern_statement(replace(settled, query=Query(model=query.model)), ANY, ())
         neurons = _plan_neurons(session, every, Purpose.IDS)
         return PatternPlan(settled, statement, neurons=neurons)
-    single = single_statement(settled)
+    single = None if needs_columns(settled) else single_statement(settled)
     if single is not None:
         page = None if query.limit is None else ordered_statement(settled, single)
         return PatternPlan(settled, single, page)
@@ -325,7 +365,9 @@ def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
     early = tuple(each for each in conditions if not mentions(each, "importance"))
     late = tuple(each for each in conditions if mentions(each, "importance"))
     searched = tuple(dict.fromkeys(clauses_of(query.clauses)))
-    anything = None if _is_bounded(query.clauses) else pattern_statement(settled, ANY, early)
+    anything = None
+    if not needs_columns(settled) and not _is_bounded(query.clauses):
+        anything = pattern_statement(settled, ANY, early)
     return PatternPlan(settled, searched=searched, early=early, late=late, every=anything)
 
 
@@ -341,7 +383,8 @@ def _plan_count(session: Session, settled: Settled, by: Grouping | None) -> Coun
     if settled.query.subject is Subject.PATTERNS:
         return CountPlan(settled.query, bare, by, plan_patterns(session, bare))
     if by not in ROLES:
-        purpose = Purpose.COUNT if by is None else Purpose.PAGE
+        alone = by is None and settled.query.count == Count()
+        purpose = Purpose.COUNT if alone else Purpose.PAGE
         return CountPlan(settled.query, bare, by, _plan_neurons(session, bare, purpose))
     forms = bare.matched_forms
     early = split(bare.query.where).match
@@ -369,6 +412,19 @@ def _plan_tokens(session: Session, query: TokenQuery) -> TokenPlan:
             {"neuron": neuron},
         ),
     )
+
+
+def _plan_token_sets(session: Session, query: TokenSetQuery) -> TokenSetPlan:
+    plans = []
+    for term in query.terms:
+        asked = session.learn_tokens(of_asked_units(term.units, session.kinds))
+        settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
+        if settled.asks_for_effects:
+            session.require_effects()
+        if settled.influences:
+            session.require_evidence()
+        plans.append(_plan_neurons(session, settled, Purpose.IDS))
+    return TokenSetPlan(query, tuple(plans))
 
 
 def _all_of(operands: Sequence[Formula[Clause]]) -> Formula[Clause] | None:
