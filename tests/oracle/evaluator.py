@@ -38,10 +38,12 @@ from n2gdb.grammar.ast import (
     Writing,
 )
 from tests.oracle.clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
-from tests.oracle.match import cuts_of, influenced_by, negated_literals, takes, written_by
+from tests.oracle.match import cuts_of, negated_literals, takes
 from tests.oracle.numbers import number
 from tests.oracle.patterns import Row, every_row, matching_rows, patterns_of
 from tests.oracle.similarity import Score, containment, similarity
+from tests.oracle.tokens import Token, tokens
+from tests.oracle.weights import influenced_by, written_by
 from tests.oracle.where import OF_MATCH, about_neuron, truth
 from tests.oracle.world import Model, Neuron, RefusedError, World
 from tests.support.small_run import WINDOW
@@ -62,16 +64,6 @@ class Found:
     neuron: Neuron
     similarity: float | None = None
     size: int | None = None
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token's part in a neuron's patterns."""
-
-    text: str
-    activation: float
-    importance: float | None
-    n_patterns: int
 
 
 def answer(statement: Statement, world: World) -> list[Any]:
@@ -227,27 +219,6 @@ def tokens_of_sets(query: TokenSetQuery, world: World) -> list[Token]:
         )
         for text, places in found[0].items()
         if all((text in other) is not term.negated for term, other in zip(query.terms, found, strict=True))
-    ]
-    return sorted(rows, key=lambda row: (-row.activation, row.text))
-
-
-def tokens(query: TokenQuery, world: World) -> list[Token]:
-    """Return the tokens of a neuron in a role, the most activating first."""
-    neuron = world.neuron(query.neuron, None)
-    with_text: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
-    for end, pattern in neuron.patterns.items():
-        for step in pattern.steps:
-            if (step.depth > 0) == (query.role is Role.CONTEXT):
-                text = neuron.model.texts[step.token]
-                with_text[text].append((pattern.activation, step.importance, end))
-    rows = [
-        Token(
-            text,
-            max(activation for activation, _, _ in places),
-            max(importance for _, importance, _ in places) if query.role is Role.CONTEXT else None,
-            len({end for _, _, end in places}),
-        )
-        for text, places in with_text.items()
     ]
     return sorted(rows, key=lambda row: (-row.activation, row.text))
 

@@ -16,7 +16,6 @@ from n2gdb.grammar.ast import (
     AllOf,
     AnyToken,
     FiringOn,
-    Influence,
     Influenced,
     LikeVariable,
     Link,
@@ -55,12 +54,10 @@ __all__ = [
     "cuts_of",
     "fired",
     "importance_of",
-    "influenced_by",
     "matches_of",
     "negated_literals",
     "resolved",
     "takes",
-    "written_by",
 ]
 
 #: Steps that say nothing of a token by itself.
@@ -182,17 +179,6 @@ def _allowed(neuron: Neuron, written: Sequence[WrittenVariable]) -> Mapping[str,
                 tokens = frozenset(token for token in range(len(texts)) if tokens - {token})
         allowed[each.variable.name] = tokens & allowed.get(each.variable.name, tokens)
     return allowed
-
-
-def written_by(clause: Writing, world: World) -> frozenset[Neuron]:
-    """Return the neurons that write a token such as a clause says; a text of several tokens is none."""
-    found = set()
-    for model in world.models:
-        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
-        found |= {
-            each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens
-        }
-    return frozenset(found)
 
 
 def _match(end: int, depths: tuple[int, ...], pattern: Pattern, importance: float | None) -> Match:
@@ -405,30 +391,3 @@ def fired(
             for each in foreseen(neuron.evidence, model.classes, cut, at, model.fire_threshold, graph):
                 match = Match(None, (), each.activation, None, steps=each.steps)
                 yield neuron, each.position, match
-
-
-def influenced_by(clause: Influenced, world: World) -> frozenset[Neuron]:
-    """Return the neurons that weigh a token such as a clause says, or a class of its, at such a depth."""
-    sign = 1 if clause.influence is Influence.EXCITED else -1
-    found = set()
-    for model in world.models:
-        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
-        named = tokens | {kind[token] for kind in model.classes for token in tokens if token in kind}
-        for neuron in world.neurons:
-            weights = {} if neuron.evidence is None or neuron.model is not model else neuron.evidence.weights
-            if any(
-                each in named and weight * sign > 0 and _reaches(depth, clause)
-                for (depth, each), weight in weights.items()
-            ):
-                found.add(neuron)
-    return frozenset(found)
-
-
-def _reaches(depth: int, clause: Influenced) -> bool:
-    """Tell whether a weight is at a place that a clause means; below zero, it is anywhere up to there."""
-    if depth >= 0:
-        return clause.nearest <= depth and (clause.farthest is None or depth <= clause.farthest)
-    return any(
-        place >= 1 and (clause.farthest is None or place <= clause.farthest)
-        for place in range(clause.nearest, -depth + 1)
-    )

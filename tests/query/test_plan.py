@@ -14,7 +14,8 @@ from n2gdb.grammar.unparse import written_formula
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.execution.executor import answer, execute
-from n2gdb.query.execution.plan import NeuronPlan, plan_statement
+from n2gdb.query.execution.plan import NeuronPlan
+from n2gdb.query.execution.planner import plan_statement
 
 BROAD = "MATCHING <word> BEFORE <word> BEFORE ..."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from n2gdb.prediction.firing import Firing
 from n2gdb.query.columnar.columns import Columns
 from n2gdb.query.columnar.groups import Group, groups_of
 from n2gdb.query.columnar.ordering import in_order, sampled
+from n2gdb.query.columnar.role_tokens import on_paths
 from n2gdb.query.columnar.search import Loose, Matches, Search
 from n2gdb.query.columnar.units import Column, Words
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER
@@ -26,7 +26,6 @@ from n2gdb.query.cypher.patterns import DEFAULT_ORDER as STRONGEST
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
-from n2gdb.query.execution.firings import fired
 from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan, TokenSetPlan
 from n2gdb.query.execution.rows import PatternRow
 from n2gdb.query.semantics.binder import Settled, clauses_of, fold
@@ -37,7 +36,6 @@ from n2gdb.storage.shapes import Page
 
 __all__ = [
     "columns_of",
-    "count_tokens",
     "count_units",
     "find_patterns",
     "find_units",
@@ -78,7 +76,7 @@ def search_of(
         if isinstance(clause, FiringOn):
             by = Predictor.GRAPH if of_patterns else clause.by
             with placed(clause.at):
-                found = fired(session, settled, replace(clause, by=by))
+                found = session.fired(settled.model, replace(clause, by=by))
             firings[clause] = _ends_of(columns, found, places)
             loose[clause] = _loose_of(columns, found, places)
         elif not is_of_patterns(clause):
@@ -229,7 +227,13 @@ def paths_to(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[in
 
 
 def find_patterns(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
-    """Return the patterns of a query, each once, with their importance."""
+    """Return the patterns of a query, each once, with their importance; of SAMPLE those that are drawn."""
+    search, found = _every_pattern(session, plan)
+    query = plan.settled.query
+    return search, found if query.sample is None else _drawn(search.columns, found, query)
+
+
+def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
     settled, tries = plan.settled, columns_of(session).tries
     if plan.neurons is not None:
         search = search_of(session, settled, work_out(session, plan.neurons))
@@ -277,8 +281,6 @@ def ordered_patterns(
     """Return the patterns of a page in the order of a query."""
     columns = search.columns
     tries, units = columns.tries, columns.units
-    if query.sample is not None:
-        found = _drawn(columns, found, query)
     owner = tries.owner[found.end]
     read = search.reader(found)
     keys = [(read(key.field), key.descending) for key in query.order or STRONGEST]
@@ -328,8 +330,6 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
     counted, names = plan.counted, {model.number: model.name for model in session.models}
     if isinstance(counted, PatternPlan):
         search, found = find_patterns(session, counted)
-        if counted.settled.query.sample is not None:
-            found = _drawn(search.columns, found, counted.settled.query)
         owner: IntegerArray = search.columns.tries.owner[found.end]
         read, rows = search.reader(found), len(found)
     else:
@@ -342,48 +342,6 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
 
 
 # -- tokens
-
-
-def count_tokens(
-    search: Search,
-    ends: Any,
-    inside: BoolArray,
-    loose: Sequence[Loose] = (),
-    *,
-    in_context: bool,
-    by_pattern: bool,
-) -> Counter[str]:
-    """Count, by a token's text, the units or the patterns that have it in a role.
-
-    ``ends`` are the rows of the patterns that count; None where all nodes of the units ``inside`` do. Tokens
-    of ``loose`` firings of these units count beside.
-    """
-    tries = search.columns.tries
-    if ends is None:
-        rows = np.flatnonzero(inside[tries.owner] & (tries.is_root != in_context))
-        holder = tries.owner[rows].astype(np.int64)
-    else:
-        rows, holder = _on_paths(tries, np.unique(ends[inside[tries.owner[ends]]]), in_context)
-        if not by_pattern:
-            holder = tries.owner[holder].astype(np.int64)
-    exciting = [
-        (token, place)
-        for found in loose
-        for place, steps in zip(found.place.tolist(), found.steps, strict=True)
-        if inside[place]
-        for depth, token in steps
-        if (depth > 0) == in_context
-    ]
-    tokens = np.concatenate([tries.token[rows], tries.vocabulary_rows([token for token, _ in exciting])])
-    holder = np.concatenate([holder, np.array([place for _, place in exciting], np.int64)])
-    if not len(tokens):
-        return Counter()
-    width = int(holder.max()) + 1
-    pair = np.unique(tries.same_text[tokens] * width + holder)
-    codes, counts = np.unique(pair // width, return_counts=True)
-    return Counter(
-        {tries.texts[code]: count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}
-    )
 
 
 def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, float, float | None, int]]:
@@ -427,19 +385,4 @@ def _in_role(session: Session, term: TokenTerm, units: NeuronPlan) -> tuple[Int6
     inside = np.zeros(len(tries.first) - 1, np.bool_)
     inside[places] = True
     ends = tries.ends[inside[tries.owner[tries.ends]]]
-    return _on_paths(tries, ends.astype(np.int64), term.role is Role.CONTEXT)
-
-
-def _on_paths(tries: Any, ends: Int64Array, in_context: bool) -> tuple[Int64Array, Int64Array]:
-    """Return the rows of a role on the paths to some ends, and the end of each."""
-    if not in_context:
-        return tries.root[ends].astype(np.int64), ends.astype(np.int64)
-    rows, holders = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    end, row = ends.astype(np.int64), ends.astype(np.int64)
-    while len(row):
-        deep = ~tries.is_root[row]
-        end, row = end[deep], row[deep]
-        rows.append(row)
-        holders.append(end)
-        row = tries.parent[row].astype(np.int64)
-    return np.concatenate(rows), np.concatenate(holders)
+    return on_paths(tries, ends.astype(np.int64), term.role is Role.CONTEXT)

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.prediction.firing import Firing, Predictor
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.cypher.estimates import Estimate, Finds
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["Rows", "Session", "Stage", "Table"]
+__all__ = ["FIRING", "Rows", "Session", "Stage", "Table", "positions_of"]
+
+#: The step that reads what may fire on a text.
+FIRING = "read the patterns that may match the text"
 
 Counted = TypeVar("Counted", bound=Sized)
 
@@ -140,6 +144,29 @@ class Session:
                 raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
         return reached
 
+    def fired(self, model: int | None, clause: FiringOn) -> list[Firing]:
+        """Run the neurons of a model, of all where None, on a text; return firings whatever WHERE says."""
+        thresholds = {each.number: each.fire_threshold for each in self.models}
+        return [
+            firing
+            for number, cut in self.cuts(model, clause).items()
+            for firing in self._fired(clause, number, cut, thresholds[number])
+        ]
+
+    def _fired(self, clause: FiringOn, model: int, cut: Sequence[int], threshold: float) -> list[Firing]:
+        read, positions = self.stage_table(FIRING), positions_of(clause, cut)
+        by: Predictor = clause.by.value
+        if (columns := self.columns) is None:
+            from n2gdb.prediction.firing import read_firings
+
+            return read_firings(read, cut, model, threshold=threshold, positions=positions, by=by)
+        from n2gdb.query.columnar.firing import firings_of
+
+        return self.work(
+            "run the neurons on the text",
+            lambda: firings_of(read, columns, cut, model, threshold=threshold, positions=positions, by=by),
+        )
+
     def require_effects(self) -> None:
         """Raise QueryError for a database that was built without what neurons write."""
         if not self.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
@@ -230,3 +257,8 @@ class Session:
             if key is None or not self.rows("MATCH (n:Neuron) WHERE n.id = $key RETURN n.id", {"key": key}):
                 raise missing_neuron(self.rows, owner, name)
         return key
+
+
+def positions_of(clause: FiringOn, cut: Sequence[int]) -> list[int] | None:
+    """Return the positions of a text that a clause looks at; None for all."""
+    return None if clause.token is None else [clause.token % len(cut)]

@@ -40,8 +40,7 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
-from n2gdb.query.execution.context import Rows, Session, Stage
-from n2gdb.query.execution.firings import FIRING, fired, positions_of
+from n2gdb.query.execution.context import FIRING, Rows, Session, Stage, positions_of
 from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.neuron_set import NeuronSet
@@ -208,7 +207,7 @@ class _Firing(Evaluator):
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
         found: dict[int, list[Firing]] = {}
-        for each in meeting(session, fired(session, settled, clause), split(settled.query.where).match):
+        for each in meeting(session, session.fired(settled.model, clause), split(settled.query.where).match):
             found.setdefault(each.neuron, []).append(each)
         return WorkedOut(NeuronSet.of(found), firings=found)
 
@@ -216,7 +215,7 @@ class _Firing(Evaluator):
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         wanted = [*split(settled.query.where).neuron, *conditions]
-        met = meeting(session, fired(session, settled, _by_graph(clause)), wanted)
+        met = meeting(session, session.fired(settled.model, _by_graph(clause)), wanted)
         return {
             (each.neuron, each.end): Known(each.activation, each.importance, each.support, each.confidence)
             for each in met

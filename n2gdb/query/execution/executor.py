@@ -24,9 +24,8 @@ from n2gdb.query.execution.plan import (
     Plan,
     TokenPlan,
     TokenSetPlan,
-    plan_statement,
-    steps_of,
 )
+from n2gdb.query.execution.planner import plan_statement, steps_of
 from n2gdb.query.semantics.binder import Settled, clauses_of
 from n2gdb.query.semantics.normal_form import names_tokens, tests_of
 from n2gdb.query.semantics.places import shown_in

@@ -111,8 +111,7 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 
         search, every = find_patterns(session, plan)
         kept = ordered_patterns(session, search, every, query, page)
-        total = len(every) if query.sample is None else min(len(every), query.sample)
-        return _with_neurons(session, kept), lambda: total
+        return _with_neurons(session, kept), lambda: len(every)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
         kept = [PatternRow(*row[: 2 + len(OF_MATCH)]) for row in found]
@@ -126,13 +125,10 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
     """Count the patterns of a query by Neuron.id, without LIMIT and OFFSET."""
     if session.columns is not None:
-        from n2gdb.query.execution.by_columns import find_patterns, ordered_patterns
+        from n2gdb.query.execution.by_columns import find_patterns
 
         search, every = find_patterns(session, plan)
-        if plan.settled.query.sample is None:
-            return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
-        rows = ordered_patterns(session, search, every, plan.settled.query, Page(0, None))
-        return Counter(row.neuron for row in rows)
+        return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()

@@ -49,7 +49,8 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
 
 
 def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[str]:
-    from n2gdb.query.execution.by_columns import count_tokens, find_patterns, find_units
+    from n2gdb.query.columnar.role_tokens import count_tokens
+    from n2gdb.query.execution.by_columns import find_patterns, find_units
 
     counted = plan.counted
     if isinstance(counted, PatternPlan):

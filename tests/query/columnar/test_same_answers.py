@@ -8,7 +8,8 @@ import pytest
 
 import n2gdb
 from n2gdb.query.cypher.breadth import needs_columns
-from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan, plan_statement
+from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
+from n2gdb.query.execution.planner import plan_statement
 from n2gdb.query.parse import read_query
 from tests.grammar.test_language_reference import EXAMPLES, database
 
