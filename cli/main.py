@@ -19,6 +19,7 @@ from n2gdb.version import __version__
 __all__ = ["app", "exit_code", "run"]
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_SHORT_HELP = {"help_option_names": ["-h", "--help"]}
 
 #: The commands as the help lists them.
 _GROUPS = {
@@ -58,7 +59,9 @@ class _Commands(TyperGroup):
         if cmd_name not in self.list_commands(ctx):
             return None
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(cmd_name)(getattr(import_module(f"n2gdb.cli.commands.{cmd_name}"), cmd_name))
+        alone.command(cmd_name, context_settings=_SHORT_HELP)(
+            getattr(import_module(f"n2gdb.cli.commands.{cmd_name}"), cmd_name)
+        )
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -85,6 +88,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings=_SHORT_HELP,
     rich_markup_mode=None,  # help in a blink: rich takes longer to load than all the rest
 )
 

@@ -24,7 +24,7 @@ from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neu
 from n2gdb.storage.read.tokens import read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
-    from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.neuron import Neuron
     from n2gdb.prediction.fired_tokens import FiredToken
     from n2gdb.query.builder.any_query import AnyQuery
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from n2gdb.query.execution.hits import Hit
     from n2gdb.query.execution.patterns import PatternHit
     from n2gdb.query.execution.tokens import TokenHit
-    from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
 
 __all__ = ["Database", "default_path", "open_database"]
@@ -322,18 +321,6 @@ class Database(Remembering, NeuronCollection):
             self._saved,
             self._columns if self._is_warm() else None,
         )
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        from n2gdb.query.semantics.vocabulary import Vocabulary
-
-        cutters = {model.number: partial(self._cutter, model.number) for model in self._models}
-        return Vocabulary(self.connection.rows, self.connection.table, cutters)
-
-    def _cutter(self, number: int) -> Cutter | None:
-        """What cuts the texts of patterns, which stand inside other text."""
-        tokenizer = self._tokenizer(number)
-        return None if tokenizer is None else tokenizer.inside
 
     def _tokenizer(self, number: int) -> Tokenizer | None:
         if number not in self._tokenizers:

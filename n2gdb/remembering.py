@@ -1,10 +1,10 @@
-"""What a database keeps of the questions that it was asked: columns, and saved sets."""
+"""What a database keeps of the questions that it was asked: vocabulary, columns, and saved sets."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,12 @@ from n2gdb.errors import ArgumentError
 from n2gdb.storage.read.catalog import count_nodes
 
 if TYPE_CHECKING:
+    from n2gdb.core.tokenizer import Cutter, Tokenizer
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.storage.connection import Connection
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["Remembering"]
 
@@ -40,7 +42,22 @@ class Remembering(ABC):
 
     @property
     @abstractmethod
-    def _vocabulary(self) -> Vocabulary: ...
+    def _models(self) -> tuple[ModelInfo, ...]: ...
+
+    @abstractmethod
+    def _tokenizer(self, number: int) -> Tokenizer | None: ...
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        from n2gdb.query.semantics.vocabulary import Vocabulary
+
+        cutters = {model.number: partial(self._cutter, model.number) for model in self._models}
+        return Vocabulary(self.connection.rows, self.connection.table, cutters)
+
+    def _cutter(self, number: int) -> Cutter | None:
+        """What cuts the texts of patterns, which stand inside other text."""
+        tokenizer = self._tokenizer(number)
+        return None if tokenizer is None else tokenizer.inside
 
     def _saved(self, name: str) -> tuple[NeuronRef, ...]:
         from n2gdb.grammar.ast import Listed, Query

@@ -37,13 +37,20 @@ from n2gdb.grammar.ast import (
     TokenSetQuery,
     Writing,
 )
-from tests.oracle.clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
+from tests.oracle.clauses import (
+    best,
+    conjuncts,
+    every_clause,
+    extent,
+    influenced_by,
+    is_pattern_clause,
+    matches,
+    written_by,
+)
 from tests.oracle.match import cuts_of, negated_literals, takes
 from tests.oracle.numbers import number
-from tests.oracle.patterns import Row, every_row, matching_rows, patterns_of
+from tests.oracle.patterns import Row, Token, every_row, matching_rows, patterns_of, tokens
 from tests.oracle.similarity import Score, containment, similarity
-from tests.oracle.tokens import Token, tokens
-from tests.oracle.weights import influenced_by, written_by
 from tests.oracle.where import OF_MATCH, about_neuron, truth
 from tests.oracle.world import Model, Neuron, RefusedError, World
 from tests.support.small_run import WINDOW

@@ -1,7 +1,7 @@
 """Which patterns of a neuron a query finds: a clause holds of the pattern itself, and so does WHERE.
 
 A pattern's importance is the largest of its matches of clauses that are not negated, as a neuron's is; where
-there is none, that of all of its context.
+there is none, that of all of its context. And the tokens of a neuron's patterns in a role.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from n2gdb.grammar.ast import Clause, FiringOn, Matching, Predictor, Query
+from n2gdb.grammar.ast import Clause, FiringOn, Matching, Predictor, Query, Role, TokenQuery
 from tests.oracle.clauses import extent, is_all, is_pattern_clause, positive, positive_matches
 from tests.oracle.match import Match, PatternClause, importance_of, matches_of
 from tests.oracle.numbers import number
 from tests.oracle.where import OF_PATTERN, about_match, truth
 from tests.oracle.world import Neuron, World
 
-__all__ = ["Row", "every_row", "matching_rows", "patterns_of"]
+__all__ = ["Row", "Token", "every_row", "matching_rows", "patterns_of", "tokens"]
 
 #: A pattern of a neuron, by the preorder index of its end.
 _End: TypeAlias = tuple[Neuron, int]
@@ -124,3 +124,34 @@ def _counts(query: Query, row: Row) -> bool:
 
 def _largest(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token's part in a neuron's patterns."""
+
+    text: str
+    activation: float
+    importance: float | None
+    n_patterns: int
+
+
+def tokens(query: TokenQuery, world: World) -> list[Token]:
+    """Return the tokens of a neuron in a role, the most activating first."""
+    neuron = world.neuron(query.neuron, None)
+    with_text: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for end, pattern in neuron.patterns.items():
+        for step in pattern.steps:
+            if (step.depth > 0) == (query.role is Role.CONTEXT):
+                text = neuron.model.texts[step.token]
+                with_text[text].append((pattern.activation, step.importance, end))
+    rows = [
+        Token(
+            text,
+            max(activation for activation, _, _ in places),
+            max(importance for _, importance, _ in places) if query.role is Role.CONTEXT else None,
+            len({end for _, _, end in places}),
+        )
+        for text, places in with_text.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.activation, row.text))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import QueryError, UnknownNameError
+from n2gdb.errors import ArgumentError, QueryError, UnknownNameError
 from n2gdb.grammar.ast import (
+    And,
     Clause,
     ContainedIn,
     Contains,
     Effect,
     FiringOn,
+    Formula,
     Influence,
     Influenced,
     LikeVariable,
+    Listed,
     Matching,
     Mentioning,
     Metric,
@@ -41,6 +45,7 @@ __all__ = [
     "firing_on",
     "inhibited_by",
     "known",
+    "listed_first",
     "matching",
     "mentioning",
     "metric_named",
@@ -255,3 +260,12 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
     near = nearest(name, names)
     hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
     raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())
+
+
+def listed_first(units: Sequence[str | NeuronName], clauses: Formula[Clause] | None) -> Formula[Clause]:
+    """Return clauses after a list of units, which has to stand first."""
+    if not units:
+        raise ArgumentError("among() of nothing: name the units, as in among('L3N45', 'L4N12')")
+    listed = Listed(tuple(neuron_ref(each, None) for each in units))
+    rest = () if clauses is None else clauses.operands if isinstance(clauses, And) else (clauses,)
+    return And((listed, *rest)) if rest else listed

@@ -1,4 +1,4 @@
-"""What counts are parted by, and statistics of a field, in Python."""
+"""What rows are ordered by, what counts are parted by, and statistics of a field, in Python."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from n2gdb.core import arguments
 from n2gdb.errors import ArgumentError
-from n2gdb.grammar.ast import Count, GroupBy, Grouping, Measure, Query, Statistic
+from n2gdb.grammar.ast import Count, GroupBy, Grouping, Key, Measure, Query, Statistic
 from n2gdb.grammar.fields import GROUPS
 from n2gdb.query.builder.clauses import known
 from n2gdb.query.builder.conditions import field_name
 
-__all__ = ["counting", "measuring"]
+__all__ = ["counting", "measuring", "order_key"]
 
 
 def measuring(tree: Query, name: str, field: str, by: str | Sequence[str] | None) -> Query:
@@ -44,3 +44,9 @@ def _group(by: str) -> GroupBy:
     except ValueError:
         raise ArgumentError(f"{by!r}: a step is a number, as in 'f1 / 0.1'") from None
     return GroupBy(word, int(step) if step.is_integer() else step)
+
+
+def order_key(key: str) -> Key:
+    """Return a key of the order: a field, after a minus a falling one."""
+    name = arguments.text("a key", key).removeprefix("-")
+    return Key(field_name(name), descending=name != key)

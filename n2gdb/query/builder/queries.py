@@ -16,11 +16,8 @@ from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import (
-    And,
     Clause,
     Condition,
-    Key,
-    Listed,
     Mode,
     Query,
     RankBy,
@@ -35,6 +32,7 @@ from n2gdb.query.builder.clauses import (
     firing_on,
     inhibited_by,
     known,
+    listed_first,
     matching,
     mentioning,
     metric_named,
@@ -47,8 +45,8 @@ from n2gdb.query.builder.clauses import (
     suppressing,
     tokens_of,
 )
-from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
-from n2gdb.query.builder.groups import counting, measuring
+from n2gdb.query.builder.conditions import Term, Truth, check_truths, conditions_of, conjoined, field
+from n2gdb.query.builder.groups import counting, measuring, order_key
 from n2gdb.query.builder.patterns import (
     DIGIT,
     LOWER,
@@ -192,7 +190,7 @@ class QueryBuilder:
         """Require all of ``clauses`` too; each may be combined with ``&``, ``|`` and ``~``."""
         if not clauses:
             return self
-        _check_truths("a clause is what matching() and its like return", clauses)
+        check_truths("a clause is what matching() and its like return", clauses)
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
@@ -213,12 +211,7 @@ class QueryBuilder:
 
     def among(self, *units: str | NeuronName) -> Self:
         """Look at these units alone."""
-        if not units:
-            raise ArgumentError("among() of nothing: name the units, as in among('L3N45', 'L4N12')")
-        listed = Listed(tuple(neuron_ref(each, None) for each in units))
-        clauses = self.tree.clauses
-        rest = () if clauses is None else clauses.operands if isinstance(clauses, And) else (clauses,)
-        return self._with(clauses=And((listed, *rest)) if rest else listed)
+        return self._with(clauses=listed_first(units, self.tree.clauses))
 
     def showing(self, text: str, *, exact: bool = False) -> Self:
         """Ask for units one of whose stored examples contains the text."""
@@ -296,14 +289,14 @@ class QueryBuilder:
         ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
         Raises UnknownNameError for a field or a comparison that does not exist.
         """
-        _check_truths("a condition is a keyword, as f1__ge=0.6, or a comparison of field()", conditions)
+        check_truths("a condition is a keyword, as f1__ge=0.6, or a comparison of field()", conditions)
         given = () if self.tree.where is None else (self.tree.where,)
         more = (*(condition.formula for condition in conditions), *conditions_of(fields))
         return self._with(where=conjoined(*given, *more)) if more else self
 
     def order_by(self, *keys: str) -> Self:
         """Order by fields, the first one first; a minus before a name means descending: ``"-f1"``."""
-        return self._with(order=tuple(map(_key, keys)))
+        return self._with(order=tuple(map(order_key, keys)))
 
     def rank_by_similarity(
         self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
@@ -404,14 +397,3 @@ class PatternQuery(_RowQuery):
     """
 
     __slots__ = ()
-
-
-def _check_truths(meant: str, given: tuple[object, ...]) -> None:
-    for each in given:
-        if not isinstance(each, Truth):
-            raise ArgumentError(f"{meant}, not {each!r}")
-
-
-def _key(key: str) -> Key:
-    name = arguments.text("a key", key).removeprefix("-")
-    return Key(field_name(name), descending=name != key)

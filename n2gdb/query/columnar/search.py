@@ -17,7 +17,7 @@ from n2gdb.query.columnar.units import Column, Words, holding, stored_reals
 from n2gdb.query.columnar.walk import Scope, found_patterns, units_of
 from n2gdb.query.cypher.where import split
 from n2gdb.query.semantics.binder import Settled, fold
-from n2gdb.query.semantics.normal_form import is_of_patterns
+from n2gdb.query.semantics.normal_form import PatternClause, is_of_patterns
 
 __all__ = ["Loose", "Matches", "Search"]
 
@@ -185,6 +185,17 @@ class Search:
     def meeting_rows(self, rows: Matches) -> Matches:
         """Return the rows, a pattern each, that the conditions on matches hold of."""
         return self._meeting(rows, self.conditions.match)
+
+    def each_pattern(self, clause: PatternClause) -> Matches:
+        """Return every pattern that a clause holds of, once, with the largest importance of its matches."""
+        found = self.every_match(clause)
+        ends, place = np.unique(found.end, return_inverse=True)
+        importance = np.full(len(ends), np.nan)
+        np.fmax.at(importance, place, found.importance)
+        least = self.columns.tries.least[ends]
+        return Matches(
+            ends, np.where(np.isnan(importance), least, importance), np.zeros((len(ends), 0), np.int32)
+        )
 
     def every_end(self) -> Matches:
         """Return every pattern of the units in scope that the conditions on matches hold of."""

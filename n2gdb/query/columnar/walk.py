@@ -366,7 +366,7 @@ def _holding(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> IntArra
 def _below(tries: TrieColumns, rows: IntArray, holds: BoolArray, gap: Link) -> IntArray:
     """Return the rows that have a row above them, at the distance of ``gap``, that holds."""
     if gap.least == 1 and gap.most is None:
-        return rows[_covered(tries, holds)[rows]]
+        return rows[_covered(tries, rows, holds)]
     if gap.most == 1:
         above = tries.parent[rows]
         beside = (above >= 0) & holds[above] & (tries.depth[rows] - tries.depth[above] == 1)
@@ -383,13 +383,15 @@ def _below(tries: TrieColumns, rows: IntArray, holds: BoolArray, gap: Link) -> I
     return np.flatnonzero(found).astype(np.int32)
 
 
-def _covered(tries: TrieColumns, holds: BoolArray) -> BoolArray:
-    """Return which rows have a row that holds above them."""
-    rows = np.flatnonzero(holds)
-    steps = np.bincount(rows + 1, minlength=len(tries) + 2) - np.bincount(
-        tries.last[rows] + 1, minlength=len(tries) + 2
-    )
-    return np.cumsum(steps)[: len(tries)] > 0
+def _covered(tries: TrieColumns, rows: IntArray, holds: BoolArray) -> BoolArray:
+    """Return which rows have a row that holds above them: one before whose subtree reaches so far."""
+    above = np.flatnonzero(holds)
+    if not len(above):
+        return np.zeros(len(rows), np.bool_)
+    reached = np.maximum.accumulate(tries.last[above])
+    place = np.searchsorted(above, rows)
+    covered: BoolArray = (place > 0) & (reached[place - 1] >= rows)
+    return covered
 
 
 def _within(distance: IntArray, gap: Link) -> BoolArray:

@@ -243,6 +243,8 @@ def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches
     search = search_of(session, settled, ClauseSets({}), of_patterns=True)
 
     def walked() -> Matches:
+        if is_of_patterns(clause := settled.query.clauses) and not getattr(clause, "only", False):
+            return search.meeting_rows(search.each_pattern(clause))
         holds = search.meeting[tries.owner[tries.ends]]
         best = np.full(len(tries.ends), np.nan)
         positive = set(settled.positive)
