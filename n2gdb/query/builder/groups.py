@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from n2gdb.core import arguments
@@ -26,7 +26,7 @@ def measuring(tree: Query, name: str, field: str, by: str | Sequence[str] | None
 
 def counting(tree: Query, by: str | Sequence[str] | None) -> Query:
     """Return the query for how many there are, in all or in each group."""
-    named = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    named = () if by is None else tuple(by) if isinstance(by, Iterable) and not isinstance(by, str) else (by,)
     groups = tuple(map(_group, named))
     classic = tuple(grouping.value for grouping in Grouping)
     if len(groups) == 1 and groups[0].width is None and groups[0].name in classic:
