@@ -58,6 +58,13 @@ def main(database: Path, draws: int = 15, seed: int = 0) -> None:
         for query in QUERIES:
             asked = [query.format(a=random.choice(tokens), b=random.choice(tokens), neuron=n) for n in names]
             _report(query, [_asked(client, f"/api/query?q={quote(each)}") for each in asked])
+            if query.startswith("neurons"):
+                for part in ("pictures", "facets"):
+                    _report(
+                        f"  its {part}", [_asked(client, f"/api/{part}?q={quote(each)}") for each in asked]
+                    )
+        for each in ("L3N45", "the", "on the other side"):
+            _report(f"understand: {each}", [_asked(client, f"/api/understand?text={quote(each)}")] * 3)
         begun = ("neurons MATCHING '", "neurons WHERE ", "neurons SIMILAR TO L")
         for each in begun:
             _report(f"complete: {each}", [_asked(client, f"/api/complete?q={quote(each)}")] * 3)

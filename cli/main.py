@@ -28,7 +28,7 @@ _GROUPS = {
     "Compare neurons": ("similar", "pairs"),
     "Look at a neuron": ("show", "trajectories", "serve"),
     "Run the graphs on a text": ("firing", "predict", "tokens"),
-    "Take it further": ("export", "cypher"),
+    "Take it further": ("export", "export-site", "cypher"),
 }
 
 
@@ -55,13 +55,12 @@ class _Commands(TyperGroup):
         return [name for names in _GROUPS.values() for name in names]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Make the one command that is asked for: its file, named like it, is loaded only then."""
+        """Make the one command that is asked for: its file, named like its first word, is loaded then."""
         if cmd_name not in self.list_commands(ctx):
             return None
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(cmd_name, context_settings=_SHORT_HELP)(
-            getattr(import_module(f"n2gdb.cli.commands.{cmd_name}"), cmd_name)
-        )
+        module = import_module(f"n2gdb.cli.commands.{cmd_name.partition('-')[0]}")
+        alone.command(cmd_name, context_settings=_SHORT_HELP)(getattr(module, cmd_name.replace("-", "_")))
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

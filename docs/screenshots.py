@@ -2,8 +2,8 @@
 
     python docs/screenshots.py DATABASE [FOLDER]
 
-It serves DATABASE on a free port, opens pages in a headless Chromium and writes FOLDER/explorer-*.png
-(docs/figures unless named).
+It serves DATABASE on a free port, opens pages in a headless Chromium and writes FOLDER/explorer-*.png and the
+animation of asking, FOLDER/asking.gif (docs/figures unless named).
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import socket
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 SERVE = "import sys; from n2gdb.cli.main import run; sys.argv = ['n2gdb', *sys.argv[1:]]; run()"
@@ -24,7 +26,12 @@ PAGES = {
     "explorer-L5N70": "/neuron/L5N70",
     "explorer-L4N358": "/neuron/L4N358",
     "explorer-L4N65": "/neuron/L4N65",
+    "explorer-compare": "/compare?names=L1N453,L5N311",
+    "explorer-layer": "/layer/4",
 }
+#: What the animation types, and for how many hundredths of a second it stays when it is answered.
+TYPED = ("he sat on the other side", "L4N358")
+STEP, STAY = 12, 220
 
 
 def main(database: str, folder: str = "docs/figures") -> None:
@@ -47,6 +54,7 @@ def main(database: str, folder: str = "docs/figures") -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 860})
             for name, path in PAGES.items():
                 shoot(page, f"http://127.0.0.1:{port}{path}", Path(folder) / f"{name}.png")
+            animate(page, f"http://127.0.0.1:{port}/", Path(folder) / "asking.gif")
             browser.close()
     finally:
         server.terminate()
@@ -60,6 +68,39 @@ def shoot(page: Page, address: str, file: Path) -> None:
     page.wait_for_selector("[aria-busy]", state="detached")
     time.sleep(0.3)
     page.screenshot(path=file)
+
+
+def animate(page: Page, address: str, file: Path) -> None:
+    """Write an animation of asking: each text typed, asked and answered."""
+    frames: list[tuple[Image.Image, int]] = []
+
+    def take(hundredths: int) -> None:
+        picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        frames.append((picture.resize((900, 605)).quantize(48), hundredths))
+
+    page.set_viewport_size({"width": 1120, "height": 753})
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    for text in TYPED:
+        page.keyboard.press("/")
+        box = page.locator("#query")
+        box.fill("")
+        for at in range(0, len(text), 2):
+            box.press_sequentially(text[at : at + 2])
+            take(STEP)
+        page.locator(".meaning").first.wait_for()
+        take(6 * STEP)
+        page.keyboard.press("Enter")
+        page.wait_for_load_state("networkidle")
+        page.wait_for_selector("[aria-busy]", state="detached")
+        time.sleep(0.5)
+        take(STAY)
+    page.locator(".live .picture >> css=g[data-t]").first.hover()
+    time.sleep(0.3)
+    take(STAY)
+    first, *others = [frame for frame, _ in frames]
+    durations = [10 * hundredths for _, hundredths in frames]
+    first.save(file, save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
 
 
 if __name__ == "__main__":

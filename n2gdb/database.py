@@ -63,7 +63,7 @@ class Database(Remembering, NeuronCollection):
     """A database opened to read; a context manager, for any number of threads.
 
     >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
-    ['L3N45', 'L4N12']
+    ['L4N12', 'L3N45']
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -258,8 +258,8 @@ class Database(Remembering, NeuronCollection):
 
         >>> for token in db.firing(" the other"):
         ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
-         the ['L0N12']
-         other ['L1N7', 'L4N358', 'L4N12', 'L4N137']
+         the []
+         other ['L4N137']
         """
         from n2gdb.prediction.fired_tokens import fired_tokens, predictor
 

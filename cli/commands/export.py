@@ -1,4 +1,4 @@
-"""`n2gdb export`: neurons, patterns or nodes as files for other programs."""
+"""`n2gdb export` and `n2gdb export-site`: neurons as files for other programs, or as pages for a web host."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 
 from n2gdb.cli.options import DatabaseOption, ForceOption
 from n2gdb.cli.output.terminal import say
-from n2gdb.errors import UsageError
+from n2gdb.errors import QueryError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from n2gdb.cli.output.export_formats import Writer
     from n2gdb.database import Database
     from n2gdb.storage.connection import Connection
 
-__all__ = ["export"]
+__all__ = ["export", "export_site"]
 
 _PATIENCE = 2.0  # seconds before progress is shown
 
@@ -119,3 +119,51 @@ def _write(connection: Connection, wanted: list[int] | None, writer: Writer) -> 
         finally:
             writer.close()
     return done
+
+
+#: Neurons of a site.
+_MOST_PAGES = 5_000
+
+
+def export_site(
+    db: Annotated[Path, typer.Argument(metavar="DB", help="Database file.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or empty.")],
+    query: Annotated[str, typer.Option(help="Which neurons: a query for neurons.")] = "neurons LIMIT 100",
+    title: Annotated[str, typer.Option(help="Heading of the site.")] = "Neurons as graphs",
+    force: ForceOption = False,
+) -> None:
+    """Write neurons as a static site, to be put beside a paper: pages, pictures, a search.
+
+    n2gdb export-site neurons.n2gdb site --query "neurons MATCHING 'the' BEFORE ... WHERE f1 >= 0.6"
+
+    python -m http.server --directory site
+
+    Each neuron has a page with its picture, its patterns, its top examples and what it writes. The search
+    knows names and tokens. Nothing is fetched from elsewhere, and addresses are relative.
+    """
+    import n2gdb
+    from n2gdb.explorer.site import write_site
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
+        raise StorageError(f"{folder} is there and not empty: name another folder, or give --force")
+    with n2gdb.open(db) as database:
+        found = database.query(query)
+        if "neuron" not in found.columns or not all(hasattr(hit, "evidence") for hit in found[:1]):
+            raise QueryError("a site shows neurons: begin the query with neurons")
+        if len(found) > _MOST_PAGES:
+            raise QueryError(
+                f"{len(found):,} neurons are too many for a site: narrow the query, or LIMIT {_MOST_PAGES}"
+            )
+        neurons = [database.neuron(hit.neuron, hit.model) for hit in found]
+        from n2gdb.cli.output.progress import stages
+
+        with stages() as report:
+            count = write_site(
+                database,
+                folder,
+                neurons,
+                title=title,
+                query=query,
+                progress=lambda done, of: report("write pages", done, of),
+            )
+    say(f"{count:,} neurons in {folder}: open {folder / 'index.html'} from any web server")

@@ -15,6 +15,7 @@ from n2gdb.cli.output.terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
+    from n2gdb.ingest.evaluation.causal import CausalFigures
     from n2gdb.storage.read.catalog import LayerFigures
     from n2gdb.storage.read.scores import LayerScores
 
@@ -53,13 +54,21 @@ def report(
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of it, at most, drawn from all over it.")
     ] = None,
-    device: Annotated[str, typer.Option(help="For --heldout: auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="For --heldout and --causal: auto, cpu, cuda or mps.")] = "auto",
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
     ] = None,
     pairs: Annotated[
         bool, typer.Option("--pairs", help="Count the similar and the subset pairs of neurons as well.")
     ] = False,
+    causal: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="NEURONS",
+            help="Check on the model, for so many neurons, that the context of patterns matters as claimed.",
+        ),
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -93,18 +102,71 @@ def report(
             scores = tuple(each for each in scores if each.text != "heldout")  # in place of ingest's own
             scores += _judge_heldout(database, info.name, heldout, field, tokens, device)
         counted = _count_pairs(database, info.name) if pairs else None
+        checked = () if causal is None else _check_causes(database, info.name, causal, device)
     if figure is not None:
         from n2gdb.plotting import draw_report
 
         draw_report([_labelled(each) for each in scores], figure, force=force)
     if as_json:
-        print_json(_as_dict(info.name, scores, layers, counted))
+        plain = _as_dict(info.name, scores, layers, counted)
+        if causal is not None:
+            plain["causal"] = [each.as_dict() for each in checked]
+        print_json(plain)
         return
     _print_scores(scores)
     _print_counts(layers)
     if counted is not None:
         similar, subset = counted.values()
         print(f"{similar:,} similar pairs, {subset:,} subset pairs, at 0.9 or more")
+    if causal is not None:
+        _print_causes(checked)
+
+
+def _check_causes(database: Database, model: str, neurons: int, device: str) -> tuple[CausalFigures, ...]:
+    from n2gdb.cli.output.progress import stages
+    from n2gdb.errors import StorageError
+
+    with stages() as progress:
+        progress("load model", 0, None)
+        from n2gdb.ingest.corpus.store import CorpusStore
+        from n2gdb.ingest.evaluation.causal import check_importance
+        from n2gdb.ingest.models.stored import load_stored_model
+        from n2gdb.storage.shards import run_folders
+
+        info = database.model(model)
+        runs = [
+            run
+            for run in run_folders(database.path)
+            if run.model().to_pylist()[0]["corpus_fingerprint"] == info.corpus_fingerprint
+        ]
+        corpus = CorpusStore.of_run(runs[0]) if runs else None
+        if corpus is None:
+            raise StorageError(
+                f"--causal asks what the corpus of {info.name} has where: put the shards of"
+                f" {database.path.name} beside it, or ingest the model again"
+            )
+        subject = load_stored_model(info, device)
+        return check_importance(database, info, subject, corpus.mapped(), neurons, report=progress)
+
+
+def _print_causes(checked: Sequence[CausalFigures]) -> None:
+    """Say which share of patterns lost the activation that their importance claims."""
+    print(
+        "where a pattern's context token is replaced by what the corpus has there most often; a pattern holds"
+        " if every token costs at least half of the activation that is claimed:"
+    )
+    headers = ["layer", "neurons", "patterns", "tokens", "holding", "claimed", "measured"]
+    rows = [
+        (
+            "all" if each.layer is None else each.layer,
+            each.neurons,
+            each.patterns,
+            each.tokens,
+            *map(_share, (each.holding, each.claimed, each.measured)),
+        )
+        for each in checked
+    ]
+    print_table(headers, rows, right=headers)
 
 
 def _count_pairs(database: Database, model: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, KeyArray
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, KeyArray
 from n2gdb.ingest.scan.record import position_hash
 
 __all__ = ["NOTHING", "CorpusText"]
@@ -40,8 +40,9 @@ class CorpusText:
         return cls(tokens, windows.shape[1], (tokens >= 0) & ~np.isin(tokens, sorted(special)))
 
     @cached_property
-    def _order(self) -> Int64Array:
-        return np.argsort(np.where(self.counted, self.tokens, NOTHING), kind="stable")
+    def _order(self) -> IntegerArray:
+        order = np.argsort(np.where(self.counted, self.tokens, NOTHING), kind="stable")
+        return order.astype(np.uint32 if len(order) < 1 << 32 else np.int64)
 
     @cached_property
     def _starts(self) -> Int64Array:
@@ -53,8 +54,8 @@ class CorpusText:
     def occurrences(self, token: int) -> Int64Array:
         """Positions where a token stands and counts, rising."""
         if not 0 <= token < len(self._starts) - 1:
-            return self._order[:0]
-        return self._order[self._starts[token] : self._starts[token + 1]]
+            return np.zeros(0, np.int64)
+        return self._order[self._starts[token] : self._starts[token + 1]].astype(np.int64)
 
     def before(self, position: Int64Array, depth: int) -> IntArray:
         """The token ``depth`` positions back from each position; NOTHING before its window's start."""
@@ -77,15 +78,8 @@ class CorpusText:
         found: BoolArray = (position % self.width >= distance) & (self._next[there] >= distance)
         return found & (self.tokens[there] >= 0)
 
-    @cached_property
-    def hash(self) -> KeyArray:
-        """The hash that records draw positions by: (position,)."""
-        return position_hash(np.arange(len(self.tokens)))
-
-    @cached_property
-    def reading(self) -> KeyArray:
-        """A key of the last tokens up to each position, the same where they read alike: (position,)."""
-        position = np.arange(len(self.tokens))
+    def reading(self, position: Int64Array) -> KeyArray:
+        """A key of the last tokens up to each of some positions, the same where they read alike: (some,)."""
         key = np.zeros(len(position), np.uint64)
         for depth in range(_ALIKE):
             key = position_hash(key ^ (self.before(position, depth).astype(np.int64) + 2).astype(np.uint64))
@@ -93,4 +87,5 @@ class CorpusText:
 
     def alike(self, windows: Int64Array) -> KeyArray:
         """Keys of every ``reading`` in some windows, rising."""
-        return np.unique(self.reading.reshape(-1, self.width)[windows])
+        position = windows[:, None] * self.width + np.arange(self.width)
+        return np.unique(self.reading(position.ravel()))

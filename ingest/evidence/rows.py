@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray
 from n2gdb.ingest.evidence.corpus_text import CorpusText
-from n2gdb.ingest.scan.record import ActivationRecord
+from n2gdb.ingest.scan.record import ActivationRecord, position_hash
 
 __all__ = ["RowSource", "TopWindows", "UnitRows"]
 
@@ -152,10 +152,10 @@ class RowSource:
             n_others -= len(here)
             there = there[~_among(there // self.text.width, shown)]
             if limit != _ALL:
-                there = there[self.text.hash[there] <= limit]
+                there = there[position_hash(there) <= limit]
             there = there[~_among(there, known)]
             if len(there) > most:
-                there = there[np.argpartition(self.text.hash[there], most)[:most]]
+                there = there[np.argpartition(position_hash(there), most)[:most]]
             drawn.append(there)
             each = max(n_others, len(there)) / max(1, len(there))
             stands_for.append(np.full(len(there), each, np.float32))
@@ -171,7 +171,7 @@ class _Unseen:
 
     def __call__(self, position: Int64Array) -> BoolArray:
         inside = _among(position // self._text.width, self._hidden)
-        return ~(inside | _among(self._text.reading[position], self._alike))
+        return ~(inside | _among(self._text.reading(position), self._alike))
 
 
 def _among(values: npt.NDArray[np.generic], rising: npt.NDArray[np.generic]) -> BoolArray:

@@ -39,7 +39,7 @@ _STRONG_KEPT, _WEAK_KEPT = 1024, 256
 #: A float32 above zero, shifted by so many bits, is its bin: the exponent and two bits of the fraction.
 _SHIFT = 21
 #: Entries that may wait to be sorted in, and about how many are sorted together.
-_WAITING, _TOGETHER = 1 << 20, 1 << 20
+_WAITING, _TOGETHER = 1 << 20, 1 << 18
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KEPT = np.array([_WEAK_KEPT] * (BINS - _STRONG) + [_STRONG_KEPT] * _STRONG)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
     from n2gdb.core.units import NeuronName
 
-__all__ = ["NeuronView", "ShownInfluence"]
+__all__ = ["NeuronView", "ShownInfluence", "WrittenView"]
 
 
 class ShownInfluence(Protocol):
@@ -26,6 +26,18 @@ class ShownInfluence(Protocol):
     @property
     def weight(self) -> float:
         """What it adds to the log odds of firing."""
+
+
+class WrittenView(Protocol):
+    """A token whose logit a neuron moves."""
+
+    @property
+    def text(self) -> str:
+        """Its text."""
+
+    @property
+    def logit(self) -> float:
+        """How far, at the neuron's largest activation; above 0 where it is promoted."""
 
 
 class NeuronView(Protocol):
@@ -62,6 +74,14 @@ class NeuronView(Protocol):
     @property
     def graph(self) -> NeuronGraph:
         """Its graph."""
+
+    @property
+    def promotes(self) -> Sequence[WrittenView]:
+        """The tokens whose logits it raises most, the strongest first; empty where that is not known."""
+
+    @property
+    def suppresses(self) -> Sequence[WrittenView]:
+        """The tokens whose logits it lowers most, the strongest first."""
 
     @property
     def fire_threshold(self) -> float:

@@ -66,8 +66,8 @@ class Example:
 class NeuronExamples(tuple[Example, ...]):
     """The top examples of a neuron, strongest first; called, its examples of any strength.
 
-    >>> len(neuron.examples), {example.band for example in neuron.examples()}
-    (2, {'top'})
+    >>> len(neuron.examples), sorted({example.band for example in neuron.examples()})
+    (2, ['0.25', '0.5', '0.75', 'near', 'top'])
     """
 
     others: tuple[Example, ...]
@@ -98,7 +98,7 @@ class ReadToken:
 
     >>> token = neuron.read(" on an other").tokens[2]
     >>> token.predicted, token.pattern, token.at
-    (0.5, '·on · _ · ·other', (0, 2))
+    (0.70889014, '·other', (2,))
     """
 
     position: int

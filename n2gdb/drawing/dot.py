@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from n2gdb.drawing.diagram import Diagram, Mark
 from n2gdb.drawing.labels import label_of
 
+if TYPE_CHECKING:
+    from n2gdb.core.neuron_view import WrittenView
+
 __all__ = ["diagram_dot"]
 
 
-def diagram_dot(diagram: Diagram, name: str) -> str:
+def diagram_dot(
+    diagram: Diagram,
+    name: str,
+    promoted: Sequence[WrittenView] = (),
+    suppressed: Sequence[WrittenView] = (),
+) -> str:
     """Write a diagram as DOT: context on the left in blue, activating tokens on the right in red.
 
     Alternatives stand in one node, parted by ``|``. A bold rim marks where a pattern may begin; a dashed
-    edge runs over as many any-tokens as it says.
+    edge runs over as many any-tokens as it says. Promoted tokens stand in green, suppressed ones dashed.
     """
     lines = [
         f"digraph {_quoted(name)} {{",
@@ -25,7 +34,23 @@ def diagram_dot(diagram: Diagram, name: str) -> str:
     for link in diagram.links:
         over = f' [style=dashed, label="{link.between}"]' if link.between else ""
         lines.append(f"  {link.earlier} -> {link.later}{over};")
+    lines += [f"  {line}" for line in _written(promoted, suppressed)]
     return "\n".join([*lines, "}", ""])
+
+
+def _written(promoted: Sequence[WrittenView], suppressed: Sequence[WrittenView]) -> Iterator[str]:
+    """What a neuron writes: two clusters of their own."""
+    for kind, tokens, look in (
+        ("promotes", promoted, 'fillcolor="0.4 0.25 1.0"'),
+        ("suppresses", suppressed, 'style="rounded,dashed"'),
+    ):
+        if tokens:
+            yield f'subgraph cluster_{kind} {{ label="{kind}"; color=gray85;'
+            yield from (
+                f"  {kind}_{place} [label={_quoted(label_of(token.text))}, {look}];"
+                for place, token in enumerate(tokens)
+            )
+            yield "}"
 
 
 def _behaviours(diagram: Diagram) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from n2gdb.drawing.diagram import Diagram, read_diagram
+from n2gdb.drawing.effects import with_effects, written_tokens
 from n2gdb.drawing.layout import lay_out
 from n2gdb.drawing.svg import (
     Panel,
@@ -70,10 +71,13 @@ def draw(neuron: NeuronView, *, most: int | None = 40, bare: bool = False) -> Pi
     A heading and a legend stand around it unless it is to be ``bare``.
     Activating tokens on the right in red, context to their left in blue, a bold rim where a pattern may
     begin, disconnected behaviours in frames of their own. Patterns that are seldom right are faint, their
-    rims dashed; below stand the tokens that keep the neuron silent. Source: N2G, arXiv 2305.19911, section 3.
+    rims dashed; below stand the tokens that keep the neuron silent, beside it those that the neuron writes:
+    what it promotes in green, what it suppresses with dashed rims.
+
+    Source: N2G, arXiv 2305.19911, section 3.
     """
     diagram = _diagram(neuron, most)
-    drawn = _panel(diagram, _WIDTH)
+    drawn = with_effects(_panel(diagram, _WIDTH), neuron)
     inhibitors = _inhibitors(neuron)
     panels = [_heading(neuron, diagram), drawn, *inhibitors]
     panel = drawn if bare else _explained(panels, [diagram], silenced=bool(inhibitors))
@@ -150,7 +154,7 @@ def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
     """Return what ``draw`` shows in plain DOT, for Graphviz."""
     from n2gdb.drawing.dot import diagram_dot
 
-    return diagram_dot(_diagram(neuron, most), str(neuron.name))
+    return diagram_dot(_diagram(neuron, most), str(neuron.name), *written_tokens(neuron))
 
 
 def _diagram(neuron: NeuronView, most: int | None) -> Diagram:

@@ -44,6 +44,7 @@ _STYLE = """
 .n2gdb-graph text.k{font-weight:bold}
 .n2gdb-graph .a{fill:#c42b23;stroke:#c42b23}
 .n2gdb-graph .c{fill:#1f5bb5;stroke:#1f5bb5}
+.n2gdb-graph .u{fill:#1a8f5a;stroke:#1a8f5a}
 .n2gdb-graph rect{stroke-width:1;stroke-opacity:.45}
 .n2gdb-graph rect.b{stroke:#1f2328;stroke-width:2.2;stroke-opacity:1}
 .n2gdb-graph rect.f{fill:none;stroke:#d5dae0;stroke-width:1;stroke-opacity:1}
@@ -54,7 +55,7 @@ _STYLE = """
 .n2gdb-graph path.d{stroke-dasharray:3 4}
 .n2gdb-graph path.v{stroke-width:1}
 .n2gdb-graph .x{opacity:.45}
-.n2gdb-graph rect.z{stroke-dasharray:4 3}
+.n2gdb-graph rect.z{stroke-dasharray:4 3;stroke-opacity:1}
 .n2gdb-graph rect.i{fill:#6b3fa0;fill-opacity:.1;stroke:#6b3fa0;stroke-opacity:1}
 .n2gdb-graph path.t{stroke:#6b3fa0;stroke-width:2.4}
 @media (prefers-color-scheme:dark){

@@ -22,7 +22,7 @@ class WeighedToken:
 
     >>> first = neuron.excited_by[0]
     >>> first.depth, first.text, first.weight > 0
-    (1, ' the', True)
+    (4, ' an', True)
     """
 
     depth: int

@@ -32,6 +32,9 @@ class UnitEvidence:
     weight  (weights,) float32  change of the log odds
 
     Weights are sorted by (depth, token).
+
+    >>> [round(float(odds), 2) for odds in neuron.evidence.log_odds(neuron.tokenize(" on an other"))]
+    [-inf, -inf, -0.46]
     """
 
     base: float

@@ -28,7 +28,7 @@ class FiredNeuron:
 
     >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
     >>> str(fired.neuron), fired.activation
-    ('L1N7', 1.0)
+    ('L4N137', 1.0)
     """
 
     neuron: NeuronName
@@ -53,7 +53,7 @@ class FiredToken:
 
     >>> (token,) = db.firing(" the other", at=-1)
     >>> token.position, db.text(token.token), len(token.neurons)
-    (1, ' other', 4)
+    (1, ' other', 1)
     """
 
     position: int

@@ -45,9 +45,9 @@ class Reading(ReadingRecord):
 
     >>> reading = neuron.read(" on the other side")
     >>> reading.summary
-    'its graph fires on 1 of 4 tokens'
+    'its evidence fires on 1 of 4 tokens'
     >>> [token.predicted for token in reading.tokens]
-    [0.0, 0.0, 0.5, 0.0]
+    [0.0, 0.0, 0.70889014, 0.0]
     """
 
     def html(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from n2gdb.grammar.fields import FIELDS, Kind
-from n2gdb.storage.columns import COUNTED, LEARNED
+from n2gdb.storage.columns import BANDS, COUNTED, LEARNED, PREDICTORS, TEXTS
 from n2gdb.version import SCHEMA_VERSION
 
 __all__ = [
@@ -39,23 +39,6 @@ __all__ = [
 #: graph predicts none, ``dead`` if the unit never fires on the whole corpus, ``dense`` if it is a latent that
 #: fires on so many tokens that its graph was not learned.
 STATES = FIELDS["state"].choices
-
-#: What a neuron's graph is compared with, by the text that they are judged on: its evidence, or the graph
-#: itself where it has none; the graph before refinement; a token and an n-gram look-up. On held-out text the
-#: graph, ``n2g``, is among them; on the test half of the top examples its figures are the neuron's own.
-PREDICTORS = {
-    "test": ("evidence", "plain", "lookup", "ngram"),
-    "heldout": ("n2g", "evidence", "lookup"),
-    "active": ("n2g",),
-}
-
-#: The texts that predictions are judged on: the test half of each neuron's top examples, text that was kept
-#: out of everything, and once more the test half, for latents, where any activation above zero is a firing.
-TEXTS = tuple(PREDICTORS)
-
-#: What examples show: the top windows; activations from so large a share of the maximum on, up to the next;
-#: and near misses, from four fifths of the fire threshold up to it.
-BANDS = ("top", "0.75", "0.5", "0.25", "0.125", "near")
 
 #: One row per run: the model, its corpus and its configuration.
 MODEL = pa.schema(
@@ -171,7 +154,7 @@ EVIDENCE = pa.schema(
     [
         ("unit", pa.int64()),
         ("token", pa.int32()),  # or the number of a class of CLASSES
-        ("depth", pa.int32()),  # positions back from the activating token, 0; -64: anywhere in the 64 before
+        ("depth", pa.int32()),  # positions back from the activating token, which is 0
         ("weight", pa.float32()),  # change of the log odds of firing
     ]
 )

@@ -15,6 +15,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from typer.testing import CliRunner, Result
 
+import n2gdb
 from n2gdb.cli.commands.firing import firing
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.units import NeuronName
@@ -55,7 +56,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def invoke(database: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(app, [*arguments, "--db", str(database)])
+    """Run the command by graphs; evidence is made up here."""
+    return CliRunner().invoke(app, [*arguments, "--db", str(database), "--by", "graph"])
 
 
 def found(database: Path, *arguments: str) -> dict[int, list[str]]:
@@ -83,6 +85,16 @@ def test_lines_name_activation_and_score(database: Path) -> None:
     assert lines[1] == "0\t·the\t-"
     assert lines[2].startswith("1\t·end\tL1N1 0.88 (F1 ")
     assert lines[2].endswith("L0N4 0.50 (not judged)")
+
+
+def test_evidence_predicts_unless_the_graph_is_asked_for(database: Path) -> None:
+    with n2gdb.open(database) as opened:
+        by_evidence = {str(each.neuron) for token in opened.firing(" the end") for each in token.neurons}
+    result = CliRunner().invoke(app, [" the end", "--db", str(database), "--json"])
+    tokens = json.loads(result.stdout)
+    assert {neuron["neuron"] for token in tokens for neuron in token["neurons"]} == by_evidence
+    assert by_evidence != {"L0N0", "L0N4", "L1N1"}  # those whose graphs fire
+    assert {"f1", "heldout_f1", "heldout_firings"} <= tokens[1]["neurons"][0].keys()
 
 
 def test_what_the_limit_leaves_out_is_counted(database: Path) -> None:

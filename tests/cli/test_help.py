@@ -33,7 +33,8 @@ COMMANDS = group().list_commands(CONTEXT)
 
 def examples(command: str) -> Iterator[str]:
     """The lines of a command's docstring that run something."""
-    text = getattr(import_module(f"n2gdb.cli.commands.{command}"), command).__doc__
+    module = import_module(f"n2gdb.cli.commands.{command.partition('-')[0]}")
+    text = getattr(module, command.replace("-", "_")).__doc__
     for line in text.splitlines():
         if re.match(r" {4,}(?:n2gdb|echo) ", line):
             yield line.strip()
@@ -97,7 +98,7 @@ def test_an_example_that_needs_the_model_is_well_formed(example: str) -> None:
 
 def test_the_help_lists_every_command_once_in_its_group() -> None:
     shown = CliRunner().invoke(app, ["--help"]).stdout
-    listed = re.findall(r"^  ([a-z]+)  +\S", shown.split("--help")[1], re.MULTILINE)
+    listed = re.findall(r"^  ([a-z-]+)  +\S", shown.split("--help")[1], re.MULTILINE)
     assert listed == COMMANDS
     assert {
         "query",
@@ -117,7 +118,8 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(
         re.findall(
-            r"\bn2gdb ([a-z]+)\b", "\n".join(re.findall(r"`[^`\n]+`|^.*n2gdb .*$", text, re.MULTILINE))
+            r"\bn2gdb ([a-z]+(?:-[a-z]+)*)\b",
+            "\n".join(re.findall(r"`[^`\n]+`|^.*n2gdb .*$", text, re.MULTILINE)),
         )
     )
     assert set(COMMANDS) <= named

@@ -51,11 +51,25 @@ def run(path: Path, *arguments: str) -> tuple[int, str, str]:
 def test_a_pipe_gets_one_line_a_neuron(path: Path) -> None:
     code, out, err = run(path, "neurons MATCHING 'Except' BEFORE 'the'")
     header, line = out.splitlines()
-    assert header.split("\t") == ["neuron", "f1", "activation", "path"]
-    neuron, f1, activation, shown = line.split("\t")
+    assert header.split("\t") == ["neuron", "heldout_f1", "heldout_firings", "activation", "path"]
+    neuron, f1, firings, activation, shown = line.split("\t")
     assert (neuron, activation, shown) == ("L0N0", "1.00", "·except · _ · ·the")
-    assert 0 < float(f1) <= 1
-    assert (code, err) == (0, "")
+    assert 0 < float(f1.rstrip("?")) <= 1
+    assert f1.endswith("?") == (int(firings) < 10) == bool(err)
+    assert code == 0
+
+
+def test_figures_from_few_firings_are_marked_for_people_alone(path: Path) -> None:
+    _, plain, silent = run(path, "neurons WHERE heldout_firings IN 1..40 LIMIT 40", "--csv")
+    _, table, legend = run(path, "neurons WHERE heldout_firings IN 1..40 LIMIT 40")
+    rows = [line.split("\t") for line in table.splitlines()[1:]]
+    assert {f1.endswith("?") for _, f1, firings, *_ in rows if int(firings) < 10} == {True}
+    assert {f1.endswith("?") for _, f1, firings, *_ in rows if int(firings) >= 10} == {False}
+    assert "?: judged on fewer than 10 firings of held-out text" in legend
+    assert "?" not in plain + silent
+    assert [int(firings) >= 10 for _, _, firings, *_ in rows] == sorted(
+        (int(firings) >= 10 for _, _, firings, *_ in rows), reverse=True
+    )
 
 
 def test_json_is_an_array_of_neurons_with_their_evidence(path: Path) -> None:
@@ -79,7 +93,7 @@ def test_a_query_without_limit_shows_twenty_and_says_how_many_there_are(path: Pa
     code, out, err = run(path, "neurons MATCHING 'dog'")
     assert code == 0
     assert len(out.splitlines()) == 1 + 20
-    assert err == "20 of 28 rows: add LIMIT to the query to see more\n"
+    assert err.splitlines()[-1] == "20 of 28 rows: add LIMIT to the query to see more"
 
 
 @pytest.mark.parametrize(

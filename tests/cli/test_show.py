@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,9 +58,34 @@ def said(*arguments: str) -> str:
 
 def test_show_draws_the_graph_back_from_the_activating_token(known: Path) -> None:
     shown = said("show", "L0N0", "--db", str(known))
-    assert TREE in shown
-    assert shown.startswith("L0N0 of known\nF1 ")
+    assert TREE in bare(shown)
+    assert "in the corpus, right on" in shown
+    lines = shown.splitlines()
+    assert re.fullmatch(
+        r"held-out text: F1 0\.\d\d\?? · precision .* by its evidence on \d+ firings", lines[1]
+    )
+    assert any(line.startswith("top examples: F1 0.") for line in lines)
     assert "3 patterns, 4 nodes, 2 activating and 2 context tokens" in shown
+
+
+def bare(shown: str) -> str:
+    """Leave out how often patterns occur."""
+    return re.sub(r"  [\d,]+ in the corpus(?:, right on \d+%)?", "", shown)
+
+
+def test_show_says_what_excites_and_inhibits_and_how_active_it_is(known: Path) -> None:
+    shown = said("show", "L0N0", "--db", str(known))
+    with n2gdb.open(known) as database:
+        neuron = database.neuron("L0N0")
+        assert f"fires on    {' '.join(map(str, neuron.activating_tokens))}" in shown
+        assert ("more after" in shown, "less after" in shown) == (
+            bool(neuron.excited_by),
+            bool(neuron.inhibited_by),
+        )
+        assert neuron.histogram is not None
+        assert f"of {neuron.histogram.positions:,} tokens; by strength" in shown
+    assert "near miss · activation 1.75" in shown
+    assert "from 0.5 of the largest on · activation 2.5" in shown
 
 
 def test_show_marks_the_activating_token_of_examples(known: Path) -> None:
@@ -73,12 +99,15 @@ def test_show_draws_the_strongest_patterns_alone_when_asked(known: Path) -> None
     assert "·except" in shown
     assert "·of  activation" not in shown
     assert "… 2 weaker patterns: --patterns 0 draws all" in shown
-    assert TREE in said("show", "0/0", "--patterns", "0", "--db", str(known))
+    assert TREE in bare(said("show", "0/0", "--patterns", "0", "--db", str(known)))
 
 
 def test_show_of_a_dead_neuron(known: Path) -> None:
     shown = said("show", "L0N1", "--db", str(known))
-    assert shown.startswith("L0N1 of known · dead: it never fires on the corpus\nnot judged")
+    assert shown.startswith(
+        "L0N1 of known · dead: it never fires on the corpus\nheld-out text: it never fires"
+    )
+    assert "top examples: not judged" in shown
 
 
 def test_show_as_json_holds_the_whole_graph(known: Path) -> None:
@@ -120,8 +149,8 @@ def test_info_says_what_is_in_the_database(known: Path) -> None:
     assert "corpus        ten words, 10 tokens scanned" in said_of
     assert "fingerprints  model 0123456789ab, tokenizer 123456789abc, corpus 23456789abcd" in said_of
     assert (
-        "layer\tneurons\tdead\tunpredicted\tpatterns\tjudged\tprecision\trecall\tF1\n0\t2\t1\t0\t3\t1\t"
-        in said_of
+        "layer\tneurons\tdead\tunpredicted\tpatterns\theld-out judged\theld-out F1\tjudged\tprecision\t"
+        "recall\tF1\n0\t2\t1\t0\t3\t1\t" in said_of
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
+from n2gdb.core.neuron_view import WrittenView
 from n2gdb.core.units import NeuronName
 from n2gdb.drawing import beside, draw, draw_dot, draw_graph, sheet
 from n2gdb.evidence.influences import WeighedToken
@@ -21,6 +22,8 @@ class View:
     """A neuron whose patterns have activations from 0.3 to 1, one a token."""
 
     fire_threshold: float
+    promotes: Sequence[WrittenView] = ()
+    suppresses: Sequence[WrittenView] = ()
     name: NeuronName = NAME
     model: str = "demo"
     state: str = "live"
@@ -69,3 +72,22 @@ def test_neurons_of_several_thresholds_share_a_legend_that_names_none() -> None:
 
 def test_a_graph_by_itself_has_the_usual_threshold() -> None:
     assert "activation 0.5 to 1<" in draw_graph(View(0.3).graph).svg()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A token that a neuron writes."""
+
+    text: str
+    logit: float
+
+
+def test_what_a_neuron_writes_stands_beside_its_graph_in_every_form() -> None:
+    view = View(0.5)
+    writing = replace(view, promotes=[Written("</g>", 2.0)] * 9, suppresses=[Written("down", -1.0)])
+    for drawn in (draw(writing).svg(), draw(writing, bare=True).svg(), draw(writing).html()):
+        assert drawn.count("&lt;/g&gt;</text>") == 5  # the strongest
+        assert 'class="u z"' in drawn and ">down</text>" in drawn
+        assert "promoted by 2 at its largest activation" in drawn
+    assert 'label="promotes"' in draw_dot(writing) and 'suppresses_0 [label="down"' in draw_dot(writing)
+    assert "promotes" not in draw(view).svg() + draw_dot(view)

@@ -71,7 +71,7 @@ def test_a_database_says_what_it_holds_and_offers_questions_that_it_answers(clie
 def test_neurons_come_with_the_steps_that_the_query_names(client: TestClient) -> None:
     found = told(client, "/api/query", q="neurons MATCHING 'the' BEFORE 'other'")
     assert (found["kind"], found["total"]) == ("neurons", 3)
-    assert found["columns"] == ["neuron", "f1", "activation", "path"]
+    assert found["columns"] == ["neuron", "heldout_f1", "heldout_firings", "activation", "path"]
     steps = found["rows"][0]["evidence"][0]["path"]["steps"]
     assert [(step["shown"], step["matched"]) for step in steps] == [("·the", True), ("·other", True)]
 
@@ -142,7 +142,7 @@ def test_a_neuron_has_figures_and_neighbours(client: TestClient) -> None:
     assert "fires on" in found["measured"]
     dead = told(client, "/api/neuron/L5N3")
     assert (dead["f1"], dead["previous"], dead["next"]) == (None, None, None)
-    assert dead["measured"].startswith("Not judged")
+    assert dead["measured"].startswith("Its graph is not judged")
 
 
 def test_a_neuron_has_patterns_examples_and_likes(client: TestClient) -> None:
@@ -157,12 +157,28 @@ def test_a_neuron_has_patterns_examples_and_likes(client: TestClient) -> None:
     assert "metric" in refused(client, "/api/neuron/L4N137/similar", 400, metric="taste")["message"]
 
 
-def test_a_text_is_read_as_it_is_typed(client: TestClient) -> None:
+def test_a_neuron_comes_with_its_evidence_its_record_and_its_quality(
+    client: TestClient, database: n2gdb.Database
+) -> None:
+    found, neuron = told(client, "/api/neuron/L4N358"), database.neuron("L4N358")
+    assert neuron.quality is not None and neuron.histogram is not None
+    assert found["quality"]["f1"] == neuron.quality.f1 == found["heldout_f1"]
+    assert found["quality"]["text"] == "on held-out text"
+    assert [each["place"] for each in found["excited_by"]] == [each.place for each in neuron.excited_by]
+    assert found["histogram"]["counts"] == list(neuron.histogram.counts)
+    assert found["measured"].startswith("On text that was kept out of everything")
+    others = told(client, "/api/neuron/L4N358/examples")["others"]
+    assert [each["band"] for each in others] == ["0.75", "0.5", "0.25", "near"]
+    patterns = told(client, "/api/neuron/L4N358/patterns")["patterns"]
+    assert [each["support"] for each in patterns] == [each.support for each in neuron.patterns()]
+
+
+def test_a_text_is_read_as_it_is_typed(client: TestClient, database: n2gdb.Database) -> None:
     tokens = told(client, "/api/neuron/L4N358/predict", text="on the other")["tokens"]
-    assert [(each["shown"], each["predicted"]) for each in tokens][-1] == ("·other", 1.0)
-    assert tokens[-1]["fires"] == {"true": False, "predicted": True}
-    assert tokens[-1]["pattern"] == "·the · ·other"
-    assert [tokens[at]["shown"] for at in tokens[-1]["at"]] == ["·the", "·other"]
+    read = database.neuron("L4N358").read("on the other").as_dicts()
+    assert [each["predicted"] for each in tokens] == [each["predicted"] for each in read]
+    assert tokens[-1]["fires"] == {"true": False, "predicted": read[-1]["predicted"] >= 0.5}
+    assert (tokens[-1]["pattern"], tokens[-1]["at"]) == (read[-1]["pattern"], read[-1]["at"])
 
 
 def test_pictures_are_whole_and_kept_by_the_browser(client: TestClient) -> None:

@@ -15,7 +15,7 @@ from tests.support.browser_world import build_two_models
 from tests.support.chromium import needs_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = needs_chromium
 
@@ -261,3 +261,50 @@ def test_of_thirty_layers_the_one_that_is_held_is_linked(of_two: Page) -> None:
     of_two.locator("main a.button").click()
     of_two.locator("h1", has_text="Layer 7").wait_for()
     settled(of_two)
+
+
+def test_what_a_record_of_the_corpus_tells_is_shown_where_there_is_one(page: Page) -> None:
+    """Databases without a record say nothing of it; what the server tells of one is put in here."""
+    page.goto("/neuron/L1N2")
+    settled(page)
+    assert page.locator("#spread, #evidence").count() == 0
+    assert page.get_by_role("button", name="Near misses").count() == 0
+    record = {
+        "histogram": {
+            "positions": 1000,
+            "active": 30,
+            "maximum": 2.0,
+            "edges": [0.5, 1.0],
+            "counts": [25, 5],
+        },
+        "heldout_f1": 0.5,
+        "heldout_firings": 3,
+        "excited_by": [],
+        "inhibited_by": [
+            {"depth": 1, "text": " <b>", "weight": -1.5, "is_class": False, "shown": "·<b>", "place": "AT 1"}
+        ],
+    }
+
+    def with_record(route: Route) -> None:
+        told = route.fetch().json()
+        if "examples" in told:
+            other = {**told["examples"][0], "band": "near", "rank": 0}
+            told |= {"others": [other, {**other, "band": "0.25"}]}
+        else:
+            told |= record
+            told["first_patterns"][0] |= {"support": 1200, "confidence": 0.25}
+        route.fulfill(json=told)
+
+    page.route(re.compile(r"/api/neuron/L1N2(/examples)?\?|/api/neuron/L1N2$"), with_record)
+    page.reload()
+    settled(page)
+    assert page.locator("section[aria-labelledby=spread] svg [aria-label*='25 tokens of 1,000']").count() == 1
+    assert "held-out F1" in page.locator("dl.figures").inner_text()
+    assert page.locator("dl.figures .thin-mark").count() >= 1
+    assert page.locator(".support").inner_text().strip() == "1,200 × 0.25"
+    inhibits = page.locator("section[aria-labelledby=evidence] a.token")
+    assert inhibits.inner_text() == "·<b>"
+    assert "INHIBITED" in (inhibits.get_attribute("href") or "")
+    page.get_by_role("button", name="Near misses").click()
+    until(page, lambda: page.locator("article.example").count() == 1)
+    assert "part=near" in page.url

@@ -55,6 +55,7 @@ CONSTRUCTS = {
         "exact literal",
         "literal of several tokens",
     ),
+    *("Influence.EXCITED", "Influence.INHIBITED", "Influenced", "Predictor.EVIDENCE", "Predictor.GRAPH"),
     *("Effect.PROMOTING", "Effect.SUPPRESSING", "Writing", "WrittenVariable"),
     *("limit", "loose literal", "model", "offset", "order", "returns", "variable twice"),
 }

@@ -26,6 +26,8 @@ from n2gdb.grammar.ast import (
     FiringOn,
     Formula,
     Grouping,
+    Influence,
+    Influenced,
     InList,
     Key,
     Link,
@@ -40,6 +42,7 @@ from n2gdb.grammar.ast import (
     OneOf,
     Operator,
     Or,
+    Predictor,
     Query,
     RankBy,
     Role,
@@ -126,10 +129,24 @@ def _clauses() -> st.SearchStrategy[Clause]:
         st.builds(Matching, _patterns()),
         st.builds(Mentioning, _tests()),
         st.builds(Writing, st.sampled_from(Effect), _tests()),
-        st.builds(FiringOn, _TYPED, st.none() | st.integers(-9, 9)),
+        _influenced(),
+        st.builds(FiringOn, _TYPED, st.none() | st.integers(-9, 9), st.sampled_from(Predictor)),
         st.builds(SimilarTo, _neurons(), st.sampled_from(Metric), _SHARE),
         st.builds(ContainedIn, _neurons(), _SHARE),
         st.builds(Contains, _neurons(), _SHARE),
+    )
+
+
+def _influenced() -> st.SearchStrategy[Influenced]:
+    depth = st.integers(0, 99)
+    places = st.one_of(
+        st.just((1, None)), depth.map(lambda at: (at, at)), st.integers(1, 99).map(lambda far: (1, far))
+    )
+    return st.builds(
+        lambda influence, test, place: Influenced(influence, test, *place),
+        st.sampled_from(Influence),
+        _tests(),
+        places,
     )
 
 

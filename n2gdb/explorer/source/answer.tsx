@@ -28,14 +28,14 @@ export function AnswerPage({ place, database, model }: { place: Place; database:
   }, [q]);
   return <>
     <h1 class={q ? "unseen" : ""}>{q ? "Answer" : "What does each neuron fire on?"}</h1>
-    {q ? <Found key={`${q} ${model}`} q={q} model={model} place={place} many={database.models.length > 1} /> : null}
+    {q ? <Found key={`${q} ${model}`} q={q} model={model} place={place} many={database.models.length > 1} file={database.file} /> : null}
     <Suggestions open={q === null} model={model} />
   </>;
 }
 
 interface State { answer: Answer | null; rows: Row[]; pictures: string[]; busy: boolean; error: Refused | null; since: number }
 
-function Found({ q, model, place, many }: { q: string; model: string | null; place: Place; many: boolean }) {
+function Found({ q, model, place, many, file }: { q: string; model: string | null; place: Place; many: boolean; file: string }) {
   const order = place.get("order");
   const find = place.get("find");
   const [state, setState] = useState<State>({ answer: null, rows: [], pictures: [], busy: true, error: null, since: performance.now() });
@@ -123,7 +123,7 @@ function Found({ q, model, place, many }: { q: string; model: string | null; pla
         <span class="faint">{duration(answer.milliseconds)}</span><span class="gap" />
         {listed && (whole ?? 0) > 1 ? <Filter find={find} /> : null}
         {answer.kind === "stages" ? null : <Explained q={q} model={model} open={place.get("cypher") === "yes"} />}
-        {listed ? <Take q={q} model={model} /> : null}
+        {listed ? <Take q={q} model={model} file={file} /> : null}
       </div>
       {answer.notices.map((notice) => <p key={notice} class="notice">{notice}</p>)}
       {answer.kind === "counts" ? <Counts rows={answer.rows} q={q} model={model} />
@@ -166,7 +166,7 @@ function More({ left, busy, more }: { left: number; busy: boolean; more: () => v
   return <div class="more" ref={place}><button type="button" disabled={busy} onClick={more}>{grouped(left)} more</button></div>;
 }
 
-function Take({ q, model }: { q: string; model: string | null }) {
+function Take({ q, model, file }: { q: string; model: string | null; file: string }) {
   const name = q.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "answer";
   async function save(format: "csv" | "json") {
     try {
@@ -184,8 +184,8 @@ function Take({ q, model }: { q: string; model: string | null }) {
   return <details class="menu"><summary>Take away</summary><div class="panel">
     <button type="button" onClick={() => void save("csv")}>Save CSV</button>
     <button type="button" onClick={() => void save("json")}>Save JSON</button>
-    <Copy text={() => `import n2gdb\n\nanswer = n2gdb.open("neurons.n2gdb").query(${JSON.stringify(within)})`}>Copy as Python</Copy>
-    <Copy text={() => `n2gdb query '${within.replaceAll("'", "'\\''")}'`}>Copy as command</Copy>
+    <Copy text={() => `import n2gdb\n\nanswer = n2gdb.open(${JSON.stringify(file)}).query(${JSON.stringify(within)})`}>Copy as Python</Copy>
+    <Copy text={() => `n2gdb query '${within.replaceAll("'", "'\\''")}' --db '${file.replaceAll("'", "'\\''")}'`}>Copy as command</Copy>
     <Copy text={() => location.href}>Copy link</Copy>
   </div></details>;
 }

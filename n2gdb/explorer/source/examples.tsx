@@ -19,8 +19,9 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
   const lines = place.get("lines") !== "no";
   const once = place.get("once") === "yes";
   const part = place.get("part");
-  const told = useAsked<{ total: number; examples: Example[] }>(`${api}/examples`, { model, limit: every || part ? MORE : FIRST });
-  const parts = [...new Set((told.data?.examples ?? []).map((each) => each.part).filter((each): each is string => Boolean(each)))];
+  const told = useAsked<{ total: number; examples: Example[]; others?: Example[] }>(`${api}/examples`, { model, limit: every || part ? MORE : FIRST });
+  // Where a record of the corpus was kept: examples of every strength beside the top ones, and near misses.
+  const parts = ["top", ...new Set((told.data?.others ?? []).map((each) => each.band ?? "").filter(Boolean))];
   const toggle = (title: string, pressed: boolean, parameters: Record<string, string | boolean | null>, tip: string) =>
     <button type="button" aria-pressed={pressed} data-tip={tip} onClick={() => note(parameters)}>{title}</button>;
   return <section aria-labelledby="examples"><h2 id="examples">Examples</h2>
@@ -28,18 +29,22 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
       {toggle("Whole window", whole, { whole: !whole }, "each example from its first to its last token, not only around its largest activation")}
       {toggle("Line breaks", lines, { lines: lines ? "no" : null }, "break lines where the text does")}
       {toggle("No duplicates", once, { once: !once }, "leave out examples whose last tokens up to the pivot are those of one before")}
-      {parts.length > 1 ? parts.map((each) => toggle(each, part === each, { part: part === each ? null : each }, `only ${each}`)) : null}
+      {parts.length > 1 ? parts.map((each) => toggle(bandOf(each), (part ?? "top") === each, { part: each === "top" ? null : each }, BANDS[each] ?? `drawn at random where it reaches ${bandOf(each)} of its largest activation`)) : null}
     </div>
     <ReadingKey both />
-    <Loaded of={told} what="Fetching examples">{({ total, examples }) => {
-      const kept = examples.filter((each) => (part ? each.part === part : true));
+    <Loaded of={told} what="Fetching examples">{({ total, examples, others = [] }) => {
+      const kept = part && part !== "top" ? others.filter((each) => each.band === part) : examples;
       const shown = once ? distinct(kept) : kept;
-      return <div class="examples">{shown.length ? shown.map((example) => <One key={example.rank} example={example} whole={whole} lines={lines} lit={lit} model={model} neuron={neuron} />)
+      return <div class="examples">{shown.length ? shown.map((example) => <One key={`${example.band} ${example.rank}`} example={example} whole={whole} lines={lines} lit={lit} model={model} neuron={neuron} />)
         : <p class="nothing">No examples: the neuron never fired on the corpus.</p>}
       {once && shown.length < kept.length ? <p class="faint">{grouped(kept.length - shown.length)} more of the same left out.</p> : null}
-      {total > examples.length ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
+      {total > examples.length && (part ?? "top") === "top" ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
     }}</Loaded></section>;
 }
+
+const BANDS: Record<string, string> = { top: "its largest activations", near: "drawn at random just below where it fires" };
+
+const bandOf = (band: string) => ({ top: "Top", near: "Near misses" })[band] ?? `about ${band}`;
 
 function distinct(examples: Example[]): Example[] {
   const seen = new Set<string>();
@@ -56,7 +61,7 @@ function One({ example, whole, lines, lit, model, neuron }: { example: Example; 
   return <article class={`example${matched ? " matched-by" : ""}${start > 0 ? " starts-inside" : ""}${stop < example.tokens.length ? " ends-inside" : ""}`}>
     <p class="about faint"><span class="rank">{example.rank + 1}</span>activation {figure(example.activation)}
       <span class="split" tabIndex={0} data-tip={example.split === "test" ? "kept apart to judge the graph" : "the graph was built from it"}>{example.split}</span>
-      {example.said ? <span>{example.said}</span> : null}{matched ? <span class="match-said">matched by the pattern on show</span> : null}</p>
+      {example.band && example.band !== "top" ? <span>{bandOf(example.band)}</span> : null}{matched ? <span class="match-said">matched by the pattern on show</span> : null}</p>
     <Reading tokens={tokens} both pivot={example.pivot - start} lines={lines} lit={lit?.text ?? null} model={model} label={`Example ${example.rank + 1} of ${neuron}`} />
   </article>;
 }

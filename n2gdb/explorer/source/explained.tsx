@@ -1,7 +1,7 @@
 // The Cypher of a query, on demand: each step with its statement, parameters, rows and time.
 
 import { note } from "./address";
-import { counted, duration } from "./format";
+import { counted, duration, grouped } from "./format";
 import { Loaded } from "./parts";
 import { useAsked } from "./server";
 import type { Stage } from "./types";
@@ -16,10 +16,21 @@ export function Explained({ q, model, open }: { q: string; model: string | null;
 /** Show steps. */
 export function Stages({ of }: { of: Stage[] }) {
   return <ol class="stages">{of.map((stage, at) => <li key={at}>
-    <div class="step"><strong>{stage.step}</strong>{stage.milliseconds === null || stage.milliseconds === undefined ? null
-      : <span class="faint">{counted(stage.rows ?? 0, "row")}, {duration(stage.milliseconds)}</span>}</div>
+    <div class="step"><strong>{stage.step}</strong>{figures(stage)}</div>
     {stage.cypher ? <pre tabIndex={0}><code>{stage.cypher}</code></pre> : null}
     <Parameters of={stage.parameters ?? {}} /></li>)}</ol>;
+}
+
+function figures(stage: Stage) {
+  const said: string[] = [];
+  if (typeof stage.milliseconds === "number") said.push(counted(stage.rows ?? 0, "row"), duration(stage.milliseconds));
+  if (typeof stage.most_rows === "number") said.push(`${expected(stage.least_rows ?? 0, stage.most_rows)} expected, ${grouped(stage.reads)} looked at`);
+  return said.length ? <span class="faint">{said.join(", ")}</span> : null;
+}
+
+function expected(least: number, most: number): string {
+  if (least === most) return counted(most, "row");
+  return least ? `${grouped(least)} to ${counted(most, "row")}` : `at most ${counted(most, "row")}`;
 }
 
 function Parameters({ of }: { of: Record<string, unknown> }) {

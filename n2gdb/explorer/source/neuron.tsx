@@ -4,14 +4,14 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { address, answerAt, go, layerAt, modelAt, neuronAt, note, restoreScroll, type Place } from "./address";
 import { Columns } from "./chart";
 import { Examples } from "./examples";
-import { figure, grouped, literal, score } from "./format";
+import { counted, figure, grouped, literal, score } from "./format";
 import { NoteBox } from "./noted";
 import { Chip, Copy, Figures, Meter, PathLine, patternQuery, Refusal, State, useKeys, type Figure } from "./parts";
 import { Graph, type Lit } from "./picture";
-import { ask, fetchText, Refused, useAsked } from "./server";
+import { ask, fetchText, modelAtHand, Refused, useAsked } from "./server";
 import { Similar } from "./similar";
 import { TryText } from "./tried";
-import type { Database, Meaning, Neuron, Pattern, Written } from "./types";
+import type { Database, Meaning, Neuron, Pattern, Weighed, Written } from "./types";
 
 const DRAWN = 40;
 const DRAWN_MORE = 200;
@@ -44,6 +44,7 @@ export function NeuronPage({ place, database, model }: { place: Place; database:
     <p class="measured">{neuron.measured}</p>
     <GraphBox neuron={neuron} api={api} model={model} place={place} onlit={setLit} />
     <Effects neuron={neuron} model={model} place={place} />
+    <Evidence neuron={neuron} model={model} />
     <Histogram neuron={neuron} />
     <TryText neuron={neuron} api={api} model={model} place={place} />
     <div class="columns wide-left">
@@ -109,6 +110,7 @@ function Heading({ neuron, api, model, place, step }: { neuron: Neuron; api: str
         <Copy text={() => fetchText(address(`${api}/graph.svg`, { model, most }))}>Copy SVG</Copy>
         <a class="button" href={address(`${api}/graph.svg`, { model, most })} download={`${neuron.neuron}.svg`}>Save SVG</a>
       </span>
+      {modelAtHand && neuron.n_patterns ? <a class="button" href={address(`/trajectories/${encodeURIComponent(neuron.neuron)}`, { model })}>Trajectories</a> : null}
       <nav class="steps" aria-label="Neighbours">{stepLink("←", "Previous neuron", neuron.previous, -1)}{stepLink("→", "Next neuron", neuron.next, 1)}</nav>
     </div></header>;
 }
@@ -117,7 +119,7 @@ const THIN = 10; // firings below which a score says little
 
 function figuresOf(neuron: Neuron): Figure[] {
   const field = (name: string) => neuron[name] as number | null | undefined;
-  const heldout = field("heldout_f1") !== undefined;
+  const heldout = field("heldout_f1") !== undefined && field("heldout_f1") !== null;
   const thin = (count: number | null | undefined) => (count !== null && count !== undefined && count < THIN ? <span class="thin-mark" data-tip={`of ${count} firings only: it says little`} tabIndex={0}> thin</span> : null);
   return [
     ...(heldout ? [{ name: "held-out F1", tip: "how well the graph predicts the neuron on ordinary text that nothing was learned from", value: <><Meter value={field("heldout_f1")} />{thin(field("heldout_firings"))}</> }] : []),
@@ -167,11 +169,32 @@ function Effects({ neuron, model, place }: { neuron: Neuron; model: string | nul
     {side("promotes: raises their logits", "PROMOTING", neuron.promotes)}{side("suppresses: lowers their logits", "SUPPRESSING", neuron.suppresses)}</div></section>;
 }
 
+const BINS = 16;
+
 function Histogram({ neuron }: { neuron: Neuron }) {
-  if (!neuron.histogram?.length) return null;
-  const columns = neuron.histogram.map((bin) => ({ label: figure(bin.from), count: bin.count, said: `activation ${figure(bin.from)} to ${figure(bin.to)}: ${grouped(bin.count)} tokens` }));
+  const spread = neuron.histogram;
+  if (!spread?.counts.length || !spread.maximum) return null;
+  // Quarter octaves, the weakest left out: what is far below the largest activation is everywhere.
+  const first = Math.max(0, spread.counts.length - BINS);
+  const columns = spread.counts.slice(first).map((count, at) => {
+    const [from, to] = [spread.edges[first + at]! / spread.maximum, Math.min(1, (spread.edges[first + at + 1] ?? spread.maximum) / spread.maximum)];
+    return { label: figure(Number(from.toPrecision(2))), count, said: `activation ${score(from)} to ${score(to)} of its largest: ${counted(count, "token")} of ${grouped(spread.positions)}` };
+  });
   return <section aria-labelledby="spread"><h2 id="spread">How often, and how strongly</h2>
-    <Columns of={columns} title="activation, 1 being its largest on the corpus" counted="tokens, on a logarithmic scale" log /></section>;
+    <Columns of={columns} title="activation, 1 being its largest on the corpus" counted="tokens of the corpus, on a logarithmic scale" log />
+    <p class="measured">Active at all on {grouped(spread.active)} of {grouped(spread.positions)} tokens ({figure((100 * spread.active) / Math.max(1, spread.positions))} %).</p></section>;
+}
+
+const WEIGHED = 10;
+
+function Evidence({ neuron, model }: { neuron: Neuron; model: string | null }) {
+  const [excites, inhibits] = [neuron.excited_by ?? [], neuron.inhibited_by ?? []];
+  if (!excites.length && !inhibits.length) return null;
+  const side = (title: string, verb: string, of: Weighed[]) => (of.length ? <section><h3>{title}</h3><ul class="effects">{of.slice(0, WEIGHED).map((each, at) => <li key={at}>
+    <Chip shown={each.shown} kind={each.weight > 0 ? "context" : "inhibits"} tip={`${each.place.toLowerCase().replace("at", "tokens before:")}; adds ${figure(each.weight)} to the log odds of firing`}
+      href={answerAt(`neurons ${verb} ${each.is_class ? each.shown : literal(each.text)} ${each.place}`, model)} /><span class="faint">{each.place}</span><span class="number faint">{each.weight > 0 ? "+" : ""}{figure(each.weight)}</span></li>)}</ul></section> : null);
+  return <section aria-labelledby="evidence"><h2 id="evidence">What makes it fire sooner, and what keeps it silent</h2><div class="columns">
+    {side("excited by", "EXCITED BY", excites)}{side("inhibited by", "INHIBITED BY", inhibits)}</div></section>;
 }
 
 function Patterns({ neuron, api, model, place }: { neuron: Neuron; api: string; model: string | null; place: Place }) {

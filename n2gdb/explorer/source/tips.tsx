@@ -23,7 +23,11 @@ export function Tips() {
     const over = (event: Event) => show(tipped(event));
     const left = (event: PointerEvent) => { if (!(event.relatedTarget instanceof Element)) show(null); };
     const key = (event: KeyboardEvent) => { if (event.key === "Escape") show(null); };
-    const scrolled = () => show(null);
+    const scrolled = () => setShown((now) => { // what is focused may have been scrolled to: the tip goes along
+      if (!now) return null;
+      const rect = now.of.getBoundingClientRect();
+      return rect.bottom < 0 || rect.top > innerHeight ? null : { ...now, left: rect.left, top: rect.top, below: rect.bottom };
+    });
     document.addEventListener("pointerover", over);
     document.addEventListener("focusin", over);
     document.addEventListener("click", over);

@@ -154,7 +154,7 @@ def activating_on(token: str | TokenStep, *, only: bool = False) -> Truth[Clause
     """Hold of a neuron that fires on the token; with ``only``, on no others.
 
     >>> [str(hit.neuron) for hit in db.query(neurons(activating_on("end")))]
-    ['L3N45', 'L4N12']
+    ['L4N12', 'L3N45']
     """
     return Truth(Matching(TokenPattern((test_of(token),)), only=bool(only)))
 

@@ -139,7 +139,7 @@ def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
     >>> query
     <QueryBuilder neurons MATCHING 'the' BEFORE 'other'>
     >>> [str(hit.neuron) for hit in db.query(query)]
-    ['L4N358', 'L4N12', 'L4N137']
+    ['L4N358', 'L4N137', 'L4N12']
     """
     return NeuronQuery(Query()).having(*clauses)
 
@@ -383,7 +383,7 @@ class NeuronQuery(_RowQuery):
     """A query whose answer is neurons.
 
     >>> db.query(neurons().activating_on("end"))["neuron"]
-    ['L3N45', 'L4N12']
+    ['L4N12', 'L3N45']
     """
 
     __slots__ = ()

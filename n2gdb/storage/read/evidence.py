@@ -21,13 +21,46 @@ __all__ = [
     "read_token_classes",
 ]
 
+#: Relationships that weights are, and what numbers the node at their end.
+_WEIGHTS = (("EVIDENCE", "token"), ("CLASS_EVIDENCE", "class"))
 _OF_MODEL = "n.model = $model"
 _BETWEEN = "n.id >= $first AND n.id <= $last"
 
 
 def read_evidence(connection: Connection, key: int) -> UnitEvidence | None:
-    """Return the evidence of the unit with this key; None where it has none."""
-    return read_evidence_between(connection, key, key).get(key)
+    """Return the evidence of the unit with this key; None where it has none.
+
+    Read by rows: loading pyarrow takes longer than most that is asked of one unit.
+    """
+    figures = connection.rows(
+        "MATCH (n:Neuron) WHERE n.id = $key AND n.base IS NOT NULL"
+        " RETURN n.base, n.evidence_threshold, n.graph_weight",
+        {"key": key},
+    )
+    if not figures:
+        return None
+    import numpy as np
+
+    from n2gdb.evidence.weights import UnitEvidence
+
+    weights = sorted(
+        row
+        for relation, number in _WEIGHTS
+        for row in connection.rows(
+            f"MATCH (n:Neuron)-[e:{relation}]->(t) WHERE n.id = $key RETURN e.depth, t.{number}, e.weight",
+            {"key": key},
+        )
+    )
+    ((base, threshold, graph),) = figures
+    depth, token, weight = zip(*weights, strict=True) if weights else ((), (), ())
+    return UnitEvidence(
+        base,
+        threshold,
+        np.array(depth, np.int32),
+        np.array(token, np.int32),
+        np.array(weight, np.float32),
+        graph or 0.0,
+    )
 
 
 def read_evidence_between(connection: Connection, first: int, last: int) -> dict[int, UnitEvidence]:

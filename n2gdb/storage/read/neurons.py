@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.readings import Example
+from n2gdb.storage.columns import BANDS
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.schema import BANDS
 
 if TYPE_CHECKING:
     import pyarrow as pa

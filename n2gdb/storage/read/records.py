@@ -19,6 +19,9 @@ class ActivationHistogram:
 
     The bins are quarter octaves, the last that of ``maximum``. ``counts`` has the activations of each, those
     below the first bin left out: ``active`` are above zero in all, of ``positions`` that count.
+
+    >>> neuron.histogram.maximum, len(neuron.histogram.counts)
+    (4.0, 13)
     """
 
     positions: int

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from n2gdb.storage.columns import TEXTS
 from n2gdb.storage.connection import Connection
-from n2gdb.storage.schema import TEXTS
 from n2gdb.storage.shapes import settled
 
 __all__ = ["N2G", "LayerScores", "mean_over_layers", "read_layer_scores"]

@@ -27,7 +27,7 @@ def run(path: Path, *arguments: str) -> Result:
 
 
 def test_predict_names_the_pattern_behind_every_activation(path: Path) -> None:
-    lines = run(path, "predict", "L4N358", TEXT).stdout.splitlines()
+    lines = run(path, "predict", "L4N358", TEXT, "--by", "graph").stdout.splitlines()
     assert lines[0].split("\t") == ["position", "token", "activation", "pattern"]
     assert lines[3].split("\t") == ["2", "·other", "1.00", "·the · ·other"]
     assert lines[7].split("\t") == ["6", "·other", "0.75", "·an · ·other"]
@@ -35,7 +35,7 @@ def test_predict_names_the_pattern_behind_every_activation(path: Path) -> None:
 
 
 def test_predict_says_what_the_graph_predicts(path: Path) -> None:
-    found = json.loads(run(path, "predict", "L3N45", TEXT + " the end", "--json").stdout)
+    found = json.loads(run(path, "predict", "L3N45", TEXT + " the end", "--json", "--by", "graph").stdout)
     with n2gdb.open(path) as database:
         tokens = database.tokenizer().cut(TEXT + " the end")
         predicted = database.neuron("L3N45").graph.predict(tokens).tolist()
@@ -52,7 +52,9 @@ def test_predict_says_what_the_graph_predicts(path: Path) -> None:
 
 
 def test_predict_as_csv(path: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(run(path, "predict", "L4N358", TEXT, "--csv").stdout)))
+    rows = list(
+        csv.DictReader(io.StringIO(run(path, "predict", "L4N358", TEXT, "--csv", "--by", "graph").stdout))
+    )
     assert rows[2] == {"position": "2", "token": " other", "activation": "1.0", "pattern": "·the · ·other"}
     assert rows[0]["pattern"] == ""
 
@@ -87,9 +89,9 @@ def test_predict_reads_a_file_as_it_stands(path: Path, tmp_path: Path) -> None:
 
 
 def test_predict_reads_standard_input(path: Path) -> None:
-    arguments = ["predict", "L4N358", "--file", "-", "--csv", "--db", str(path)]
+    arguments = ["predict", "L4N358", "--file", "-", "--csv", "--by", "graph", "--db", str(path)]
     result = CliRunner().invoke(app, arguments, input=TEXT)
-    assert result.stdout == run(path, "predict", "L4N358", TEXT, "--csv").stdout
+    assert result.stdout == run(path, "predict", "L4N358", TEXT, "--csv", "--by", "graph").stdout
 
 
 @pytest.mark.parametrize("command", ["tokens", "firing"])
@@ -135,9 +137,12 @@ def test_predict_says_what_is_wrong_with_its_options(
 
 def test_predict_writes_a_page_whole_or_not_at_all(path: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    result = run(path, "predict", "L4N358", TEXT, "--html", str(page))
+    result = run(path, "predict", "L4N358", TEXT, "--html", str(page), "--by", "graph")
     assert result.stdout == "L4N358 of world: its graph fires on 2 of 8 tokens\n"
-    assert page.read_text(encoding="utf-8") == run(path, "predict", "L4N358", TEXT, "--html", "-").stdout
+    assert (
+        page.read_text(encoding="utf-8")
+        == run(path, "predict", "L4N358", TEXT, "--html", "-", "--by", "graph").stdout
+    )
     assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
     for place in (tmp_path / "no" / "page.html", page / "page.html"):
         result = run(path, "predict", "L4N358", TEXT, "--html", str(place))

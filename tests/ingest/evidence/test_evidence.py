@@ -200,7 +200,7 @@ def test_what_excites_or_inhibits_from_anywhere_near_is_one_weight(wanted: bool)
     config = EvidenceConfig(reach=12)
     found = learned_of((TEXT.tokens == 5) & (stood(TEXT, 9, 12) == wanted), EMPTY, config)
     weight = weights(found)
-    assert abs(weight[-12, 9]) == max(abs(each) for (depth, _), each in weight.items() if depth < 0)
+    assert abs(weight[-12, 9]) == max(abs(each) for (depth, _), each in weight.items() if depth)
     assert (weight[-12, 9] > 0) == wanted
     text = CorpusText.of(windows(seed=1), [BOS])
     laid = np.pad(text.tokens.reshape(-1, WIDTH), ((0, 0), (found.reach, 0)), constant_values=-1)

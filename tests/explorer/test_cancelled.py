@@ -1,0 +1,89 @@
+"""A question that nobody waits for any more ends in the engine, and a server says what it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import n2gdb
+from n2gdb.core.deadline import cancelled_by, check_time, within
+from n2gdb.errors import QueryCancelledError
+from n2gdb.explorer import make_app, routes
+from tests.storage.test_connection import SLOW
+
+
+def test_a_statement_ends_when_its_question_is_cancelled(small: n2gdb.Database) -> None:
+    event = threading.Event()
+    threading.Timer(0.3, event.set).start()
+    begun = time.monotonic()
+    with cancelled_by(event), within(30), pytest.raises(QueryCancelledError):
+        small.connection.rows(SLOW)
+    assert 0.2 < time.monotonic() - begun < 15
+    check_time()  # the next question is not cancelled
+    assert small.count("neurons") == 60
+
+
+def test_a_browser_that_goes_stops_the_engine(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[BaseException] = []
+
+    def slowly(database: n2gdb.Database, _: object) -> Any:
+        try:
+            return database.connection.rows(SLOW)
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    monkeypatch.setitem(routes.ANSWERS, "/api/query", (slowly, False))
+    with n2gdb.open(small_path) as opened:
+        app = make_app(opened, timeout=60.0)
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "GET", "path": "/api/query", "raw_path": b"",
+            "query_string": b"q=neurons", "headers": [(b"host", b"localhost")], "scheme": "http",
+            "server": ("localhost", 80), "client": ("localhost", 1), "root_path": "",
+        }  # fmt: skip
+        messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Any:
+            if messages:
+                return messages.pop()
+            await asyncio.sleep(0.4)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            pass
+
+        begun = time.monotonic()
+
+        async def whole() -> None:
+            await app(scope, receive, send)
+
+        asyncio.run(whole())
+        assert time.monotonic() - begun < 30  # of the 60 s that it might take
+        for _ in range(100):
+            if ended:
+                break
+            time.sleep(0.05)
+        assert isinstance(ended[0], QueryCancelledError)
+        assert opened.count("neurons") == 60
+
+
+def test_a_server_says_what_it_serves_and_that_its_file_has_changed(small_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "copy.n2gdb"
+    path.write_bytes(small_path.read_bytes())
+    with (
+        n2gdb.open(path) as opened,
+        TestClient(make_app(opened), "http://localhost") as first,
+        TestClient(make_app(opened), "http://localhost") as second,
+    ):
+        told, other = first.get("/api/server"), second.get("/api/server")
+        assert told.json()["changed"] is False
+        assert told.headers["N2gdb-Server"] == told.json()["server"] != other.json()["server"]
+        assert told.json()["server"].split(".")[0] == other.json()["server"].split(".")[0]
+        path.touch()
+        assert first.get("/api/server").json()["changed"] is True
