@@ -116,7 +116,7 @@ CASES = [
         "a range is written with two dots, as in 0..3, and a list in parentheses, as in (1, 2)",
     ),
     ("neurons WHERE f1 = ^'a'", "f1 is a number: compare it with a number, without quotes"),
-    ("neurons WHERE state = ^'ded'", "no state 'ded': there are 'live', 'unpredicted', 'dead'"),
+    ("neurons WHERE state = ^'ded'", "no state 'ded': there are 'live', 'unpredicted', 'dead', 'dense'"),
     ("neurons WHERE ^state < 'dead'", "state is a word: compare it with = or !="),
     ("neurons WHERE state IN ^0..1", "state is a word: write state = 'live'"),
     ("neurons WHERE layer = ^99999999999999999999", "99999999999999999999 is too large a number"),
