@@ -77,7 +77,8 @@ def test_an_error_is_said_and_the_next_line_answered(path: Path) -> None:
 
 def test_a_line_goes_on_after_a_backslash_and_in_an_open_quote(path: Path) -> None:
     result = piped(
-        path, "neurons \\\nMATCHING 'of' \\\nTHEN 'the'\nneurons FIRING ON \"on the\nother\" AT -1\n"
+        path,
+        "neurons \\\nMATCHING 'of' \\\nTHEN 'the'\nneurons FIRING ON \"on the\nother\" AT -1 USING graph\n",
     )
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()

@@ -138,6 +138,22 @@ def test_estimates_are_exact_where_counts_tell(small: n2gdb.Database, text: str)
     assert profiled.rows == estimate.most and str(estimate) in (f"{profiled.rows} rows", "1 row")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'neurons MATCHING ONLY "dog"',
+        "neurons NOT MATCHING ONLY 'dog'",
+        "neurons MATCHING $x BEFORE !$x",
+        "neurons MATCHING 'dog' WHERE share > 0.5",
+        "neurons SAMPLE 3",
+        "neurons MATCHING 'dog' SAMPLE 2 SEED 1",
+    ],
+)
+def test_estimates_bound_what_columns_alone_answer(small: n2gdb.Database, text: str) -> None:
+    estimate = [each.estimate for each in explained(small, text)[0] if each.estimate is not None][-1]
+    assert estimate.least <= len(small.query(text)) <= estimate.most
+
+
 def test_estimates_count_what_the_graphs_hold(small: n2gdb.Database) -> None:
     graphs = [neuron.graph for neuron in small.neurons()]
     nodes = sum(len(graph) for graph in graphs)

@@ -17,6 +17,7 @@ from n2gdb.grammar.ast import (
     Formula,
     Grouping,
     Query,
+    Subject,
     TokenQuery,
     TokenSetQuery,
 )
@@ -112,7 +113,8 @@ class NeuronPlan:
         if (rank := self.settled.query.rank) is not None and self.named is not None:
             yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
         query = self.settled.query
-        found = NeuronRows(self.settled, query.clauses)
+        drawn = query.sample if query.subject is not Subject.PATTERNS else None
+        found = NeuronRows(self.settled, query.clauses, limit=drawn)
         if self.is_whole:
             limit = Page.of(query.offset, query.limit).stop if self.purpose is Purpose.PAGE else None
             named = {Purpose.PAGE: "find and order the neurons", Purpose.COUNT: "count the neurons"}
