@@ -19,6 +19,7 @@ from n2gdb.version import __version__
 __all__ = ["app", "exit_code", "run"]
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_SHORT_HELP = {"help_option_names": ["-h", "--help"]}
 
 #: The commands as the help lists them.
 _GROUPS = {
@@ -59,7 +60,7 @@ class _Commands(TyperGroup):
             return None
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         module = import_module(f"n2gdb.cli.commands.{cmd_name.partition('-')[0]}")
-        alone.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
+        alone.command(cmd_name, context_settings=_SHORT_HELP)(getattr(module, cmd_name.replace("-", "_")))
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -86,6 +87,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings=_SHORT_HELP,
     rich_markup_mode=None,  # help in a blink: rich takes longer to load than all the rest
 )
 

@@ -8,9 +8,28 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
+from n2gdb.grammar.clauses import (
+    Clause,
+    ContainedIn,
+    Contains,
+    Effect,
+    FiringOn,
+    Influence,
+    Influenced,
+    Listed,
+    Matching,
+    Mentioning,
+    Metric,
+    Predictor,
+    Showing,
+    SimilarTo,
+    Writing,
+    WrittenVariable,
+)
 from n2gdb.grammar.conditions import (
+    Absolute,
     Arithmetic,
     Between,
     Comparison,
@@ -25,10 +44,14 @@ from n2gdb.grammar.conditions import (
 )
 from n2gdb.grammar.patterns import (
     START,
+    AllOf,
     AnyToken,
+    LikeVariable,
     Link,
     Negated,
+    NeuronRef,
     OneOf,
+    OtherVariable,
     Position,
     Run,
     Step,
@@ -37,12 +60,14 @@ from n2gdb.grammar.patterns import (
     TokenKind,
     TokenLiteral,
     TokenPattern,
+    TokensOf,
     TokenTest,
     Variable,
 )
-from n2gdb.grammar.unit_names import UnitText, write_unit
 
 __all__ = [
+    "Absolute",
+    "AllOf",
     "And",
     "AnyToken",
     "Arithmetic",
@@ -59,13 +84,17 @@ __all__ = [
     "FieldValue",
     "FiringOn",
     "Formula",
+    "GroupBy",
     "Grouping",
     "InList",
     "Influence",
     "Influenced",
     "Key",
+    "LikeVariable",
     "Link",
+    "Listed",
     "Matching",
+    "Measure",
     "Mentioning",
     "Metric",
     "Missing",
@@ -77,14 +106,17 @@ __all__ = [
     "OneOf",
     "Operator",
     "Or",
+    "OtherVariable",
     "Position",
     "Predictor",
     "Query",
     "RankBy",
     "Role",
     "Run",
+    "Showing",
     "SimilarTo",
     "Statement",
+    "Statistic",
     "Step",
     "Subject",
     "TokenClass",
@@ -93,7 +125,10 @@ __all__ = [
     "TokenLiteral",
     "TokenPattern",
     "TokenQuery",
+    "TokenSetQuery",
+    "TokenTerm",
     "TokenTest",
+    "TokensOf",
     "Variable",
     "Writing",
     "WrittenVariable",
@@ -125,164 +160,6 @@ class Not(Generic[Leaf]):
 
 #: A truth over leaves: clauses on one side of WHERE, conditions on the other.
 Formula: TypeAlias = Leaf | And[Leaf] | Or[Leaf] | Not[Leaf]
-
-
-@dataclass(frozen=True, slots=True)
-class NeuronRef:
-    """A unit by its name; ``model`` where the query names it: ``L4N137 OF 'gpt2'``."""
-
-    layer: int
-    index: int
-    model: str | None = None
-    side: str = "+"
-    latent: bool = False
-    source: str = ""
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-    model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-    def __str__(self) -> str:
-        return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
-
-
-class Metric(Enum):
-    """How two neuron graphs are compared; the value is the word after USING."""
-
-    GRAPH = "graph"
-    TOKENS = "tokens"
-    SUBSET = "subset"
-
-
-class Effect(Enum):
-    """Which way a neuron moves a token's logit; the value is the word that a query says it with."""
-
-    PROMOTING = "PROMOTING"
-    SUPPRESSING = "SUPPRESSING"
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """The neuron promotes such a token, or suppresses it: it is among its strongest effects on the logits."""
-
-    has_matches: ClassVar[bool] = False
-
-    effect: Effect
-    test: TokenTest
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenVariable:
-    """The neuron promotes, or suppresses, the token that a variable of the pattern stands for."""
-
-    effect: Effect
-    variable: Variable
-
-
-class Influence(Enum):
-    """Which way a token moves the odds that a neuron fires; the value is what a query says it with."""
-
-    EXCITED = "EXCITED BY"
-    INHIBITED = "INHIBITED BY"
-
-
-@dataclass(frozen=True, slots=True)
-class Influenced:
-    """By its evidence, the neuron fires sooner, or less soon, where such a token stands.
-
-    ``nearest`` and ``farthest`` are positions back from the activating token, which is 0 back; None is any.
-    """
-
-    has_matches: ClassVar[bool] = False
-
-    influence: Influence
-    test: TokenTest
-    nearest: int = 1
-    farthest: int | None = None
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """The neuron has a pattern that matches; of its variables it writes those of ``written``."""
-
-    has_matches: ClassVar[bool] = True
-
-    pattern: TokenPattern
-    written: tuple[WrittenVariable, ...] = ()
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Mentioning:
-    """The neuron has a pattern that names such a token, activating or as context."""
-
-    has_matches: ClassVar[bool] = True
-
-    test: TokenTest
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-class Predictor(Enum):
-    """What predicts where a neuron fires; the value is the word after USING.
-
-    Evidence does where a neuron has it, its graph where it has none; GRAPH is the graph of every neuron.
-    """
-
-    EVIDENCE = "evidence"
-    GRAPH = "graph"
-
-
-@dataclass(frozen=True, slots=True)
-class FiringOn:
-    """The neuron is predicted to fire on the text: at one token (negative: from the end), or at any."""
-
-    has_matches: ClassVar[bool] = True
-
-    text: str
-    token: int | None = None
-    by: Predictor = Predictor.EVIDENCE
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-    token_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarTo:
-    """The neuron's graph is like another's, by ``above`` or more."""
-
-    has_matches: ClassVar[bool] = False
-
-    neuron: NeuronRef
-    metric: Metric = Metric.GRAPH
-    above: float = 0.9
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ContainedIn:
-    """``SUBSET OF``: at least ``above`` of the neuron's tokens, in each role, are the other's too."""
-
-    has_matches: ClassVar[bool] = False
-
-    neuron: NeuronRef
-    above: float = 0.9
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Contains:
-    """``SUPERSET OF``: at least ``above`` of the other's tokens, in each role, are the neuron's too."""
-
-    has_matches: ClassVar[bool] = False
-
-    neuron: NeuronRef
-    above: float = 0.9
-    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
-
-
-#: ``has_matches`` tells that a clause holds by patterns, which have an activation, and not of neurons alone.
-Clause: TypeAlias = (
-    Matching | Mentioning | Writing | Influenced | FiringOn | SimilarTo | ContainedIn | Contains
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +207,45 @@ class Grouping(Enum):
     CONTEXT = "context"
 
 
+class Statistic(Enum):
+    """What is said of a field's values in a group; the value is the word that the query starts with."""
+
+    AVG = "AVG"
+    MIN = "MIN"
+    MAX = "MAX"
+    MEDIAN = "MEDIAN"
+    SUM = "SUM"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupBy:
+    """One of several groups: the model or a field of the neuron, in steps of ``width`` where it has one."""
+
+    name: str
+    width: int | float | None = None
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """``AVG f1 OF``: a statistic of the values that a field has."""
+
+    statistic: Statistic
+    field: str
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
-    """``COUNT``: how many there are, in all or in each group."""
+    """``COUNT``: how many there are, in all or in each group.
+
+    ``by`` is one group that is no histogram; any others are ``groups``. With ``measure``, a statistic of a
+    field stands in place of the number.
+    """
 
     by: Grouping | None = None
+    groups: tuple[GroupBy, ...] = ()
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +264,8 @@ class Query:
     returns: tuple[str, ...] = ()
     mode: Mode = Mode.ANSWER
     of_neurons: bool = False  # all patterns of the neurons that the rest finds
+    sample: int | None = None  # so many of the rows, drawn by the seed
+    seed: int = 0
     model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
     source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """The text that positions are places of; empty where it was built without one."""
@@ -378,4 +291,25 @@ class TokenQuery:
     """As of a Query."""
 
 
-Statement: TypeAlias = Query | TokenQuery
+@dataclass(frozen=True, slots=True)
+class TokenTerm:
+    """The tokens that have a role in the graph of any of some units, or, negated, that have it in none."""
+
+    role: Role
+    units: Query
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSetQuery:
+    """``tokens ACTIVATING neurons ... AND NOT ACTIVATING neurons ...``: the tokens that meet every term."""
+
+    terms: tuple[TokenTerm, ...]
+    limit: int | None = None
+    offset: int | None = None
+    mode: Mode = Mode.ANSWER
+    source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
+    """As of a Query."""
+
+
+Statement: TypeAlias = Query | TokenQuery | TokenSetQuery

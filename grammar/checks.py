@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from n2gdb.grammar.ast import (
+    AllOf,
     And,
     Clause,
     Condition,
     Formula,
     Influenced,
+    Listed,
     Matching,
     Mentioning,
     Negated,
@@ -21,6 +23,7 @@ from n2gdb.grammar.ast import (
     Statement,
     Subject,
     TokenPattern,
+    TokenSetQuery,
     Writing,
 )
 from n2gdb.grammar.conditions import fields_in
@@ -30,6 +33,9 @@ from n2gdb.grammar.values import fail
 __all__ = ["check"]
 
 _DEEPEST = 50
+#: Fields of all that a clause matches in a neuron.
+_OF_UNIT = ("matches", "share")
+_ROWS = "counts the patterns of a neuron, and here a row is one pattern: ask for neurons"
 _OF_MATCH = "is a field of a match: it needs"
 
 
@@ -39,6 +45,22 @@ def check(statement: Statement) -> None:
         _check_nesting(statement.clauses)
         _check_nesting(statement.where)
         _check_match_fields(statement)
+        _check_listed(statement.clauses)
+    if isinstance(statement, TokenSetQuery):
+        for term in statement.terms:
+            check(term.units)
+
+
+def _check_listed(clauses: Formula[Clause] | None, *, first: bool = True) -> None:
+    """Refuse a list of units anywhere but at the start, where alone it has a text."""
+    match clauses:
+        case And(operands) | Or(operands):
+            for place, each in enumerate(operands):
+                _check_listed(each, first=first and not place and isinstance(clauses, And))
+        case Not(operand):
+            _check_listed(operand, first=False)
+        case Listed(at=at) if not first:
+            fail("a list of units stands right after what is asked for, as in neurons IN (L3N45, L4N12)", at)
 
 
 def _check_nesting(formula: object) -> None:
@@ -53,7 +75,7 @@ def _check_nesting(formula: object) -> None:
 
 def _parts(node: object) -> Sequence[object]:
     match node:
-        case And(parts) | Or(parts) | OneOf(parts) | TokenPattern(parts):
+        case And(parts) | Or(parts) | OneOf(parts) | AllOf(parts) | TokenPattern(parts):
             return parts
         case Not(part) | Matching(part) | Mentioning(part) | Negated(part):
             return (part,)
@@ -66,6 +88,13 @@ def _parts(node: object) -> Sequence[object]:
 def _check_match_fields(query: Query) -> None:
     """Refuse fields of a match if there is no match that could have them."""
     if query.subject is Subject.PATTERNS and not query.of_neurons:
+        for condition in _conditions(query.where):
+            for name in fields_in(condition):
+                if name in _OF_UNIT:
+                    fail(f"{name} {_ROWS}", condition.at)
+        for key in query.order:
+            if key.field in _OF_UNIT:
+                fail(f"{key.field} {_ROWS}", key.at)
         return
     signs = set(_signs_of_matches(query.clauses))
     if not signs:

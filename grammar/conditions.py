@@ -11,6 +11,7 @@ from typing import TypeAlias
 from n2gdb.grammar.patterns import START, Position
 
 __all__ = [
+    "Absolute",
     "Arithmetic",
     "Between",
     "Comparison",
@@ -93,14 +94,24 @@ class FieldValue:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """``+ - * /`` of two expressions, in 64-bit reals; a division by zero is null."""
+    """``+ - * / %`` of two expressions, in 64-bit reals; a division by zero is null.
+
+    The remainder has the sign of what is divided.
+    """
 
     sign: str
     left: Expression
     right: Expression
 
 
-Expression: TypeAlias = Number | FieldValue | Arithmetic
+@dataclass(frozen=True, slots=True)
+class Absolute:
+    """``abs(...)``: an expression without its sign."""
+
+    operand: Expression
+
+
+Expression: TypeAlias = Number | FieldValue | Arithmetic | Absolute
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +166,15 @@ def _constant(expression: Expression) -> float | None:
         case Arithmetic(sign, left, right):
             first, second = _constant(left), _constant(right)
             return None if first is None or second is None else calculated(sign, first, second)
+        case Absolute(operand):
+            signed = _constant(operand)
+            return None if signed is None else abs(signed)
         case FieldValue():
             return None
 
 
 def calculated(sign: str, first: float, second: float) -> float | None:
-    """Return a sum, difference, product or quotient in 64 bits; None for a division by zero."""
+    """Return a sum, difference, product, quotient or remainder in 64 bits; None for a division by zero."""
     match sign:
         case "+":
             return first + second
@@ -170,6 +184,8 @@ def calculated(sign: str, first: float, second: float) -> float | None:
             return first * second
     if not second:
         return None
+    if sign == "%":
+        return math.nan if math.isinf(first) else math.fmod(first, second)
     try:
         return first / second
     except OverflowError:
@@ -182,5 +198,7 @@ def _fields_in(expression: Expression) -> tuple[str, ...]:
             return (name,)
         case Arithmetic(_, left, right):
             return (*_fields_in(left), *_fields_in(right))
+        case Absolute(operand):
+            return _fields_in(operand)
         case Number():
             return ()

@@ -9,7 +9,10 @@ from enum import Enum
 
 from n2gdb.grammar.errors import shortened
 
-__all__ = ["FIELDS", "OF_MATCH", "RETURNED", "Field", "Kind", "Origin", "nearest", "no_field"]
+__all__ = [
+    *("FIELDS", "GROUPS", "GROUP_WORDS", "OF_MATCH", "RETURNED", "WALKED"),
+    *("Field", "Kind", "Origin", "nearest", "no_field"),
+]
 
 
 class Kind(Enum):
@@ -26,6 +29,7 @@ class Origin(Enum):
     LEARNED = "known when a neuron is learned, and stored in its shard"
     COUNTED = "counted from the graphs when a database is built"
     MATCHED = "of one match, not of the neuron"
+    WALKED = "of a match too, and known only once whole tries are walked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Field:
     @property
     def of_match(self) -> bool:
         """Whether it belongs to a match rather than to the neuron."""
-        return self.origin is Origin.MATCHED
+        return self.origin in (Origin.MATCHED, Origin.WALKED)
 
 
 #: The one registry of columns, by name: the fields of WHERE and ORDER BY, what RETURN knows, the columns of
@@ -82,14 +86,30 @@ FIELDS: dict[str, Field] = {
         Field("importance", Kind.REAL, Origin.MATCHED),
         Field("support", Kind.WHOLE, Origin.MATCHED),
         Field("confidence", Kind.REAL, Origin.MATCHED),
+        Field("matches", Kind.WHOLE, Origin.WALKED),
+        Field("share", Kind.REAL, Origin.WALKED),
+        Field("depth", Kind.WHOLE, Origin.WALKED),
+        Field("named", Kind.WHOLE, Origin.WALKED),
     )
 }
 
-#: The fields of a match, in the order in which rows of matches have them.
-OF_MATCH = tuple(field.name for field in FIELDS.values() if field.of_match)
+#: The fields of a match that are stored, in the order in which rows of matches have them.
+OF_MATCH = tuple(field.name for field in FIELDS.values() if field.origin is Origin.MATCHED)
+
+#: The fields of a match that no statement knows.
+WALKED = tuple(field.name for field in FIELDS.values() if field.origin is Origin.WALKED)
 
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
+
+#: What a count is parted by: the model, tokens by their role, and every field of a neuron.
+GROUPS = (
+    *("model", "layer", "state", "activating", "context"),
+    *(name for name, field in FIELDS.items() if not field.of_match and name not in ("layer", "state")),
+)
+
+#: The same in words.
+GROUP_WORDS = "there are model, layer, state, activating, context, and every field of a neuron"
 
 #: What is not a field, though one might think so, and what to write.
 _ELSEWHERE = {

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from n2gdb.grammar.unit_names import UnitText, write_unit
+
 __all__ = [
     "START",
+    "AllOf",
     "AnyToken",
+    "LikeVariable",
     "Link",
     "Negated",
+    "NeuronRef",
     "OneOf",
+    "OtherVariable",
     "Position",
     "Run",
     "Step",
@@ -22,6 +28,7 @@ __all__ = [
     "TokenLiteral",
     "TokenPattern",
     "TokenTest",
+    "TokensOf",
     "Variable",
 ]
 
@@ -35,6 +42,23 @@ class Position:
 
 
 START = Position(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronRef:
+    """A unit by its name; ``model`` where the query names it: ``L4N137 OF 'gpt2'``."""
+
+    layer: int
+    index: int
+    model: str | None = None
+    side: str = "+"
+    latent: bool = False
+    source: str = ""
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+    model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +91,10 @@ class TokenKind(Enum):
     TITLE = "title"
     WORD = "word"
     SPACE = "space"
-    START = "start of text"
+    LOWER = "lower"
+    START = "start"
+    PIECE = "piece"
+    START_OF_TEXT = "start of text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +102,23 @@ class TokenClass:
     """``<digit>``: a token of this kind."""
 
     kind: TokenKind
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TokensOf:
+    """``<L1N453>``: a token that the neuron fires on; ``<context L1N453>``, one that it needs before."""
+
+    neuron: NeuronRef
+    in_context: bool = False
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """``(<title> & !'The')``: a token that each of two or more tests takes."""
+
+    tests: tuple[TokenTest, ...]
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
@@ -95,12 +139,28 @@ class Negated:
 
 
 #: What is asked of one named token.
-TokenTest: TypeAlias = TokenLiteral | TokenExpression | TokenClass | OneOf | Negated
+TokenTest: TypeAlias = TokenLiteral | TokenExpression | TokenClass | TokensOf | AllOf | OneOf | Negated
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
     """``$x``: any named token, the same one wherever the name stands in the pattern."""
+
+    name: str
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class LikeVariable:
+    """``~$x``: a named token that reads like the one of ``$x``, case and leading space aside."""
+
+    name: str
+    at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVariable:
+    """``!$x``: a named token that is not the one of ``$x``."""
 
     name: str
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
@@ -121,7 +181,7 @@ class Run:
 
 
 #: What stands on one position of a pattern, or on a run of them.
-Step: TypeAlias = TokenTest | Variable | AnyToken | Run
+Step: TypeAlias = TokenTest | Variable | LikeVariable | OtherVariable | AnyToken | Run
 
 
 @dataclass(frozen=True, slots=True)

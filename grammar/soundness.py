@@ -12,6 +12,8 @@ from itertools import pairwise
 from typing import Any
 
 from n2gdb.grammar.ast import (
+    Absolute,
+    AllOf,
     And,
     AnyToken,
     Arithmetic,
@@ -47,6 +49,7 @@ from n2gdb.grammar.ast import (
     RankBy,
     Role,
     Run,
+    Showing,
     SimilarTo,
     Subject,
     TokenClass,
@@ -55,6 +58,7 @@ from n2gdb.grammar.ast import (
     TokenLiteral,
     TokenPattern,
     TokenQuery,
+    TokenSetQuery,
     Variable,
     Writing,
 )
@@ -67,7 +71,7 @@ __all__ = ["is_sound"]
 _DEEPEST = 20  # arithmetic within each other
 
 
-def is_sound(tree: Query | TokenQuery) -> bool:
+def is_sound(tree: Query | TokenQuery | TokenSetQuery) -> bool:
     """Return whether the text of a tree, parsed, is an equal tree."""
     try:
         check(tree)
@@ -98,8 +102,10 @@ def _checks(query: Query) -> Iterator[bool]:
     if query.rank is not None:
         yield type(query.rank) is RankBy and isinstance(query.rank.metric, Metric)
         yield not query.order and query.subject is Subject.NEURONS and _is_neuron(query.rank.neuron)
+    yield query.sample is None and query.seed == 0  # rarely asked for: their text tells
     if query.count is not None:
         yield type(query.count) is Count and isinstance(query.count.by, Grouping | None)
+        yield query.count.groups == () and query.count.measure is None
         yield not query.order and query.rank is None and not query.returns
 
 
@@ -158,9 +164,11 @@ def _is_pattern(pattern: object) -> bool:
 
 
 def _is_link(link: object) -> bool:
-    if type(link) is not Link or link.least != 1 or type(link.either) is not bool:
+    if type(link) is not Link or type(link.either) is not bool or type(link.least) is not int:
         return False
-    return link.most is None or (type(link.most) is int and 1 <= link.most <= LARGEST)
+    if link.most is None:
+        return 1 <= link.least <= LARGEST
+    return type(link.most) is int and 1 <= link.least <= link.most <= LARGEST
 
 
 def _is_step(step: object) -> bool:
@@ -181,15 +189,15 @@ def _is_test(test: object) -> bool:
             return isinstance(kind, TokenKind)
         case Negated(inner):
             return _is_test(inner)
-        case OneOf(alternatives):
-            return type(alternatives) is tuple and len(alternatives) > 1 and all(map(_is_test, alternatives))
+        case OneOf(several) | AllOf(several):
+            return type(several) is tuple and len(several) > 1 and all(map(_is_test, several))
         case _:
             return False
 
 
 def _is_matching(clause: Matching) -> bool:
     """Whether a clause is sound; one that says what the neuron writes has rules that its text knows."""
-    return clause.written == () and _is_pattern(clause.pattern)
+    return clause.written == () and type(clause.only) is bool and _is_pattern(clause.pattern)
 
 
 def _is_firing(clause: FiringOn) -> bool:
@@ -219,6 +227,7 @@ _CLAUSES: dict[type, Any] = {
     Mentioning: lambda clause: _is_test(clause.test),
     Influenced: _is_influenced,
     FiringOn: _is_firing,
+    Showing: lambda clause: _is_text(clause.text) and clause.text != "" and type(clause.exact) is bool,
     SimilarTo: _is_similar,
     ContainedIn: _is_contained,
     Contains: _is_contained,
@@ -278,9 +287,11 @@ def _is_expression(expression: object, deep: int = 0) -> bool:
         case FieldValue(field):
             return _is_numeric(field)
         case Arithmetic(sign, left, right):
-            if sign not in ("+", "-", "*", "/") or deep >= _DEEPEST:
+            if sign not in ("+", "-", "*", "/", "%") or deep >= _DEEPEST:
                 return False
             return _is_expression(left, deep + 1) and _is_expression(right, deep + 1)
+        case Absolute(operand):
+            return deep < _DEEPEST and not isinstance(operand, Number) and _is_expression(operand, deep + 1)
         case _:
             return False
 

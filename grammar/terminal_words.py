@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from n2gdb.grammar.ast import Grouping, Metric, Predictor
-from n2gdb.grammar.fields import FIELDS, RETURNED, nearest
+from n2gdb.grammar.ast import Metric, Predictor
+from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED, nearest
 
 __all__ = ["CLAUSES", "KEYWORDS", "WORDS", "expected", "nearest_keyword"]
 
@@ -15,6 +15,11 @@ WORDS = {
     "PATTERNS": "patterns",
     "_TOKENS": "tokens",
     "_COUNT": "COUNT",
+    "AVG": "AVG",
+    "MIN": "MIN",
+    "MAX": "MAX",
+    "MEDIAN": "MEDIAN",
+    "SUM": "SUM",
     "EXPLAIN": "EXPLAIN",
     "PROFILE": "PROFILE",
     "_MODEL": "MODEL",
@@ -24,7 +29,9 @@ WORDS = {
     "EXCITED": "EXCITED BY",
     "INHIBITED": "INHIBITED BY",
     "ACTIVATING": "ACTIVATING",
+    "ONLY": "ONLY",
     "FIRING": "FIRING ON",
+    "SHOWING": "SHOWING",
     "SIMILAR": "SIMILAR TO",
     "SUBSET": "SUBSET OF",
     "SUPERSET": "SUPERSET OF",
@@ -41,9 +48,12 @@ WORDS = {
     "CLASS": "a class such as <digit>",
     "BANG": "!",
     "VARIABLE": "a variable such as $x",
+    "LIKE_VARIABLE": "~$x",
+    "OTHER_VARIABLE": "!$x",
     "ANY": "_",
     "RUN": "...",
     "VBAR": "|",
+    "AMPERSAND": "&",
     "DISTANCE": "a distance such as /3",
     "BEFORE": "BEFORE",
     "THEN": "THEN",
@@ -61,6 +71,7 @@ WORDS = {
     "PLUS": "arithmetic",
     "STAR": "arithmetic",
     "SLASH": "arithmetic",
+    "PERCENT": "arithmetic",
     "_IN": "IN",
     "_IS": "IS MISSING",
     "_MISSING": "MISSING",
@@ -74,6 +85,8 @@ WORDS = {
     "RSQB": "]",
     "RPAR": ")",
     "_AND": "AND",
+    "AND_ROLE": "AND ACTIVATING",
+    "AND_NOT_ROLE": "AND NOT ACTIVATING",
     "_OR": "OR",
     "_WHERE": "WHERE",
     "ORDER": "ORDER BY",
@@ -82,6 +95,8 @@ WORDS = {
     "ASC": "ASC",
     "DESC": "DESC",
     "COMMA": "a comma",
+    "SAMPLE": "SAMPLE",
+    "SEED": "SEED",
     "LIMIT": "LIMIT",
     "OFFSET": "OFFSET",
     "RETURN": "RETURN",
@@ -97,7 +112,7 @@ KEYWORDS = frozenset(part for word in WORDS.values() if word[0].isupper() for pa
 #: The keywords that a clause starts with.
 CLAUSES = (
     *("MATCHING", "MENTIONING", "PROMOTING", "SUPPRESSING", "EXCITED", "INHIBITED"),
-    *("ACTIVATING", "FIRING", "SIMILAR", "SUBSET", "SUPERSET"),
+    *("ACTIVATING", "FIRING", "SHOWING", "SIMILAR", "SUBSET", "SUPERSET"),
 )
 
 #: What a name may be, by what it is called.
@@ -106,7 +121,7 @@ _NAMES: Mapping[str, Iterable[str]] = {
     "a column": RETURNED,
     "a metric": tuple(metric.value for metric in Metric),
     "a predictor": tuple(predictor.value for predictor in Predictor),
-    "a group": tuple(grouping.value for grouping in Grouping),
+    "a group": (*GROUPS[:5], "any field"),
 }
 
 

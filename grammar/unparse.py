@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, assert_never
 
 from n2gdb.grammar.ast import (
+    Absolute,
+    AllOf,
     And,
     AnyToken,
     Arithmetic,
@@ -18,14 +20,18 @@ from n2gdb.grammar.ast import (
     Condition,
     ContainedIn,
     Contains,
+    Count,
     Expression,
     FieldValue,
     FiringOn,
     Formula,
+    GroupBy,
     Influenced,
     InList,
     Key,
+    LikeVariable,
     Link,
+    Listed,
     Matching,
     Mentioning,
     Metric,
@@ -37,18 +43,24 @@ from n2gdb.grammar.ast import (
     Number,
     OneOf,
     Or,
+    OtherVariable,
     Predictor,
     Query,
     RankBy,
     Run,
+    Showing,
     SimilarTo,
     Statement,
     Step,
+    Subject,
     TokenClass,
     TokenExpression,
     TokenLiteral,
     TokenPattern,
     TokenQuery,
+    TokenSetQuery,
+    TokensOf,
+    TokenTerm,
     Variable,
     Writing,
 )
@@ -68,7 +80,13 @@ def written(statement: Statement) -> str:
     Only a line break or an escaped slash in a regular expression is rewritten, as what means the same.
     Raises ValueError for a tree that no text gives.
     """
-    parts = list(_token_query(statement) if isinstance(statement, TokenQuery) else _query(statement))
+    match statement:
+        case TokenQuery():
+            parts = list(_token_query(statement))
+        case TokenSetQuery():
+            parts = list(_token_sets(statement))
+        case _:
+            parts = list(_query(statement))
     line = " ".join(parts)
     return line if len(line) <= _WIDTH else "\n  ".join(parts)
 
@@ -101,12 +119,22 @@ def written_step(step: Step) -> str:
             return f"/{_slashed(source)}/{'i' if ignore_case else ''}"
         case TokenClass(kind):
             return f"<{kind.value}>"
+        case TokensOf(neuron, in_context):
+            if neuron.model is not None:
+                raise ValueError(f"no class names a neuron of a model: write IN MODEL {quoted(neuron.model)}")
+            return f"<{'context ' if in_context else ''}{neuron}>"
+        case AllOf(tests):
+            return f"({' & '.join(written_step(each) for each in tests)})"
         case OneOf(alternatives):
             return f"({' | '.join(written_step(each) for each in alternatives)})"
         case Negated(test):
             return f"!{written_step(test)}"
         case Variable(name):
             return f"${name}"
+        case LikeVariable(name):
+            return f"~${name}"
+        case OtherVariable(name):
+            return f"!${name}"
         case AnyToken():
             return "_"
         case Run():
@@ -123,26 +151,62 @@ def quoted(text: str, quote: str = "'") -> str:
 
 
 def _query(query: Query) -> Iterator[str]:
-    yield _head(query)
-    if query.clauses is not None:
-        yield written_formula(query.clauses)
-    if query.where is not None:
-        yield f"WHERE {written_formula(query.where)}"
-    if query.count is not None and query.count.by is not None:
-        yield f"BY {query.count.by.value}"
+    yield from _found(query, _head(query))
+    if query.count is not None and (groups := _groups(query.count)):
+        yield f"BY {groups}"
     if query.rank is not None:
         yield _rank(query.rank)
     if query.order:
         yield f"ORDER BY {', '.join(map(_key, query.order))}"
+    if query.sample is not None:
+        yield f"SAMPLE {query.sample}{f' SEED {query.seed}' if query.seed else ''}"
     yield from _slice(query)
     if query.returns:
         yield f"RETURN {', '.join(query.returns)}"
 
 
+def _found(query: Query, head: str) -> Iterator[str]:
+    """Write what comes before BY and its like; the units that a query lists stand in its head."""
+    among, clauses = _listed_first(query.clauses)
+    yield f"{head} IN {_among(among)}" if among is not None else head
+    if clauses is not None:
+        yield written_formula(clauses)
+    if query.where is not None:
+        yield f"WHERE {written_formula(query.where)}"
+
+
+def _among(among: Listed) -> str:
+    return f"${among.saved}" if among.saved else f"({', '.join(map(_neuron, among.neurons))})"
+
+
+def _misplaced(among: Listed) -> str:
+    raise ValueError(f"a list of units stands at the start of a query alone, not {_among(among)} elsewhere")
+
+
+def _listed_first(clauses: Formula[Clause] | None) -> tuple[Listed | None, Formula[Clause] | None]:
+    match clauses:
+        case Listed():
+            return clauses, None
+        case And((Listed() as among, *rest)):
+            return among, And(tuple(rest)) if len(rest) > 1 else rest[0]
+        case _:
+            return None, clauses
+
+
+def _groups(count: Count) -> str:
+    named = [count.by.value] if count.by is not None else [_group(each) for each in count.groups]
+    return ", ".join(named)
+
+
+def _group(group: GroupBy) -> str:
+    return group.name if group.width is None else f"{group.name} / {_number(group.width)}"
+
+
 def _head(query: Query) -> str:
     words = [f"{query.subject.value} OF neurons" if query.of_neurons else query.subject.value]
     if query.count is not None:
-        words.insert(0, "COUNT")
+        measure = query.count.measure
+        words.insert(0, "COUNT" if measure is None else f"{measure.statistic.value} {measure.field} OF")
     if query.mode is not Mode.ANSWER:
         words.insert(0, query.mode.value)
     if query.model is not None:
@@ -156,7 +220,23 @@ def _token_query(query: TokenQuery) -> Iterator[str]:
     yield from _slice(query)
 
 
-def _slice(query: Query | TokenQuery) -> Iterator[str]:
+def _token_sets(query: TokenSetQuery) -> Iterator[str]:
+    mode = "" if query.mode is Mode.ANSWER else f"{query.mode.value} "
+    for place, term in enumerate(query.terms):
+        joined = f"{mode}tokens" if not place else "AND NOT" if term.negated else "AND"
+        yield f"{joined} {' '.join(_term(term))}"
+    yield from _slice(query)
+
+
+def _term(term: TokenTerm) -> Iterator[str]:
+    match term.units:
+        case Query(clauses=Listed((neuron,)), where=None, subject=Subject.UNITS, model=None):
+            yield f"{term.role.value} {_neuron(neuron)}"
+        case units:
+            yield from _found(units, f"{term.role.value} {_head(units)}")
+
+
+def _slice(query: Query | TokenQuery | TokenSetQuery) -> Iterator[str]:
     if query.limit is not None:
         yield f"LIMIT {query.limit}"
     if query.offset is not None:
@@ -190,7 +270,7 @@ def _within(operand: Formula[Clause] | Formula[Condition], looser: type | object
 
 def _matching(clause: Matching) -> str:
     joined = (f"{each.effect.value} {written_step(each.variable)}" for each in clause.written)
-    return " ".join((f"MATCHING {_pattern(clause.pattern)}", *joined))
+    return " ".join((f"MATCHING {'ONLY ' if clause.only else ''}{_pattern(clause.pattern)}", *joined))
 
 
 def _firing_on(clause: FiringOn) -> str:
@@ -217,7 +297,9 @@ _CLAUSES: Mapping[type, Callable[[Any], str]] = {
     Mentioning: lambda clause: f"MENTIONING {written_step(clause.test)}",
     Writing: lambda clause: f"{clause.effect.value} {written_step(clause.test)}",
     Influenced: _influenced,
+    Listed: _misplaced,
     FiringOn: _firing_on,
+    Showing: lambda clause: f"SHOWING {quoted(clause.text, chr(34) if clause.exact else chr(39))}",
     SimilarTo: _similar_to,
     ContainedIn: lambda clause: f"SUBSET OF {_neuron(clause.neuron)}{_above(clause.above)}",
     Contains: lambda clause: f"SUPERSET OF {_neuron(clause.neuron)}{_above(clause.above)}",
@@ -232,12 +314,12 @@ def _pattern(pattern: TokenPattern) -> str:
 
 
 def _connector(link: Link) -> str:
-    if link.least != 1:
-        raise ValueError(f"no connector means at least {link.least} positions")
     if link == Link(1, 1):
         return "THEN"
     word = "NEAR" if link.either else "BEFORE"
-    return word if link.most is None else f"{word}/{link.most}"
+    if link.least == 1:
+        return word if link.most is None else f"{word}/{link.most}"
+    return f"{word}/{link.least}..{'' if link.most is None else link.most}"
 
 
 def _condition(condition: Condition) -> str:
@@ -271,6 +353,8 @@ def _expression(expression: Expression) -> str:
             before = _grouped(left, _binding(left) < own)
             after = _grouped(right, _binding(right) <= own)
             return f"{before} {sign} {after}"
+        case Absolute(operand):
+            return f"abs({_expression(operand)})"
         case _:
             assert_never(expression)
 

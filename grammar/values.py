@@ -18,6 +18,7 @@ __all__ = [
     "count_of",
     "fail",
     "field_of",
+    "no_function",
     "number_of",
     "position_of",
     "unescaped",
@@ -69,6 +70,15 @@ def field_of(name: Token) -> Field:
     if field is None:
         fail(no_field(name), position_of(name))
     return field
+
+
+def no_function(name: str) -> str:
+    """Return what to say of a function that there is none of."""
+    word = name.upper()
+    if word in ("MAX", "MIN", "AVG", "SUM", "MEAN", "MEDIAN"):
+        first = "AVG" if word == "MEAN" else word
+        return f"no {shortened(name)}() here: {first} stands first, as in {first} f1 OF neurons BY layer"
+    return f"no {shortened(name)}() here: there are + - * / % and abs() on fields and numbers"
 
 
 def number_of(value: Token) -> int | float:

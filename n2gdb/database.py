@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from n2gdb.core.deadline import within
 from n2gdb.core.units import NeuronName, token_key
 from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
 from n2gdb.query.answer import Answer, answer_of
+from n2gdb.remembering import Remembering
 from n2gdb.storage.checksum import is_sealed, verify_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
@@ -23,7 +24,7 @@ from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neu
 from n2gdb.storage.read.tokens import read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
-    from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.neuron import Neuron
     from n2gdb.prediction.fired_tokens import FiredToken
     from n2gdb.query.builder.any_query import AnyQuery
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from n2gdb.query.execution.hits import Hit
     from n2gdb.query.execution.patterns import PatternHit
     from n2gdb.query.execution.tokens import TokenHit
-    from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
 
 __all__ = ["Database", "default_path", "open_database"]
@@ -59,7 +59,7 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-class Database(NeuronCollection):
+class Database(Remembering, NeuronCollection):
     """A database opened to read; a context manager, for any number of threads.
 
     >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
@@ -120,9 +120,15 @@ class Database(NeuronCollection):
     @overload
     def query(self, query: TokenQueryBuilder, *, timeout: float | None = None) -> Answer[TokenHit]: ...
     @overload
-    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]: ...
-    def query(self, query: AnyQuery, *, timeout: float | None = None) -> Answer[Any]:
+    def query(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Answer[Any]: ...
+    def query(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> Answer[Any]:
         """Answer a query, given as text, as a builder or as a syntax tree.
+
+        ``parameters`` are the values of each ``:name`` in a text.
 
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError if it does not parse, UnknownNameError for
@@ -132,6 +138,8 @@ class Database(NeuronCollection):
         >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
         ...     print(hit.neuron, hit.activation, hit.path)
         L4N358 0.75 ·an · ·other
+        >>> db.query("neurons MATCHING :first BEFORE 'other'", {"first": "an"})["neuron"]
+        ['L4N358']
         >>> db.query("COUNT neurons BY layer").to_dicts()[-1]
         {'group': 5, 'count': 1}
         """
@@ -140,9 +148,11 @@ class Database(NeuronCollection):
         from n2gdb.query.parse import asked
 
         with within(timeout):
-            return asked(read_any(query), lambda each: answer(self.session(timeout), each))
+            return asked(read_any(query, parameters), lambda each: answer(self.session(timeout), each))
 
-    def count(self, query: AnyQuery, *, timeout: float | None = None) -> int:
+    def count(
+        self, query: AnyQuery, parameters: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> int:
         """Count what a query finds, without its LIMIT and OFFSET; raises like ``query``.
 
         >>> db.count("neurons MATCHING 'the' BEFORE ... LIMIT 1")
@@ -153,7 +163,7 @@ class Database(NeuronCollection):
         from n2gdb.query.parse import asked
 
         with within(timeout):
-            return asked(read_any(query), lambda each: count(self.session(timeout), each))
+            return asked(read_any(query, parameters), lambda each: count(self.session(timeout), each))
 
     def similar(
         self,
@@ -307,19 +317,10 @@ class Database(NeuronCollection):
             self._models,
             self._vocabulary,
             self._tokenizer,
+            lambda: self._columns,
+            self._saved,
+            self._columns if self._is_warm() else None,
         )
-
-    @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        from n2gdb.query.semantics.vocabulary import Vocabulary
-
-        cutters = {model.number: partial(self._cutter, model.number) for model in self._models}
-        return Vocabulary(self.connection.rows, self.connection.table, cutters)
-
-    def _cutter(self, number: int) -> Cutter | None:
-        """What cuts the texts of patterns, which stand inside other text."""
-        tokenizer = self._tokenizer(number)
-        return None if tokenizer is None else tokenizer.inside
 
     def _tokenizer(self, number: int) -> Tokenizer | None:
         if number not in self._tokenizers:

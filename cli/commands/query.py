@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from n2gdb.cli.options import DatabaseOption
-from n2gdb.errors import QuerySyntaxError
+from n2gdb.cli.options import DatabaseOption, ForceOption
+from n2gdb.errors import QuerySyntaxError, UsageError
 
 if TYPE_CHECKING:
+    from n2gdb.database import Database
     from n2gdb.grammar.ast import Statement
+    from n2gdb.query.answer import Answer
 from n2gdb.cli.output.terminal import say
 
 __all__ = ["query"]
 
 
 def query(
-    text: Annotated[list[str], typer.Argument(metavar="QUERY", help="The query, in quotes.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUERY", help="The query, in quotes; - reads it from standard input."),
+    ] = None,
     db: DatabaseOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read the queries, parted by semicolons, from a file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, with all evidence.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a row.")] = False,
+    as_lines: Annotated[
+        bool, typer.Option("--jsonl", help="Print JSON lines, one a row, with all evidence.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write there: .json, .jsonl, .csv or .parquet.")
+    ] = None,
+    force: ForceOption = False,
+    save: Annotated[
+        str | None, typer.Option(help="Save the neurons as a set: IN $NAME asks for them.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show how it would be answered, as EXPLAIN does.")
     ] = False,
@@ -38,6 +58,8 @@ def query(
 
     n2gdb query "COUNT neurons MATCHING ('the' | 'a') BEFORE ... BY layer" --json
 
+    n2gdb query "neurons MATCHING 'the'" --jsonl
+
     Positions are in text order, and the last step is the token that the neuron fires on. Steps:
     'the' (any case, with or without a leading space), "the" (exactly), ... (any), /.*ing/, <digit>.
     Between them: BEFORE, BEFORE/3 (at most 3 positions on), THEN (the very next), AFTER, NEAR/3. Then AND,
@@ -46,21 +68,69 @@ def query(
     from n2gdb.cli.output.answers import legend_of, limited_to, notices_of, print_answer
     from n2gdb.grammar.ast import Mode
 
-    asked = _read(text)
-    if explain and asked.mode is Mode.ANSWER:
-        asked = replace(asked, mode=Mode.EXPLAIN)
-    shown, limited = limited_to(limit, asked)
+    statements = _statements(text or [], file)
+    if output is not None:
+        from n2gdb.cli.output.answer_files import check_answer_file
+
+        check_answer_file(output, force=force, reads=(db, file))
+    if len(statements) > 1 and (output is not None or save is not None):
+        raise UsageError("--output and --save take one query")
     import n2gdb
     from n2gdb.core.deadline import within
 
-    with n2gdb.open(db) as database, within(timeout):
-        answer = database.query(shown, timeout=timeout)
-        print_answer(answer, as_json=as_json, as_csv=as_csv)
-        legend = [] if as_json or as_csv else legend_of(answer)
-        for notice in (*legend, *notices_of(answer, limited=limited, skipped=asked.offset or 0)):
-            say(notice, err=True)
-    if answer.notices and not len(answer):
+    failed = False
+    with n2gdb.open(db) as database:
+        for asked in statements:
+            if explain and asked.mode is Mode.ANSWER:
+                asked = replace(asked, mode=Mode.EXPLAIN)
+            shown, limited = limited_to(0 if output is not None or save is not None else limit, asked)
+            with within(timeout):
+                answer = database.query(shown, timeout=timeout)
+                if save is not None:
+                    _save(database, save, answer)
+                elif output is not None:
+                    from n2gdb.cli.output.answer_files import write_answer
+
+                    write_answer(output, answer, force=force, reads=(db, file))
+                else:
+                    print_answer(answer, as_json=as_json, as_csv=as_csv, as_lines=as_lines)
+                in_table = not (as_json or as_csv or as_lines or output or save)
+                legend = legend_of(answer) if in_table else []
+                for notice in (*legend, *notices_of(answer, limited=limited, skipped=asked.offset or 0)):
+                    say(notice, err=True)
+            failed |= bool(answer.notices) and not len(answer)
+    if failed:
         raise typer.Exit(1)  # nothing was found because a token does not exist: scripts should notice
+
+
+def _save(database: Database, name: str, answer: Answer[Any]) -> None:
+    from n2gdb.query.execution.hits import Hit
+
+    if not all(isinstance(each, Hit) for each in answer):
+        raise UsageError("--save takes a query that finds neurons, as in \"neurons MATCHING 'the'\"")
+    database.save_set(name, answer)
+    say(f"${name.lower()}: {len(answer):,} neurons; neurons IN ${name.lower()} asks for them", err=True)
+
+
+def _statements(words: list[str], file: Path | None) -> list[Statement]:
+    """Read the query that is given, or those of a file or of standard input."""
+    if (file is None) == (not words):
+        raise UsageError("give one query, in quotes, - for standard input, or --file")
+    if file is None and words != ["-"]:
+        return [_read(words)]
+    from n2gdb.query.completion import statements_in
+    from n2gdb.query.parse import read_query
+
+    if file is None:
+        given = sys.stdin.read()
+    else:
+        try:
+            given = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} cannot be read: {error}") from error
+    if not (texts := statements_in(given)):
+        raise UsageError(f"{file or 'standard input'} holds no query")
+    return [read_query(each) for each in texts]
 
 
 def _read(words: list[str]) -> Statement:

@@ -24,12 +24,17 @@ _MATCHED, _FAINT = "bold green", "dim"
 _WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
 
 
-def print_answer(answer: Answer[Any], *, as_json: bool = False, as_csv: bool = False) -> None:
+def print_answer(
+    answer: Answer[Any], *, as_json: bool = False, as_csv: bool = False, as_lines: bool = False
+) -> None:
     """Print the records of an answer."""
     from n2gdb.query.execution.context import Stage
 
     if as_json:
         print_json(answer.to_dicts())
+    elif as_lines:
+        for record in answer.to_dicts():
+            print(plain_json(record))
     elif as_csv:
         print_exactly(answer.to_csv())
     elif len(answer) and isinstance(answer[0], Stage):

@@ -32,7 +32,7 @@ class StatementCompleter(Completer):
         command, space, rest = text.partition(" ")
         if not space:
             yield from _beginning(META_COMMANDS, command)
-        elif command == ":show":
+        elif command in (":show", ":similar", ":predict"):
             yield from _beginning(neuron_names(self._rows, rest.strip()), rest.strip())
         elif command == ":explain":
             yield from self._statement(rest)

@@ -10,10 +10,12 @@ import typer
 
 from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
 from n2gdb.cli.output.neurons import print_neuron
-from n2gdb.cli.output.terminal import say
+from n2gdb.cli.output.terminal import print_table, say
 from n2gdb.cli.repl.text import HELP, META_COMMANDS
 from n2gdb.core.deadline import within
+from n2gdb.core.tokens import display
 from n2gdb.errors import N2gdbError, UsageError
+from n2gdb.query.completion import statements_in
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ShellSession"]
 
 _LIMIT = 20
+_SHOWN = 5  # neurons of a token
 
 
 class ShellSession:
@@ -48,8 +51,9 @@ class ShellSession:
                 if line.startswith(":"):
                     self._command(*line.partition(" ")[::2])
                 else:
-                    self.last = line
-                    self._query(line)
+                    for each in statements_in(line) or [line]:
+                        self.last = each
+                        self._query(each)
         except N2gdbError as error:
             self.failed = True
             (show_error or _print_error)(error)
@@ -69,10 +73,50 @@ class ShellSession:
                 if not rest.strip():
                     raise UsageError(":show takes a neuron, as in :show L3N45")
                 print_neuron(self._database, rest.strip(), as_json=self._as_json)
+            case ":similar":
+                print_answer(self._database.similar(_given(command, rest, "L3N45")), as_json=self._as_json)
+            case ":firing":
+                self._firing(_given(command, rest, "Once upon a time"))
+            case ":predict":
+                self._predict(*_given(command, rest, "L3N45 Once upon a time").partition(" ")[::2])
+            case ":save":
+                self._save(_given(command, rest, "mine"))
             case ":quit":
                 self.ended = True
             case _:
                 raise UsageError(f"{command} is not a command here: there are {', '.join(META_COMMANDS)}")
+
+    def _firing(self, text: str) -> None:
+        rows = [
+            (
+                display(self._database.text(each.token)),
+                ", ".join(str(one.neuron) for one in each.neurons[:_SHOWN]),
+            )
+            for each in self._database.firing(text)
+        ]
+        print_table(("token", "neurons"), rows)
+
+    def _predict(self, neuron: str, text: str) -> None:
+        if not text.strip():
+            raise UsageError(":predict takes a neuron and a text, as in :predict L3N45 Once upon a time")
+        found = self._database.neuron(neuron)
+        tokens, predicted = found.tokenize(text.strip()), found.predict(text.strip())
+        rows = [
+            (display(self._database.text(token, found.model)), f"{value:.2f}" if value else "")
+            for token, value in zip(tokens, predicted, strict=True)
+        ]
+        print_table(("token", "activation"), rows)
+
+    def _save(self, name: str) -> None:
+        from n2gdb.query.execution.hits import Hit
+
+        if not self.last:
+            raise UsageError(":save keeps the neurons of the last query: none was asked yet")
+        found = self._database.query(self.last)
+        if not all(isinstance(each, Hit) for each in found):
+            raise UsageError(":save keeps neurons: the last query found something else")
+        self._database.save_set(name, found)
+        say(f"${name.lower()}: {len(found):,} neurons", err=True)
 
     def _explain(self, text: str) -> None:
         from n2gdb.grammar.ast import Mode
@@ -92,6 +136,12 @@ class ShellSession:
         print_answer(answer, as_json=self._as_json)
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
             say(notice, err=True)
+
+
+def _given(command: str, rest: str, example: str) -> str:
+    if not rest.strip():
+        raise UsageError(f"{command} takes more, as in {command} {example}")
+    return rest.strip()
 
 
 def _print_error(error: N2gdbError) -> None:

@@ -7,7 +7,7 @@ from n2gdb.query.completion import open_quote
 __all__ = ["HELP", "META_COMMANDS", "is_unfinished", "joined"]
 
 #: The shell's own commands.
-META_COMMANDS = (":help", ":explain", ":json", ":show", ":quit")
+META_COMMANDS = (":help", ":explain", ":json", ":show", ":similar", ":firing", ":predict", ":save", ":quit")
 
 HELP = """\
 A statement of the query language, answered at once:
@@ -17,12 +17,16 @@ A statement of the query language, answered at once:
   COUNT neurons MENTIONING 'war' BY layer
   tokens ACTIVATING L3N45
 
-A line goes on after a backslash at its end, and while a quote is open. TAB completes; the arrows bring
-earlier lines back; Ctrl-C stops a query, Ctrl-D leaves.
+Semicolons part statements. A line goes on after a backslash at its end, and while a quote is
+open. TAB completes; the arrows bring earlier lines back; Ctrl-C stops a query, Ctrl-D leaves.
 
   :explain [QUERY]  how a query is answered; without one, the last
   :json             print JSON, or tables again
   :show L3N45       a neuron's graph and examples
+  :similar L3N45    the neurons most like it
+  :firing TEXT      which neurons fire on which token of a text
+  :predict L3N45 TEXT   where one neuron fires on a text
+  :save NAME        keep the neurons of the last query: neurons IN $NAME
   :help             this
   :quit             leave"""
 

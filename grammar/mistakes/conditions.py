@@ -102,6 +102,14 @@ def _order_key(fault: Fault) -> Said:
     return None
 
 
+def _percent(fault: Fault) -> Said:
+    """Find a percentage, whose sign was read as one of division."""
+    found = re.search(r"(\d+)\s*%\s*$", fault.before)
+    if found is None or "NUMBER" not in fault.accepted:
+        return None
+    return "no percentages here: write 0.6 for 60%", found.start() + found[0].index("%")
+
+
 def _named_in_parentheses(fault: Fault) -> Said:
     if fault.rest.startswith("(") and fault.accepted == {"NAME"} and fault.lists:
         return f"{fault.lists} takes names without parentheses, as in {fault.lists} f1"
@@ -267,6 +275,7 @@ CONDITION_MISTAKES: tuple[Mistake, ...] = (
     _listed,
     _other_sign,
     _order_key,
+    _percent,
     _named_in_parentheses,
     _operator,
     _chained,

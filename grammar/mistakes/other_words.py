@@ -10,6 +10,7 @@ import re
 
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.grammar.mistakes.error_context import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.values import no_function
 
 __all__ = ["OPENINGS", "OTHER_WORDS"]
 
@@ -61,7 +62,11 @@ def _condition_at(text: str) -> str:
 
 def _field(fault: Fault) -> Said:
     """Find a condition that stands where clauses do."""
-    if fault.word.lower() not in FIELDS or not fault.accepted & {"MATCHING", "_WHERE"}:
+    if (
+        fault.word.lower() not in FIELDS
+        or fault.keyword == "MATCHES"
+        or not fault.accepted & {"MATCHING", "_WHERE"}
+    ):
         return None
     if fault.previous == "OR":
         return f"{fault.word} is a field: WHERE narrows what clauses find, so OR cannot join the two"
@@ -179,7 +184,7 @@ def _origin(text: str) -> str | None:
 
 
 def _model(fault: Fault) -> Said:
-    if fault.accepted != {"_MODEL"}:
+    if "_MODEL" not in fault.accepted or fault.accepted - {"_MODEL", "LPAR", "VARIABLE"}:
         return None
     said = None if re.match(r"[(\[]?\s*$|layers?\b(?!\s*[=:]?\s*\d)", fault.rest) else _origin(fault.rest)
     return said or "a model is picked here, by IN MODEL 'name'; layers are picked by WHERE layer IN 0..3"
@@ -209,14 +214,7 @@ def _function(fault: Fault) -> Said:
     name, place = called[1], called.start(1)
     if name.upper() in ("COUNT", "COLLECT"):
         return "COUNT stands first, as in COUNT neurons MATCHING 'the'", place
-    if name.upper() in ("MAX", "MIN", "AVG", "SUM", "MEAN", "MEDIAN"):
-        return (
-            f"no {name}() here: order by the field and take the first, as in ORDER BY f1 DESC LIMIT 1",
-            place,
-        )
-    if name.upper() == "ABS":
-        return "no abs() here: write both signs, as in f1 - recall > 0.1 OR recall - f1 > 0.1", place
-    return f"no {name}() here: there are + - * and / on fields and numbers", place
+    return no_function(name), place
 
 
 def _joined_neuron(fault: Fault) -> Said:
@@ -235,7 +233,7 @@ def _joined_neuron(fault: Fault) -> Said:
 
 def _opening(fault: Fault) -> Said:
     """Find what stands before neurons elsewhere, and what stands in their place."""
-    if "NEURONS" not in fault.accepted:
+    if "NEURONS" not in fault.accepted or "NEURON" in fault.accepted:
         return None
     start = re.match(
         r"(how\s+many|number\s+of|all|every|each|any|the|distinct|which|what)\s+(?:the\s+)?(neuron|pattern)s?\b",

@@ -77,7 +77,7 @@ def _neuron_name(fault: Fault) -> Said:
         return None
     if fault.accepted & {"_TO", "_OF", "_ON"} and fault.previous != "PATTERNS":  # only that word is missing
         return None
-    if "NEURONS" in fault.accepted:
+    if "NEURONS" in fault.accepted and "NEURON" not in fault.accepted:
         return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"
     what = "a neuron, not a token" if fault.wants_step else "picked by its fields"
     return f"{found[0]} is {what}: write WHERE layer = {found[1]} AND index = {found[2]}"
@@ -175,7 +175,7 @@ def _last_piece(text: str) -> str:
 
 
 def _grouped_pattern(fault: Fault) -> Said:
-    if fault.accepted != {"VBAR", "RPAR"}:
+    if fault.accepted - {"AMPERSAND"} != {"VBAR", "RPAR"}:
         return None
     if fault.keyword in _CONNECTORS:
         return f"parentheses hold the alternatives of one position: write {fault.keyword} outside of them"

@@ -43,7 +43,7 @@ def _empty(fault: Fault) -> Said:
 
 
 def _wants_neuron(fault: Fault) -> Said:
-    if fault.accepted != {"NEURON"}:
+    if "NEURON" not in fault.accepted or fault.accepted - {"NEURON", "NEURONS"}:
         return None
     if name := re.match(r"(['\"])(L\d+N\d+|\d+/\d+)\1", fault.rest, re.IGNORECASE):
         return f"a neuron's name stands without quotes: write {name[2]}"
@@ -93,7 +93,7 @@ def _semicolon(fault: Fault) -> Said:
 
 
 def _beginning(fault: Fault) -> Said:
-    if "NEURONS" not in fault.accepted:
+    if "NEURONS" not in fault.accepted or "NEURON" in fault.accepted:
         return None
     word = fault.keyword
     if fault.previous == "COUNT" and fault.rest.startswith("("):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from lark import Token, v_args
@@ -19,51 +19,72 @@ from n2gdb.grammar.ast import (
     Effect,
     FiringOn,
     Formula,
+    GroupBy,
     Grouping,
     Influence,
     Influenced,
-    Key,
+    LikeVariable,
+    Listed,
     Matching,
+    Measure,
     Mentioning,
     Metric,
     Mode,
     NeuronRef,
     Not,
     Or,
+    OtherVariable,
     Predictor,
     Query,
-    RankBy,
     Role,
+    Showing,
     SimilarTo,
     Statement,
+    Statistic,
     Subject,
     TokenPattern,
     TokenQuery,
+    TokenSetQuery,
+    TokenTerm,
     TokenTest,
     Variable,
     Writing,
     WrittenVariable,
 )
 from n2gdb.grammar.conditions import Condition
-from n2gdb.grammar.errors import shortened
-from n2gdb.grammar.fields import RETURNED, nearest
+from n2gdb.grammar.fields import Kind
 from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
+from n2gdb.grammar.parsing.build_tails import Tail, TailBuilder, word_of
 from n2gdb.grammar.patterns import Position
 from n2gdb.grammar.unit_names import read_unit
-from n2gdb.grammar.values import LARGEST, count_of, fail, field_of, number_of, position_of, unescaped
+from n2gdb.grammar.values import LARGEST, fail, field_of, number_of, position_of, unescaped
 
 __all__ = ["Builder"]
 
-#: What may follow WHERE: its keyword, the field of the statement that it sets, and what it sets it to.
-_Tail: TypeAlias = tuple[Token, str, object]
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A role, and the units in whose graphs tokens have it."""
+
+    role: Role
+    units: NeuronRef | Query
+    negated: bool = False
+
+    @property
+    def term(self) -> TokenTerm:
+        units = self.units
+        if isinstance(units, NeuronRef):
+            units = Query(Listed((units,), at=units.at), subject=Subject.UNITS)
+        return TokenTerm(self.role, units, self.negated)
+
 
 #: A query, and the keyword of each part that follows WHERE, by the field that it sets.
 _Parted: TypeAlias = tuple[Query, dict[str, Token]]
 
 
 @v_args(inline=True)
-class Builder(PatternBuilder, ConditionBuilder):
+class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
     """Builds a statement bottom-up while the parser runs; raises MeaningError if it makes no sense."""
 
     def start(self, mode: Mode | None, statement: Statement) -> Statement:
@@ -74,19 +95,25 @@ class Builder(PatternBuilder, ConditionBuilder):
 
     def query(
         self,
-        subject: tuple[Subject, bool],
+        subject: tuple[Subject, bool, Listed | None],
         model: Token | None,
+        among: Listed | None,
         clauses: Formula[Clause] | None,
         where: Formula[Condition] | None,
-        *tails: _Tail,
+        *tails: Tail,
     ) -> _Parted:
+        for each in (among, subject[2]):
+            clauses = _narrowed(each, clauses)
         query = Query(clauses, where, subject=subject[0], of_neurons=subject[1])
         if model is not None:
             query = replace(query, model=unescaped(model), model_at=position_of(model))
         given = _once(tails)
         for keyword, _, _ in tails:
             _check_together(keyword, given, subject[0])
-        return replace(query, **{name: value for _, name, value in tails}), given  # type: ignore[arg-type]
+        changes = {name: value for _, name, value in tails if name != "sample"}
+        for _, _, value in (each for each in tails if each[1] == "sample"):
+            changes["sample"], changes["seed"] = value  # type: ignore[misc]
+        return replace(query, **changes), given  # type: ignore[arg-type]
 
     def listed(self, parted: _Parted) -> Query:
         query, given = parted
@@ -99,22 +126,81 @@ class Builder(PatternBuilder, ConditionBuilder):
 
     def counted(self, parted: _Parted) -> Query:
         query, given = parted
-        for name in ("order", "rank", "returns"):
-            if name in given:
-                word = given[name].upper()
-                fail(f"COUNT has nothing but its counts: leave {word} out", position_of(given[name]))
+        _check_counted(given, "COUNT has nothing but its counts")
         return replace(query, count=query.count or Count())
 
-    def subject(self, keyword: Token, of_neurons: Token | None = None) -> tuple[Subject, bool]:
-        return Subject(keyword.lower()), of_neurons is not None
+    def measured(self, statistic: Statistic, name: Token, parted: _Parted) -> Query:
+        query, given = parted
+        word = statistic.value
+        _check_counted(given, f"{word} has nothing but its figures")
+        field = field_of(name)
+        if field.kind is Kind.CHOICE:
+            fail(
+                f"{field.name} is a word: {word} takes a field of numbers, as in {word} f1 OF",
+                position_of(name),
+            )
+        if field.of_match and (query.subject is not Subject.PATTERNS or field.name in ("matches", "share")):
+            fail(
+                f"{field.name} is a field of a match: {word} takes one of a neuron, as in {word} f1 OF",
+                position_of(name),
+            )
+        count = query.count or Count()
+        groups = count.groups
+        if count.by in (Grouping.ACTIVATING, Grouping.CONTEXT):
+            fail(f"{word} is parted by fields of neurons, as in BY layer", position_of(given["count"]))
+        if count.by is not None:
+            groups = (GroupBy(count.by.value),)
+        return replace(query, count=Count(None, groups, Measure(statistic, field.name, at=position_of(name))))
+
+    def statistic(self, keyword: Token) -> Statistic:
+        return Statistic(keyword.upper())
+
+    def subject(self, keyword: Token, of_neurons: Token | None = None) -> tuple[Subject, bool, Listed | None]:
+        return Subject(keyword.lower()), of_neurons is not None, None
+
+    def patterns_of_neuron(self, keyword: Token, neuron: NeuronRef) -> tuple[Subject, bool, Listed | None]:
+        return Subject.PATTERNS, False, Listed((neuron,), at=neuron.at)
+
+    def saved(self, name: Token) -> Listed:
+        return Listed((), name[1:].lower(), at=position_of(name))
+
+    def among(self, *neurons: NeuronRef) -> Listed:
+        return Listed(neurons, at=neurons[0].at)
 
     def in_model(self, name: Token) -> Token:
         return name
 
-    def token_query(self, role: Role, neuron: NeuronRef, *slices: _Tail) -> TokenQuery:
-        _once(slices)
-        query = TokenQuery(role, neuron)
-        return replace(query, **{name: value for _, name, value in slices})  # type: ignore[arg-type]
+    def token_query(self, *parts: _Term | Tail) -> TokenQuery | TokenSetQuery:
+        terms = [part for part in parts if isinstance(part, _Term)]
+        slices = [part for part in parts if not isinstance(part, _Term)]
+        _once(tuple(slices))
+        given = {name: value for _, name, value in slices}
+        first = terms[0]
+        if len(terms) == 1 and isinstance(first.units, NeuronRef):
+            return replace(TokenQuery(first.role, first.units), **given)  # type: ignore[arg-type]
+        return replace(TokenSetQuery(tuple(each.term for each in terms)), **given)  # type: ignore[arg-type]
+
+    def tokens_of_neuron(self, role: Role, neuron: NeuronRef) -> _Term:
+        return _Term(role, neuron)
+
+    def tokens_of_units(self, role: Role, units: Query) -> _Term:
+        return _Term(role, units)
+
+    def and_term(self, word: Token, term: _Term) -> _Term:
+        return replace(term, negated=word.type == "AND_NOT_ROLE")
+
+    def term_units(
+        self,
+        keyword: Token,
+        model: Token | None,
+        among: Listed | None,
+        clauses: Formula[Clause] | None,
+        where: Formula[Condition] | None,
+    ) -> Query:
+        query = Query(_narrowed(among, clauses), where, subject=Subject(keyword.lower()))
+        if model is None:
+            return query
+        return replace(query, model=unescaped(model), model_at=position_of(model))
 
     def activating_role(self, _: Token) -> Role:
         return Role.ACTIVATING
@@ -134,7 +220,7 @@ class Builder(PatternBuilder, ConditionBuilder):
         return Not(operand)
 
     def matching(
-        self, keyword: Token, pattern: TokenPattern, *written: Writing | WrittenVariable
+        self, keyword: Token, only: Token | None, pattern: TokenPattern, *written: Writing | WrittenVariable
     ) -> Formula[Clause]:
         """Join what is written: a variable's token belongs to the match, any other is a clause of its own."""
         variables = tuple(each for each in written if isinstance(each, WrittenVariable))
@@ -142,21 +228,33 @@ class Builder(PatternBuilder, ConditionBuilder):
         for each in variables:
             if each.variable.name not in known:
                 _fail_unmatched(f"${each.variable.name}", each.effect, each.variable.at)
-        clause = Matching(pattern, variables, at=position_of(keyword))
+        for step in pattern.steps:
+            if isinstance(step, LikeVariable | OtherVariable) and step.name not in known:
+                sign = "~" if isinstance(step, LikeVariable) else "!"
+                fail(
+                    f"{sign}${step.name} compares with ${step.name}, which the pattern lacks: write"
+                    f" ${step.name} BEFORE {sign}${step.name}",
+                    step.at,
+                )
+        clause = Matching(pattern, variables, only is not None, at=position_of(keyword))
         others = tuple(each for each in written if isinstance(each, Writing))
         return And((clause, *others)) if others else clause
 
     def writing(self, effect: tuple[Effect, Position], test: TokenTest) -> Writing:
         return Writing(effect[0], test, at=effect[1])
 
-    def unmatched_variable(self, effect: tuple[Effect, Position], name: Token) -> Writing:
-        _fail_unmatched(str(name), effect[0], position_of(name))
+    def unmatched_variable(
+        self, effect: tuple[Effect, Position], name: Variable | LikeVariable | OtherVariable
+    ) -> Writing:
+        _fail_unmatched(f"${name.name}", effect[0], name.at)
 
     def written_token(self, effect: tuple[Effect, Position], test: TokenTest) -> Writing:
         return self.writing(effect, test)
 
-    def written_variable(self, effect: tuple[Effect, Position], name: Token) -> WrittenVariable:
-        return WrittenVariable(effect[0], self.variable(name))
+    def written_variable(
+        self, effect: tuple[Effect, Position], name: Variable | LikeVariable | OtherVariable
+    ) -> WrittenVariable:
+        return WrittenVariable(effect[0], name)
 
     def effect(self, keyword: Token) -> tuple[Effect, Position]:
         return Effect(keyword.upper()), position_of(keyword)
@@ -164,8 +262,8 @@ class Builder(PatternBuilder, ConditionBuilder):
     def mentioning(self, keyword: Token, test: TokenTest) -> Mentioning:
         return Mentioning(test, at=position_of(keyword))
 
-    def activating_on(self, keyword: Token, test: TokenTest) -> Matching:
-        return Matching(TokenPattern((test,)), at=position_of(keyword))
+    def activating_on(self, keyword: Token, only: Token | None, test: TokenTest) -> Matching:
+        return Matching(TokenPattern((test,)), only=only is not None, at=position_of(keyword))
 
     def influence(self, keyword: Token, _: Token) -> tuple[Influence, Position]:
         return Influence(f"{keyword.upper()} BY"), position_of(keyword)
@@ -189,6 +287,11 @@ class Builder(PatternBuilder, ConditionBuilder):
         clause = FiringOn(read, by=by or Predictor.EVIDENCE, at=position_of(keyword))
         return clause if token is None else replace(clause, token=_token(token), token_at=position_of(token))
 
+    def showing(self, keyword: Token, text: Token) -> Showing:
+        if not (read := unescaped(text)):
+            fail("an empty text: write what the examples show between the quotes", position_of(text))
+        return Showing(read, text.startswith('"'), at=position_of(keyword))
+
     def similar_to(
         self, keyword: Token, neuron: NeuronRef, metric: Metric | None, above: float | None
     ) -> SimilarTo:
@@ -207,10 +310,10 @@ class Builder(PatternBuilder, ConditionBuilder):
         return token
 
     def using(self, name: Token) -> Metric:
-        return Metric(_word(name, "metric", tuple(metric.value for metric in Metric)))
+        return Metric(word_of(name, "metric", tuple(metric.value for metric in Metric)))
 
     def predictor(self, name: Token) -> Predictor:
-        return Predictor(_word(name, "predictor", tuple(predictor.value for predictor in Predictor)))
+        return Predictor(word_of(name, "predictor", tuple(predictor.value for predictor in Predictor)))
 
     def above(self, value: Token) -> float:
         number = float(number_of(value))
@@ -231,43 +334,21 @@ class Builder(PatternBuilder, ConditionBuilder):
         )
         return ref if model is None else replace(ref, model=unescaped(model), model_at=position_of(model))
 
-    # -- what follows WHERE
 
-    def order(self, keyword: Token, _: Token, *keys: Key) -> _Tail:
-        for place, key in enumerate(keys):
-            if key.field in (earlier.field for earlier in keys[:place]):
-                fail(f"ORDER BY names {key.field} twice: once is enough", key.at)
-        return keyword, "order", keys
-
-    def key(self, name: Token, direction: Token | None) -> Key:
-        descending = direction is not None and direction.upper() == "DESC"
-        return Key(field_of(name).name, descending, at=position_of(name))
-
-    def rank(self, keyword: Token, _: Token, neuron: NeuronRef, metric: Metric | None) -> _Tail:
-        return keyword, "rank", RankBy(neuron, metric or Metric.GRAPH, at=position_of(keyword))
-
-    def limit(self, keyword: Token, count: Token) -> _Tail:
-        return keyword, "limit", count_of(count, "LIMIT")
-
-    def offset(self, keyword: Token, count: Token) -> _Tail:
-        return keyword, "offset", count_of(count, "OFFSET")
-
-    def returning(self, keyword: Token, *names: Token) -> _Tail:
-        return keyword, "returns", tuple(_word(name, "column", RETURNED) for name in names)
-
-    def grouping(self, keyword: Token, name: Token) -> _Tail:
-        word = _word(name, "group", tuple(grouping.value for grouping in Grouping))
-        return keyword, "count", Count(Grouping(word))
+def _narrowed(among: Listed | None, clauses: Formula[Clause] | None) -> Formula[Clause] | None:
+    """Put the units that a query lists before its clauses."""
+    if among is None:
+        return clauses
+    if clauses is None:
+        return among
+    rest = clauses.operands if isinstance(clauses, And) else (clauses,)
+    return And((among, *rest))
 
 
-#: What is not a column, and what to write.
-_COLUMNS = {
-    **dict.fromkeys(("all", "everything", "any"), "columns are named, as in RETURN neuron, f1"),
-    **dict.fromkeys(("token", "tokens", "pattern", "patterns", "context"), "write path"),
-    "count": "COUNT stands first, as in COUNT neurons MATCHING 'the'",
-    **dict.fromkeys(("name", "id"), "write neuron"),
-    "distinct": "every row of an answer is another one",
-}
+def _check_counted(given: dict[str, Token], has: str) -> None:
+    for name in ("order", "rank", "returns"):
+        if name in given:
+            fail(f"{has}: leave {given[name].upper()} out", position_of(given[name]))
 
 
 def _fail_unmatched(name: str, effect: Effect, at: Position) -> NoReturn:
@@ -297,17 +378,7 @@ def _depth(back: Token, word: str, least: int) -> int:
     return number
 
 
-def _word(name: Token, what: str, known: tuple[str, ...]) -> str:
-    word = name.lower()
-    if word not in known:
-        near = nearest(name, known)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
-        hint = _COLUMNS.get(word, hint) if what == "column" else hint
-        fail(f"no {what} {shortened(name)}: {hint}", position_of(name))
-    return word
-
-
-def _once(tails: tuple[_Tail, ...]) -> dict[str, Token]:
+def _once(tails: tuple[Tail, ...]) -> dict[str, Token]:
     """Return the keyword of each part; refuse one that stands twice."""
     given: dict[str, Token] = {}
     for keyword, name, _ in tails:

@@ -9,6 +9,7 @@ from lark import Token, Transformer, v_args
 
 from n2gdb.grammar.ast import Not, Statement
 from n2gdb.grammar.conditions import (
+    Absolute,
     Arithmetic,
     Between,
     Comparison,
@@ -24,7 +25,7 @@ from n2gdb.grammar.conditions import (
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, Kind
 from n2gdb.grammar.patterns import START, Position
-from n2gdb.grammar.values import fail, field_of, number_of, position_of, unescaped
+from n2gdb.grammar.values import fail, field_of, no_function, number_of, position_of, unescaped
 
 __all__ = ["ConditionBuilder"]
 
@@ -113,6 +114,11 @@ class ConditionBuilder(Transformer[Token, Statement]):
     def minus(self, sign: Token, operand: Expression) -> Expression:
         return Number(-operand.value) if isinstance(operand, Number) else Arithmetic("-", Number(0), operand)
 
+    def function(self, name: Token, operand: Expression) -> Expression:
+        if name.lower() != "abs":
+            fail(no_function(name), position_of(name))
+        return Number(abs(operand.value)) if isinstance(operand, Number) else Absolute(operand)
+
     def number_value(self, value: Token) -> Number:
         return Number(number_of(value))
 
@@ -170,6 +176,8 @@ def _fields(*expressions: Expression) -> list[FieldValue]:
             found.append(each)
         elif isinstance(each, Arithmetic):
             waiting += [each.right, each.left]
+        elif isinstance(each, Absolute):
+            waiting.append(each.operand)
     return found
 
 
@@ -181,6 +189,12 @@ def _depth(expression: Expression) -> int:
     """Return how deep operations lie in each other, level by level: a tree may be deeper than the stack."""
     level, depth = [expression], 0
     while level:
-        level = [part for each in level if isinstance(each, Arithmetic) for part in (each.left, each.right)]
+        level = [part for each in level for part in _operands(each)]
         depth += 1
     return depth - 1
+
+
+def _operands(expression: Expression) -> tuple[Expression, ...]:
+    if isinstance(expression, Arithmetic):
+        return expression.left, expression.right
+    return (expression.operand,) if isinstance(expression, Absolute) else ()

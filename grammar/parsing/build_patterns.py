@@ -15,10 +15,14 @@ from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.mistakes.class_words import meant_class
 from n2gdb.grammar.patterns import (
+    AllOf,
     AnyToken,
+    LikeVariable,
     Link,
     Negated,
+    NeuronRef,
     OneOf,
+    OtherVariable,
     Position,
     Run,
     Step,
@@ -27,12 +31,17 @@ from n2gdb.grammar.patterns import (
     TokenKind,
     TokenLiteral,
     TokenPattern,
+    TokensOf,
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import LARGEST, fail, position_of, unescaped
 
 __all__ = ["PatternBuilder"]
+
+#: Positions of one ``_/4``: no stored pattern goes back further.
+_MOST_GAP = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,21 @@ class _Connector:
     at: Position
 
 
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """``_/4``: so many positions side by side, ``most`` of them or fewer."""
+
+    least: int
+    most: int | None
+    at: Position
+
+
 @v_args(inline=True)
 class PatternBuilder(Transformer[Token, Statement]):
     """Builds steps and patterns bottom-up."""
 
-    def pattern(self, *parts: Step | _Connector) -> TokenPattern:
+    def pattern(self, *written: Step | _Gap | _Connector) -> TokenPattern:
+        parts = [part for each in written for part in (_spread(each) if isinstance(each, _Gap) else (each,))]
         steps = tuple(part for part in parts if not isinstance(part, _Connector))
         connectors = [part for part in parts if isinstance(part, _Connector)]
         _check_near(steps, connectors)
@@ -73,8 +92,19 @@ class PatternBuilder(Transformer[Token, Statement]):
         source = written[1 : -2 if ignore_case else -1]
         return TokenExpression(re.sub(r"\\(.)", _unslashed, source), ignore_case, at=position_of(written))
 
-    def token_class(self, written: Token) -> TokenClass:
+    def token_class(self, written: Token) -> TokenClass | TokensOf:
         word = " ".join(written[1:-1].lower().split())
+        context, _, unit = written[1:-1].strip().rpartition(" ")
+        if (found := read_unit(unit)) is not None:
+            ref = NeuronRef(
+                found.layer,
+                found.index,
+                side=found.side,
+                latent=found.latent,
+                source=found.source,
+                at=position_of(written),
+            )
+            return TokensOf(ref, bool(context.strip()), at=position_of(written))
         names = tuple(kind.value for kind in TokenKind)
         if word not in names:
             near = meant_class(word)
@@ -88,6 +118,9 @@ class PatternBuilder(Transformer[Token, Statement]):
     def one_of(self, *alternatives: TokenTest) -> TokenTest:
         return alternatives[0] if len(alternatives) == 1 else OneOf(alternatives, at=alternatives[0].at)
 
+    def all_of(self, *tests: TokenTest) -> TokenTest:
+        return tests[0] if len(tests) == 1 else AllOf(tests, at=tests[0].at)
+
     def misplaced_variable(self, name: Token) -> TokenTest:
         fail(
             f"{name} stands for one token of the whole pattern, so it cannot be one of several or negated: "
@@ -98,8 +131,23 @@ class PatternBuilder(Transformer[Token, Statement]):
     def variable(self, name: Token) -> Variable:
         return Variable(name[1:].lower(), at=position_of(name))
 
-    def any_token(self, mark: Token) -> AnyToken:
-        return AnyToken(at=position_of(mark))
+    def like_variable(self, name: Token) -> LikeVariable:
+        return LikeVariable(name.partition("$")[2].lower(), at=position_of(name))
+
+    def other_variable(self, name: Token) -> OtherVariable:
+        return OtherVariable(name.partition("$")[2].lower(), at=position_of(name))
+
+    def any_token(self, mark: Token, number: Token | None = None) -> AnyToken | _Gap:
+        at = position_of(mark)
+        if number is None:
+            return AnyToken(at=at)
+        least, most = _distance("_", number)
+        least = most if ".." not in number and most is not None else least
+        if least == 1 and most != 1:
+            fail(f"_{number}: a run from one position up is ..., or a distance, as in BEFORE/4", at)
+        if least > _MOST_GAP:
+            fail(f"_{number[:20]}: name at most {_MOST_GAP} positions so", at)
+        return _Gap(least, most, at)
 
     def run(self, dots: Token) -> Run:
         return Run(at=position_of(dots))
@@ -109,10 +157,34 @@ class PatternBuilder(Transformer[Token, Statement]):
         if distance is None:
             link = Link(1, 1) if word == "THEN" else Link(either=near)
             return _Connector(word, link, position_of(keyword))
-        most = int(distance[1:]) if len(distance) < 20 else LARGEST + 1
-        if not 1 <= most <= LARGEST:
-            fail(f"{word}{distance[:30]}: a distance is a whole number from 1 up", position_of(distance))
-        return _Connector(word, Link(1, most, near), position_of(keyword))
+        least, most = _distance(word, distance)
+        return _Connector(word, Link(least, most, near), position_of(keyword))
+
+
+def _distance(word: str, written: Token) -> tuple[int, int | None]:
+    """Return the least and the most positions of ``/3``, ``/2..5`` or ``/3..``."""
+    at = position_of(written)
+    first, dots, last = written[1:].partition("..")
+    numbers = [int(each) if len(each) < 19 else LARGEST + 1 for each in (first, last) if each]
+    if not all(1 <= each <= LARGEST for each in numbers):
+        fail(f"{word}{written[:30]}: a distance is a whole number from 1 up", at)
+    if not dots:
+        return 1, numbers[0]
+    if last and numbers[0] > numbers[1]:
+        fail(f"the range {first}..{last} runs backwards: write {word}/{last}..{first}", at)
+    return numbers[0], numbers[1] if last else None
+
+
+def _spread(gap: _Gap) -> list[AnyToken | _Connector]:
+    """Write a gap as single positions; where their number is open, the last two lie so far apart."""
+    parts: list[AnyToken | _Connector] = [AnyToken(at=gap.at)]
+    for _ in range(gap.least - 1):
+        parts += [_Connector("THEN", Link(1, 1), gap.at), AnyToken(at=gap.at)]
+    if gap.most != gap.least:
+        parts[-2] = _Connector(
+            "BEFORE", Link(1, None if gap.most is None else gap.most - gap.least + 1), gap.at
+        )
+    return parts
 
 
 def _token_text(literal: Token) -> str:

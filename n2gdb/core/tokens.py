@@ -8,8 +8,8 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 __all__ = [
-    *("CLASSES", "KINDS", "TEXT_START", "display", "kinds_of", "normalise", "text_key", "text_of_bytes"),
-    *("visible", "without_space"),
+    *("CLASSES", "KINDS", "SHAPES", "TEXT_START", "display", "kinds_of", "normalise", "text_key"),
+    *("text_of_bytes", "visible", "without_space"),
 ]
 
 #: Characters that need a closer look before they are printed.
@@ -51,10 +51,17 @@ KINDS: dict[str, Callable[[str], bool]] = {
 }
 
 
+#: Classes of a token's text with its leading space, which a database does not hold as bits.
+SHAPES: dict[str, Callable[[str], bool]] = {
+    "lower": lambda text: without_space(text).isalpha() and text.islower(),
+    "start": lambda text: text.startswith(" "),
+    "piece": lambda text: text != "" and not text.startswith(" "),
+}
+
 #: The class of the special token that stands in front of a text, which its own text does not tell.
 TEXT_START = "start of text"
 
-#: Every class, in the order of their bits.
+#: Every class that a database holds, in the order of their bits.
 CLASSES = (*KINDS, TEXT_START)
 
 

@@ -12,7 +12,7 @@ from n2gdb.core.deadline import timed
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.explorer.plain import plain_error, plain_record
-from n2gdb.grammar.ast import Key, Mode, Query, Statement, Subject, TokenQuery
+from n2gdb.grammar.ast import Key, Mode, Query, Statement, Subject, TokenQuery, TokenSetQuery
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.answer import Answer
 from n2gdb.query.completion import candidates
@@ -174,13 +174,18 @@ def read_asked(query: str, model: str | None) -> Statement:
         return asked
     if isinstance(asked, Query):
         return replace(asked, model=asked.model or model)
+    if isinstance(asked, TokenSetQuery):
+        terms = (
+            replace(each, units=replace(each.units, model=each.units.model or model)) for each in asked.terms
+        )
+        return replace(asked, terms=tuple(terms))
     return replace(asked, neuron=replace(asked.neuron, model=asked.neuron.model or model))
 
 
 def _kind(asked: Statement) -> str:
     if asked.mode is not Mode.ANSWER:
         return "stages"
-    if isinstance(asked, TokenQuery):
+    if isinstance(asked, TokenQuery | TokenSetQuery):
         return "tokens"
     if asked.count is not None:
         return "counts"

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from n2gdb.core.arrays import Float64Array, Int64Array
 
 
-__all__ = ["Firing", "Predictor", "firing_statements", "predictor", "read_firings", "statements_of"]
+__all__ = [
+    *("Firing", "FiringNodes", "Predictor", "firing_statements", "firings_among", "predictor"),
+    *("read_firings", "statements_of"),
+]
 
 Statement = tuple[str, dict[str, object]]
+Read = Callable[[str, Mapping[str, object]], "pa.Table"]
 
 #: What predicts where neurons fire: evidence where a neuron has it, else its graph; or graphs alone.
 Predictor = Literal["evidence", "graph"]
@@ -79,7 +83,7 @@ class Firing:
 
 
 def read_firings(
-    read: Callable[[str, Mapping[str, object]], pa.Table],
+    read: Read,
     tokens: Sequence[int],
     model: int,
     *,
@@ -95,10 +99,27 @@ def read_firings(
     graphs of neurons without, or every neuron's graph. Raises IndexError for a position that the text does
     not have.
     """
-    import numpy as np  # 0.1 s: only where it is needed
+    wanted = _checked(tokens, positions)
+    nodes = FiringNodes.of(
+        [read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)]
+    )
+    return firings_among(read, nodes, tokens, model, threshold=threshold, positions=wanted, by=by)
+
+
+def firings_among(
+    read: Read,
+    nodes: FiringNodes,
+    tokens: Sequence[int],
+    model: int,
+    *,
+    threshold: float,
+    positions: Sequence[int] | None,
+    by: Predictor,
+) -> list[Firing]:
+    """Return the same, of the nodes that may match; ``read`` is asked for evidence alone."""
+    import numpy as np
 
     wanted = _checked(tokens, positions)
-    nodes = _Nodes.of([read(cypher, given) for cypher, given in firing_statements(tokens, model, wanted)])
     text = np.asarray(tokens, np.int64) | token_key(model, 0)
     nowhere = np.zeros((2, 0), np.int64)
     fired = [nowhere] + [
@@ -172,7 +193,7 @@ def _checked(tokens: Sequence[int], positions: Sequence[int] | None) -> list[int
 
 
 @dataclass(frozen=True, slots=True)
-class _Nodes:
+class FiringNodes:
     """Candidate nodes of many neurons by (neuron, preorder index); every array is (nodes,)."""
 
     neuron: Int64Array
@@ -188,7 +209,7 @@ class _Nodes:
     weighed: Int64Array  # (neurons with evidence,) among those of the nodes, rising
 
     @classmethod
-    def of(cls, tables: Sequence[pa.Table]) -> _Nodes:
+    def of(cls, tables: Sequence[pa.Table]) -> FiringNodes:
         """Sort what ``firing_statements`` found."""
         import numpy as np
 
@@ -215,12 +236,12 @@ class _Nodes:
 class _Matches:
     """Nodes that match with all of their ancestors, and where; every array is (matches,)."""
 
-    node: Int64Array  # row of _Nodes
+    node: Int64Array  # row of FiringNodes
     position: Int64Array
     named: Int64Array  # named tokens of the path
 
 
-def _matches(nodes: _Nodes, text: Int64Array, at: Int64Array) -> _Matches:
+def _matches(nodes: FiringNodes, text: Int64Array, at: Int64Array) -> _Matches:
     """Match candidates at the positions ``at``, which rise, of a text of Token.id."""
     import numpy as np
 
@@ -244,7 +265,7 @@ def _matches(nodes: _Nodes, text: Int64Array, at: Int64Array) -> _Matches:
     return _Matches(node[whole], position[whole], named[whole])
 
 
-def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
+def _placed(nodes: FiringNodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Pair every node with every place in ``text`` of its activating token, by (node, place)."""
     import numpy as np
 
@@ -256,7 +277,7 @@ def _placed(nodes: _Nodes, text: Int64Array) -> tuple[Int64Array, Int64Array]:
     return node, order[first[node] + offset]
 
 
-def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> Int64Array:
+def _strongest(nodes: FiringNodes, matches: _Matches, threshold: float) -> Int64Array:
     """Return the node where the pattern ends that counts of each neuron at each position, and the position.
 
     (2, firings): that is the longest pattern, then the one naming and activating most, if it fires.
@@ -274,7 +295,7 @@ def _strongest(nodes: _Nodes, matches: _Matches, threshold: float) -> Int64Array
     return np.stack([node[first], position[first]])
 
 
-def _firings(nodes: _Nodes, node: Int64Array, position: Int64Array) -> list[Firing]:
+def _firings(nodes: FiringNodes, node: Int64Array, position: Int64Array) -> list[Firing]:
     """Return the firings by the patterns that end at some nodes, and the positions where they do."""
     fields = (
         column[node].tolist()

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.tokens import display
-from n2gdb.grammar.ast import Grouping, Metric, Predictor, TokenKind
-from n2gdb.grammar.fields import FIELDS, RETURNED
+from n2gdb.grammar.ast import Metric, Predictor, TokenKind
+from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED
 from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
 
-__all__ = ["Rows", "Suggestion", "candidates", "model_names", "neuron_names", "open_quote"]
+__all__ = ["Rows", "Suggestion", "candidates", "model_names", "neuron_names", "open_quote", "statements_in"]
 
 #: Runs a statement with its parameters and returns its rows.
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
@@ -100,6 +100,19 @@ def open_quote(text: str) -> int | None:
     return None
 
 
+def statements_in(text: str) -> list[str]:
+    """Return the statements of a text, parted by semicolons outside of quotes, comments and expressions."""
+    parts, begun, at = [], 0, 0
+    while at < len(text):
+        found = _WHOLE.match(text, at)
+        if found is not None and found[0] == ";":
+            parts.append(text[begun:at])
+            begun = at + 1
+        at = found.end() if found is not None else len(text)
+    kept = (part.strip() for part in [*parts, text[begun:]])
+    return [part for part in kept if re.sub(r"--[^\n]*", "", part).strip()]
+
+
 def model_names(rows: Rows) -> list[str]:
     """Return the names of the models."""
     return [name for (name,) in rows("MATCH (m:Model) RETURN m.name ORDER BY m.name", {})]
@@ -168,6 +181,6 @@ def _names(before: str) -> Iterable[str]:
         case "RETURN":
             return RETURNED
         case "BY" if _COUNTED.match(before) and not _ORDERED.search(before):
-            return [grouping.value for grouping in Grouping]
+            return GROUPS
         case _:
             return FIELDS

@@ -93,9 +93,14 @@ class Page:
         """Return the LIMIT of a statement for these rows and those before them."""
         return "" if self.stop is None else f"LIMIT {given.bind(min(self.stop, _MOST_ROWS))}"
 
+    @property
+    def slice(self) -> slice:
+        """Where these rows are among all rows in order, or among those that ``clause`` gave."""
+        return slice(self.offset, self.stop)
+
     def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the page out of ordered rows, all of them or those of ``clause``."""
-        return rows[self.offset : self.stop]
+        return rows[self.slice]
 
 
 #: The engine's integers have 64 bits.

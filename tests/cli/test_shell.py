@@ -77,7 +77,8 @@ def test_an_error_is_said_and_the_next_line_answered(path: Path) -> None:
 
 def test_a_line_goes_on_after_a_backslash_and_in_an_open_quote(path: Path) -> None:
     result = piped(
-        path, "neurons \\\nMATCHING 'of' \\\nTHEN 'the'\nneurons FIRING ON \"on the\nother\" AT -1\n"
+        path,
+        "neurons \\\nMATCHING 'of' \\\nTHEN 'the'\nneurons FIRING ON \"on the\nother\" AT -1 USING graph\n",
     )
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -209,7 +210,7 @@ def test_completion(text: str, expected: str, connection: Connection) -> None:
     [
         ("neurons ", "neurons f1"),
         ("neurons MATCHING ", "neurons MATCHING WHERE"),
-        ("COUNT neurons BY ", "COUNT neurons BY f1"),
+        ("COUNT neurons BY ", "COUNT neurons BY activation"),
     ],
 )
 def test_what_cannot_stand_there_is_not_offered(text: str, begun: str, connection: Connection) -> None:

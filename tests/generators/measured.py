@@ -43,15 +43,17 @@ def token_classes(words: Sequence[str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CLASSES)
 
 
-def measured_on_corpus(random: Random, name: NeuronName, graph: NeuronGraph, words: int) -> Measured:
+def measured_on_corpus(
+    random: Random, name: NeuronName, graph: NeuronGraph, words: int, *, weighed: bool = True
+) -> Measured:
     """Make up what a unit's graph, and the unit, met in a corpus of a thousand tokens.
 
-    A third of the units have no evidence; every fifth never fires on held-out text. ``words`` is the size of
-    the vocabulary.
+    A third of the units have no evidence, all where they are not ``weighed``; every fifth never fires on
+    held-out text. ``words`` is the size of the vocabulary.
     """
     unit = mlp_unit(name)
     support, confidence = _occurrences(random, graph)
-    has_evidence = len(graph) > 0 and name.index % 3 != 2
+    has_evidence = weighed and len(graph) > 0 and name.index % 3 != 2
     firings = random.randint(1, 40) if len(graph) and name.index % 5 != 4 else 0
     by_name: dict[tuple[str, str], Row] = {
         (text, predictor): _figures(random, firings)

@@ -25,11 +25,8 @@ CASES = [
         ),
     ),
     (
-        "neurons MATCHING !^$x",
-        (
-            "$x stands for one token of the whole pattern, so it cannot be one of several or "
-            "negated: write it as a step of its own, as in $x BEFORE $x"
-        ),
+        "neurons MATCHING ^!$x",
+        "!$x compares with $x, which the pattern lacks: write $x BEFORE !$x",
     ),
     (
         "neurons MATCHING 'a' THEN^/2 'b'",
@@ -39,8 +36,10 @@ CASES = [
     ("neurons MATCHING ^<dig", "this < is never closed: a class is written <digit>"),
     (
         "neurons MATCHING ^<foo>",
-        "no token class <foo>: there are <digit>, <punct>, <upper>, <title>, <word>, <space>, "
-        "<start of text>",
+        (
+            "no token class <foo>: there are <digit>, <punct>, <upper>, <title>, <word>, <space>, <lower>,"
+            " <start>, <piece>, <start of text>"
+        ),
     ),
     ("neurons MATCHING ^/ab 'c'", "this / is never closed: end the expression with / on the same line"),
     (
@@ -102,7 +101,10 @@ CASES = [
     ),
     ("neurons RANK BY SIMILARITY ^L4N1", "TO is missing after SIMILARITY: write SIMILARITY TO L4N1"),
     ("COUNT neurons BY ^layers", "no group layers: did you mean layer?"),
-    ("COUNT neurons BY ^foo", "no group foo: there are model, layer, state, activating, context"),
+    (
+        "COUNT neurons BY ^foo",
+        "no group foo: there are model, layer, state, activating, context, and every field of a neuron",
+    ),
     (
         "COUNT neurons ^GROUP BY layer",
         "no GROUP BY here: write COUNT neurons, and BY layer after what they match",
@@ -217,7 +219,7 @@ CASES = [
         "neurons MATCHING 'a' ^(",
         (
             "unexpected (: expected BEFORE, THEN, AFTER, NEAR, PROMOTING, SUPPRESSING, AND, OR, WHERE, "
-            "ORDER BY, RANK BY, LIMIT, OFFSET, RETURN or the end of the query"
+            "ORDER BY, RANK BY, SAMPLE, LIMIT, OFFSET, RETURN or the end of the query"
         ),
     ),
     ("neurons MATCHING ('a' | ^)", "unexpected ) after |: expected a token in quotes or ..."),
@@ -228,7 +230,7 @@ CASES = [
         "neurons ^AND MATCHING 'a'",
         (
             "unexpected AND: expected a clause such as MATCHING 'the', IN MODEL, WHERE, ORDER BY, "
-            "RANK BY, LIMIT, OFFSET, RETURN or the end of the query"
+            "RANK BY, SAMPLE, LIMIT, OFFSET, RETURN or the end of the query"
         ),
     ),
     ("neurons MATCHING 'a' AND^", "the query ends too early: expected a clause such as MATCHING 'the'"),
@@ -236,7 +238,7 @@ CASES = [
         "neurons ^foo",
         (
             "unexpected foo: expected a clause such as MATCHING 'the', IN MODEL, WHERE, ORDER BY, "
-            "RANK BY, LIMIT, OFFSET, RETURN or the end of the query"
+            "RANK BY, SAMPLE, LIMIT, OFFSET, RETURN or the end of the query"
         ),
     ),
     ("neurons WHERE f1 >^ ", "the query ends too early: expected a field, a number, a word in quotes or ("),
@@ -245,7 +247,7 @@ CASES = [
         "neurons ^USING tokens",
         (
             "unexpected USING: expected a clause such as MATCHING 'the', IN MODEL, WHERE, ORDER BY, "
-            "RANK BY, LIMIT, OFFSET, RETURN or the end of the query"
+            "RANK BY, SAMPLE, LIMIT, OFFSET, RETURN or the end of the query"
         ),
     ),
     ("^-- nothing", "an empty query: write for example neurons MATCHING 'the' BEFORE ..."),
@@ -274,7 +276,7 @@ CASES = [
     ),
     (
         "COUNT neurons BY^",
-        "the query ends too early: expected a group (model, layer, state, activating, context)",
+        "the query ends too early: expected a group (model, layer, state, activating, context, any field)",
     ),
     ("COUNT neurons ^ORDER BY f1", "COUNT has nothing but its counts: leave ORDER out"),
     (
@@ -313,9 +315,7 @@ CASES = [
     ),
     ("neurons ORDER BY f1 ^DESCENDING", "unexpected DESCENDING: did you mean DESC?"),
     ("neurons MATCHING 'a' AND ^WHERE f1 > 1", "AND joins clauses with clauses: leave it out before WHERE"),
-    ("COUNT neurons BY layer^, state", "a count is parted by one thing"),
     ("neurons RETURN ^*", "columns are named: write RETURN neuron, f1"),
-    ("neurons MATCHING 'the' ^& 'end'", "write AND"),
     ("neurons ^FIRES ON 'x'", "unexpected FIRES: did you mean FIRING ON?"),
     ("neurons ^MATCHES 'a'", "unexpected MATCHES: did you mean MATCHING?"),
     ("neurons ^CONTAINING 'a'", "unexpected CONTAINING: did you mean MENTIONING?"),

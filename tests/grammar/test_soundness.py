@@ -68,7 +68,7 @@ def test_random_queries_are_sound_as_they_are_parsed() -> None:
     trees = [random_statement(random, Known()) for _ in range(400)]
     sound = [tree for tree in trees if is_sound(tree)]
     assert all(parse(written(tree)) == tree for tree in sound)
-    assert len(sound) > 0.8 * len(trees)  # but for expressions whose text is escaped
+    assert len(sound) > 0.6 * len(trees)  # but for expressions whose text is escaped
 
 
 UNSOUND: list[Query | TokenQuery] = [
@@ -92,7 +92,7 @@ UNSOUND: list[Query | TokenQuery] = [
     Query(Matching(TokenPattern((TokenLiteral(""),)))),
     Query(Matching(TokenPattern((TokenExpression("a\\"),)))),
     Query(Matching(TokenPattern((TokenExpression(""),)))),
-    Query(Matching(TokenPattern((A, A), (Link(2, 3),)))),
+    Query(Matching(TokenPattern((A, A), (Link(3, 2),)))),
     Query(Matching(TokenPattern((A, A), (Link(1, 0),)))),
     Query(Matching(TokenPattern((A, A)))),
     Query(Matching(TokenPattern((A, Run()), (Link(either=True),)))),

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from n2gdb.grammar.ast import Link, Matching, Query, Run, Statement, TokenExpression, TokenPattern
+from n2gdb.grammar.ast import Matching, Query, Statement, TokenExpression, TokenPattern
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
 from tests.oracle.random.queries import Known, random_statement
@@ -81,12 +81,6 @@ def test_other_ways_to_say_it_come_out_tidy(untidy: str, tidy: str) -> None:
 def test_slashes_and_line_breaks_of_an_expression_are_escaped(source: str, text: str) -> None:
     assert written(_expression(source)) == f"neurons MATCHING {text}"
     parse(written(_expression(source)))
-
-
-def test_a_distance_that_no_text_has_is_refused() -> None:
-    tree = Query(Matching(TokenPattern((Run(), Run()), (Link(2, 3),))))
-    with pytest.raises(ValueError, match="at least 2 positions"):
-        written(tree)
 
 
 @pytest.mark.parametrize("source", ["", "a\\"])

@@ -71,9 +71,8 @@ MISTAKES = [
         "PROMOTING stands before WHERE, ORDER BY and LIMIT: move it there",
     ),
     (
-        "neurons MATCHING $x PROMOTING !^$x",
-        "$x stands for one token of the whole pattern, so it cannot be one of several or negated: "
-        "write it as a step of its own, as in $x BEFORE $x",
+        "neurons MATCHING $x PROMOTING ^!$y",
+        "$y stands in no pattern right before PROMOTING: write MATCHING $y PROMOTING $y, with no AND between",
     ),
     (
         "neurons MATCHING 'a' PROMOTING ^$x",

@@ -19,10 +19,10 @@ from n2gdb.query.parse import read_query
 from tests.oracle import evaluator as oracle
 from tests.oracle.clauses import best, is_pattern_clause, matches, positive
 from tests.oracle.evaluator import Found
-from tests.oracle.match import Match
+from tests.oracle.match import Match, resolved
 from tests.oracle.numbers import alike, number
 from tests.oracle.patterns import Row
-from tests.oracle.where import OF_MATCH
+from tests.oracle.where import OF_MATCH, OF_PATTERN, STORED
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["check"]
@@ -36,11 +36,25 @@ def check(statement: Statement, database: Database, world: World) -> int | None:
     text = written(statement)
     assert read_query(text) == statement
     try:
-        expected = oracle.answer(statement, world)
+        meant = resolved(statement, world)
+        expected = oracle.answer(meant, world)
     except RefusedError:
         with pytest.raises((QueryError, UnknownNameError)):
             list(database.query(text))
         return None
+    kept = database._by_statements
+    try:
+        for statements in (None, 0):  # all by statements, and all by columns
+            database._by_statements = statements
+            found = _answered(text, meant, expected, database, world)
+    finally:
+        database._by_statements = kept
+    return found
+
+
+def _answered(
+    text: str, statement: Statement, expected: Sequence[Any], database: Database, world: World
+) -> int | None:
     try:
         answer = database.query(text)
     except QueryError as error:
@@ -77,7 +91,7 @@ def _check_columns(plain: Mapping[str, Any], query: Query, row: Any, world: Worl
         of_match = {field: best(field, query, row.neuron, world) for field in OF_MATCH}
         of_match |= {"similarity": row.similarity, "size": row.size}
     else:
-        of_match = {field: getattr(row, field) for field in OF_MATCH}
+        of_match = {field: getattr(row, field) for field in OF_PATTERN}
     known = {
         **row.neuron.statistics,
         **of_match,
@@ -103,7 +117,7 @@ def _said(row: Any) -> tuple[Any, ...]:
         case Row(neuron):
             return str(neuron.name), neuron.model.name, list(row.steps)
         case tuple():
-            return row
+            return tuple(number(value) for value in row)
         case oracle.Token():
             return row.text, number(row.activation), number(row.importance), row.n_patterns
         case _:
@@ -127,7 +141,7 @@ def _check_hit(hit: Hit, query: Query, found: Found, world: World) -> None:
         if is_pattern_clause(clause) and neuron in matches(clause, query, world)
     }
     assert [evidence.clause for evidence in hit.evidence] == list(holding), f"{neuron}: other clauses hold"
-    for field in OF_MATCH:
+    for field in STORED:
         value = getattr(hit, field)
         wanted = best(field, query, neuron, world)
         assert alike(value, wanted), f"{neuron}: {field} {value}, expected {wanted}"
@@ -152,7 +166,7 @@ def _check_evidence(evidence: Evidence, matches: Sequence[Match], neuron: Neuron
     shown = [match for match in matches if (match.end, match.depths) == (end, depths)]
     assert shown, f"{neuron}: {end} at {depths} is shown, matches are {matches}"
     assert alike(evidence.activation, shown[0].activation)
-    for field in OF_MATCH:
+    for field in STORED:
         said, wanted = getattr(evidence, field), getattr(shown[0], field)
         assert alike(said, wanted), f"{neuron}: {field} {said}, not {wanted}"
 
@@ -170,7 +184,7 @@ def _check_weighed(evidence: Evidence, matches: Sequence[Match], neuron: Neuron)
 
 def _check_pattern(hit: PatternHit, row: Row) -> None:
     _check_statistics(hit.statistics, row.neuron)
-    for field in OF_MATCH:
+    for field in OF_PATTERN:
         said, wanted = getattr(hit, field), getattr(row, field)
         assert alike(said, wanted), f"{field} {said}, expected {wanted}"
     assert _shown(hit.steps, row.neuron) == row.end

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
-from n2gdb.grammar.ast import And, Clause, Condition, FiringOn, Formula, Matching, Mentioning, Not, Or, Query
+from n2gdb.grammar.ast import (
+    And,
+    Clause,
+    Condition,
+    FiringOn,
+    Formula,
+    Influence,
+    Influenced,
+    Matching,
+    Mentioning,
+    Not,
+    Or,
+    Query,
+    Writing,
+)
 from tests.oracle.match import Match, PatternClause, cuts_of, matches_of, takes
+from tests.oracle.numbers import number, rounded
 from tests.oracle.similarity import containment, similarity
 from tests.oracle.where import about_match, truth
 from tests.oracle.world import Neuron, World
@@ -18,10 +33,14 @@ __all__ = [
     "every_clause",
     "extent",
     "forget",
+    "influenced_by",
+    "is_all",
     "is_pattern_clause",
     "matches",
     "positive",
     "positive_matches",
+    "shares",
+    "written_by",
 ]
 
 Item = TypeVar("Item")
@@ -37,17 +56,36 @@ def _counting(
     clause: PatternClause, where: Formula[Condition] | None, world: World
 ) -> Mapping[Neuron, Sequence[Match]]:
     restrictions = about_match(where)
-    if not restrictions:
-        return matches_of(clause, world)
-    counting = {
-        neuron: [
-            match
-            for match in found
-            if all(truth(each, {**neuron.numbers, **match.fields}) is True for each in restrictions)
-        ]
-        for neuron, found in matches_of(clause, world).items()
-    }
-    return {neuron: found for neuron, found in counting.items() if found}
+    found = matches_of(clause, world)
+    if restrictions:
+        counting = {
+            neuron: [
+                match
+                for match in each
+                if all(
+                    truth(one, {**neuron.numbers, **match.fields, **shares(neuron, each)}) is True
+                    for one in restrictions
+                )
+            ]
+            for neuron, each in found.items()
+        }
+        found = {neuron: each for neuron, each in counting.items() if each}
+    if isinstance(clause, Matching) and clause.only:
+        return {neuron: each for neuron, each in found.items() if is_all(neuron, each)}
+    return found
+
+
+def is_all(neuron: Neuron, found: Sequence[Match]) -> bool:
+    """Tell whether matches are of every pattern of a neuron."""
+    return {match.end for match in found} == neuron.patterns.keys()
+
+
+def shares(neuron: Neuron, found: Sequence[Match]) -> dict[str, object]:
+    """Return how many patterns of a neuron match, and which share of all that is; None of no pattern."""
+    ends = len({match.end for match in found} - {None})
+    if not ends:
+        return {"matches": None, "share": None}  # the neuron fires by its evidence
+    return {"matches": ends, "share": number(rounded(ends / len(neuron.patterns)))}
 
 
 def forget() -> None:
@@ -65,7 +103,12 @@ def positive_matches(query: Query, neuron: Neuron, world: World) -> Iterator[Mat
 
 def best(field: str, query: Query, neuron: Neuron, world: World) -> float | None:
     """Return the largest activation or importance over the matches of clauses that are not negated."""
-    found = [getattr(match, field) for match in positive_matches(query, neuron, world)]
+    found: list[Any] = []
+    for clause in positive(query.clauses):
+        if is_pattern_clause(clause):
+            for match in matches(clause, query, world).get(neuron, ()):
+                counted = shares(neuron, matches_of(clause, world)[neuron])
+                found.append(counted[field] if field in counted else getattr(match, field))
     return max((value for value in found if value is not None), default=None)
 
 
@@ -113,3 +156,41 @@ def conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
 def is_pattern_clause(clause: Clause) -> TypeGuard[PatternClause]:
     """Tell whether a clause holds of single patterns, not of the whole graph."""
     return isinstance(clause, Matching | Mentioning | FiringOn)
+
+
+def written_by(clause: Writing, world: World) -> frozenset[Neuron]:
+    """Return the neurons that write a token such as a clause says; a text of several tokens is none."""
+    found = set()
+    for model in world.models:
+        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
+        found |= {
+            each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens
+        }
+    return frozenset(found)
+
+
+def influenced_by(clause: Influenced, world: World) -> frozenset[Neuron]:
+    """Return the neurons that weigh a token such as a clause says, or a class of its, at such a depth."""
+    sign = 1 if clause.influence is Influence.EXCITED else -1
+    found = set()
+    for model in world.models:
+        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
+        named = tokens | {kind[token] for kind in model.classes for token in tokens if token in kind}
+        for neuron in world.neurons:
+            weights = {} if neuron.evidence is None or neuron.model is not model else neuron.evidence.weights
+            if any(
+                each in named and weight * sign > 0 and _reaches(depth, clause)
+                for (depth, each), weight in weights.items()
+            ):
+                found.add(neuron)
+    return frozenset(found)
+
+
+def _reaches(depth: int, clause: Influenced) -> bool:
+    """Tell whether a weight is at a place that a clause means; below zero, it is anywhere up to there."""
+    if depth >= 0:
+        return clause.nearest <= depth and (clause.farthest is None or depth <= clause.farthest)
+    return any(
+        place >= 1 and (clause.farthest is None or place <= clause.farthest)
+        for place in range(clause.nearest, -depth + 1)
+    )

@@ -7,33 +7,53 @@ It shares the AST and the graphs with the compiler and nothing else. What holds 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from hashlib import blake2b
+from statistics import median
 from typing import Any, TypeAlias, TypeVar
 
+from n2gdb.core.tokens import without_space
 from n2gdb.grammar.ast import (
     Clause,
     ContainedIn,
     Contains,
     FiringOn,
+    GroupBy,
     Grouping,
     Influenced,
     Key,
+    Listed,
     Query,
     Role,
+    Showing,
     SimilarTo,
     Statement,
     Subject,
     TokenLiteral,
     TokenQuery,
+    TokenSetQuery,
     Writing,
 )
-from tests.oracle.clauses import best, conjuncts, every_clause, extent, is_pattern_clause, matches
-from tests.oracle.match import cuts_of, influenced_by, negated_literals, takes, written_by
-from tests.oracle.patterns import Row, every_row, matching_rows, patterns_of
+from tests.oracle.clauses import (
+    best,
+    conjuncts,
+    every_clause,
+    extent,
+    influenced_by,
+    is_pattern_clause,
+    matches,
+    written_by,
+)
+from tests.oracle.match import cuts_of, negated_literals, takes
+from tests.oracle.numbers import number
+from tests.oracle.patterns import Row, Token, every_row, matching_rows, patterns_of, tokens
 from tests.oracle.similarity import Score, containment, similarity
 from tests.oracle.where import OF_MATCH, about_neuron, truth
-from tests.oracle.world import Neuron, RefusedError, World
+from tests.oracle.world import Model, Neuron, RefusedError, World
+from tests.support.small_run import WINDOW
 
 __all__ = ["Found", "Group", "Token", "answer", "limited"]
 
@@ -53,20 +73,12 @@ class Found:
     size: int | None = None
 
 
-@dataclass(frozen=True)
-class Token:
-    """A token's part in a neuron's patterns."""
-
-    text: str
-    activation: float
-    importance: float | None
-    n_patterns: int
-
-
-def answer(statement: Statement, world: World) -> list[Found] | list[Row] | list[Group] | list[Token]:
+def answer(statement: Statement, world: World) -> list[Any]:
     """Return the rows of a statement in order, LIMIT and OFFSET aside; raise RefusedError for none."""
     if isinstance(statement, TokenQuery):
         return tokens(statement, world)
+    if isinstance(statement, TokenSetQuery):
+        return tokens_of_sets(statement, world)
     _check(statement, world)
     if statement.count is not None:
         return counts(statement, world)
@@ -83,7 +95,8 @@ def limited(rows: Sequence[RowType], statement: Statement) -> list[RowType]:
 
 def neurons(query: Query, world: World) -> list[Found]:
     """Return the neurons of a query in order."""
-    found = [_scored(query, neuron, world) for neuron in _holding(query, world)]
+    held = drawn(query, _holding(query, world), _lot_of)
+    found = [_scored(query, neuron, world) for neuron in held]
     if query.rank is not None and not query.order:
         itself = world.neuron(query.rank.neuron, query.model)
         found.sort(key=lambda each: (each.neuron is not itself, *_unlikeness(each)))
@@ -103,6 +116,7 @@ def patterns(query: Query, world: World) -> list[Row]:
         rows = [row for neuron in _holding(query, world) for row in every_row(neuron)]
     else:
         rows = patterns_of(query, _meeting(query, world), world, lambda each: _holders(each, query, world))
+    rows = drawn(query, rows, lambda row: f"{_lot_of(row.neuron)} {row.end}")
     for key in reversed(query.order or (Key("activation", descending=True),)):
         rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
     return rows
@@ -110,6 +124,8 @@ def patterns(query: Query, world: World) -> list[Row]:
 
 def counts(query: Query, world: World) -> list[Group]:
     """Return how many rows a query has, in all or by group."""
+    if query.count is not None and (query.count.groups or query.count.measure is not None):
+        return figures(query, world)
     if query.count is None or query.count.by is None:
         return [(None, len(_subjects(query, world)))]
     by = query.count.by
@@ -121,23 +137,95 @@ def counts(query: Query, world: World) -> list[Group]:
     return sorted(groups.items())
 
 
-def tokens(query: TokenQuery, world: World) -> list[Token]:
-    """Return the tokens of a neuron in a role, the most activating first."""
-    neuron = world.neuron(query.neuron, None)
-    with_text: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
-    for end, pattern in neuron.patterns.items():
-        for step in pattern.steps:
-            if (step.depth > 0) == (query.role is Role.CONTEXT):
-                text = neuron.model.texts[step.token]
-                with_text[text].append((pattern.activation, step.importance, end))
+def _lot_of(neuron: Neuron) -> str:
+    name = neuron.name
+    return f"{neuron.model.number} {name.layer} {neuron.statistics['source']} {name.index} {name.side}"
+
+
+def drawn(query: Query, rows: Sequence[RowType], name: Callable[[RowType], str]) -> list[RowType]:
+    """Return the rows that SAMPLE draws: those whose names have the least hashes."""
+    if query.sample is None:
+        return list(rows)
+
+    def lot(row: RowType) -> tuple[bytes, str]:
+        named = name(row)
+        return blake2b(f"{query.seed} {named}".encode(), digest_size=8).digest(), named
+
+    chosen = {name(row) for row in sorted(rows, key=lot)[: query.sample]}
+    return [row for row in rows if name(row) in chosen]
+
+
+def figures(query: Query, world: World) -> list[Any]:
+    """Return what a query counts or measures, by its groups."""
+    count = query.count
+    assert count is not None
+    groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    if not count.groups:
+        groups[()] = []
+    for row in _subjects(query, world):
+        key = tuple(_part(each, row) for each in count.groups)
+        value = None if count.measure is None else number(_value_of(row, count.measure.field))
+        groups[key].append(value)
+    rows = []
+    for key, values in groups.items():
+        known = [value for value in values if value is not None]
+        figure: tuple[Any, ...] = ()
+        if count.measure is not None:
+            statistic = _STATISTICS[count.measure.statistic.value]
+            figure = (round(statistic(known), 9) if known else None,)
+        rows.append((*(key or (None,)), *figure, len(values)))
+    width = max(len(count.groups), 1)
+    return sorted(
+        rows, key=lambda row: [(each is None, "" if each is None else each) for each in row[:width]]
+    )
+
+
+_STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "AVG": lambda values: float(sum(map(Fraction, values)) / len(values)),
+    "SUM": lambda values: float(sum(map(Fraction, values))),
+    "MIN": min,
+    "MAX": max,
+    "MEDIAN": median,
+}
+
+
+def _value_of(row: Any, field: str) -> Any:
+    return getattr(row, field) if field in OF_MATCH else row.neuron.statistics[field]
+
+
+def _part(group: GroupBy, row: Any) -> object:
+    if group.name == "model":
+        return row.neuron.model.name
+    value = row.neuron.numbers[group.name]
+    if group.width is None or value is None:
+        return value
+    width = Decimal(repr(group.width))
+    return float(Decimal(repr(value)) // width * width)
+
+
+def tokens_of_sets(query: TokenSetQuery, world: World) -> list[Token]:
+    """Return the tokens that meet every term, with the figures of the first."""
+    found = []
+    for term in query.terms:
+        _check(term.units, world)
+        with_text: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for neuron in _holding(term.units, world):
+            for end, pattern in neuron.patterns.items():
+                for step in pattern.steps:
+                    if (step.depth > 0) == (term.role is Role.CONTEXT):
+                        place = (pattern.activation, step.importance, neuron, end)
+                        with_text[neuron.model.texts[step.token]].append(place)
+        found.append(with_text)
+    in_context = query.terms[0].role is Role.CONTEXT
     rows = [
         Token(
             text,
-            max(activation for activation, _, _ in places),
-            max(importance for _, importance, _ in places) if query.role is Role.CONTEXT else None,
-            len({end for _, _, end in places}),
+            max(place[0] for place in places),
+            max(place[1] for place in places) if in_context else None,
+            len({(place[2], place[3]) for place in places}),
         )
-        for text, places in with_text.items()
+        for text, places in found[0].items()
+        if all((text in other) is not term.negated for term, other in zip(query.terms, found, strict=True))
     ]
     return sorted(rows, key=lambda row: (-row.activation, row.text))
 
@@ -149,6 +237,9 @@ def _check(query: Query, world: World) -> None:
         if any(_is_several(literal, world) for literal in negated_literals(clause)):
             raise RefusedError("! before several tokens")
         match clause:
+            case Listed(refs):
+                for each in refs:
+                    world.neuron(each, query.model)
             case SimilarTo(ref) | ContainedIn(ref) | Contains(ref):
                 world.neuron(ref, query.model)
             case FiringOn(text, token):
@@ -195,10 +286,22 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
         return written_by(clause, world)
     if isinstance(clause, Influenced):
         return influenced_by(clause, world)
+    if isinstance(clause, Listed):
+        return frozenset(world.neuron(each, query.model) for each in clause.neurons)
+    if isinstance(clause, Showing):
+        return frozenset(each for each in world.neurons if each.patterns and _shows(clause, each.model))
     assert isinstance(clause, SimilarTo | ContainedIn | Contains)
     named = world.neuron(clause.neuron, query.model)
     scores = {each: _score(clause, each, named) for each in world.sharing(named) if each is not named}
     return frozenset(each for each, score in scores.items() if 0 < score.value >= clause.above)
+
+
+def _shows(clause: Showing, model: Model) -> bool:
+    """Tell whether the only example of a world's neurons, which those with a graph have, contains a text."""
+    text = "".join(model.texts[token] for token in WINDOW if token)
+    if clause.exact:
+        return clause.text in text
+    return without_space(clause.text).casefold() in text.casefold()
 
 
 def _score(clause: Clause, neuron: Neuron, named: Neuron) -> Score:
@@ -249,7 +352,8 @@ def _rows_counted(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query; for neurons, those by which its clauses on patterns hold."""
     if query.subject is Subject.PATTERNS:
         return patterns(query, world)
-    return [row for neuron in _holding(query, world) for row in matching_rows(query, neuron, world)]
+    held = drawn(query, _holding(query, world), _lot_of)
+    return [row for neuron in held for row in matching_rows(query, neuron, world)]
 
 
 def _field(name: str, query: Query, neuron: Neuron, world: World) -> object:
@@ -262,7 +366,7 @@ def _is_certain(neuron: Neuron) -> bool:
 
 
 def _row_field(name: str, row: Row) -> object:
-    return getattr(row, name) if name in OF_MATCH else row.neuron.statistics[name]
+    return _value_of(row, name)
 
 
 def _unlikeness(found: Found) -> tuple[float, int]:

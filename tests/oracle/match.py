@@ -11,47 +11,57 @@ from itertools import product
 from typing import TypeAlias
 
 from n2gdb.core.graph import Pattern
-from n2gdb.core.tokens import KINDS, normalise, without_space
+from n2gdb.core.tokens import KINDS, SHAPES, normalise, without_space
 from n2gdb.grammar.ast import (
+    AllOf,
     AnyToken,
     FiringOn,
-    Influence,
     Influenced,
+    LikeVariable,
     Link,
     Matching,
     Mentioning,
     Negated,
     OneOf,
+    OtherVariable,
     Predictor,
+    Query,
     Run,
+    Statement,
     Step,
     TokenClass,
     TokenExpression,
     TokenKind,
     TokenLiteral,
+    TokenSetQuery,
+    TokensOf,
     TokenTest,
     Variable,
     Writing,
     WrittenVariable,
 )
 from n2gdb.grammar.ast import TokenPattern as Clause
+from n2gdb.grammar.rewriting import rewritten
 from tests.oracle.numbers import number
 from tests.oracle.predict import firings, foreseen
-from tests.oracle.where import OF_MATCH
+from tests.oracle.where import OF_PATTERN
 from tests.oracle.world import Model, Neuron, World
 
 __all__ = [
     "Match",
     "PatternClause",
+    "TokenIds",
     "cuts_of",
     "fired",
     "importance_of",
-    "influenced_by",
     "matches_of",
     "negated_literals",
+    "resolved",
     "takes",
-    "written_by",
 ]
+
+#: Steps that say nothing of a token by itself.
+UNTESTED = (Variable, LikeVariable, OtherVariable, AnyToken, Run)
 
 PatternClause: TypeAlias = Matching | Mentioning | FiringOn
 
@@ -69,11 +79,40 @@ class Match:
     importance: float | None
     support: int | None = None
     confidence: float | None = None
+    depth: int | None = None
+    named: int | None = None
     steps: tuple[tuple[int, int], ...] = ()
 
     @property
     def fields(self) -> dict[str, object]:
-        return {name: number(getattr(self, name)) for name in OF_MATCH}
+        return {name: number(getattr(self, name)) for name in OF_PATTERN}
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """The tokens that a class of a neuron stands for: ids of one model."""
+
+    model: int
+    tokens: frozenset[int]
+
+
+def resolved(statement: Statement, world: World) -> Statement:
+    """Return a statement with the tokens of neurons in place of their classes; raise RefusedError."""
+    if isinstance(statement, TokenSetQuery):
+        parts = [(each, resolved(each.units, world)) for each in statement.terms]
+        terms = tuple(replace(each, units=units) for each, units in parts if isinstance(units, Query))
+        return replace(statement, terms=terms)
+    if not isinstance(statement, Query):
+        return statement
+
+    def tokens_of(test: TokensOf) -> TokenIds:
+        neuron = world.neuron(test.neuron, statement.model)
+        steps = (step for pattern in neuron.patterns.values() for step in pattern.steps)
+        named = {step.token for step in steps if (step.depth > 0) == test.in_context}
+        return TokenIds(neuron.model.number, frozenset(named))
+
+    found: Statement = rewritten(statement, TokensOf, tokens_of)
+    return found
 
 
 @lru_cache(maxsize=32)
@@ -115,43 +154,37 @@ def _matches(
 ) -> Iterator[tuple[Neuron, Match]]:
     for model in world.models:
         orders = [([_read(step, model) for step in order.steps], order.links) for order in _orders(clause)]
-        named = [read.named for read in orders[0][0] if not isinstance(read.step, Variable | AnyToken | Run)]
+        named = [read.named for read in orders[0][0] if not isinstance(read.step, UNTESTED)]
         for stored in world.index[model].naming(*named):
             pattern = stored.pattern
             allowed = _allowed(stored.neuron, written)
-            for depths in {depths for order in orders for depths in _placements(*order, pattern, allowed)}:
+            for depths in {
+                depths for order in orders for depths in _placements(*order, pattern, allowed, model.texts)
+            }:
                 importance = importance_of(pattern, depths)
-                yield (
-                    stored.neuron,
-                    Match(
-                        stored.end,
-                        depths,
-                        pattern.activation,
-                        importance,
-                        pattern.support,
-                        pattern.confidence,
-                    ),
-                )
+                yield stored.neuron, _match(stored.end, depths, pattern, importance)
 
 
 def _allowed(neuron: Neuron, written: Sequence[WrittenVariable]) -> Mapping[str, frozenset[int]]:
     """Return the tokens that a variable may stand for, where the neuron has to write them."""
     allowed: dict[str, frozenset[int]] = {}
+    texts = neuron.model.texts
     for each in written:
         tokens = neuron.writes(each.effect)
+        match each.variable:
+            case LikeVariable():
+                read = {normalise(texts[token]) for token in tokens}
+                tokens = frozenset(token for token, text in enumerate(texts) if normalise(text) in read)
+            case OtherVariable():
+                tokens = frozenset(token for token in range(len(texts)) if tokens - {token})
         allowed[each.variable.name] = tokens & allowed.get(each.variable.name, tokens)
     return allowed
 
 
-def written_by(clause: Writing, world: World) -> frozenset[Neuron]:
-    """Return the neurons that write a token such as a clause says; a text of several tokens is none."""
-    found = set()
-    for model in world.models:
-        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
-        found |= {
-            each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens
-        }
-    return frozenset(found)
+def _match(end: int, depths: tuple[int, ...], pattern: Pattern, importance: float | None) -> Match:
+    named = sum(step.depth > 0 for step in pattern.steps)
+    counted = (pattern.support, pattern.confidence)
+    return Match(end, depths, pattern.activation, importance, *counted, pattern.depth, named)
 
 
 def importance_of(pattern: Pattern, depths: Iterable[int]) -> float | None:
@@ -173,6 +206,9 @@ def negated_literals(part: object, negated: bool = False) -> Iterator[TokenLiter
             yield from negated_literals(test, True)
         case Negated(test):
             yield from negated_literals(test, True)
+        case AllOf(tests):
+            for each in tests:
+                yield from negated_literals(each, True)
         case OneOf(alternatives):
             for each in alternatives:
                 yield from negated_literals(each, negated)
@@ -192,7 +228,7 @@ def _orders(clause: Clause) -> Iterator[Clause]:
 
 
 def _read(step: Step, model: Model) -> _Read:
-    if isinstance(step, Variable | AnyToken | Run):
+    if isinstance(step, UNTESTED):
         return _Read(step, frozenset(), frozenset())
     return _Read(step, takes(step, model), cuts_of(step, model))
 
@@ -208,6 +244,7 @@ def _placements(
     links: Sequence[Link],
     pattern: Pattern,
     allowed: Mapping[str, frozenset[int]],
+    texts: Sequence[str],
 ) -> set[tuple[int, ...]]:
     """Return the depths of the named tokens for every way to put steps on a pattern."""
     tokens = {step.depth: step.token for step in pattern.steps}
@@ -220,11 +257,13 @@ def _placements(
             if isinstance(steps[number].step, Run) and start:
                 return frozenset()  # the activating token is one position
             return frozenset(
-                named for named, stop, _ in _stands(steps[number], start, tokens, bound, allowed) if stop == 0
+                named
+                for named, stop, _ in _stands(steps[number], start, tokens, bound, allowed, texts)
+                if stop == 0
             )
         found: set[tuple[int, ...]] = set()
         following: dict[tuple[tuple[int, ...], _Bound], set[int]] = defaultdict(set)
-        for named, stop, taken in _stands(steps[number], start, tokens, bound, allowed):
+        for named, stop, taken in _stands(steps[number], start, tokens, bound, allowed, texts):
             link = links[number]
             nearest = 0 if link.most is None else max(0, stop - link.most)
             following[named, taken].update(range(nearest, stop - link.least + 1))
@@ -242,6 +281,7 @@ def _stands(
     tokens: Mapping[int, int],
     bound: _Bound,
     allowed: Mapping[str, frozenset[int]],
+    texts: Sequence[str],
 ) -> Iterator[_Stand]:
     """Yield every way to put a step on positions from ``start`` on."""
     match read.step:
@@ -252,8 +292,19 @@ def _stands(
             yield (), start, bound
         case Variable(name):
             token = tokens.get(start)
-            if token is not None and dict(bound).get(name, token) == token in allowed.get(name, {token}):
+            if token is None or not dict(bound).get(name, token) == token in allowed.get(name, {token}):
+                return
+            alike = all(_alike(token, other, texts) for sign, other in bound if sign == f"~{name}")
+            if alike and all(token != other for sign, other in bound if sign == f"!{name}"):
                 yield (start,), start, bound | {(name, token)}
+        case LikeVariable(name):
+            token = tokens.get(start)
+            if token is not None and _alike(token, dict(bound).get(name, token), texts):
+                yield (start,), start, bound | {(f"~{name}", token)}
+        case OtherVariable(name):
+            token = tokens.get(start)
+            if token is not None and dict(bound).get(name) != token:
+                yield (start,), start, bound | {(f"!{name}", token)}
         case _:
             if tokens.get(start) in read.tokens:
                 yield (start,), start, bound
@@ -261,6 +312,10 @@ def _stands(
                 depths = tuple(range(start, start - len(cut), -1))
                 if tuple(tokens.get(depth) for depth in depths) == cut:
                     yield depths, depths[-1], bound
+
+
+def _alike(one: int, other: int, texts: Sequence[str]) -> bool:
+    return normalise(texts[one]) == normalise(texts[other])
 
 
 @lru_cache(maxsize=5_000)
@@ -274,8 +329,15 @@ def takes(test: TokenTest, model: Model) -> frozenset[int]:
             whole = re.compile(source, re.ASCII | (re.IGNORECASE if ignore_case else 0)).fullmatch
             both = enumerate(zip(model.texts, model.bare, strict=True))
             return frozenset(token for token, (text, bare) in both if whole(text) or whole(bare))
-        case TokenClass(TokenKind.START):
+        case TokenClass(TokenKind.START_OF_TEXT):
             return model.special
+        case TokenIds(number, tokens):
+            return tokens if number == model.number else frozenset()
+        case TokenClass(kind) if kind.value in SHAPES:
+            shape = SHAPES[kind.value]
+            return frozenset(token for token, text in enumerate(model.texts) if shape(text))
+        case AllOf(tests):
+            return frozenset.intersection(*(takes(each, model) for each in tests))
         case TokenClass(kind):
             holds = KINDS[kind.value]
             return frozenset(token for token, bare in enumerate(model.bare) if bare and holds(bare))
@@ -283,6 +345,7 @@ def takes(test: TokenTest, model: Model) -> frozenset[int]:
             return frozenset().union(*(takes(each, model) for each in alternatives))
         case Negated(inner):
             return frozenset(range(len(model.texts))) - takes(inner, model)
+    raise AssertionError(test)
 
 
 @lru_cache(maxsize=50_000)
@@ -320,9 +383,7 @@ def fired(
         by_graph[firing.stored.neuron].add(firing.position)
         stored, pattern = firing.stored, firing.stored.pattern
         if by is Predictor.GRAPH or stored.neuron.evidence is None:
-            importance = importance_of(pattern, ())
-            occurrences = (pattern.support, pattern.confidence)
-            match = Match(stored.end, (), pattern.activation, importance, *occurrences)
+            match = _match(stored.end, (), pattern, importance_of(pattern, ()))
             yield stored.neuron, firing.position, match
     for neuron in world.neurons if by is Predictor.EVIDENCE else ():
         if neuron.model is model and neuron.evidence is not None:
@@ -330,30 +391,3 @@ def fired(
             for each in foreseen(neuron.evidence, model.classes, cut, at, model.fire_threshold, graph):
                 match = Match(None, (), each.activation, None, steps=each.steps)
                 yield neuron, each.position, match
-
-
-def influenced_by(clause: Influenced, world: World) -> frozenset[Neuron]:
-    """Return the neurons that weigh a token such as a clause says, or a class of its, at such a depth."""
-    sign = 1 if clause.influence is Influence.EXCITED else -1
-    found = set()
-    for model in world.models:
-        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
-        named = tokens | {kind[token] for kind in model.classes for token in tokens if token in kind}
-        for neuron in world.neurons:
-            weights = {} if neuron.evidence is None or neuron.model is not model else neuron.evidence.weights
-            if any(
-                each in named and weight * sign > 0 and _reaches(depth, clause)
-                for (depth, each), weight in weights.items()
-            ):
-                found.add(neuron)
-    return frozenset(found)
-
-
-def _reaches(depth: int, clause: Influenced) -> bool:
-    """Tell whether a weight is at a place that a clause means; below zero, it is anywhere up to there."""
-    if depth >= 0:
-        return clause.nearest <= depth and (clause.farthest is None or depth <= clause.farthest)
-    return any(
-        place >= 1 and (clause.farthest is None or place <= clause.farthest)
-        for place in range(clause.nearest, -depth + 1)
-    )

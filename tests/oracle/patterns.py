@@ -1,7 +1,7 @@
 """Which patterns of a neuron a query finds: a clause holds of the pattern itself, and so does WHERE.
 
 A pattern's importance is the largest of its matches of clauses that are not negated, as a neuron's is; where
-there is none, that of all of its context.
+there is none, that of all of its context. And the tokens of a neuron's patterns in a role.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from n2gdb.grammar.ast import Clause, FiringOn, Predictor, Query
-from tests.oracle.clauses import extent, is_pattern_clause, positive, positive_matches
+from n2gdb.grammar.ast import Clause, FiringOn, Matching, Predictor, Query, Role, TokenQuery
+from tests.oracle.clauses import extent, is_all, is_pattern_clause, positive, positive_matches
 from tests.oracle.match import Match, PatternClause, importance_of, matches_of
 from tests.oracle.numbers import number
-from tests.oracle.where import OF_MATCH, about_match, truth
+from tests.oracle.where import OF_PATTERN, about_match, truth
 from tests.oracle.world import Neuron, World
 
-__all__ = ["Row", "every_row", "matching_rows", "patterns_of"]
+__all__ = ["Row", "Token", "every_row", "matching_rows", "patterns_of", "tokens"]
 
 #: A pattern of a neuron, by the preorder index of its end.
 _End: TypeAlias = tuple[Neuron, int]
@@ -38,6 +38,14 @@ class Row:
     confidence: float | None
     steps: tuple[tuple[int, int], ...]
 
+    @property
+    def depth(self) -> int | None:
+        return None if self.end is None else self.neuron.patterns[self.end].depth
+
+    @property
+    def named(self) -> int | None:
+        return None if self.end is None else len(self.neuron.patterns[self.end].steps) - 1
+
 
 def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neurons: _OfNeurons) -> list[Row]:
     """Return the patterns of neurons that clauses and WHERE hold of, in the order of the neurons."""
@@ -46,6 +54,8 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
     def holders(clause: Clause) -> frozenset[_End]:
         if is_pattern_clause(clause):
             found = matches_of(_by_graph(clause), world)
+            if isinstance(clause, Matching) and clause.only:
+                found = {neuron: each for neuron, each in found.items() if is_all(neuron, each)}
             return frozenset(
                 (neuron, match.end)
                 for neuron, each in found.items()
@@ -108,9 +118,40 @@ def _by_graph(clause: PatternClause) -> PatternClause:
 
 
 def _counts(query: Query, row: Row) -> bool:
-    own = {name: number(getattr(row, name)) for name in OF_MATCH}
+    own = {name: number(getattr(row, name)) for name in OF_PATTERN}
     return all(truth(each, {**row.neuron.numbers, **own}) is True for each in about_match(query.where))
 
 
 def _largest(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token's part in a neuron's patterns."""
+
+    text: str
+    activation: float
+    importance: float | None
+    n_patterns: int
+
+
+def tokens(query: TokenQuery, world: World) -> list[Token]:
+    """Return the tokens of a neuron in a role, the most activating first."""
+    neuron = world.neuron(query.neuron, None)
+    with_text: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for end, pattern in neuron.patterns.items():
+        for step in pattern.steps:
+            if (step.depth > 0) == (query.role is Role.CONTEXT):
+                text = neuron.model.texts[step.token]
+                with_text[text].append((pattern.activation, step.importance, end))
+    rows = [
+        Token(
+            text,
+            max(activation for activation, _, _ in places),
+            max(importance for _, importance, _ in places) if query.role is Role.CONTEXT else None,
+            len({end for _, _, end in places}),
+        )
+        for text, places in with_text.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.activation, row.text))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from n2gdb.grammar.ast import (
+    Absolute,
     And,
     Arithmetic,
     Between,
@@ -29,7 +30,7 @@ from n2gdb.grammar.ast import (
 )
 from tests.oracle.numbers import number, rounded
 
-__all__ = ["OF_MATCH", "about_match", "about_neuron", "fields_of", "truth"]
+__all__ = ["OF_MATCH", "OF_PATTERN", "STORED", "about_match", "about_neuron", "fields_of", "truth"]
 
 Truth = bool | None  # None is SQL's unknown
 Fields = Mapping[str, object]
@@ -47,9 +48,12 @@ COMBINE: Mapping[str, Callable[[Any, Any], Any]] = {
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
+    "%": np.fmod,
 }
 TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-OF_MATCH = ("activation", "importance", "support", "confidence")
+STORED = ("activation", "importance", "support", "confidence")
+OF_PATTERN = (*STORED, "depth", "named")
+OF_MATCH = (*OF_PATTERN, "matches", "share")
 
 
 def truth(formula: Formula[Condition], fields: Fields) -> Truth:
@@ -122,9 +126,12 @@ def _value(expression: Expression, fields: Fields) -> float | None:
         case FieldValue(name):
             field = fields[name]
             return None if field is None else float(str(field))
+        case Absolute(operand):
+            signed = _value(operand, fields)
+            return None if signed is None else abs(signed)
         case Arithmetic(sign, left, right):
             first, second = _value(left, fields), _value(right, fields)
-            if first is None or second is None or (sign == "/" and second == 0):
+            if first is None or second is None or (sign in ("/", "%") and second == 0):
                 return None
             with np.errstate(all="ignore"):  # what is too large is infinite
                 return float(COMBINE[sign](np.float64(first), np.float64(second)))
@@ -137,6 +144,8 @@ def _fields(expression: Expression) -> Iterator[str]:
         case Arithmetic(_, left, right):
             yield from _fields(left)
             yield from _fields(right)
+        case Absolute(operand):
+            yield from _fields(operand)
         case Number():
             return
 

@@ -22,7 +22,7 @@ import pytest
 
 import n2gdb
 from n2gdb.database import Database
-from n2gdb.errors import N2gdbError, UnknownNameError
+from n2gdb.errors import N2gdbError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     Count,
     FiringOn,
@@ -179,6 +179,7 @@ def strings() -> list[str]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, World]]:
     path, world = build_world(tmp_path_factory.mktemp("hostile"), seed=5)
     with n2gdb.open(path) as database:
+        database._by_statements = None
         yield database, world
 
 
@@ -235,11 +236,16 @@ def test_as_texts_to_run_on(strings: list[str], world: tuple[Database, World], k
     kept.hold(strings)
 
 
+def _is_too_long(query: Query) -> bool:
+    """Tell whether a query has no text, as its names are too long for one."""
+    return len(written(query)) > 200_000
+
+
 def test_as_names(strings: list[str], world: tuple[Database, World], kept: Kept) -> None:
     database, _ = world
     for text in strings[::10]:
         for query in (Query(model=text), Query(rank=RankBy(NeuronRef(0, 0, text)))):
-            with pytest.raises(UnknownNameError):
+            with pytest.raises(QuerySyntaxError if _is_too_long(query) else UnknownNameError):
                 database.query(query)
     kept.statements.add("neurons")  # a name that is not there asks the engine nothing
     kept.hold(strings)
@@ -291,7 +297,8 @@ def test_written_and_read_again(strings: list[str]) -> None:
     for at, text in enumerate(strings):
         literal = TokenLiteral(text, exact=bool(at % 2))
         query = Query(Matching(TokenPattern((literal,))), model=text)
-        assert read_query(written(query)) == query
+        if not _is_too_long(query):
+            assert read_query(written(query)) == query
 
 
 def test_a_model_whose_own_tokens_are_hostile(strings: list[str], tmp_path: Path, kept: Kept) -> None:

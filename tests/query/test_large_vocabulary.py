@@ -61,7 +61,7 @@ def database(
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<eos>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     folder = tmp_path_factory.mktemp("large")
-    run = write_run(folder / "large", graphs, WORDS)
+    run = write_run(folder / "large", graphs, WORDS, weighed=False)
     (row,) = model_table("large", graphs, len(WORDS)).to_pylist()
     own = {"tokenizer": tokenizer.to_str(), "configuration": json.dumps({"fire_threshold": THRESHOLD})}
     run.write_model(pa.Table.from_pylist([row | own], schema=schema.MODEL))

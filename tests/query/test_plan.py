@@ -14,7 +14,8 @@ from n2gdb.grammar.unparse import written_formula
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.execution.executor import answer, execute
-from n2gdb.query.execution.plan import NeuronPlan, plan_statement
+from n2gdb.query.execution.plan import NeuronPlan
+from n2gdb.query.execution.planner import plan_statement
 
 BROAD = "MATCHING <word> BEFORE <word> BEFORE ..."
 
@@ -135,6 +136,22 @@ def test_estimates_are_exact_where_counts_tell(small: n2gdb.Database, text: str)
     assert estimate is not None and estimate.least == estimate.most
     profiled = small.query(f"PROFILE {text}")[0]
     assert profiled.rows == estimate.most and str(estimate) in (f"{profiled.rows} rows", "1 row")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'neurons MATCHING ONLY "dog"',
+        "neurons NOT MATCHING ONLY 'dog'",
+        "neurons MATCHING $x BEFORE !$x",
+        "neurons MATCHING 'dog' WHERE share > 0.5",
+        "neurons SAMPLE 3",
+        "neurons MATCHING 'dog' SAMPLE 2 SEED 1",
+    ],
+)
+def test_estimates_bound_what_columns_alone_answer(small: n2gdb.Database, text: str) -> None:
+    estimate = [each.estimate for each in explained(small, text)[0] if each.estimate is not None][-1]
+    assert estimate.least <= len(small.query(text)) <= estimate.most
 
 
 def test_estimates_count_what_the_graphs_hold(small: n2gdb.Database) -> None:

@@ -26,7 +26,7 @@ FIELDS = (
     "layer, index, source, kind, side, density, state, max_activation, precision, recall, f1, true_firings, "
     "predicted_firings, heldout_precision, heldout_recall, heldout_f1, heldout_firings, "
     "n_patterns, n_nodes, n_activating, n_context, polysemy, max_depth, activation, "
-    "importance, support, confidence"
+    "importance, support, confidence, matches, share, depth, named"
 )
 
 # A query with a ^ before the fault, and what is said.
@@ -116,7 +116,7 @@ CASES = [
         "a range is written with two dots, as in 0..3, and a list in parentheses, as in (1, 2)",
     ),
     ("neurons WHERE f1 = ^'a'", "f1 is a number: compare it with a number, without quotes"),
-    ("neurons WHERE state = ^'ded'", "no state 'ded': there are 'live', 'unpredicted', 'dead'"),
+    ("neurons WHERE state = ^'ded'", "no state 'ded': there are 'live', 'unpredicted', 'dead', 'dense'"),
     ("neurons WHERE ^state < 'dead'", "state is a word: compare it with = or !="),
     ("neurons WHERE state IN ^0..1", "state is a word: write state = 'live'"),
     ("neurons WHERE layer = ^99999999999999999999", "99999999999999999999 is too large a number"),

@@ -105,6 +105,7 @@ def test_no_statement_of_random_queries_has_such_a_shape(seed: int, tmp_path: Pa
     path, world = build_world(tmp_path, seed)
     random, known = Random(seed), known_of(world)
     with n2gdb.open(path) as database:
+        database._by_statements = None
         for _ in range(150):
             try:
                 answer = database.query(written(random_statement(random, known)))

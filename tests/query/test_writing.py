@@ -102,7 +102,7 @@ ANSWERS = [
     ("NOT MATCHING $x PROMOTING $x", "L0N1 L0N2 L1N0"),
     ("MATCHING $x PROMOTING $x WHERE activation > 0.8", ""),
     ("MATCHING $x BEFORE ... PROMOTING $x WHERE importance > 0.5 AND index = 3", "L0N3"),
-    ("PROMOTING 'end' AND FIRING ON \" end\"", "L0N0"),
+    ("PROMOTING 'end' AND FIRING ON \" end\" USING graph", "L0N0"),
 ]
 
 

@@ -43,9 +43,17 @@ def random_graphs(seed: int, layers: int = 3, neurons: int = 20) -> dict[NeuronN
 
 
 def write_run(
-    folder: Path, graphs: Mapping[NeuronName, NeuronGraph], words: Sequence[str] = WORDS, seed: int = 0
+    folder: Path,
+    graphs: Mapping[NeuronName, NeuronGraph],
+    words: Sequence[str] = WORDS,
+    seed: int = 0,
+    *,
+    weighed: bool = True,
 ) -> RunFolder:
-    """Write one complete run named like its folder; scores are random, those of every fifth neuron absent."""
+    """Write one complete run named like its folder; scores are random, those of every fifth neuron absent.
+
+    Neurons have evidence where they are ``weighed``, two of three.
+    """
     run = RunFolder.create(folder)
     run.write_model(model_table(folder.name, graphs, len(words)))
     run.write_tokens(
@@ -61,11 +69,13 @@ def write_run(
     )
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     run.write_classes(token_classes(words))
-    write_shards(run, graphs, seed)
+    write_shards(run, graphs, seed, weighed=weighed)
     return run
 
 
-def write_shards(run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed: int = 0) -> None:
+def write_shards(
+    run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed: int = 0, *, weighed: bool = True
+) -> None:
     """Write one shard a layer."""
     random = Random(seed)
     words = run.tokens()["text"].to_pylist() if (run.path / "tokens.parquet").exists() else list(WORDS)
@@ -77,7 +87,8 @@ def write_shards(run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed:
         ]
         rows = [_neuron(random, *item) for item in here]
         measured = [
-            measured_on_corpus(Random(f"{seed} {name}"), name, graph, len(words)) for name, graph in here
+            measured_on_corpus(Random(f"{seed} {name}"), name, graph, len(words), weighed=weighed)
+            for name, graph in here
         ]
         neurons = [row | each.figures for row, each in zip(rows, measured, strict=True)]
         examples = [row for name, graph in here if len(graph) for row in _examples(name)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -84,7 +84,6 @@ def build_world(folder: Path, seed: int) -> tuple[Path, World]:
             kind.words,
             kind.tokenizer,
             random.choice(_THRESHOLDS),
-            classes_of(token_classes(kind.words)),
         )
         for at, kind in enumerate(chosen)
     )
@@ -93,6 +92,7 @@ def build_world(folder: Path, seed: int) -> tuple[Path, World]:
 
 def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tuple[Path, World]:
     """Build a database of random neurons of these models; return its path and what went into it."""
+    models = tuple(replace(each, classes=classes_of(token_classes(each.texts))) for each in models)
     runs: list[RunFolder] = []
     neurons: list[Neuron] = []
     for model in models:

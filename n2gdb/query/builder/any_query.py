@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from n2gdb.errors import QueryError
+from n2gdb.errors import ArgumentError, QueryError
+from n2gdb.query.parameters import filled_in
 from n2gdb.query.parse import read_query, validated
 
 if TYPE_CHECKING:
@@ -17,13 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["read_any"]
 
 
-def read_any(query: AnyQuery) -> Statement:
-    """Return the statement of any form of a query; one without a text is held to the rules of its text."""
-    if isinstance(query, str):
-        return read_query(query)
-    from n2gdb.grammar.ast import Query, TokenQuery
+def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> Statement:
+    """Return the statement of any form of a query; one without a text is held to the rules of its text.
 
-    statement = query if isinstance(query, Query | TokenQuery) else _built(query)
+    ``parameters`` are the values that a text leaves open; raises ArgumentError where they are not those.
+    """
+    if isinstance(query, str):
+        return read_query(query if parameters is None else filled_in(query, parameters))
+    if parameters:
+        raise ArgumentError("parameters belong to a query's text: a builder takes values as they are")
+    from n2gdb.grammar.ast import Query, TokenQuery, TokenSetQuery
+
+    statement = query if isinstance(query, Query | TokenQuery | TokenSetQuery) else _built(query)
     return validated(statement)
 
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import QueryError, UnknownNameError
+from n2gdb.errors import ArgumentError, QueryError, UnknownNameError
 from n2gdb.grammar.ast import (
+    And,
     Clause,
     ContainedIn,
     Contains,
     Effect,
     FiringOn,
+    Formula,
     Influence,
     Influenced,
+    LikeVariable,
+    Listed,
     Matching,
     Mentioning,
     Metric,
     NeuronRef,
+    OtherVariable,
     Predictor,
+    Showing,
     SimilarTo,
     TokenPattern,
+    TokensOf,
     Variable,
     Writing,
     WrittenVariable,
@@ -37,16 +45,19 @@ __all__ = [
     "firing_on",
     "inhibited_by",
     "known",
+    "listed_first",
     "matching",
     "mentioning",
     "metric_named",
     "neuron_ref",
     "predictor_named",
     "promoting",
+    "showing",
     "similar_to",
     "subset_of",
     "superset_of",
     "suppressing",
+    "tokens_of",
 ]
 
 #: Least similarity where a clause gives none, as in the query language.
@@ -59,8 +70,9 @@ def matching(
     *,
     promoting: str | Steps | None = None,
     suppressing: str | Steps | None = None,
+    only: bool = False,
 ) -> Truth[Clause]:
-    """Hold of a neuron with a matching pattern.
+    """Hold of a neuron with a matching pattern; with ``only``, of one all of whose patterns match.
 
     ``promoting`` and ``suppressing`` join what the neuron writes: a token, or ``var("x")`` for the one that
     this variable of the pattern stands for.
@@ -72,7 +84,7 @@ def matching(
     written = [_written(effect, token) for effect, token in given if token is not None]
     variables = tuple(each for each in written if isinstance(each, WrittenVariable))
     others = [each for each in written if isinstance(each, Writing)]
-    return Truth(conjoined(Matching(pattern_of(pattern), variables), *others))
+    return Truth(conjoined(Matching(pattern_of(pattern), variables, bool(only)), *others))
 
 
 def promoting(token: str | TokenStep) -> Truth[Clause]:
@@ -138,13 +150,13 @@ def mentioning(token: str | TokenStep) -> Truth[Clause]:
     return Truth(Mentioning(test_of(token)))
 
 
-def activating_on(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that fires on the token.
+def activating_on(token: str | TokenStep, *, only: bool = False) -> Truth[Clause]:
+    """Hold of a neuron that fires on the token; with ``only``, on no others.
 
     >>> [str(hit.neuron) for hit in db.query(neurons(activating_on("end")))]
     ['L4N12', 'L3N45']
     """
-    return Truth(Matching(TokenPattern((test_of(token),))))
+    return Truth(Matching(TokenPattern((test_of(token),)), only=bool(only)))
 
 
 def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Truth[Clause]:
@@ -163,6 +175,25 @@ def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Trut
             predictor_named(by),
         )
     )
+
+
+def showing(text: str, *, exact: bool = False) -> Truth[Clause]:
+    """Hold of a neuron one of whose stored examples contains the text: to the letter where ``exact``.
+
+    >>> neurons(showing("New York"))
+    <QueryBuilder neurons SHOWING 'New York'>
+    """
+    return Truth(Showing(arguments.text("text", text), bool(exact)))
+
+
+def tokens_of(neuron: str | NeuronName, *, in_context: bool = False) -> TokenStep:
+    """Return any token that a neuron fires on; with ``in_context``, that its patterns name as context.
+
+    >>> print(tokens_of("L1N7").before(...))
+    <L1N7> BEFORE ...
+    """
+    test = TokensOf(neuron_ref(neuron, None), bool(in_context))
+    return TokenStep(TokenPattern((test,)), test)
 
 
 def similar_to(
@@ -200,7 +231,7 @@ def superset_of(
 
 def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
     steps = token.pattern.steps if isinstance(token, Steps) else ()
-    if len(steps) == 1 and isinstance(steps[0], Variable):
+    if len(steps) == 1 and isinstance(steps[0], Variable | LikeVariable | OtherVariable):
         return WrittenVariable(effect, steps[0])
     return Writing(effect, test_of(cast("str | TokenStep", token)))
 
@@ -229,3 +260,12 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
     near = nearest(name, names)
     hint = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
     raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())
+
+
+def listed_first(units: Sequence[str | NeuronName], clauses: Formula[Clause] | None) -> Formula[Clause]:
+    """Return clauses after a list of units, which has to stand first."""
+    if not units:
+        raise ArgumentError("among() of nothing: name the units, as in among('L3N45', 'L4N12')")
+    listed = Listed(tuple(neuron_ref(each, None) for each in units))
+    rest = () if clauses is None else clauses.operands if isinstance(clauses, And) else (clauses,)
+    return And((listed, *rest)) if rest else listed

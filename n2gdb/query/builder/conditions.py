@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from n2gdb.core import arguments
-from n2gdb.errors import QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     And,
     Arithmetic,
@@ -30,7 +30,7 @@ from n2gdb.grammar.ast import (
 from n2gdb.grammar.fields import FIELDS, nearest, no_field
 from n2gdb.grammar.unparse import written_formula
 
-__all__ = ["Term", "Truth", "conditions_of", "conjoined", "field", "field_name"]
+__all__ = ["Term", "Truth", "check_truths", "conditions_of", "conjoined", "field", "field_name"]
 
 Leaf = TypeVar("Leaf")
 
@@ -251,3 +251,10 @@ def _number(value: object) -> int | float:
 
 def _operands(formula: Formula[Any], kind: type[And[Any]] | type[Or[Any]]) -> tuple[Any, ...]:
     return formula.operands if isinstance(formula, kind) else (formula,)
+
+
+def check_truths(meant: str, given: tuple[object, ...]) -> None:
+    """Raise ArgumentError for what is no clause or condition; ``meant`` says what was."""
+    for each in given:
+        if not isinstance(each, Truth):
+            raise ArgumentError(f"{meant}, not {each!r}")

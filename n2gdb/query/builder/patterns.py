@@ -9,10 +9,13 @@ from typing import NoReturn, TypeAlias
 from n2gdb.core import arguments
 from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
+    AllOf,
     AnyToken,
+    LikeVariable,
     Link,
     Negated,
     OneOf,
+    OtherVariable,
     Run,
     Step,
     TokenClass,
@@ -28,17 +31,23 @@ from n2gdb.grammar.unparse import written_formula, written_step
 
 __all__ = [
     "DIGIT",
+    "LOWER",
+    "PIECE",
     "PUNCT",
     "SPACE",
+    "START",
     "TITLE",
     "UPPER",
     "WORD",
     "Steps",
     "Stepwise",
     "TokenStep",
+    "all_of",
     "any_token",
     "kind",
+    "like",
     "one_of",
+    "other_than",
     "pattern_of",
     "regex",
     "test_of",
@@ -60,24 +69,24 @@ class Steps:
 
     pattern: TokenPattern
 
-    def before(self, later: Stepwise, within: int | None = None) -> Steps:
-        """Let ``later`` stand anywhere after this: at most ``within`` positions on, where that is given."""
-        return _joined(self, Link(1, within), _steps(later))
+    def before(self, later: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
+        """Let ``later`` stand anywhere after this: from ``at_least`` to ``within`` positions on."""
+        return _joined(self, Link(at_least, within), _steps(later))
 
     def then(self, later: Stepwise) -> Steps:
         """Let ``later`` stand at the very next position."""
         return _joined(self, Link(1, 1), _steps(later))
 
-    def after(self, earlier: Stepwise, within: int | None = None) -> Steps:
-        """Let ``earlier`` stand anywhere before this: at most ``within`` positions back."""
-        return _joined(_steps(earlier), Link(1, within), self)
+    def after(self, earlier: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
+        """Let ``earlier`` stand anywhere before this: from ``at_least`` to ``within`` positions back."""
+        return _joined(_steps(earlier), Link(at_least, within), self)
 
-    def near(self, other: Stepwise, within: int | None = None) -> Steps:
-        """Let ``other`` stand on either side of this, at most ``within`` positions off.
+    def near(self, other: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
+        """Let ``other`` stand on either side of this, from ``at_least`` to ``within`` positions off.
 
         The last step of the one is paired with the first of the other, both of them tokens or variables.
         """
-        return _joined(self, Link(1, within, either=True), _steps(other))
+        return _joined(self, Link(at_least, within, either=True), _steps(other))
 
     def __or__(self, other: object) -> NoReturn:
         _refuse(self, "be one of several")
@@ -109,6 +118,12 @@ class TokenStep(Steps):
 
     def __invert__(self) -> TokenStep:  # type: ignore[override]
         return _step(Negated(self.test))
+
+    def __and__(self, other: str | TokenStep) -> TokenStep:
+        return all_of(self, other)
+
+    def __rand__(self, other: str | TokenStep) -> TokenStep:
+        return all_of(other, self)
 
 
 #: What stands for one step or several.
@@ -148,9 +163,25 @@ def one_of(*alternatives: str | TokenStep) -> TokenStep:
     return _step(tests[0] if len(tests) == 1 else OneOf(tuple(tests)))
 
 
-def kind(name: str) -> TokenStep:
-    """Return any token of a class: digit, punct, upper, title, word, space or start of text.
+def all_of(*tests: str | TokenStep) -> TokenStep:
+    """Return a token that every test takes: what ``&`` joins.
 
+    >>> print(all_of(kind("title"), ~tok("The")))
+    (<title> & !'The')
+    """
+    joined: list[TokenTest] = []
+    for each in tests:
+        test = test_of(each)
+        joined += test.tests if isinstance(test, AllOf) else (test,)
+    if not joined:
+        raise QuerySyntaxError("all_of() of nothing: name the tests, as in all_of(TITLE, ~tok('The'))")
+    return _step(joined[0] if len(joined) == 1 else AllOf(tuple(joined)))
+
+
+def kind(name: str) -> TokenStep:
+    """Return any token of a class.
+
+    That is digit, punct, upper, lower, title, word, space, start, piece or start of text.
     Raises UnknownNameError for any other name.
 
     >>> print(tok("chapter").then(kind("digit")))
@@ -171,6 +202,24 @@ def var(name: str) -> Steps:
     $x BEFORE $x
     """
     return Steps(TokenPattern((Variable(arguments.text("a variable", name).lower()),)))
+
+
+def like(name: str) -> Steps:
+    """Return a token that reads like the variable's, case and leading space aside.
+
+    >>> print(var("x").before(like("x")))
+    $x BEFORE ~$x
+    """
+    return Steps(TokenPattern((LikeVariable(arguments.text("a variable", name).lower()),)))
+
+
+def other_than(name: str) -> Steps:
+    """Return a named token that is not the variable's.
+
+    >>> print(var("x").before(other_than("x")))
+    $x BEFORE !$x
+    """
+    return Steps(TokenPattern((OtherVariable(arguments.text("a variable", name).lower()),)))
 
 
 #: Exactly one position, whatever stands there.
@@ -208,6 +257,10 @@ def _steps(given: Stepwise) -> Steps:
 def _joined(left: Steps, link: Link, right: Steps) -> Steps:
     if link.most is not None and arguments.whole("within", link.most, -(2**63)) < 1:
         raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
+    if arguments.whole("at_least", link.least, -(2**63)) < 1:
+        raise QuerySyntaxError(f"at_least={link.least}: a distance is a whole number from 1 up")
+    if link.most is not None and link.most < link.least:
+        raise QuerySyntaxError(f"within={link.most} is less than at_least={link.least}")
     first, second = left.pattern, right.pattern
     return Steps(TokenPattern(first.steps + second.steps, (*first.links, link, *second.links)))
 
@@ -235,4 +288,7 @@ PUNCT = kind("punct")
 UPPER = kind("upper")
 TITLE = kind("title")
 WORD = kind("word")
+LOWER = kind("lower")
+START = kind("start")
+PIECE = kind("piece")
 SPACE = kind("space")

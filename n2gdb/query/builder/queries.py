@@ -8,6 +8,7 @@ another. Names are checked when they are given, everything else when the tree is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
@@ -17,9 +18,6 @@ from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
-    Count,
-    Grouping,
-    Key,
     Mode,
     Query,
     RankBy,
@@ -34,30 +32,40 @@ from n2gdb.query.builder.clauses import (
     firing_on,
     inhibited_by,
     known,
+    listed_first,
     matching,
     mentioning,
     metric_named,
     neuron_ref,
     promoting,
+    showing,
     similar_to,
     subset_of,
     superset_of,
     suppressing,
+    tokens_of,
 )
-from n2gdb.query.builder.conditions import Term, Truth, conditions_of, conjoined, field, field_name
+from n2gdb.query.builder.conditions import Term, Truth, check_truths, conditions_of, conjoined, field
+from n2gdb.query.builder.groups import counting, measuring, order_key
 from n2gdb.query.builder.patterns import (
     DIGIT,
+    LOWER,
+    PIECE,
     PUNCT,
     SPACE,
+    START,
     TITLE,
     UPPER,
     WORD,
     Steps,
     Stepwise,
     TokenStep,
+    all_of,
     any_token,
     kind,
+    like,
     one_of,
+    other_than,
     regex,
     tok,
     var,
@@ -72,8 +80,11 @@ from n2gdb.query.parse import validated
 
 __all__ = [
     "DIGIT",
+    "LOWER",
+    "PIECE",
     "PUNCT",
     "SPACE",
+    "START",
     "TITLE",
     "UPPER",
     "WORD",
@@ -89,20 +100,24 @@ __all__ = [
     "TokenStep",
     "Truth",
     "activating_on",
+    "all_of",
     "any_token",
     "excited_by",
     "field",
     "firing_on",
     "inhibited_by",
     "kind",
+    "like",
     "matching",
     "mentioning",
     "neurons",
     "one_of",
+    "other_than",
     "patterns",
     "patterns_of",
     "promoting",
     "regex",
+    "showing",
     "similar_to",
     "subset_of",
     "superset_of",
@@ -110,6 +125,7 @@ __all__ = [
     "tok",
     "tokens_activating",
     "tokens_in_context_of",
+    "tokens_of",
     "var",
 ]
 
@@ -174,7 +190,7 @@ class QueryBuilder:
         """Require all of ``clauses`` too; each may be combined with ``&``, ``|`` and ``~``."""
         if not clauses:
             return self
-        _check_truths("a clause is what matching() and its like return", clauses)
+        check_truths("a clause is what matching() and its like return", clauses)
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
@@ -184,12 +200,27 @@ class QueryBuilder:
         *,
         promoting: str | Steps | None = None,
         suppressing: str | Steps | None = None,
+        only: bool = False,
     ) -> Self:
         """Require a matching pattern; each call may match another path of the neuron.
 
         ``promoting`` and ``suppressing`` join what the neuron writes, as in the function ``matching``.
         """
-        return self.having(matching(pattern, promoting=promoting, suppressing=suppressing))
+        clause = matching(pattern, promoting=promoting, suppressing=suppressing, only=only)
+        return self.having(clause)
+
+    def among(self, *units: str | NeuronName) -> Self:
+        """Look at these units alone."""
+        return self._with(clauses=listed_first(units, self.tree.clauses))
+
+    def showing(self, text: str, *, exact: bool = False) -> Self:
+        """Ask for units one of whose stored examples contains the text."""
+        return self.having(showing(text, exact=exact))
+
+    def sample(self, count: int, *, seed: int = 0) -> Self:
+        """Return ``count`` of the rows that are found, drawn by the seed."""
+        drawn = arguments.whole("sample", count, -_LARGEST)
+        return self._with(sample=drawn, seed=arguments.whole("seed", seed, -_LARGEST))
 
     def promoting(self, token: str | TokenStep) -> Self:
         """Ask for neurons that promote the token."""
@@ -213,9 +244,9 @@ class QueryBuilder:
         """Ask for a pattern that names the token, activating or as context."""
         return self.having(mentioning(token))
 
-    def activating_on(self, token: str | TokenStep) -> Self:
-        """Ask for a pattern that fires on the token."""
-        return self.having(activating_on(token))
+    def activating_on(self, token: str | TokenStep, *, only: bool = False) -> Self:
+        """Ask for a pattern that fires on the token; with ``only``, for units that fire on no others."""
+        return self.having(activating_on(token, only=only))
 
     def firing_on(self, text: str, *, at: int | None = None, by: str = "evidence") -> Self:
         """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any.
@@ -258,14 +289,14 @@ class QueryBuilder:
         ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
         Raises UnknownNameError for a field or a comparison that does not exist.
         """
-        _check_truths("a condition is a keyword, as f1__ge=0.6, or a comparison of field()", conditions)
+        check_truths("a condition is a keyword, as f1__ge=0.6, or a comparison of field()", conditions)
         given = () if self.tree.where is None else (self.tree.where,)
         more = (*(condition.formula for condition in conditions), *conditions_of(fields))
         return self._with(where=conjoined(*given, *more)) if more else self
 
     def order_by(self, *keys: str) -> Self:
         """Order by fields, the first one first; a minus before a name means descending: ``"-f1"``."""
-        return self._with(order=tuple(map(_key, keys)))
+        return self._with(order=tuple(map(order_key, keys)))
 
     def rank_by_similarity(
         self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
@@ -312,9 +343,9 @@ class StageQuery(QueryBuilder):
 
     __slots__ = ()
 
-    def count(self, *, by: str | None = None) -> StageQuery:
+    def count(self, *, by: str | Sequence[str] | None = None) -> StageQuery:
         """Show how they would be counted instead."""
-        return StageQuery(_counting(self.tree, by))
+        return StageQuery(counting(self.tree, by))
 
 
 class CountQuery(QueryBuilder):
@@ -332,9 +363,20 @@ class _RowQuery(QueryBuilder):
 
     __slots__ = ()
 
-    def count(self, *, by: str | None = None) -> CountQuery:
-        """Return how many there are: in all, or by layer, model, state, activating or context token."""
-        return CountQuery(_counting(self.tree, by))
+    def count(self, *, by: str | Sequence[str] | None = None) -> CountQuery:
+        """Return how many there are: in all, or by layer, model, any field, activating or context token.
+
+        ``by`` may be several, and a field in steps: ``"f1 / 0.1"``.
+        """
+        return CountQuery(counting(self.tree, by))
+
+    def average(self, field: str, *, by: str | Sequence[str] | None = None) -> CountQuery:
+        """Return the mean of a field: in all, or in each group as ``count`` has them."""
+        return self.statistic("avg", field, by=by)
+
+    def statistic(self, name: str, field: str, *, by: str | Sequence[str] | None = None) -> CountQuery:
+        """Return the avg, min, max, median or sum of a field: in all, or in each group."""
+        return CountQuery(measuring(self.tree, name, field, by))
 
 
 class NeuronQuery(_RowQuery):
@@ -355,20 +397,3 @@ class PatternQuery(_RowQuery):
     """
 
     __slots__ = ()
-
-
-def _counting(tree: Query, by: str | None) -> Query:
-    groups = tuple(grouping.value for grouping in Grouping)
-    grouping = None if by is None else Grouping(known(by, groups, "group"))
-    return replace(tree, count=Count(grouping))
-
-
-def _check_truths(meant: str, given: tuple[object, ...]) -> None:
-    for each in given:
-        if not isinstance(each, Truth):
-            raise ArgumentError(f"{meant}, not {each!r}")
-
-
-def _key(key: str) -> Key:
-    name = arguments.text("a key", key).removeprefix("-")
-    return Key(field_name(name), descending=name != key)

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 
-from n2gdb.query.cypher.where import split
+from n2gdb.grammar.fields import WALKED
+from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_broad, is_listable
 
-__all__ = ["is_scanned"]
+__all__ = ["is_scanned", "needs_columns", "of_columns"]
+
+
+def needs_columns(settled: Settled) -> bool:
+    """Tell whether a query asks for what is only known once whole tries are walked."""
+    query = settled.query
+    asked = {key.field for key in query.order} | set(query.returns)
+    if asked & {*WALKED} or any(mentions(each, name) for each in split(query.where).match for name in WALKED):
+        return True
+    if query.count is not None and (query.count.groups or query.count.measure is not None):
+        return True
+    if query.sample is not None or any(getattr(each, "only", False) for each in settled.forms):
+        return True
+    return any(
+        anchor.is_compared for forms in settled.forms.values() for form in forms for anchor in form.anchors
+    )
+
+
+def of_columns(settled: Settled) -> tuple[str, ...]:
+    """Return the fields of a match, of those that no statement knows, that a query asks for."""
+    query = settled.query
+    named = [*query.returns, *(key.field for key in query.order)]
+    conditions = split(query.where).match
+    return tuple(
+        name for name in sorted(WALKED) if name in named or any(mentions(each, name) for each in conditions)
+    )
 
 
 def is_scanned(settled: Settled, clause: PatternClause) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from n2gdb.core.units import token_of
-from n2gdb.grammar.ast import Clause, Condition, Formula, Writing
+from n2gdb.grammar.ast import Clause, Condition, Formula, Matching, Writing
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.where import fields_of, split
 from n2gdb.query.semantics.binder import Settled, fold
@@ -273,7 +273,9 @@ class Estimator:
 
     def _clause(self, clause: Clause, settled: Settled, scope: _Scope) -> Estimate:
         if is_of_patterns(clause):
-            return _either([self._form(form, settled, scope) for form in settled.forms[clause]], scope)
+            found = _either([self._form(form, settled, scope) for form in settled.forms[clause]], scope)
+            is_of_all = isinstance(clause, Matching) and clause.only  # a neuron may have patterns beside
+            return Estimate(0 if is_of_all else found.least, found.most, found.reads)
         if isinstance(clause, Writing):
             known = self._frequency(WRITES[clause.effect], settled.written[clause], settled)
             if known is not None:

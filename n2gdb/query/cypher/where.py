@@ -9,6 +9,7 @@ from typing import Any
 from n2gdb.core.reals import as_stored
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import (
+    Absolute,
     And,
     Arithmetic,
     Between,
@@ -145,9 +146,11 @@ def _computed(expression: Expression, fields: MatchFields | None, parameters: Pa
         case FieldValue(name):
             column = _expression(name, fields)
             return f'CAST({column}, "DOUBLE")' if FIELDS[name].kind is Kind.WHOLE else column
-        case Arithmetic("/", left, right):
+        case Absolute(operand):
+            return f"abs({_computed(operand, fields, parameters)})"
+        case Arithmetic("/" | "%" as sign, left, right):
             divisor = f"nullif({_computed(right, fields, parameters)}, 0.0)"
-            return f"({_computed(left, fields, parameters)} / {divisor})"
+            return f"({_computed(left, fields, parameters)} {sign} {divisor})"
         case Arithmetic(sign, left, right):
             return f"({_computed(left, fields, parameters)} {sign} {_computed(right, fields, parameters)})"
 

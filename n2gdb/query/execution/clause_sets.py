@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from n2gdb.grammar.ast import Clause, RankBy
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import WorkedOut, evaluator_of
-from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.execution.plan import NeuronPlan
 from n2gdb.query.semantics.binder import Settled
+from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.places import placed
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def work_out(session: Session, plan: NeuronPlan) -> ClauseSets:
     settled = plan.settled
     found: dict[Clause, WorkedOut] = {}
     for clause in plan.worked:
+        if session.columns is not None and clause.has_matches:
+            continue  # walked with all others, see ``by_columns``
         with placed(clause.at):
             found[clause] = evaluator_of(clause).work_out(session, settled, clause)
     known = {clause: each.neurons for clause, each in found.items()}

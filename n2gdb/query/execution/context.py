@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.units import UnitName
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import FiringOn, NeuronRef, Query
+from n2gdb.grammar.ast import FiringOn, NeuronRef, Query, TokensOf
+from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from n2gdb.core.tokenizer import Tokenizer
+    from n2gdb.prediction.firing import Firing, Predictor
+    from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.cypher.estimates import Estimate, Finds
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["Rows", "Session", "Stage", "Table"]
+__all__ = ["FIRING", "Rows", "Session", "Stage", "Table", "positions_of"]
+
+#: The step that reads what may fire on a text.
+FIRING = "read the patterns that may match the text"
 
 Counted = TypeVar("Counted", bound=Sized)
 
@@ -80,6 +86,9 @@ class Session:
     models: tuple[ModelInfo, ...]
     vocabulary: Vocabulary
     tokenizer: Callable[[int], Tokenizer | None]
+    read_columns: Callable[[], Columns]
+    saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
 
     def run(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
@@ -135,6 +144,29 @@ class Session:
                 raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
         return reached
 
+    def fired(self, model: int | None, clause: FiringOn) -> list[Firing]:
+        """Run the neurons of a model, of all where None, on a text; return firings whatever WHERE says."""
+        thresholds = {each.number: each.fire_threshold for each in self.models}
+        return [
+            firing
+            for number, cut in self.cuts(model, clause).items()
+            for firing in self._fired(clause, number, cut, thresholds[number])
+        ]
+
+    def _fired(self, clause: FiringOn, model: int, cut: Sequence[int], threshold: float) -> list[Firing]:
+        read, positions = self.stage_table(FIRING), positions_of(clause, cut)
+        by: Predictor = clause.by.value
+        if (columns := self.columns) is None:
+            from n2gdb.prediction.firing import read_firings
+
+            return read_firings(read, cut, model, threshold=threshold, positions=positions, by=by)
+        from n2gdb.query.columnar.firing import firings_of
+
+        return self.work(
+            "run the neurons on the text",
+            lambda: firings_of(read, columns, cut, model, threshold=threshold, positions=positions, by=by),
+        )
+
     def require_effects(self) -> None:
         """Raise QueryError for a database that was built without what neurons write."""
         if not self.rows("MATCH (:Neuron)-[w:WRITES]->(:Token) RETURN w.rank LIMIT 1", {}):
@@ -177,6 +209,41 @@ class Session:
         """The names of all sources of the database, in order."""
         return tuple(sorted({source.name for model in self.models for source in model.sources}))
 
+    def neurons(self, refs: Sequence[NeuronRef], model: str | None) -> list[int]:
+        """Return the Neuron.ids of neurons that a query names; raises as ``neuron`` does."""
+        keys = []
+        for ref in refs:
+            with placed(ref.model_at if ref.model else ref.at):
+                owner = find_model(self.models, ref.model or model)
+            with placed(ref.at):
+                keys.append(
+                    neuron_key(owner, UnitName(ref.layer, ref.index, ref.side, ref.latent, ref.source))
+                )
+        wanted = [key for key in keys if key is not None]
+        held = {
+            key for (key,) in self.rows("MATCH (n:Neuron) WHERE n.id IN $keys RETURN n.id", {"keys": wanted})
+        }
+        for ref, key in zip(refs, keys, strict=True):
+            if key not in held:
+                self.neuron(ref, model)  # raises
+        return wanted
+
+    def learn_tokens(self, query: Query) -> Query:
+        """Look the tokens of units up that a query's classes name; return it with their models named."""
+        named = list(nodes_of(query.clauses, TokensOf))
+        if not named:
+            return query
+
+        def of_model(test: TokensOf) -> TokensOf:
+            return replace(test, neuron=replace(test.neuron, model=test.neuron.model or query.model))
+
+        for test in dict.fromkeys(map(of_model, named)):
+            key = self.neuron(test.neuron, query.model)
+            role = "CONTEXT" if test.in_context else "ACTIVATES_ON"
+            cypher = f"MATCH (n:Neuron)-[:{role}]->(t:Token) WHERE n.id = $key RETURN DISTINCT t.id"
+            self.vocabulary.know(test, sorted(token for (token,) in self.rows(cypher, {"key": key})))
+        return replace(query, clauses=rewritten(query.clauses, TokensOf, of_model))
+
     def neuron(self, ref: NeuronRef, model: str | None) -> int:
         """Return the Neuron.id of a neuron that a query names; ``model`` is the query's own.
 
@@ -190,3 +257,8 @@ class Session:
             if key is None or not self.rows("MATCH (n:Neuron) WHERE n.id = $key RETURN n.id", {"key": key}):
                 raise missing_neuron(self.rows, owner, name)
         return key
+
+
+def positions_of(clause: FiringOn, cut: Sequence[int]) -> list[int] | None:
+    """Return the positions of a text that a clause looks at; None for all."""
+    return None if clause.token is None else [clause.token % len(cut)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.deadline import timed
-from n2gdb.grammar.ast import Grouping
+from n2gdb.grammar.ast import Count, Grouping
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import count_neurons, find
 from n2gdb.query.execution.patterns import count_patterns
@@ -24,20 +24,32 @@ class GroupCount:
 
     ``group`` is None for a count without BY.
 
+    Of several groups it is a tuple, of a field in steps where the step begins. ``value`` is the statistic
+    that was asked for, of the rows that have the field.
+
     >>> [(each.group, each.count) for each in db.query("COUNT neurons MATCHING 'the' BEFORE ... BY layer")]
     [(3, 1), (4, 3)]
     """
 
-    group: int | str | None
+    group: int | float | str | tuple[int | float | str | None, ...] | None
     count: int
+    value: float | None = None
+    names: tuple[str, ...] = ("group",)
+    statistic: str = ""
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
-        return {"group": self.group, "count": self.count}
+        """Return plain values for JSON: a column for each of several groups."""
+        groups = self.group if isinstance(self.group, tuple) else (self.group,)
+        figure = {self.statistic: self.value} if self.statistic else {}
+        return {**dict(zip(self.names, groups, strict=True)), **figure, "count": self.count}
 
 
 def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
     """Count the results of a query by group: models and layers in order, tokens by falling frequency."""
+    count = plan.query.count
+    grouped = count is not None and plan.by not in ROLES and count != Count()
+    if count is not None and grouped and session.columns is not None:
+        return _by_columns(session, plan, count)
     if plan.by in ROLES:
         from n2gdb.query.execution.role_counts import count_in_role  # numpy loads longer than most answers
 
@@ -46,6 +58,18 @@ def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
     if plan.by is None:
         return [GroupCount(None, _total(session, plan.counted))]
     return [GroupCount(*each) for each in sorted(_neuron_counts(session, plan.counted, plan.by).items())]
+
+
+def _by_columns(session: Session, plan: CountPlan, count: Count) -> list[GroupCount]:
+    from n2gdb.query.columnar.groups import names_of_groups
+    from n2gdb.query.execution.by_columns import rows_in_groups
+
+    names = names_of_groups(count)
+    statistic = "" if count.measure is None else count.measure.statistic.value.lower()
+    return [
+        GroupCount(key if len(names) > 1 else key[0] if key else None, number, value, names, statistic)
+        for key, number, value in rows_in_groups(session, plan, count)
+    ]
 
 
 def _total(session: Session, counted: NeuronPlan | PatternPlan) -> int:

@@ -19,14 +19,16 @@ from n2gdb.grammar.ast import (
     FiringOn,
     Formula,
     Influenced,
+    Listed,
     Matching,
     Mentioning,
     Predictor,
     Query,
+    Showing,
     SimilarTo,
     Writing,
 )
-from n2gdb.query.cypher.breadth import is_scanned
+from n2gdb.query.cypher.breadth import is_scanned, needs_columns
 from n2gdb.query.cypher.compiler import (
     Compiled,
     compile_evidence,
@@ -38,10 +40,10 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
-from n2gdb.query.execution.context import Rows, Session, Stage
-from n2gdb.query.execution.neuron_set import NeuronSet
+from n2gdb.query.execution.context import FIRING, Rows, Session, Stage, positions_of
 from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
+from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ __all__ = [
     "evaluator_of",
 ]
 
-_FIRING = "read the patterns that may match the text"
+_WALKED = "walk the paths of all tries"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
 _INFLUENCED = "find the neurons that such tokens excite or inhibit"
@@ -119,18 +121,25 @@ class _OfPatterns(Evaluator):
     """MATCHING and MENTIONING: a condition of the statement, a join, or a scan of the tries."""
 
     def is_stated(self, settled: Settled, clause: PatternClause) -> bool:
-        return not compares_match_with_neuron(settled.query.where) and not is_scanned(settled, clause)
+        if needs_columns(settled) or compares_match_with_neuron(settled.query.where):
+            return False
+        return not is_scanned(settled, clause)
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
+        if needs_columns(settled):
+            return (Stage(_WALKED),)
         from n2gdb.query.cypher.estimates import NeuronRows  # here and below: only a shown plan needs it
 
         if compares_match_with_neuron(settled.query.where):
             joined = zip(compile_joined(settled, clause), settled.forms[clause], strict=True)
             return tuple(Stage.of(_JOINED, each, NeuronRows(settled, form=form)) for each, form in joined)
         if is_scanned(settled, clause):
-            from n2gdb.query.execution.path_scan import scan_steps
+            from n2gdb.query.columnar.path_scan import scan_steps
 
-            return tuple(scan_steps(session, settled, clause))
+            return tuple(
+                Stage(step, finds=finds) if compiled is None else Stage.of(step, compiled, finds)
+                for step, compiled, finds in scan_steps(session, settled, clause)
+            )
         return (Stage.of(_ONE_CLAUSE, compile_neurons(settled, clause), NeuronRows(settled, clause)),)
 
     def work_out(self, session: Session, settled: Settled, clause: PatternClause) -> WorkedOut:
@@ -138,7 +147,7 @@ class _OfPatterns(Evaluator):
             statements = compile_joined(settled, clause)
             rows = [row for each in statements for row in session.run(_JOINED, each)]
         elif is_scanned(settled, clause):
-            from n2gdb.query.execution.path_scan import scan  # numpy loads longer than most answers take
+            from n2gdb.query.columnar.path_scan import scan  # numpy loads longer than most answers take
 
             return WorkedOut(NeuronSet.of(scan(session, settled, clause)))
         else:
@@ -153,6 +162,8 @@ class _OfPatterns(Evaluator):
     def pattern_steps(
         self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
+        if needs_columns(settled):
+            return (Stage(_WALKED),)
         from n2gdb.query.cypher.estimates import PatternRows
 
         return tuple(
@@ -180,31 +191,31 @@ class _Firing(Evaluator):
 
         steps = []
         for number, cut in session.cuts(settled.model, clause).items():
-            positions = _positions(clause, cut)
-            fired = cut if positions is None else [cut[position] for position in positions]
+            positions = positions_of(clause, cut)
+            activating = cut if positions is None else [cut[position] for position in positions]
             anyone = replace(settled, query=Query(), model=number)
             finds = [
-                NodeRows(anyone, "ACTIVATES_ON", (_among(number, fired),), is_whole=True),
+                NodeRows(anyone, "ACTIVATES_ON", (_among(number, activating),), is_whole=True),
                 NodeRows(anyone, "CONTEXT", (_among(number, cut),)),
             ]
             by_graph = clause.by is Predictor.GRAPH
             statements = statements_of(cut, number, positions, by=clause.by.value)
             for place, (cypher, given) in enumerate(statements):
                 # Which neurons have evidence, and so are left out of their graphs' statements, is not known.
-                steps.append(Stage(_FIRING, cypher, given, finds=finds[place] if by_graph else None))
+                steps.append(Stage(FIRING, cypher, given, finds=finds[place] if by_graph else None))
         return tuple(steps)
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
-        fired: dict[int, list[Firing]] = {}
-        for each in meeting(session, _fired(session, settled, clause), split(settled.query.where).match):
-            fired.setdefault(each.neuron, []).append(each)
-        return WorkedOut(NeuronSet.of(fired), firings=fired)
+        found: dict[int, list[Firing]] = {}
+        for each in meeting(session, session.fired(settled.model, clause), split(settled.query.where).match):
+            found.setdefault(each.neuron, []).append(each)
+        return WorkedOut(NeuronSet.of(found), firings=found)
 
     def patterns(
         self, session: Session, settled: Settled, clause: FiringOn, conditions: Sequence[Formula[Condition]]
     ) -> Mapping[Place, Known]:
         wanted = [*split(settled.query.where).neuron, *conditions]
-        met = meeting(session, _fired(session, settled, _by_graph(clause)), wanted)
+        met = meeting(session, session.fired(settled.model, _by_graph(clause)), wanted)
         return {
             (each.neuron, each.end): Known(each.activation, each.importance, each.support, each.confidence)
             for each in met
@@ -276,6 +287,32 @@ class _OfTokens(Evaluator):
         return WorkedOut(NeuronSet.of(neuron for neuron, token in rows if chosen[token]))
 
 
+class _Listed(Evaluator):
+    """IN (...): the units that are named one by one."""
+
+    def steps(self, session: Session, settled: Settled, clause: Listed) -> tuple[Stage, ...]:
+        return (Stage("look up the neurons that are named"),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Listed) -> WorkedOut:
+        named = session.saved(clause.saved) if clause.saved else clause.neurons
+        return WorkedOut(NeuronSet.of(session.neurons(named, settled.query.model)))
+
+
+class _Showing(Evaluator):
+    """SHOWING: the units in whose stored examples a text stands."""
+
+    def steps(self, session: Session, settled: Settled, clause: Showing) -> tuple[Stage, ...]:
+        return (Stage("look for the text in the stored examples"),)
+
+    def work_out(self, session: Session, settled: Settled, clause: Showing) -> WorkedOut:
+        windows = session.read_columns().windows
+        found = session.work(
+            "look for the text in the stored examples",
+            lambda: windows.showing(clause.text, exact=clause.exact),
+        )
+        return WorkedOut(NeuronSet.of(found))
+
+
 def _written_rows(settled: Settled, clause: Writing) -> Finds:
     from n2gdb.query.cypher.estimates import NodeRows
 
@@ -333,6 +370,8 @@ EVALUATORS: Mapping[type, Evaluator] = {
         _WRITERS, compile_written, lambda settled, clause: settled.written[clause], _written_rows
     ),
     Influenced: _Influence(),
+    Listed: _Listed(),
+    Showing: _Showing(),
     SimilarTo: _Similarity(_similar),
     ContainedIn: _Similarity(_contained_in),
     Contains: _Similarity(_contains),
@@ -344,29 +383,5 @@ def evaluator_of(clause: Clause) -> Evaluator:
     return EVALUATORS[type(clause)]
 
 
-def _fired(session: Session, settled: Settled, clause: FiringOn) -> list[Firing]:
-    """Run the neurons of the models of a query on a text; return all firings, whatever WHERE says."""
-    from n2gdb.prediction.firing import read_firings
-
-    thresholds = {model.number: model.fire_threshold for model in session.models}
-    read = session.stage_table(_FIRING)
-    return [
-        firing
-        for number, cut in session.cuts(settled.model, clause).items()
-        for firing in read_firings(
-            read,
-            cut,
-            number,
-            threshold=thresholds[number],
-            positions=_positions(clause, cut),
-            by=clause.by.value,
-        )
-    ]
-
-
 def _among(model: int, tokens: Iterable[int]) -> Among:
     return Among(tuple(sorted({token_key(model, token) for token in tokens})))
-
-
-def _positions(clause: FiringOn, cut: Sequence[int]) -> list[int] | None:
-    return None if clause.token is None else [clause.token % len(cut)]

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from n2gdb.grammar.ast import And, Clause, Formula, Grouping, Mode, Statement, TokenLiteral
+from n2gdb.grammar.ast import And, Clause, Count, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, R, answer_of
+from n2gdb.query.cypher.breadth import needs_columns, of_columns
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
@@ -22,9 +23,9 @@ from n2gdb.query.execution.plan import (
     PatternPlan,
     Plan,
     TokenPlan,
-    plan_statement,
-    steps_of,
+    TokenSetPlan,
 )
+from n2gdb.query.execution.planner import plan_statement, steps_of
 from n2gdb.query.semantics.binder import Settled, clauses_of
 from n2gdb.query.semantics.normal_form import names_tokens, tests_of
 from n2gdb.query.semantics.places import shown_in
@@ -57,6 +58,8 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
         plan = plan_statement(session, statement)
         if statement.mode is Mode.EXPLAIN:
             return answer_of([*_meanings(session, plan), *_estimated(session, plan)], _STAGE_COLUMNS)
+        if statement.mode is Mode.PROFILE:
+            session.columns = None  # it takes the steps that EXPLAIN shows
         answered = execute(session, plan)
         if statement.mode is Mode.PROFILE:
             next(iter(answered), None)
@@ -68,6 +71,7 @@ def count(session: Session, statement: Statement) -> int:
     """Count the rows of a statement, without its LIMIT and OFFSET."""
     with shown_in(statement.source):
         plan = plan_statement(session, replace(statement, limit=None, offset=None), counted=True)
+        _read_columns(session, plan)
         if isinstance(plan, NeuronPlan):
             return count_neurons(session, plan)
         if isinstance(plan, PatternPlan):
@@ -79,6 +83,7 @@ def count(session: Session, statement: Statement) -> int:
 
 def execute(session: Session, plan: Plan) -> Answer[Any]:
     """Run a plan."""
+    _read_columns(session, plan)
     match plan:
         case NeuronPlan():
             return _neurons(session, plan)
@@ -87,13 +92,37 @@ def execute(session: Session, plan: Plan) -> Answer[Any]:
         case CountPlan():
             from n2gdb.query.execution.counts import count_groups
 
-            groups, columns = count_groups(session, plan), ("group", "count")
+            groups = count_groups(session, plan)
+            columns: tuple[str, ...] = ("group", "count")
             kinds = {"group": FIELDS["layer"].kind} if plan.by is Grouping.LAYER else None
+            asked = plan.query.count
+            if asked is not None and (asked.groups or asked.measure is not None):
+                columns, kinds = _grouped_columns(asked)
             return _sliced(groups, plan.query, columns, plan.settled, session, kinds)
         case TokenPlan():
             from n2gdb.query.execution.tokens import find_tokens
 
             return _sliced(find_tokens(session, plan), plan.query, _TOKEN_COLUMNS)
+        case TokenSetPlan():
+            from n2gdb.query.execution.tokens import find_set_tokens
+
+            return _sliced(find_set_tokens(session, plan), plan.query, _TOKEN_COLUMNS)
+
+
+def _read_columns(session: Session, plan: Plan) -> None:
+    """Let a question be answered from columns that no statement answers."""
+    if session.columns is not None or isinstance(plan, TokenPlan):
+        return
+    if isinstance(plan, TokenSetPlan) or needs_columns(plan.settled):
+        session.columns = session.read_columns()
+
+
+def _grouped_columns(count: Count) -> tuple[tuple[str, ...], dict[str, Kind]]:
+    from n2gdb.query.columnar.groups import kinds_of_groups, names_of_groups
+
+    figure = () if count.measure is None else (count.measure.statistic.value.lower(),)
+    kinds = {**kinds_of_groups(count), **dict.fromkeys(figure, Kind.REAL)}
+    return (*names_of_groups(count), *figure, "count"), kinds
 
 
 def _neurons(session: Session, plan: NeuronPlan) -> Answer[Any]:
@@ -108,6 +137,8 @@ def _neurons(session: Session, plan: NeuronPlan) -> Answer[Any]:
     )
     if settled.matched and found.sets.scores is not None:
         columns = (*columns, "path")
+    if asked := of_columns(settled):
+        columns = (*columns[:-1], *asked, columns[-1])
     return _made(session, settled, len(found.ids), fetch, columns, found.total)
 
 
@@ -225,7 +256,7 @@ def _statement(stage: Stage) -> tuple[str, str | None, str]:
 
 def _meanings(session: Session, plan: Plan) -> list[Stage]:
     """Describe what each literal stands for, as statements hold only its key."""
-    if isinstance(plan, TokenPlan):
+    if isinstance(plan, TokenPlan | TokenSetPlan):
         return []
     literals = dict.fromkeys(_literals(plan.settled))
     return [Stage(session.vocabulary.describe(literal)) for literal in literals]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.evidence.quality import quality_of
+from n2gdb.grammar.ast import Clause
 from n2gdb.grammar.fields import OF_MATCH
+from n2gdb.query.cypher.breadth import of_columns
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
@@ -75,7 +77,8 @@ class Hit(OfNeuron):
     ``activation``, ``importance``, ``support`` and ``confidence`` are the largest over all its matches of
     positive clauses, None where there is none; ``evidence`` holds a pattern for each positive clause that
     holds of it. ``similarity`` and ``size``, the number of path nodes or tokens shared, are those of the
-    neuron that the query compares with.
+    neuron that the query compares with. ``matches``, ``share``, ``depth`` and ``named`` are known where the
+    query asks for them, in WHERE, ORDER BY or RETURN.
 
     >>> hit = db.query("neurons MATCHING 'the' BEFORE 'other'")[0]
     >>> str(hit.neuron), hit.activation, hit.path
@@ -96,6 +99,10 @@ class Hit(OfNeuron):
     size: int | None
     evidence: tuple[Evidence, ...]
     statistics: Mapping[str, object] = field(hash=False)
+    matches: int | None = None
+    share: float | None = None
+    depth: int | None = None
+    named: int | None = None
 
     def __repr__(self) -> str:
         quality = quality_of(self.statistics)
@@ -118,6 +125,10 @@ class Hit(OfNeuron):
             "importance": self.importance,
             "support": self.support,
             "confidence": self.confidence,
+            "matches": self.matches,
+            "share": self.share,
+            "depth": self.depth,
+            "named": self.named,
             "similarity": self.similarity,
             "size": self.size,
             "path": self.path,
@@ -141,13 +152,32 @@ def hits_of(
     session: Session, settled: Settled, neurons: Sequence[Mapping[str, Any]], sets: ClauseSets
 ) -> list[Hit]:
     """Return the hits of neurons that a query found, reading their evidence in a few statements."""
-    matches = _matches(session, settled, [neuron["id"] for neuron in neurons], sets)
+    ids = [neuron["id"] for neuron in neurons]
+    counted: Mapping[int, Mapping[str, Any]] = {}
+    rows: Mapping[Clause, Iterable[tuple[Any, ...]]]
+    if session.columns is not None and settled.positive:
+        from n2gdb.query.execution.by_columns import matches_in, values_in
+
+        search, rows = matches_in(session, settled, ids, sets)
+        if names := of_columns(settled):
+            counted = values_in(search, names, ids)
+    else:
+        rows = {
+            clause: evaluator_of(clause).matches(session, settled, clause, ids, sets.firings)
+            for clause in dict.fromkeys(settled.positive)
+        }
+    matches = _matches(settled, rows)
     ends = [(neuron, match.end) for neuron, found in matches.items() for match in found]
     paths: dict[tuple[int, MatchEnd], Sequence[PathStep]] = {}
     of_patterns = paths_of(session, [(neuron, end) for neuron, end in ends if isinstance(end, int)])
     paths.update(cast("Mapping[tuple[int, MatchEnd], Sequence[PathStep]]", of_patterns))
     paths.update(_weighed(session, [(neuron, end) for neuron, end in ends if not isinstance(end, int)]))
-    return [_hit(neuron, session.models, matches.get(neuron["id"], ()), paths, sets) for neuron in neurons]
+    return [
+        _hit(
+            neuron, session.models, matches.get(neuron["id"], ()), paths, sets, counted.get(neuron["id"], {})
+        )
+        for neuron in neurons
+    ]
 
 
 def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[PathStep]]:
@@ -157,6 +187,10 @@ def paths_of(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[in
         wanted.setdefault(neuron, set()).add(end)
     if not wanted:
         return {}
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import paths_to
+
+        return paths_to(session, [(neuron, end) for neuron, ends in wanted.items() for end in ends])
     paths: dict[tuple[int, int], list[PathStep]] = {}
     rows = session.run("read the paths", _compile_nodes(list(wanted)))
     for neuron, pre, last, depth, token, text, importance in timed(rows):
@@ -183,15 +217,15 @@ def _weighed(
     }
 
 
-def _matches(
-    session: Session, settled: Settled, neurons: Sequence[int], sets: ClauseSets
-) -> dict[int, list[_Match]]:
+def _matches(settled: Settled, rows: Mapping[Clause, Iterable[tuple[Any, ...]]]) -> dict[int, list[_Match]]:
     """Return the strongest match of each positive clause in each neuron, by neuron."""
     found: dict[int, list[_Match]] = {}
+    known: dict[Clause, dict[int, _Match]] = {}
     for number, clause in enumerate(settled.positive):
-        rows = evaluator_of(clause).matches(session, settled, clause, neurons, sets.firings)
-        for neuron, match in _strongest(number, rows).items():
-            found.setdefault(neuron, []).append(match)
+        if clause not in known:
+            known[clause] = _strongest(number, rows.get(clause, ()))
+        for neuron, match in known[clause].items():
+            found.setdefault(neuron, []).append(replace(match, clause=number))
     return found
 
 
@@ -240,6 +274,7 @@ def _hit(
     matches: Sequence[_Match],
     paths: Mapping[tuple[int, MatchEnd], Sequence[PathStep]],
     sets: ClauseSets,
+    counted: Mapping[str, Any],
 ) -> Hit:
     largest = _largest([match.largest for match in matches]) if matches else None
     similarity, size = sets.shown(neuron["id"])
@@ -258,6 +293,7 @@ def _hit(
         size,
         tuple(_evidence(match, paths[match.neuron, match.end]) for match in matches),
         {name: neuron[name] for name in STATISTICS},
+        **counted,
     )
 
 

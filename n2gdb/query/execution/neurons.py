@@ -13,10 +13,10 @@ from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_rows
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.execution.plan import KEEP, NeuronPlan
 from n2gdb.query.execution.rows import neuron_rows, read_neurons
 from n2gdb.query.semantics.binder import fold
+from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import Page
 
@@ -42,6 +42,8 @@ class Found:
 
 def find(session: Session, plan: NeuronPlan) -> Found:
     """Find the neurons of a page."""
+    if session.columns is not None:
+        return _by_columns(session, plan)
     if plan.is_whole:
         return _by_statement(session, plan)
     sets = work_out(session, plan)
@@ -57,6 +59,10 @@ def find(session: Session, plan: NeuronPlan) -> Found:
 
 def count_neurons(session: Session, plan: NeuronPlan) -> int:
     """Count the neurons of a query, without LIMIT and OFFSET."""
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import count_units
+
+        return count_units(session, plan)
     if plan.is_whole:
         rows = session.run("count the neurons", plan.statement)
         return int(rows[0][0])
@@ -65,8 +71,27 @@ def count_neurons(session: Session, plan: NeuronPlan) -> int:
 
 def find_ids(session: Session, plan: NeuronPlan) -> tuple[set[int], ClauseSets]:
     """Return the ids of a query's neurons, without LIMIT and OFFSET, and the sets evaluated for it."""
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import find_units
+
+        places, found, _ = find_units(session, plan, plan.settled.query)
+        return set(session.columns.units.ids[places].tolist()), found
     sets = work_out(session, plan)
     return {neuron["id"] for neuron in _read(session, plan, sets)}, sets
+
+
+def _by_columns(session: Session, plan: NeuronPlan) -> Found:
+    from n2gdb.query.execution.by_columns import columns_of, find_units
+
+    query, units = plan.settled.query, columns_of(session).units
+    places, sets, _ = find_units(session, plan, query)
+    kept = places[Page.of(query.offset, query.limit).slice]
+    return Found(
+        units.ids[kept].tolist(),
+        lambda start, stop: units.rows(kept[start:stop]),
+        lambda: len(places),
+        sets,
+    )
 
 
 def _by_statement(session: Session, plan: NeuronPlan) -> Found:

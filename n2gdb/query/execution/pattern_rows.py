@@ -14,11 +14,11 @@ from n2gdb.grammar.ast import And, Clause, Formula, Not, Or, Query
 from n2gdb.query.cypher.patterns import ANY, pattern_statement
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
-from n2gdb.query.execution.neuron_set import NeuronSet
 from n2gdb.query.execution.neurons import find_ids
 from n2gdb.query.execution.plan import NeuronPlan, PatternPlan
 from n2gdb.query.execution.rows import Known, PatternRow, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import fold
+from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.places import placed
 from n2gdb.storage.parameters import MOST_LISTED
 

@@ -13,6 +13,7 @@ from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
 from n2gdb.grammar.fields import FIELDS, OF_MATCH
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER
+from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.execution.hits import paths_of
@@ -55,6 +56,16 @@ class PatternHit(OfNeuron):
         return f"<PatternHit {self.neuron} activation {self.activation:.2f}: {self.path}>"
 
     @property
+    def depth(self) -> int:
+        """How many positions the pattern goes back."""
+        return self.steps[0].depth
+
+    @property
+    def named(self) -> int:
+        """How many context tokens the pattern names."""
+        return sum(step.token is not None for step in self.steps) - 1
+
+    @property
     def path(self) -> str:
         """The pattern as text: ``·on · _ · ·other``."""
         return written(self.steps)
@@ -69,6 +80,10 @@ class PatternHit(OfNeuron):
             "importance": self.importance,
             "support": self.support,
             "confidence": self.confidence,
+            "matches": None,
+            "share": None,
+            "depth": self.depth,
+            "named": self.named,
             "similarity": None,  # as of neurons that are compared with none
             "size": None,
             "path": self.path,
@@ -91,6 +106,12 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
     """
     query = plan.settled.query
     page = Page.of(query.offset, query.limit)
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import find_patterns, ordered_patterns
+
+        search, every = find_patterns(session, plan)
+        kept = ordered_patterns(session, search, every, query, page)
+        return _with_neurons(session, kept), lambda: len(every)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
         kept = [PatternRow(*row[: 2 + len(OF_MATCH)]) for row in found]
@@ -103,6 +124,11 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
     """Count the patterns of a query by Neuron.id, without LIMIT and OFFSET."""
+    if session.columns is not None:
+        from n2gdb.query.execution.by_columns import find_patterns
+
+        search, every = find_patterns(session, plan)
+        return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()
@@ -142,8 +168,15 @@ def _depths(
     """Return the depths that the query's steps match on each pattern, by (Neuron.id, end)."""
     depths: dict[tuple[int, int], frozenset[int]] = {}
     freely = replace(settled, query=replace(settled.query, where=None))  # WHERE is of rows, not of matches
+    found: Mapping[Any, Any] = {}
+    if session.columns is not None and neurons and settled.matched:
+        from n2gdb.query.execution.by_columns import matches_in
+
+        found = matches_in(session, freely, neurons, ClauseSets({}))[1]
     for clause in settled.matched if neurons else ():
-        matches = evaluator_of(clause).matches(session, freely, clause, neurons, {})
+        matches = found.get(clause)
+        if matches is None:
+            matches = evaluator_of(clause).matches(session, freely, clause, neurons, {})
         for neuron, end, *rest in matches:
             named = frozenset(rest[len(OF_MATCH) :])
             depths[neuron, end] = depths.get((neuron, end), frozenset()) | named

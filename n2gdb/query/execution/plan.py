@@ -1,36 +1,36 @@
-"""Planner: the steps that answer a statement, decided once, before any of them runs.
+"""Plans: the steps that answer a statement, as the planner decided on them.
 
-Clauses that Cypher can express go into one statement. Every other clause is first evaluated as a set of
-neurons, by the evaluator of its kind. A plan records these decisions and the statements: the executor runs
-it, EXPLAIN prints it. Planning runs no statement of the answer; it only looks up names and tokens.
+A plan records which clauses go into one statement, which are evaluated before as sets of neurons, and the
+statements: the executor runs it, EXPLAIN prints it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
-from n2gdb.grammar.ast import And, Clause, Condition, Formula, Grouping, Key, Query, Role, Subject, TokenQuery
-from n2gdb.query.cypher.compiler import (
-    DEFAULT_ORDER,
-    Compiled,
-    compile_count,
-    compile_neurons,
-    compile_query,
-    compile_ranks,
-    compile_rows,
-    ranked_fields,
+from n2gdb.grammar.ast import (
+    Clause,
+    Condition,
+    Formula,
+    Grouping,
+    Query,
+    Subject,
+    TokenQuery,
+    TokenSetQuery,
 )
-from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
-from n2gdb.query.cypher.where import mentions, split
+from n2gdb.query.cypher.compiler import (
+    Compiled,
+)
+from n2gdb.query.cypher.patterns import ANY, pattern_statement
+from n2gdb.query.cypher.where import split
 from n2gdb.query.execution.context import Session, Stage
-from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
-from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
+from n2gdb.query.execution.evaluators import evaluator_of
+from n2gdb.query.semantics.binder import Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.places import placed
-from n2gdb.query.semantics.units import of_asked_units
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import Page
 
@@ -46,9 +46,7 @@ __all__ = [
     "Plan",
     "Purpose",
     "TokenPlan",
-    "plan_patterns",
-    "plan_statement",
-    "steps_of",
+    "TokenSetPlan",
 ]
 
 #: Groups that are the tokens of a role: the relationship that has them.
@@ -56,8 +54,6 @@ ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 
 #: What is done with the sets of clauses that were worked out before.
 KEEP = "keep the neurons of the sets worked out before"
-
-_READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
 
 class Purpose(Enum):
@@ -110,10 +106,15 @@ class NeuronPlan:
         for clause in self.worked:
             with placed(clause.at):
                 yield from evaluator_of(clause).steps(session, self.settled, clause)
+        if self.settled.query.sample is not None:
+            yield Stage(
+                f"draw {self.settled.query.sample} of the neurons by the seed {self.settled.query.seed}"
+            )
         if (rank := self.settled.query.rank) is not None and self.named is not None:
             yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
         query = self.settled.query
-        found = NeuronRows(self.settled, query.clauses)
+        drawn = query.sample if query.subject is not Subject.PATTERNS else None
+        found = NeuronRows(self.settled, query.clauses, limit=drawn)
         if self.is_whole:
             limit = Page.of(query.offset, query.limit).stop if self.purpose is Purpose.PAGE else None
             named = {Purpose.PAGE: "find and order the neurons", Purpose.COUNT: "count the neurons"}
@@ -214,6 +215,9 @@ class CountPlan:
             yield Stage(
                 f"count by {self.by.value}", finds=GroupRows(self.settled, ROLES.get(self.by, self.by.value))
             )
+        count = self.query.count
+        if count is not None and (count.groups or count.measure is not None):
+            yield Stage("put the rows in groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,144 +238,18 @@ class TokenPlan:
         yield Stage.of("read where patterns end", self.ends, OwnRows(self.neuron, None))
 
 
-Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan
+@dataclass(frozen=True, slots=True)
+class TokenSetPlan:
+    """How the tokens over sets of units are found: the units of each term, then their tokens."""
+
+    query: TokenSetQuery
+    units: tuple[NeuronPlan, ...]
+
+    def steps(self, session: Session) -> Iterator[Stage]:
+        """Yield what is done, in order."""
+        for each in self.units:
+            yield from each.steps(session)
+        yield Stage("read the tokens of these neurons from their tries")
 
 
-def plan_statement(session: Session, statement: Query | TokenQuery, *, counted: bool = False) -> Plan:
-    """Bind a statement and decide how it is answered; with ``counted``, only its number of rows is needed.
-
-    Raises UnknownNameError for a neuron or a model that does not exist, QueryError for a statement that
-    cannot be answered.
-    """
-    if isinstance(statement, TokenQuery):
-        return _plan_tokens(session, statement)
-    asked = of_asked_units(statement, session.kinds)
-    settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
-    if settled.asks_for_effects:
-        session.require_effects()
-    if settled.influences:
-        session.require_evidence()
-    if statement.count is not None:
-        return _plan_count(session, settled, statement.count.by)
-    if statement.subject is Subject.PATTERNS:
-        return plan_patterns(session, settled)
-    return _plan_neurons(session, settled, Purpose.COUNT if counted else Purpose.PAGE)
-
-
-def steps_of(session: Session, plan: Plan) -> tuple[Stage, ...]:
-    """Return the steps of a plan, including what is read once rows are used."""
-    return (*plan.steps(session), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
-
-
-def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> NeuronPlan:
-    query = settled.query
-    stated: list[Formula[Clause]] = []
-    kept: list[Formula[Clause]] = []
-    for conjunct in conjuncts(query.clauses):
-        asked = all(evaluator_of(each).is_stated(settled, each) for each in clauses_of(conjunct))
-        (stated if asked else kept).append(conjunct)
-    worked = tuple(dict.fromkeys(each for conjunct in kept for each in clauses_of(conjunct)))
-    named = None if query.rank is None else session.neuron(query.rank.neuron, query.model)
-    scored = (each for each in kept if type(each) in EVALUATORS and EVALUATORS[type(each)].scores)
-    leading = None if query.rank is not None else next(scored, None)
-    ranks = ranked_fields(query.order) if purpose is Purpose.PAGE else ()
-    ordered = purpose is Purpose.PAGE and (named is not None or (leading is not None and not query.order))
-    asked_of = _all_of(stated)
-    is_whole = not kept and not ordered and not ranks
-    fields = _fields(query, purpose, ranks)
-    if is_whole:
-        compiled = {Purpose.PAGE: compile_query, Purpose.COUNT: compile_count}.get(purpose)
-        statement = compiled(settled) if compiled else compile_neurons(settled, asked_of)
-    else:
-        statement = compile_rows(settled, asked_of, fields)
-    return NeuronPlan(
-        settled,
-        purpose,
-        worked,
-        asked_of,
-        tuple(kept),
-        statement,
-        is_whole,
-        fields,
-        bool(ranks),
-        tuple(compile_ranks(settled)) if ranks else (),
-        leading,  # type: ignore[arg-type]
-        named if purpose is Purpose.PAGE else None,
-    )
-
-
-def _fields(query: Query, purpose: Purpose, ranks: Sequence[str]) -> tuple[str, ...]:
-    """Return the fields to read for neurons that are ordered in Python."""
-    if purpose is not Purpose.PAGE:
-        return ("id",)
-    order = query.order or (*DEFAULT_ORDER, Key("heldout_firings"))
-    named = ["id", "layer", "index", *(key.field for key in order)]
-    return tuple(name for name in dict.fromkeys(named) if name not in ranks)
-
-
-def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
-    """Decide how the patterns of a query are found."""
-    query = settled.query
-    if query.of_neurons:
-        every = replace(settled, query=replace(query, order=(), limit=None, offset=None))
-        statement = pattern_statement(replace(settled, query=Query(model=query.model)), ANY, ())
-        neurons = _plan_neurons(session, every, Purpose.IDS)
-        return PatternPlan(settled, statement, neurons=neurons)
-    single = single_statement(settled)
-    if single is not None:
-        page = None if query.limit is None else ordered_statement(settled, single)
-        return PatternPlan(settled, single, page)
-    conditions = split(query.where).match
-    early = tuple(each for each in conditions if not mentions(each, "importance"))
-    late = tuple(each for each in conditions if mentions(each, "importance"))
-    searched = tuple(dict.fromkeys(clauses_of(query.clauses)))
-    anything = None if _is_bounded(query.clauses) else pattern_statement(settled, ANY, early)
-    return PatternPlan(settled, searched=searched, early=early, late=late, every=anything)
-
-
-def _is_bounded(clauses: Formula[Clause] | None) -> bool:
-    """Return whether a formula holds only of patterns that some of its clauses hold of."""
-    if clauses is None:
-        return False
-    return fold(clauses, lambda clause: clause.has_matches, any, all, lambda _: False)
-
-
-def _plan_count(session: Session, settled: Settled, by: Grouping | None) -> CountPlan:
-    bare = replace(settled, query=replace(settled.query, order=(), limit=None, offset=None))
-    if settled.query.subject is Subject.PATTERNS:
-        return CountPlan(settled.query, bare, by, plan_patterns(session, bare))
-    if by not in ROLES:
-        purpose = Purpose.COUNT if by is None else Purpose.PAGE
-        return CountPlan(settled.query, bare, by, _plan_neurons(session, bare, purpose))
-    forms = bare.matched_forms
-    early = split(bare.query.where).match
-    if early and not any(each.has_matches for each in bare.positive):
-        forms = (ANY,)
-    return CountPlan(settled.query, bare, by, _plan_neurons(session, bare, Purpose.IDS), forms, early)
-
-
-def _plan_tokens(session: Session, query: TokenQuery) -> TokenPlan:
-    neuron = session.neuron(query.neuron, None)
-    kind = {Role.ACTIVATING: "ACTIVATES_ON", Role.CONTEXT: "CONTEXT"}[query.role]
-    importance = "c.importance" if query.role is Role.CONTEXT else "NULL"
-    return TokenPlan(
-        query,
-        neuron,
-        kind,
-        Compiled(
-            f"MATCH (n:Neuron)-[c:{kind}]->(t:Token) WHERE n.id = $neuron"
-            f" RETURN t.text, c.pre, c.last, c.activation, {importance}",
-            {"neuron": neuron},
-        ),
-        Compiled(
-            "MATCH (n:Neuron)-[c:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE n.id = $neuron"
-            " WITH * WHERE c.`end` IS NOT NULL RETURN c.pre",
-            {"neuron": neuron},
-        ),
-    )
-
-
-def _all_of(operands: Sequence[Formula[Clause]]) -> Formula[Clause] | None:
-    if len(operands) > 1:
-        return And(tuple(operands))
-    return operands[0] if operands else None
+Plan: TypeAlias = NeuronPlan | PatternPlan | CountPlan | TokenPlan | TokenSetPlan

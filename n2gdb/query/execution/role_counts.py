@@ -27,6 +27,8 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
     ``kind`` is the relationship of the role.
     """
     counted = plan.counted
+    if session.columns is not None:
+        return _by_columns(session, plan, kind == "CONTEXT")
     if isinstance(counted, PatternPlan):
         token, holder = _on_patterns(session, kind, *_found(session, counted), by_pattern=True)
     elif plan.forms or any(each.has_matches for each in plan.settled.positive):
@@ -44,6 +46,27 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
     codes, counts = np.unique(pair // width, return_counts=True)
     named = texts.dictionary.take(codes).to_pylist()
     return Counter(dict(zip(named, counts.tolist(), strict=True)))
+
+
+def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[str]:
+    from n2gdb.query.columnar.role_tokens import count_tokens
+    from n2gdb.query.execution.by_columns import find_patterns, find_units
+
+    counted = plan.counted
+    if isinstance(counted, PatternPlan):
+        search, found = find_patterns(session, counted)
+        inside = np.ones(len(search.columns.units), np.bool_)
+        return count_tokens(search, found.end, inside, in_context=in_context, by_pattern=True)
+    places, _, search = find_units(session, counted, counted.settled.query)
+    inside = np.zeros(len(search.columns.units), np.bool_)
+    inside[places] = True
+    matching = [each for each in search.settled.positive if each.has_matches]
+    ends = None
+    if matching or plan.early:
+        found_ends = [search.matches(each).end for each in matching]
+        ends = np.concatenate(found_ends) if matching else search.every_end().end
+    firings = [each for each in map(search.loose, matching) if each is not None]
+    return count_tokens(search, ends, inside, firings, in_context=in_context, by_pattern=False)
 
 
 def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.plan import TokenPlan
+from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
 
-__all__ = ["TokenHit", "find_tokens"]
+__all__ = ["TokenHit", "find_set_tokens", "find_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ def find_tokens(session: Session, plan: TokenPlan) -> list[TokenHit]:
         by_text.setdefault(text, []).append(tuple(node))
     found = [_token(text, places, [end for (end,) in ends]) for text, places in by_text.items()]
     return sorted(found, key=lambda hit: (-hit.activation, hit.token))
+
+
+def find_set_tokens(session: Session, plan: TokenSetPlan) -> list[TokenHit]:
+    """Return the tokens that meet every term of a query over sets of units, the most activating first."""
+    from n2gdb.query.execution.by_columns import tokens_of_sets
+
+    return [TokenHit(*each) for each in tokens_of_sets(session, plan)]
 
 
 def _token(

@@ -8,6 +8,7 @@ from typing import Any
 
 from n2gdb.core.reals import as_stored
 from n2gdb.grammar.ast import (
+    Absolute,
     And,
     Arithmetic,
     Between,
@@ -84,6 +85,9 @@ def _value(expression: Expression, fields: _Fields) -> float | None:
             return float(value)
         case FieldValue(name):
             return None if fields[name] is None else float(fields[name])
+        case Absolute(operand):
+            number = _value(operand, fields)
+            return None if number is None else abs(number)
         case Arithmetic(sign, left, right):
             first, second = _value(left, fields), _value(right, fields)
             return None if first is None or second is None else calculated(sign, first, second)

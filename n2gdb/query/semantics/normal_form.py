@@ -17,14 +17,17 @@ from typing import Any, TypeAlias, TypeGuard
 
 from n2gdb.errors import QueryError, QuerySyntaxError
 from n2gdb.grammar.ast import (
+    AllOf,
     AnyToken,
     Effect,
     Influenced,
+    LikeVariable,
     Link,
     Matching,
     Mentioning,
     Negated,
     OneOf,
+    OtherVariable,
     Run,
     Step,
     TokenLiteral,
@@ -60,9 +63,16 @@ MOST_ANCHORS = 12
 #: Normal forms of one clause: each is a subquery.
 MOST_FORMS = 64
 
+#: Steps that say nothing of a token by itself.
+UNTESTED = (Variable, LikeVariable, OtherVariable, AnyToken, Run)
+
 #: The distance of the activating token from itself.
 HERE = Link(0, 0)
 _NEXT = Link(1, 1)
+
+
+#: An effect of the neuron on a token that reads like an anchor's, or with False on any other token.
+LooseEffect: TypeAlias = tuple[Effect, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +80,22 @@ class Anchor:
     """A named token of a pattern: one of ``tokens``, or any where that is None.
 
     Anchors of one normal form that have the same ``variable`` stand on the same token. The neuron itself has
-    these ``effects`` on its logit.
+    these ``effects`` on its logit. One with ``like`` reads as the token of that variable does, case and
+    leading space aside; one with ``other`` is another token. ``loose_effects`` are those that the neuron has
+    on a token that is like this one, or another.
     """
 
     tokens: TokenSet | None
     variable: str | None = None
     effects: tuple[Effect, ...] = ()
+    like: str | None = None
+    other: str | None = None
+    loose_effects: tuple[LooseEffect, ...] = ()
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it is compared with another's token, or with what is written, in a way of no statement."""
+        return self.like is not None or self.other is not None or bool(self.loose_effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +189,14 @@ def _with_effects(form: Lowered, clause: PatternClause) -> Lowered:
     anchors = list(form.anchors)
     for each in written:
         place = names.index(each.variable.name)
-        known = anchors[place].effects
-        if each.effect not in known:
-            anchors[place] = replace(anchors[place], effects=(*known, each.effect))
+        if not isinstance(each.variable, Variable):
+            loose = (each.effect, isinstance(each.variable, LikeVariable))
+            known = anchors[place].loose_effects
+            anchors[place] = replace(anchors[place], loose_effects=tuple(dict.fromkeys((*known, loose))))
+            continue
+        effects = anchors[place].effects
+        if each.effect not in effects:
+            anchors[place] = replace(anchors[place], effects=(*effects, each.effect))
     return replace(form, anchors=tuple(anchors)) if written else form
 
 
@@ -188,7 +213,7 @@ def names_tokens(clause: object) -> TypeGuard[TokenClause]:
 def tests_of(clause: TokenClause) -> tuple[TokenTest, ...]:
     """Return what a clause asks of single tokens."""
     steps = dict.fromkeys(_STEPS[type(clause)](clause))
-    return tuple(step for step in steps if not isinstance(step, Variable | AnyToken | Run))
+    return tuple(step for step in steps if not isinstance(step, UNTESTED))
 
 
 def _mentioned(clause: Mentioning) -> tuple[TokenPattern, ...]:
@@ -236,8 +261,13 @@ def _readings(step: Step, vocabulary: Vocabulary) -> list[_Reading]:
     """Return what a step may stand on: one position, or a text's tokens on so many side by side."""
     if isinstance(step, AnyToken | Run):
         return [step]
-    if isinstance(step, Variable):
-        return [Anchor(None, step.name)]
+    match step:
+        case Variable(name):
+            return [Anchor(None, name)]
+        case LikeVariable(name):
+            return [Anchor(None, like=name)]
+        case OtherVariable(name):
+            return [Anchor(None, other=name)]
     single, sequences = _read(step, vocabulary)
     by_length: dict[int, list[tuple[int, ...]]] = {}
     for tokens in dict.fromkeys(sequences):
@@ -263,6 +293,10 @@ def _read(test: TokenTest, vocabulary: Vocabulary) -> tuple[list[TokenSet], list
             return [each for sets, _ in read for each in sets], [each for _, cuts in read for each in cuts]
         case Negated(inner):
             _check_single(inner, vocabulary)
+            return [vocabulary.settle(test)], []
+        case AllOf(tests):
+            for each in tests:
+                _check_single(each, vocabulary, "& takes one token, and", "one of them")
             return [vocabulary.settle(test)], []
         case _:
             return [vocabulary.settle(test)], []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # both take longer to load than most answers
 __all__ = [
     "Among",
     "AnyOf",
+    "EachOf",
     "NotA",
     "OfKind",
     "Reads",
@@ -66,13 +67,20 @@ class AnyOf:
 
 
 @dataclass(frozen=True, slots=True)
+class EachOf:
+    """The tokens of every set."""
+
+    sets: tuple[TokenSet, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NotA:
     """The tokens outside a set."""
 
     inner: TokenSet
 
 
-TokenSet: TypeAlias = Reads | Among | OfKind | AnyOf | NotA
+TokenSet: TypeAlias = Reads | Among | OfKind | AnyOf | EachOf | NotA
 
 
 def reads(node: str, tokens: TokenSet, parameters: Parameters) -> str:
@@ -88,6 +96,8 @@ def reads(node: str, tokens: TokenSet, parameters: Parameters) -> str:
             return f"bitwise_and({node}.classes, {parameters.bind(bits)}) <> 0"
         case AnyOf(sets):
             return f"({' OR '.join(reads(node, each, parameters) for each in sets)})"
+        case EachOf(sets):
+            return f"({' AND '.join(reads(node, each, parameters) for each in sets)})"
         case NotA(inner):
             return f"NOT ({reads(node, inner, parameters)})"
 
@@ -112,6 +122,8 @@ def is_broad(tokens: TokenSet | None) -> bool:
             return len(many) > _MANY
         case AnyOf(sets):
             return any(is_broad(each) for each in sets)
+        case EachOf(sets):
+            return all(is_broad(each) for each in sets)
         case _:
             return True
 
@@ -121,7 +133,7 @@ def is_listable(tokens: TokenSet | None) -> bool:
     match tokens:
         case Among(many):
             return len(many) <= MOST_LISTED
-        case AnyOf(sets):
+        case AnyOf(sets) | EachOf(sets):
             return all(is_listable(each) for each in sets)
         case NotA(inner):
             return is_listable(inner)
@@ -144,6 +156,9 @@ def mask(tokens: TokenSet | None, vocabulary: pa.Table) -> BoolArray:
             return inside
         case AnyOf(sets):
             inside = np.logical_or.reduce([mask(each, vocabulary) for each in sets])
+            return inside
+        case EachOf(sets):
+            inside = np.logical_and.reduce([mask(each, vocabulary) for each in sets])
             return inside
         case NotA(inner):
             return ~mask(inner, vocabulary)

@@ -11,10 +11,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.deadline import check_time
-from n2gdb.core.tokens import CLASSES, display, normalise, text_key, without_space
+from n2gdb.core.tokens import CLASSES, SHAPES, display, normalise, text_key, without_space
 from n2gdb.core.units import token_key, token_of
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Negated, OneOf, TokenClass, TokenExpression, TokenLiteral, TokenTest
+from n2gdb.grammar.ast import (
+    AllOf,
+    Negated,
+    OneOf,
+    TokenClass,
+    TokenExpression,
+    TokenLiteral,
+    TokensOf,
+    TokenTest,
+)
+from n2gdb.query.semantics import token_sets
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet, mask
 from n2gdb.storage.parameters import Parameters
@@ -30,6 +40,7 @@ __all__ = ["Vocabulary", "literal_key", "literals_of"]
 #: Literals that one statement looks up.
 _TOGETHER = 64
 _LARGEST_EXPRESSION = 1_000
+_MOST_EXPRESSIONS = 256  # whose tokens are kept
 
 #: A token as a look-up finds it: Token.id, text, norm_key, text_key.
 _Found = tuple[int, str, int, int]
@@ -63,6 +74,10 @@ class Vocabulary:
         self._texts: dict[int, str] = {}
         self._cuts: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
         self._held: dict[TokenLiteral, tuple[tuple[int, ...], ...]] = {}
+        self._of_units: dict[TokensOf, tuple[int, ...]] = {}
+        self._holds: Callable[[Sequence[int]], bool] | None = None
+        self._expressions: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._shaped: dict[str, tuple[int, ...]] = {}
 
     def learn(self, tests: Iterable[TokenTest]) -> None:
         """Look all literals of ``tests`` up at once, where they are not known yet."""
@@ -70,6 +85,14 @@ class Vocabulary:
         unknown = [each for each in literals if literal_key(each) not in self._keys.of(each.exact)]
         for start in range(0, len(unknown), _TOGETHER):
             self._look_up(unknown[start : start + _TOGETHER])
+
+    def know(self, test: TokensOf, tokens: Sequence[int]) -> None:
+        """Take the tokens, by Token.id, of a class that names a unit, its model in a database of several."""
+        self._of_units[test] = tuple(tokens)
+
+    def hold_by(self, holds: Callable[[Sequence[int]], bool]) -> None:
+        """Take what tells of tokens, by Token.id, whether some graph has them side by side: see ``held``."""
+        self._holds = holds
 
     def settle(self, test: TokenTest) -> TokenSet:
         """Return the single tokens that pass a test; raise QueryError for an expression that RE2 refuses."""
@@ -80,9 +103,15 @@ class Vocabulary:
                 return Reads(key, exact, self._keys.of(exact)[key])
             case TokenExpression(source, ignore_case):
                 with placed(test.at):
-                    return Among(self._matched(source, ignore_case))
+                    return Among(self._matching(source, ignore_case))
+            case TokenClass(kind) if kind.value in SHAPES:
+                return Among(self._of_shape(kind.value))
             case TokenClass(kind):
                 return OfKind(1 << CLASSES.index(kind.value))
+            case TokensOf():
+                return Among(self._of_units[test])
+            case AllOf(tests):
+                return token_sets.EachOf(tuple(self.settle(each) for each in tests))
             case OneOf(alternatives):
                 return AnyOf(tuple(self.settle(each) for each in alternatives))
             case Negated(inner):
@@ -111,7 +140,9 @@ class Vocabulary:
         if literal not in self._held:
             cuts = self.cuts(literal)
             several = [cut for cut in cuts if len(cut) > 1]
-            if several:
+            if several and self._holds is not None:
+                several = [cut for cut in several if self._holds(cut)]
+            elif several:
                 from n2gdb.query.semantics.held import held
 
                 several = list(held(self._table, several))
@@ -192,6 +223,21 @@ class Vocabulary:
             if cut := tokenizer.cut(spelling):
                 yield tuple(token_key(model, token) for token in cut)
 
+    def _of_shape(self, shape: str) -> tuple[int, ...]:
+        if shape not in self._shaped:
+            holds = SHAPES[shape]
+            pairs = zip(self.table["id"].to_pylist(), self.table["text"].to_pylist(), strict=True)
+            self._shaped[shape] = tuple(token for token, text in pairs if holds(text))
+        return self._shaped[shape]
+
+    def _matching(self, source: str, ignore_case: bool) -> tuple[int, ...]:
+        key = (source, ignore_case)
+        if key not in self._expressions:
+            if len(self._expressions) >= _MOST_EXPRESSIONS:
+                self._expressions.clear()
+            self._expressions[key] = self._matched(source, ignore_case)
+        return self._expressions[key]
+
     def _matched(self, source: str, ignore_case: bool) -> tuple[int, ...]:
         """Match the whole vocabulary by RE2, whose time is bounded whatever the expression."""
         import pyarrow as pa  # a quarter of a second: only for expressions
@@ -233,8 +279,8 @@ def literals_of(test: TokenTest) -> Iterator[TokenLiteral]:
     match test:
         case TokenLiteral():
             yield test
-        case OneOf(alternatives):
-            for each in alternatives:
+        case OneOf(parts) | AllOf(parts):
+            for each in parts:
                 yield from literals_of(each)
         case Negated(inner):
             yield from literals_of(inner)

@@ -17,6 +17,7 @@ __all__ = [
     "LayerFigures",
     "ModelInfo",
     "SourceInfo",
+    "count_nodes",
     "read_inventory",
     "read_models",
 ]
@@ -184,3 +185,9 @@ def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inv
     )
     size = connection.path.stat().st_size
     return Inventory(connection.path, size, SCHEMA_VERSION, models, layers)
+
+
+def count_nodes(connection: Connection) -> int:
+    """Count the nodes of all tries."""
+    ((nodes,),) = connection.rows("MATCH (n:Neuron) RETURN sum(n.n_nodes)")
+    return int(nodes or 0)

@@ -9,6 +9,7 @@ from random import Random
 from typing import TypeVar
 
 from n2gdb.grammar.ast import (
+    Absolute,
     And,
     Arithmetic,
     Between,
@@ -26,7 +27,17 @@ from n2gdb.grammar.ast import (
     Or,
 )
 
-__all__ = ["NO_VALUES", "OF_MATCH", "REAL", "STATES", "WHOLE", "Values", "random_condition", "random_formula"]
+__all__ = [
+    "NO_VALUES",
+    "OF_MATCH",
+    "OF_PATTERN",
+    "REAL",
+    "STATES",
+    "WHOLE",
+    "Values",
+    "random_condition",
+    "random_formula",
+]
 
 Leaf = TypeVar("Leaf")
 
@@ -34,9 +45,11 @@ WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context",
 FIRINGS = ("true_firings", "predicted_firings", "heldout_firings")
 HELDOUT = ("heldout_f1", "heldout_precision", "heldout_recall")
 REAL = ("f1", "precision", "recall", "max_activation", *HELDOUT)
-OF_MATCH = ("activation", "importance", "support", "confidence")
+#: Fields of a single pattern, and with them those of a match.
+OF_PATTERN = ("activation", "importance", "support", "confidence", "depth", "named")
+OF_MATCH = (*OF_PATTERN, "matches", "share")
 #: Fields of whole numbers.
-_COUNTED = frozenset({*WHOLE, *FIRINGS, "support"})
+_COUNTED = frozenset({*WHOLE, *FIRINGS, "support", "matches", "depth", "named"})
 STATES = ("live", "unpredicted", "dead", "dense")
 _NUMBERS = tuple(map(Decimal, ("0.25", "0.5", "0.6", "0.75", "0.8", "0.85", "0.9", "0.95", "1", "3.5")))
 _OPERANDS = tuple(map(Decimal, ("1", "2", "3", "10", "100", "0.1", "0.5", "0.01", "-1")))
@@ -73,7 +86,7 @@ class Values:
 NO_VALUES = Values()
 
 
-def random_condition(random: Random, on_match: bool, values: Values = NO_VALUES) -> Condition:
+def random_condition(random: Random, on_match: Sequence[str], values: Values = NO_VALUES) -> Condition:
     """Return a condition; on the fields of a match too with ``on_match``."""
     kind = random.random()
     if kind < 0.1:
@@ -96,14 +109,14 @@ def random_condition(random: Random, on_match: bool, values: Values = NO_VALUES)
     return Comparison(name, random.choice(list(Operator)), _literal(values.draw(random, name)))
 
 
-def _computed(random: Random, on_match: bool) -> Computed:
+def _computed(random: Random, on_match: Sequence[str]) -> Computed:
     left, right = (_expression(random, on_match, random.randint(0, 2)) for _ in range(2))
     if not isinstance(left, Arithmetic) and not isinstance(right, Arithmetic):
         left, right = (FieldValue(_field(random, on_match)) for _ in range(2))
     return Computed(left, random.choice(list(Operator)), right)
 
 
-def _computed_at(random: Random, on_match: bool, values: Values) -> Computed:
+def _computed_at(random: Random, on_match: Sequence[str], values: Values) -> Computed:
     """Return arithmetic on a field that comes to the literal, as it is written, at a value of the field."""
     name = _field(random, on_match)
     value, other = values.draw(random, name), random.choice(_OPERANDS)
@@ -127,19 +140,23 @@ def _computed_at(random: Random, on_match: bool, values: Values) -> Computed:
     return Computed(sides[0], random.choice(list(Operator)), sides[1])
 
 
-def _expression(random: Random, on_match: bool, signs: int) -> Expression:
+def _expression(random: Random, on_match: Sequence[str], signs: int) -> Expression:
     if signs:
         parts = (_expression(random, on_match, signs - 1), _expression(random, on_match, 0))
         left, right = parts if random.random() < 0.5 else parts[::-1]
-        return Arithmetic(random.choice("+-*/"), left, right)
+        return Arithmetic(random.choice("+-*/+-*/%"), left, right)
+    if random.random() < 0.1:
+        return Absolute(
+            Arithmetic("-", FieldValue(_field(random, on_match)), FieldValue(_field(random, on_match)))
+        )
     if random.random() < 0.3:
         return Number(random.choice((0, 1, 2, 0.5, 1.5, 10)))
     return FieldValue(_field(random, on_match))
 
 
-def _field(random: Random, on_match: bool) -> str:
+def _field(random: Random, on_match: Sequence[str]) -> str:
     if on_match and random.random() < 0.5:
-        return random.choice(OF_MATCH)
+        return random.choice(on_match)
     return random.choice(WHOLE) if random.random() < 0.5 else random.choice(REAL)
 
 

@@ -9,10 +9,13 @@ from typing import TypeAlias
 
 from n2gdb.core.tokens import without_space
 from n2gdb.grammar.ast import (
+    AllOf,
     AnyToken,
+    LikeVariable,
     Link,
     Negated,
     OneOf,
+    OtherVariable,
     Run,
     Step,
     TokenClass,
@@ -35,12 +38,34 @@ EXPRESSIONS = (
     *("[^a-z]+", "(?:dog|cat)s?", r"\s+", r"\S\S\S", "x*", r"\W", " .*", "^the$", "(?i:THE)", "a|an|and"),
 )
 
-_LINKS = (Link(), Link(), Link(1, 1), Link(1, 2), Link(1, 4), Link(1, 2, either=True), Link(either=True))
+_LINKS = (
+    Link(2),
+    Link(2, 4),
+    Link(2, 3, either=True),
+    Link(),
+    Link(),
+    Link(1, 1),
+    Link(1, 2),
+    Link(1, 4),
+    Link(1, 2, either=True),
+    Link(either=True),
+)
 
 
 def random_pattern(random: Random, texts: Sequence[str], path: TokenPath) -> TokenPattern:
     """Return a pattern, four times in five one that holds of ``path``, or nearly."""
-    return _led(random, texts, path) if random.random() < 0.8 else _stray(random, texts)
+    made = _led(random, texts, path) if random.random() < 0.8 else _stray(random, texts)
+    names = [step.name for step in made.steps if isinstance(step, Variable)]
+    if not names or random.random() < 0.6:
+        return made
+    steps = list(made.steps)
+    compared: type[LikeVariable] | type[OtherVariable] = random.choice((LikeVariable, OtherVariable))
+    places = [place for place, step in enumerate(steps) if not isinstance(step, AnyToken | Run)]
+    place, name = random.choice(places), random.choice(names)
+    steps[place] = compared(name)
+    if not any(isinstance(step, Variable) and step.name == name for step in steps):
+        return made
+    return TokenPattern(tuple(steps), made.links)
 
 
 def random_test(random: Random, texts: Sequence[str], text: str | None = None, depth: int = 0) -> TokenTest:
@@ -53,6 +78,9 @@ def random_test(random: Random, texts: Sequence[str], text: str | None = None, d
         return _expression(random, text)
     if kind < 0.72:
         return TokenClass(random.choice(list(TokenKind)))
+    if kind < 0.77:
+        tests = [random_test(random, texts, text, depth + 1), random_test(random, texts, text, depth + 1)]
+        return AllOf(tuple(tests))
     if kind < 0.88:
         others = [random_test(random, texts, None, depth + 1) for _ in range(random.choice((1, 1, 1, 2)))]
         tests = [random_test(random, texts, text, depth + 1), *others]

@@ -7,6 +7,7 @@ where a failure is to be made small.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -24,25 +25,36 @@ from n2gdb.grammar.ast import (
     Effect,
     FiringOn,
     Formula,
+    GroupBy,
     Grouping,
     Influence,
     Influenced,
     Key,
+    LikeVariable,
+    Listed,
     Matching,
+    Measure,
     Mentioning,
     Metric,
     NeuronRef,
     Not,
     Operator,
+    OtherVariable,
     Predictor,
     Query,
     RankBy,
     Role,
+    Showing,
     SimilarTo,
     Statement,
+    Statistic,
     Subject,
+    TokenLiteral,
     TokenPattern,
     TokenQuery,
+    TokenSetQuery,
+    TokensOf,
+    TokenTerm,
     Variable,
     Writing,
     WrittenVariable,
@@ -53,6 +65,7 @@ from tests.oracle.numbers import number
 from tests.oracle.random.conditions import (
     NO_VALUES,
     OF_MATCH,
+    OF_PATTERN,
     REAL,
     WHOLE,
     Values,
@@ -85,6 +98,7 @@ class Known:
     has_tokenizer: bool = True
     has_effects: bool = True
     has_evidence: bool = True
+    has_windows: bool = False  # the one that the evaluator knows, tests.support.small_run's
     examples: tuple[str, ...] = ()
     values: Values = NO_VALUES
     rows: int = 20
@@ -111,6 +125,7 @@ def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
         any(model.tokenizer for model in world.models),
         any(neuron.effects for neuron in world.neurons),
         any(neuron.evidence is not None for neuron in world.neurons),
+        not examples,
         examples,
         _values_of(world),
         len(neurons),
@@ -130,6 +145,8 @@ def _values_of(world: World) -> Values:
                 if value is not None:
                     found[name].add(Decimal(repr(number(value))))
             found["importance"].update(Decimal(repr(number(step.importance))) for step in pattern.steps[1:])
+            found["depth"].add(Decimal(pattern.depth))
+            found["named"].add(Decimal(len(pattern.steps) - 1))
     return Values({name: sorted(values) for name, values in found.items()})
 
 
@@ -138,17 +155,37 @@ def statements(known: Known) -> st.SearchStrategy[Statement]:
     return st.randoms(use_true_random=False).map(lambda random: random_statement(random, known))
 
 
+#: What a query can name where no database says what units write, or what a class of one holds.
+_SMALL = Known(neurons=(NeuronRef(0, 1, "small"), NeuronRef(1, 2, "small")))
+
+
 def queries() -> st.SearchStrategy[Query]:
     """Any query that starts with neurons or patterns, over TYPED."""
-    return st.randoms(use_true_random=False).map(lambda random: random_query(random, Known()))
+    return st.randoms(use_true_random=False).map(lambda random: random_query(random, _SMALL))
 
 
 def random_statement(random: Random, known: Known) -> Statement:
     """Return a statement; one in fourteen asks for tokens."""
+    if random.random() < 0.03:
+        return _token_sets(random, known)
     if random.random() < 0.07:
         limit, offset = _cut(random, 20), _cut(random, 20)
         return TokenQuery(random.choice(list(Role)), random.choice(known.neurons), limit, offset)
     return random_query(random, known)
+
+
+def _token_sets(random: Random, known: Known) -> TokenSetQuery:
+    terms = []
+    for place in range(random.choice((1, 2, 2, 3))):
+        clauses = _clause(random, known) if random.random() < 0.5 else None
+        where = random_condition(random, (), known.values) if random.random() < 0.6 else None
+        units = Query(clauses, where)
+        if random.random() < 0.3:
+            units = Query(Listed((random.choice(known.neurons),)), subject=Subject.UNITS)
+        terms.append(TokenTerm(random.choice(list(Role)), units, bool(place) and random.random() < 0.6))
+    if len(terms) == 1 and terms[0].units.subject is Subject.UNITS:
+        terms *= 2
+    return TokenSetQuery(tuple(terms), _cut(random, 20), _cut(random, 20))
 
 
 def random_query(random: Random, known: Known) -> Query:
@@ -161,7 +198,13 @@ def random_query(random: Random, known: Known) -> Query:
         clauses = random_formula(random, lambda: _clause(random, known), leaves)
     of_neurons = subject is Subject.PATTERNS and random.random() < 0.25
     has_match = any(is_pattern_clause(each) for each in positive(clauses))
-    on_match = has_match or (subject is Subject.PATTERNS and not of_neurons)
+    if random.random() < 0.06:
+        among = Listed(tuple(random.sample(known.neurons, min(len(known.neurons), random.randint(1, 12)))))
+        rest = clauses.operands if isinstance(clauses, And) else () if clauses is None else (clauses,)
+        clauses = And((among, *rest)) if rest else among
+    on_match: Sequence[str] = OF_MATCH if has_match else ()
+    if subject is Subject.PATTERNS and not of_neurons:
+        on_match = OF_PATTERN
     where = None
     if random.random() < 0.5:
         leaves = random.choice((1, 1, 1, 1, 2, 3))
@@ -176,12 +219,16 @@ def random_query(random: Random, known: Known) -> Query:
         model,
         of_neurons=of_neurons,
     )
-    return _ended(random, known, query, on_match or of_neurons)
+    if random.random() < 0.06:
+        query = replace(query, sample=random.choice((0, 1, 2, 3, 5, 8, 13, 50)), seed=random.randint(0, 3))
+    return _ended(random, known, query, OF_PATTERN if of_neurons else on_match)
 
 
-def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:
+def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) -> Query:
     """Say how the rows of a query are counted, ranked or ordered, and what is shown of them."""
     kind = random.random()
+    if kind < 0.1:
+        return replace(query, count=_grouped(random, query))
     if kind < 0.22:
         return replace(query, count=Count(random.choice((None, *Grouping))))
     if kind < 0.32 and query.subject is Subject.NEURONS:
@@ -191,6 +238,22 @@ def _ended(random: Random, known: Known, query: Query, on_match: bool) -> Query:
     if random.random() < 0.1:
         query = replace(query, returns=tuple(random.sample(_SHOWN, random.randint(1, 4))))
     return query
+
+
+def _grouped(random: Random, query: Query) -> Count:
+    """Part by one or several fields, some in steps; count, or say something of a field."""
+    known = tuple(dict.fromkeys(("model", "layer", "state", "kind", *WHOLE, *REAL)))
+    names = random.sample(known, random.randint(0, 3))
+    groups = tuple(
+        GroupBy(name, random.choice((0.1, 0.25, 2, 5)))
+        if name in (*WHOLE, *REAL) and random.random() < 0.4
+        else GroupBy(name)
+        for name in names
+    )
+    if groups and random.random() < 0.4 and (len(groups) > 1 or groups[0].width is not None):
+        return Count(None, groups)
+    fields = (*WHOLE, *REAL, *(OF_PATTERN * 3 if query.subject is Subject.PATTERNS else ()))
+    return Count(None, groups, Measure(random.choice(list(Statistic)), random.choice(fields)))
 
 
 def _ranked(random: Random, known: Known, query: Query) -> Query:
@@ -207,9 +270,9 @@ def _equal(field: str, value: int) -> Condition:
     return Comparison(field, Operator.EQUAL, value)
 
 
-def _order(random: Random, on_match: bool) -> tuple[Key, ...]:
+def _order(random: Random, on_match: Sequence[str]) -> tuple[Key, ...]:
     """Return one to four keys, of every type: words, whole numbers, reals, and what may be missing."""
-    of_match = OF_MATCH if on_match else ()
+    of_match = tuple(on_match)
     kinds = [("state",), WHOLE, REAL, *((of_match,) * 2 if of_match else ())]
     number = random.choice((1, 1, 1, 2, 2, 3, 4))
     fields = dict.fromkeys(random.choice(random.choice(kinds)) for _ in range(number))
@@ -228,6 +291,14 @@ def _text(random: Random, known: Known, path: TokenPath) -> str:
 def _clause(random: Random, known: Known) -> Clause:
     kind = random.random()
     path = random.choice(known.paths)
+    if kind < 0.06 and known.neurons[0].model is None:
+        unit = TokensOf(random.choice(known.neurons), random.random() < 0.3)
+        whole = random_pattern(random, known.texts, path)
+        steps = [unit if isinstance(step, TokenLiteral) else step for step in whole.steps]
+        return Matching(TokenPattern(tuple(steps), whole.links))
+    if kind < 0.08 and known.has_windows:
+        text = random.choice(known.texts).replace("\\", "") or "the"
+        return Showing(text + random.choice(("", " dog")), random.random() < 0.4)
     if kind < 0.55:
         return _matching(random, random_pattern(random, known.texts, path), known.has_effects)
     if kind < 0.6 and known.has_effects:
@@ -260,12 +331,16 @@ def _influenced(random: Random, known: Known, path: TokenPath) -> Influenced:
 
 def _matching(random: Random, pattern: TokenPattern, has_effects: bool) -> Matching:
     """Ask of some variables that the neuron writes their token, where what neurons write is known."""
+    only = random.random() < 0.08
     if not has_effects:
-        return Matching(pattern)
+        return Matching(pattern, (), only)
     names = dict.fromkeys(step.name for step in pattern.steps if isinstance(step, Variable))
     wanted = [name for name in names if random.random() < 0.4]
+    kinds = (Variable, Variable, LikeVariable, OtherVariable)
     return Matching(
-        pattern, tuple(WrittenVariable(random.choice(list(Effect)), Variable(name)) for name in wanted)
+        pattern,
+        tuple(WrittenVariable(random.choice(list(Effect)), random.choice(kinds)(name)) for name in wanted),
+        only,
     )
 
 

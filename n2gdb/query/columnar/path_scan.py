@@ -8,9 +8,9 @@ parent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -18,13 +18,18 @@ from n2gdb.core.arrays import BoolArray, Int64Array
 from n2gdb.core.units import unit_key
 from n2gdb.grammar.ast import Link
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
-from n2gdb.query.cypher.estimates import NeuronRows, NodeRows
-from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import is_keyed, is_listable, mask, members, reads
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import relationship_in
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from n2gdb.query.cypher.estimates import Finds
+    from n2gdb.query.semantics.vocabulary import Vocabulary
+    from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["scan", "scan_steps"]
 
@@ -35,11 +40,22 @@ _WALK = "walk the paths of these tries"
 #: Neurons whose tries are read at once: about two million nodes.
 _TOGETHER = 32_768
 
+
+class Scanning(Protocol):
+    """What a scan asks of a question: ``execution.context.Session``."""
+
+    models: tuple[ModelInfo, ...]
+    vocabulary: Vocabulary
+
+    def read(self, step: str, compiled: Compiled) -> pa.Table: ...
+    def work(self, step: str, do: Callable[[], list[int]]) -> list[int]: ...
+
+
 #: Neurons from the first Neuron.id up to and without the second.
 _Span = tuple[int, int]
 
 
-def scan(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
+def scan(session: Scanning, settled: Settled, clause: PatternClause) -> set[int]:
     """Return the ids of the neurons that a clause holds of."""
     return {
         neuron
@@ -48,16 +64,20 @@ def scan(session: Session, settled: Settled, clause: PatternClause) -> set[int]:
     }
 
 
-def scan_steps(session: Session, settled: Settled, clause: PatternClause) -> Iterator[Stage]:
-    """Yield the steps of a scan, none of them run."""
+def scan_steps(
+    session: Scanning, settled: Settled, clause: PatternClause
+) -> Iterator[tuple[str, Compiled | None, Finds]]:
+    """Yield the steps of a scan, none of them run: name, statement, and what the rows are."""
+    from n2gdb.query.cypher.estimates import NeuronRows, NodeRows  # only a shown plan needs it
+
     for form, span in _parts(session, settled, clause):
         tokens = None if form.reach else [anchor.tokens for anchor in form.context]
-        yield Stage.of(_READ, _nodes_of(settled, form, span), NodeRows(settled, "CONTEXT", tokens))
-        yield Stage(_WALK, finds=NeuronRows(settled, form=form, is_narrowed=True))
+        yield _READ, _nodes_of(settled, form, span), NodeRows(settled, "CONTEXT", tokens)
+        yield _WALK, None, NeuronRows(settled, form=form, is_narrowed=True)
 
 
 def _parts(
-    session: Session, settled: Settled, clause: PatternClause
+    session: Scanning, settled: Settled, clause: PatternClause
 ) -> Iterator[tuple[Lowered, _Span | None]]:
     """Yield what is read at once: a normal form, and a span of neurons."""
     for folded in settled.forms[clause]:
@@ -66,7 +86,7 @@ def _parts(
                 yield form, span
 
 
-def _spans(session: Session, settled: Settled) -> Iterator[_Span | None]:
+def _spans(session: Scanning, settled: Settled) -> Iterator[_Span | None]:
     """Yield the spans of Neuron.id whose tries are read at once; None, for all neurons, if they are few."""
     models = [model for model in session.models if settled.model in (None, model.number)]
     if sum(model.n_layers * model.most_units for model in session.models) <= _TOGETHER:
@@ -93,12 +113,12 @@ class _Nodes:
     above: Int64Array
 
 
-def _scan(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
+def _scan(session: Scanning, settled: Settled, form: Lowered, span: _Span | None) -> list[int]:
     nodes = _read(session, settled, form, span)
     return session.work(_WALK, lambda: _walked(session, form, nodes))
 
 
-def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
+def _walked(session: Scanning, form: Lowered, nodes: _Nodes) -> list[int]:
     vocabulary = session.vocabulary.table
     context = form.context
     holds = mask(context[-1].tokens, vocabulary)[nodes.token]
@@ -116,7 +136,7 @@ def _walked(session: Session, form: Lowered, nodes: _Nodes) -> list[int]:
     return cast("list[int]", np.unique(nodes.neuron[holds]).tolist())
 
 
-def _read(session: Session, settled: Settled, form: Lowered, span: _Span | None) -> _Nodes:
+def _read(session: Scanning, settled: Settled, form: Lowered, span: _Span | None) -> _Nodes:
     columns = session.read(_READ, _nodes_of(settled, form, span))
     neuron, token, depth, root, pre, last = (
         columns[name].to_numpy() for name in ("neuron", "token", "depth", "root", "pre", "last")

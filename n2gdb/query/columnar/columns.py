@@ -1,0 +1,65 @@
+"""What queries walk in memory: units, tries and effects of a database as columns, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from n2gdb.core.arrays import BoolArray, Int64Array
+from n2gdb.core.units import token_key
+from n2gdb.grammar.ast import Effect
+from n2gdb.query.columnar.example_texts import ExampleTexts
+from n2gdb.query.columnar.tries import Table, TrieColumns, read_tries
+from n2gdb.query.columnar.units import Units, read_units
+from n2gdb.query.columnar.walk import Writes
+from n2gdb.query.cypher.match import WRITES
+from n2gdb.query.semantics.vocabulary import Vocabulary
+
+__all__ = ["Columns"]
+
+
+class Columns:
+    """The columns of a database; each is read when it is first asked for, and kept."""
+
+    def __init__(self, table: Table, vocabulary: Vocabulary) -> None:
+        """Read through ``table``, which runs a statement with its parameters and returns columns."""
+        self._table = table
+        self.vocabulary = vocabulary
+        vocabulary.hold_by(lambda tokens: self.tries.holds(tokens))
+        self.writes = Writes(self._written)
+
+    @cached_property
+    def units(self) -> Units:
+        """All units."""
+        return read_units(self._table)
+
+    @cached_property
+    def tries(self) -> TrieColumns:
+        """The tries of all units."""
+        return read_tries(self._table, self.vocabulary.table, self.units.ids)
+
+    @cached_property
+    def windows(self) -> ExampleTexts:
+        """The stored examples."""
+        return ExampleTexts(self._table, token_key)
+
+    def among(self, ids: Mapping[int, object] | frozenset[int]) -> BoolArray:
+        """Return which units are among some, by their ids: (units,)."""
+        inside = np.zeros(len(self.units), np.bool_)
+        inside[self.units.places(sorted(ids))] = True
+        return inside
+
+    def _written(self, effect: Effect) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """Return the tokens that units write, by unit, and where those of each unit begin and end."""
+        found = self._table(
+            f"MATCH (n:Neuron)-[w:WRITES]->(t:Token) WHERE w.logit {WRITES[effect]}"
+            " RETURN n.id AS unit, offset(id(t)) AS token",
+            {},
+        )
+        owner = np.searchsorted(self.units.ids, found["unit"].to_numpy())
+        order = np.argsort(owner, kind="stable")
+        places = np.arange(len(self.units))
+        first = np.searchsorted(owner[order], places, "left")
+        return found["token"].to_numpy()[order], first, np.searchsorted(owner[order], places, "right")

@@ -1,0 +1,54 @@
+"""Texts run through columns of tries: the nodes that may match, for what decides of stored ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from n2gdb.core.units import token_key
+from n2gdb.prediction.firing import Firing, FiringNodes, Predictor, firings_among
+from n2gdb.query.columnar.columns import Columns
+from n2gdb.query.columnar.tries import Table
+
+__all__ = ["firings_of"]
+
+
+def firings_of(
+    read: Table,
+    columns: Columns,
+    tokens: Sequence[int],
+    model: int,
+    *,
+    threshold: float,
+    positions: Sequence[int] | None,
+    by: Predictor,
+) -> list[Firing]:
+    """Return which units of a model fire on a text, and where: see ``prediction.firing.read_firings``."""
+    tries = columns.tries
+    ids = [token_key(model, 0) | int(token) for token in tokens]
+    places = range(len(ids)) if positions is None else positions
+    named = tries.vocabulary_rows(sorted(set(ids)))
+    activating = np.zeros(len(tries.vocabulary), np.bool_)
+    activating[tries.vocabulary_rows(sorted({ids[place] for place in places}))] = True
+    rows = tries.rows_of(named)
+    rows = rows[activating[tries.token[tries.root[rows]]]]
+    rows = rows[tries.depth[rows] <= max(places, default=0)].astype(np.int64)
+    key = tries.vocabulary["id"].to_numpy()
+    above = np.where(tries.is_root[rows], rows, tries.parent[rows])
+    place = np.searchsorted(rows, above).clip(max=max(len(rows) - 1, 0))
+    owner = tries.owner[rows]
+    nodes = FiringNodes(
+        columns.units.ids[owner],
+        rows - tries.first[owner],
+        np.where(rows[place] == above, place, -1) if len(rows) else place,
+        key[tries.token[tries.root[rows]]],
+        key[tries.token[rows]],
+        tries.depth[rows].astype(np.int64),
+        tries.end[rows],
+        tries.least[rows],
+        tries.support[rows],
+        tries.confidence[rows],
+        columns.units.ids[columns.units.weighed],
+    )
+    return firings_among(read, nodes, tokens, model, threshold=threshold, positions=positions, by=by)

@@ -1,0 +1,390 @@
+"""Queries answered from columns: the same plans, each step of which arrays take in place of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.paths import PathStep
+from n2gdb.core.units import token_of
+from n2gdb.evidence.quality import FEW_FIRINGS
+from n2gdb.grammar.ast import Clause, Count, FiringOn, Predictor, Query, Role, TokenTerm
+from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.prediction.firing import Firing
+from n2gdb.query.columnar.columns import Columns
+from n2gdb.query.columnar.groups import Group, groups_of
+from n2gdb.query.columnar.ordering import in_order, sampled
+from n2gdb.query.columnar.role_tokens import on_paths
+from n2gdb.query.columnar.search import Loose, Matches, Search
+from n2gdb.query.columnar.units import Column, Words
+from n2gdb.query.cypher.compiler import DEFAULT_ORDER
+from n2gdb.query.cypher.patterns import DEFAULT_ORDER as STRONGEST
+from n2gdb.query.execution.clause_sets import ClauseSets, work_out
+from n2gdb.query.execution.context import Session
+from n2gdb.query.execution.evaluators import evaluator_of
+from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan, TokenSetPlan
+from n2gdb.query.execution.rows import PatternRow
+from n2gdb.query.semantics.binder import Settled, clauses_of, fold
+from n2gdb.query.semantics.neuron_set import NeuronSet
+from n2gdb.query.semantics.normal_form import is_of_patterns
+from n2gdb.query.semantics.places import placed
+from n2gdb.storage.shapes import Page
+
+__all__ = [
+    "columns_of",
+    "count_units",
+    "find_patterns",
+    "find_units",
+    "matches_in",
+    "ordered_patterns",
+    "paths_to",
+    "rows_in_groups",
+    "tokens_of_sets",
+    "values_in",
+]
+
+_WALK = "walk the paths of all tries"
+
+
+def columns_of(session: Session) -> Columns:
+    """Return the columns that a question is answered from."""
+    assert session.columns is not None
+    return session.columns
+
+
+def search_of(
+    session: Session,
+    settled: Settled,
+    sets: ClauseSets,
+    places: Int64Array | None = None,
+    *,
+    of_patterns: bool = False,
+) -> Search:
+    """Return a query over columns, with what was worked out of its clauses that columns do not know.
+
+    With ``of_patterns`` FIRING ON holds of patterns by which a graph fires, whatever a unit's evidence says.
+    """
+    columns = columns_of(session)
+    known: dict[Clause, BoolArray] = {}
+    firings: dict[Clause, IntArray] = {}
+    loose: dict[Clause, Loose] = {}
+    for clause in dict.fromkeys(clauses_of(settled.query.clauses)):
+        if isinstance(clause, FiringOn):
+            by = Predictor.GRAPH if of_patterns else clause.by
+            with placed(clause.at):
+                found = session.fired(settled.model, replace(clause, by=by))
+            firings[clause] = _ends_of(columns, found, places)
+            loose[clause] = _loose_of(columns, found, places)
+        elif not is_of_patterns(clause):
+            known[clause] = _inside(columns, _worked(session, settled, clause, sets))
+    return Search(columns, settled, known, firings, loose, places)
+
+
+def _worked(session: Session, settled: Settled, clause: Clause, sets: ClauseSets) -> NeuronSet:
+    if clause in sets.known:
+        return sets.known[clause]
+    with placed(clause.at):
+        return evaluator_of(clause).work_out(session, settled, clause).neurons
+
+
+def _inside(columns: Columns, held: NeuronSet) -> BoolArray:
+    inside = columns.among(held.ids)
+    return ~inside if held.without else inside
+
+
+def _ends_of(columns: Columns, firings: Sequence[Firing], places: Int64Array | None) -> IntArray:
+    ends = [(each.neuron, each.end) for each in firings if each.end is not None]
+    place = columns.units.places([unit for unit, _ in ends])
+    end = columns.tries.first[place] + np.array([end for _, end in ends], np.int64)
+    if places is not None:
+        end = end[np.isin(place, places)]
+    return end.astype(np.int32)
+
+
+def _loose_of(columns: Columns, firings: Sequence[Firing], places: Int64Array | None) -> Loose:
+    by_evidence = [each for each in firings if each.end is None]
+    place = columns.units.places([each.neuron for each in by_evidence])
+    activation = np.array([each.activation for each in by_evidence], np.float64)
+    found = Loose(place, activation, tuple(each.steps for each in by_evidence))
+    return found if places is None else found.kept(np.isin(place, places))
+
+
+def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64Array, ClauseSets, Search]:
+    """Return the places of the units of a query in its order, LIMIT and OFFSET aside."""
+    settled, columns = plan.settled, columns_of(session)
+    sets = work_out(session, plan)
+    search = search_of(session, settled, sets)
+    found = session.work(_WALK, lambda: np.flatnonzero(search.units(settled.query.clauses)))
+    if query.sample is not None:
+        names = [_name(columns, place) for place in found.tolist()]
+        found = found[sampled(names, query.sample, query.seed)]
+    ids, units = columns.units.ids[found], columns.units
+    ties = [_whole(units.column("layer"))[found], _whole(units.column("index"))[found], ids]
+    if plan.is_ordered_by_score and not query.order:
+        scores = [sets.ordering_key(each) for each in ids.tolist()]
+        by_name = np.lexsort([*reversed(ties)])
+        order = np.array(sorted(by_name.tolist(), key=scores.__getitem__), np.int64)
+    else:
+        keys = [(_key(search, key.field, found), key.descending) for key in query.order or DEFAULT_ORDER]
+        if not query.order:
+            firings = _key(search, "heldout_firings", found)
+            assert not isinstance(firings, Words)
+            keys.insert(0, (np.where(firings >= FEW_FIRINGS, 0.0, 1.0), False))
+        order = in_order(keys, ties)
+    return found[order], sets, search
+
+
+def _key(search: Search, field: str, places: Int64Array) -> Column:
+    if FIELDS[field].of_match:
+        values: Float64Array = _field_of(search, field)[places]
+        return values
+    return _taken(search, field, places)
+
+
+def count_units(session: Session, plan: NeuronPlan) -> int:
+    """Count the units of a query, LIMIT and OFFSET aside."""
+    search = search_of(session, plan.settled, work_out(session, plan))
+    found = int(np.count_nonzero(search.units(plan.settled.query.clauses)))
+    drawn = plan.settled.query.sample
+    return found if drawn is None else min(found, drawn)
+
+
+def _name(columns: Columns, place: int) -> str:
+    units = columns.units
+    (row,) = units.rows(np.array([place]))
+    return f"{row['model']} {row['layer']} {row['source']} {row['index']} {row['side']}"
+
+
+def _field_of(search: Search, name: str) -> Float64Array:
+    clauses = [each for each in search.settled.positive if each.has_matches]
+    return search.largest(name, clauses)
+
+
+def _taken(search: Search, name: str, places: IntegerArray) -> Column:
+    column = search.columns.units.column(name)
+    return Words(column.codes[places], column.names) if isinstance(column, Words) else column[places]
+
+
+def _whole(column: Column) -> Int64Array:
+    assert not isinstance(column, Words)
+    return column.astype(np.int64)
+
+
+def matches_in(
+    session: Session, settled: Settled, ids: Sequence[int], sets: ClauseSets
+) -> tuple[Search, dict[Clause, Iterable[tuple[Any, ...]]]]:
+    """Return the matches of the positive clauses on patterns in some units, as an evaluator's ``matches``."""
+    columns = columns_of(session)
+    search = search_of(session, settled, sets, columns.units.places(ids))
+    found: dict[Clause, Iterable[tuple[Any, ...]]] = {}
+    for clause in dict.fromkeys(settled.positive):
+        if clause.has_matches:
+            found[clause] = search.rows(clause)
+    return search, found
+
+
+def values_in(search: Search, names: Sequence[str], ids: Sequence[int]) -> dict[int, dict[str, object]]:
+    """Return fields of a match, the largest over the matches of positive clauses, by unit and name."""
+    places = search.columns.units.places(ids)
+    values = {name: _plain(name, _field_of(search, name)[places]) for name in names}
+    return {unit: {name: values[name][at] for name in names} for at, unit in enumerate(ids)}
+
+
+def _plain(name: str, values: Any) -> list[object]:
+    whole = FIELDS[name].kind is Kind.WHOLE
+    return [None if each != each else int(each) if whole else each for each in values.tolist()]
+
+
+def paths_to(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[PathStep]]:
+    """Return the named steps down to each end, (Neuron.id, preorder index), by rising depth."""
+    columns = columns_of(session)
+    tries, wanted = columns.tries, list(dict.fromkeys(ends))
+    places = columns.units.places([unit for unit, _ in wanted])
+    ids = tries.vocabulary["id"]
+    paths = {}
+    for (unit, end), first in zip(wanted, tries.first[places].tolist(), strict=True):
+        row, steps = first + end, []
+        while row >= 0:
+            token, importance = int(tries.token[row]), float(tries.importance[row])
+            steps.append(
+                PathStep(
+                    int(tries.depth[row]),
+                    token_of(ids[token].as_py())[1],
+                    tries.texts[token],
+                    None if importance != importance else importance,
+                )
+            )
+            row = int(tries.parent[row])
+        paths[unit, end] = steps[::-1]
+    return paths
+
+
+# -- patterns
+
+
+def find_patterns(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
+    """Return the patterns of a query, each once, with their importance; of SAMPLE those that are drawn."""
+    search, found = _every_pattern(session, plan)
+    query = plan.settled.query
+    return search, found if query.sample is None else _drawn(search.columns, found, query)
+
+
+def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
+    settled, tries = plan.settled, columns_of(session).tries
+    if plan.neurons is not None:
+        search = search_of(session, settled, work_out(session, plan.neurons))
+        inside = search.units(settled.query.clauses)
+        ends = tries.ends[inside[tries.owner[tries.ends]]]
+        return search, _rows(search, ends, tries.least[ends])
+    search = search_of(session, settled, ClauseSets({}), of_patterns=True)
+
+    def walked() -> Matches:
+        if is_of_patterns(clause := settled.query.clauses) and not getattr(clause, "only", False):
+            return search.meeting_rows(search.each_pattern(clause))
+        holds = search.meeting[tries.owner[tries.ends]]
+        best = np.full(len(tries.ends), np.nan)
+        positive = set(settled.positive)
+
+        def leaf(clause: Clause) -> BoolArray:
+            if not clause.has_matches:
+                return search.of_clause(clause)[tries.owner[tries.ends]]
+            found = search.every_match(clause)
+            place = np.searchsorted(tries.ends, found.end)
+            if clause in positive:
+                np.fmax.at(best, place, found.importance)
+            if getattr(clause, "only", False):
+                place = np.searchsorted(tries.ends, search.whole(found).end)
+            inside = np.zeros(len(tries.ends), np.bool_)
+            inside[place] = True
+            return inside
+
+        if settled.query.clauses is not None:
+            holds = holds & fold(
+                settled.query.clauses, leaf, np.logical_and.reduce, np.logical_or.reduce, np.logical_not
+            )
+        ends = tries.ends[holds]
+        importance = np.where(np.isnan(best), tries.least[tries.ends], best)[holds]
+        return search.meeting_rows(_rows(search, ends, importance))
+
+    return search, session.work(_WALK, walked)
+
+
+def _rows(search: Search, ends: Any, importance: Any) -> Matches:
+    return Matches(ends, importance, np.zeros((len(ends), 0), np.int32))
+
+
+def ordered_patterns(
+    session: Session, search: Search, found: Matches, query: Query, page: Page
+) -> list[PatternRow]:
+    """Return the patterns of a page in the order of a query."""
+    columns = search.columns
+    tries, units = columns.tries, columns.units
+    owner = tries.owner[found.end]
+    read = search.reader(found)
+    keys = [(read(key.field), key.descending) for key in query.order or STRONGEST]
+    ties = [_whole(units.column("layer"))[owner], _whole(units.column("index"))[owner], units.ids[owner]]
+    order = in_order(keys, [*ties, found.end.astype(np.int64)])[page.slice]
+    chosen = found.end[order]
+    columns_read = (
+        units.ids[tries.owner[chosen]],
+        chosen - tries.first[tries.owner[chosen]],
+        tries.end[chosen],
+        found.importance[order],
+        tries.support[chosen],
+        tries.confidence[chosen],
+    )
+    return [
+        PatternRow(
+            unit,
+            end,
+            activation,
+            None if least != least else least,
+            None if support != support else int(support),
+            None if confidence != confidence else confidence,
+        )
+        for unit, end, activation, least, support, confidence in zip(
+            *(each.tolist() for each in columns_read), strict=True
+        )
+    ]
+
+
+def _drawn(columns: Columns, found: Matches, query: Query) -> Matches:
+    names = [f"{_name(columns, place)} {end}" for place, end in _ends(columns.tries, found)]
+    drawn = np.zeros(len(found), np.bool_)
+    drawn[sampled(names, query.sample or 0, query.seed)] = True
+    return found.kept(drawn)
+
+
+def _ends(tries: Any, found: Matches) -> Iterable[tuple[int, int]]:
+    owner = tries.owner[found.end]
+    return zip(owner.tolist(), (found.end - tries.first[owner]).tolist(), strict=True)
+
+
+# -- groups
+
+
+def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Group]:
+    """Return the groups of what a query finds, with how many there are of each."""
+    counted, names = plan.counted, {model.number: model.name for model in session.models}
+    if isinstance(counted, PatternPlan):
+        search, found = find_patterns(session, counted)
+        owner: IntegerArray = search.columns.tries.owner[found.end]
+        read, rows = search.reader(found), len(found)
+    else:
+        owner, _, search = find_units(session, counted, counted.settled.query)
+        read, rows = (lambda name: _taken(search, name, owner)), len(owner)
+    if not rows and count.groups + ((count.by,) if count.by else ()):
+        return []
+    models = search.columns.units.models
+    return groups_of(count, read, lambda: [names[number] for number in models[owner].tolist()], rows)
+
+
+# -- tokens
+
+
+def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, float, float | None, int]]:
+    """Return the tokens that meet every term: text, and activation, importance and patterns of the first."""
+    columns = columns_of(session)
+    tries, same = columns.tries, columns.tries.same_text
+    holds = np.ones(len(same), np.bool_)
+    first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
+        rows, ends = _in_role(session, term, units)
+        inside = np.zeros(len(same), np.bool_)
+        inside[same[tries.token[rows]]] = True
+        holds &= ~inside if term.negated else inside
+        if not number:
+            first = rows, ends
+    rows, ends = first
+    kept = holds[same[tries.token[rows]]]
+    rows, ends = rows[kept], ends[kept]
+    text = same[tries.token[rows]]
+    activation, importance = np.full(len(same), -np.inf), np.full(len(same), np.nan)
+    np.maximum.at(activation, text, tries.end[ends])
+    np.fmax.at(importance, text, tries.importance[rows])
+    pairs = np.unique(np.stack([text, ends]), axis=1)[0] if len(rows) else text
+    counts = np.bincount(pairs, minlength=len(same))
+    found = [
+        (
+            tries.texts[each],
+            float(activation[each]),
+            None if np.isnan(importance[each]) else float(importance[each]),
+            int(counts[each]),
+        )
+        for each in np.flatnonzero(counts).tolist()
+    ]
+    return sorted(found, key=lambda token: (-token[1], token[0]))
+
+
+def _in_role(session: Session, term: TokenTerm, units: NeuronPlan) -> tuple[Int64Array, Int64Array]:
+    """Return the nodes of a role in the units of a term, and the end of each pattern that they stand on."""
+    tries = columns_of(session).tries
+    places, _, _ = find_units(session, units, units.settled.query)
+    inside = np.zeros(len(tries.first) - 1, np.bool_)
+    inside[places] = True
+    ends = tries.ends[inside[tries.owner[tries.ends]]]
+    return on_paths(tries, ends.astype(np.int64), term.role is Role.CONTEXT)

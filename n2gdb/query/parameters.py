@@ -1,0 +1,92 @@
+"""Parameters of a query's text: ``:name`` stands for a value, written as the language writes it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from n2gdb.core.units import UnitName
+from n2gdb.errors import ArgumentError
+from n2gdb.grammar.unit_names import read_unit
+from n2gdb.grammar.unparse import quoted
+
+__all__ = ["filled_in", "unit_text"]
+
+#: What may hold a colon or a dollar without being a parameter, and then a parameter.
+_PIECES = re.compile(
+    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|--[^\n]*"
+    r"|(?<![\w:?]):(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<set>(?i:\bin)\s+)\$(?P<listed>[A-Za-z_]\w*)",
+    re.DOTALL,
+)
+#: After what a unit is named rather than a text.
+_UNIT_DUE = re.compile(
+    r"(?:\b(?:to|of|activating)|\b(?:neurons|latents|units|patterns)(?:\s+in\s+model\s+(?:'[^']*'|\"[^\"]*\"))?"
+    r"\s+in)\s*(?:\((?:[^()]*,)?\s*)?\Z",
+    re.IGNORECASE,
+)
+
+
+def filled_in(text: str, values: Mapping[str, Any]) -> str:
+    """Return a query's text with the values of its parameters in it.
+
+    Raises ArgumentError for a parameter without a value, a value without a parameter, and for what the
+    language cannot write.
+    """
+    used: set[str] = set()
+
+    def value(found: re.Match[str]) -> str:
+        name = found["name"] or found["listed"]
+        if not name or (found["listed"] and name not in values):
+            return found[0]
+        if name not in values:
+            raise ArgumentError(f"no value for :{name}: give one, as in query(text, {{{name!r}: ...}})")
+        used.add(name)
+        before = text[: found.start()] + (found["set"] or "")
+        return (found["set"] or "") + _written(name, values[name], bool(_UNIT_DUE.search(before)))
+
+    filled = _PIECES.sub(value, text)
+    if unused := sorted(values.keys() - used):
+        raise ArgumentError(f"no :{unused[0]} stands in the query: leave its value out")
+    return filled
+
+
+def unit_text(unit: object) -> str | None:
+    """Return the name of a unit as queries write it, its model too where it says it; None for aught else."""
+    name = getattr(unit, "neuron", None) or getattr(unit, "name", None) or unit
+    if isinstance(unit, str):
+        return unit if read_unit(unit) is not None else None
+    if not isinstance(name, UnitName):
+        return None
+    model = getattr(unit, "model", None)
+    return f"{name} OF {quoted(model)}" if isinstance(model, str) else str(name)
+
+
+def _written(name: str, value: Any, is_unit: bool) -> str:
+    if isinstance(value, str) and not (is_unit and read_unit(value) is not None):
+        return quoted(value)
+    if isinstance(value, bool) or value is None:
+        raise ArgumentError(
+            f":{name} is {value!r}: a value is a text, a number, a neuron, or a list of these"
+        )
+    if isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise ArgumentError(f":{name} is {value!r}, which is no number")
+        return repr(value)
+    if (unit := unit_text(value)) is not None:
+        return unit
+    if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+        parts = list(_parts(name, value, is_unit))
+        if not parts:
+            raise ArgumentError(f":{name} is empty: a list holds one value or more")
+        return f"({', '.join(parts)})"
+    if hasattr(value, "item"):  # a number of numpy's
+        return _written(name, value.item(), is_unit)
+    raise ArgumentError(f":{name} is {value!r}: a value is a text, a number, a neuron, or a list of these")
+
+
+def _parts(name: str, values: Iterable[Any], is_unit: bool) -> Iterator[str]:
+    written = (_written(name, each, is_unit) for each in values)
+    yield from dict.fromkeys(written) if is_unit else written

@@ -1,0 +1,116 @@
+"""What a database keeps of the questions that it was asked: vocabulary, columns, and saved sets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from n2gdb.errors import ArgumentError
+from n2gdb.storage.read.catalog import count_nodes
+
+if TYPE_CHECKING:
+    from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.grammar.ast import NeuronRef
+    from n2gdb.query.columnar.columns import Columns
+    from n2gdb.query.semantics.vocabulary import Vocabulary
+    from n2gdb.storage.connection import Connection
+    from n2gdb.storage.read.catalog import ModelInfo
+
+__all__ = ["Remembering"]
+
+#: Nodes of all tries that are kept as columns: 60 bytes each.
+_MOST_NODES = 5_000_000
+
+
+class Remembering(ABC):
+    """The part of a database that remembers: see ``Database``."""
+
+    _asked = 0
+
+    @property
+    @abstractmethod
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    @abstractmethod
+    def connection(self) -> Connection:
+        """The open file."""
+
+    @property
+    @abstractmethod
+    def _models(self) -> tuple[ModelInfo, ...]: ...
+
+    @abstractmethod
+    def _tokenizer(self, number: int) -> Tokenizer | None: ...
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        from n2gdb.query.semantics.vocabulary import Vocabulary
+
+        cutters = {model.number: partial(self._cutter, model.number) for model in self._models}
+        return Vocabulary(self.connection.rows, self.connection.table, cutters)
+
+    def _cutter(self, number: int) -> Cutter | None:
+        """What cuts the texts of patterns, which stand inside other text."""
+        tokenizer = self._tokenizer(number)
+        return None if tokenizer is None else tokenizer.inside
+
+    def _saved(self, name: str) -> tuple[NeuronRef, ...]:
+        from n2gdb.grammar.ast import Listed, Query
+        from n2gdb.query.parse import read_query
+        from n2gdb.storage.saved_sets import saved_set
+
+        listed = read_query(f"neurons IN ({', '.join(saved_set(self.path, name))})")
+        assert isinstance(listed, Query)
+        assert isinstance(listed.clauses, Listed)
+        return listed.clauses.neurons
+
+    def sets(self) -> dict[str, tuple[str, ...]]:
+        """Return the saved sets, by name: units as queries write them.
+
+        >>> db.sets()
+        {}
+        """
+        from n2gdb.storage.saved_sets import read_sets
+
+        return read_sets(self.path)
+
+    def save_set(self, name: str, units: Iterable[object]) -> None:
+        """Save units under a name, in a file beside the database: ``neurons IN $name`` asks for them.
+
+        ``units`` are names, neurons, or the hits of an answer; none remove the name. Raises ArgumentError
+        for what is no unit.
+        """
+        from n2gdb.query.parameters import unit_text
+        from n2gdb.storage.saved_sets import write_set
+
+        listed = []
+        for unit in units:
+            if (text := unit_text(unit)) is None:
+                raise ArgumentError(f"a set holds neurons, their names, or hits, not {unit!r}")
+            listed.append(text)
+        write_set(self.path, name, listed)
+
+    #: Questions that statements answer, before columns are read for those that follow; None: all of them.
+    _by_statements: int | None = 1
+
+    def _is_warm(self) -> bool:
+        """Count a question, and tell whether columns, which take a second to read, answer it."""
+        self._asked += 1
+        if self._by_statements is None or self._asked <= self._by_statements:
+            return False
+        return self._nodes <= _MOST_NODES
+
+    @cached_property
+    def _nodes(self) -> int:
+        return count_nodes(self.connection)
+
+    @cached_property
+    def _columns(self) -> Columns:
+        from n2gdb.query.columnar.columns import Columns
+
+        return Columns(self.connection.table, self._vocabulary)
