@@ -94,7 +94,7 @@ def test_a_changed_model_is_refused(folder: Path, tmp_path: Path, monkeypatch: p
 
     write_native(tmp_path / "other", "relu")
     other = load_model(tmp_path / "other", "cpu")
-    monkeypatch.setattr("n2gdb.ingest.models.stored.load_model", lambda name, device: other)
+    monkeypatch.setattr("n2gdb.ingest.models.stored.load_model", lambda name, device, **rest: other)
     arguments = [
         "report",
         "--db",

@@ -115,7 +115,7 @@ def test_a_neuron_that_is_not_there_is_said(tiny: Path) -> None:
 
 def test_a_changed_model_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other weights lie where the database's model lay."""
-    monkeypatch.setattr("n2gdb.ingest.models.stored.load_model", lambda name, device: demo_model())
+    monkeypatch.setattr("n2gdb.ingest.models.stored.load_model", lambda name, device, **rest: demo_model())
     error = invoke(tiny, "--sample", "1").exception
     assert isinstance(error, ModelError)
     assert "no longer the model that the database was made of" in str(error)

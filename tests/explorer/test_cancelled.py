@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def test_a_browser_that_goes_stops_the_engine(small_path: Path, monkeypatch: pyt
         async def whole() -> None:
             await app(scope, receive, send)
 
-        asyncio.run(whole())
+        with ThreadPoolExecutor(1) as apart:  # a loop of the browser may run in this thread
+            apart.submit(lambda: asyncio.run(whole())).result()
         assert time.monotonic() - begun < 30  # of the 60 s that it might take
         for _ in range(100):
             if ended:

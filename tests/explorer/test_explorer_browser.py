@@ -44,7 +44,7 @@ def test_what_may_stand_at_the_caret_is_offered_and_taken_by_keys(page: Page) ->
     offered = page.locator(".cm-tooltip-autocomplete [role=option]")
     page.locator("#query").press_sequentially("neurons MAT", delay=20)
     offered.first.wait_for()
-    assert offered.first.inner_text().startswith("MATCHING")
+    until(page, lambda: offered.first.inner_text().startswith("MATCHING"))
     page.keyboard.press("Tab")
     until(page, lambda: page.locator("#query").inner_text() == "neurons MATCHING")
     page.locator("#query").press_sequentially(" 'oth", delay=20)
@@ -175,7 +175,7 @@ def test_a_neuron_shows_its_graph_figures_examples_patterns_and_likes(page: Page
     settled(page)
     assert page.locator("h1").inner_text() == "L1N1"
     assert "behaviours" in page.locator("dl.figures").inner_text()
-    assert page.locator(".measured").inner_text()
+    assert page.locator(".measured").first.inner_text()
     assert page.locator("ol.patterns li").count() == 2
     assert page.locator("article.example").count() == 2
     assert page.locator("article.example .pivot").count() >= 1
@@ -256,8 +256,8 @@ def test_layers_and_models_have_pages(page: Page) -> None:
     page.locator("table.counts a").first.click()
     page.wait_for_selector("section.answer .summary")
     page.get_by_role("link", name="Report").click()
-    page.locator("table.paper").wait_for()
-    assert page.locator("table.paper tbody tr").count() == 4
+    page.locator("table.paper").first.wait_for()
+    assert page.locator("table.paper").first.locator("tbody tr").count() == 4
     page.get_by_role("link", name="Layer 2").first.click()
     page.locator("h1", has_text="Layer 2").wait_for()
     settled(page)

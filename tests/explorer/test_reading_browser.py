@@ -10,10 +10,10 @@ import pytest
 
 from n2gdb.core.readings import ReadToken
 from n2gdb.prediction.reading import Reading
-from tests.support.chromium import Watched, needs_chromium, started_chromium
+from tests.support.chromium import Watched, needs_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = needs_chromium
 
@@ -32,15 +32,15 @@ def written() -> str:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """The page, on a phone's screen; whatever it logs or asks for beside itself is an error."""
     file = tmp_path_factory.mktemp("browser") / "reading.html"
     file.write_text(written(), encoding="utf-8")
-    with started_chromium() as browser:
-        page = browser.new_page(viewport={"width": 390, "height": 700})
-        watched = Watched(page, file.as_uri())
-        page.goto(file.as_uri())
-        yield page
+    page = browser.new_page(viewport={"width": 390, "height": 700})
+    watched = Watched(page, file.as_uri())
+    page.goto(file.as_uri())
+    yield page
+    page.close()
     assert not watched.faults
 
 

@@ -68,7 +68,7 @@ def test_what_is_typed_and_unfolded_comes_back(page: Page) -> None:
 
     until(page, is_there)
     page.get_by_role("link", name="Report").click()
-    page.locator("table.paper").wait_for()
+    page.locator("table.paper").first.wait_for()
     page.go_back()
     until(page, is_there)
     page.reload()

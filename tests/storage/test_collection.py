@@ -197,11 +197,14 @@ def test_the_tokens_of_a_neuron_are_those_that_a_query_finds(small: n2gdb.Databa
 
 
 def test_the_report_is_a_table(small: n2gdb.Database, two: n2gdb.Database) -> None:
-    report = small.report()
-    assert report["layer"] == [0, 1, 2, None]
+    whole = small.report()
+    assert set(whole["text"]) == {"test", "heldout"}
+    report = [each for each in whole if (each.text, each.predictor) == ("test", "n2g")]
+    assert [each.layer for each in report] == [0, 1, 2, None]
     layers = small.info().layers
-    assert report["f1"][:3] == pytest.approx([layer.mean_f1 for layer in layers])
-    assert report["neurons"] == [*(layer.judged for layer in layers), sum(each.judged for each in layers)]
+    assert [each.f1 for each in report[:3]] == pytest.approx([layer.mean_f1 for layer in layers])
+    judged = [layer.judged for layer in layers]
+    assert [each.neurons for each in report] == [*judged, sum(judged)]
     assert {each.model for each in two.report("two")} == {"two"}
     with pytest.raises(UnknownNameError, match="several models"):
         two.report()
@@ -209,7 +212,7 @@ def test_the_report_is_a_table(small: n2gdb.Database, two: n2gdb.Database) -> No
 
 def test_everything_shows_itself_on_a_short_line(small: n2gdb.Database, small_path: Path) -> None:
     neuron = small["L1N3"]
-    f1 = "" if neuron.f1 is None else f", F1 {neuron.f1:.2f}"
+    f1 = f", F1 {neuron.heldout_f1:.2f} on held-out text"
     assert repr(neuron) == f"<Neuron L1N3 of small: {neuron.state}{f1}, {neuron.n_patterns} patterns>"
     assert repr(neuron.graph) == f"<StoredGraph {neuron.n_patterns} patterns, {neuron.n_nodes} nodes>"
     assert repr(NeuronGraph.empty()) == "<NeuronGraph 0 patterns, 0 nodes>"

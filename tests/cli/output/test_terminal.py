@@ -75,13 +75,13 @@ def test_tables_fit_the_terminal(name: str, path: Path) -> None:
 
 
 def test_predict_colours_the_text_by_activation(path: Path) -> None:
-    shown = in_terminal(path, BY_NAME["predict"], 80)
+    shown = in_terminal(path, [*BY_NAME["predict"], "--by", "graph"], 80)
     assert "on·the·other·side·of·the·room" in plain(shown)
     assert re.search(r"\x1b\[1;4;[0-9;]*48;[0-9;]+mother\x1b\[0m", shown)
 
 
 def test_no_color_is_heeded(path: Path) -> None:
-    shown = in_terminal(path, BY_NAME["predict"], 80, NO_COLOR="1")
+    shown = in_terminal(path, [*BY_NAME["predict"], "--by", "graph"], 80, NO_COLOR="1")
     assert "on·the·other·side·of·the·room" in plain(shown)
     assert "\x1b[1;4mother\x1b[0m" in shown  # what fires is marked all the same
     assert not re.search(r"\x1b\[[0-9;]*[34][0-9]", shown)
