@@ -52,7 +52,7 @@ def origin(world: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its loop would be in the way of other tests' own
 def browser() -> Iterator[Browser]:
     with started_chromium() as started:
         yield started

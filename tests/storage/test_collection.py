@@ -198,7 +198,7 @@ def test_the_tokens_of_a_neuron_are_those_that_a_query_finds(small: n2gdb.Databa
 
 def test_the_report_is_a_table(small: n2gdb.Database, two: n2gdb.Database) -> None:
     whole = small.report()
-    assert set(whole["text"]) == {"test", "heldout"}
+    assert set(whole["text"]) == {"test", "active", "heldout"}
     report = [each for each in whole if (each.text, each.predictor) == ("test", "n2g")]
     assert [each.layer for each in report] == [0, 1, 2, None]
     layers = small.info().layers

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray
+from n2gdb.core.deadline import check_time
 from n2gdb.core.tokens import normalise
 
 if TYPE_CHECKING:
@@ -227,11 +228,13 @@ def read_tries(table: Table, vocabulary: pa.Table, units: Int64Array) -> TrieCol
     parts = [table(_ROOTS, {}), table(_CONTEXT, {})]
 
     def column(name: str, kind: type) -> Any:
+        check_time()  # of a large database each column takes tenths of a second
         return np.concatenate([part[name].to_numpy().astype(kind, copy=False) for part in parts])
 
     owner = np.searchsorted(units, column("unit", np.int64)).astype(np.int32)
     pre = column("pre", np.int32)
     order = np.lexsort((pre, owner))
+    check_time()
     owner, pre = owner[order], pre[order]
     first = np.searchsorted(owner, np.arange(len(units) + 1))
     base = first[owner].astype(np.int32)

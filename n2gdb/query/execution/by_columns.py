@@ -120,8 +120,7 @@ def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64A
     search = search_of(session, settled, sets)
     found = session.work(_WALK, lambda: np.flatnonzero(search.units(settled.query.clauses)))
     if query.sample is not None:
-        names = [_name(columns, place) for place in found.tolist()]
-        found = found[sampled(names, query.sample, query.seed)]
+        found = found[sampled(_names(columns, found), query.sample, query.seed)]
     ids, units = columns.units.ids[found], columns.units
     ties = [_whole(units.column("layer"))[found], _whole(units.column("index"))[found], ids]
     if plan.is_ordered_by_score and not query.order:
@@ -153,10 +152,9 @@ def count_units(session: Session, plan: NeuronPlan) -> int:
     return found if drawn is None else min(found, drawn)
 
 
-def _name(columns: Columns, place: int) -> str:
-    units = columns.units
-    (row,) = units.rows(np.array([place]))
-    return f"{row['model']} {row['layer']} {row['source']} {row['index']} {row['side']}"
+def _names(columns: Columns, places: Int64Array) -> list[str]:
+    rows = columns.units.table.select(["model", "layer", "source", "index", "side"]).take(places).to_pylist()
+    return [" ".join(map(str, row.values())) for row in rows]
 
 
 def _field_of(search: Search, name: str) -> Float64Array:
@@ -313,7 +311,9 @@ def ordered_patterns(
 
 
 def _drawn(columns: Columns, found: Matches, query: Query) -> Matches:
-    names = [f"{_name(columns, place)} {end}" for place, end in _ends(columns.tries, found)]
+    ends = list(_ends(columns.tries, found))
+    owners = _names(columns, np.array([place for place, _ in ends], np.int64))
+    names = [f"{owner} {end}" for owner, (_, end) in zip(owners, ends, strict=True)]
     drawn = np.zeros(len(found), np.bool_)
     drawn[sampled(names, query.sample or 0, query.seed)] = True
     return found.kept(drawn)

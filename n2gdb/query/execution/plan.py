@@ -21,6 +21,7 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     TokenSetQuery,
 )
+from n2gdb.query.cypher.breadth import needs_columns
 from n2gdb.query.cypher.compiler import (
     Compiled,
 )
@@ -204,7 +205,10 @@ class CountPlan:
         of_tokens = self.by in ROLES and isinstance(self.counted, NeuronPlan)
         if not of_tokens or not self.counted.is_of_matches:  # type: ignore[union-attr]
             yield from self.counted.steps(session)
-        for form in self.forms:
+        walked = needs_columns(self.settled)  # by fields that no statement knows
+        if walked and self.forms:
+            yield Stage("walk the paths of all tries")
+        for form in () if walked else self.forms:
             found = PatternRows(self.settled, form, self.early)
             yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early), found)
         if self.by in ROLES:
