@@ -25,27 +25,22 @@ _ROWS, _PATTERNS, _EXAMPLES, _SIMILAR, _DRAWN, _MOST_DRAWN, _FIRST = 50, 100, 10
 
 
 def _query(database: Database, asked: Asked) -> Any:
-    return answers.answer_query(
-        database,
-        asked.text("q"),
-        model=asked.given("model"),
-        limit=asked.whole("limit", _ROWS),
-        offset=asked.whole("offset", 0),
-        order=asked.given("order"),
-        find=asked.given("find"),
-    )
+    return answers.answer_query(database, asked.text("q"), **_page(asked))
 
 
 def _pictures(database: Database, asked: Asked) -> Any:
-    return answers.sketch_rows(
-        database,
-        asked.text("q"),
-        model=asked.given("model"),
-        limit=asked.whole("limit", _ROWS),
-        offset=asked.whole("offset", 0),
-        order=asked.given("order"),
-        find=asked.given("find"),
-    )
+    return answers.sketch_rows(database, asked.text("q"), **_page(asked))
+
+
+def _page(asked: Asked) -> dict[str, Any]:
+    """Return which rows of an answer are asked for."""
+    return {
+        "model": asked.given("model"),
+        "limit": asked.whole("limit", _ROWS),
+        "offset": asked.whole("offset", 0),
+        "order": asked.given("order"),
+        "find": asked.given("find"),
+    }
 
 
 def _facets(database: Database, asked: Asked) -> Any:
