@@ -17,7 +17,7 @@ from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.models.devices import PRECISIONS, device_of, set_precision
+from n2gdb.ingest.models.devices import PRECISIONS, device_of, require_precision, set_precision
 from n2gdb.ingest.models.fused_norms import fuse_norms
 from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
@@ -280,7 +280,8 @@ def load_model(
     if weights not in WEIGHTS:
         raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
-    set_precision(precision, chosen)
+    require_precision(precision, chosen)
+    set_precision("float32")  # whatever the last model was asked in: what checks models sees full precision
     asked = str(source)
     path = _path(asked)
     with _quiet():
@@ -298,6 +299,7 @@ def load_model(
         raise ModelError(
             f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
         )
+    set_precision(precision)
     return model
 
 
