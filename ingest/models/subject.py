@@ -281,7 +281,7 @@ def load_model(
         raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     require_precision(precision, chosen)
-    set_precision("float32")  # whatever the last model was asked in: what checks models sees full precision
+    set_precision("float32")  # models are checked in full precision, whatever the last one ran in
     asked = str(source)
     path = _path(asked)
     with _quiet():
@@ -296,9 +296,7 @@ def load_model(
             weights=weights,
         )
     if "bfloat16" in (precision, weights) and model.trunk is None:
-        raise ModelError(
-            f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
-        )
+        raise ModelError(f"{model.name} can only be run in float32: n2gdb does not know parts of its layers")
     set_precision(precision)
     return model
 
