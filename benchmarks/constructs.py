@@ -307,6 +307,6 @@ CONSTRUCTS = (
     Construct(
         "RANK BY SIMILARITY",
         "neurons MATCHING '{a}' RANK BY SIMILARITY TO {neuron}",
-        _nodes(f"{_FIRES_ON_A} AND node.neuron <> $n"),
+        _nodes(_FIRES_ON_A),
     ),
 )

@@ -1,4 +1,7 @@
-"""The rows of a run in DuckDB: tables of tokens, of neurons, and of trie nodes sorted by token."""
+"""The rows of a run in DuckDB: tables of tokens, of neurons, and of trie nodes sorted by token.
+
+Examples, their windows, evidence and records are there as they are in shards: both files hold the same.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,12 @@ def build_duckdb(path: Path, run: RunFolder) -> None:
             owner, place = np.unique(nodes["neuron"].to_numpy(), return_inverse=True)
             weights = pa.table({"id": owner, "weight": np.bincount(place, nodes["best"].to_numpy())})
             _create(connection, "neuron", _neurons(run, shard).join(weights, "id"))
+            _create(connection, "example", run.examples([shard]))
+            _create(connection, "evidence", run.evidence([shard]))
+            _create(connection, "record", run.records([shard]))
         connection.execute("CREATE TABLE node AS SELECT * FROM unsorted ORDER BY token, neuron, pre")
         connection.execute("DROP TABLE unsorted")
+        _create(connection, "example_window", run.windows())
         connection.execute("CREATE TABLE text (position INTEGER, token INTEGER)")
         connection.execute("CHECKPOINT")
 

@@ -20,7 +20,10 @@ def in_order(keys: Sequence[tuple[Column, bool]], ties: Sequence[Int64Array]) ->
         values: Float64Array = column.codes.astype(np.float64) if isinstance(column, Words) else column
         missing = values < 0 if isinstance(column, Words) else np.isnan(values)
         levels += [missing.astype(np.int64), np.where(missing, 0.0, -values if descending else values)]
-    return np.lexsort([*reversed(ties), *reversed(levels)])
+    telling = [level for level in (*levels, *ties) if len(level) and (level != level[0]).any()]
+    if not telling:
+        return np.arange(len(ties[0]))
+    return np.lexsort(telling[::-1])
 
 
 def sampled(names: Sequence[str], number: int, seed: int) -> list[int]:

@@ -33,7 +33,9 @@ def count_tokens(
         rows = np.flatnonzero(inside[tries.owner] & (tries.is_root != in_context))
         holder = tries.owner[rows].astype(np.int64)
     else:
-        rows, holder = on_paths(tries, np.unique(ends[inside[tries.owner[ends]]]), in_context)
+        counting = np.zeros(len(tries), np.bool_)
+        counting[ends[inside[tries.owner[ends]]]] = True
+        rows, holder = on_paths(tries, np.flatnonzero(counting), in_context)
         if not by_pattern:
             holder = tries.owner[holder].astype(np.int64)
     exciting = [
@@ -49,10 +51,13 @@ def count_tokens(
     if not len(tokens):
         return Counter()
     width = int(holder.max()) + 1
-    pair = np.unique(tries.same_text[tokens] * width + holder)
-    codes, counts = np.unique(pair // width, return_counts=True)
+    pair = np.sort(tries.same_text[tokens] * width + holder)  # np.unique hashes, which takes longer
+    once = np.ones(len(pair), np.bool_)
+    once[1:] = pair[1:] != pair[:-1]
+    counts = np.bincount(pair[once] // width)
+    codes = np.flatnonzero(counts)
     return Counter(
-        {tries.texts[code]: count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}
+        {tries.texts[code]: count for code, count in zip(codes.tolist(), counts[codes].tolist(), strict=True)}
     )
 
 

@@ -23,7 +23,7 @@ from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.shards import RunFolder
 
-__all__ = ["ModelRows"]
+__all__ = ["ModelRows", "is_in"]
 
 
 _ACTIVATES_ON = [
@@ -81,30 +81,25 @@ class ModelRows:
         records = self.run.records()
         yield "Record", self._keyed(records.drop_columns(["unit"]), self._neuron_key(records))
 
-    def survey(self, shards: Sequence[Path]) -> tuple[Int64Array, NeuronMeasures]:
-        """Return the paths of the neurons of some shards, and what follows from their graphs."""
-        nodes = decimals(self.run.nodes(shards).drop_columns(["importance"]))
-        tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
-        paths = tries.path_weights(neuron, self.text_keys)
-        return paths.path, NeuronMeasures.measured(tries, neuron, paths)
+    def relationships(self, shards: Sequence[Path]) -> tuple[NeuronMeasures, Iterator[tuple[str, pa.Table]]]:
+        """Return what follows from the graphs of some shards, and (database table, its rows) of them.
 
-    def relationships(self, shards: Sequence[Path], shared: Int64Array) -> Iterator[tuple[str, pa.Table]]:
-        """Yield (database table, its rows) of some shards; ``shared`` are the paths to keep, rising."""
+        Of PASSES all paths are there, shared or not.
+        """
         nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
-        effects = self._effects(shards)
-        yield from self._trie_rows(nodes, tries, neuron, effects)
         paths = tries.path_weights(neuron, self.text_keys)
-        keep = _is_in(paths.path, shared)
-        yield (
-            "PASSES",
-            pa.table(
-                [paths.neuron[keep], paths.path[keep], paths.weight[keep]], ["neuron", "path", "weight"]
-            ),
-        )
-        yield from self._evidence_rows(shards)
-        yield "WRITES", effects
-        yield from self._example_rows(shards)
+        passes = pa.table([paths.neuron, paths.path, paths.weight], ["neuron", "path", "weight"])
+
+        def tables() -> Iterator[tuple[str, pa.Table]]:
+            effects = self._effects(shards)
+            yield from self._trie_rows(nodes, tries, neuron, effects)
+            yield "PASSES", passes
+            yield from self._evidence_rows(shards)
+            yield "WRITES", effects
+            yield from self._example_rows(shards)
+
+        return NeuronMeasures.measured(tries, neuron, paths), tables()
 
     def _example_rows(self, shards: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
         examples = decimals(self.run.examples(shards))
@@ -198,17 +193,19 @@ class ModelRows:
 
 def _written(neuron: Int64Array, token: Int64Array, effects: pa.Table) -> pa.Array:
     """Return the logit that each node's neuron writes to the node's own token: (nodes,), null for none."""
+    if not len(effects):
+        return pa.nulls(len(neuron), pa.float64())
     neurons, tokens = np.unique(neuron), np.unique(token)
 
     def number(neuron: Int64Array, token: Int64Array) -> Int64Array:
         return np.searchsorted(neurons, neuron) * len(tokens) + np.searchsorted(tokens, token)
 
     writer, writes = effects["neuron"].to_numpy(), effects["token_key"].to_numpy()
-    among = _is_in(writer, neurons) & _is_in(writes, tokens)
+    among = is_in(writer, neurons) & is_in(writes, tokens)
     pair = number(writer[among], writes[among])
     order = np.argsort(pair)
     node = number(neuron, token)
-    known = _is_in(node, pair[order])
+    known = is_in(node, pair[order])
     logit = np.zeros(len(node))
     logit[known] = effects["logit"].to_numpy()[among][order][np.searchsorted(pair[order], node[known])]
     return pa.array(logit, mask=~known)
@@ -222,7 +219,7 @@ def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
 
 
-def _is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
+def is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
     """Tell which values are among ``rising``, which are sorted: (values,)."""
     if not len(rising):
         return np.zeros(len(values), np.bool_)
