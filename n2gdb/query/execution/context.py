@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from n2gdb.core.units import UnitName
+from n2gdb.core.units import UnitName, token_key
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import FiringOn, NeuronRef, Query, TokensOf
+from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
 from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.prediction.firing import Firing, Predictor
     from n2gdb.query.columnar.columns import Columns
-    from n2gdb.query.cypher.estimates import Estimate, Finds
+    from n2gdb.query.cypher.estimates import Estimate
+    from n2gdb.query.cypher.step_rows import Finds
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["FIRING", "Rows", "Session", "Stage", "Table", "positions_of"]
+__all__ = ["FIRING", "WALK", "Rows", "Session", "Stage", "Table", "positions_of"]
 
 #: The step that reads what may fire on a text.
 FIRING = "read the patterns that may match the text"
+#: The step that finds what no statement knows.
+WALK = "walk the paths of all tries"
 
 Counted = TypeVar("Counted", bound=Sized)
 
@@ -144,6 +147,16 @@ class Session:
                 raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
         return reached
 
+    def text_of(self, model: int | None, clause: FiringOn) -> list[int]:
+        """Return the Token.ids of a text, in each model that a clause reaches, where it asks for firings."""
+        return sorted(
+            {
+                token_key(number, cut[position])
+                for number, cut in self.cuts(model, clause).items()
+                for position in positions_of(clause, cut) or range(len(cut))
+            }
+        )
+
     def fired(self, model: int | None, clause: FiringOn) -> list[Firing]:
         """Run the neurons of a model, of all where None, on a text; return firings whatever WHERE says."""
         thresholds = {each.number: each.fire_threshold for each in self.models}
@@ -227,6 +240,11 @@ class Session:
             if key not in held:
                 self.neuron(ref, model)  # raises
         return wanted
+
+    def named_by(self, clause: Listed, model: str | None) -> int:
+        """Return how many neurons a list, or a saved set, names; raises as ``neuron`` does."""
+        named = self.saved(clause.saved) if clause.saved else clause.neurons
+        return len(set(self.neurons(named, model)))
 
     def learn_tokens(self, query: Query) -> Query:
         """Look the tokens of units up that a query's classes name; return it with their models named."""

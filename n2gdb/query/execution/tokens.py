@@ -50,7 +50,7 @@ def find_tokens(session: Session, plan: TokenPlan) -> list[TokenHit]:
 
 def find_set_tokens(session: Session, plan: TokenSetPlan) -> list[TokenHit]:
     """Return the tokens that meet every term of a query over sets of units, the most activating first."""
-    from n2gdb.query.execution.by_columns import tokens_of_sets
+    from n2gdb.query.execution.role_counts import tokens_of_sets
 
     return [TokenHit(*each) for each in tokens_of_sets(session, plan)]
 
