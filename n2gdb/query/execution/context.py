@@ -61,6 +61,12 @@ class Stage:
     estimate: Estimate | None = None
     finds: Finds | None = field(default=None, repr=False, hash=False, compare=False)
 
+    def __repr__(self) -> str:
+        expected = "" if self.estimate is None else f", {self.estimate} expected"
+        taken = "" if self.rows is None else f", {self.rows:,} found"
+        timed = "" if self.milliseconds is None else f" in {self.milliseconds:.1f} ms"
+        return f"<Stage {self.step}{expected}{taken}{timed}>"
+
     @classmethod
     def of(cls, step: str, compiled: Compiled, finds: Finds | None) -> Stage:
         """Return the step that runs a statement, whose rows are what it ``finds``, where that is known."""

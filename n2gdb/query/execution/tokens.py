@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from n2gdb.core.tokens import display
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
 
@@ -26,6 +27,9 @@ class TokenHit:
     activation: float
     importance: float | None
     n_patterns: int
+
+    def __repr__(self) -> str:
+        return f"<TokenHit {display(self.token)} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
