@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from n2gdb.cli.completion import complete_metrics
 from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, ModelOption
 from n2gdb.cli.output.progress import stages
 
@@ -16,7 +17,11 @@ def pairs(
     db: DatabaseOption = None,
     model: ModelOption = None,
     metric: Annotated[
-        str, typer.Option(help="tokens (the paper's similar pairs), subset (its subset pairs) or graph.")
+        str,
+        typer.Option(
+            help="tokens (the paper's similar pairs), subset (its subset pairs) or graph.",
+            autocompletion=complete_metrics,
+        ),
     ] = "tokens",
     subset: Annotated[bool, typer.Option("--subset", help="The same as --metric subset.")] = False,
     above: Annotated[float, typer.Option(min=0, max=1, help="The least similarity.")] = 0.9,

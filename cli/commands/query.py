@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from n2gdb.cli.completion import complete_query, complete_sets
 from n2gdb.cli.options import DatabaseOption, ForceOption
 from n2gdb.errors import QuerySyntaxError, UsageError
 
@@ -24,7 +25,11 @@ __all__ = ["query"]
 def query(
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY", help="The query, in quotes; - reads it from standard input."),
+        typer.Argument(
+            metavar="QUERY",
+            help="The query, in quotes; - reads it from standard input.",
+            autocompletion=complete_query,
+        ),
     ] = None,
     db: DatabaseOption = None,
     file: Annotated[
@@ -40,7 +45,8 @@ def query(
     ] = None,
     force: ForceOption = False,
     save: Annotated[
-        str | None, typer.Option(help="Save the neurons as a set: IN $NAME asks for them.")
+        str | None,
+        typer.Option(help="Save the neurons as a set: IN $NAME asks for them.", autocompletion=complete_sets),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show how it would be answered, as EXPLAIN does.")

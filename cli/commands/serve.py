@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from n2gdb.cli.completion import DEVICES, complete_words
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import say
 from n2gdb.errors import N2gdbError, UsageError
@@ -39,7 +40,12 @@ def serve(
         typer.Option("--model", help="Load the model, too: what neurons really do on a text that is typed."),
     ] = False,
     device: Annotated[
-        str | None, typer.Option(help="With --model: auto, cpu, cuda or mps.", show_default="auto")
+        str | None,
+        typer.Option(
+            help="With --model: auto, cpu, cuda or mps.",
+            show_default="auto",
+            autocompletion=complete_words(*DEVICES),
+        ),
     ] = None,
     notes: Annotated[
         Path | None, typer.Option(help="File of notes.", show_default="DB.notes.json, beside the database")

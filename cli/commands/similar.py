@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from n2gdb.cli.completion import complete_metrics, complete_models
 from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, ModelOption, NeuronArgument
 
 __all__ = ["similar"]
@@ -16,11 +17,18 @@ def similar(
     db: DatabaseOption = None,
     model: ModelOption = None,
     metric: Annotated[
-        str, typer.Option(help="graph (order and distance count), tokens (the paper's rule) or subset.")
+        str,
+        typer.Option(
+            help="graph (order and distance count), tokens (the paper's rule) or subset.",
+            autocompletion=complete_metrics,
+        ),
     ] = "graph",
     above: Annotated[float, typer.Option(min=0, max=1, help="The least similarity.")] = 0.0,
     k: Annotated[int, typer.Option("-k", min=1, help="Neurons shown.")] = 20,
-    within: Annotated[str | None, typer.Option(help="Search only this model; by default all.")] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(help="Search only this model; by default all.", autocompletion=complete_models),
+    ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:

@@ -48,6 +48,10 @@ class Example:
     trace: tuple[float, ...]
     band: str = "top"
 
+    def __repr__(self) -> str:
+        place = f"at token {self.pivot} of {tokens_counted(len(self.tokens))}"
+        return f"<Example {self.band} {self.rank}, {self.split}: activation {self.activation:.3g} {place}>"
+
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
         """Return plain values for JSON; ``texts`` are of its tokens."""
         return {
@@ -78,6 +82,9 @@ class NeuronExamples(tuple[Example, ...]):
         found = super().__new__(cls, top)
         found.others = tuple(others)
         return found
+
+    def __repr__(self) -> str:
+        return f"<NeuronExamples {len(self):,} top, {len(self.others):,} of other strengths>"
 
     def __getnewargs__(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
         return tuple(self), self.others

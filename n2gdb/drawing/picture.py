@@ -42,6 +42,9 @@ class Picture:
     title: str
     panel: Panel
 
+    def __repr__(self) -> str:
+        return f"<Picture {self.title}>"
+
     def svg(self) -> str:
         """Return it as a standalone SVG: light or dark with its reader's system, fonts aside."""
         return document(self.panel, self.title)

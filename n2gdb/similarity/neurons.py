@@ -37,6 +37,9 @@ class SimilarNeuron(OfNeuron):
     heldout_f1: float | None = None
     heldout_firings: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<SimilarNeuron {self.neuron} similarity {self.similarity:.2f}, size {self.size}>"
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
@@ -65,6 +68,10 @@ class NeuronPair:
     second_model: str
     similarity: float
     size: int
+
+    def __repr__(self) -> str:
+        alike = f"similarity {self.similarity:.2f}, size {self.size}"
+        return f"<NeuronPair {self.first} {self.second} {alike}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

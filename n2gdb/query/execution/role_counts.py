@@ -1,4 +1,4 @@
-"""Counts how often each token is activating, or context, on the patterns that a query matches."""
+"""Tokens by their role: how often each stands in it on what a query matches, and which sets of units have."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from n2gdb.core.arrays import Int64Array
+from n2gdb.grammar.ast import Role, TokenTerm
 from n2gdb.prediction.firing import Firing
+from n2gdb.query.columnar.role_tokens import count_tokens, on_paths
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.patterns import pattern_statement
+from n2gdb.query.execution.by_columns import columns_of, find_patterns, find_units
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import find_ids
 from n2gdb.query.execution.pattern_rows import find_rows
-from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan
+from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan, TokenSetPlan
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
-__all__ = ["count_in_role"]
+__all__ = ["count_in_role", "tokens_of_sets"]
 
 
 def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
@@ -49,9 +52,6 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
 
 
 def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[str]:
-    from n2gdb.query.columnar.role_tokens import count_tokens
-    from n2gdb.query.execution.by_columns import find_patterns, find_units
-
     counted = plan.counted
     if isinstance(counted, PatternPlan):
         search, found = find_patterns(session, counted)
@@ -180,3 +180,47 @@ def _nodes(kind: str, neurons: list[int]) -> Compiled:
         " RETURN n.id AS neuron, offset(id(t)) AS token, g.pre AS pre, g.last AS last",
         {"neurons": neurons} if listed else {},
     )
+
+
+def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, float, float | None, int]]:
+    """Return the tokens that meet every term: text, and activation, importance and patterns of the first."""
+    columns = columns_of(session)
+    tries, same = columns.tries, columns.tries.same_text
+    holds = np.ones(len(same), np.bool_)
+    first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
+        rows, ends = _in_role(session, term, units)
+        inside = np.zeros(len(same), np.bool_)
+        inside[same[tries.token[rows]]] = True
+        holds &= ~inside if term.negated else inside
+        if not number:
+            first = rows, ends
+    rows, ends = first
+    kept = holds[same[tries.token[rows]]]
+    rows, ends = rows[kept], ends[kept]
+    text = same[tries.token[rows]]
+    activation, importance = np.full(len(same), -np.inf), np.full(len(same), np.nan)
+    np.maximum.at(activation, text, tries.end[ends])
+    np.fmax.at(importance, text, tries.importance[rows])
+    pairs = np.unique(np.stack([text, ends]), axis=1)[0] if len(rows) else text
+    counts = np.bincount(pairs, minlength=len(same))
+    found = [
+        (
+            tries.texts[each],
+            float(activation[each]),
+            None if np.isnan(importance[each]) else float(importance[each]),
+            int(counts[each]),
+        )
+        for each in np.flatnonzero(counts).tolist()
+    ]
+    return sorted(found, key=lambda token: (-token[1], token[0]))
+
+
+def _in_role(session: Session, term: TokenTerm, units: NeuronPlan) -> tuple[Int64Array, Int64Array]:
+    """Return the nodes of a role in the units of a term, and the end of each pattern that they stand on."""
+    tries = columns_of(session).tries
+    places, _, _ = find_units(session, units, units.settled.query)
+    inside = np.zeros(len(tries.first) - 1, np.bool_)
+    inside[places] = True
+    ends = tries.ends[inside[tries.owner[tries.ends]]]
+    return on_paths(tries, ends.astype(np.int64), term.role is Role.CONTEXT)
