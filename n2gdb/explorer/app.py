@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import anyio
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryCancelledError, QueryError, QueryTimeoutError, UnknownNameError
 from n2gdb.explorer.asked import Asked
 from n2gdb.explorer.assets import encoded, read_assets
+from n2gdb.explorer.layers import describe_database
 from n2gdb.explorer.notes import Notes
 from n2gdb.explorer.plain import exact, plain_error
 from n2gdb.explorer.routes import ANSWERS, PICTURES, QUESTIONS, Draw, Find, own_answers
@@ -86,6 +88,8 @@ class _Served:
     """What a page of this server shows to change the notes."""
     notes: Notes
     runner: ModelRunner | None
+    held: Callable[[], Any]
+    """What the database holds, as a page is told; None where it cannot be read, which the page finds out."""
 
 
 def make_app(
@@ -113,6 +117,7 @@ def make_app(
         secrets.token_urlsafe(24),
         Notes(notes or Path(f"{database.path}.notes.json")),
         runner,
+        lru_cache(maxsize=1)(lambda: _held(database, timeout)),
     )
     assets = read_assets()
     own = own_answers(served.notes, runner)
@@ -134,6 +139,14 @@ def _tag_of(path: Path) -> str:
     """Return what tells a database file, as this version shows it, from others."""
     stat = path.stat()
     return hashlib.sha256(f"{__version__} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:16]
+
+
+def _held(database: Database, timeout: float) -> Any:
+    try:
+        with within(timeout):
+            return describe_database(database)
+    except N2gdbError:
+        return None
 
 
 class _Guard:
@@ -197,15 +210,21 @@ def _page(served: _Served) -> Callable[[Request], Awaitable[Response]]:
     """Make the endpoint of every page: the shell, which then reads the address."""
 
     async def answer(request: Request) -> Response:
-        return _shell(served, 200)
+        return await _shell(served, request, 200)
 
     return answer
 
 
-def _shell(served: _Served, status: int) -> Response:
-    at_hand = "yes" if served.runner is not None else ""
-    shell = read_assets().page(server=served.server, token=served.token, model=at_hand)
-    return HTMLResponse(shell, status, headers={"Cache-Control": "no-store"})
+async def _shell(served: _Served, request: Request, status: int) -> Response:
+    """Answer with the shell, which says what the database holds, so that its page need not ask."""
+
+    def made() -> Response:
+        at_hand = "yes" if served.runner is not None else ""
+        held = json.dumps(served.held())
+        shell = read_assets().page(server=served.server, token=served.token, model=at_hand, database=held)
+        return HTMLResponse(shell, status, headers={"Cache-Control": "no-store"})
+
+    return await _answered(request, served.pages, served.timeout, made)
 
 
 def _json(served: _Served, path: str, find: Find, *, kept: bool) -> Callable[[Request], Awaitable[Response]]:
@@ -357,7 +376,7 @@ def _missing(served: _Served) -> Callable[[Request, Exception], Awaitable[Respon
     async def answer(request: Request, error: Exception) -> Response:
         reads = "text/html" in request.headers.get("accept", "")
         if reads and not request.url.path.startswith(("/api/", "/static/")):
-            return _shell(served, 404)
+            return await _shell(served, request, 404)
         return _refusal(UnknownNameError(f"there is nothing at {request.url.path[:200]}"), 404)
 
     return answer

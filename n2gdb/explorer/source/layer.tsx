@@ -2,7 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { answerAt, go, layerAt, modelAt, neuronAt, restoreScroll, type Place } from "./address";
-import { Columns, type Column } from "./chart";
+import { Columns, Histogram, type Bin, type Column } from "./chart";
 import { counted, grouped, score } from "./format";
 import { Bar, Chip, Figures, Meter, Refusal, State, useKeys } from "./parts";
 import { useAsked } from "./server";
@@ -38,19 +38,19 @@ export function LayerPage({ place, database, model }: { place: Place; database: 
       { name: "mean recall", value: <Meter value={data.mean_recall} /> }]} />
     <p class="states">{Object.entries(data.states).map(([state, count]) => <a key={state} class="state-link" href={answerAt(`neurons WHERE layer = ${number} AND state = '${state}'`, model)}><State of={state} /> {grouped(count)}</a>)}</p>
     <p class="measured">Means are over the neurons whose test examples hold a firing; a graph that predicts none counts as 0, a dead neuron is counted apart.</p>
-    <div class="columns"><section><h2>How faithful the graphs are</h2><Columns of={quality(data, model)} title="F1 on test examples" counted="neurons" edges /></section>
+    <div class="columns"><section><h2>How faithful the graphs are</h2><Histogram of={quality(data, model)} title="F1 on test examples" counted="neurons" /></section>
       {data.polysemy.length ? <section><h2>How many things they do</h2><Columns of={behaviours(data, model)} title="behaviours: parts of a graph that share no token" counted="neurons" /></section> : null}</div>
     <div class="columns three"><Tokens data={data} model={model} /><Best title="Most faithful" of={data.best} data={data} model={model} /><Best title="Most polysemous" of={data.polysemous} data={data} model={model} many /></div>
   </>;
 }
 
 // Bins of a tenth: as wide as a finger.
-function quality(data: Layer, model: string | null): Column[] {
+function quality(data: Layer, model: string | null): Bin[] {
   return Array.from({ length: 10 }, (_, at) => {
     const [from, to] = [at / 10, (at + 1) / 10];
     const count = data.f1.filter((bin) => bin.from >= from - 1e-9 && bin.from < to - 1e-9).reduce((sum, bin) => sum + bin.neurons, 0);
     const query = `neurons WHERE layer = ${data.layer} AND f1 >= ${from}${at < 9 ? ` AND f1 < ${to}` : ""}`;
-    return { label: from.toFixed(1), count, said: `F1 ${score(from)} to ${score(to)}: ${counted(count, "neuron")}`, href: answerAt(query, model) };
+    return { from, to, count, said: `F1 ${score(from)} to ${score(to)}: ${counted(count, "neuron")}`, href: answerAt(query, model) };
   });
 }
 

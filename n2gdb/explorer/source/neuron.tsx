@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { address, answerAt, go, layerAt, modelAt, neuronAt, note, restoreScroll, type Place } from "./address";
-import { Columns } from "./chart";
+import { Histogram, type Bin } from "./chart";
 import { Examples } from "./examples";
 import { counted, figure, grouped, literal, score } from "./format";
 import { NoteBox } from "./noted";
@@ -45,7 +45,7 @@ export function NeuronPage({ place, database, model }: { place: Place; database:
     <GraphBox neuron={neuron} api={api} model={model} place={place} onlit={setLit} />
     <Effects neuron={neuron} model={model} place={place} />
     <Evidence neuron={neuron} model={model} />
-    <Histogram neuron={neuron} />
+    <Spread neuron={neuron} />
     <TryText neuron={neuron} api={api} model={model} place={place} />
     <div class="columns wide-left">
       <div><Examples api={api} model={model} place={place} lit={lit} neuron={neuron.neuron} /></div>
@@ -169,19 +169,20 @@ function Effects({ neuron, model, place }: { neuron: Neuron; model: string | nul
     {side("promotes: raises their logits", "PROMOTING", neuron.promotes)}{side("suppresses: lowers their logits", "SUPPRESSING", neuron.suppresses)}</div></section>;
 }
 
-const BINS = 16;
+const BINS = 28;
+const FIRES = 0.5; // of its largest activation: from there on it counts as firing
 
-function Histogram({ neuron }: { neuron: Neuron }) {
+function Spread({ neuron }: { neuron: Neuron }) {
   const spread = neuron.histogram;
   if (!spread?.counts.length || !spread.maximum) return null;
   // Quarter octaves, the weakest left out: what is far below the largest activation is everywhere.
   const first = Math.max(0, spread.counts.length - BINS);
-  const columns = spread.counts.slice(first).map((count, at) => {
-    const [from, to] = [spread.edges[first + at]! / spread.maximum, Math.min(1, (spread.edges[first + at + 1] ?? spread.maximum) / spread.maximum)];
-    return { label: figure(Number(from.toPrecision(2))), count, said: `activation ${score(from)} to ${score(to)} of its largest: ${counted(count, "token")} of ${grouped(spread.positions)}` };
+  const bins: Bin[] = spread.counts.slice(first).map((count, at) => {
+    const [from, to] = [spread.edges[first + at]! / spread.maximum, (spread.edges[first + at + 1] ?? spread.maximum) / spread.maximum];
+    return { from, to, count, said: `activation ${figure(Number(from.toPrecision(2)))} to ${figure(Number(Math.min(1, to).toPrecision(2)))} of its largest: ${counted(count, "token")} of ${grouped(spread.positions)}` };
   });
   return <section aria-labelledby="spread"><h2 id="spread">How often, and how strongly</h2>
-    <Columns of={columns} title="activation, 1 being its largest on the corpus" counted="tokens of the corpus, on a logarithmic scale" log />
+    <Histogram of={bins} title="activation, 1 being its largest on the corpus" counted="tokens of the corpus" log mark={{ at: FIRES, said: "fires" }} />
     <p class="measured">Active at all on {grouped(spread.active)} of {grouped(spread.positions)} tokens ({figure((100 * spread.active) / Math.max(1, spread.positions))} %).</p></section>;
 }
 
