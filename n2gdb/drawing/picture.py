@@ -29,10 +29,9 @@ __all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sket
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
-_INHIBITORS = 6
 _THUMBNAIL = (168, 46)
-#: Tokens that keep a neuron silent, which are drawn.
-_INHIBITORS = 6
+#: Tokens that keep a neuron silent, which are drawn; of one among several.
+_INHIBITORS, _INHIBITORS_OF_MANY = 6, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +77,12 @@ def draw(neuron: NeuronView, *, most: int | None = 40, bare: bool = False) -> Pi
     """
     diagram = _diagram(neuron, most)
     drawn = with_effects(_panel(diagram, _WIDTH), neuron)
-    inhibitors = _inhibitors(neuron)
-    panels = [_heading(neuron, diagram), drawn, *inhibitors]
-    panel = drawn if bare else _explained(panels, [diagram], silenced=bool(inhibitors))
+    inhibitors = _inhibitors(neuron, _INHIBITORS, _WIDTH)
+    if bare:
+        panel = stacked([drawn, *inhibitors])
+    else:
+        panels = [_heading(neuron, diagram), drawn, *inhibitors]
+        panel = _explained(panels, [diagram], silenced=bool(inhibitors))
     return Picture(f"{neuron.name} of {neuron.model}", panel)
 
 
@@ -99,12 +101,12 @@ def sheet(neurons: Sequence[NeuronView], *, most: int | None = 12, columns: int 
     """Draw many neurons on one sheet, row by row, ``most`` patterns of each."""
     diagrams = [_diagram(neuron, most) for neuron in neurons]
     cells = [
-        stacked([_heading(neuron, diagram), _panel(diagram, _CELL)], 8.0)
+        stacked([_heading(neuron, diagram), _panel(diagram, _CELL), *_silencing(neuron)], 8.0)
         for neuron, diagram in zip(neurons, diagrams, strict=True)
     ]
     grid = _grid(cells, columns)
     title = ", ".join(str(neuron.name) for neuron in neurons)
-    return Picture(title, _explained([grid], diagrams))
+    return Picture(title, _explained([grid], diagrams, silenced=any(map(_silencing, neurons))))
 
 
 def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int | None = 40) -> Picture:
@@ -118,9 +120,10 @@ def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int
     cells = []
     for neuron, diagram in zip(neurons, diagrams, strict=True):
         drawn = diagram_panel(diagram, lay_out(diagram, _CELL), shared)
-        cells.append(stacked([_heading(neuron, diagram), drawn], 10.0))
+        cells.append(stacked([_heading(neuron, diagram), drawn, *_silencing(neuron)], 10.0))
     title = " and ".join(str(neuron.name) for neuron in neurons)
-    return Picture(title, _explained([_grid(cells, 2)], diagrams, shared=True))
+    silenced = any(map(_silencing, neurons))
+    return Picture(title, _explained([_grid(cells, 2)], diagrams, shared=True, silenced=silenced))
 
 
 def thumbnail(neuron: NeuronView) -> str:
@@ -154,7 +157,8 @@ def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
     """Return what ``draw`` shows in plain DOT, for Graphviz."""
     from n2gdb.drawing.dot import diagram_dot
 
-    return diagram_dot(_diagram(neuron, most), str(neuron.name), *written_tokens(neuron))
+    silencing = [(str(each), each.place) for each in neuron.inhibited_by[:_INHIBITORS]]
+    return diagram_dot(_diagram(neuron, most), str(neuron.name), *written_tokens(neuron), silencing)
 
 
 def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
@@ -193,10 +197,15 @@ def _panel(diagram: Diagram, width: float) -> Panel:
     return diagram_panel(diagram, lay_out(diagram, width))
 
 
-def _inhibitors(neuron: NeuronView) -> list[Panel]:
+def _inhibitors(neuron: NeuronView, most: int, width: float) -> list[Panel]:
     """The strongest of what keeps a neuron silent, where its evidence says so."""
-    shown = [(str(each), each.place) for each in neuron.inhibited_by[:_INHIBITORS]]
-    return [inhibitors_panel(shown, _WIDTH)] if shown else []
+    shown = [(str(each), each.place) for each in neuron.inhibited_by[:most]]
+    return [inhibitors_panel(shown, width)] if shown else []
+
+
+def _silencing(neuron: NeuronView) -> list[Panel]:
+    """The same of one neuron among several."""
+    return _inhibitors(neuron, _INHIBITORS_OF_MANY, _CELL)
 
 
 def _explained(
