@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from n2gdb.core.neuron_view import NeuronView
     from n2gdb.core.paths import PathStep
 
-__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sketch", "thumbnail"]
+__all__ = [
+    "Picture",
+    "beside",
+    "draw",
+    "draw_dot",
+    "draw_graph",
+    "sheet",
+    "sketch",
+    "thumbnail",
+    "thumbnail_of",
+]
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
@@ -128,8 +138,14 @@ def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int
 
 def thumbnail(neuron: NeuronView) -> str:
     """Return a small SVG of a neuron's two strongest patterns."""
-    diagram = _diagram(neuron, 2)
-    return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
+    texts = neuron.texts(neuron.graph.token.tolist())
+    return thumbnail_of(neuron.graph, texts, str(neuron.name), neuron.fire_threshold)
+
+
+def thumbnail_of(graph: NeuronGraph, texts: Mapping[int, str], title: str, threshold: float = 0.5) -> str:
+    """Return the same of a graph by itself, with the texts of its tokens."""
+    diagram = read_diagram(graph, texts, 2, threshold=threshold)
+    return document(_panel(diagram, 300.0), title, margin=2.0, size=_THUMBNAIL)
 
 
 def sketch(patterns: Iterable[tuple[float, Sequence[PathStep]]], title: str, threshold: float = 0.5) -> str:

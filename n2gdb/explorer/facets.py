@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Protocol
 
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
+from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.explorer.answers import read_asked
 from n2gdb.grammar.ast import Count, Grouping, Mode, Query, Subject
 from n2gdb.grammar.unparse import written
@@ -16,10 +19,17 @@ from n2gdb.query.builder.queries import neurons, tok
 
 __all__ = ["list_facets"]
 
-#: Bands of F1, from and below; tokens of one facet.
+#: Bands of F1, of density and of firings on held-out text, from and below; tokens of one facet.
 _BANDS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, None))
 _DENSITIES = ((0.0, 1e-5), (1e-5, 1e-4), (1e-4, 1e-3), (1e-3, 1e-2), (1e-2, None))
+_FIRINGS = ((0, 1), (1, FEW_FIRINGS), (FEW_FIRINGS, 100), (100, 1000), (1000, None))
 _TOKENS = 12
+
+#: Rows up to which an answer is read once, and counted here: each count of its own asks the query again.
+_FEW_ROWS = 2_000
+
+_Bands = tuple[tuple[float, float | None], ...]
+_Shown = list[tuple[str, int, Query]]
 
 
 def list_facets(database: Database, query: str, *, model: str | None) -> dict[str, Any]:
@@ -33,49 +43,91 @@ def list_facets(database: Database, query: str, *, model: str | None) -> dict[st
     shown = replace(
         asked, model=None if model is not None and asked.model == model else asked.model, source=""
     )
-    return {"facets": [facet for facet in _facets(database, plain, shown) if len(facet["groups"]) > 1]}
+    counts = _counts_of(database, plain)
+    return {
+        "facets": [facet for facet in _facets(database, plain, shown, counts) if len(facet["groups"]) > 1]
+    }
 
 
-def _facets(database: Database, plain: Query, shown: Query) -> Iterator[dict[str, Any]]:
-    yield _facet(
-        "layer",
-        "layer",
-        [
-            (str(group), count, _narrowed(shown, layer=group))
-            for group, count in _counts(database, plain, Grouping.LAYER)
-        ],
-    )
+class _Counts(Protocol):
+    """How many rows of an answer there are of each group, and with each band of a field."""
+
+    def of(self, by: Grouping) -> list[tuple[Any, int]]: ...
+
+    def within(self, field: str, least: float, below: float | None) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Counts that are asked for one by one."""
+
+    database: Database
+    plain: Query
+
+    def of(self, by: Grouping) -> list[tuple[Any, int]]:
+        return _counted(self.database, self.plain, by)
+
+    def within(self, field: str, least: float, below: float | None) -> int:
+        narrowed = _narrowed(self.plain, **_limits(field, least, below))
+        return int(self.database.query(replace(narrowed, count=Count()))[0].count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Counts of the rows of an answer, which are read once."""
+
+    rows: tuple[dict[str, Any], ...]
+
+    def of(self, by: Grouping) -> list[tuple[Any, int]]:
+        found = Counter(row[by.value] for row in self.rows)
+        return sorted(
+            found.items(), key=lambda each: (each[0] if by is Grouping.LAYER else -each[1], each[0])
+        )
+
+    def within(self, field: str, least: float, below: float | None) -> int:
+        held = (row[field] for row in self.rows)
+        return sum(least <= each and (below is None or each < below) for each in held if each is not None)
+
+
+def _counts_of(database: Database, plain: Query) -> _Counts:
+    if database.count(plain) > _FEW_ROWS:
+        return _Asked(database, plain)
+    columns = ("model", "layer", "state", "f1", "heldout_f1", "heldout_firings", "density")
+    return _Read(tuple(row.as_dict() for row in database.query(replace(plain, returns=columns))))
+
+
+def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> Iterator[dict[str, Any]]:
+    layers: _Shown = [
+        (str(group), count, _narrowed(shown, layer=group)) for group, count in counts.of(Grouping.LAYER)
+    ]
+    yield _facet("layer", "layer", layers)
     if len(database.models()) > 1:
+        models: _Shown = [
+            (str(group), count, replace(shown, model=str(group)))
+            for group, count in counts.of(Grouping.MODEL)
+        ]
+        yield _facet("model", "model", models)
+    if any(counts.within("heldout_f1", *band) for band in _BANDS):
+        yield _facet("heldout_f1", "held-out F1", list(_bands(counts, shown, "heldout_f1", _BANDS)))
         yield _facet(
-            "model",
-            "model",
-            [
-                (str(group), count, replace(shown, model=str(group)))
-                for group, count in _counts(database, plain, Grouping.MODEL)
-            ],
+            "heldout_firings", "held-out firings", list(_bands(counts, shown, "heldout_firings", _FIRINGS))
         )
-    yield _facet("f1", "F1", list(_bands(database, plain, shown, "f1", _BANDS)))
-    yield _facet("density", "density", list(_bands(database, plain, shown, "density", _DENSITIES)))
+    else:
+        yield _facet("f1", "F1", list(_bands(counts, shown, "f1", _BANDS)))
+    yield _facet("density", "density", list(_bands(counts, shown, "density", _DENSITIES)))
     if plain.subject is Subject.NEURONS:
-        yield _facet(
-            "state",
-            "state",
-            [
-                (str(group), count, _narrowed(shown, state=group))
-                for group, count in _counts(database, plain, Grouping.STATE)
-            ],
-        )
-    yield _facet(
-        "activating",
-        "fires on",
-        [
-            (display(str(group)), count, _firing_on(shown, str(group)))
-            for group, count in _counts(database, plain, Grouping.ACTIVATING)[:_TOKENS]
-        ],
-    )
+        states: _Shown = [
+            (str(group), count, _narrowed(shown, state=group)) for group, count in counts.of(Grouping.STATE)
+        ]
+        yield _facet("state", "state", states)
+    tokens: _Shown = [
+        (display(str(group)), count, _firing_on(shown, str(group)))
+        for group, count in _counted(database, plain, Grouping.ACTIVATING, _TOKENS)
+    ]
+    yield _facet("activating", "fires on", tokens)
 
 
-def _facet(name: str, title: str, groups: list[tuple[str, int, Query]]) -> dict[str, Any]:
+def _facet(name: str, title: str, groups: _Shown) -> dict[str, Any]:
     return {
         "name": name,
         "title": title,
@@ -85,22 +137,30 @@ def _facet(name: str, title: str, groups: list[tuple[str, int, Query]]) -> dict[
     }
 
 
-def _counts(database: Database, plain: Query, by: Grouping) -> list[tuple[Any, int]]:
-    return [(each.group, each.count) for each in database.query(replace(plain, count=Count(by)))]
+def _counted(
+    database: Database, plain: Query, by: Grouping, most: int | None = None
+) -> list[tuple[Any, int]]:
+    found = database.query(replace(plain, count=Count(by)))
+    return [(each.group, each.count) for each in islice(found, most)]
 
 
-def _bands(
-    database: Database,
-    plain: Query,
-    shown: Query,
-    field: str,
-    bands: tuple[tuple[float, float | None], ...],
-) -> Iterator[tuple[str, int, Query]]:
+def _bands(counts: _Counts, shown: Query, field: str, bands: _Bands) -> Iterator[tuple[str, int, Query]]:
     for least, below in bands:
-        within = {f"{field}__ge": least} | ({} if below is None else {f"{field}__lt": below})
-        counted = replace(_narrowed(plain, **within), count=Count())
-        said = f"{least:g} and more" if below is None else f"{least:g} to {below:g}"
-        yield said, database.query(counted)[0].count, _narrowed(shown, **within)
+        query = _narrowed(shown, **_limits(field, least, below))
+        yield _band(field, least, below), counts.within(field, least, below), query
+
+
+def _band(field: str, least: float, below: float | None) -> str:
+    """Write a band, of whole numbers by its first and last."""
+    if below is None:
+        return f"{least:g} and more"
+    if field != "heldout_firings":
+        return f"{least:g} to {below:g}"
+    return f"{least:g}" if below - least == 1 else f"{least:g} to {below - 1:g}"
+
+
+def _limits(field: str, least: float, below: float | None) -> dict[str, float]:
+    return {f"{field}__ge": least} | ({} if below is None else {f"{field}__lt": below})
 
 
 def _narrowed(query: Query, **fields: object) -> Query:
