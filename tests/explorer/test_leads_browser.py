@@ -299,7 +299,7 @@ def test_what_a_record_of_the_corpus_tells_is_shown(page: Page) -> None:
     assert page.locator("section[aria-labelledby=spread] svg [aria-label*='25 tokens of 1,000']").count() == 1
     assert "held-out F1" in page.locator("dl.figures").inner_text()
     assert page.locator("dl.figures .thin-mark").count() >= 1
-    assert page.locator(".support").first.inner_text().strip() == "1,200 × 0.25"
+    assert page.locator(".support").first.inner_text().strip() == "1,200 ×, 25 % right"
     inhibits = page.locator("section[aria-labelledby=evidence] a.token")
     assert inhibits.inner_text() == "·<b>"
     assert "INHIBITED" in (inhibits.get_attribute("href") or "")

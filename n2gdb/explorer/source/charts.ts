@@ -3,7 +3,8 @@
 import * as Plot from "@observablehq/plot";
 
 export interface Column { label: string; count: number; said: string; href?: string | null }
-export interface Bin { from: number; to: number; count: number; said: string; href?: string | null }
+/** ``firm`` of the count are drawn dark, the others pale; all of it where it is not given. */
+export interface Bin { from: number; to: number; count: number; firm?: number; said: string; href?: string | null }
 export interface Axis { log?: boolean; mark?: { at: number; said: string } }
 export interface Series { name: string; values: [number, number][] }
 
@@ -11,7 +12,7 @@ export interface Look { width: number; title: string; counted?: string }
 
 const HEIGHT = 200;
 const EDGES = { marginTop: 24, marginLeft: 46, marginRight: 14, marginBottom: 40 };
-const MARKS = ["circle", "square", "triangle", "diamond"] as const;
+const MARKS = ["circle", "square", "triangle", "diamond", "star"] as const;
 
 // Plot writes a style sheet into what it draws, which the page's policy forbids: it draws outside the page, without it.
 const apart = document.implementation.createHTMLDocument();
@@ -43,7 +44,8 @@ export function drawHistogram(of: Bin[], look: Look, { log = false, mark }: Axis
     x: { type: log ? "log" : "linear", domain: [first, last], label: look.title, labelAnchor: "center", labelArrow: "none", ticks, tickFormat: (tick: number) => (log ? String(tick) : tick.toFixed(1)), tickSize: 3 },
     y: { type: log ? "log" : "linear", domain: [lowest, highest], nice: !log, grid: true, ticks: log ? powers(highest) : counts(highest), tickFormat: whole, tickSize: 0, label: look.counted, labelArrow: "none" },
     marks: [
-      Plot.rectY(of.filter((bin) => bin.count), { x1: "from", x2: "to", y1: lowest, y2: "count", inset: log ? 0.5 : 1, insetBottom: 0, className: "columns" } as Plot.RectYOptions),
+      Plot.rectY(of.filter((bin) => bin.count), { x1: "from", x2: "to", y1: lowest, y2: "count", inset: log ? 0.5 : 1, insetBottom: 0, className: of.some((bin) => bin.firm !== undefined) ? "columns pale" : "columns" } as Plot.RectYOptions),
+      Plot.rectY(of.filter((bin) => bin.firm), { x1: "from", x2: "to", y1: lowest, y2: "firm", inset: log ? 0.5 : 1, insetBottom: 0, className: "columns" } as Plot.RectYOptions),
       mark && Plot.ruleX([mark.at], { className: "mark", strokeDasharray: "4 3" }),
       mark && Plot.text([mark], { x: "at", y: () => highest, text: "said", textAnchor: "start", dx: 5, dy: -7, className: "mark-said" } as Plot.TextOptions),
       Plot.rectY(of, { x1: "from", x2: "to", y1: lowest, y2: () => highest, className: "reach", ariaLabel: "said", href: (bin: Bin) => (bin.count ? bin.href : null) } as Plot.RectYOptions),

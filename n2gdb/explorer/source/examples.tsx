@@ -29,8 +29,8 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
       {toggle("Whole window", whole, { whole: !whole }, "each example from its first to its last token, not only around its largest activation")}
       {toggle("Line breaks", lines, { lines: lines ? "no" : null }, "break lines where the text does")}
       {toggle("No duplicates", once, { once: !once }, "leave out examples whose last tokens up to the pivot are those of one before")}
-      {parts.length > 1 ? parts.map((each) => toggle(bandOf(each), (part ?? "top") === each, { part: each === "top" ? null : each }, BANDS[each] ?? `drawn at random where it reaches ${bandOf(each)} of its largest activation`)) : null}
     </div>
+    {parts.length > 1 ? <div class="tabs" role="group" aria-label="Of which strength">{parts.map((each) => toggle(bandOf(each), (part ?? "top") === each, { part: each === "top" ? null : each }, BANDS[each] ?? `drawn at random where it reaches ${bandOf(each)} of its largest activation`))}</div> : null}
     <ReadingKey both />
     <Loaded of={told} what="Fetching examples">{({ total, examples, others = [] }) => {
       const kept = part && part !== "top" ? others.filter((each) => each.band === part) : examples;
