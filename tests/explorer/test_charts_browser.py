@@ -139,3 +139,19 @@ def test_a_page_of_which_all_is_there_is_told_the_database_with_itself(page: Pag
     settled(page)
     assert not [url for url in asked if url.endswith("/api/database")]
     page.locator(".file", has_text="neurons.n2gdb").wait_for()
+
+
+def test_a_token_lights_what_speaks_against_it(page: Page) -> None:
+    page.goto("/neuron/L1N1?text=%21+of+the+end")
+    settled(page)
+    tokens = page.locator(".prediction .tok")
+    until(page, lambda: tokens.count() == 4)
+    tokens.last.hover()
+    until(page, lambda: page.locator(".prediction .against-lit").all_inner_texts() == ["!"])
+    assert "a token before speaks against it" in page.locator("#tip").inner_text()
+    page.goto("/neuron/L1N1?text=.+of+the+end")  # which does not
+    settled(page)
+    until(page, lambda: tokens.count() == 4)
+    tokens.last.hover()
+    page.locator("#tip", has_text="graph 0.").wait_for()
+    assert page.locator(".prediction .against-lit").count() == 0

@@ -42,7 +42,7 @@ export function ComparePage({ place, database, model }: { place: Place; database
         <p class="faint">{each.heldout_f1 === null ? `F1 ${score(each.f1)} on top examples` : `F1 ${score(each.heldout_f1)}${isFew(each.heldout_firings) ? "?" : ""} on held-out text`}{many ? `, ${each.model}` : ""}</p>
         <Patterns of={each.alone} model={model} /><Tokens of={each.tokens} said="tokens that no other has" />
         {each.example.map((example) => { const start = Math.max(0, example.pivot - 24);
-          return <article key={example.rank} class="example"><p class="about faint">top example</p><Reading tokens={example.tokens.slice(start, example.pivot + 8).map((token) => ({ ...token, at: token.at.map((at) => at - start) }))} both pivot={example.pivot - start} model={model} label={`Top example of ${each.neuron}`} /></article>; })}</section>)}</div>
+          return <article key={example.rank} class="example"><p class="about faint">top example</p><Reading tokens={example.tokens.slice(start, example.pivot + 8).map((token) => ({ ...token, at: token.at.map((at) => at - start), against: token.against.map((at) => at - start) }))} both pivot={example.pivot - start} model={model} label={`Top example of ${each.neuron}`} /></article>; })}</section>)}</div>
       <FewKey shown={data.neurons.some((each) => each.heldout_f1 !== null && isFew(each.heldout_firings))} /><ReadingKey both /></>}</Loaded></>;
 }
 

@@ -56,7 +56,7 @@ function distinct(examples: Example[]): Example[] {
 
 function One({ example, whole, lines, lit, model, neuron }: { example: Example; whole: boolean; lines: boolean; lit: Lit | null; model: string | null; neuron: string }) {
   const [start, stop] = whole ? [0, example.tokens.length] : [Math.max(0, example.pivot - AROUND), Math.min(example.tokens.length, example.pivot + AFTER)];
-  const tokens = example.tokens.slice(start, stop).map((token) => ({ ...token, at: token.at.map((at) => at - start) }));
+  const tokens = example.tokens.slice(start, stop).map((token) => ({ ...token, at: token.at.map((at) => at - start), against: token.against.map((at) => at - start) }));
   const matched = lit !== null && tokens.some((token) => token.pattern === lit.text);
   return <article class={`example${matched ? " matched-by" : ""}${start > 0 ? " starts-inside" : ""}${stop < example.tokens.length ? " ends-inside" : ""}`}>
     <p class="about faint"><span class="rank">{example.rank + 1}</span>activation {figure(example.activation)}
