@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol
 
-from n2gdb.core.tokens import display
+from n2gdb.core.paths import PathStep
+from n2gdb.core.tokens import CLASSES, SHAPES, display, kinds_of
+from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.explorer.answers import read_asked
-from n2gdb.grammar.ast import Count, Grouping, Mode, Query, Subject
+from n2gdb.grammar.ast import Count, Grouping, Mode, Query, Subject, TokenKind
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.conditions import conditions_of, conjoined
-from n2gdb.query.builder.queries import neurons, tok
+from n2gdb.query.builder.patterns import TokenStep, kind, tok
+from n2gdb.query.builder.queries import neurons
+from n2gdb.storage.read.names import neuron_key
+from n2gdb.storage.read.tokens import activating_texts
 
 __all__ = ["list_facets"]
 
@@ -25,8 +31,14 @@ _DENSITIES = ((0.0, 1e-5), (1e-5, 1e-4), (1e-4, 1e-3), (1e-3, 1e-2), (1e-2, None
 _FIRINGS = ((0, 1), (1, FEW_FIRINGS), (FEW_FIRINGS, 100), (100, 1000), (1000, None))
 _TOKENS = 12
 
+#: Classes of tokens that are told apart.
+_CLASSES = (
+    *(TokenKind.WORD, TokenKind.LOWER, TokenKind.TITLE, TokenKind.UPPER),
+    *(TokenKind.PIECE, TokenKind.DIGIT, TokenKind.PUNCT, TokenKind.SPACE),
+)
+
 #: Rows up to which an answer is read once, and counted here: each count of its own asks the query again.
-_FEW_ROWS = 2_000
+_FEW_ROWS = 500
 
 _Bands = tuple[tuple[float, float | None], ...]
 _Shown = list[tuple[str, int, Query]]
@@ -56,6 +68,9 @@ class _Counts(Protocol):
 
     def within(self, field: str, least: float, below: float | None) -> int: ...
 
+    def of_class(self, of: TokenKind) -> int:
+        """Return how many rows fire on a token of a class."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -71,12 +86,17 @@ class _Asked:
         narrowed = _narrowed(self.plain, **_limits(field, least, below))
         return int(self.database.query(replace(narrowed, count=Count()))[0].count)
 
+    def of_class(self, of: TokenKind) -> int:
+        return self.database.count(_also(self.plain, kind(of.value)))
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
     """Counts of the rows of an answer, which are read once."""
 
     rows: tuple[dict[str, Any], ...]
+    tokens: tuple[frozenset[str], ...]
+    """What each row fires on."""
 
     def of(self, by: Grouping) -> list[tuple[Any, int]]:
         found = Counter(row[by.value] for row in self.rows)
@@ -88,12 +108,33 @@ class _Read:
         held = (row[field] for row in self.rows)
         return sum(least <= each and (below is None or each < below) for each in held if each is not None)
 
+    def of_class(self, of: TokenKind) -> int:
+        return sum(any(_is_of(text, of) for text in texts) for texts in self.tokens)
+
+
+@lru_cache(maxsize=10_000)
+def _is_of(text: str, of: TokenKind) -> bool:
+    if of.value in SHAPES:
+        return SHAPES[of.value](text)
+    return bool(kinds_of(text) & 1 << CLASSES.index(of.value))
+
 
 def _counts_of(database: Database, plain: Query) -> _Counts:
     if database.count(plain) > _FEW_ROWS:
         return _Asked(database, plain)
-    columns = ("model", "layer", "state", "f1", "heldout_f1", "heldout_firings", "density")
-    return _Read(tuple(row.as_dict() for row in database.query(replace(plain, returns=columns))))
+    named = "path" if plain.subject is Subject.PATTERNS else "neuron"
+    columns = (named, "model", "layer", "state", "f1", "heldout_f1", "heldout_firings", "density")
+    found = database.query(replace(plain, returns=columns))
+    rows = tuple(row.as_dict() for row in found)
+    if plain.subject is Subject.PATTERNS:
+        return _Read(rows, tuple(frozenset(_last(row.steps)) for row in found))
+    keys = [neuron_key(database.model(row["model"]), NeuronName.of(row["neuron"])) for row in rows]
+    texts = activating_texts(database.connection, [key for key in keys if key is not None])
+    return _Read(rows, tuple(frozenset(() if key is None else texts.get(key, ())) for key in keys))
+
+
+def _last(steps: Sequence[PathStep]) -> Iterator[str]:
+    return (step.text for step in steps if step.depth == 0 and step.text is not None)
 
 
 def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> Iterator[dict[str, Any]]:
@@ -125,6 +166,10 @@ def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> 
         for group, count in _counted(database, plain, Grouping.ACTIVATING, _TOKENS)
     ]
     yield _facet("activating", "fires on", tokens)
+    classes = [
+        (f"<{each.value}>", counts.of_class(each), _also(shown, kind(each.value))) for each in _CLASSES
+    ]
+    yield _facet("class", "fires on a token that is", classes)
 
 
 def _facet(name: str, title: str, groups: _Shown) -> dict[str, Any]:
@@ -170,6 +215,10 @@ def _narrowed(query: Query, **fields: object) -> Query:
 
 def _firing_on(query: Query, token: str) -> Query:
     """Return the query for the neurons of another that fire on this very token."""
-    clause = neurons().matching(tok(token, exact=True)).tree.clauses
+    return _also(query, tok(token, exact=True))
+
+
+def _also(query: Query, step: TokenStep) -> Query:
+    clause = neurons().matching(step).tree.clauses
     assert clause is not None, "it was just given one"
     return replace(query, clauses=clause if query.clauses is None else conjoined(query.clauses, clause))

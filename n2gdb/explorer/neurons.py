@@ -33,6 +33,9 @@ __all__ = [
 #: Tokens of a text that the model is run on.
 _LONGEST_RUN = 2_000
 
+#: The strongest examples.
+TOP = "top"
+
 #: Characters of a text that is typed; patterns, examples and neurons in one answer.
 _LONGEST, _MOST = 4_000, 200
 
@@ -110,16 +113,16 @@ def list_patterns(neuron: Neuron, *, limit: int, offset: int) -> dict[str, Any]:
     return {"total": len(patterns), "patterns": shown}
 
 
-def list_examples(neuron: Neuron, *, limit: int) -> dict[str, Any]:
-    """Return a neuron's examples token by token: what it does, and what is predicted.
+def list_examples(neuron: Neuron, *, limit: int, band: str | None = None) -> dict[str, Any]:
+    """Return a neuron's examples of one strength token by token: what it does, and what is predicted.
 
-    ``examples`` are the top ones, ``others`` of every lesser strength, near misses last.
+    ``band`` is that strength, top unless given; ``bands`` are all that there are, near misses last.
     """
-    most = min(limit, _MOST)
+    found = neuron.examples(band or TOP)
     return {
-        "total": len(neuron.examples),
-        "examples": [_example(neuron, each) for each in neuron.examples[:most]],
-        "others": [_example(neuron, each) for each in neuron.examples.others[:most]],
+        "total": len(found),
+        "examples": [_example(neuron, each) for each in found[: min(limit, _MOST)]],
+        "bands": list(dict.fromkeys(each.band for each in neuron.examples())),
     }
 
 

@@ -119,7 +119,8 @@ def _step(database: Database, asked: Asked) -> Any:
 
 
 def _examples(database: Database, asked: Asked) -> Any:
-    return neurons.list_examples(_found(database, asked), limit=asked.whole("limit", _EXAMPLES))
+    limit, band = asked.whole("limit", _EXAMPLES), asked.given("band")
+    return neurons.list_examples(_found(database, asked), limit=limit, band=band)
 
 
 def _similar(database: Database, asked: Asked) -> Any:

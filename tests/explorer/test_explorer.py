@@ -168,8 +168,13 @@ def test_a_neuron_comes_with_its_evidence_its_record_and_its_quality(
     assert [each["place"] for each in found["excited_by"]] == [each.place for each in neuron.excited_by]
     assert found["histogram"]["counts"] == list(neuron.histogram.counts)
     assert found["measured"].startswith("On text that was kept out of everything")
-    others = told(client, "/api/neuron/L4N358/examples")["others"]
-    assert [each["band"] for each in others] == ["0.75", "0.5", "0.25", "near"]
+    shown = told(client, "/api/neuron/L4N358/examples", limit=1)
+    assert shown["bands"] == ["top", "0.75", "0.5", "0.25", "near"]
+    assert [each["band"] for each in shown["examples"]] == ["top"]
+    for band in shown["bands"]:
+        of_band = told(client, "/api/neuron/L4N358/examples", band=band)
+        assert {each["band"] for each in of_band["examples"]} == {band}
+        assert of_band["total"] == len(of_band["examples"]) == len(neuron.examples(band))
     patterns = told(client, "/api/neuron/L4N358/patterns")["patterns"]
     assert [each["support"] for each in patterns] == [each.support for each in neuron.patterns()]
 
