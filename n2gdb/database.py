@@ -230,6 +230,7 @@ class Database(Remembering, NeuronCollection):
             across_layers=across_layers,
             min_size=arguments.whole("min_size", min_size),
             progress=progress,
+            kept=self._compared,
         )
         first, second = (("first", *self._model_column("first_model")), self._model_column("second_model"))
         return Answer(

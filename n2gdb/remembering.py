@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
+    from n2gdb.similarity.pairs import Kept
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -108,6 +109,11 @@ class Remembering(ABC):
     @cached_property
     def _nodes(self) -> int:
         return count_nodes(self.connection)
+
+    @cached_property
+    def _compared(self) -> Kept | None:
+        """What is read to compare every two neurons; None where it is too much to be kept."""
+        return {} if self._nodes <= _MOST_NODES else None
 
     @cached_property
     def _columns(self) -> Columns:

@@ -80,7 +80,8 @@ def serve(
             from n2gdb.ingest.evaluation.model_process import ModelProcess
 
             runner = held.enter_context(ModelProcess(database.path.absolute(), device or "auto"))
-        app = make_app(database, timeout=timeout, host=host if local else None, notes=notes, runner=runner)
+        told = host if local else None
+        app = make_app(database, timeout=timeout, host=told, notes=notes, runner=runner, warm=not check)
         listening = _listen(host, port)
         address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
         say(f"{database.path.name}: {address}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Pairs", "similar_pairs"]
 
 Table = Callable[[str, Mapping[str, object]], "pa.Table"]
+
+#: What was read, by its name and the model's number.
+Kept = dict[tuple[str, int | None], object]
+
+_T = TypeVar("_T")
 
 _TOLERANCE = 1e-9
 
@@ -59,36 +64,20 @@ def similar_pairs(
     across_layers: bool = False,
     min_size: int = 1,
     progress: Callable[[str, int, int | None], None] | None = None,
+    kept: Kept | None = None,
 ) -> Pairs:
     """Return every pair of neurons whose similarity by ``metric`` is ``above`` or more.
 
     ``metric`` is graph, tokens or subset. ``across_layers`` leaves out pairs of one layer of one model,
     ``min_size`` pairs that share less, such as graphs of a single pattern. Raises QueryError for a threshold
-    that is not in (0, 1]. ``progress`` gets each stage, how much of it is done, and how much there is.
+    that is not in (0, 1]. ``progress`` gets each stage, how much of it is done, and how much there is;
+    ``kept`` keeps what is read for the next question.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """
     if not 0 < above <= 1:
         raise QueryError(f"a threshold for pairs lies above 0 and not above 1, not at {above:g}")
-    where = "" if model is None else " WHERE n.model = $model"
-    parameters = {} if model is None else {"model": model}
-    neurons = table(
-        f"MATCH (n:Neuron){where} RETURN n.id AS id, n.weight AS weight ORDER BY n.id", parameters
-    )
-    ids = neurons["id"].to_numpy()
-
-    def sets(pattern: str, element: str, weight: str | None) -> SparseSets:
-        named = "" if weight is None else f", {weight} AS weight"
-        columns = table(
-            f"MATCH (n:Neuron){pattern}{where} RETURN n.id AS id, {element} AS element{named}", parameters
-        )
-        row = np.searchsorted(ids, columns["id"].to_numpy())
-        if weight is None:
-            return SparseSets.of(row, columns["element"].to_numpy(), len(ids))
-        total = neurons["weight"].to_numpy()
-        return SparseSets.of(
-            row, columns["element"].to_numpy(), len(ids), columns["weight"].to_numpy(), total
-        )
+    reader = _Reader(table, model, {} if kept is None else kept)
 
     def report(done: int, total: int) -> None:
         if progress is not None:
@@ -96,14 +85,65 @@ def similar_pairs(
 
     if progress is not None:
         progress("read the graphs", 0, None)
-    allowed = _across(ids) if across_layers else _any
+    allowed = _across(reader.ids) if across_layers else _any
     if metric == "graph":
-        found = _by_paths(sets("-[x:PASSES]->(p:Path)", "p.id", "x.weight"), above, allowed, report)
+        found = _by_paths(reader.paths(), above, allowed, report)
     else:
-        roles = [sets(f"-[:{role}]->(t:Token)", "t.text_key", None) for role in ("ACTIVATES_ON", "CONTEXT")]
+        roles = [reader.tokens(role) for role in ("ACTIVATES_ON", "CONTEXT")]
         join = _by_tokens if metric == "tokens" else _by_subset
         found = join(roles[0], roles[1], above, allowed, report)
-    return _ordered(ids, list(found), min_size)
+    return _ordered(reader.ids, list(found), min_size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads what is compared of the neurons of a model, or of all, once where it is kept."""
+
+    table: Table
+    model: int | None
+    kept: Kept
+
+    @property
+    def ids(self) -> Int64Array:
+        """Neuron.id of every row, rising."""
+        ids: Int64Array = self._neurons["id"].to_numpy()
+        return ids
+
+    def tokens(self, role: str) -> SparseSets:
+        """The tokens of each neuron in a role."""
+
+        def read() -> SparseSets:
+            columns = self._asked(f"-[:{role}]->(t:Token)", "t.text_key AS element")
+            row = np.searchsorted(self.ids, columns["id"].to_numpy())
+            return SparseSets.of(row, columns["element"].to_numpy(), len(self.ids))
+
+        return self._once(role, read)
+
+    def paths(self) -> SparseSets:
+        """The paths of each neuron, with their weights."""
+
+        def read() -> SparseSets:
+            columns = self._asked("-[x:PASSES]->(p:Path)", "p.id AS element, x.weight AS weight")
+            row, total = np.searchsorted(self.ids, columns["id"].to_numpy()), self._neurons["weight"]
+            weight = columns["weight"].to_numpy()
+            return SparseSets.of(row, columns["element"].to_numpy(), len(self.ids), weight, total.to_numpy())
+
+        return self._once("PASSES", read)
+
+    @property
+    def _neurons(self) -> pa.Table:
+        return self._once("", lambda: self._asked("", "n.weight AS weight", " ORDER BY n.id"))
+
+    def _asked(self, pattern: str, named: str, order: str = "") -> pa.Table:
+        where = "" if self.model is None else " WHERE n.model = $model"
+        parameters = {} if self.model is None else {"model": self.model}
+        return self.table(f"MATCH (n:Neuron){pattern}{where} RETURN n.id AS id, {named}{order}", parameters)
+
+    def _once(self, name: str, read: Callable[[], _T]) -> _T:
+        found = self.kept.get((name, self.model))
+        if found is None:
+            found = self.kept[name, self.model] = read()
+        return cast("_T", found)
 
 
 def _any(left: Int64Array, right: Int64Array) -> BoolArray:
