@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2gdb.errors import ArgumentError
+from n2gdb.errors import ArgumentError, QuerySyntaxError
 from n2gdb.storage.read.catalog import count_nodes
 
 if TYPE_CHECKING:
@@ -62,12 +62,17 @@ class Remembering(ABC):
     def _saved(self, name: str) -> tuple[NeuronRef, ...]:
         from n2gdb.grammar.ast import Listed, Query
         from n2gdb.query.parse import read_query
-        from n2gdb.storage.saved_sets import saved_set
+        from n2gdb.storage.saved_sets import saved_set, sets_file
 
-        listed = read_query(f"neurons IN ({', '.join(saved_set(self.path, name))})")
-        assert isinstance(listed, Query)
-        assert isinstance(listed.clauses, Listed)
-        return listed.clauses.neurons
+        units = saved_set(self.path, name)
+        try:
+            listed = read_query(f"neurons IN ({', '.join(units)})")
+        except QuerySyntaxError as error:
+            raise sets_file(self.path).unsound(f"${name}: {error.message}") from error
+        match listed:
+            case Query(clauses=Listed(neurons)) if listed == Query(Listed(neurons)):
+                return neurons
+        raise sets_file(self.path).unsound(f"${name} is more than a list of neurons")
 
     def sets(self) -> dict[str, tuple[str, ...]]:
         """Return the saved sets, by name: units as queries write them.
