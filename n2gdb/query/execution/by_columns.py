@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, distinct
+from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.paths import PathStep
 from n2gdb.core.units import token_of
 from n2gdb.evidence.quality import FEW_FIRINGS
@@ -304,8 +305,8 @@ def ordered_patterns(
             None if support != support else int(support),
             None if confidence != confidence else confidence,
         )
-        for unit, end, activation, least, support, confidence in zip(
-            *(each.tolist() for each in columns_read), strict=True
+        for unit, end, activation, least, support, confidence in timed(
+            zip(*(each.tolist() for each in columns_read), strict=True)
         )
     ]
 
@@ -313,7 +314,7 @@ def ordered_patterns(
 def _drawn(columns: Columns, found: Matches, query: Query) -> Matches:
     ends = list(_ends(columns.tries, found))
     owners = _names(columns, np.array([place for place, _ in ends], np.int64))
-    names = [f"{owner} {end}" for owner, (_, end) in zip(owners, ends, strict=True)]
+    names = [f"{owner} {end}" for owner, (_, end) in timed(zip(owners, ends, strict=True))]
     drawn = np.zeros(len(found), np.bool_)
     drawn[sampled(names, query.sample or 0, query.seed)] = True
     return found.kept(drawn)
@@ -340,7 +341,7 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models
-    return groups_of(count, read, lambda: [names[number] for number in models[owner].tolist()], rows)
+    return groups_of(count, read, lambda: [names[number] for number in timed(models[owner].tolist())], rows)
 
 
 # -- tokens
@@ -353,6 +354,7 @@ def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, floa
     holds = np.ones(len(same), np.bool_)
     first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
+        check_time()
         rows, ends = _in_role(session, term, units)
         inside = np.zeros(len(same), np.bool_)
         inside[same[tries.token[rows]]] = True
@@ -366,7 +368,8 @@ def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, floa
     activation, importance = np.full(len(same), -np.inf), np.full(len(same), np.nan)
     np.maximum.at(activation, text, tries.end[ends])
     np.fmax.at(importance, text, tries.importance[rows])
-    pairs = np.unique(np.stack([text, ends]), axis=1)[0] if len(rows) else text
+    check_time()
+    pairs = distinct(text * len(tries) + ends) // len(tries)
     counts = np.bincount(pairs, minlength=len(same))
     found = [
         (
