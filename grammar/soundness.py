@@ -99,6 +99,7 @@ def _checks(query: Query) -> Iterator[bool]:
     yield len({key.field for key in query.order}) == len(query.order)
     yield _is_count(query.limit) and _is_count(query.offset)
     yield type(query.returns) is tuple and all(name in RETURNED for name in query.returns)
+    yield len(set(query.returns)) == len(query.returns)
     if query.rank is not None:
         yield type(query.rank) is RankBy and isinstance(query.rank.metric, Metric)
         yield not query.order and query.subject is Subject.NEURONS and _is_neuron(query.rank.neuron)

@@ -13,6 +13,7 @@ from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.standing import Identity, held_neurons, runs_to_keep
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.database_file import check_replaceable
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["add_effects"]
@@ -30,6 +31,7 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
     """
     if not database.is_file():
         raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
+    check_replaceable(database)
     with sole_writer(shards_folder(database)):
         run = _run_of(database, model)
         others = runs_to_keep(database, run, Identity.of(run.model()), ())

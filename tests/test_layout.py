@@ -157,6 +157,7 @@ _BELOW_INGEST = {
     "n2gdb.version",
     "n2gdb.ingest.config",
     "n2gdb.ingest.arrays",
+    "n2gdb.ingest.homes",
 }
 
 #: Modules at the top of the library: everything but ingest and cli, in the order of their arrows.

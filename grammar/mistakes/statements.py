@@ -23,6 +23,16 @@ _QUOTED = {
     "OF": ("a model's name", "L3N45 OF 'gpt2'"),
     "ON": ("the text", 'FIRING ON "Everyone except"'),
 }
+#: Statistics by other names.
+_STATISTICS = {
+    "MEAN": "AVG",
+    "AVERAGE": "AVG",
+    "TOTAL": "SUM",
+    "MINIMUM": "MIN",
+    "MAXIMUM": "MAX",
+    "LEAST": "MIN",
+    "LARGEST": "MAX",
+}
 #: Keywords of two words, and how the second is missed.
 _SECOND = {
     "SIMILAR": "TO",
@@ -49,6 +59,8 @@ def _wants_neuron(fault: Fault) -> Said:
         return f"a neuron's name stands without quotes: write {name[2]}"
     if parts := re.match(r"(?:l|layer)?\s*(\d+)[\s.:,-]*(?:n|neuron)?\s*(\d+)", fault.rest, re.IGNORECASE):
         return f"{parts[0]} is not a neuron's name: write L{parts[1]}N{parts[2]}"
+    if re.search(r"\bin\s*\([^()]*$", LITERAL.sub("''", fault.before), re.IGNORECASE):
+        return "IN takes neurons in parentheses, as in IN (L3N45, L3N12)"
     keyword = " ".join(fault.before.upper().split()[-2 if fault.previous in ("TO", "OF") else -1 :])
     return f"{keyword} takes a neuron, as in {keyword} L3N45"
 
@@ -106,6 +118,8 @@ def _beginning(fault: Fault) -> Said:
         return "COUNT takes neurons or patterns: write COUNT neurons, and BY activating after what they match"
     if word in CLAUSES:
         return f"a query starts with what it asks for: write neurons {fault.word}"
+    if (statistic := _STATISTICS.get(word)) is not None:
+        return f"no {word} here: write {statistic} f1 OF neurons, and BY layer after what they match"
     if fault.previous in ("EXPLAIN", "PROFILE") and word in ("EXPLAIN", "PROFILE"):
         return "EXPLAIN and PROFILE exclude each other: PROFILE shows what EXPLAIN does, with times"
     if near := nearest(fault.word, tuple(start for start in _STARTS if start.upper() != word)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -17,6 +16,7 @@ from n2gdb.evidence.quality import HELDOUT, TOP_EXAMPLES
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.neuron_parts import NeuronPattern
+from n2gdb.storage.output_file import check_output
 from n2gdb.storage.read.effects import WrittenToken
 from n2gdb.version import __version__
 
@@ -39,13 +39,16 @@ def write_site(
 ) -> int:
     """Write a folder of pages and return how many neurons it shows; its pages fetch nothing from elsewhere.
 
-    Addresses are relative, so the folder may lie anywhere below a host. Raises StorageError where it cannot
-    be written.
+    Addresses are relative, so the folder may lie anywhere below a host. Files of an earlier site are
+    replaced, what is no plain file, belongs to the database or is one is not: raises StorageError, as where
+    the folder cannot be written.
     """
     several = len({neuron.model for neuron in neurons}) > 1
     names = [_file(neuron, several) for neuron in neurons]
     try:
         (folder / "neurons").mkdir(parents=True, exist_ok=True)
+        for path in _places(folder, names):
+            check_output(path, force=True, reads=(database.path,))
         index = []
         for place, neuron in enumerate(neurons):
             around = (
@@ -61,11 +64,17 @@ def write_site(
             progress(place + 1, len(neurons))
         _write(folder / "neurons.json", json.dumps(index, ensure_ascii=False, separators=(",", ":")))
         for name in _SHARED:
-            shutil.copyfile(_STATIC / name, folder / name)
+            _write(folder / name, (_STATIC / name).read_text(encoding="utf-8"))
         _write(folder / "index.html", _index_page(database, neurons, names, title, query))
     except OSError as error:
         raise StorageError(f"cannot write the site to {folder}: {one_line(error)}") from error
     return len(neurons)
+
+
+def _places(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yield every file of a site."""
+    yield from (folder / name for name in ("index.html", "neurons.json", *_SHARED))
+    yield from (folder / "neurons" / f"{name}{suffix}" for name in names for suffix in (".html", ".svg"))
 
 
 def _write(path: Path, text: str) -> None:

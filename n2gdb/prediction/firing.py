@@ -17,6 +17,7 @@ from n2gdb.core import arguments
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import token_key
 from n2gdb.prediction.evidence_firing import (
+    EvidenceFiring,
     class_statement,
     evidence_statements,
     members_statement,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep
 from n2gdb.core.units import token_of
 from n2gdb.evidence.quality import FEW_FIRINGS
@@ -323,8 +324,8 @@ def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -
             None if support != support else int(support),
             None if confidence != confidence else confidence,
         )
-        for unit, end, activation, least, support, confidence in zip(
-            *(each.tolist() for each in columns_read), strict=True
+        for unit, end, activation, least, support, confidence in timed(
+            zip(*(each.tolist() for each in columns_read), strict=True)
         )
     ]
 
@@ -332,7 +333,7 @@ def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -
 def _drawn(columns: Columns, found: Matches, query: Query) -> Matches:
     ends = list(_ends(columns.tries, found))
     owners = _names(columns, np.array([place for place, _ in ends], np.int64))
-    names = [f"{owner} {end}" for owner, (_, end) in zip(owners, ends, strict=True)]
+    names = [f"{owner} {end}" for owner, (_, end) in timed(zip(owners, ends, strict=True))]
     drawn = np.zeros(len(found), np.bool_)
     drawn[sampled(names, query.sample or 0, query.seed)] = True
     return found.kept(drawn)
@@ -359,4 +360,4 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models
-    return groups_of(count, read, lambda: [names[number] for number in models[owner].tolist()], rows)
+    return groups_of(count, read, lambda: [names[number] for number in timed(models[owner].tolist())], rows)

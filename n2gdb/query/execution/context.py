@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from n2gdb.core.deadline import check_time
 from n2gdb.core.units import UnitName, token_key
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
@@ -223,8 +224,10 @@ class Session:
 
     def work(self, step: str, do: Callable[[], Counted]) -> Counted:
         """Run a step in Python whose result can be counted, and record it."""
+        check_time()
         start = perf_counter()
         done = do()
+        check_time()
         self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
         return done
 
