@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
+    from n2gdb.similarity.columns import SimilarityColumns
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -108,6 +109,12 @@ class Remembering(ABC):
     @cached_property
     def _nodes(self) -> int:
         return count_nodes(self.connection)
+
+    @cached_property
+    def _likeness(self) -> SimilarityColumns:
+        from n2gdb.similarity.columns import SimilarityColumns
+
+        return SimilarityColumns(self.connection.table, self._models)
 
     @cached_property
     def _columns(self) -> Columns:

@@ -1,4 +1,4 @@
-"""Array type aliases, defined once for every module."""
+"""Array type aliases, and the hash that spreads numbers: defined once for every module."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ __all__ = [
     "IntArray",
     "IntegerArray",
     "KeyArray",
+    "mixed",
+    "position_hash",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,3 +26,21 @@ IntegerArray = npt.NDArray[np.integer]
 IndexArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 KeyArray = npt.NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def mixed(key: KeyArray) -> KeyArray:
+    """Spread every bit over all bits: the finishing steps of splitmix64."""
+    key = (key ^ (key >> np.uint64(30))) * _FIRST
+    key = (key ^ (key >> np.uint64(27))) * _SECOND
+    return key ^ (key >> np.uint64(31))
+
+
+def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
+    """Spread positions of a corpus over all 64-bit numbers, each its own.
+
+    What a unit's record keeps are the positions with the smallest of these, the same for all units.
+    """
+    return mixed(position.astype(np.uint64) + _GOLDEN)

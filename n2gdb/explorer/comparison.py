@@ -75,7 +75,7 @@ def list_pairs(
 ) -> dict[str, Any]:
     """Return some of the pairs of neurons that are alike, the most alike first, and how many there are."""
     found = database.pairs(
-        metric, above=above, model=model, across_layers=across_layers, min_size=max(1, min_size)
+        metric, above=above, model=model, across_layers=across_layers, sharing=max(1, min_size)
     )
     rows = [each.as_dict() for each in found[offset : offset + min(limit, _PAIRS)]]
     return {"total": len(found), "rows": rows}

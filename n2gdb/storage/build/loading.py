@@ -1,9 +1,9 @@
 """Loader: fills every table of a database from the shards of its runs, a few shards at a time.
 
-Two passes over the shards. The first finds what can only be known of all of them: which paths several
-neurons share, at 8 bytes a node, and each neuron's weight and polysemy. The second spools the rows of
-relationships to files, which the engine then copies, mapped into memory. One copy a table: each further
-one would rewrite what the table holds of a node, and leave the old pages in the file.
+Two passes over the shards. The first finds what can only be known of all of them: which steps several
+neurons share and how rare their tokens are, at about 40 bytes a node, and each neuron's polysemy. The
+second spools the rows of relationships to files, which the engine then copies, mapped into memory. One copy
+a table: each further one would rewrite what the table holds of a node, and leave the old pages in the file.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Int64Array
 from n2gdb.storage.build.ddl import DEFINITIONS
+from n2gdb.storage.build.likeness import Likeness
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
@@ -51,8 +50,8 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
         write(definition, {})
     progress("read shards")
     models = [ModelRows.of(run, number) for number, run in enumerate(runs)]
-    shared, measures = _survey(models)
-    for table, rows in _tables(models, shared, measures, folder):
+    likeness, measures = _survey(models)
+    for table, rows in _tables(models, likeness, measures, folder):
         progress(table)
         if len(rows):
             write(f"COPY {table} FROM $rows", {"rows": rows})
@@ -63,15 +62,15 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
 
 
 def _tables(
-    models: Sequence[ModelRows], shared: Int64Array, measures: NeuronMeasures, folder: Path
+    models: Sequence[ModelRows], likeness: Likeness, measures: NeuronMeasures, folder: Path
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield (database table, rows to add), nodes before relationships."""
     for model in models:
-        yield from model.entities(measures)
-    yield "Path", pa.table([shared], ["id"])
+        yield from model.entities(measures, likeness)
+    yield "Path", pa.table([likeness.paths], ["id"])
     with Spool(folder) as spool:
         for model, shards in _batches(models):
-            for table, rows in model.relationships(shards, shared):
+            for table, rows in model.relationships(shards, likeness):
                 spool.add(table, rows)
         yield from spool.tables()
 
@@ -82,17 +81,11 @@ def _batches(models: Sequence[ModelRows]) -> Iterator[tuple[ModelRows, Sequence[
             yield model, shards
 
 
-def _survey(models: Sequence[ModelRows]) -> tuple[Int64Array, NeuronMeasures]:
-    """Return the paths that two or more neurons share, ascending, and the measures of all neurons."""
-    paths, measures = [np.zeros(0, np.int64)], []
+def _survey(models: Sequence[ModelRows]) -> tuple[Likeness, NeuronMeasures]:
+    """Return what the steps of all neurons have in common, and the measures of all neurons."""
+    steps, measures = [], []
     for model, shards in _batches(models):
         found, measured = model.survey(shards)
-        paths.append(found)
+        steps.append(found)
         measures.append(measured)
-    return _repeated(np.concatenate(paths)), NeuronMeasures.joined(measures)
-
-
-def _repeated(values: Int64Array) -> Int64Array:
-    """Return the values that stand there more than once, once each, in ascending order."""
-    values.sort()
-    return np.unique(values[1:][values[1:] == values[:-1]])
+    return Likeness.joined(steps), NeuronMeasures.joined(measures)
