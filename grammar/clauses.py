@@ -53,7 +53,7 @@ class Metric(Enum):
 DEFAULT_METRIC = Metric.GRAPH
 
 #: The least similarity where none is said.
-LEAST_SIMILARITY = {Metric.COFIRING: 0.05, Metric.GRAPH: 0.1, Metric.TOKENS: 0.5, Metric.SUBSET: 0.9}
+LEAST_SIMILARITY = {Metric.COFIRING: 0.02, Metric.GRAPH: 0.05, Metric.TOKENS: 0.1, Metric.SUBSET: 0.5}
 
 
 class Effect(Enum):

@@ -224,7 +224,8 @@ def _token_query(query: TokenQuery) -> Iterator[str]:
 def _token_sets(query: TokenSetQuery) -> Iterator[str]:
     mode = "" if query.mode is Mode.ANSWER else f"{query.mode.value} "
     for place, term in enumerate(query.terms):
-        joined = f"{mode}tokens" if not place else "AND NOT" if term.negated else "AND"
+        # No text begins with what is left out: the parser says so.
+        joined = f"{'AND' if place else f'{mode}tokens'}{' NOT' if term.negated else ''}"
         yield f"{joined} {' '.join(_term(term))}"
     yield from _slice(query)
 

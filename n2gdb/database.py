@@ -183,7 +183,7 @@ class Database(Remembering, NeuronCollection):
         have one of its name, ``within`` the one to search, or all. Raises UnknownNameError and QueryError.
 
         >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
-        [('L4N137', 0.62), ('L4N12', 0.44)]
+        [('L4N137', 0.41), ('L4N12', 0.31)]
         """
         from n2gdb.similarity.neurons import quality_columns, read_metric, similar_neurons
         from n2gdb.similarity.search import Bounds, ComparisonSource

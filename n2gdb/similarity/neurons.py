@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: The least similarity of pairs where none is said.
-LEAST_OF_PAIRS = {Metric.GRAPH: 0.5, Metric.COFIRING: 0.3, Metric.TOKENS: 0.9, Metric.SUBSET: 0.9}
+LEAST_OF_PAIRS = {Metric.GRAPH: 0.3, Metric.COFIRING: 0.3, Metric.TOKENS: 0.5, Metric.SUBSET: 0.9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class SimilarNeuron(OfNeuron):
 
     >>> nearest = neuron.similar(k=1)[0]
     >>> str(nearest.neuron), round(nearest.similarity, 2), nearest.size
-    ('L4N137', 0.62, 2)
+    ('L4N137', 0.41, 2)
     """
 
     neuron: NeuronName
@@ -65,7 +65,7 @@ class SimilarNeuron(OfNeuron):
 class NeuronPair:
     """Two neurons that are alike; ``similarity`` and ``size`` as of SimilarNeuron.
 
-    >>> pair = db.pairs("subset")[0]
+    >>> pair = db.pairs("subset", sharing=2)[0]
     >>> str(pair.first), str(pair.second), pair.similarity, pair.size
     ('L3N45', 'L4N12', 1.0, 2)
     """

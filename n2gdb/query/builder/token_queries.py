@@ -36,9 +36,9 @@ def tokens_activating(
 
     >>> [hit.token for hit in db.query(tokens_activating("L4N12"))]
     [' other', ' end']
-    >>> alone = tokens_activating(neurons().where(layer=4)) & ~tokens_activating(neurons().where(layer__lt=4))
-    >>> [hit.token for hit in db.query(alone)]
-    [' other']
+    >>> both = tokens_activating(neurons().where(layer=4)) & tokens_activating(neurons().where(layer=3))
+    >>> [hit.token for hit in db.query(both)]
+    [' end']
     """
     return _asked(Role.ACTIVATING, units, model)
 
@@ -140,7 +140,7 @@ class TokenQueryBuilder(_TokenStatement):
     __slots__ = ()
 
 
-class TokenSetBuilder(_TokenStatement):
+class TokenSetBuilder(TokenQueryBuilder):
     """A query for the tokens that units of some queries have in common, or that some have and others not.
 
     >>> tokens_activating("L4N358") & ~tokens_in_context_of(neurons().where(layer=3))
