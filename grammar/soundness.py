@@ -215,11 +215,16 @@ def _is_influenced(clause: Influenced) -> bool:
 
 
 def _is_similar(clause: SimilarTo) -> bool:
-    return isinstance(clause.metric, Metric) and _is_neuron(clause.neuron) and _is_share(clause.above)
+    above = clause.above is None or _is_share(clause.above)
+    return isinstance(clause.metric, Metric) and _is_neuron(clause.neuron) and above and _is_size(clause)
 
 
 def _is_contained(clause: ContainedIn | Contains) -> bool:
-    return _is_neuron(clause.neuron) and _is_share(clause.above)
+    return _is_neuron(clause.neuron) and _is_share(clause.above) and _is_size(clause)
+
+
+def _is_size(clause: SimilarTo | ContainedIn | Contains) -> bool:
+    return type(clause.sharing) is int and 1 <= clause.sharing <= LARGEST
 
 
 _CLAUSES: dict[type, Any] = {

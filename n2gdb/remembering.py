@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
-    from n2gdb.similarity.pairs import Kept
+    from n2gdb.similarity.columns import SimilarityColumns
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -119,9 +119,10 @@ class Remembering(ABC):
         return count_nodes(self.connection)
 
     @cached_property
-    def _compared(self) -> Kept | None:
-        """What is read to compare every two neurons; None where it is too much to be kept."""
-        return {} if self._nodes <= _MOST_NODES else None
+    def _likeness(self) -> SimilarityColumns:
+        from n2gdb.similarity.columns import SimilarityColumns
+
+        return SimilarityColumns(self.connection.table, self._models)
 
     @cached_property
     def _columns(self) -> Columns:

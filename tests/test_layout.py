@@ -270,6 +270,7 @@ def test_no_class_is_defined_twice() -> None:
 #: Beside keys, bits are shifted to hash, to sort by two numbers at once, and in sets of flags.
 _SHIFTS = {
     "n2gdb.cli.commands.tokens",
+    "n2gdb.core.arrays",
     "n2gdb.core.graph",
     "n2gdb.core.tokens",
     "n2gdb.core.tries",

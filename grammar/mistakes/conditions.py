@@ -249,6 +249,8 @@ def _number(fault: Fault) -> Said:
         return f"{fault.previous} takes a whole number, as in {fault.previous} 20"
     if fault.previous == "ABOVE":
         return "ABOVE takes a similarity from 0 to 1, as in ABOVE 0.9"
+    if fault.previous == "SHARING":
+        return "SHARING takes how much two neurons share at the least, as in SHARING 3"
     if fault.previous in ("AT", "WITHIN") and re.search(
         r"\b(?:excited|inhibited)\s+by\s[^'\"]*$", LITERAL.sub("", fault.before), re.IGNORECASE
     ):

@@ -66,19 +66,25 @@ def _wants_neuron(fault: Fault) -> Said:
 
 
 def _similarity(fault: Fault) -> Said:
-    if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
-        return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
+    if fault.keyword == "USING" and (
+        late := re.search(r"\bsimilar\s+to\b.*\b(above|sharing)\s+\S+$", fault.before, re.IGNORECASE)
+    ):
+        return f"USING stands before {late[1].upper()}, as in USING tokens ABOVE 0.9 SHARING 3"
+    if fault.rest.startswith("-") and re.search(r"\busing\s+co$", fault.before, re.IGNORECASE):
+        return "the metric is one word: write USING cofiring"
     if fault.keyword in ("ASC", "DESC") and "_USING" in fault.accepted and not fault.is_fired:
         return f"the most similar come first: leave {fault.keyword} out"
-    ranked = re.search(r"\bsimilarity\s+to\s+\S+$", fault.before, re.IGNORECASE)
-    if ranked and (fault.keyword == "ABOVE" or fault.rest[:1] in ("<", ">", "=")):
-        return "RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 ABOVE 0.9"
+    ranked = re.search(r"\bsimilarity\s+to\s+\S+(?:\s+using\s+\w+)?$", fault.before, re.IGNORECASE)
+    if ranked and (fault.keyword in ("ABOVE", "SHARING") or fault.rest[:1] in ("<", ">", "=")):
+        word = "SHARING 3" if fault.keyword == "SHARING" else "ABOVE 0.9"
+        return f"RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 {word}"
     if fault.keyword == "TO" and fault.previous == "SIMILARITY":
         return "similarity is not a field: write RANK BY SIMILARITY TO L3N45"
-    if "_ABOVE" not in fault.accepted:
+    if "ABOVE" not in fault.accepted:
         return None
     if re.match(r"[\d.]", fault.rest):
-        return f"ABOVE is missing: write ABOVE {fault.shown}"
+        word = "SHARING" if re.match(r"[1-9]\d*(?![\d.])", fault.rest) else "ABOVE"
+        return f"{word} is missing: write {word} {fault.shown}"
     if bound := re.match(
         r"(?:[<>=]+|over|below|under|(?:at\s+)?least|min\w*|threshold)\s*=?\s*([\d.]+)",
         fault.rest,

@@ -10,7 +10,17 @@ from typing import TypeAlias
 
 from lark import Token, Transformer, v_args
 
-from n2gdb.grammar.ast import Count, GroupBy, Grouping, Key, Metric, NeuronRef, RankBy, Statement
+from n2gdb.grammar.ast import (
+    DEFAULT_METRIC,
+    Count,
+    GroupBy,
+    Grouping,
+    Key,
+    Metric,
+    NeuronRef,
+    RankBy,
+    Statement,
+)
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, GROUP_WORDS, GROUPS, RETURNED, Kind, nearest
 from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of
@@ -39,7 +49,7 @@ class TailBuilder(Transformer[Token, Statement]):
         return Key(field_of(name).name, descending, at=position_of(name))
 
     def rank(self, keyword: Token, _: Token, neuron: NeuronRef, metric: Metric | None) -> Tail:
-        return keyword, "rank", RankBy(neuron, metric or Metric.GRAPH, at=position_of(keyword))
+        return keyword, "rank", RankBy(neuron, metric or DEFAULT_METRIC, at=position_of(keyword))
 
     def limit(self, keyword: Token, count: Token) -> Tail:
         return keyword, "limit", count_of(count, "LIMIT")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, KeyArray
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, KeyArray, position_hash
 
 __all__ = [
     "BINS",
@@ -25,7 +25,6 @@ __all__ = [
     "State",
     "merged",
     "only",
-    "position_hash",
 ]
 
 State = Mapping[str, npt.NDArray[Any]]
@@ -104,14 +103,6 @@ class ActivationRecord:
             np.float32
         )
         return found
-
-
-def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
-    """Spread positions over all 64-bit numbers, each its own: splitmix64."""
-    key = position.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return key ^ (key >> np.uint64(31))
 
 
 class Recorder:

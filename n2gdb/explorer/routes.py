@@ -11,6 +11,7 @@ from n2gdb.explorer import answers, comparison, facets, layers, neurons, underst
 from n2gdb.explorer.asked import Asked
 from n2gdb.explorer.neurons import ModelRunner, read_truly
 from n2gdb.explorer.notes import Notes
+from n2gdb.grammar.ast import DEFAULT_METRIC
 from n2gdb.neuron import Neuron
 
 __all__ = ["ANSWERS", "PICTURES", "QUESTIONS", "WARM", "Draw", "Find", "own_answers"]
@@ -63,11 +64,11 @@ def _comparison(database: Database, asked: Asked) -> Any:
 def _pairs(database: Database, asked: Asked) -> Any:
     return comparison.list_pairs(
         database,
-        asked.given("metric") or "tokens",
-        above=asked.share("above", 0.9),
+        asked.given("metric") or DEFAULT_METRIC.value,
+        above=asked.share("above", 0) if asked.given("above") else None,
         model=asked.given("model"),
         across_layers=asked.given("across_layers") == "yes",
-        min_size=asked.whole("min_size", 1),
+        min_size=asked.whole("min_size", 3),
         limit=asked.whole("limit", _ROWS),
         offset=asked.whole("offset", 0),
     )
@@ -124,7 +125,7 @@ def _examples(database: Database, asked: Asked) -> Any:
 
 
 def _similar(database: Database, asked: Asked) -> Any:
-    metric, limit = asked.given("metric") or "graph", asked.whole("limit", _SIMILAR)
+    metric, limit = asked.given("metric") or DEFAULT_METRIC.value, asked.whole("limit", _SIMILAR)
     return neurons.list_similar(_found(database, asked), metric, limit=limit)
 
 

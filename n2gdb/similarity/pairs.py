@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 from n2gdb.core.units import layer_of
 from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.firings import FiringSets
 
 __all__ = ["Pairs", "similar_pairs"]
-
-Table = Callable[[str, Mapping[str, object]], "pa.Table"]
-
-#: What was read, by its name and the model's number.
-Kept = dict[tuple[str, int | None], object]
-
-_T = TypeVar("_T")
 
 _TOLERANCE = 1e-9
 
@@ -32,8 +27,8 @@ _TOLERANCE = 1e-9
 class Pairs:
     """Pairs of neurons by falling score, then size; every array is (pairs,).
 
-    ``left`` and ``right`` are Neuron.ids, the smaller first; ``size`` counts what the two share: paths, or
-    distinct tokens over both roles.
+    ``left`` and ``right`` are Neuron.ids, the smaller first; ``size`` counts what the two share: steps,
+    distinct tokens over both roles, or firings.
     """
 
     left: Int64Array
@@ -56,28 +51,25 @@ class _Candidates:
 
 
 def similar_pairs(
-    table: Table,
-    metric: str = "tokens",
+    columns: SimilarityColumns,
+    metric: Metric,
     *,
-    above: float = 0.9,
+    above: float,
+    sharing: int,
     model: int | None = None,
     across_layers: bool = False,
-    min_size: int = 1,
     progress: Callable[[str, int, int | None], None] | None = None,
-    kept: Kept | None = None,
 ) -> Pairs:
     """Return every pair of neurons whose similarity by ``metric`` is ``above`` or more.
 
-    ``metric`` is graph, tokens or subset. ``across_layers`` leaves out pairs of one layer of one model,
-    ``min_size`` pairs that share less, such as graphs of a single pattern. Raises QueryError for a threshold
-    that is not in (0, 1]. ``progress`` gets each stage, how much of it is done, and how much there is;
-    ``kept`` keeps what is read for the next question.
+    ``across_layers`` leaves out pairs of one layer of one model, ``sharing`` pairs that share less, such as
+    graphs of a single pattern. Raises QueryError for a threshold that is not in (0, 1]. ``progress`` gets
+    each stage, how much of it is done, and how much there is.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """
     if not 0 < above <= 1:
         raise QueryError(f"a threshold for pairs lies above 0 and not above 1, not at {above:g}")
-    reader = _Reader(table, model, {} if kept is None else kept)
 
     def report(done: int, total: int) -> None:
         if progress is not None:
@@ -85,89 +77,52 @@ def similar_pairs(
 
     if progress is not None:
         progress("read the graphs", 0, None)
-    allowed = _across(reader.ids) if across_layers else _any
-    if metric == "graph":
-        found = _by_paths(reader.paths(), above, allowed, report)
-    else:
-        roles = [reader.tokens(role) for role in ("ACTIVATES_ON", "CONTEXT")]
-        join = _by_tokens if metric == "tokens" else _by_subset
-        found = join(roles[0], roles[1], above, allowed, report)
-    return _ordered(reader.ids, list(found), min_size)
+    allowed = _allowed(columns, model, across_layers)
+    match metric:
+        case Metric.GRAPH:
+            found = _by_steps(columns.steps, above, allowed, report)
+        case Metric.COFIRING:
+            found = _by_firings(columns.firings, above, allowed, report)
+        case Metric.TOKENS:
+            found = _by_tokens(*columns.roles, above, allowed, report)
+        case Metric.SUBSET:
+            found = _by_subset(*columns.roles, above, allowed, report)
+    return _ordered(columns.ids, list(found), sharing)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads what is compared of the neurons of a model, or of all, once where it is kept."""
+def _allowed(columns: SimilarityColumns, model: int | None, across_layers: bool) -> _Allowed:
+    inside = np.ones(len(columns.ids), np.bool_) if model is None else columns.models == model
+    layer = layer_of(columns.ids)
 
-    table: Table
-    model: int | None
-    kept: Kept
+    def allowed(left: Int64Array, right: Int64Array) -> BoolArray:
+        kept: BoolArray = inside[left] & inside[right]
+        return kept & (layer[left] != layer[right]) if across_layers else kept
 
-    @property
-    def ids(self) -> Int64Array:
-        """Neuron.id of every row, rising."""
-        ids: Int64Array = self._neurons["id"].to_numpy()
-        return ids
-
-    def tokens(self, role: str) -> SparseSets:
-        """The tokens of each neuron in a role."""
-
-        def read() -> SparseSets:
-            columns = self._asked(f"-[:{role}]->(t:Token)", "t.text_key AS element")
-            row = np.searchsorted(self.ids, columns["id"].to_numpy())
-            return SparseSets.of(row, columns["element"].to_numpy(), len(self.ids))
-
-        return self._once(role, read)
-
-    def paths(self) -> SparseSets:
-        """The paths of each neuron, with their weights."""
-
-        def read() -> SparseSets:
-            columns = self._asked("-[x:PASSES]->(p:Path)", "p.id AS element, x.weight AS weight")
-            row, total = np.searchsorted(self.ids, columns["id"].to_numpy()), self._neurons["weight"]
-            weight = columns["weight"].to_numpy()
-            return SparseSets.of(row, columns["element"].to_numpy(), len(self.ids), weight, total.to_numpy())
-
-        return self._once("PASSES", read)
-
-    @property
-    def _neurons(self) -> pa.Table:
-        return self._once("", lambda: self._asked("", "n.weight AS weight", " ORDER BY n.id"))
-
-    def _asked(self, pattern: str, named: str, order: str = "") -> pa.Table:
-        where = "" if self.model is None else " WHERE n.model = $model"
-        parameters = {} if self.model is None else {"model": self.model}
-        return self.table(f"MATCH (n:Neuron){pattern}{where} RETURN n.id AS id, {named}{order}", parameters)
-
-    def _once(self, name: str, read: Callable[[], _T]) -> _T:
-        found = self.kept.get((name, self.model))
-        if found is None:
-            found = self.kept[name, self.model] = read()
-        return cast("_T", found)
-
-
-def _any(left: Int64Array, right: Int64Array) -> BoolArray:
-    return np.ones(len(left), np.bool_)
-
-
-def _across(ids: Int64Array) -> Callable[[Int64Array, Int64Array], BoolArray]:
-    return lambda left, right: layer_of(ids[left]) != layer_of(ids[right])
+    return allowed
 
 
 _Allowed = Callable[[Int64Array, Int64Array], BoolArray]
 _Report = Callable[[int, int], None]
 
 
-def _by_paths(paths: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
+def _by_firings(
+    firings: FiringSets, above: float, allowed: _Allowed, report: _Report
+) -> Iterator[_Candidates]:
+    """Share of the firings of either that are firings of both."""
+    for left, right, score, size in firings.pairs(allowed, report):
+        yield _kept(left, right, score, size, above)
+
+
+def _by_steps(steps: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
     """Weighted Jaccard: shared weight s of totals a and b gives s / (a + b - s)."""
-    rare = paths.prefix(above)
-    for left, right in pairs_within(paths.element[rare], paths.row[rare], report):
-        first, second = paths.total[left], paths.total[right]
+    rare = steps.prefix(above)
+    for left, right in pairs_within(steps.element[rare], steps.row[rare], report):
+        first, second = steps.total[left], steps.total[right]
         near = np.minimum(first, second) >= above * np.maximum(first, second) - _TOLERANCE
         near &= allowed(left, right)
         left, right = left[near], right[near]
-        shared, size = paths.shared(left, right)
-        score = np.minimum(shared / (paths.total[left] + paths.total[right] - shared), 1.0)
+        shared, size = steps.shared(left, right)
+        score = np.minimum(shared / (steps.total[left] + steps.total[right] - shared), 1.0)
         yield _kept(left, right, score, size, above)
 
 
@@ -272,12 +227,12 @@ def _kept(
     return _Candidates(left[good], right[good], score[good], size[good])
 
 
-def _ordered(ids: Int64Array, found: list[_Candidates], min_size: int) -> Pairs:
+def _ordered(ids: Int64Array, found: list[_Candidates], sharing: int) -> Pairs:
     left, right, score, size = (
         np.concatenate([np.zeros(0, kind), *(getattr(each, name) for each in found)])
         for name, kind in (("left", np.int64), ("right", np.int64), ("score", np.float64), ("size", np.int64))
     )
     _, first = np.unique(left * (len(ids) + 1) + right, return_index=True)
-    first = first[size[first] >= min_size]
+    first = first[size[first] >= sharing]
     order = first[np.lexsort((right[first], left[first], -size[first], -score[first]))]
     return Pairs(ids[left[order]], ids[right[order]], score[order], size[order])

@@ -11,7 +11,7 @@ import type { Database, Example, Pattern } from "./types";
 
 interface Compared {
   neurons: { neuron: string; model: string; f1: number | null; true_firings: number; heldout_f1: number | null; heldout_firings: number | null; n_patterns: number; alone: Pattern[]; n_alone: number; tokens: Named[]; example: Example[] }[];
-  shared: Pattern[]; n_shared: number; tokens: Named[]; scores: { first: string; second: string; graph: number; tokens: number; subset: number }[];
+  shared: Pattern[]; n_shared: number; tokens: Named[]; scores: { first: string; second: string; graph: number; cofiring: number; tokens: number; subset: number }[];
 }
 interface Named { role: string; text: string; shown: string }
 
@@ -35,8 +35,8 @@ export function ComparePage({ place, database, model }: { place: Place; database
     {listed.length > 1 ? <figure class="graph"><FetchedPicture url={address("/api/compare.svg", { names })} label={`Graphs of ${listed.map((name) => name.split("=")[0]).join(" and ")}, what all share ringed in green`} />
       <figcaption>ringed in green: what all graphs have, a token in the same place</figcaption></figure> : null}
     <Loaded of={told} what="Comparing">{(data) => <>
-      <section><h2>How alike they are</h2><table class="rows narrow"><thead><tr><th scope="col">pair</th><th scope="col" class="number">shared paths</th><th scope="col" class="number">shared tokens</th><th scope="col" class="number">part of the other</th></tr></thead>
-        <tbody>{data.scores.map((each) => <tr key={`${each.first} ${each.second}`}><th scope="row">{each.first}, {each.second}</th><td class="number"><Meter value={each.graph} /></td><td class="number"><Meter value={each.tokens} /></td><td class="number"><Meter value={each.subset} /></td></tr>)}</tbody></table></section>
+      <section><h2>How alike they are</h2><table class="rows narrow"><thead><tr><th scope="col">pair</th><th scope="col" class="number">alike graphs</th><th scope="col" class="number">firing together</th><th scope="col" class="number">shared tokens</th><th scope="col" class="number">part of the other</th></tr></thead>
+        <tbody>{data.scores.map((each) => <tr key={`${each.first} ${each.second}`}><th scope="row">{each.first}, {each.second}</th><td class="number"><Meter value={each.graph} /></td><td class="number"><Meter value={each.cofiring} /></td><td class="number"><Meter value={each.tokens} /></td><td class="number"><Meter value={each.subset} /></td></tr>)}</tbody></table></section>
       <section><h2>Shared by all: {grouped(data.n_shared)} patterns</h2>{data.shared.length ? <Patterns of={data.shared} model={model} /> : <p class="nothing">No pattern is shared.</p>}<Tokens of={data.tokens} said="tokens of the same role in all" /></section>
       <div class={`columns ${data.neurons.length > 2 ? "three" : ""}`}>{data.neurons.map((each) => <section key={`${each.model}/${each.neuron}`}><h2><a class="neuron" href={neuronAt(each.neuron, many ? each.model : null)}>{each.neuron}</a> alone: {grouped(each.n_alone)} of {grouped(each.n_patterns)} patterns</h2>
         <p class="faint">{each.heldout_f1 === null ? `F1 ${score(each.f1)} on top examples` : `F1 ${score(each.heldout_f1)}${isFew(each.heldout_firings) ? "?" : ""} on held-out text`}{many ? `, ${each.model}` : ""}</p>

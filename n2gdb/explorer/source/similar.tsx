@@ -8,7 +8,8 @@ import { useAsked } from "./server";
 import type { Model, Neuron, Row } from "./types";
 
 const METRICS = [
-  ["graph", "Shared paths", "shared path nodes over united ones, weighted by activation"],
+  ["graph", "Alike graphs", "steps in common over those of either, weighted by activation and by how rare their tokens are"],
+  ["cofiring", "Firing together", "tokens of the corpus on which both fire over those on which either does, as far as recorded"],
   ["tokens", "Shared tokens", "overlap of activating and of context tokens, the smaller of the two"],
   ["subset", "Part of another", "overlap over the smaller of the two graphs"],
 ] as const;

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from n2gdb.query.columnar.firing import Fired
     from n2gdb.query.cypher.estimates import Estimate
     from n2gdb.query.cypher.step_rows import Finds
+    from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.search import ComparisonSource, Score
     from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["FIRING", "WALK", "Rows", "Session", "Stage", "Table", "positions_of"]
@@ -99,6 +101,7 @@ class Session:
     tokenizer: Callable[[int], Tokenizer | None]
     read_columns: Callable[[], Columns]
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
     _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)
@@ -126,6 +129,22 @@ class Session:
     def stage_table(self, step: str) -> Table:
         """Return a function that runs statements of many rows and records each as a stage of this name."""
         return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
+
+    def compare(
+        self, ref: NeuronRef, search: Callable[[ComparisonSource], Sequence[Score]]
+    ) -> Sequence[Score]:
+        """Compare neurons with one: from columns, or by statements, each of them a step."""
+        from n2gdb.similarity.search import ComparisonSource
+
+        step = f"compare with {ref}"
+        if self.columns is not None:
+            return self.work(step, lambda: search(ComparisonSource(self.rows, self.likeness, is_warm=True)))
+        taken = len(self.stages)
+        start = perf_counter()
+        found = search(ComparisonSource(self.stage_rows(step), self.likeness))
+        if len(self.stages) == taken:  # no statement knows where neurons fire together
+            self.stages.append(Stage(step, rows=len(found), milliseconds=(perf_counter() - start) * 1000))
+        return found
 
     def cut(self, model: int, text: str) -> tuple[int, ...] | None:
         """Return the token ids of a text in a model; None if the model has no tokenizer."""
