@@ -26,8 +26,8 @@ __all__ = ["draw_windows", "find_firings", "heldout_firings", "random_text", "sp
 #: Seeds the draw, together with the configuration's seed.
 _DRAW = 0x52414E44
 
-#: Arrays on disk of a layer's firings.
-_FIRINGS = ("neuron", "position", "active")
+#: Arrays on disk of a layer's firings, the last with one number: of how many units they are.
+_FIRINGS = ("neuron", "position", "units")
 
 
 def draw_windows(n_windows: int, config: N2GConfig) -> Int64Array:
@@ -52,24 +52,11 @@ def random_text(
     stored = {layer: _of_units(load_arrays(file, _FIRINGS), model, layer) for layer, file in files.items()}
     for group in _together(model, [layer for layer, arrays in stored.items() if arrays is None]):
         largest = {layer: scanned[layer].load().max_activation for layer in group}
-        active = {layer: np.zeros(len(largest[layer]), np.intp) for layer in group}
-        found = find_firings(model, windows, largest, config.fire_threshold, report, active=active)
-        for layer in group:
-            neuron, position = found[layer]
-            arrays = {"neuron": neuron, "position": position, "active": active[layer]}
-            save_arrays(files[layer], **arrays)
-            stored[layer] = arrays
+        found = find_firings(model, windows, largest, config.fire_threshold, report)
+        stored |= _saved(files, found, largest)
     return {
-        layer: RandomText(
-            number,
-            windows,
-            config.prune_limit,
-            split_firings(arrays["neuron"], arrays["position"]),
-            model.first_counts,
-            arrays["active"],
-        )
-        for layer, arrays in stored.items()
-        if arrays is not None
+        layer: RandomText(number, windows, config.prune_limit, fires, model.first_counts)
+        for layer, fires in _by_layer(stored).items()
     }
 
 
@@ -93,17 +80,8 @@ def heldout_firings(
     for group in _together(model, missing):
         largest = {layer: scanned[layer].load().max_activation for layer in group}
         found = find_firings(model, windows, largest, config.fire_threshold, report, "held-out text")
-        for layer in group:
-            neuron, position = found[layer]
-            active = np.zeros(len(largest[layer]), np.intp)
-            arrays = {"neuron": neuron, "position": position, "active": active}
-            save_arrays(files[layer], **arrays)
-            stored[layer] = arrays
-    return {
-        layer: split_firings(arrays["neuron"], arrays["position"])
-        for layer, arrays in stored.items()
-        if arrays is not None
-    }
+        stored |= _saved(files, found, largest)
+    return _by_layer(stored)
 
 
 def _together(model: SubjectModel, places: Sequence[int]) -> list[Sequence[int]]:
@@ -116,9 +94,29 @@ def _together(model: SubjectModel, places: Sequence[int]) -> list[Sequence[int]]
 
 def _of_units(arrays: Arrays | None, model: SubjectModel, place: int) -> Arrays | None:
     """What a file holds, if it is of all the units that are scanned now; else None."""
-    if arrays is None or len(arrays["active"]) != model.at(place).n_units:
-        return None
-    return arrays
+    return arrays if arrays is not None and arrays["units"] == model.at(place).n_units else None
+
+
+def _saved(
+    files: Mapping[int, Path],
+    found: Mapping[int, tuple[IndexArray, IndexArray]],
+    largest: Mapping[int, FloatArray],
+) -> dict[int, Arrays]:
+    """Write the firings of each layer to its file, and return what that holds."""
+    written = {}
+    for layer, (neuron, position) in found.items():
+        written[layer] = {"neuron": neuron, "position": position, "units": np.array(len(largest[layer]))}
+        save_arrays(files[layer], **written[layer])
+    return written
+
+
+def _by_layer(stored: Mapping[int, Arrays | None]) -> dict[int, dict[int, IndexArray]]:
+    """By layer and unit the flat positions of its firings."""
+    return {
+        layer: split_firings(arrays["neuron"], arrays["position"])
+        for layer, arrays in stored.items()
+        if arrays is not None
+    }
 
 
 def find_firings(
@@ -128,13 +126,11 @@ def find_firings(
     threshold: float,
     report: Report,
     stage: str = "random text",
-    active: dict[int, IndexArray] | None = None,
 ) -> dict[int, tuple[IndexArray, IndexArray]]:
     """Find where neurons fire in windows: by layer (neuron, flat position) of every firing, by neuron.
 
     windows (window, position); ``largest`` has each layer's max activations, (neuron,). Neurons that never
-    activate do not fire. ``active`` is added up to, if it is given: at how many positions each is above zero,
-    (neuron,) by layer.
+    activate do not fire.
     """
     layers = sorted(largest)
     least = {layer: _least(largest[layer], threshold).to(model.device) for layer in layers}
@@ -142,7 +138,7 @@ def find_firings(
     size = window_batch(model.device.type, windows.shape[1])
 
     @torch.inference_mode()
-    def run(start: int) -> list[tuple[Int64Array, IndexArray]]:
+    def run(start: int) -> list[Int64Array]:
         some = windows[start : start + size]
         tokens = torch.from_numpy(some.astype(np.int64)).to(model.device)
         counted = torch.from_numpy(model.counted(some)).to(model.device)  # (window, position)
@@ -151,17 +147,13 @@ def find_firings(
             counts = counts_along(site, counted)[..., None]
             fires = (site >= least[layer]) & counts  # (window, position, neuron)
             position, neuron = torch.nonzero(fires.flatten(0, 1), as_tuple=True)
-            pair = torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy()
-            above = (site > 0) & counts if active is not None else fires
-            pairs.append((pair, above.flatten(0, 1).count_nonzero(dim=0).cpu().numpy().astype(np.intp)))
+            pairs.append(torch.stack([neuron, position + start * windows.shape[1]]).cpu().numpy())
         return pairs
 
     starts = range(0, len(windows), size)
     for start, pairs in zip(starts, on_cores(model, run, starts), strict=True):
-        for layer, (of_layer, above) in zip(layers, pairs, strict=True):
+        for layer, of_layer in zip(layers, pairs, strict=True):
             found[layer].append(of_layer)
-            if active is not None:
-                active[layer] += above
         report(stage, min(start + size, len(windows)) * windows.shape[1], windows.size)
     return {layer: _by_neuron(pairs) for layer, pairs in found.items()}
 

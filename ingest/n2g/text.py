@@ -80,7 +80,6 @@ class RandomText:
     gap: int
     firings: Mapping[int, IndexArray]  # neuron -> flat positions in ``windows``, rising
     first_counts: bool = True  # whether a window's first position does
-    active: IndexArray | None = None  # (neuron,) positions at which each is above zero, where counted
 
     @cached_property
     def text(self) -> IndexedText:

@@ -170,7 +170,7 @@ class Begun:
     train: BoolArray  # (neuron, example)
     learned: Learned
     random: RandomText | None
-    record: RecordFile
+    record: ActivationRecord
     heldout: Mapping[int, IndexArray]
     dense: BoolArray  # (neuron,) whether it fires too often for a graph
 
@@ -179,9 +179,10 @@ def begin_piece(bench: Bench, piece: Piece, text: LayerText) -> Begun:
     """Ask the model for all that a piece's graphs are built of, and build them."""
     block, window = _block(text.scan, piece, bench.corpus)
     train = split_examples(block, bench.config.seed)
-    dense = _are_dense(bench, block, text.record)
+    record = text.record.load(block.neuron)
+    dense = _are_dense(bench, block, record)
     learned = learn(bench.engine, block, train & ~dense[:, None], bench.helpers, bench.config)
-    return Begun(piece, block, window, train, learned, text.random, text.record, text.heldout, dense)
+    return Begun(piece, block, window, train, learned, text.random, record, text.heldout, dense)
 
 
 def finish_piece(bench: Bench, begun: Begun) -> None:
@@ -197,12 +198,11 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
         for row, graph in enumerate(graphs)
     ]
     units = bench.engine.model.at(block.layer)
-    record = begun.record.load(block.neuron)
     measured = measure_piece(
-        bench.ground, block, begun.window, train, graphs, verdicts, record, begun.heldout, config
+        bench.ground, block, begun.window, train, graphs, verdicts, begun.record, begun.heldout, config
     )
     keys = units.keys(block.neuron)
-    density = _density(record, config.fire_threshold, of_latents=units.dictionary is not None)
+    density = _density(begun.record, config.fire_threshold, of_latents=units.dictionary is not None)
     try:
         bench.run.write_shard(
             begun.piece.shard,
@@ -211,7 +211,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
             pa.concat_tables(
                 [
                     examples_table(block, keys, begun.window, train),
-                    range_table(record, keys, bench.corpus.width, config),
+                    range_table(begun.record, keys, bench.corpus.width, config),
                 ]
             ),
             pa.concat_tables(
@@ -221,7 +221,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
                 ]
             ),
             evidence_table(keys, measured.evidence),
-            records_table(keys, record, config.fire_threshold),
+            records_table(keys, begun.record, config.fire_threshold),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.
@@ -236,11 +236,11 @@ def _density(record: ActivationRecord, threshold: float, *, of_latents: bool) ->
     return share
 
 
-def _are_dense(bench: Bench, block: Block, record: RecordFile) -> BoolArray:
+def _are_dense(bench: Bench, block: Block, record: ActivationRecord) -> BoolArray:
     """Which units are latents that fire too often for a graph: (unit,)."""
     if bench.engine.model.at(block.layer).dictionary is None:
         return np.zeros(len(block.neuron), np.bool_)
-    density = _density(record.load(block.neuron), bench.config.fire_threshold, of_latents=True)
+    density = _density(record, bench.config.fire_threshold, of_latents=True)
     found: BoolArray = density >= bench.config.dense
     return found
 

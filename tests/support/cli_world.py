@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 from tokenizers import Tokenizer
@@ -46,8 +49,17 @@ def text_of(token: int) -> str:
 
 def build_cli_world(folder: Path) -> Path:
     """Build ``neurons.n2gdb`` in a folder: one model, ``world``, with the tokenizer of the demo."""
+    shutil.copytree(_built().name, folder, dirs_exist_ok=True)
+    return folder / "neurons.n2gdb"
+
+
+@cache
+def _built() -> TemporaryDirectory[str]:
+    """The folder that is copied for each test that asks for one."""
     from n2gdb.storage.shards import RunFolder
 
+    made = TemporaryDirectory()
+    folder = Path(made.name)
     graphs = {NeuronName.parse(name): _graph(patterns) for name, patterns in _PATTERNS.items()}
     run = RunFolder.create(folder / "world")
     (row,) = model_table("world", graphs, len(_TEXTS)).to_pylist()
@@ -59,7 +71,7 @@ def build_cli_world(folder: Path) -> Path:
     write_shards(run, graphs)
     write_effects(run, len(_TEXTS))
     build_database(folder / "neurons.n2gdb", [run])
-    return folder / "neurons.n2gdb"
+    return made
 
 
 def _graph(patterns: list[tuple[float, tuple[str | None, ...]]]) -> NeuronGraph:

@@ -30,7 +30,6 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.query.cypher.breadth import is_scanned, needs_columns
 from n2gdb.query.cypher.compiler import (
-    Compiled,
     compile_evidence,
     compile_influenced,
     compile_joined,
@@ -44,11 +43,10 @@ from n2gdb.query.execution.context import FIRING, Session, Stage, positions_of
 from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.neuron_set import NeuronSet
-from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
+from n2gdb.query.semantics.token_sets import Among, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
-    from n2gdb.query.cypher.step_rows import Finds
     from n2gdb.similarity.search import ComparisonSource, Score
 
 #: Firings of clauses that were worked out, by clause and Neuron.id.
@@ -263,26 +261,18 @@ class _Similarity(Evaluator):
         return WorkedOut(NeuronSet.of(found), scores=found)
 
 
-@dataclass(frozen=True, slots=True)
-class _OfTokens(Evaluator):
-    """Clauses on tokens that are stored with a neuron, as it writes them or is influenced by them.
+class _Writing(Evaluator):
+    """PROMOTING and SUPPRESSING: the neurons that write such tokens."""
 
-    ``statement`` finds neurons and rows of tokens; ``tokens`` are those that the clause means, ``finds`` what
-    the rows are, where that can be estimated.
-    """
+    def steps(self, session: Session, settled: Settled, clause: Writing) -> tuple[Stage, ...]:
+        from n2gdb.query.cypher.step_rows import NodeRows
 
-    step: str
-    statement: Callable[[Settled, Any], Compiled]
-    tokens: Callable[[Settled, Any], TokenSet]
-    finds: Callable[[Settled, Any], Finds | None]
-    scores: bool = False
+        finds = NodeRows(settled, WRITES[clause.effect], (settled.written[clause],), is_whole=True)
+        return (Stage.of(_WRITERS, compile_written(settled, clause), finds),)
 
-    def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
-        return (Stage.of(self.step, self.statement(settled, clause), self.finds(settled, clause)),)
-
-    def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
-        rows = session.run(self.step, self.statement(settled, clause))
-        tokens = self.tokens(settled, clause)
+    def work_out(self, session: Session, settled: Settled, clause: Writing) -> WorkedOut:
+        rows = session.run(_WRITERS, compile_written(settled, clause))
+        tokens = settled.written[clause]
         if is_listable(tokens):
             return WorkedOut(NeuronSet.of(neuron for neuron, _ in rows))
         chosen = mask(tokens, session.vocabulary.table).tolist()
@@ -313,12 +303,6 @@ class _Showing(Evaluator):
             lambda: windows.showing(clause.text, exact=clause.exact),
         )
         return WorkedOut(NeuronSet.of(found))
-
-
-def _written_rows(settled: Settled, clause: Writing) -> Finds:
-    from n2gdb.query.cypher.step_rows import NodeRows
-
-    return NodeRows(settled, WRITES[clause.effect], (settled.written[clause],), is_whole=True)
 
 
 class _Influence(Evaluator):
@@ -373,9 +357,7 @@ EVALUATORS: Mapping[type, Evaluator] = {
     Matching: _OfPatterns(),
     Mentioning: _OfPatterns(),
     FiringOn: _Firing(),
-    Writing: _OfTokens(
-        _WRITERS, compile_written, lambda settled, clause: settled.written[clause], _written_rows
-    ),
+    Writing: _Writing(),
     Influenced: _Influence(),
     Listed: _Listed(),
     Showing: _Showing(),

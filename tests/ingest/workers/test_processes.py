@@ -17,11 +17,12 @@ from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.subject import SubjectModel, default_corpus
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.workers.processes import processes_for
+from n2gdb.storage.shards import RunFolder
 from tests.support.demo import assert_same, demo_model, only_run
 
 ROOT = Path(__file__).parents[3]
 CHOSEN = Selection(layers=(1, 3), neurons=tuple(range(12)))
-CONFIG = N2GConfig(tokens=30_000, window=128, top_k=6, augment=("embedding", "model"))
+CONFIG = N2GConfig(tokens=10_000, window=128, top_k=6, augment=("embedding", "model"))
 
 
 def run_with(path: Path, processes: int, report: Report = silent, model: SubjectModel | None = None) -> None:
@@ -36,18 +37,33 @@ def learners() -> list[psutil.Process]:
     return [each for child in here.children() for each in child.children(recursive=True)]
 
 
-@pytest.mark.parametrize("trunk", [True, False])
-def test_processes_change_nothing(trunk: bool, tmp_path: Path) -> None:
-    """What the model's own helper proposes goes over the line as well, and padded batches do as trees."""
-    model = demo_model() if trunk else replace(demo_model(), trunk=None)
-    run_with(tmp_path / "alone.n2gdb", 0, model=model)
-    run_with(tmp_path / "many.n2gdb", 3, model=model)
-    alone, many = only_run(tmp_path / "alone.n2gdb"), only_run(tmp_path / "many.n2gdb")
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The run of one process."""
+    path = tmp_path_factory.mktemp("alone") / "alone.n2gdb"
+    run_with(path, 0)
+    return only_run(path)
+
+
+def test_processes_change_nothing(alone: RunFolder, tmp_path: Path) -> None:
+    """What the model's own helper proposes goes over the line as well."""
+    run_with(tmp_path / "many.n2gdb", 3)
+    many = only_run(tmp_path / "many.n2gdb")
     assert len(many.shards()) == 6
     assert_same(many, alone)
 
 
-def test_a_process_that_dies_ends_the_ingest_and_loses_no_shard(tmp_path: Path) -> None:
+def test_processes_change_nothing_without_a_trunk(tmp_path: Path) -> None:
+    """Padded batches go over the line as trees do."""
+    model = replace(demo_model(), trunk=None)
+    run_with(tmp_path / "alone.n2gdb", 0, model=model)
+    run_with(tmp_path / "many.n2gdb", 3, model=model)
+    many = only_run(tmp_path / "many.n2gdb")
+    assert len(many.shards()) == 6
+    assert_same(many, only_run(tmp_path / "alone.n2gdb"))
+
+
+def test_a_process_that_dies_ends_the_ingest_and_loses_no_shard(alone: RunFolder, tmp_path: Path) -> None:
     class KillOne:
         killed = 0
 
@@ -63,8 +79,7 @@ def test_a_process_that_dies_ends_the_ingest_and_loses_no_shard(tmp_path: Path) 
     assert killer.killed
     assert not learners()
     run_with(path, 0)
-    run_with(tmp_path / "alone.n2gdb", 0)
-    assert_same(only_run(path), only_run(tmp_path / "alone.n2gdb"))
+    assert_same(only_run(path), alone)
 
 
 def test_what_a_process_raises_is_raised(tmp_path: Path) -> None:
