@@ -295,10 +295,10 @@ CONSTRUCTS = (
     ),
     Construct(
         "FIRING ON text AT -1",
-        'neurons FIRING ON "{text}" AT -1',
+        'neurons FIRING ON "{text}" AT -1 USING graph',
         _firing("t.position = (SELECT max(position) FROM text)"),
     ),
-    Construct("FIRING ON text", 'neurons FIRING ON "{text}"', _firing("true")),
+    Construct("FIRING ON text", 'neurons FIRING ON "{text}" USING graph', _firing("true")),
     Construct("SIMILAR TO", "neurons SIMILAR TO {neuron} ABOVE 0.1", _SIMILAR),
     Construct(
         "SIMILAR TO USING tokens",

@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +86,16 @@ def _escaped(text: str) -> str:
 
 @dataclass(slots=True)
 class Times:
-    """Times in milliseconds of one question asked with several draws."""
+    """Times in milliseconds of one question asked with several draws, by a clock in seconds."""
 
-    taken: list[float]
+    clock: Callable[[], float]
+    taken: list[float] = field(default_factory=list)
 
     def add(self, ask: Callable[[], Any]) -> Any:
         """Time a question and return its answer."""
-        begun = time.perf_counter()
+        begun = self.clock()
         answer = ask()
-        self.taken.append(1000 * (time.perf_counter() - begun))
+        self.taken.append(1000 * (self.clock() - begun))
         return answer
 
     def __str__(self) -> str:
@@ -105,16 +106,23 @@ class Times:
 class Comparison:
     """One database in both engines, and what they are asked."""
 
-    def __init__(self, database: n2gdb.Database, duck: duckdb.DuckDBPyConnection, draws: list[Draw]) -> None:
+    def __init__(
+        self,
+        database: n2gdb.Database,
+        duck: duckdb.DuckDBPyConnection,
+        draws: list[Draw],
+        clock: Callable[[], float],
+    ) -> None:
+        self.clock = clock
         self.database = database
         self.duck = duck
         self.draws = draws
 
     def line(self, construct: Construct) -> tuple[str, bool]:
         """Ask one construct with every draw: the line to print, and whether both always agreed."""
-        answer, count, duck = Times([]), Times([]), Times([])
+        answer, count, duck = (Times(self.clock) for _ in range(3))
         sizes, agreed = [], True
-        self._ask(construct, self.draws[-1], Times([]), Times([]), Times([]))
+        self._ask(construct, self.draws[-1], *(Times(self.clock) for _ in range(3)))
         for draw in self.draws[:-1]:
             mine, theirs = self._ask(construct, draw, answer, count, duck)
             agreed &= mine == theirs
@@ -145,10 +153,15 @@ def synthetic_database(path: Path, layers: int, neurons: int) -> RunFolder:
         print(f"made up in {time.perf_counter() - begun:.0f} s", flush=True)
     (run,) = run_folders(path)
     if not path.exists():
-        begun = time.perf_counter()
+        begun, processors = time.perf_counter(), time.process_time()
         build_database(path, [run])
+        spent = time.process_time() - processors
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"n2gdb:  loaded in {time.perf_counter() - begun:.0f} s, peak memory {peak:.1f} GB", flush=True)
+        print(
+            f"n2gdb:  loaded in {time.perf_counter() - begun:.0f} s, {spent:.0f} s of processors,"
+            f" peak memory {peak:.1f} GB",
+            flush=True,
+        )
     return run
 
 
@@ -159,14 +172,20 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, default=3072, help="a layer")
     parser.add_argument("--draws", type=int, default=41)
     parser.add_argument("--only", default="", help="constructs whose name contains this")
+    parser.add_argument(
+        "--cpu", action="store_true", help="time processors, of all threads, in place of the clock"
+    )
     options = parser.parse_args()
     path = options.folder / f"synthetic-{options.layers}x{options.neurons}.n2gdb"
     run = synthetic_database(path, options.layers, options.neurons)
     other = path.with_suffix(".duckdb")
     if not other.exists():
-        begun = time.perf_counter()
+        begun, processors = time.perf_counter(), time.process_time()
         build_duckdb(other, run)
-        print(f"DuckDB: loaded in {time.perf_counter() - begun:.0f} s", flush=True)
+        spent = time.process_time() - processors
+        print(
+            f"DuckDB: loaded in {time.perf_counter() - begun:.0f} s, {spent:.0f} s of processors", flush=True
+        )
     print(f"{options.layers * options.neurons:,} neurons")
     sizes = (f"{file.stat().st_size / 1e6:,.0f} MB" for file in (path, other))
     print("file size: n2gdb {}, DuckDB {}".format(*sizes))
@@ -176,7 +195,8 @@ def main() -> None:
     print(f"\n{'milliseconds':33} {'found':>9}{columns}")
     agreed = True
     with n2gdb.open(path) as database, duckdb.connect(str(other)) as duck:
-        comparison = Comparison(database, duck, draws)
+        clock = time.process_time if options.cpu else time.perf_counter
+        comparison = Comparison(database, duck, draws, clock)
         for construct in CONSTRUCTS:
             if options.only in construct.name:
                 try:

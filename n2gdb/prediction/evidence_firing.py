@@ -250,11 +250,15 @@ def _spread(
         for each in members[number]:
             kinds[each] = kinds.get(each, 0) + 1
             of_class.setdefault(number, []).append((each, kinds[each]))
-    pairs = [
-        (place, each, kind) for place in row.tolist() for each, kind in of_class.get(int(named[place]), ())
-    ]
-    spread = np.array(pairs, np.int64).reshape(-1, 3)
-    return spread[:, 0], np.searchsorted(token, spread[:, 1]), spread[:, 2]
+    numbers = np.array(sorted(of_class), np.int64)
+    pairs = np.array([pair for number in sorted(of_class) for pair in of_class[number]], np.int64)
+    sizes = np.array([0, *(len(of_class[number]) for number in sorted(of_class))], np.int64)
+    place = np.searchsorted(numbers, named[row]).clip(max=len(numbers) - 1)
+    known = numbers[place] == named[row]
+    row, place = row[known], place[known]
+    count = sizes[place + 1]
+    pair = np.repeat(np.cumsum(sizes)[place] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+    return np.repeat(row, count), np.searchsorted(token, pairs[pair, 0]), pairs[pair, 1]
 
 
 def _fired(weights: _Weights, text: Int64Array, at: Int64Array, threshold: float) -> Iterator[EvidenceFiring]:

@@ -33,30 +33,30 @@ BOUNDS = ("name at most", "more than 64 ways", "more than 64 subqueries", "more 
 
 def check(statement: Statement, database: Database, world: World) -> int | None:
     """Hold the database to the evaluator; return the number of rows, None where both refuse the statement."""
-    text = written(statement)
-    assert read_query(text) == statement
+    parsed = read_query(written(statement))
+    assert parsed == statement
     try:
         meant = resolved(statement, world)
         expected = oracle.answer(meant, world)
     except RefusedError:
         with pytest.raises((QueryError, UnknownNameError)):
-            list(database.query(text))
+            list(database.query(parsed))
         return None
     kept = database._by_statements
     try:
         for statements in (None, 0):  # all by statements, and all by columns
             database._by_statements = statements
-            found = _answered(text, meant, expected, database, world)
+            found = _answered(parsed, meant, expected, database, world)
     finally:
         database._by_statements = kept
     return found
 
 
 def _answered(
-    text: str, statement: Statement, expected: Sequence[Any], database: Database, world: World
+    parsed: Statement, statement: Statement, expected: Sequence[Any], database: Database, world: World
 ) -> int | None:
     try:
-        answer = database.query(text)
+        answer = database.query(parsed)
     except QueryError as error:
         assert any(bound in str(error) for bound in BOUNDS), f"refused: {error}"
         return None

@@ -113,6 +113,15 @@ def test_in_on_a_relationship_that_another_filter_has_seen_reads_other_relations
     assert asked(engine, "{equal}") == 0
 
 
+def test_a_copy_ends_at_an_empty_batch_without_a_word(tmp_path: Path) -> None:
+    building = Engine(tmp_path / "engine", read_only=False)
+    building.rows("CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY)")
+    ids = pa.chunked_array([pa.array([], pa.int64()), pa.array([1, 2, 3])])
+    building.rows("COPY Neuron FROM $rows", rows=pa.table({"id": ids}))
+    assert building.rows("MATCH (n:Neuron) RETURN count(*)") == [(0,)]
+    building.close()
+
+
 def test_a_string_sort_key_with_keys_behind_it_is_not_sorted(engine: Engine) -> None:
     cypher = (
         "MATCH (n:Neuron) RETURN n.state, n.firings, n.layer, n.id, n.score"

@@ -19,6 +19,7 @@ from n2gdb.core.tries import Tries
 from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.storage.build import loading
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.build.ddl import RELATIONSHIPS
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.graph_rows import nodes_table
@@ -178,3 +179,36 @@ def test_a_spool_gives_back_its_rows_and_removes_its_files(tmp_path: Path) -> No
         found = [(name, table.to_pydict()) for name, table in spool.tables()]
     assert found == [("One", {"x": [1, 2, 1, 2]}), ("Two", {"y": ["a"]})]
     assert not list(tmp_path.iterdir())
+
+
+def test_every_column_is_there_and_what_no_neuron_has_is_null(three_models: Path) -> None:
+    with Connection.open(three_models) as connection:
+        for name, table in RELATIONSHIPS.items():
+            columns = connection.rows(f"CALL table_info('{name}') RETURN name")
+            assert {column for (column,) in columns} == set(table.columns), name
+        ((nodes, written, supported, ends),) = connection.rows(
+            "MATCH (:Neuron)-[c:CONTEXT]->(:Token)"
+            " RETURN count(*), count(c.written), count(c.support), count(c.`end`)"
+        )
+    assert nodes > ends > 0
+    assert supported > 0
+    assert written == 0
+
+
+def test_examples_are_found_from_windows_though_they_are_stored_from_neurons(three_models: Path) -> None:
+    with Connection.open(three_models) as connection:
+        from_neurons = connection.rows("MATCH (n:Neuron)-[e:TOP_EXAMPLE]->(w:Window) RETURN n.id, e.rank")
+        from_windows = connection.rows(
+            "MATCH (w:Window)<-[e:TOP_EXAMPLE]-(n:Neuron) WHERE w.window >= 0 RETURN n.id, e.rank"
+        )
+    assert sorted(from_neurons) == sorted(from_windows) != []
+
+
+def test_no_batch_that_the_engine_copies_is_empty() -> None:
+    chunks = [[], [1, 2], [], [3], []]
+    rows = pa.table({"id": pa.chunked_array([pa.array(each, pa.int64()) for each in chunks])})
+    copied: list[pa.Table] = []
+    loading._copy(lambda _, given: copied.append(given["rows"]), "Path", rows)
+    assert [batch.num_rows for batch in copied[0].to_batches()] == [2, 1]
+    loading._copy(lambda _, given: copied.append(given["rows"]), "Path", rows.slice(0, 0))
+    assert len(copied) == 1

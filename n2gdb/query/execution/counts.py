@@ -16,7 +16,7 @@ from n2gdb.query.execution.patterns import count_patterns
 from n2gdb.query.execution.plan import ROLES, CountPlan, NeuronPlan, PatternPlan
 from n2gdb.query.execution.rows import read_neurons
 
-__all__ = ["GroupCount", "count_groups"]
+__all__ = ["GroupCount", "group_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,11 @@ class GroupCount:
         return {**dict(zip(self.names, groups, strict=True)), **figure, "count": self.count}
 
 
-def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
-    """Count the results of a query by group: models and layers in order, tokens by falling frequency."""
+def group_rows(session: Session, plan: CountPlan) -> Sequence[tuple[Any, ...]]:
+    """Count the results of a query by group: models and layers in order, tokens by falling frequency.
+
+    A row has what a GroupCount is made of; those of thousands of tokens are made as they are looked at.
+    """
     count = plan.query.count
     grouped = count is not None and plan.by not in ROLES and count != Count()
     if count is not None and grouped and session.columns is not None:
@@ -62,20 +65,20 @@ def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
 
         roles = sorted(count_in_role(session, plan, ROLES[plan.by]).items())
         roles.sort(key=itemgetter(1), reverse=True)  # what is equal keeps its order
-        return [GroupCount(*each) for each in roles]
+        return roles
     if plan.by is None:
-        return [GroupCount(None, _total(session, plan.counted))]
-    return [GroupCount(*each) for each in sorted(_neuron_counts(session, plan.counted, plan.by).items())]
+        return [(None, _total(session, plan.counted))]
+    return sorted(_neuron_counts(session, plan.counted, plan.by).items())
 
 
-def _by_columns(session: Session, plan: CountPlan, count: Count) -> list[GroupCount]:
+def _by_columns(session: Session, plan: CountPlan, count: Count) -> list[tuple[Any, ...]]:
     from n2gdb.query.columnar.groups import names_of_groups
     from n2gdb.query.execution.by_columns import rows_in_groups
 
     names = names_of_groups(count)
     statistic = "" if count.measure is None else count.measure.statistic.value.lower()
     return [
-        GroupCount(key if len(names) > 1 else key[0] if key else None, number, value, names, statistic)
+        (key if len(names) > 1 else key[0] if key else None, number, value, names, statistic)
         for key, number, value in rows_in_groups(session, plan, count)
     ]
 

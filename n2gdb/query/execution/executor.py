@@ -12,7 +12,7 @@ from typing import Any
 
 from n2gdb.grammar.ast import And, Clause, Count, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
-from n2gdb.query.answer import Answer, R, answer_of
+from n2gdb.query.answer import Answer, answer_of
 from n2gdb.query.cypher.breadth import needs_columns, of_columns
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
@@ -90,15 +90,15 @@ def execute(session: Session, plan: Plan) -> Answer[Any]:
         case PatternPlan():
             return _patterns(session, plan)
         case CountPlan():
-            from n2gdb.query.execution.counts import count_groups
+            from n2gdb.query.execution.counts import GroupCount, group_rows
 
-            groups = count_groups(session, plan)
+            groups = group_rows(session, plan)
             columns: tuple[str, ...] = ("group", "count")
             kinds = {"group": FIELDS["layer"].kind} if plan.by is Grouping.LAYER else None
             asked = plan.query.count
             if asked is not None and (asked.groups or asked.measure is not None):
                 columns, kinds = _grouped_columns(asked)
-            return _sliced(groups, plan.query, columns, plan.settled, session, kinds)
+            return _sliced(groups, plan.query, columns, plan.settled, session, kinds, GroupCount)
         case TokenPlan():
             from n2gdb.query.execution.tokens import find_tokens
 
@@ -173,18 +173,20 @@ def _made(
 
 
 def _sliced(
-    records: Sequence[R],
+    records: Sequence[Any],
     statement: Statement,
     columns: tuple[str, ...],
     settled: Settled | None = None,
     session: Session | None = None,
     kinds: Mapping[str, Kind] | None = None,
-) -> Answer[R]:
+    make: Callable[..., Any] | None = None,
+) -> Answer[Any]:
+    """Answer with a page of records, or of what each is made of by ``make``."""
     start = statement.offset or 0
     kept = records[start : None if statement.limit is None else start + statement.limit]
     return Answer(
         len(kept),
-        lambda start, stop: kept[start:stop],
+        lambda start, stop: [make(*each) for each in kept[start:stop]] if make else kept[start:stop],
         columns=columns,
         total=lambda: len(records),
         notices=lambda: _notices(session, settled, len(kept)) if session and settled else (),

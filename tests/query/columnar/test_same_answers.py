@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import n2gdb
+from n2gdb.query.columnar import firing, walk
 from n2gdb.query.cypher.breadth import needs_columns
 from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
 from n2gdb.query.execution.planner import plan_statement
@@ -84,3 +85,45 @@ def test_the_first_question_reads_no_columns(database: n2gdb.Database) -> None:
         assert "_columns" not in vars(fresh)
         fresh.query("neurons MATCHING 'the'")
         assert "_columns" in vars(fresh)
+
+
+BROAD = (
+    "<word> BEFORE <word>",
+    "<word> THEN <word>",
+    "<word> BEFORE/2 <word>",
+    "!'of' BEFORE <word> BEFORE !'the'",
+    "<word> THEN <word> BEFORE ...",
+    "<lower> THEN _ THEN <word>",
+    "<word> BEFORE <lower> THEN _",
+    "... THEN _ BEFORE <word> BEFORE <word>",
+    "<upper> BEFORE <digit>",
+)
+
+
+@pytest.mark.parametrize("sparse", [1, 1_000_000])  # rows are gathered by token, or picked out of all
+@pytest.mark.parametrize("pattern", BROAD)
+def test_broad_patterns_hold_of_the_same_neurons_however_they_are_walked(
+    pattern: str, sparse: int, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"neurons MATCHING {pattern} ORDER BY layer, index"
+    each_way = _answered(database, text, 0)
+    monkeypatch.setattr(walk, "_MANY", -1)
+    monkeypatch.setattr(walk, "_FEW", 0)
+    monkeypatch.setattr(walk, "_SPARSE", sparse)
+    assert _answered(database, text, 0) == each_way == _answered(database, text, None)
+
+
+def test_a_text_is_run_once_for_the_neurons_and_their_hits(
+    database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[object] = []
+
+    def counting(*given: Any, **named: Any) -> firing.Fired:
+        run.append(given)
+        return fired_on(*given, **named)
+
+    fired_on = firing.fired_on
+    monkeypatch.setattr(firing, "fired_on", counting)
+    monkeypatch.setattr(database, "_by_statements", 0)
+    assert [hit.path for hit in database.query(f"neurons {ON_TEXT} USING graph")]
+    assert len(run) == 1
