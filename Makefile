@@ -26,5 +26,5 @@ types:  ## mypy, strict
 
 check: lint types test  ## all that .ci/run checks, in the present environment
 
-notebooks:  ## run docs/notebooks and refresh their outputs: N2GDB_DEMO_DB and N2GDB_SMOLLM2_DB name the databases
+notebooks:  ## run docs/notebooks and refresh their outputs: the databases are named in run.py
 	python docs/notebooks/run.py

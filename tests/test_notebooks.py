@@ -101,7 +101,7 @@ def test_the_tour_gives_what_it_shows() -> None:
 def written(tmp_path: Path) -> Iterator[Path]:
     """A notebook whose outputs are out of date, one cell of which needs a package that nobody has."""
     path = tmp_path / "small.ipynb"
-    code = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
+    code: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
     sources = [
         "import n2gdb\n",
         "print(len(n2gdb.open()))\n1 + 1",
