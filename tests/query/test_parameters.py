@@ -69,6 +69,9 @@ def test_a_value_that_is_not_given_is_asked_for(text: str, database: n2gdb.Datab
         database.query(text)
     with pytest.raises(n2gdb.QuerySyntaxError, match="never closed"):
         database.query("neurons MATCHING ':least")
+    for mistaken in ("", "\n", "neurons WHERE", "neurons\nWHERE f1 >\n", "neurons :"):
+        with pytest.raises(n2gdb.QuerySyntaxError):
+            database.query(mistaken)
 
 
 def test_a_value_never_becomes_part_of_the_query(database: n2gdb.Database) -> None:

@@ -30,7 +30,8 @@ def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> St
         try:
             return read_query(query)
         except QuerySyntaxError as error:
-            if error.line and query.splitlines()[error.line - 1][(error.column or 1) - 1 :].startswith(":"):
+            lines = query.split("\n")
+            if error.line and lines[error.line - 1][(error.column or 1) - 1 :].startswith(":"):
                 filled_in(query, {})  # says which value is missing
             raise
     if parameters:
