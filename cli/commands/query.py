@@ -72,13 +72,15 @@ def query(
     OR, NOT between clauses; WHERE, ORDER BY, LIMIT, OFFSET. The language reference has them all.
     """
     from n2gdb.cli.output.answers import legend_of, limited_to, notices_of, print_answer
+    from n2gdb.database import default_path
     from n2gdb.grammar.ast import Mode
 
     statements = _statements(text or [], file)
+    reads = (db or default_path(), file)
     if output is not None:
         from n2gdb.cli.output.answer_files import check_answer_file
 
-        check_answer_file(output, force=force, reads=(db, file))
+        check_answer_file(output, force=force, reads=reads)
     if len(statements) > 1 and (output is not None or save is not None):
         raise UsageError("--output and --save take one query")
     import n2gdb
@@ -97,7 +99,7 @@ def query(
                 elif output is not None:
                     from n2gdb.cli.output.answer_files import write_answer
 
-                    write_answer(output, answer, force=force, reads=(db, file))
+                    write_answer(output, answer, force=force, reads=reads)
                 else:
                     print_answer(answer, as_json=as_json, as_csv=as_csv, as_lines=as_lines)
                 in_table = not (as_json or as_csv or as_lines or output or save)

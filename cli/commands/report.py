@@ -182,7 +182,9 @@ def _count_pairs(database: Database, model: str) -> dict[str, int]:
 
     with stages() as progress:
         return {
-            f"{called}_pairs": len(database.pairs(metric, above=0.9, model=model, progress=progress))
+            f"{called}_pairs": len(
+                database.pairs(metric, above=0.9, sharing=1, model=model, progress=progress)
+            )
             for called, metric in (("similar", "tokens"), ("subset", "subset"))
         }
 

@@ -19,6 +19,9 @@ from n2gdb.errors import N2gdbError, UsageError
 
 __all__ = ["serve"]
 
+#: Statements with threads of their own: many readers ask at once, and none waits for a slow one to end.
+_AT_ONCE = 16
+
 
 def serve(
     db: DatabaseOption = None,
@@ -65,18 +68,20 @@ def serve(
         raise typer.BadParameter("--device is where the model runs: give --model as well")
     import uvicorn
 
-    import n2gdb
+    from n2gdb.database import Database, default_path
     from n2gdb.explorer import make_app
+    from n2gdb.storage.connection import Connection
 
     local = _is_local(host)
     with ExitStack() as held:
-        database = held.enter_context(n2gdb.open(db))
+        database = held.enter_context(Database(Connection.open(db or default_path(), at_once=_AT_ONCE)))
         runner = None
         if model and not check:
             from n2gdb.ingest.evaluation.model_process import ModelProcess
 
             runner = held.enter_context(ModelProcess(database.path.absolute(), device or "auto"))
-        app = make_app(database, timeout=timeout, host=host if local else None, notes=notes, runner=runner)
+        told = host if local else None
+        app = make_app(database, timeout=timeout, host=told, notes=notes, runner=runner, warm=not check)
         listening = _listen(host, port)
         address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
         say(f"{database.path.name}: {address}")

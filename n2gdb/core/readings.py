@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from n2gdb.core.byte_tokens import together
@@ -174,8 +174,11 @@ class ReadingRecord:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the tokens as plain values for JSON."""
+        names = [each.name for each in fields(ReadToken)]  # asdict would copy every value
         return [
-            asdict(token) | {"at": list(token.at), "against": list(token.against)} for token in self.tokens
+            {name: getattr(token, name) for name in names}
+            | {"at": list(token.at), "against": list(token.against)}
+            for token in self.tokens
         ]
 
 

@@ -264,7 +264,7 @@ def item_key(model: int, number: Keys) -> Keys:
     return model << _MODEL | number
 
 
-def model_of(key: int) -> int:
+def model_of(key: Keys) -> Keys:
     """Number of the model that a unit, window or row of scores belongs to."""
     return key >> _MODEL
 

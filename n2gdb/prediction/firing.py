@@ -17,6 +17,7 @@ from n2gdb.core import arguments
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import token_key
 from n2gdb.prediction.evidence_firing import (
+    EvidenceFiring,
     class_statement,
     evidence_statements,
     members_statement,
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    *("Firing", "FiringNodes", "Predictor", "firing_statements", "firings_among", "predictor"),
-    *("read_firings", "statements_of"),
+    *("Firing", "FiringNodes", "Predictor", "fired_nodes", "firing_statements", "firings_among"),
+    *("predictor", "read_firings", "statements_of"),
 ]
 
 Statement = tuple[str, dict[str, object]]
@@ -122,6 +123,31 @@ def firings_among(
     by: Predictor,
 ) -> list[Firing]:
     """Return the same, of the nodes that may match; ``read`` is asked for evidence alone."""
+    node, position, weighed = fired_nodes(
+        read, nodes, tokens, model, threshold=threshold, positions=positions, by=by
+    )
+    firings = _firings(nodes, node, position) + [
+        Firing(each.unit, each.position, as_decimal(each.activation), None, steps=each.steps)
+        for each in weighed
+    ]
+    firings.sort(key=lambda firing: (firing.neuron, firing.position))
+    return firings
+
+
+def fired_nodes(
+    read: Read,
+    nodes: FiringNodes,
+    tokens: Sequence[int],
+    model: int,
+    *,
+    threshold: float,
+    positions: Sequence[int] | None,
+    by: Predictor,
+) -> tuple[Int64Array, Int64Array, list[EvidenceFiring]]:
+    """Return the same: nodes where patterns that fire end, their positions, and firings by evidence.
+
+    The first two are (firings,).
+    """
     import numpy as np
 
     wanted = _checked(tokens, positions)
@@ -133,18 +159,13 @@ def firings_among(
     ]
     node, position = np.concatenate(fired, axis=1)
     if by == "graph":
-        firings = _firings(nodes, node, position)
-    else:
-        weighed = np.isin(nodes.neuron[node], nodes.weighed)
-        matched = np.stack([nodes.neuron[node[weighed]], position[weighed]])
-        firings = _firings(nodes, node[~weighed], position[~weighed]) + [
-            Firing(each.unit, each.position, as_decimal(each.activation), None, steps=each.steps)
-            for each in read_evidence_firings(
-                read, tokens, model, threshold=threshold, positions=wanted, matched=matched
-            )
-        ]
-    firings.sort(key=lambda firing: (firing.neuron, firing.position))
-    return firings
+        return node, position, []
+    weighed = np.isin(nodes.neuron[node], nodes.weighed)
+    matched = np.stack([nodes.neuron[node[weighed]], position[weighed]])
+    by_evidence = read_evidence_firings(
+        read, tokens, model, threshold=threshold, positions=wanted, matched=matched
+    )
+    return node[~weighed], position[~weighed], by_evidence
 
 
 def statements_of(

@@ -242,8 +242,7 @@ class RunFolder:
         """Read the examples of some shards, or of all, by (unit, band, rank): ``schema.EXAMPLES``."""
         table = self._gather("examples", ("unit",), shards)
         place = pc.index_in(table["band"], pa.array(schema.BANDS))
-        order = [("unit", "ascending"), ("place", "ascending"), ("rank", "ascending")]
-        return table.append_column("place", place).sort_by(order).drop_columns(["place"])
+        return _by(table.append_column("place", place), ("unit", "place", "rank")).drop_columns(["place"])
 
     def scores(self) -> pa.Table:
         """Read the scores of predictors, by (unit, text, predictor): ``schema.SCORES``."""
@@ -270,7 +269,7 @@ class RunFolder:
         wanted = (_SHARD_TABLES | _OPTIONAL_TABLES)[key]
         paths = [shard / f"{key}.parquet" for shard in chosen if _holds(shard, key)]
         table = pa.concat_tables([wanted.empty_table(), *(as_present(_read(path), wanted) for path in paths)])
-        return table.sort_by([(column, "ascending") for column in order])
+        return _by(table, order)
 
     def _replace(self, key: str, table: pa.Table, wanted: pa.Schema, folder: Path | None = None) -> None:
         folder = folder or self.path
@@ -285,6 +284,24 @@ class RunFolder:
                 partial.unlink(missing_ok=True)
                 raise
             _sync_folder(folder)
+
+
+def _by(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Return a table by its columns, rising: as it is where it stands so, as most shards do."""
+    return table if _rises(table, columns) else table.sort_by([(each, "ascending") for each in columns])
+
+
+def _rises(table: pa.Table, columns: Sequence[str]) -> bool:
+    """Tell whether rows are known to rise by columns, those of numbers."""
+    tied = np.ones(max(len(table) - 1, 0), np.bool_)
+    for column in columns:
+        if not pa.types.is_integer(table.schema.field(column).type):
+            return False
+        values = table[column].to_numpy()
+        if np.any(tied & (values[1:] < values[:-1])):
+            return False
+        tied &= values[1:] == values[:-1]
+    return True
 
 
 def _cast(table: pa.Table, wanted: pa.Schema, name: str) -> pa.Table:

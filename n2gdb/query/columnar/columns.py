@@ -13,7 +13,7 @@ from n2gdb.grammar.ast import Effect
 from n2gdb.query.columnar.example_texts import ExampleTexts
 from n2gdb.query.columnar.tries import Table, TrieColumns, read_tries
 from n2gdb.query.columnar.units import Units, read_units
-from n2gdb.query.columnar.walk import Writes
+from n2gdb.query.columnar.writes import Writes
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.semantics.vocabulary import Vocabulary
 

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from n2gdb.core.arrays import IntArray
+from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import token_key
-from n2gdb.prediction.firing import Firing, FiringNodes, Predictor, firings_among
+from n2gdb.prediction.firing import FiringNodes, Predictor, fired_nodes
 from n2gdb.query.columnar.columns import Columns
+from n2gdb.query.columnar.search import Loose
 from n2gdb.query.columnar.tries import Table
 
-__all__ = ["firings_of"]
+__all__ = ["Fired", "fired_on"]
+
+#: Where units fire on a text: by graphs, the rows where patterns end, one a position; and without a pattern.
+Fired = tuple[IntArray, Loose]
 
 
-def firings_of(
+def fired_on(
     read: Table,
     columns: Columns,
     tokens: Sequence[int],
@@ -23,9 +29,9 @@ def firings_of(
     threshold: float,
     positions: Sequence[int] | None,
     by: Predictor,
-) -> list[Firing]:
+) -> Fired:
     """Return which units of a model fire on a text, and where: see ``prediction.firing.read_firings``."""
-    tries = columns.tries
+    tries, weighed = columns.tries, columns.units.weighed
     ids = [token_key(model, 0) | int(token) for token in tokens]
     places = range(len(ids)) if positions is None else positions
     named = tries.vocabulary_rows(sorted(set(ids)))
@@ -49,6 +55,22 @@ def firings_of(
         tries.least[rows],
         tries.support[rows],
         tries.confidence[rows],
-        columns.units.ids[columns.units.weighed],
+        columns.units.ids[weighed],
     )
-    return firings_among(read, nodes, tokens, model, threshold=threshold, positions=positions, by=by)
+    node, position, by_evidence = fired_nodes(
+        read,
+        nodes,
+        tokens,
+        model,
+        threshold=threshold,
+        positions=positions,
+        by=by if weighed.any() else "graph",  # which asks the engine for no weights
+    )
+    order = np.lexsort((position, nodes.neuron[node]))
+    by_evidence.sort(key=lambda each: (each.unit, each.position))
+    loose = Loose(
+        columns.units.places([each.unit for each in by_evidence]),
+        np.array([as_decimal(each.activation) for each in by_evidence], np.float64),
+        tuple(each.steps for each in by_evidence),
+    )
+    return rows[node[order]].astype(np.int32), loose

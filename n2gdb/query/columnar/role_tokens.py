@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array, IntegerArray
+from n2gdb.core.arrays import BoolArray, Int64Array, IntegerArray, distinct
+from n2gdb.core.deadline import check_time
 from n2gdb.query.columnar.search import Loose, Search
 from n2gdb.query.columnar.tries import TrieColumns
 
@@ -33,7 +34,9 @@ def count_tokens(
         rows = np.flatnonzero(inside[tries.owner] & (tries.is_root != in_context))
         holder = tries.owner[rows].astype(np.int64)
     else:
-        rows, holder = on_paths(tries, np.unique(ends[inside[tries.owner[ends]]]), in_context)
+        counting = np.zeros(len(tries), np.bool_)
+        counting[ends[inside[tries.owner[ends]]]] = True
+        rows, holder = on_paths(tries, np.flatnonzero(counting), in_context)
         if not by_pattern:
             holder = tries.owner[holder].astype(np.int64)
     exciting = [
@@ -49,10 +52,12 @@ def count_tokens(
     if not len(tokens):
         return Counter()
     width = int(holder.max()) + 1
-    pair = np.unique(tries.same_text[tokens] * width + holder)
-    codes, counts = np.unique(pair // width, return_counts=True)
+    check_time()
+    pair = distinct(tries.same_text[tokens] * width + holder)
+    counts = np.bincount(pair // width)
+    codes = np.flatnonzero(counts)
     return Counter(
-        {tries.texts[code]: count for code, count in zip(codes.tolist(), counts.tolist(), strict=True)}
+        {tries.texts[code]: count for code, count in zip(codes.tolist(), counts[codes].tolist(), strict=True)}
     )
 
 
@@ -63,6 +68,7 @@ def on_paths(tries: TrieColumns, ends: Int64Array, in_context: bool) -> tuple[In
     rows, holders = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     end, row = ends.astype(np.int64), ends.astype(np.int64)
     while len(row):
+        check_time()
         deep = ~tries.is_root[row]
         end, row = end[deep], row[deep]
         rows.append(row)

@@ -82,7 +82,9 @@ class TrieColumns:
         level = np.zeros(len(self), np.int32)
         least = self.importance.copy()
         rows = np.flatnonzero(self.parent >= 0)
-        while len(rows):  # in the n-th round of those whose parents were settled in the one before
+        while len(rows):
+            check_time()
+            # in the n-th round of those whose parents were settled in the one before
             settled = level[self.parent[rows]] + 1
             value = np.fmin(self.importance[rows], least[self.parent[rows]])
             changed = (settled != level[rows]) | ~((value == least[rows]) | np.isnan(value))
@@ -131,6 +133,22 @@ class TrieColumns:
         return self.token[self.context]
 
     @cached_property
+    def _by_depth(self) -> tuple[IntArray, IntArray, Int64Array]:
+        """The rows of ``context`` by depth, their tokens, and where those of each depth begin."""
+        depth = self.depth[self.context]
+        order = np.argsort(depth, kind="stable")
+        begin = np.concatenate([[0], np.cumsum(np.bincount(depth))])
+        return self.context[order], self.context_tokens[order], begin
+
+    def context_within(self, least: int, most: int | None) -> tuple[IntArray, IntArray]:
+        """Return the rows of context so far from the activating token, by depth, and their tokens."""
+        rows, tokens, begin = self._by_depth
+        deepest = len(begin) - 1
+        start = begin[min(least, deepest)]
+        stop = begin[deepest if most is None else min(most + 1, deepest)]
+        return rows[start:stop], tokens[start:stop]
+
+    @cached_property
     def repeated(self) -> IntArray:
         """The rows of ``repeats``, rising."""
         return np.flatnonzero(self.repeats).astype(np.int32)
@@ -165,6 +183,11 @@ class TrieColumns:
             return order[:0]
         rows = np.concatenate([order[begin[token] : begin[token + 1]] for token in tokens.tolist()])
         return rows if len(tokens) == 1 else np.sort(rows)
+
+    def rows_among(self, tokens: Int64Array) -> IntArray:
+        """Return the same of many tokens, by token."""
+        order, begin = self._by_token
+        return order[expanded(begin[tokens], begin[tokens + 1])[1]]
 
     @cached_property
     def _ids(self) -> tuple[Int64Array, Int64Array]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Effect, Link
 from n2gdb.query.columnar.tries import TrieColumns, expanded
+from n2gdb.query.columnar.writes import Writes
 from n2gdb.query.semantics.normal_form import Anchor, Lowered
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet, mask
 
@@ -21,6 +21,8 @@ __all__ = ["FormMatches", "Scope", "found_patterns", "units_of"]
 _MANY = 20_000
 #: Tokens that are looked up one by one.
 _FEW = 1_000
+#: The share of all context, one in so many, below which rows are gathered by their tokens.
+_SPARSE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,24 +58,6 @@ def units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
     for each in form.unfolded():
         inside |= _units_of(scope, each, writes)
     return inside
-
-
-#: The rows of the tokens that units write, by unit, and where those of each unit begin and end.
-_Written: TypeAlias = tuple[Int64Array, Int64Array, Int64Array]
-
-
-class Writes:
-    """The tokens that units write, read when first asked for."""
-
-    def __init__(self, read: Callable[[Effect], _Written]) -> None:
-        self._read = read
-        self._known: dict[Effect, _Written] = {}
-
-    def of(self, effect: Effect) -> _Written:
-        """Return what all units write in one way."""
-        if effect not in self._known:
-            self._known[effect] = self._read(effect)
-        return self._known[effect]
 
 
 def _units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
@@ -206,6 +190,20 @@ class _Placed:
         rows = tries.roots if self.is_activating else tries.context
         if self.inside is not None:
             rows = rows[self.inside[tries.root_tokens if self.is_activating else tries.context_tokens]]
+        return rows[self._placed_well(rows)] if self.is_placed else rows
+
+    def rows_within(self, gap: Link) -> IntArray:
+        """Return the rows of context that it may stand on so far from the activating token, in any order."""
+        tries = self.scope.tries
+        if self.listed is not None or self.repeats:
+            rows = self.rows()
+            return rows if gap == Link() else rows[_within(tries.depth[rows], gap)]
+        if self.inside is not None and gap == Link() and self.count < len(tries.context) // _SPARSE:
+            rows = tries.rows_among(np.flatnonzero(self.inside))
+            rows = rows[~tries.is_root[rows]]
+        else:
+            rows, tokens = tries.context_within(gap.least, gap.most)
+            rows = rows if self.inside is None else rows[self.inside[tokens]]
         return rows[self._placed_well(rows)] if self.is_placed else rows
 
 
@@ -350,16 +348,15 @@ def _holding(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> IntArra
     tries, place = scope.tries, len(anchors) - 1
     if form.activating is not None:
         place -= 1
-        rows = anchors[place].rows()
-        rows = rows[_within(tries.depth[rows], form.gaps[place])] if form.gaps[place] != Link() else rows
+        rows = anchors[place].rows_within(form.gaps[place])
         rows = rows[anchors[-1].activates(rows)]
     else:
-        rows = anchors[place].rows()
+        rows = anchors[place].rows_within(Link())
     for each in range(place - 1, -1, -1):
         check_time()
         holds = np.zeros(len(tries), np.bool_)
         holds[rows] = True
-        rows = _below(tries, anchors[each].rows(), holds, form.gaps[each])
+        rows = _below(tries, anchors[each].rows_within(Link()), holds, form.gaps[each])
     return rows[_reaching(tries, rows, form.reach)] if form.reach else rows
 
 
@@ -385,12 +382,8 @@ def _below(tries: TrieColumns, rows: IntArray, holds: BoolArray, gap: Link) -> I
 
 def _covered(tries: TrieColumns, rows: IntArray, holds: BoolArray) -> BoolArray:
     """Return which rows have a row that holds above them: one before whose subtree reaches so far."""
-    above = np.flatnonzero(holds)
-    if not len(above):
-        return np.zeros(len(rows), np.bool_)
-    reached = np.maximum.accumulate(tries.last[above])
-    place = np.searchsorted(above, rows)
-    covered: BoolArray = (place > 0) & (reached[place - 1] >= rows)
+    reached = np.maximum.accumulate(np.where(holds, tries.last, np.int32(-1)))
+    covered: BoolArray = (rows > 0) & (reached[rows - 1] >= rows)
     return covered
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep
 from n2gdb.core.units import token_of
 from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Count, FiringOn, Predictor, Query
 from n2gdb.grammar.fields import FIELDS, Kind
-from n2gdb.prediction.firing import Firing
 from n2gdb.query.columnar.columns import Columns
+from n2gdb.query.columnar.firing import Fired
 from n2gdb.query.columnar.groups import Group, groups_of
 from n2gdb.query.columnar.ordering import in_order, sampled
 from n2gdb.query.columnar.search import Loose, Matches, Search
@@ -79,9 +80,9 @@ def search_of(
         if isinstance(clause, FiringOn):
             by = Predictor.GRAPH if of_patterns else clause.by
             with placed(clause.at):
-                found = session.fired(settled.model, replace(clause, by=by))
-            firings[clause] = _ends_of(columns, found, places)
-            loose[clause] = _loose_of(columns, found, places)
+                fired = session.fired_by_columns(settled.model, replace(clause, by=by))
+            firings[clause] = _ends_of(columns, fired, places)
+            loose[clause] = _loose_of(fired, places)
         elif not is_of_patterns(clause):
             known[clause] = _inside(columns, _worked(session, settled, clause, sets))
     return Search(columns, settled, known, firings, loose, places)
@@ -99,21 +100,19 @@ def _inside(columns: Columns, held: NeuronSet) -> BoolArray:
     return ~inside if held.without else inside
 
 
-def _ends_of(columns: Columns, firings: Sequence[Firing], places: Int64Array | None) -> IntArray:
-    ends = [(each.neuron, each.end) for each in firings if each.end is not None]
-    place = columns.units.places([unit for unit, _ in ends])
-    end = columns.tries.first[place] + np.array([end for _, end in ends], np.int64)
-    if places is not None:
-        end = end[np.isin(place, places)]
-    return end.astype(np.int32)
+def _ends_of(columns: Columns, fired: Sequence[Fired], places: Int64Array | None) -> IntArray:
+    end = np.concatenate([np.zeros(0, np.int32), *(each for each, _ in fired)])
+    return end if places is None else end[np.isin(columns.tries.owner[end], places)]
 
 
-def _loose_of(columns: Columns, firings: Sequence[Firing], places: Int64Array | None) -> Loose:
-    by_evidence = [each for each in firings if each.end is None]
-    place = columns.units.places([each.neuron for each in by_evidence])
-    activation = np.array([each.activation for each in by_evidence], np.float64)
-    found = Loose(place, activation, tuple(each.steps for each in by_evidence))
-    return found if places is None else found.kept(np.isin(place, places))
+def _loose_of(fired: Sequence[Fired], places: Int64Array | None) -> Loose:
+    parts = [each for _, each in fired]
+    found = Loose(
+        np.concatenate([np.zeros(0, np.int64), *(each.place for each in parts)]),
+        np.concatenate([np.zeros(0), *(each.activation for each in parts)]),
+        tuple(steps for each in parts for steps in each.steps),
+    )
+    return found if places is None else found.kept(np.isin(found.place, places))
 
 
 def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64Array, ClauseSets, Search]:
@@ -325,8 +324,8 @@ def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -
             None if support != support else int(support),
             None if confidence != confidence else confidence,
         )
-        for unit, end, activation, least, support, confidence in zip(
-            *(each.tolist() for each in columns_read), strict=True
+        for unit, end, activation, least, support, confidence in timed(
+            zip(*(each.tolist() for each in columns_read), strict=True)
         )
     ]
 
@@ -334,7 +333,7 @@ def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -
 def _drawn(columns: Columns, found: Matches, query: Query) -> Matches:
     ends = list(_ends(columns.tries, found))
     owners = _names(columns, np.array([place for place, _ in ends], np.int64))
-    names = [f"{owner} {end}" for owner, (_, end) in zip(owners, ends, strict=True)]
+    names = [f"{owner} {end}" for owner, (_, end) in timed(zip(owners, ends, strict=True))]
     drawn = np.zeros(len(found), np.bool_)
     drawn[sampled(names, query.sample or 0, query.seed)] = True
     return found.kept(drawn)
@@ -361,4 +360,4 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models
-    return groups_of(count, read, lambda: [names[number] for number in models[owner].tolist()], rows)
+    return groups_of(count, read, lambda: [names[number] for number in timed(models[owner].tolist())], rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from n2gdb.core.deadline import check_time
 from n2gdb.core.units import UnitName, token_key
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.prediction.firing import Firing, Predictor
     from n2gdb.query.columnar.columns import Columns
+    from n2gdb.query.columnar.firing import Fired
     from n2gdb.query.cypher.estimates import Estimate
     from n2gdb.query.cypher.step_rows import Finds
+    from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.search import ComparisonSource, Score
     from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["FIRING", "WALK", "Rows", "Session", "Stage", "Table", "positions_of"]
@@ -97,8 +101,10 @@ class Session:
     tokenizer: Callable[[int], Tokenizer | None]
     read_columns: Callable[[], Columns]
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
+    _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)
 
     def run(self, step: str, compiled: Compiled) -> list[tuple[Any, ...]]:
         """Run a statement."""
@@ -123,6 +129,22 @@ class Session:
     def stage_table(self, step: str) -> Table:
         """Return a function that runs statements of many rows and records each as a stage of this name."""
         return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
+
+    def compare(
+        self, ref: NeuronRef, search: Callable[[ComparisonSource], Sequence[Score]]
+    ) -> Sequence[Score]:
+        """Compare neurons with one: from columns, or by statements, each of them a step."""
+        from n2gdb.similarity.search import ComparisonSource
+
+        step = f"compare with {ref}"
+        if self.columns is not None:
+            return self.work(step, lambda: search(ComparisonSource(self.rows, self.likeness, is_warm=True)))
+        taken = len(self.stages)
+        start = perf_counter()
+        found = search(ComparisonSource(self.stage_rows(step), self.likeness))
+        if len(self.stages) == taken:  # no statement knows where neurons fire together
+            self.stages.append(Stage(step, rows=len(found), milliseconds=(perf_counter() - start) * 1000))
+        return found
 
     def cut(self, model: int, text: str) -> tuple[int, ...] | None:
         """Return the token ids of a text in a model; None if the model has no tokenizer."""
@@ -165,26 +187,45 @@ class Session:
 
     def fired(self, model: int | None, clause: FiringOn) -> list[Firing]:
         """Run the neurons of a model, of all where None, on a text; return firings whatever WHERE says."""
-        thresholds = {each.number: each.fire_threshold for each in self.models}
+        from n2gdb.prediction.firing import read_firings
+
+        read = self.stage_table(FIRING)
+        by: Predictor = clause.by.value
         return [
             firing
-            for number, cut in self.cuts(model, clause).items()
-            for firing in self._fired(clause, number, cut, thresholds[number])
+            for number, cut, threshold in self._texts(model, clause)
+            for firing in read_firings(
+                read, cut, number, threshold=threshold, positions=positions_of(clause, cut), by=by
+            )
         ]
 
-    def _fired(self, clause: FiringOn, model: int, cut: Sequence[int], threshold: float) -> list[Firing]:
-        read, positions = self.stage_table(FIRING), positions_of(clause, cut)
-        by: Predictor = clause.by.value
-        if (columns := self.columns) is None:
-            from n2gdb.prediction.firing import read_firings
+    def fired_by_columns(self, model: int | None, clause: FiringOn) -> list[Fired]:
+        """Return the same for each model from columns; worked out once, as hits ask for it again."""
+        from n2gdb.query.columnar.firing import fired_on
 
-            return read_firings(read, cut, model, threshold=threshold, positions=positions, by=by)
-        from n2gdb.query.columnar.firing import firings_of
+        assert self.columns is not None
+        if (clause, model) not in self._fired:
+            read, columns = self.stage_table(FIRING), self.columns
+            by: Predictor = clause.by.value
+            self._fired[clause, model] = [
+                fired_on(
+                    read,
+                    columns,
+                    cut,
+                    number,
+                    threshold=threshold,
+                    positions=positions_of(clause, cut),
+                    by=by,
+                )
+                for number, cut, threshold in self._texts(model, clause)
+            ]
+        return self._fired[clause, model]
 
-        return self.work(
-            "run the neurons on the text",
-            lambda: firings_of(read, columns, cut, model, threshold=threshold, positions=positions, by=by),
-        )
+    def _texts(self, model: int | None, clause: FiringOn) -> list[tuple[int, tuple[int, ...], float]]:
+        """Return the number, the tokens of the text and the fire threshold of each model that is reached."""
+        thresholds = {each.number: each.fire_threshold for each in self.models}
+        cuts = self.cuts(model, clause)
+        return [(number, cut, thresholds[number]) for number, cut in cuts.items()]
 
     def require_effects(self) -> None:
         """Raise QueryError for a database that was built without what neurons write."""
@@ -202,8 +243,10 @@ class Session:
 
     def work(self, step: str, do: Callable[[], Counted]) -> Counted:
         """Run a step in Python whose result can be counted, and record it."""
+        check_time()
         start = perf_counter()
         done = do()
+        check_time()
         self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
         return done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from n2gdb.core.deadline import timed
@@ -59,8 +60,9 @@ def count_groups(session: Session, plan: CountPlan) -> list[GroupCount]:
     if plan.by in ROLES:
         from n2gdb.query.execution.role_counts import count_in_role  # numpy loads longer than most answers
 
-        roles = count_in_role(session, plan, ROLES[plan.by])
-        return [GroupCount(*each) for each in sorted(roles.items(), key=lambda each: (-each[1], each[0]))]
+        roles = sorted(count_in_role(session, plan, ROLES[plan.by]).items())
+        roles.sort(key=itemgetter(1), reverse=True)  # what is equal keeps its order
+        return [GroupCount(*each) for each in roles]
     if plan.by is None:
         return [GroupCount(None, _total(session, plan.counted))]
     return [GroupCount(*each) for each in sorted(_neuron_counts(session, plan.counted, plan.by).items())]

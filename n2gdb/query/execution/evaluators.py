@@ -40,7 +40,7 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
-from n2gdb.query.execution.context import FIRING, Rows, Session, Stage, positions_of
+from n2gdb.query.execution.context import FIRING, Session, Stage, positions_of
 from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.neuron_set import NeuronSet
@@ -49,7 +49,7 @@ from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
     from n2gdb.query.cypher.step_rows import Finds
-    from n2gdb.similarity.search import Score
+    from n2gdb.similarity.search import ComparisonSource, Score
 
 #: Firings of clauses that were worked out, by clause and Neuron.id.
 Firings: TypeAlias = "Mapping[Clause, Mapping[int, Sequence[Firing]]]"
@@ -245,7 +245,7 @@ def _by_graph(clause: FiringOn) -> FiringOn:
 class _Similarity(Evaluator):
     """SIMILAR TO, SUBSET OF, SUPERSET OF: neurons compared with one, scored by ``search``."""
 
-    search: Callable[[Rows, int, Any, int | None], Iterable[Score]]
+    search: Callable[[ComparisonSource, int, Any, int | None], Sequence[Score]]
     scores: bool = True
 
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
@@ -256,8 +256,10 @@ class _Similarity(Evaluator):
 
     def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
         named = session.neuron(clause.neuron, settled.query.model)
-        rows = session.stage_rows(f"compare with {clause.neuron}")
-        found = {score.neuron: score for score in self.search(rows, named, clause, settled.model)}
+        scores = session.compare(
+            clause.neuron, lambda source: self.search(source, named, clause, settled.model)
+        )
+        found = {score.neuron: score for score in scores}
         return WorkedOut(NeuronSet.of(found), scores=found)
 
 
@@ -347,22 +349,24 @@ class _Influence(Evaluator):
         return WorkedOut(NeuronSet.of(found))
 
 
-def _similar(rows: Rows, named: int, clause: SimilarTo, model: int | None) -> list[Score]:
-    from n2gdb.similarity.search import similar
+def _similar(source: ComparisonSource, named: int, clause: SimilarTo, model: int | None) -> Sequence[Score]:
+    from n2gdb.similarity.search import Bounds, similar
 
-    return similar(rows, named, clause.metric, above=clause.above, model=model)
-
-
-def _contained_in(rows: Rows, named: int, clause: ContainedIn, model: int | None) -> list[Score]:
-    from n2gdb.similarity.search import contained_in
-
-    return contained_in(rows, named, above=clause.above, model=model)
+    return similar(source, named, clause.metric, Bounds(clause.least, clause.sharing, model))
 
 
-def _contains(rows: Rows, named: int, clause: Contains, model: int | None) -> list[Score]:
-    from n2gdb.similarity.search import contains
+def _contained_in(
+    source: ComparisonSource, named: int, clause: ContainedIn, model: int | None
+) -> Sequence[Score]:
+    from n2gdb.similarity.search import Bounds, contained_in
 
-    return contains(rows, named, above=clause.above, model=model)
+    return contained_in(source, named, Bounds(clause.above, clause.sharing, model))
+
+
+def _contains(source: ComparisonSource, named: int, clause: Contains, model: int | None) -> Sequence[Score]:
+    from n2gdb.similarity.search import Bounds, contains
+
+    return contains(source, named, Bounds(clause.above, clause.sharing, model))
 
 
 EVALUATORS: Mapping[type, Evaluator] = {

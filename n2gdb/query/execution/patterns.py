@@ -136,8 +136,9 @@ def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
 
 
 def _with_neurons(session: Session, rows: Sequence[PatternRow]) -> list[FoundPattern]:
-    neurons = {each["id"]: each for each in read_neurons(session, sorted({row.neuron for row in rows}))}
-    return [FoundPattern(neurons[row.neuron], row) for row in rows]
+    ids = sorted({row.neuron for row in timed(rows)})
+    neurons = {each["id"]: each for each in read_neurons(session, ids)}
+    return [FoundPattern(neurons[row.neuron], row) for row in timed(rows)]
 
 
 def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[FoundPattern]) -> list[PatternHit]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from n2gdb.core.arrays import Int64Array
+from n2gdb.core.arrays import Int64Array, distinct
+from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Role, TokenTerm
 from n2gdb.prediction.firing import Firing
 from n2gdb.query.columnar.role_tokens import count_tokens, on_paths
@@ -45,10 +46,12 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
         return Counter()
     texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
     width = int(holder.max()) + 1
-    pair = np.unique(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
-    codes, counts = np.unique(pair // width, return_counts=True)
+    check_time()
+    pair = distinct(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
+    counts = np.bincount(pair // width, minlength=len(texts.dictionary))
+    codes = np.flatnonzero(counts)
     named = texts.dictionary.take(codes).to_pylist()
-    return Counter(dict(zip(named, counts.tolist(), strict=True)))
+    return Counter(dict(zip(named, counts[codes].tolist(), strict=True)))
 
 
 def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[str]:
@@ -99,7 +102,7 @@ def _on_patterns(
     nothing = np.zeros(0, np.int64)
     if not len(neuron):
         return nothing, nothing
-    nodes = session.read("read the tokens of the neurons", _nodes(kind, np.unique(neuron).tolist()))
+    nodes = session.read("read the tokens of the neurons", _nodes(kind, distinct(neuron).tolist()))
     owner, token, pre, last = (nodes[name].to_numpy() for name in ("neuron", "token", "pre", "last"))
     width = int(max(last.max(initial=0), end.max())) + 1
     key = neuron * width + end
@@ -132,6 +135,7 @@ def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]
         return pairs[:, 0], pairs[:, 1]
     table = session.read("find the patterns", plan.statement)
     neuron, end = table["neuron"].to_numpy(), table["pattern"].to_numpy().astype(np.int64)
+    check_time()
     order = np.lexsort((end, neuron))
     return neuron[order], end[order]
 
@@ -189,6 +193,7 @@ def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, floa
     holds = np.ones(len(same), np.bool_)
     first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
+        check_time()
         rows, ends = _in_role(session, term, units)
         inside = np.zeros(len(same), np.bool_)
         inside[same[tries.token[rows]]] = True
@@ -202,7 +207,8 @@ def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, floa
     activation, importance = np.full(len(same), -np.inf), np.full(len(same), np.nan)
     np.maximum.at(activation, text, tries.end[ends])
     np.fmax.at(importance, text, tries.importance[rows])
-    pairs = np.unique(np.stack([text, ends]), axis=1)[0] if len(rows) else text
+    check_time()
+    pairs = distinct(text * len(tries) + ends) // len(tries)
     counts = np.bincount(pairs, minlength=len(same))
     found = [
         (

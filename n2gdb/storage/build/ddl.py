@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
 import pyarrow as pa
 
 from n2gdb.storage import schema
 
-__all__ = ["DEFINITIONS"]
+__all__ = ["NODE_TABLES", "RELATIONSHIPS", "Relationship"]
 
 _TYPES = {
     pa.string(): "STRING",
@@ -20,14 +23,40 @@ _TYPES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A table of relationships from Neuron; ``columns`` in order, by name, with the engine's types.
+
+    The engine stores relationships once from each end; those that are only followed ``from_neurons`` once.
+    """
+
+    target: str
+    columns: Mapping[str, str]
+    from_neurons: bool = False
+
+    def create(self, name: str, without: Collection[str] = ()) -> str:
+        """Return the statement that creates the table, without some of its columns."""
+        kept = ", ".join(f"`{each}` {kind}" for each, kind in self.columns.items() if each not in without)
+        stored = " WITH (storage_direction='fwd')" if self.from_neurons else ""
+        return f"CREATE REL TABLE {name}(FROM Neuron TO {self.target}, {kept}){stored}"
+
+    def add(self, name: str, column: str) -> str:
+        """Return the statement that gives the table a column that it was created without, null throughout."""
+        return f"ALTER TABLE {name} ADD `{column}` {self.columns[column]}"
+
+
+def _types(table: pa.Schema, without: tuple[str, ...] = ()) -> dict[str, str]:
+    return {field.name: _TYPES[field.type] for field in table if field.name not in without}
+
+
 def _columns(table: pa.Schema, without: tuple[str, ...] = ()) -> str:
-    return ", ".join(f"`{field.name}` {_TYPES[field.type]}" for field in table if field.name not in without)
+    return ", ".join(f"`{name}` {kind}" for name, kind in _types(table, without).items())
 
 
 _OWNER = ("unit", "window")
 
-#: In order: nodes before the relationships between them. Columns are filled by position.
-DEFINITIONS = (
+#: The statements that create the tables of nodes. Columns are filled by position.
+NODE_TABLES = (
     "CREATE NODE TABLE Meta(key STRING PRIMARY KEY, value STRING)",
     f"CREATE NODE TABLE Model(id INT64 PRIMARY KEY, {_columns(schema.MODEL)})",
     f"CREATE NODE TABLE Source(id INT64 PRIMARY KEY, model INT64, {_columns(schema.SOURCES)})",
@@ -40,16 +69,32 @@ DEFINITIONS = (
     f"CREATE NODE TABLE TokenClass(id INT64 PRIMARY KEY, model INT64, {_columns(schema.CLASSES)})",
     f"CREATE NODE TABLE Record(id INT64 PRIMARY KEY, model INT64, {_columns(schema.RECORDS, _OWNER)})",
     "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
-    "CREATE REL TABLE ACTIVATES_ON(FROM Neuron TO Token,"
-    " pre INT32, last INT32, activation DOUBLE, `end` DOUBLE, written DOUBLE,"
-    " support INT64, confidence DOUBLE)",
-    "CREATE REL TABLE CONTEXT(FROM Neuron TO Token,"
-    " act_token INT64, depth INT32, importance DOUBLE, pre INT32, last INT32, parent INT32, repeats BOOL,"
-    " activation DOUBLE, `end` DOUBLE, least DOUBLE, written DOUBLE, support INT64, confidence DOUBLE)",
-    "CREATE REL TABLE PASSES(FROM Neuron TO Path, weight DOUBLE)",
-    "CREATE REL TABLE EVIDENCE(FROM Neuron TO Token, depth INT32, weight DOUBLE)",
-    "CREATE REL TABLE CLASS_EVIDENCE(FROM Neuron TO TokenClass, depth INT32, weight DOUBLE)",
-    "CREATE REL TABLE WRITES(FROM Neuron TO Token, rank INT32, logit DOUBLE)",
-    f"CREATE REL TABLE TOP_EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, (*_OWNER, 'band'))})",
-    f"CREATE REL TABLE EXAMPLE(FROM Neuron TO Window, {_columns(schema.EXAMPLES, _OWNER)})",
 )
+
+_MARKS = {"written": "DOUBLE", "support": "INT64", "confidence": "DOUBLE"}
+
+#: By name; the first two columns of their rows are the keys of both ends.
+RELATIONSHIPS = {
+    "ACTIVATES_ON": Relationship(
+        "Token",
+        {"pre": "INT32", "last": "INT32", "activation": "DOUBLE", "end": "DOUBLE", **_MARKS},
+    ),
+    "CONTEXT": Relationship(
+        "Token",
+        {
+            "act_token": "INT64",
+            "depth": "INT32",
+            "importance": "DOUBLE",
+            **dict.fromkeys(("pre", "last", "parent"), "INT32"),
+            "repeats": "BOOL",
+            **dict.fromkeys(("activation", "end", "least"), "DOUBLE"),
+            **_MARKS,
+        },
+    ),
+    "PASSES": Relationship("Path", {"weight": "DOUBLE"}),
+    "EVIDENCE": Relationship("Token", {"depth": "INT32", "weight": "DOUBLE"}),
+    "CLASS_EVIDENCE": Relationship("TokenClass", {"depth": "INT32", "weight": "DOUBLE"}),
+    "WRITES": Relationship("Token", {"rank": "INT32", "logit": "DOUBLE"}),
+    "TOP_EXAMPLE": Relationship("Window", _types(schema.EXAMPLES, (*_OWNER, "band")), from_neurons=True),
+    "EXAMPLE": Relationship("Window", _types(schema.EXAMPLES, _OWNER), from_neurons=True),
+}

@@ -1,9 +1,9 @@
 """Loader: fills every table of a database from the shards of its runs, a few shards at a time.
 
-Two passes over the shards. The first finds what can only be known of all of them: which paths several
-neurons share, at 8 bytes a node, and each neuron's weight and polysemy. The second spools the rows of
-relationships to files, which the engine then copies, mapped into memory. One copy a table: each further
-one would rewrite what the table holds of a node, and leave the old pages in the file.
+One pass over the shards spools the rows of relationships to files, which the engine then copies, mapped into
+memory. One copy a table: each further one would rewrite what the table holds of a node, and leave the old
+pages in the file. What can only be known of all shards together is found on the way: each neuron's polysemy,
+and, at about 40 bytes a node, which steps several neurons share and how rare their tokens are.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Int64Array
-from n2gdb.storage.build.ddl import DEFINITIONS
+from n2gdb.core.tries import GraphSteps
+from n2gdb.storage.build.ddl import NODE_TABLES, RELATIONSHIPS
+from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
@@ -47,52 +47,81 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
     ``progress`` gets each stage as it starts; ``folder`` is for large files in between, and is there.
     """
     write("CALL threads=1", {})  # more would store rows in the order in which they finish, no sooner
-    for definition in DEFINITIONS:
+    for definition in NODE_TABLES:
         write(definition, {})
     progress("read shards")
     models = [ModelRows.of(run, number) for number, run in enumerate(runs)]
-    shared, measures = _survey(models)
-    for table, rows in _tables(models, shared, measures, folder):
-        progress(table)
-        if len(rows):
-            write(f"COPY {table} FROM $rows", {"rows": rows})
+    with Spool(folder) as spool:
+        likeness, measures = _spooled(models, spool)
+        for table, rows in _nodes(models, likeness, measures):
+            progress(table)
+            _copy(write, table, rows)
+        passes = [likeness.rows(*(GraphSteps.nothing(),) * 2)]
+        for table, rows in spool.tables():
+            if table in STEPS:
+                passes += [_passes(likeness, table, batch) for batch in rows.to_batches()]
+                continue
+            progress(table)
+            _fill(write, table, rows)
+        progress("PASSES")
+        _fill(write, "PASSES", pa.concat_tables(passes))
+        for table in RELATIONSHIPS.keys() - spool.names - {"PASSES"}:
+            write(RELATIONSHIPS[table].create(table), {})
     for key, value in (("schema_version", str(SCHEMA_VERSION)), ("code_version", __version__)):
         write("CREATE (:Meta {key: $key, value: $value})", {"key": key, "value": value})
     progress("checkpoint")
     write("CHECKPOINT", {})
 
 
-def _tables(
-    models: Sequence[ModelRows], shared: Int64Array, measures: NeuronMeasures, folder: Path
+def _copy(write: Write, table: str, rows: pa.Table) -> None:
+    """Copy rows into a table; the engine silently ends at an empty batch, so those are left out."""
+    batches = [batch for batch in rows.to_batches() if len(batch)]
+    if batches:
+        write(f"COPY {table} FROM $rows", {"rows": pa.Table.from_batches(batches)})
+
+
+def _fill(write: Write, table: str, rows: pa.Table) -> None:
+    """Create a table of relationships with its rows; columns that are null throughout are added afterwards.
+
+    To store a null costs the engine ten times what a number does where a thousand or more stand together.
+    """
+    columns = rows.column_names if len(rows) else []
+    nothing = [name for name in columns[2:] if rows[name].null_count == len(rows)]
+    write(RELATIONSHIPS[table].create(table, nothing), {})
+    _copy(write, table, rows.drop_columns(nothing))
+    for name in nothing:
+        write(RELATIONSHIPS[table].add(table, name), {})
+
+
+def _nodes(
+    models: Sequence[ModelRows], likeness: Likeness, measures: NeuronMeasures
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Yield (database table, rows to add), nodes before relationships."""
+    """Yield (node table, its rows)."""
     for model in models:
-        yield from model.entities(measures)
-    yield "Path", pa.table([shared], ["id"])
-    with Spool(folder) as spool:
-        for model, shards in _batches(models):
-            for table, rows in model.relationships(shards, shared):
-                spool.add(table, rows)
-        yield from spool.tables()
+        yield from model.entities(measures, likeness)
+    yield "Path", pa.table([likeness.paths], ["id"])
 
 
-def _batches(models: Sequence[ModelRows]) -> Iterator[tuple[ModelRows, Sequence[Path]]]:
+def _passes(likeness: Likeness, kind: str, steps: pa.RecordBatch) -> pa.Table:
+    """Rows of PASSES, from steps of one kind."""
+    return likeness.rows(
+        **{each: GraphSteps.read(steps) if each == kind else GraphSteps.nothing() for each in STEPS}
+    )
+
+
+def _spooled(models: Sequence[ModelRows], spool: Spool) -> tuple[Likeness, NeuronMeasures]:
+    """Spool all relationships, and steps for those of PASSES.
+
+    Return what the steps of all neurons have in common, and the measures of all neurons.
+    """
+    surveys, measures = [], []
     for model in models:
         for shards in model.run.batches(BATCH_NODES):
-            yield model, shards
-
-
-def _survey(models: Sequence[ModelRows]) -> tuple[Int64Array, NeuronMeasures]:
-    """Return the paths that two or more neurons share, ascending, and the measures of all neurons."""
-    paths, measures = [np.zeros(0, np.int64)], []
-    for model, shards in _batches(models):
-        found, measured = model.survey(shards)
-        paths.append(found)
-        measures.append(measured)
-    return _repeated(np.concatenate(paths)), NeuronMeasures.joined(measures)
-
-
-def _repeated(values: Int64Array) -> Int64Array:
-    """Return the values that stand there more than once, once each, in ascending order."""
-    values.sort()
-    return np.unique(values[1:][values[1:] == values[:-1]])
+            steps, measured, tables = model.relationships(shards)
+            surveys.append(StepSurvey.of(*steps))
+            measures.append(measured)
+            for kind, each in zip(STEPS, steps, strict=True):
+                spool.add(kind, each.table())
+            for table, rows in tables:
+                spool.add(table, rows)
+    return Likeness.joined(surveys), NeuronMeasures.joined(measures)

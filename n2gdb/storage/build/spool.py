@@ -29,6 +29,11 @@ class Spool:
             self._writers[table] = pa.ipc.new_file(str(self._path(table)), rows.schema)
         self._writers[table].write_table(rows)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The tables that were begun."""
+        return frozenset(self._writers)
+
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Yield every table with its rows, in the order in which they were begun; each file goes after it."""
         self._close()
