@@ -1,5 +1,5 @@
 # Tasks of a checkout; `make help` lists them. Run them inside the virtual environment that CONTRIBUTING.md makes.
-.PHONY: help setup fast test lint format types check notebooks
+.PHONY: help setup fast test lint format types check notebooks pages
 
 help:  ## list the tasks
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,5 +26,8 @@ types:  ## mypy, strict
 
 check: lint types test  ## all that .ci/run checks, in the present environment
 
-notebooks:  ## run docs/notebooks and refresh their outputs: N2GDB_DEMO_DB and N2GDB_SMOLLM2_DB name the databases
+notebooks:  ## run docs/notebooks and refresh their outputs: the databases are named in run.py
 	python docs/notebooks/run.py
+
+pages:  ## write into the pages what their commands print on DB, a database of the whole demo model
+	python docs/refresh.py $(DB)

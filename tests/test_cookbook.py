@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -56,6 +57,36 @@ def test_a_question_is_answered(query: str, database: n2gdb.Database) -> None:
 
 def test_most_questions_find_something(database: n2gdb.Database) -> None:
     assert sum(len(database.query(query)) > 0 for query, _ in ROWS) > 15
+
+
+def test_a_page_is_refreshed(database: n2gdb.Database, tmp_path: Path) -> None:
+    refresh = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "refresh.py"))
+    page = (
+        "| Who? | `neurons IN (L4N358, L4N137)` | 9 | nobody |\n"
+        "| Which layers? | `COUNT neurons BY layer` | 9 | none |\n"
+        "| `COUNT neurons IN (L4N358, L4N137, L1N453) BY layer` | 9, 9 | by chance |\n"
+        "| `neurons MATCHING ('a' \\| 'b')` | 1,234 | stays |\n"
+        "| `neurons` | everything |\n"
+    )
+    rows = refresh["refreshed_rows"](page, database).splitlines()
+    first = database.count("neurons WHERE layer = 0")
+    both = database.query("neurons MATCHING ('a' | 'b')").total
+    assert rows[0].startswith("| Who? | `neurons IN (L4N358, L4N137)` | 2 | L4N")
+    assert rows[1:] == [
+        f"| Which layers? | `COUNT neurons BY layer` | 6 | group 0, count {first} |",
+        "| `COUNT neurons IN (L4N358, L4N137, L1N453) BY layer` | 1, 2 | by chance |",
+        f"| `neurons MATCHING ('a' \\| 'b')` | {both} | stays |",
+        "| `neurons` | everything |",
+    ]
+    text = "```\n$ n2gdb query x\nold\n\n$ n2gdb info\nold\n```\n```\n$ n2gdb alone\n```\n```sh\nn2gdb\n```\n"
+    printed = {"n2gdb query x": "neuron\tf1\nL0N1\t1.00\n", "n2gdb info": "error: no\n"}
+    assert refresh["refreshed_runs"](text, printed.__getitem__) == text.replace(
+        "x\nold", "x\nneuron  f1\nL0N1    1.00"
+    ).replace("info\nold", "info\nerror: no")
+    assert (
+        refresh["run"]('n2gdb query "COUNT neurons"', database.path) == f"group\tcount\n-\t{len(database)}\n"
+    )
+    assert "error: " in refresh["run"]("n2gdb query 'neurons MATCHNG'", database.path)
 
 
 @pytest.mark.skipif(not DEMO, reason="N2GDB_DEMO_DB names no database of the whole demo model")

@@ -3,9 +3,9 @@
     python docs/notebooks/run.py tour=demo.n2gdb smollm2_layer=smollm2.n2gdb
 
 Each notebook is run on the database that is named for it; ``make notebooks`` runs both on the databases that
-``N2GDB_DEMO_DB`` and ``N2GDB_SMOLLM2_DB`` name. Cells run as in Jupyter: what they print is kept, and what
-their last expression shows, as HTML or SVG where it has these. A cell that needs a package that not everybody
-has names it among its tags, and is left as it is where that is missing.
+``N2GDB_DEMO_DB`` and ``N2GDB_SMOLLM2_LAYER10_DB`` name. Cells run as in Jupyter: what they print is kept, and
+what their last expression shows, as HTML or SVG where it has these. A cell that needs a package that not
+everybody has names it among its tags, and is left as it is where that is missing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["NOTEBOOKS", "run_notebook", "write_notebook"]
 FOLDER = Path(__file__).parent
 
 #: The notebooks, and the variable that names the database of each.
-NOTEBOOKS = {"tour": "N2GDB_DEMO_DB", "smollm2_layer": "N2GDB_SMOLLM2_DB"}
+NOTEBOOKS = {"tour": "N2GDB_DEMO_DB", "smollm2_layer": "N2GDB_SMOLLM2_LAYER10_DB"}
 
 #: What a result shows beside its text, by the method that Jupyter asks.
 _SHOWN = {"_repr_html_": "text/html", "_repr_svg_": "image/svg+xml"}

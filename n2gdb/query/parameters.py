@@ -77,6 +77,8 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
         return repr(value)
     if (unit := unit_text(value)) is not None:
         return unit
+    if is_unit and _is_place(value):
+        return str(UnitName(*value))
     if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
         parts = list(_parts(name, value, is_unit))
         if not parts:
@@ -85,6 +87,15 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
     if hasattr(value, "item"):  # a number of numpy's
         return _written(name, value.item(), is_unit)
     raise ArgumentError(f":{name} is {value!r}: a value is a text, a number, a neuron, or a list of these")
+
+
+def _is_place(value: object) -> bool:
+    """Whether a value is a layer and an index, as ``db[3, 45]`` takes them."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(type(each) is int and each >= 0 for each in value)
+    )
 
 
 def _parts(name: str, values: Iterable[Any], is_unit: bool) -> Iterator[str]:

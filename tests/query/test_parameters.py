@@ -28,6 +28,9 @@ WRITTEN: list[tuple[str, dict[str, Any], str]] = [
     ("neurons IN $mine", {"mine": ["L3N4", "L3N4"]}, "neurons IN (L3N4)"),
     ("neurons SIMILAR TO :other", {"other": "L3N4"}, "neurons SIMILAR TO L3N4"),
     ("tokens ACTIVATING :n", {"n": NeuronName(2, 1)}, "tokens ACTIVATING L2N1"),
+    ("neurons SIMILAR TO :n", {"n": (2, 1)}, "neurons SIMILAR TO L2N1"),
+    ("neurons IN :mine", {"mine": [(3, 4), "L2N1", (3, 4)]}, "neurons IN (L3N4, L2N1)"),
+    ("neurons WHERE layer IN :layers", {"layers": (3, 4)}, "neurons WHERE layer IN (3, 4)"),
     ("neurons MATCHING ':a' BEFORE :a -- :a", {"a": "b"}, "neurons MATCHING ':a' BEFORE 'b' -- :a"),
     ("neurons MATCHING 'L3N4' OR MATCHING :n", {"n": "L3N4"}, "neurons MATCHING 'L3N4' OR MATCHING 'L3N4'"),
     ("neurons MATCHING /(?:a|b)/ THEN :x", {"x": "c"}, "neurons MATCHING /(?:a|b)/ THEN 'c'"),
@@ -56,6 +59,19 @@ def test_a_value_is_written_as_the_language_writes_it(
 def test_what_cannot_be_written_is_refused(text: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         filled_in(text, values)
+
+
+@pytest.mark.parametrize(
+    "text", ["neurons WHERE f1 >= :least", "neurons MATCHING :least", "neurons IN :least"]
+)
+def test_a_value_that_is_not_given_is_asked_for(text: str, database: n2gdb.Database) -> None:
+    with pytest.raises(ArgumentError, match="no value for :least: give one"):
+        database.query(text)
+    with pytest.raises(n2gdb.QuerySyntaxError, match="never closed"):
+        database.query("neurons MATCHING ':least")
+    for mistaken in ("", "\n", "neurons WHERE", "neurons\nWHERE f1 >\n", "neurons :"):
+        with pytest.raises(n2gdb.QuerySyntaxError):
+            database.query(mistaken)
 
 
 def test_a_value_never_becomes_part_of_the_query(database: n2gdb.Database) -> None:

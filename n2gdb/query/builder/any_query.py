@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from n2gdb.errors import ArgumentError, QueryError
+from n2gdb.errors import ArgumentError, QueryError, QuerySyntaxError
 from n2gdb.query.parameters import filled_in
 from n2gdb.query.parse import read_query, validated
 
@@ -25,7 +25,15 @@ def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> St
     ``parameters`` are the values that a text leaves open; raises ArgumentError where they are not those.
     """
     if isinstance(query, str):
-        return read_query(query if parameters is None else filled_in(query, parameters))
+        if parameters is not None:
+            return read_query(filled_in(query, parameters))
+        try:
+            return read_query(query)
+        except QuerySyntaxError as error:
+            lines = query.split("\n")
+            if error.line and lines[error.line - 1][(error.column or 1) - 1 :].startswith(":"):
+                filled_in(query, {})  # says which value is missing
+            raise
     if parameters:
         raise ArgumentError("parameters belong to a query's text: a builder takes values as they are")
     from n2gdb.grammar.ast import Query, TokenQuery, TokenSetQuery
