@@ -61,7 +61,10 @@ def serve(
 
     import n2gdb
     from n2gdb.explorer import make_app
+    from n2gdb.explorer.notes import Notes
 
+    if notes is not None:
+        Notes(notes).read()  # what cannot be a file of notes is said before anybody waits
     local = _is_local(host)
     with ExitStack() as held:
         database = held.enter_context(n2gdb.open(db))
