@@ -54,6 +54,8 @@ __all__ = [
     "one_line",
 ]
 
+_WIDEST = 160  # characters of a line that is shown with a caret
+
 
 def one_line(error: BaseException, limit: int = 200) -> str:
     """Return the message of another library's error on one line, at most ``limit`` characters."""
@@ -67,6 +69,20 @@ def columns_of(text: str) -> int:
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )
+
+
+def _around(line: str, at: int) -> tuple[str, int]:
+    """Return a line as it is shown, of a long one the part around a place, and the columns before the place.
+
+    What a terminal would not show in a column of its own, such as a tab, stands as one sign.
+    """
+    start = max(0, at - _WIDEST // 2) if len(line) > _WIDEST else 0
+    shown = "".join(
+        " " if char == "\t" else char if char.isprintable() else "\ufffd"
+        for char in line[start : start + _WIDEST]
+    )
+    before, behind = "…" if start else "", "…" if start + _WIDEST < len(line) else ""
+    return f"{before}{shown}{behind}", columns_of(before + shown[: at - start])
 
 
 class N2gdbError(Exception):
@@ -102,8 +118,8 @@ class QueryError(N2gdbError):
     def __str__(self) -> str:
         if not self.is_placed:
             return self.message
-        shown = self.text.split("\n")[self.line - 1].rstrip("\r")
-        return f"{self.message}\n  {shown}\n  {' ' * columns_of(shown[: self.column - 1])}^"
+        shown, place = _around(self.text.split("\n")[self.line - 1].rstrip("\r"), self.column - 1)
+        return f"{self.message}\n  {shown}\n  {' ' * place}^"
 
 
 class QuerySyntaxError(QueryError):

@@ -161,7 +161,9 @@ def export_site(
     import n2gdb
     from n2gdb.explorer.site import write_site
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
+    if folder.exists() and not folder.is_dir():
+        raise StorageError(f"{folder} is no folder, which a site is: name another")
+    if folder.exists() and any(folder.iterdir()) and not force:
         raise StorageError(f"{folder} is there and not empty: name another folder, or give --force")
     with n2gdb.open(db) as database:
         found = database.query(query)

@@ -70,8 +70,11 @@ def serve(
 
     from n2gdb.database import Database, default_path
     from n2gdb.explorer import make_app
+    from n2gdb.explorer.notes import Notes
     from n2gdb.storage.connection import Connection
 
+    if notes is not None:
+        Notes(notes).read()  # what cannot be a file of notes is said before anybody waits
     local = _is_local(host)
     with ExitStack() as held:
         database = held.enter_context(Database(Connection.open(db or default_path(), at_once=_AT_ONCE)))

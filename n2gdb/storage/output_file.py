@@ -51,7 +51,7 @@ def check_output(
     try:
         kind = kind_of_file(path)
     except FileNotFoundError as error:
-        if any(path.resolve() == each.resolve() for one in read for each in _files_of(one)):
+        if any(_is_of(path, each) for each in read):
             raise StorageError(f"{path} belongs to what the command reads: name another file") from error
         if not path.parent.is_dir():
             raise StorageError(
@@ -67,7 +67,7 @@ def check_output(
     if kind is not None:
         other = ", or - for standard output" if allow.startswith("-") else ""
         raise StorageError(f"{path} is {kind}, no plain file: name a file{other}")
-    if any(_is_read(path, each) for each in read):
+    if any(_is_of(path, each) for each in read):
         raise StorageError(f"{path} is what the command reads: name another file to write")
     if not force:
         raise StorageError(f"{path} is there already: name another file, or overwrite it with {allow}")
@@ -121,9 +121,12 @@ def _take_place(partial: Path, path: Path, *, force: bool, allow: str) -> None:
         partial.replace(path)
 
 
-def _is_read(path: Path, read: Path) -> bool:
-    return any(each.exists() and path.samefile(each) for each in _files_of(read)) or (
-        read.with_name(f"{read.name}.shards").resolve() in path.resolve().parents
+def _is_of(path: Path, read: Path) -> bool:
+    """Whether a path, which need not be there, is a file that is read or belongs to one."""
+    place = path.resolve()
+    return read.with_name(f"{read.name}.shards").resolve() in place.parents or any(
+        place == each.resolve() or (path.exists() and each.exists() and path.samefile(each))
+        for each in _files_of(read)
     )
 
 

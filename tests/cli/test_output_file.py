@@ -176,6 +176,24 @@ def test_a_site_replaces_pages_alone(path: Path, tmp_path: Path, kind: str) -> N
     assert CliRunner().invoke(app, ["export-site", str(path), str(site), "--force"]).exit_code == 0
 
 
+def test_no_site_lies_among_the_shards_or_on_a_file(path: Path, tmp_path: Path) -> None:
+    shards, mine = tmp_path / "neurons.n2gdb.shards", tmp_path / "mine"
+    shards.mkdir()
+    mine.write_text("mine")
+    for place, said in ((shards, "belongs to what the command reads"), (mine, "is no folder")):
+        result = CliRunner().invoke(app, ["export-site", str(path), str(place), "--force"])
+        assert (result.exit_code, said in result.stderr) == (1, True), result.output
+    assert not [each for each in shards.rglob("*") if each.is_file()]
+    assert "belongs to what the command reads" in refused(path, "show", "L4N358", "--svg", shards / "x.svg")
+
+
+def test_notes_that_are_none_are_said_before_anything_is_served(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("{}")
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("mine.json", "pipe.json"):
+        refused(path, "serve", "--check", "--port", "0", "--notes", tmp_path / name)
+
+
 def test_a_page_never_replaces_the_text_that_it_shows(path: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.html"
     text.write_text("the other")

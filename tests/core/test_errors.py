@@ -18,6 +18,7 @@ from n2gdb.errors import (
     QueryTimeoutError,
     StorageError,
     UsageError,
+    columns_of,
 )
 from n2gdb.grammar.patterns import Position
 from n2gdb.query.semantics.places import placed, shown_in
@@ -79,3 +80,25 @@ def test_a_timeout_is_of_no_part_of_a_query() -> None:
     ):
         raise QueryTimeoutError("too long")
     assert str(caught.value) == "too long"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "shown", "under"),
+    [
+        ("neurons\tWHERE\tnope", 15, "neurons WHERE nope", "n"),
+        ("a\u200db\x1b[31mx", 9, "a\ufffdb\ufffd[31mx", "x"),
+        ("日本 x", 4, "日本 x", "x"),
+        ("e\u0301 x", 4, "e\u0301 x", "x"),
+        ("neurons\r", 1, "neurons", "n"),
+        ("a" * 300 + "x" + "b" * 300, 301, "…" + "a" * 80 + "x" + "b" * 79 + "…", "x"),
+        ("x" + "b" * 300, 1, "x" + "b" * 159 + "…", "x"),
+        ("a" * 300 + "x", 301, "…" + "a" * 80 + "x", "x"),
+    ],
+)
+def test_the_caret_stands_under_its_place(line: str, column: int, shown: str, under: str) -> None:
+    error = QueryError("no", text=f"neurons\n{line}\nx", line=2, column=column)
+    _, printed, caret = str(error).split("\n")
+    assert printed == f"  {shown}"
+    assert caret.endswith("^")
+    places = [at for at, char in enumerate(printed) if columns_of(printed[:at]) == len(caret) - 1]
+    assert under in [printed[at] for at in places]

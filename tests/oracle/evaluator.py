@@ -266,8 +266,20 @@ def _meeting(query: Query, world: World) -> list[Neuron]:
     return [
         neuron
         for neuron in world.among(query.model)
-        if all(truth(each, neuron.numbers) is True for each in conditions)
+        if _is_asked_for(neuron, query.subject)
+        and all(truth(each, neuron.numbers) is True for each in conditions)
     ]
+
+
+def _is_asked_for(neuron: Neuron, subject: Subject) -> bool:
+    """Whether a word names units of this kind: latents are those of any source but the layer's own MLP."""
+    match subject:
+        case Subject.NEURONS:
+            return neuron.statistics["source"] == "mlp"
+        case Subject.LATENTS:
+            return neuron.statistics["source"] != "mlp"
+        case _:
+            return True
 
 
 def _holding(query: Query, world: World) -> list[Neuron]:

@@ -119,7 +119,7 @@ def test_every_neuron_comes_first_of_those_ranked_by_it(
 ) -> None:
     database, held = world
     for neuron in held.neurons:
-        ref = NeuronRef(neuron.name.layer, neuron.name.index, neuron.model.name)
+        ref = NeuronRef(neuron.name.layer, neuron.name.index, neuron.model.name, neuron.name.side)
         check(Query(rank=RankBy(ref, metric)), database, held)
         first = database.query(Query(rank=RankBy(ref, metric)))[0]
         assert (first.neuron, first.model, first.similarity) == (neuron.name, neuron.model.name, 1)

@@ -56,6 +56,7 @@ class Model:
     fire_threshold: float = 0.5
     classes: Classes = ()  # of its tokens, which evidence may weigh
     special: frozenset[int] = frozenset({0})
+    has_sides: bool = False  # whether negative sides of its neurons were learned
     _cuts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -157,23 +158,26 @@ class World:
 
     @cached_property
     def _in_order(self) -> list[Neuron]:
-        return sorted(self.neurons, key=lambda each: (each.name.layer, each.name.index, each.model.number))
+        return sorted(
+            self.neurons,
+            key=lambda each: (each.name.layer, each.name.index, each.model.number, each.name.side == "-"),
+        )
 
     def neuron(self, ref: NeuronRef, model: str | None) -> Neuron:
         """Return the neuron that a statement names, ``model`` being the statement's own."""
         self.among(model)
         self.among(ref.model)
-        wanted = (ref.layer, ref.index)
+        wanted = (ref.layer, ref.index, ref.side)
         found = [each for each in self._named[wanted] if (ref.model or model) in (None, each.model.name)]
         if len(found) != 1:
             raise RefusedError(f"{len(found)} neurons are called {ref}")
         return found[0]
 
     @cached_property
-    def _named(self) -> Mapping[tuple[int, int], list[Neuron]]:
-        named: dict[tuple[int, int], list[Neuron]] = defaultdict(list)
+    def _named(self) -> Mapping[tuple[int, int, str], list[Neuron]]:
+        named: dict[tuple[int, int, str], list[Neuron]] = defaultdict(list)
         for neuron in self.neurons:
-            named[neuron.name.layer, neuron.name.index].append(neuron)
+            named[neuron.name.layer, neuron.name.index, neuron.name.side].append(neuron)
         return named
 
     def sharing(self, neuron: Neuron) -> frozenset[Neuron]:

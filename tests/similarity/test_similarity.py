@@ -13,7 +13,7 @@ import pytest
 import n2gdb
 from n2gdb.core.arrays import position_hash
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.units import NeuronName, unit_key
+from n2gdb.core.units import SIDES, NeuronName, unit_key
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Metric
@@ -32,6 +32,10 @@ from tests.support.worlds import build_world
 METRICS = ("graph", "cofiring", "tokens", "subset")
 
 
+def _key(model: int, name: NeuronName) -> int:
+    return unit_key(model, name.layer, name.index, side=SIDES.index(name.side))
+
+
 @dataclass(frozen=True)
 class Alike:
     """A world of several models in which graphs share much, and its database."""
@@ -40,7 +44,7 @@ class Alike:
     world: World
 
     def key(self, neuron: Neuron) -> int:
-        return unit_key(neuron.model.number, neuron.name.layer, neuron.name.index)
+        return _key(neuron.model.number, neuron.name)
 
     def neurons(self) -> dict[int, Neuron]:
         return {self.key(neuron): neuron for neuron in self.world.neurons}
@@ -121,8 +125,8 @@ def test_all_pairs_are_those_of_the_double_loop(alike: Alike, metric: str, above
     names = {model.name: model.number for model in alike.world.models}
     found = {
         (
-            unit_key(names[pair.first_model], pair.first.layer, pair.first.index),
-            unit_key(names[pair.second_model], pair.second.layer, pair.second.index),
+            _key(names[pair.first_model], pair.first),
+            _key(names[pair.second_model], pair.second),
         ): pair
         for pair in alike.database.pairs(metric, above=above, sharing=1)
     }

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise
-from n2gdb.core.units import NeuronName
+from n2gdb.core.units import NeuronName, mlp_name
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.columns import STATISTICS
@@ -84,6 +84,7 @@ def build_world(folder: Path, seed: int) -> tuple[Path, World]:
             kind.words,
             kind.tokenizer,
             random.choice(_THRESHOLDS),
+            has_sides=Random(f"sides {seed} {at}").random() < 0.4,
         )
         for at, kind in enumerate(chosen)
     )
@@ -106,7 +107,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
             evidence_of(run),
             firings_of(run, model.fire_threshold),
         )
-        rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
+        rows = {mlp_name(row["unit"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
             unit = rows[name]["unit"]
             stored = {field: value for field, value in rows[name].items() if field in STATISTICS}
@@ -141,6 +142,9 @@ def _graphs(
             patterns = _patterns(random, model, made, others)
             made.append(patterns)
             yield NeuronName(layer, index), NeuronGraph.from_patterns(patterns)
+            if model.has_sides and random.random() < 0.4:
+                patterns = _patterns(random, model, made, others)
+                yield NeuronName(layer, index, "-"), NeuronGraph.from_patterns(patterns)
 
 
 def _patterns(
@@ -202,8 +206,28 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     run.write_classes(token_classes(model.texts))
+    if model.has_sides:
+        sources = [_mlp(layer) for layer in range(LAYERS)]
+        run.write_sources(pa.Table.from_pylist(sources, schema=schema.SOURCES))
     write_shards(run, graphs, seed, recorded=seed % 4 != 0)
     return run
+
+
+def _mlp(layer: int) -> dict[str, object]:
+    """A layer's own neurons, of both sides."""
+    return {
+        "layer": layer,
+        "number": 0,
+        "name": "mlp",
+        "kind": "mlp",
+        "site": f"blocks.{layer}.mlp.hook_post",
+        "width": WIDTH,
+        "sides": "+-",
+        "architecture": "",
+        "origin": "",
+        "revision": "",
+        "fingerprint": "",
+    }
 
 
 def _write_effects(
@@ -214,7 +238,7 @@ def _write_effects(
     for shard in run.shards()[: max(1, random.randint(LAYERS - 1, LAYERS))]:
         rows = []
         for neuron in run.neurons([shard]).to_pylist():
-            name = NeuronName(neuron["layer"], neuron["index"])
+            name = mlp_name(neuron["unit"])
             own = sorted(set(graphs[name].token.tolist()))
             tokens = {
                 random.choice(own) if own and random.random() < 0.5 else random.randrange(len(model.texts))

@@ -220,6 +220,7 @@ class Vocabulary:
         if tokenizer is None:
             return
         for spelling in [literal.text] if literal.exact else _spellings(literal.text):
+            check_time()  # a long one takes a second
             if cut := tokenizer.cut(spelling):
                 yield tuple(token_key(model, token) for token in cut)
 

@@ -26,14 +26,15 @@ from n2gdb.grammar.ast import (
     Operator,
     Or,
 )
+from n2gdb.grammar.fields import FIELDS, Kind
 
 __all__ = [
     "NO_VALUES",
     "OF_MATCH",
     "OF_PATTERN",
     "REAL",
-    "STATES",
     "WHOLE",
+    "WORDS",
     "Values",
     "random_condition",
     "random_formula",
@@ -41,16 +42,21 @@ __all__ = [
 
 Leaf = TypeVar("Leaf")
 
-WHOLE = ("layer", "index", "n_patterns", "n_nodes", "n_activating", "n_context", "polysemy", "max_depth")
 FIRINGS = ("true_firings", "predicted_firings", "heldout_firings")
+COUNTED = ("n_patterns", "n_nodes", "n_activating", "n_context", "polysemy", "max_depth")
+WHOLE = ("layer", "index", *COUNTED, *FIRINGS)
 HELDOUT = ("heldout_f1", "heldout_precision", "heldout_recall")
-REAL = ("f1", "precision", "recall", "max_activation", *HELDOUT)
+REAL = ("f1", "precision", "recall", "max_activation", "density", *HELDOUT)
 #: Fields of a single pattern, and with them those of a match.
 OF_PATTERN = ("activation", "importance", "support", "confidence", "depth", "named")
 OF_MATCH = (*OF_PATTERN, "matches", "share")
 #: Fields of whole numbers.
-_COUNTED = frozenset({*WHOLE, *FIRINGS, "support", "matches", "depth", "named"})
-STATES = ("live", "unpredicted", "dead", "dense")
+_COUNTED = frozenset({*WHOLE, "support", "matches", "depth", "named"})
+#: Fields of words, and the words of each.
+_WORDS = {
+    name: field.choices or ("mlp", "res-jb") for name, field in FIELDS.items() if field.kind is Kind.CHOICE
+}
+WORDS = tuple(_WORDS)
 _NUMBERS = tuple(map(Decimal, ("0.25", "0.5", "0.6", "0.75", "0.8", "0.85", "0.9", "0.95", "1", "3.5")))
 _OPERANDS = tuple(map(Decimal, ("1", "2", "3", "10", "100", "0.1", "0.5", "0.01", "-1")))
 #: Steps to a number next to a real one, or to a whole one.
@@ -90,18 +96,20 @@ def random_condition(random: Random, on_match: Sequence[str], values: Values = N
     """Return a condition; on the fields of a match too with ``on_match``."""
     kind = random.random()
     if kind < 0.1:
+        name = random.choice(("state", *WORDS))
         operator = random.choice((Operator.EQUAL, Operator.UNEQUAL))
-        return Comparison("state", operator, random.choice(STATES))
+        return Comparison(name, operator, random.choice(_WORDS[name]))
     if kind < 0.16:
-        return InList("state", tuple(random.sample(STATES, random.randint(1, 2))))
+        name = random.choice(("state", *WORDS))
+        return InList(name, tuple(random.sample(_WORDS[name], random.randint(1, 2))))
     if kind < 0.26:
         return _computed(random, on_match)
     if kind < 0.4:
         return _computed_at(random, on_match, values)
     name = _field(random, on_match)
-    if kind < 0.44:
-        return Missing(name)
-    if kind < 0.54:
+    if kind < 0.46:
+        return Missing(name if random.random() < 0.9 else random.choice(WORDS))
+    if kind < 0.56:
         return InList(name, tuple(_literal(values.draw(random, name)) for _ in range(random.randint(1, 4))))
     if kind < 0.7:
         least, most = sorted((values.draw(random, name), values.draw(random, name)))

@@ -68,6 +68,7 @@ from tests.oracle.random.conditions import (
     OF_PATTERN,
     REAL,
     WHOLE,
+    WORDS,
     Values,
     random_condition,
     random_formula,
@@ -80,7 +81,7 @@ __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "stateme
 #: Tokens as they are typed: known by text, by norm, under both kinds of quotes, and not at all.
 TYPED = (" the", "the", "THE", "end", " end", "of", "dog", " cat", "s", "\n", "xyzzy")
 
-_SHOWN = ("neuron", "model", "path", "similarity", "size", *OF_MATCH, *WHOLE, *REAL, "state")
+_SHOWN = ("neuron", "model", "path", "similarity", "size", *OF_MATCH, *WHOLE, *REAL, *WORDS)
 _ABOVE = (0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)
 
 
@@ -114,7 +115,7 @@ def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
     texts = tuple(dict.fromkeys(text for model in world.models for text in model.texts))
     several = len(world.models) > 1
     neurons = tuple(
-        NeuronRef(each.name.layer, each.name.index, each.model.name if several else None)
+        NeuronRef(each.name.layer, each.name.index, each.model.name if several else None, each.name.side)
         for each in world.neurons
     )
     return Known(
@@ -191,6 +192,8 @@ def _token_sets(random: Random, known: Known) -> TokenSetQuery:
 def random_query(random: Random, known: Known) -> Query:
     """Return a query for neurons, for patterns, or for a count of either."""
     subject = Subject.PATTERNS if random.random() < 0.2 else Subject.NEURONS
+    if subject is Subject.NEURONS and random.random() < 0.06:
+        subject = random.choice((Subject.UNITS, Subject.UNITS, Subject.LATENTS))
     model = random.choice(known.models) if random.random() < 0.15 else None
     leaves = random.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3))
     clauses = None
@@ -231,7 +234,7 @@ def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) 
         return replace(query, count=_grouped(random, query))
     if kind < 0.22:
         return replace(query, count=Count(random.choice((None, *Grouping))))
-    if kind < 0.32 and query.subject is Subject.NEURONS:
+    if kind < 0.32 and query.subject is not Subject.PATTERNS:
         return _ranked(random, known, query)
     if kind < 0.6:
         query = replace(query, order=_order(random, on_match))
@@ -242,7 +245,7 @@ def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) 
 
 def _grouped(random: Random, query: Query) -> Count:
     """Part by one or several fields, some in steps; count, or say something of a field."""
-    known = tuple(dict.fromkeys(("model", "layer", "state", "kind", *WHOLE, *REAL)))
+    known = tuple(dict.fromkeys(("model", *WORDS, *WHOLE, *REAL)))
     names = random.sample(known, random.randint(0, 3))
     groups = tuple(
         GroupBy(name, random.choice((0.1, 0.25, 2, 5)))
@@ -273,7 +276,7 @@ def _equal(field: str, value: int) -> Condition:
 def _order(random: Random, on_match: Sequence[str]) -> tuple[Key, ...]:
     """Return one to four keys, of every type: words, whole numbers, reals, and what may be missing."""
     of_match = tuple(on_match)
-    kinds = [("state",), WHOLE, REAL, *((of_match,) * 2 if of_match else ())]
+    kinds = [WORDS, WHOLE, REAL, *((of_match,) * 2 if of_match else ())]
     number = random.choice((1, 1, 1, 2, 2, 3, 4))
     fields = dict.fromkeys(random.choice(random.choice(kinds)) for _ in range(number))
     return tuple(Key(name, random.random() < 0.5) for name in fields)
