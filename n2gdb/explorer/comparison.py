@@ -14,12 +14,13 @@ from n2gdb.explorer.neurons import list_examples
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.neuron_parts import NeuronPattern
+from n2gdb.similarity.search import between
+from n2gdb.storage.read.names import neuron_key
 
 __all__ = ["compare", "list_pairs", "named_neurons"]
 
 #: Neurons in one comparison; patterns and tokens of each list; pairs in one answer.
 _MOST, _LISTED, _PAIRS = 6, 40, 200
-_METRICS = ("graph", "tokens", "subset")
 
 
 def named_neurons(database: Database, names: str) -> list[Neuron]:
@@ -61,7 +62,7 @@ def compare(database: Database, neurons: Sequence[Neuron]) -> dict[str, Any]:
         "shared": _listed([patterns[0][key] for key in patterns[0] if key in shared]),
         "n_shared": len(shared),
         "tokens": _tokens(common),
-        "scores": [_score(database, first, second) for first, second in combinations(neurons, 2)],
+        "scores": _scores(database, neurons),
     }
 
 
@@ -98,13 +99,16 @@ def _tokens(found: set[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"role": role, "text": text, "shown": display(text)} for role, text in ordered]
 
 
-def _score(database: Database, first: Neuron, second: Neuron) -> dict[str, Any]:
-    """Return how alike two neurons are, by each metric."""
-    scores: dict[str, float] = {}
-    for metric in _METRICS:
-        like = database.similar(first.name, None, metric, model=first.model, within=second.model)
-        scores[metric] = next(
-            (each.similarity for each in like if each.neuron == second.name and each.model == second.model),
-            0.0,
-        )
-    return {"first": str(first.name), "second": str(second.name), **scores}
+def _scores(database: Database, neurons: Sequence[Neuron]) -> list[dict[str, Any]]:
+    """Return how alike every two neurons are, by each metric."""
+    keys = [neuron_key(database.model(neuron.model), neuron.name) for neuron in neurons]
+    found = between(database.connection.rows, [key for key in keys if key is not None])
+    return [
+        {
+            "first": str(first.name),
+            "second": str(second.name),
+            **{metric.value: score for metric, score in found[one, other].items()},
+        }
+        for (one, first), (other, second) in combinations(zip(keys, neurons, strict=True), 2)
+        if one is not None and other is not None
+    ]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from n2gdb.core.units import WITHIN_MODEL
@@ -23,7 +24,7 @@ from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import settled
 
-__all__ = ["Score", "contained_in", "contains", "itself", "similar"]
+__all__ = ["Score", "between", "contained_in", "contains", "itself", "similar"]
 
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 
@@ -50,6 +51,9 @@ _NODES = (
     "MATCH (a:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE a.id = $neuron"
     " RETURN x.pre, coalesce(x.parent, -1), coalesce(x.depth, 0), t.text_key"
 )
+
+
+_SIZES = "MATCH (n:Neuron) WHERE n.id IN $neurons RETURN n.id, n.n_activating, n.n_context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,32 @@ def itself(rows: Rows, neuron: int, metric: Metric) -> Score:
             paths[pre] = (*paths[parent], (depth, text))
         return Score(neuron, 1.0, len(set(paths.values()) - {()}))
     return Score(neuron, 1.0, sum(len(_texts(rows, neuron, role)) for role in ("ACTIVATES_ON", "CONTEXT")))
+
+
+def between(rows: Rows, neurons: Sequence[int]) -> dict[tuple[int, int], dict[Metric, float]]:
+    """Return how alike every two of some neurons are, the earlier named first; 0 where nothing is shared.
+
+    The scores are those that ``similar`` has of the second, which it finds among all neurons.
+    """
+    sizes = {
+        key: (activating, context) for key, activating, context in rows(_SIZES, {"neurons": list(neurons)})
+    }
+    texts = {
+        key: [set(_texts(rows, key, role)) for role in ("ACTIVATES_ON", "CONTEXT")] for key in set(neurons)
+    }
+    found = {}
+    for first, second in combinations(neurons, 2):
+        parameters = {"neuron": first, "other": second, "above": -_TOLERANCE, "layers": WITHIN_MODEL}
+        paths = rows(_SHARED_PATHS.format(model=" AND b.id = $other", limit=""), parameters)
+        scores = {Metric.GRAPH: min(paths[0][1], 1.0) if paths else 0.0}
+        for metric, divisor in ((Metric.TOKENS, max), (Metric.SUBSET, min)):
+            roles = [
+                len(one & other) / size if (size := divisor(len(one), count)) else 1.0
+                for one, other, count in zip(texts[first], texts[second], sizes[second], strict=True)
+            ]
+            scores[metric] = min(roles) if texts[first][0] & texts[second][0] else 0.0
+        found[first, second] = scores
+    return found
 
 
 def contained_in(

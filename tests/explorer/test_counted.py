@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import n2gdb
 from n2gdb.drawing import thumbnail
 from n2gdb.explorer import facets, make_app, routes
 from n2gdb.explorer.answers import sketch_rows
+from n2gdb.explorer.comparison import compare
 from n2gdb.similarity import pairs as pairs_module
 
 QUERIES = (
@@ -111,3 +113,17 @@ def test_a_server_that_warms_up_has_what_pages_show_first(
             for path, parts in routes.WARM:
                 assert client.get(path, params=dict(parts)).status_code == 200
         assert len(asked) == len(routes.WARM)  # they were kept
+
+
+def test_two_neurons_are_as_alike_as_the_search_finds(small: n2gdb.Database) -> None:
+    neurons = list(islice(small, 12))
+    told = [compare(small, neurons[first : first + 6])["scores"] for first in (0, 3, 6)]
+    assert [len(each) for each in told] == [15, 15, 15]
+    shared = 0
+    for score in (score for each in told for score in each):
+        for metric in ("graph", "tokens", "subset"):
+            like = small.similar(score["first"], None, metric)
+            searched = next((each.similarity for each in like if str(each.neuron) == score["second"]), 0.0)
+            assert score[metric] == pytest.approx(searched, abs=1e-12), (score, metric)
+            shared += searched > 0
+    assert shared > 0
