@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 import n2gdb
 from n2gdb.drawing import thumbnail
 from n2gdb.explorer import facets, make_app, routes
-from n2gdb.explorer.answers import sketch_rows
+from n2gdb.explorer.answers import answer_query, sketch_rows
 from n2gdb.explorer.comparison import compare
 from n2gdb.similarity import pairs as pairs_module
 
@@ -24,6 +24,8 @@ QUERIES = (
     "neurons MATCHING /./ WHERE n_patterns > 2",
     "neurons SIMILAR TO L0N0",
     "patterns MATCHING /a/ BEFORE ...",
+    "neurons MATCHING /./ BEFORE ...",
+    "neurons MATCHING /./ THEN /./ AND MATCHING /e/",
     "patterns LIMIT 3",
 )
 
@@ -127,3 +129,32 @@ def test_two_neurons_are_as_alike_as_the_search_finds(small: n2gdb.Database) -> 
             assert score[metric] == pytest.approx(searched, abs=1e-12), (score, metric)
             shared += searched > 0
     assert shared > 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COUNT neurons",
+        "COUNT neurons WHERE f1 > 0.2 OR layer = 1 BY layer",
+        "COUNT neurons BY layer, state",
+        "COUNT neurons BY f1 / 0.1",
+        "COUNT neurons BY n_patterns",
+        "COUNT neurons BY heldout_f1",
+        "COUNT neurons BY model",
+        "COUNT neurons MATCHING /./ BEFORE ... BY activating",
+        "COUNT neurons BY context",
+        "COUNT neurons MATCHING /./ BY activating",
+        "COUNT patterns MATCHING /./ BY activating",
+        "COUNT patterns BY layer",
+        "AVG f1 OF neurons BY layer",
+        "MAX n_patterns OF neurons WHERE layer = 1 BY state",
+    ],
+)
+def test_a_group_leads_to_what_it_counts(small: n2gdb.Database, query: str) -> None:
+    told = answer_query(small, query, model=None, limit=50, offset=0)
+    assert told["rows"]
+    for row in told["rows"]:
+        if row["query"] is None:
+            assert None in (row.get("group", 0), row.get("layer", 0), row.get("state", 0))
+        else:
+            assert small.count(row["query"]) == row["count"], row

@@ -28,6 +28,7 @@ pytestmark = needs_chromium
         ("other", "word", "q=neurons+MATCHING+'other'"),
         ("he sat on the other side", "text", "FIRING+ON"),
         ("neurons MATCHING 'other'", "query", "q=neurons+MATCHING+'other'"),
+        ("avg f1 OF neurons BY layer", "query", "q=avg+f1+OF+neurons"),
     ],
 )
 def test_one_box_takes_names_words_texts_and_queries(page: Page, typed: str, kind: str, leads: str) -> None:
