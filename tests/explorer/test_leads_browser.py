@@ -28,7 +28,6 @@ pytestmark = needs_chromium
         ("other", "word", "q=neurons+MATCHING+'other'"),
         ("he sat on the other side", "text", "FIRING+ON"),
         ("neurons MATCHING 'other'", "query", "q=neurons+MATCHING+'other'"),
-        ("avg f1 OF neurons BY layer", "query", "q=avg+f1+OF+neurons"),
     ],
 )
 def test_one_box_takes_names_words_texts_and_queries(page: Page, typed: str, kind: str, leads: str) -> None:
@@ -44,6 +43,16 @@ def test_one_box_takes_names_words_texts_and_queries(page: Page, typed: str, kin
     until(page, lambda: leads in page.url.replace("%27", "'"))
     settled(page)
     assert "L1N2" in page.locator("main").inner_text()
+
+
+def test_a_statistic_is_a_query(page: Page) -> None:
+    page.goto("/layer/1")
+    settled(page)
+    type_into_the_box(page, "avg f1 OF neurons BY layer")
+    page.locator(".meaning").first.wait_for()
+    assert page.locator(".meaning").first.inner_text() == "query"
+    page.keyboard.press("Enter")
+    page.get_by_role("columnheader", name="avg").wait_for()
 
 
 def test_what_an_input_was_taken_for_is_shown_and_can_be_changed(page: Page) -> None:
