@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 from n2gdb.core import arguments
@@ -138,6 +139,22 @@ class NeuronCollection(NeuronSource):
         owner, wanted = self._part(model, layer)
         read = arguments.kind("role", role, ("activating", "context"))
         return read_token_matrix(self.connection, owner, wanted, read)
+
+    def alike(self, neurons: Sequence[Neuron]) -> list[dict[str, float]]:
+        """Return how alike every two of some neurons are, by each metric: first with second, with third, ...
+
+        The scores are those that ``similar`` has of the later one; 0 where the two share nothing.
+
+        >>> db.alike([db["L4N12"], db["L4N137"]])[0]["tokens"]
+        0.5
+        """
+        from n2gdb.similarity.search import between
+
+        keys = [neuron_key(self.model(neuron.model), neuron.name) for neuron in neurons]
+        known = [key for key in keys if key is not None]
+        found = between(self.connection.rows, known)
+        pairs = combinations(known, 2)
+        return [{metric.value: score for metric, score in found[pair].items()} for pair in pairs]
 
     def report(self, model: str | None = None) -> Answer[LayerScores]:
         """Return how well graphs predict a model's neurons: a row for each layer and what predicts.

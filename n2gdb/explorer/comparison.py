@@ -14,8 +14,6 @@ from n2gdb.explorer.neurons import list_examples
 from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.neuron_parts import NeuronPattern
-from n2gdb.similarity.search import between
-from n2gdb.storage.read.names import neuron_key
 
 __all__ = ["compare", "list_pairs", "named_neurons"]
 
@@ -101,14 +99,7 @@ def _tokens(found: set[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _scores(database: Database, neurons: Sequence[Neuron]) -> list[dict[str, Any]]:
     """Return how alike every two neurons are, by each metric."""
-    keys = [neuron_key(database.model(neuron.model), neuron.name) for neuron in neurons]
-    found = between(database.connection.rows, [key for key in keys if key is not None])
     return [
-        {
-            "first": str(first.name),
-            "second": str(second.name),
-            **{metric.value: score for metric, score in found[one, other].items()},
-        }
-        for (one, first), (other, second) in combinations(zip(keys, neurons, strict=True), 2)
-        if one is not None and other is not None
+        {"first": str(first.name), "second": str(second.name), **scores}
+        for (first, second), scores in zip(combinations(neurons, 2), database.alike(neurons), strict=True)
     ]
