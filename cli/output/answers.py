@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from n2gdb.cli.output.terminal import make_console, plain_json, print_exactly, print_json, print_table, say
+from n2gdb.cli.output.terminal import (
+    CONTEXT,
+    FIRES,
+    make_console,
+    plain_json,
+    print_exactly,
+    print_json,
+    print_table,
+    say,
+)
 from n2gdb.query.answer import cell_of
 
 if TYPE_CHECKING:
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["legend_of", "limited_to", "notices_of", "print_answer"]
 
-_MATCHED, _FAINT = "bold green", "dim"
+_FAINT = "dim"
 _WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
 
 
@@ -76,7 +85,7 @@ def _heldout(answer: Answer[Any], cells: Sequence[str]) -> list[str]:
 
 
 def _print_for_people(answer: Answer[Any]) -> None:
-    """Print a table whose paths have the steps that the query names in colour."""
+    """Print a table whose paths are in the pictures' colours, the steps that the query names underlined."""
     from rich import box
     from rich.table import Table
 
@@ -106,7 +115,8 @@ def _styled_path(record: Any) -> Text:
 def _append_path(text: Text, steps: Sequence[PathStep]) -> None:
     for place, step in enumerate(steps):
         text.append(" · " if place else "", style=_FAINT)
-        text.append(str(step), style=_MATCHED if step.matched else _FAINT if step.text is None else "")
+        role = _FAINT if step.text is None else FIRES if step.depth == 0 else CONTEXT
+        text.append(str(step), style=f"{role} underline" if step.matched else role)
 
 
 def _print_stages(stages: Answer[Stage]) -> None:

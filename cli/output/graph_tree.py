@@ -83,7 +83,7 @@ def _label(graph: NeuronGraph, node: int, texts: Mapping[int, str]) -> Text:
         gap = int(graph.depth[node] - graph.depth[parent]) - 1
         label.append("_ " * gap, style="dim")
         importance = float(graph.importance[node])
-        label.append(shown, style=heat_style(importance))
+        label.append(shown, style=heat_style(importance, context=True))
         label.append(f"  importance {importance:.2f}", style="dim")
     end = float(graph.end[node])
     if not np.isnan(end):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from n2gdb.cli.output.terminal import make_console, print_json
+from n2gdb.cli.output.terminal import CONTEXT, FIRES, INHIBITS, WRITES, make_console, print_json
 
 if TYPE_CHECKING:
     from n2gdb.database import Database
@@ -66,12 +67,12 @@ def _print(neuron: Neuron, texts: dict[int, str], patterns: int | None, examples
         f"largest activation {neuron.max_activation:.3g} · {neuron.n_patterns} patterns,"
         f" {neuron.n_nodes} nodes, {neuron.n_activating} activating and {neuron.n_context} context tokens"
     )
-    for line in _evidence_lines(neuron):
-        console.print(Text(line), soft_wrap=True)
+    for word, said, style in _evidence_lines(neuron):
+        console.print(Text.assemble(f"{word:<11} ", (said, style)), soft_wrap=True)
     for word, written in (("promotes", neuron.promotes), ("suppresses", neuron.suppresses)):
         if written:
             shown = " ".join(display(each.text) for each in written[:WRITTEN])
-            console.print(Text(f"{word} {shown}"), soft_wrap=True)
+            console.print(Text.assemble(f"{word} ", (shown, WRITES)), soft_wrap=True)
     for tree in draw_graph(neuron.graph, texts, patterns):
         console.print()
         console.print(tree)
@@ -121,17 +122,18 @@ def _scores(neuron: Neuron) -> list[str]:
     return lines
 
 
-def _evidence_lines(neuron: Neuron) -> list[str]:
+def _evidence_lines(neuron: Neuron) -> Iterator[tuple[str, str, str]]:
     """Say what makes it fire and what keeps it silent: its activating tokens, then context by its weight."""
     from n2gdb.evidence.influences import written_influences
 
-    lines = []
     if own := [str(each) for each in neuron.activating_tokens[:WRITTEN]]:
-        lines.append(f"fires on    {' '.join(own)}")
-    for word, weighed in (("more after", neuron.excited_by), ("less after", neuron.inhibited_by)):
+        yield "fires on", " ".join(own), FIRES
+    for word, weighed, style in (
+        ("more after", neuron.excited_by, CONTEXT),
+        ("less after", neuron.inhibited_by, INHIBITS),
+    ):
         if weighed:
-            lines.append(f"{word:<11} {written_influences(weighed, WRITTEN)}")
-    return lines
+            yield word, written_influences(weighed, WRITTEN), style
 
 
 def histogram_lines(neuron: Neuron) -> list[str]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
+    "CONTEXT",
+    "FIRES",
+    "INHIBITS",
+    "WRITES",
     "heat_style",
     "make_console",
     "plain_json",
@@ -30,7 +34,12 @@ _NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
 _PIPED_WIDTH = 10_000  # never wrap what a program reads
 
-_COOL, _HOT = (70, 70, 90), (255, 120, 30)
+_COOL, _HOT, _NEEDED = (70, 70, 90), (255, 120, 30), (70, 135, 225)
+
+#: The colours of pictures, in tones that both a light and a dark terminal shows: what a neuron fires on, what
+#: it needs before that, what it writes, what keeps it silent.
+FIRES, CONTEXT = "bold rgb(208,72,62)", "rgb(70,135,225)"
+WRITES, INHIBITS = "rgb(38,150,95)", "rgb(148,103,205)"
 
 
 def make_console() -> Console:
@@ -41,10 +50,10 @@ def make_console() -> Console:
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
-def heat_style(value: float, *, background: bool = False) -> str:
-    """Return rich's style for a value from 0, cool, to 1, hot."""
-    share = min(max(value, 0.0), 1.0)
-    red, green, blue = (round(low + (high - low) * share) for low, high in zip(_COOL, _HOT, strict=True))
+def heat_style(value: float, *, background: bool = False, context: bool = False) -> str:
+    """Return rich's style for a value from 0, cool, to 1, hot; of ``context``, blue."""
+    share, end = min(max(value, 0.0), 1.0), _NEEDED if context else _HOT
+    red, green, blue = (round(low + (high - low) * share) for low, high in zip(_COOL, end, strict=True))
     colour = f"rgb({red},{green},{blue})"
     return f"white on {colour}" if background else colour
 

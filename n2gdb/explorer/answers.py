@@ -13,6 +13,8 @@ from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError
+from n2gdb.explorer.asked import LONGEST_QUERY, read_asked
+from n2gdb.explorer.facets import group_query
 from n2gdb.explorer.plain import plain_error, plain_record
 from n2gdb.grammar.ast import Key, Mode, Query, Statement, Subject, TokenQuery, TokenSetQuery
 from n2gdb.grammar.fields import FIELDS
@@ -25,13 +27,12 @@ __all__ = [
     "check_query",
     "complete_query",
     "explain_query",
-    "read_asked",
     "sketch_rows",
     "take_away",
 ]
 
-#: Characters of a query, and rows of one answer.
-_LONGEST, _MOST_ROWS = 8_000, 200
+#: Rows of one answer.
+_MOST_ROWS = 200
 
 #: Columns by which the engine orders a whole answer.
 _SORTABLE = ("neuron", *FIELDS)
@@ -70,11 +71,14 @@ def answer_query(
     asked = read_asked(query, model)
     kind = _kind(asked)
     found, chosen, total = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
+    rows = [plain_record(row) for row in chosen]
+    if kind == "counts" and isinstance(asked, Query):
+        rows = [{**row, "query": group_query(asked, row)} for row in rows]
     return {
         "kind": kind,
         "columns": list(found.columns),
         "sortable": [column for column in found.columns if column in _SORTABLE],
-        "rows": [plain_record(row) for row in chosen],
+        "rows": rows,
         "total": total,
         "notices": list(found.notices),
         "milliseconds": (perf_counter() - started) * 1000,
@@ -165,7 +169,7 @@ def check_query(query: str, *, model: str | None) -> dict[str, Any]:
 
 def complete_query(database: Database, query: str, at: int) -> dict[str, Any]:
     """Return what may stand at a place of a query."""
-    if len(query) > _LONGEST:
+    if len(query) > LONGEST_QUERY:
         return {"from": at, "items": []}
     start, found = candidates(database.connection.rows, query[:at])
     items = [{"text": each.text, "shown": each.shown, "kind": each.kind} for each in found]
@@ -176,25 +180,6 @@ def explain_query(database: Database, query: str, *, model: str | None) -> dict[
     """Return the steps in which a query is answered, with the time of those that were run."""
     asked = replace(read_asked(query, model), mode=Mode.EXPLAIN)
     return {"stages": [plain_record(stage) for stage in database.query(asked)]}
-
-
-def read_asked(query: str, model: str | None) -> Statement:
-    """Read a query, in one model where it names none itself; raise QueryError for one that is too long."""
-    from n2gdb.query.parse import read_query
-
-    if len(query) > _LONGEST:
-        raise QueryError(f"a query of {len(query):,} characters is too long: write {_LONGEST:,} or fewer")
-    asked = read_query(query)
-    if model is None:
-        return asked
-    if isinstance(asked, Query):
-        return replace(asked, model=asked.model or model)
-    if isinstance(asked, TokenSetQuery):
-        terms = (
-            replace(each, units=replace(each.units, model=each.units.model or model)) for each in asked.terms
-        )
-        return replace(asked, terms=tuple(terms))
-    return replace(asked, neuron=replace(asked.neuron, model=asked.neuron.model or model))
 
 
 def _kind(asked: Statement) -> str:

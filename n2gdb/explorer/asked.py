@@ -1,14 +1,18 @@
-"""Parameters of a request, read and validated."""
+"""Parameters of a request, and the query among them, read and validated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
 from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import Query, Statement, TokenSetQuery
 
-__all__ = ["Asked"]
+__all__ = ["LONGEST_QUERY", "Asked", "read_asked"]
+
+#: Characters of a query.
+LONGEST_QUERY = 8_000
 
 #: What an address may hold; anything else is nothing to the answer.
 _NAMES = frozenset(
@@ -69,3 +73,24 @@ class Asked:
         if not 0 <= number <= 1:
             raise QueryError(f"{name} is a number from 0 to 1, not {text[:40]!r}")
         return number
+
+
+def read_asked(query: str, model: str | None) -> Statement:
+    """Read a query, in one model where it names none itself; raise QueryError for one that is too long."""
+    from n2gdb.query.parse import read_query
+
+    if len(query) > LONGEST_QUERY:
+        raise QueryError(
+            f"a query of {len(query):,} characters is too long: write {LONGEST_QUERY:,} or fewer"
+        )
+    asked = read_query(query)
+    if model is None:
+        return asked
+    if isinstance(asked, Query):
+        return replace(asked, model=asked.model or model)
+    if isinstance(asked, TokenSetQuery):
+        terms = (
+            replace(each, units=replace(each.units, model=each.units.model or model)) for each in asked.terms
+        )
+        return replace(asked, terms=tuple(terms))
+    return replace(asked, neuron=replace(asked.neuron, model=asked.neuron.model or model))

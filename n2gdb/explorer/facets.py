@@ -1,9 +1,9 @@
-"""Facets of an answer: how many rows each layer, state, band of F1 and token has, and the query for these."""
+"""Facets of an answer, and groups of a count: how many rows each has, and the query for these."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -14,16 +14,30 @@ from n2gdb.core.tokens import CLASSES, SHAPES, display, kinds_of
 from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.evidence.quality import FEW_FIRINGS
-from n2gdb.explorer.answers import read_asked
-from n2gdb.grammar.ast import Count, Grouping, Mode, Query, Subject, TokenKind
+from n2gdb.explorer.asked import read_asked
+from n2gdb.grammar.ast import (
+    AnyToken,
+    Count,
+    GroupBy,
+    Grouping,
+    Matching,
+    Mode,
+    Query,
+    Run,
+    Subject,
+    TokenClass,
+    TokenExpression,
+    TokenKind,
+    TokenLiteral,
+)
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.conditions import conditions_of, conjoined
-from n2gdb.query.builder.patterns import TokenStep, kind, tok
+from n2gdb.query.builder.patterns import Steps, kind, tok
 from n2gdb.query.builder.queries import neurons
 from n2gdb.storage.read.names import neuron_key
 from n2gdb.storage.read.tokens import activating_texts
 
-__all__ = ["list_facets"]
+__all__ = ["group_query", "list_facets"]
 
 #: Bands of F1, of density and of firings on held-out text, from and below; tokens of one facet.
 _BANDS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, None))
@@ -39,6 +53,9 @@ _CLASSES = (
 
 #: Rows up to which an answer is read once, and counted here: each count of its own asks the query again.
 _FEW_ROWS = 500
+
+#: Steps of a pattern that stand for one token, whichever it is.
+_ONE_TOKEN = (Run, AnyToken, TokenLiteral, TokenExpression, TokenClass)
 
 _Bands = tuple[tuple[float, float | None], ...]
 _Shown = list[tuple[str, int, Query]]
@@ -108,6 +125,10 @@ class _Read:
         held = (row[field] for row in self.rows)
         return sum(least <= each and (below is None or each < below) for each in held if each is not None)
 
+    def firing_on(self, most: int) -> list[tuple[str, int]]:
+        found = Counter(text for texts in self.tokens for text in texts)
+        return sorted(found.items(), key=lambda each: (-each[1], each[0]))[:most]
+
     def of_class(self, of: TokenKind) -> int:
         return sum(any(_is_of(text, of) for text in texts) for texts in self.tokens)
 
@@ -161,15 +182,60 @@ def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> 
             (str(group), count, _narrowed(shown, state=group)) for group, count in counts.of(Grouping.STATE)
         ]
         yield _facet("state", "state", states)
-    tokens: _Shown = [
-        (display(str(group)), count, _firing_on(shown, str(group)))
-        for group, count in _counted(database, plain, Grouping.ACTIVATING, _TOKENS)
-    ]
-    yield _facet("activating", "fires on", tokens)
+    yield _facet("activating", "fires on", list(_tokens(database, plain, shown, counts)))
     classes = [
         (f"<{each.value}>", counts.of_class(each), _also(shown, kind(each.value))) for each in _CLASSES
     ]
     yield _facet("class", "fires on a token that is", classes)
+
+
+def _tokens(
+    database: Database, plain: Query, shown: Query, counts: _Counts
+) -> Iterator[tuple[str, int, Query]]:
+    """Yield the tokens that most rows fire on: by what the query asks for, or else at all."""
+    if _firing_on(shown, "") is not None:
+        for group, count in _counted(database, plain, Grouping.ACTIVATING, _TOKENS):
+            query = _firing_on(shown, str(group))
+            assert query is not None, "it was one for another token"
+            yield display(str(group)), count, query
+    elif isinstance(counts, _Read):
+        for text, count in counts.firing_on(_TOKENS):
+            yield display(text), count, _also(shown, tok(text, exact=True))
+
+
+def group_query(asked: Query, row: Mapping[str, Any]) -> str | None:
+    """Return the query for what one row of a COUNT, or a statistic, is of; None where it cannot be written.
+
+    A row has its group under ``group``, or several under their names.
+    """
+    count = asked.count
+    if count is None or asked.sample is not None:
+        return None
+    query = replace(asked, count=None, order=(), rank=None, limit=None, offset=None, source="")
+    named = (*(GroupBy(by.value) for by in (count.by,) if by is not None), *count.groups)
+    for group in named:
+        value = row["group" if len(named) == 1 else group.name]
+        if value is None:
+            return None
+        narrowed = _of_group(query, group, value)
+        if narrowed is None:
+            return None
+        query = narrowed
+    return written(query)
+
+
+def _of_group(query: Query, group: GroupBy, value: Any) -> Query | None:
+    match group.name:
+        case Grouping.MODEL.value:
+            return replace(query, model=str(value))
+        case Grouping.ACTIVATING.value:
+            return _firing_on(query, str(value))
+        case Grouping.CONTEXT.value:
+            return _also(query, tok(str(value), exact=True).before(...))
+        case name if group.width is None:
+            return _narrowed(query, **{name: value})
+        case name:
+            return _narrowed(query, **{f"{name}__ge": value, f"{name}__lt": round(value + group.width, 9)})
 
 
 def _facet(name: str, title: str, groups: _Shown) -> dict[str, Any]:
@@ -213,12 +279,24 @@ def _narrowed(query: Query, **fields: object) -> Query:
     return replace(query, where=conjoined(*given, *conditions_of(fields)))
 
 
-def _firing_on(query: Query, token: str) -> Query:
-    """Return the query for the neurons of another that fire on this very token."""
-    return _also(query, tok(token, exact=True))
+def _firing_on(query: Query, token: str) -> Query | None:
+    """Return the query for what another finds that fires on this very token by what it asks for.
+
+    None where that is not one pattern whose last step stands for one token.
+    """
+    if query.clauses is None:
+        return _also(query, tok(token, exact=True))
+    if not isinstance(query.clauses, Matching) or query.clauses.only or query.clauses.written:
+        return None
+    pattern = query.clauses.pattern
+    *before, last = pattern.steps
+    if not isinstance(last, _ONE_TOKEN) or (pattern.links and pattern.links[-1].either):
+        return None
+    steps = (*before, TokenLiteral(token, exact=True))
+    return replace(query, clauses=replace(query.clauses, pattern=replace(pattern, steps=steps)))
 
 
-def _also(query: Query, step: TokenStep) -> Query:
+def _also(query: Query, step: Steps) -> Query:
     clause = neurons().matching(step).tree.clauses
     assert clause is not None, "it was just given one"
     return replace(query, clauses=clause if query.clauses is None else conjoined(query.clauses, clause))

@@ -17,8 +17,11 @@ from n2gdb.query.parse import read_query
 
 __all__ = ["understand"]
 
+_SUBJECT = "(?:neurons|patterns|latents|units)"
 _BEGINS_A_QUERY = re.compile(
-    r"\s*(?:--[^\n]*\n\s*)*(?:EXPLAIN|PROFILE|COUNT|neurons|patterns|latents|units|tokens\s+(?:ACTIVATING|IN))\b",
+    r"\s*(?:--[^\n]*\n\s*)*"
+    rf"(?:EXPLAIN|PROFILE|COUNT|(?:AVG|MIN|MAX|SUM|MEDIAN)\s+\w+\s+OF\s+{_SUBJECT}|{_SUBJECT}"
+    r"|tokens\s+(?:ACTIVATING|IN))\b",
     re.IGNORECASE,
 )
 #: Of a word or text; longer ones are read on a neuron's page.
@@ -49,11 +52,12 @@ def _meanings(database: Database, text: str, model: str | None) -> Iterator[Mean
     if read_unit(text) is not None:
         yield from _neurons(database, text, model)
     query = _query(text)
-    if _BEGINS_A_QUERY.match(text):
+    is_one = query.error is None or _BEGINS_A_QUERY.match(text) is not None
+    if is_one:
         yield query
     if len(text) <= _LONGEST:
         yield from _words(text)
-    if not _BEGINS_A_QUERY.match(text):
+    if not is_one:
         yield query
 
 

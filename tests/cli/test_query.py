@@ -12,10 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.color import ColorSystem
+from rich.style import Style
 from typer.testing import CliRunner
 
 import n2gdb
 from n2gdb.cli.main import app
+from n2gdb.cli.output.terminal import CONTEXT, FIRES
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.units import NeuronName
 from n2gdb.storage.build.database import build_database
@@ -173,10 +176,12 @@ def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert "absent.n2gdb" in err
 
 
-def test_a_terminal_gets_a_table_with_the_matched_tokens_in_colour(path: Path) -> None:
+def test_a_terminal_gets_a_table_in_the_colours_of_pictures_with_what_matched_underlined(path: Path) -> None:
     shown = in_terminal(["query", "neurons MATCHING 'except' BEFORE 'the'", "--db", str(path)])
     assert "neuron" in shown
-    assert "\x1b[1;32m·except\x1b[0m" in shown
+    for token, role in (("·the", FIRES), ("·except", CONTEXT)):
+        style = Style.parse(f"{role} underline")
+        assert style.render(token, color_system=ColorSystem.EIGHT_BIT) in shown, token
     assert "\x1b[2m_\x1b[0m" in shown
 
 

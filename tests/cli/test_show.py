@@ -138,6 +138,7 @@ def test_the_strongest_activating_token_comes_first() -> None:
 def test_heat_runs_from_cool_to_hot() -> None:
     assert heat_style(-1) == heat_style(0) == "rgb(70,70,90)"
     assert heat_style(2, background=True) == "white on rgb(255,120,30)"
+    assert heat_style(0, context=True) == "rgb(70,70,90)" and heat_style(1, context=True) == "rgb(70,135,225)"
 
 
 def test_info_says_what_is_in_the_database(known: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_page_of_which_all_is_there_is_told_the_database_with_itself(page: Pag
 def test_a_token_lights_what_speaks_against_it(page: Page) -> None:
     page.goto("/neuron/L1N1?text=%21+of+the+end")
     settled(page)
-    tokens = page.locator(".prediction .tok")
+    tokens = page.locator(".prediction .reading .tok")
     until(page, lambda: tokens.count() == 4)
     tokens.last.hover()
     until(page, lambda: page.locator(".prediction .against-lit").all_inner_texts() == ["!"])
@@ -155,3 +155,51 @@ def test_a_token_lights_what_speaks_against_it(page: Page) -> None:
     tokens.last.hover()
     page.locator("#tip", has_text="graph 0.").wait_for()
     assert page.locator(".prediction .against-lit").count() == 0
+
+
+def test_statistics_and_several_groups_are_shown_as_they_are(page: Page) -> None:
+    ask(page, "AVG f1 OF neurons BY layer")
+    heads = page.locator("table.counts thead th").all_inner_texts()
+    assert heads[:3] == ["layer", "avg", "count"]
+    told = page.request.get("/api/query?q=AVG+f1+OF+neurons+BY+layer").json()["rows"]
+    shown = page.locator("table.counts tbody tr").first.locator("th, td").all_inner_texts()
+    assert shown[0] == str(told[0]["group"]) and float(shown[1]) == pytest.approx(told[0]["avg"], abs=0.005)
+    ask(page, "COUNT neurons BY layer, state")
+    assert page.locator("table.counts thead th").all_inner_texts()[:3] == ["layer", "state", "count"]
+    count = int(page.locator("table.counts tbody tr").first.locator("td.number").inner_text())
+    page.locator("table.counts th a").first.click()
+    until(page, lambda: len(neurons_of(page)) == count)
+    ask(page, "AVG f1 OF neurons")
+    assert "avg over 8" in page.locator(".single").inner_text()
+
+
+def test_steps_of_a_field_are_drawn_and_lead_on(page: Page) -> None:
+    ask(page, "COUNT neurons BY heldout_f1 / 0.1")
+    page.locator("svg.chart").wait_for()
+    rows = page.request.get("/api/query?q=COUNT+neurons+BY+heldout_f1+%2F+0.1").json()["rows"]
+    counts = [row["count"] for row in rows if row["group"] is not None]
+    links = page.locator("svg.chart a")
+    assert links.count() == len(counts)
+    links.last.click()
+    until(page, lambda: len(neurons_of(page)) == counts[-1])
+
+
+def test_rows_without_a_neuron_cannot_be_marked(page: Page) -> None:
+    ask(page, "neurons RETURN layer, f1 LIMIT 3")
+    assert page.locator("table.rows tbody tr").count() == 3
+    assert page.locator(".c-mark, .c-picture").count() == 0
+    ask(page, "neurons LIMIT 3")
+    assert page.locator("td.c-mark").count() == 3
+
+
+def test_a_text_that_is_too_long_is_not_sent(page: Page) -> None:
+    page.goto("/neuron/L1N2")
+    settled(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator("#try").fill("word " * 900)
+    page.locator(".options .refusal", has_text="4,500 characters").wait_for()
+    page.wait_for_timeout(600)
+    assert not [url for url in asked if "/predict" in url]
+    page.locator("#try").fill("on the other")
+    until(page, lambda: any("/predict" in url for url in asked))

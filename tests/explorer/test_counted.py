@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from starlette.testclient import TestClient
 import n2gdb
 from n2gdb.drawing import thumbnail
 from n2gdb.explorer import facets, make_app, routes
-from n2gdb.explorer.answers import sketch_rows
+from n2gdb.explorer.answers import answer_query, sketch_rows
+from n2gdb.explorer.comparison import compare
 from n2gdb.grammar.ast import Metric
 
 QUERIES = (
@@ -21,6 +23,8 @@ QUERIES = (
     "neurons MATCHING /./ WHERE n_patterns > 2",
     "neurons SIMILAR TO L0N0",
     "patterns MATCHING /a/ BEFORE ...",
+    "neurons MATCHING /./ BEFORE ...",
+    "neurons MATCHING /./ THEN /./ AND MATCHING /e/",
     "patterns LIMIT 3",
 )
 
@@ -114,3 +118,46 @@ def test_a_server_that_warms_up_has_what_pages_show_first(
             for path, parts in routes.WARM:
                 assert client.get(path, params=dict(parts)).status_code == 200
         assert len(asked) == len(routes.WARM)  # they were kept
+
+
+def test_two_neurons_are_as_alike_as_the_search_finds(small: n2gdb.Database) -> None:
+    neurons = list(islice(small, 12))
+    told = [compare(small, neurons[first : first + 6])["scores"] for first in (0, 3, 6)]
+    assert [len(each) for each in told] == [15, 15, 15]
+    shared = 0
+    for score in (score for each in told for score in each):
+        for metric in ("graph", "tokens", "subset"):
+            like = small.similar(score["first"], None, metric)
+            searched = next((each.similarity for each in like if str(each.neuron) == score["second"]), 0.0)
+            assert score[metric] == pytest.approx(searched, abs=1e-12), (score, metric)
+            shared += searched > 0
+    assert shared > 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COUNT neurons",
+        "COUNT neurons WHERE f1 > 0.2 OR layer = 1 BY layer",
+        "COUNT neurons BY layer, state",
+        "COUNT neurons BY f1 / 0.1",
+        "COUNT neurons BY n_patterns",
+        "COUNT neurons BY heldout_f1",
+        "COUNT neurons BY model",
+        "COUNT neurons MATCHING /./ BEFORE ... BY activating",
+        "COUNT neurons BY context",
+        "COUNT neurons MATCHING /./ BY activating",
+        "COUNT patterns MATCHING /./ BY activating",
+        "COUNT patterns BY layer",
+        "AVG f1 OF neurons BY layer",
+        "MAX n_patterns OF neurons WHERE layer = 1 BY state",
+    ],
+)
+def test_a_group_leads_to_what_it_counts(small: n2gdb.Database, query: str) -> None:
+    told = answer_query(small, query, model=None, limit=50, offset=0)
+    assert told["rows"]
+    for row in told["rows"]:
+        if row["query"] is None:
+            assert None in (row.get("group", 0), row.get("layer", 0), row.get("state", 0))
+        else:
+            assert small.count(row["query"]) == row["count"], row

@@ -15,7 +15,7 @@ from tests.support.browser_world import HOSTILE
 from tests.support.chromium import needs_chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = needs_chromium
 
@@ -37,6 +37,22 @@ def test_a_query_is_asked_and_its_address_holds_it(page: Page) -> None:
     assert sorted(neurons_of(page)) == ["L1N0", "L1N1"]
     assert page.locator("#query").inner_text() == "neurons MATCHING 'the' BEFORE 'end'"
     page.locator(".thumbnail >> css=svg").first.wait_for()
+
+
+def test_what_is_on_its_way_is_taken_when_it_comes(page: Page) -> None:
+    page.goto("/")
+    page.locator("#query").press_sequentially("neurons MA")
+    page.locator(".cm-tooltip-autocomplete [role=option]").first.wait_for()
+    held: list[Route] = []
+    page.route("**/api/complete**", lambda route: held.append(route))
+    page.keyboard.type("T")
+    until(page, lambda: len(held) > 0)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.shadowRoot !== null")  # the box is not left
+    assert page.locator("#query").inner_text() == "neurons MAT"
+    for route in held:
+        route.continue_()
+    until(page, lambda: page.locator("#query").inner_text() == "neurons MATCHING")
 
 
 def test_what_may_stand_at_the_caret_is_offered_and_taken_by_keys(page: Page) -> None:

@@ -45,6 +45,16 @@ def test_one_box_takes_names_words_texts_and_queries(page: Page, typed: str, kin
     assert "L1N2" in page.locator("main").inner_text()
 
 
+def test_a_statistic_is_a_query(page: Page) -> None:
+    page.goto("/layer/1")
+    settled(page)
+    type_into_the_box(page, "avg f1 OF neurons BY layer")
+    page.locator(".meaning").first.wait_for()
+    assert page.locator(".meaning").first.inner_text() == "query"
+    page.keyboard.press("Enter")
+    page.get_by_role("columnheader", name="avg").wait_for()
+
+
 def test_what_an_input_was_taken_for_is_shown_and_can_be_changed(page: Page) -> None:
     page.goto("/")
     type_into_the_box(page, "other")

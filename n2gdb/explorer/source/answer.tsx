@@ -126,7 +126,7 @@ function Found({ q, model, place, many, file }: { q: string; model: string | nul
         {listed ? <Take q={q} model={model} file={file} /> : null}
       </div>
       {answer.notices.map((notice) => <p key={notice} class="notice">{notice}</p>)}
-      {answer.kind === "counts" ? <Counts rows={answer.rows} q={q} model={model} />
+      {answer.kind === "counts" ? <Counts answer={answer} q={q} model={model} />
         : answer.kind === "stages" ? <Stages of={answer.rows as never} />
           : <div class="found">
             <div class="listed">
@@ -212,7 +212,8 @@ function Table({ answer, rows, pictures, model, many, order, place }:
   const [marked, setMarked] = useState<Set<number>>(new Set());
   const body = useRef<HTMLTableSectionElement>(null);
   const { kept } = useNotes();
-  const drawn = answer.kind === "neurons";
+  const named = answer.kind === "neurons" && answer.columns.includes("neuron");
+  const drawn = named;
   const picked = [...marked].map((at) => rows[at]).filter((row): row is Row => row !== undefined && row.neuron !== undefined);
   const move = (by: number) => {
     const links = [...(body.current?.querySelectorAll<HTMLElement>("tr > td a.neuron, tr > td .token") ?? [])].filter((link, at, all) => link.closest("tr") !== all[at - 1]?.closest("tr"));
@@ -236,7 +237,7 @@ function Table({ answer, rows, pictures, model, many, order, place }:
     <div class="scroll" tabIndex={0} role="group" aria-label="Rows"><table class="rows">
       <caption class="unseen">{rows.length < answer.total ? `The first ${rows.length} of ${answer.total} rows; sorting and searching act on all of them` : "All rows"}</caption>
       <thead><tr>
-        {answer.kind === "neurons" ? <th scope="col"><span class="unseen">mark</span></th> : null}
+        {named ? <th scope="col"><span class="unseen">mark</span></th> : null}
         {answer.columns.map((column) => {
           const title = TITLES[column] ?? column.replaceAll("_", " ");
           const aria = sorted === column ? (direction === "desc" ? "descending" : "ascending") : undefined;
@@ -248,7 +249,7 @@ function Table({ answer, rows, pictures, model, many, order, place }:
       <tbody ref={body}>{rows.map((row, at) => {
         const noted = row.neuron && row.model ? kept?.neurons[noteKey(row.neuron, String(row.model))] : undefined;
         return <tr key={at} data-row={at}>
-          {answer.kind === "neurons" ? <td class="c-mark"><label class="check"><input type="checkbox" checked={marked.has(at)} onChange={() => mark(at)} aria-label={`Mark ${row.neuron}`} /></label></td> : null}
+          {named ? <td class="c-mark"><label class="check"><input type="checkbox" checked={marked.has(at)} onChange={() => mark(at)} aria-label={`Mark ${row.neuron}`} /></label></td> : null}
           {answer.columns.map((column) => <td key={column} class={`c-${column}${numeric(column) ? " number" : ""}`} data-title={TITLES[column] ?? column}>
             <Cell column={column} row={row} model={model} many={many} place={place} />
             {column === "neuron" && noted ? <span class="labels">{noted.labels.map((label) => <span key={label} class="label">{label}</span>)}{noted.note ? <span class="label note" data-tip={noted.note}>note</span> : null}</span> : null}

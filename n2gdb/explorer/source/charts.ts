@@ -38,10 +38,10 @@ export function drawHistogram(of: Bin[], look: Look, { log = false, mark }: Axis
   const [first, last] = [of[0]!.from, of.at(-1)!.to];
   const highest = Math.max(log ? 2 : 1, ...of.map((bin) => bin.count));
   const lowest = log ? 0.7 : 0; // a count of one is a column
-  const ticks = log ? [0.01, 0.03, 0.1, 0.2, 0.5, 1].filter((tick) => tick >= first) : of.map((bin) => bin.from).concat(last);
+  const ticks = log ? [0.01, 0.03, 0.1, 0.2, 0.5, 1].filter((tick) => tick >= first) : of.map((bin) => bin.from).concat(last).filter((_, at) => at % Math.ceil((of.length + 1) / Math.max(4, look.width / 34)) === 0);
   return drawn({
     ...frame(look),
-    x: { type: log ? "log" : "linear", domain: [first, last], label: look.title, labelAnchor: "center", labelArrow: "none", ticks, tickFormat: (tick: number) => (log ? String(tick) : tick.toFixed(1)), tickSize: 3 },
+    x: { type: log ? "log" : "linear", domain: [first, last], label: look.title, labelAnchor: "center", labelArrow: "none", ticks, tickFormat: (tick: number) => String(Number(tick.toPrecision(3))), tickSize: 3 },
     y: { type: log ? "log" : "linear", domain: [lowest, highest], nice: !log, grid: true, ticks: log ? powers(highest) : counts(highest), tickFormat: whole, tickSize: 0, label: look.counted, labelArrow: "none" },
     marks: [
       Plot.rectY(of.filter((bin) => bin.count), { x1: "from", x2: "to", y1: lowest, y2: "count", inset: log ? 0.5 : 1, insetBottom: 0, className: of.some((bin) => bin.firm !== undefined) ? "columns pale" : "columns" } as Plot.RectYOptions),

@@ -87,6 +87,11 @@ export class Editor {
   constructor(place: HTMLElement, text: string, handlers: Handlers) {
     // In a shadow root the editor's styles are adopted: the page's policy allows no style element.
     const root = place.shadowRoot ?? place.attachShadow({ mode: "open", delegatesFocus: true });
+    let awaited: string | null = null;
+    const take = (view: EditorView): boolean => {
+      if ((selectedCompletionIndex(view.state) ?? -1) < 0) moveCompletionSelection(true)(view);
+      return acceptCompletion(view);
+    };
     const own = Prec.highest(keymap.of([
       { key: "Enter", run: (view) => {
         if (completionStatus(view.state) === "active" && (selectedCompletionIndex(view.state) ?? -1) >= 0) return acceptCompletion(view);
@@ -95,9 +100,9 @@ export class Editor {
         return true;
       } },
       { key: "Tab", run: (view) => {
-        if (completionStatus(view.state) !== "active") return false;
-        if ((selectedCompletionIndex(view.state) ?? -1) < 0) moveCompletionSelection(true)(view);
-        return acceptCompletion(view);
+        const status = completionStatus(view.state);
+        if (status === "pending") awaited = view.state.doc.toString(); // taken once it is there
+        return status === "pending" || (status === "active" && take(view));
       } },
       { key: "Ctrl-Space", run: startCompletion },
     ]));
@@ -110,7 +115,13 @@ export class Editor {
           EditorView.contentAttributes.of({ "aria-label": handlers.label, id: "query", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
           autocompletion({ override: [offered], selectOnOpen: false, icons: false, interactionDelay: 0, activateOnTypingDelay: 80 }),
           EditorView.domEventHandlers({ beforeinput: replaced }),
-          EditorView.updateListener.of((update) => { if (update.docChanged) handlers.changed(update.state.doc.toString()); })],
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged) handlers.changed(update.state.doc.toString());
+            if (awaited === null || completionStatus(update.state) === "pending") return;
+            const same = awaited === update.state.doc.toString();
+            awaited = null;
+            if (same && completionStatus(update.state) === "active") setTimeout(() => { if (completionStatus(this.view.state) === "active") take(this.view); });
+          })],
       }),
     });
   }

@@ -24,7 +24,7 @@ export function TryText({ neuron, api, model, place }: { neuron: Neuron; api: st
   const held = place.get("text") ?? "";
   useEffect(() => { setText((now) => (now.slice(0, LONGEST) === held ? now : held)); }, [held]);
   useEffect(() => {
-    if (!text || !neuron.n_patterns) { setRead({ tokens: [], cost: null, error: null }); setBusy(null); return undefined; }
+    if (!text || text.length > LONGEST || !neuron.n_patterns) { setRead({ tokens: [], cost: null, error: null }); setBusy(null); return undefined; }
     const mine = new AbortController();
     const run = () => {
       setBusy({ since: performance.now(), cancel: () => mine.abort("cancelled") });
