@@ -41,7 +41,7 @@ def fires(of: CorpusText) -> npt.NDArray[np.bool_]:
 
 
 def activations() -> npt.NDArray[np.float32]:
-    found = 0.9 * fires(TEXT).astype(np.float32) + np.float32(0.05) * TEXT.counted[:, None]
+    found: npt.NDArray[np.float32] = np.float32(0.9) * fires(TEXT) + np.float32(0.05) * TEXT.counted[:, None]
     found[~TEXT.counted] = -np.inf
     return found
 
