@@ -15,9 +15,11 @@ evidence's probabilities on held-out text: predicted and true share of firings, 
 from __future__ import annotations
 
 import ast
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,7 +151,7 @@ class _Bench:
         whole = layer_scan(self.run.path, layer).record.load(np.arange(self.model.d_mlp))
         record = _part(whole, share, self.text.width)
         text = _part_text(self.text, share)
-        firings = self._firings(layer, scan.max_activation)
+        firings = self._firings(layer)
         graphs = graphs_from(self.run.nodes())
         examples = self._examples(layer)
         graphs_of = {
@@ -252,7 +254,7 @@ class _Bench:
         config: EvidenceConfig,
     ) -> dict[int, UnitEvidence | None]:
         threshold = self.config.fire_threshold
-        source = RowSource(text, record, threshold, config.tokens, config.near, config.drawn)
+        source = RowSource(text, record, threshold, config.tokens, config.near, config.drawn, config.misses)
         found: dict[int, UnitEvidence | None] = {}
         for start in range(0, len(units), TOGETHER):
             windows, rows = {}, {}
@@ -298,16 +300,25 @@ class _Bench:
             found[unit] = (window[own & (split == "train")], window[own & (split == "test")])
         return found
 
-    def _firings(self, layer: int, largest: Any) -> dict[int, Any]:
-        file = self.cache / f"heldout-{len(self.heldout.windows)}-{layer:03d}.npz" if self.cache else None
-        if file is None or not file.exists():
-            windows, threshold = self.heldout.windows, self.config.fire_threshold
-            neuron, position = find_firings(self.model, windows, {layer: largest}, threshold, silent)[layer]
-            if file is None:
-                return split_firings(neuron, position)
-            save_arrays(file, neuron=neuron, position=position)
-        with np.load(file) as arrays:
-            return split_firings(arrays["neuron"], arrays["position"])
+    @cached_property
+    def _all_firings(self) -> Mapping[int, tuple[Any, Any]]:
+        """Where neurons fire in the held-out text, by layer: one pass over it."""
+        layers = range(self.model.n_layers)
+        key = hashlib.sha256(self.heldout.windows.tobytes()).hexdigest()[:12]
+        file = self.cache / f"heldout-{key}.npz" if self.cache else None
+        if file is not None and file.exists():
+            with np.load(file) as arrays:
+                return {each: (arrays[f"neuron-{each}"], arrays[f"position-{each}"]) for each in layers}
+        largest = {each: layer_scan(self.run.path, each).load().max_activation for each in layers}
+        windows, threshold = self.heldout.windows, self.config.fire_threshold
+        found = find_firings(self.model, windows, largest, threshold, silent)
+        if file is not None:
+            neurons = {f"neuron-{each}": neuron for each, (neuron, _) in found.items()}
+            save_arrays(file, **neurons, **{f"position-{each}": where for each, (_, where) in found.items()})
+        return found
+
+    def _firings(self, layer: int) -> dict[int, Any]:
+        return split_firings(*self._all_firings[layer])
 
 
 def _mean_nodes(graphs: Mapping[int, NeuronGraph]) -> float:

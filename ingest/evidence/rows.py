@@ -65,6 +65,8 @@ class RowSource:
     """Share of the maximum from which a token is activating."""
     drawn: int
     """Occurrences below the record that are drawn for a unit, about."""
+    misses: bool = True
+    """Whether recorded activations below the threshold are rows one and all."""
 
     def rows(self, unit: int, windows: TopWindows) -> UnitRows | None:
         """Draw the rows of a unit; None if it fires nowhere outside of its test windows.
@@ -99,6 +101,8 @@ class RowSource:
         )
         importance = self._importance(unit, entries)
         seen = _Unseen(self.text, windows.test)(position)
+        if not self.misses:
+            seen &= activation >= self.threshold
         return UnitRows(position[seen], activation[seen], importance[seen], 0.0)
 
     def _with_others(
