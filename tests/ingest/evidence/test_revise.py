@@ -41,7 +41,7 @@ def fires(of: CorpusText) -> npt.NDArray[np.bool_]:
 
 
 def activations() -> npt.NDArray[np.float32]:
-    found: npt.NDArray[np.float32] = np.float32(0.9) * fires(TEXT) + np.float32(0.05) * TEXT.counted[:, None]
+    found = (0.9 * fires(TEXT) + 0.05 * TEXT.counted[:, None]).astype(np.float32)
     found[~TEXT.counted] = -np.inf
     return found
 
