@@ -1,26 +1,29 @@
 """How well refined tries, evidence and look-ups tell where neurons fire, on ordinary text and top examples.
 
     python -m benchmarks.evidence DATABASE HELDOUT [--neurons 30] [--layers 0,3] [--cache FOLDER] [--but 100]
-        [--plain DATABASE] [--set reach=0 --set weights=16] [--no-classes] [--share 0.1]
+        [--windows 2000] [--plain DATABASE] [--revise] [--no-evidence]
+        [--set reach=0 --set weights=16 --set revise.deepen=False] [--no-classes] [--share 0.1]
 
-DATABASE is one that `ingest` made, its shards beside it; HELDOUT is text that was never scanned. The record
-of the scanned corpus is made anew, or read from the cache. A mean is over the neurons that fire on that
+DATABASE is one that `ingest` made, its shards beside it; HELDOUT is text that was never scanned, or some of
+its windows, drawn. Where they fire there is kept in the cache. A mean is over the neurons that fire on that
 text; behind it is a 95 % interval of the mean (bootstrap over neurons), and that of its gain over the trie.
-`--set` changes parameters of evidence; `--share` learns from a part of the corpus. Reliability is of
+`--revise` revises tries that `ingest --no-revise` stored, and learns evidence with those. `--set` changes
+parameters of evidence, or of the revision; `--share` learns from a part of the corpus. Reliability is of
 evidence's probabilities on held-out text: predicted and true share of firings, by predicted share.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
 
 import n2gdb
@@ -35,9 +38,9 @@ from n2gdb.ingest.corpus.documents import Windows, read_documents
 from n2gdb.ingest.evaluation.heldout import HeldoutText
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.fit import EvidenceConfig, learn_evidence
+from n2gdb.ingest.evidence.revise import RevisionConfig, revised_graph
 from n2gdb.ingest.evidence.rows import RowSource, TopWindows
 from n2gdb.ingest.evidence.token_classes import token_classes
-from n2gdb.ingest.inference.memory import window_batch
 from n2gdb.ingest.models.stored import load_stored_model, stored_config
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.baselines import NgramTable
@@ -46,7 +49,7 @@ from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.scan.arrays_file import save_arrays
 from n2gdb.ingest.scan.layer_file import layer_scan
-from n2gdb.ingest.scan.record import ActivationRecord, Recorder, merged
+from n2gdb.ingest.scan.record import ActivationRecord
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders
 
@@ -65,22 +68,29 @@ def main(
     layers: Annotated[str, typer.Option(help="Layers, such as 0,3.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Folder of records and held-out firings.")] = None,
     but: Annotated[int, typer.Option(help="Print again without so many of each layer, drawn first.")] = 0,
+    windows: Annotated[int, typer.Option(help="Windows of held-out text, drawn; 0 for all.")] = 0,
     plain: Annotated[Path | None, typer.Option(help="Database of graphs that were not refined.")] = None,
+    revised: Annotated[bool, typer.Option("--revise", help="Revise the tries.")] = False,
+    learned: Annotated[bool, typer.Option("--evidence/--no-evidence", help="Learn evidence.")] = True,
     changed: Annotated[list[str] | None, typer.Option("--set", help="Such as reach=0.")] = None,
     classes: Annotated[bool, typer.Option(help="Whether classes of tokens are context.")] = True,
     share: Annotated[float, typer.Option(help="Share of the corpus that is learned from.")] = 1.0,
 ) -> None:
     with n2gdb.open(database) as opened:
         info = opened.model()
-    bench = _Bench.of(database, heldout, stored_config(info), load_stored_model(info, "cpu"), cache, plain)
+    model = load_stored_model(info, "cpu")
+    bench = _Bench.of(database, heldout, stored_config(info), model, cache, plain, windows)
     if not classes:
         bench = replace(bench, classes=bench.classes[:0])
     values = dict(each.split("=", 1) for each in changed or ())
-    config = replace(EvidenceConfig(), **{name: ast.literal_eval(value) for name, value in values.items()})
+    found = {name: ast.literal_eval(value) for name, value in values.items()}
+    of_revision = {name[7:]: value for name, value in found.items() if name.startswith("revise.")}
+    config = replace(EvidenceConfig(), **{name: found[name] for name in found if "." not in name})
+    revision = replace(RevisionConfig(), **of_revision) if revised else None
     chosen = [int(layer) for layer in layers.split(",") if layer] or list(range(bench.model.n_layers))
     print(f"{len(bench.heldout.windows):,} windows of held-out text; {values or 'as it stands'}")
     for layer in chosen:
-        bench.print_layer(layer, neurons, but, config, share)
+        bench.print_layer(layer, neurons, but, config if learned else None, revision, share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +114,15 @@ class _Bench:
         model: SubjectModel,
         cache: Path | None,
         plain: Path | None,
+        n_windows: int,
     ) -> _Bench:
         (run,) = run_folders(database)
         width = min(config.window, model.n_ctx)
         corpus = np.fromfile(run.path / "corpus.windows", np.int32).reshape(-1, width)
         windows = np.concatenate(list(Windows.of(read_documents(heldout), model, length=width)))
+        if n_windows:
+            drawn = np.random.default_rng(SEED).permutation(len(windows))[:n_windows]
+            windows = windows[np.sort(drawn)]
         special = sorted(model.special)
         counted = (windows != PAD) & ~np.isin(windows, special)
         return cls(
@@ -123,13 +137,22 @@ class _Bench:
             graphs_from(run_folders(plain)[0].nodes()) if plain else {},
         )
 
-    def print_layer(self, layer: int, neurons: int, but: int, config: EvidenceConfig, share: float) -> None:
+    def print_layer(
+        self,
+        layer: int,
+        neurons: int,
+        but: int,
+        config: EvidenceConfig | None,
+        revision: RevisionConfig | None,
+        share: float,
+    ) -> None:
         scan = layer_scan(self.run.path, layer).load()
         drawn = np.random.default_rng((SEED, layer)).permutation(np.flatnonzero(scan.max_activation > 0))
         units = np.sort(drawn[:neurons] if neurons else drawn)
-        record = _part(self._record(layer), share, self.text.width)
+        whole = layer_scan(self.run.path, layer).record.load(np.arange(self.model.d_mlp))
+        record = _part(whole, share, self.text.width)
         text = _part_text(self.text, share)
-        firings = self._firings(layer, scan.max_activation)
+        firings = self._firings(layer)
         graphs = graphs_from(self.run.nodes())
         examples = self._examples(layer)
         graphs_of = {
@@ -137,8 +160,15 @@ class _Bench:
             for unit in units.tolist()
         }
         start = time.process_time()
-        evidence = self._learn(text, record, units.tolist(), examples, graphs_of, config)
-        milliseconds = 1000 * (time.process_time() - start) / len(units)
+        stored = graphs_of
+        if revision is not None:
+            graphs_of = self._revise(text, record, units.tolist(), examples, graphs_of, revision)
+        middle = time.process_time()
+        evidence: dict[int, UnitEvidence | None] = {}
+        if config is not None:
+            evidence = self._learn(text, record, units.tolist(), examples, graphs_of, config)
+        taken = [middle - start, time.process_time() - middle]
+        revising, learning = (1000 * seconds / len(units) for seconds in taken)
         on_text: dict[str, list[Verdict]] = {}
         on_test: dict[str, list[Verdict]] = {}
         predicted, true, count = np.zeros((3, len(BINS) - 1))
@@ -152,7 +182,11 @@ class _Bench:
             train = kept & ~test
             normalised = scan.trace[unit] / np.float32(scan.max_activation[unit])
             trie, trie_test = self._both(graph, tokens[test])
-            by_name = {"refined": (trie, trie_test), "evidence": (trie, trie_test)}
+            by_name = {"refined": (trie, trie_test)}
+            if revision is not None:
+                by_name = {"refined": self._both(stored[unit], tokens[test]), "revised": (trie, trie_test)}
+            if config is not None:
+                by_name["evidence"] = (trie, trie_test)
             if own is not None:
                 odds = self._log_odds(own, self.heldout.windows, trie)
                 by_name["evidence"] = (
@@ -177,7 +211,8 @@ class _Bench:
         median = np.median([len(firings.get(unit, ())) for unit in units.tolist()])
         print(
             f"layer {layer}: {len(units)} neurons, {median:.0f} firings of the median one,"
-            f" {milliseconds:.1f} ms a unit, {len(evidence)} learned,"
+            f" {revising:.1f} ms a unit to revise, {learning:.1f} to learn, {len(evidence)} learned,"
+            f" nodes {_mean_nodes(stored):.2f} {_mean_nodes(graphs_of):.2f},"
             f" {sum(each is not None for each in evidence.values())} have evidence"
         )
         _print(on_text, on_test, np.arange(len(units)))
@@ -197,6 +232,19 @@ class _Bench:
         threshold = self.config.fire_threshold
         return self.heldout.predicted(graph, threshold), predict_windows(graph, tokens) >= threshold
 
+    def _revise(
+        self,
+        text: CorpusText,
+        record: ActivationRecord,
+        units: Sequence[int],
+        examples: Mapping[int, Any],
+        graphs: Mapping[int, NeuronGraph],
+        config: RevisionConfig,
+    ) -> dict[int, NeuronGraph]:
+        threshold = self.config.fire_threshold
+        source = RowSource(text, record, threshold, config.tokens, threshold, config.drawn)
+        return {unit: revised_graph(source, unit, *examples[unit], graphs[unit], config) for unit in units}
+
     def _learn(
         self,
         text: CorpusText,
@@ -207,7 +255,7 @@ class _Bench:
         config: EvidenceConfig,
     ) -> dict[int, UnitEvidence | None]:
         threshold = self.config.fire_threshold
-        source = RowSource(text, record, threshold, config.tokens, config.near, config.drawn)
+        source = RowSource(text, record, threshold, config.tokens, config.near, config.drawn, config.misses)
         found: dict[int, UnitEvidence | None] = {}
         for start in range(0, len(units), TOGETHER):
             windows, rows = {}, {}
@@ -246,46 +294,36 @@ class _Bench:
         """Training and test windows of every neuron of a layer."""
         table = self.run.examples()
         of, window = (table[name].to_numpy() for name in ("unit", "window"))
-        train = np.array(table["split"]) == "train"
+        split = np.array(table["split"])  # examples below the top ones are neither
         found = {}
         for unit in range(self.model.d_mlp):
             own = of == mlp_unit(NeuronName(layer, unit))
-            found[unit] = (window[own & train], window[own & ~train])
+            found[unit] = (window[own & (split == "train")], window[own & (split == "test")])
         return found
 
-    def _record(self, layer: int) -> ActivationRecord:
-        """The record of a layer; all layers are scanned at once."""
-        n_layers, units = self.model.n_layers, self.model.d_mlp
-        files = [self.cache / f"record-{each:03d}.npz" if self.cache else None for each in range(n_layers)]
-        if files[layer] is None or not files[layer].exists():
-            windows = self.text.tokens.reshape(-1, self.text.width)
-            recorders = [Recorder(units) for _ in range(n_layers)]
-            special = torch.tensor(sorted(self.model.special))
-            size = window_batch("cpu", self.text.width)
-            for first in range(0, len(windows), size):
-                tokens = torch.from_numpy(windows[first : first + size].astype(np.int64))
-                skip = (tokens == PAD) | torch.isin(tokens, special)
-                sites = self.model.all_activations(tokens.clamp(min=0))
-                for recorder, site in zip(recorders, sites, strict=True):
-                    site[skip] = -torch.inf
-                    recorder.add(site.flatten(0, 1), first * self.text.width)
-            if self.cache is None:
-                return recorders[layer].record()
-            for file, recorder in zip(files, recorders, strict=True):
-                save_arrays(file, **recorder.state())
-        with np.load(files[layer]) as arrays:
-            return merged(units, [dict(arrays)]).record()
+    @cached_property
+    def _all_firings(self) -> Mapping[int, tuple[Any, Any]]:
+        """Where neurons fire in the held-out text, by layer: one pass over it."""
+        layers = range(self.model.n_layers)
+        key = hashlib.sha256(self.heldout.windows.tobytes()).hexdigest()[:12]
+        file = self.cache / f"heldout-{key}.npz" if self.cache else None
+        if file is not None and file.exists():
+            with np.load(file) as arrays:
+                return {each: (arrays[f"neuron-{each}"], arrays[f"position-{each}"]) for each in layers}
+        largest = {each: layer_scan(self.run.path, each).load().max_activation for each in layers}
+        windows, threshold = self.heldout.windows, self.config.fire_threshold
+        found = find_firings(self.model, windows, largest, threshold, silent)
+        if file is not None:
+            neurons = {f"neuron-{each}": neuron for each, (neuron, _) in found.items()}
+            save_arrays(file, **neurons, **{f"position-{each}": where for each, (_, where) in found.items()})
+        return found
 
-    def _firings(self, layer: int, largest: Any) -> dict[int, Any]:
-        file = self.cache / f"heldout-{len(self.heldout.windows)}-{layer:03d}.npz" if self.cache else None
-        if file is None or not file.exists():
-            windows, threshold = self.heldout.windows, self.config.fire_threshold
-            neuron, position = find_firings(self.model, windows, {layer: largest}, threshold, silent)[layer]
-            if file is None:
-                return split_firings(neuron, position)
-            save_arrays(file, neuron=neuron, position=position)
-        with np.load(file) as arrays:
-            return split_firings(arrays["neuron"], arrays["position"])
+    def _firings(self, layer: int) -> dict[int, Any]:
+        return split_firings(*self._all_firings[layer])
+
+
+def _mean_nodes(graphs: Mapping[int, NeuronGraph]) -> float:
+    return float(np.mean([len(graph) for graph in graphs.values()]))
 
 
 def _part(record: ActivationRecord, share: float, width: int) -> ActivationRecord:

@@ -64,6 +64,8 @@ class N2GConfig:
     """Importance thresholds that deepen a path, beside the first."""
     refine_nodes: float = 2.0
     """Nodes of a refined graph, at most, as a multiple of the graph before."""
+    revise: bool = True
+    """Drop or deepen the patterns of refined graphs that the record of the corpus says are seldom right."""
 
     heldout: float | str | None = 0.05
     """Share of the documents that is kept out of everything, to judge by; or another text; None for none."""

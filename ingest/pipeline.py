@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.evaluation.effects import write_effects
 from n2gdb.ingest.evidence.token_classes import classes_table, token_classes
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
+from n2gdb.ingest.inference.memory import bytes_for, prompt_bytes, prompt_tokens
 from n2gdb.ingest.models.read_units import sites_of, with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import load_helpers
@@ -74,7 +74,7 @@ class _Means:
     max_memory: int | None
     shard_neurons: int
     cluster: RayCluster | None
-    processes: int
+    processes: int | None
 
 
 def ingest(
@@ -110,8 +110,7 @@ def ingest(
     # A wrong selection is reported before the corpus is read.
     ready = _prepared(model, selection, dictionaries, schema.SOURCES.empty_table())
     check_replaceable(database, _LEAST_NEURON * len(_select(ready, selection, config.seed)))
-    beside = processes_for(model, config) if processes is None else processes
-    means = _Means(batch_tokens, max_memory, shard_neurons, cluster, beside)
+    means = _Means(batch_tokens, max_memory, shard_neurons, cluster, processes)
     with connected(cluster) if cluster else nullcontext(), sole_writer(shards_folder(database)):
         _require_same_model(model, database)
         run, others = _write_run(model, source, database, config, selection, dictionaries, means, report)
@@ -189,9 +188,11 @@ def _learn(
     if not pending:
         report("neurons", finished, len(chosen))
         return
-    pieces = pieces_of(pending, _piece_size(len(pending), means))
-    means = replace(means, processes=min(means.processes, len(pieces)))
-    with _crew(model, corpus, heldout, run, config, means) as crew, _standing_objects_left_alone():
+    positions = corpus.n_windows * corpus.width
+    wanted = processes_for(model, config, positions) if means.processes is None else means.processes
+    pieces = pieces_of(pending, _piece_size(len(pending), wanted, means.shard_neurons))
+    processes = min(wanted, len(pieces))
+    with _crew(model, corpus, heldout, run, config, means, processes) as crew, _standing_objects_left_alone():
         crew.prepare({place for place, _ in pending}, report)
         report("neurons", finished, len(chosen))
         for piece in crew.learn(pieces):
@@ -199,12 +200,12 @@ def _learn(
             report("neurons", finished, len(chosen))
 
 
-def _piece_size(neurons: int, means: _Means) -> int:
+def _piece_size(neurons: int, processes: int, most: int) -> int:
     """Return the neurons per work unit: fewer for several processes, so that none waits long at the end."""
-    if not means.processes:
-        return means.shard_neurons
-    share = -(-neurons // (_PIECES * means.processes))
-    return min(means.shard_neurons, max(share, _SMALLEST_PIECE))
+    if not processes:
+        return most
+    share = -(-neurons // (_PIECES * processes))
+    return min(most, max(share, _SMALLEST_PIECE))
 
 
 @contextmanager
@@ -231,13 +232,15 @@ def _crew(
     run: RunFolder,
     config: N2GConfig,
     means: _Means,
+    processes: int,
 ) -> Iterator[Crew]:
     if means.cluster is None:
         most = bytes_for(model.device, means.max_memory)
-        engine = Engine(model, means.batch_tokens or prompt_tokens(model, most // 2))
+        room = prompt_bytes(most // 2, corpus.n_windows * corpus.width, model.device.type)
+        engine = Engine(model, means.batch_tokens or prompt_tokens(model, room))
         bench = Bench(engine, load_helpers(config.augment, engine), corpus, run, config, heldout)
-        if means.processes:
-            with process_crew(bench, most // 2, means.processes) as beside:
+        if processes:
+            with process_crew(bench, most // 2, processes) as beside:
                 yield beside
         else:
             yield Alone(bench, most // 2)

@@ -164,6 +164,13 @@ def ingest(
             "text, written like --corpus, or none.",
         ),
     ] = "0.05",
+    revise: Annotated[
+        bool,
+        typer.Option(
+            "--revise/--no-revise",
+            help="Drop or deepen patterns that are seldom right on the whole corpus; part of --refine.",
+        ),
+    ] = True,
     evidence: Annotated[
         bool,
         typer.Option(
@@ -253,6 +260,7 @@ def ingest(
             tokens=tokens,
             augment=() if augment == "none" else tuple(augment.split(",")),
             refine_rounds=N2GConfig().refine_rounds if refine else 0,
+            revise=revise,
             heldout=parse_heldout(heldout),
             evidence=evidence,
             precision=precision,

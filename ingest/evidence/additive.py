@@ -37,6 +37,7 @@ class FitBlock:
     penalty: float
     several: FloatArray | None  # (entries,) values that the entry's row has; None where all have one
     start: IndexArray  # where the run of each value that has entries begins
+    excites: bool = False  # whether no weight may be below zero
 
     @classmethod
     def of(
@@ -47,25 +48,34 @@ class FitBlock:
         penalty: float,
         *,
         several: bool = False,
+        excites: bool = False,
     ) -> FitBlock:
         """Make a block of entries in any order; ``several`` where a row may have several."""
         order = np.argsort(value, kind="stable")
-        return cls._of_runs(row[order], value[order].astype(np.intp), weight, penalty, several)
+        return cls._of_runs(row[order], value[order].astype(np.intp), weight, penalty, several, excites)
 
     @classmethod
     def _of_runs(
-        cls, row: IndexArray, value: IndexArray, weight: FloatArray, penalty: float, several: bool
+        cls,
+        row: IndexArray,
+        value: IndexArray,
+        weight: FloatArray,
+        penalty: float,
+        several: bool,
+        excites: bool,
     ) -> FitBlock:
         many = np.bincount(row)[row].astype(np.float32) if several else None
         start = np.flatnonzero(np.diff(value, prepend=-1))
-        return cls(row, value, weight, penalty, many, start)
+        return cls(row, value, weight, penalty, many, start, excites)
 
     def restricted(self, stays: BoolArray) -> FitBlock:
         """The same feature with some of its values, numbered anew: ``stays`` (values,)."""
         kept = np.flatnonzero(stays[self.value])
         value = (np.cumsum(stays) - 1)[self.value[kept]]
         several = self.several is not None
-        return FitBlock._of_runs(self.row[kept], value, self.weight[stays], self.penalty, several)
+        return FitBlock._of_runs(
+            self.row[kept], value, self.weight[stays], self.penalty, several, self.excites
+        )
 
     def add_to(self, total: FloatArray, change: FloatArray) -> None:
         """Add a change of each weight (values,) to the log odds of rows (row,)."""
@@ -120,6 +130,8 @@ def fit(rows: Rows, blocks: Sequence[FitBlock], sweeps: int) -> tuple[list[FitBl
             curve = block.sums(doubt if block.several is None else doubt * block.several)
             step = (slope - block.penalty * block.weight) / (curve + (block.penalty + 1e-9))
             step = np.clip(step, -_STEP, _STEP).astype(np.float32)
+            if block.excites:
+                step = np.maximum(step, -block.weight)
             block.add_to(total, step)
             found[number] = replace(block, weight=block.weight + step)
     return found, total

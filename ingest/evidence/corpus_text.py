@@ -40,21 +40,22 @@ class CorpusText:
 
     @cached_property
     def _order(self) -> IntegerArray:
-        order = np.argsort(np.where(self.counted, self.tokens, NOTHING), kind="stable")
+        """Positions by their token, rising; padding first: (position,)."""
+        order = np.argsort(self.tokens, kind="stable")
         return order.astype(np.uint32 if len(order) < 1 << 32 else np.int64)
 
     @cached_property
     def _starts(self) -> Int64Array:
         """Where the positions of each token begin in ``_order``: (tokens + 1,)."""
-        counted = self.tokens[self.counted]
-        sizes = np.bincount(counted, minlength=int(counted.max(initial=-1)) + 1)
-        return np.concatenate([[0], np.cumsum(sizes)]) + len(self.tokens) - len(counted)
+        found: Int64Array = np.cumsum(np.bincount(self.tokens + 1))
+        return found
 
     def occurrences(self, token: int) -> Int64Array:
         """Positions where a token stands and counts, rising."""
         if not 0 <= token < len(self._starts) - 1:
             return np.zeros(0, np.int64)
-        return self._order[self._starts[token] : self._starts[token + 1]].astype(np.int64)
+        there = self._order[self._starts[token] : self._starts[token + 1]].astype(np.int64)
+        return there[self.counted[there]]
 
     def before(self, position: Int64Array, depth: int) -> IntArray:
         """The token ``depth`` positions back from each position; NOTHING before its window's start."""
@@ -65,10 +66,11 @@ class CorpusText:
     @cached_property
     def _next(self) -> IntArray:
         """How far ahead the same token stands next; farther than any window where it doesn't: (position,)."""
-        order = np.argsort(self.tokens, kind="stable")
+        order = self._order
         ahead = np.full(len(order), np.iinfo(np.int32).max, np.int32)
-        same = self.tokens[order][1:] == self.tokens[order][:-1]
-        ahead[order[:-1][same]] = np.diff(order)[same]
+        named = self.tokens[order]
+        same = named[1:] == named[:-1]
+        ahead[order[:-1][same]] = (order[1:] - order[:-1])[same]
         return ahead
 
     def is_last(self, position: Int64Array, distance: int) -> BoolArray:

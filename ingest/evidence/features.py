@@ -32,6 +32,7 @@ class Feature:
     depth: int  # as ``UnitEvidence.depth``: -32 is anywhere in the 32 positions before
     penalty: float
     entries: Entries
+    excites: bool = False  # whether no weight of it may be below zero
 
 
 def context_features(
@@ -44,11 +45,12 @@ def context_features(
     classes: Sequence[Int64Array],
     penalties: tuple[float, float],
     anchors: bool = True,
+    absence: bool = True,
 ) -> list[Feature]:
     """List what may stand before rows: tokens and classes at each distance, and tokens anywhere near.
 
     ``penalties`` are for a weight at one distance and for one of anywhere near. ``anchors`` is whether
-    special tokens are context too.
+    special tokens are context too, ``absence`` whether a token anywhere near may weigh against a firing.
     """
     first = unit.astype(np.int64) * span
     at_distance, anywhere = penalties
@@ -73,7 +75,7 @@ def context_features(
     kept = list(near())
     kinds: list[Int64Array | None] = [None, *classes]
     found = [Feature(d, at_distance, at(d, named)) for named in kinds for d in range(1, depth + 1)]
-    return [*found, Feature(-reach, anywhere, lambda: iter(kept))] if reach else found
+    return [*found, Feature(-reach, anywhere, lambda: iter(kept), not absence)] if reach else found
 
 
 def promising(
@@ -90,6 +92,8 @@ def promising(
         for row, key in feature.entries():
             slopes += np.bincount(key, slope[row], units * span)
             curves += np.bincount(key, curve[row], units * span)
+        if feature.excites:
+            slopes = np.maximum(slopes, 0)
         gain = slopes**2 / (curves + feature.penalty)
         key = np.flatnonzero(gain > _LEAST_GAIN)
         gains.append((key, gain[key]))
@@ -127,4 +131,5 @@ def _block(feature: Feature, keys: Int64Array, n_keys: int) -> FitBlock:
         np.zeros(len(keys), np.float32),
         feature.penalty,
         several=feature.depth < 0,
+        excites=feature.excites,
     )

@@ -49,6 +49,10 @@ class EvidenceConfig:
     """Whether a firing that the unit's graph predicts has a weight."""
     anchors: bool = True
     """Whether special tokens, as that at the beginning of a text, are context."""
+    absence: bool = True
+    """Whether tokens anywhere before may weigh against a firing: whether their absence tells."""
+    misses: bool = True
+    """Whether near misses are rows one and all, rather than as many as are drawn of other occurrences."""
     width: float = 0.08
     """How softly labels pass from 0 to 1 around the fire threshold, in shares of the maximum."""
     least: float = 0.25
@@ -230,6 +234,7 @@ def _wide(text: CorpusText, batch: _Batch, config: EvidenceConfig, classes: Sequ
             classes,
             (config.penalty, config.reach_penalty),
             config.anchors,
+            config.absence,
         ),
         rows.importance * (rows.label - probability),
         rows.importance * probability * (1 - probability),

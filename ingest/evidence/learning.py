@@ -44,7 +44,9 @@ class EvidenceText:
         those that it is judged by.
         """
         config = self.config
-        source = RowSource(self.text, record, self.threshold, config.tokens, config.near, config.drawn)
+        source = RowSource(
+            self.text, record, self.threshold, config.tokens, config.near, config.drawn, config.misses
+        )
         found: list[UnitEvidence | None] = [None] * len(graphs)
         for start in range(0, len(graphs), _TOGETHER):
             windows, rows = {}, {}

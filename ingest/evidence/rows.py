@@ -65,6 +65,8 @@ class RowSource:
     """Share of the maximum from which a token is activating."""
     drawn: int
     """Occurrences below the record that are drawn for a unit, about."""
+    misses: bool = True
+    """Whether recorded activations below the threshold are rows one and all."""
 
     def rows(self, unit: int, windows: TopWindows) -> UnitRows | None:
         """Draw the rows of a unit; None if it fires nowhere outside of its test windows.
@@ -72,31 +74,52 @@ class RowSource:
         Positions that read like any in a test window are left out too. Of its other top windows every
         occurrence is a row.
         """
-        text, record = self.text, self.record
-        entries = record.of(unit)
-        position = record.position[entries]
-        activation = record.activation[entries] / max(record.maximum[unit], np.finfo(np.float32).tiny)
-        importance = self._importance(unit, entries)
-        unseen = _Unseen(text, windows.test)
-        seen = unseen(position)
-        position, activation, importance = position[seen], activation[seen], importance[seen]
-        token = text.tokens[position]
-        fires = activation >= self.threshold
+        recorded = self._recorded(unit, windows)
+        fires = recorded.activation >= self.threshold
         if not fires.any():
             return None
-        close = activation >= self.near
-        worth = importance * np.where(fires, 1, (activation / self.threshold) ** 8)
-        activating = self._activating(token[close], worth[close])
+        close = recorded.activation >= self.near
+        worth = recorded.importance * np.where(fires, 1, (recorded.activation / self.threshold) ** 8)
+        activating = self._activating(self.text.tokens[recorded.position[close]], worth[close])
+        return self._with_others(unit, windows, recorded, activating)
+
+    def rows_on(self, unit: int, windows: TopWindows, tokens: IntArray) -> UnitRows | None:
+        """Draw the rows of a unit as ``rows`` does, on some tokens besides those that it fires on."""
+        recorded = self._recorded(unit, windows)
+        fires = recorded.activation >= self.threshold
+        if not fires.any():
+            return None
+        fired = self._activating(self.text.tokens[recorded.position[fires]], recorded.importance[fires])
+        return self._with_others(unit, windows, recorded, np.union1d(fired, tokens).astype(np.int32))
+
+    def _recorded(self, unit: int, windows: TopWindows) -> UnitRows:
+        """What is recorded of a unit outside of what it is judged by."""
+        entries = self.record.of(unit)
+        position = self.record.position[entries]
+        activation = self.record.activation[entries] / max(
+            self.record.maximum[unit], np.finfo(np.float32).tiny
+        )
+        importance = self._importance(unit, entries)
+        seen = _Unseen(self.text, windows.test)(position)
+        if not self.misses:
+            seen &= activation >= self.threshold
+        return UnitRows(position[seen], activation[seen], importance[seen], 0.0)
+
+    def _with_others(
+        self, unit: int, windows: TopWindows, recorded: UnitRows, activating: IntArray
+    ) -> UnitRows:
+        """Keep what is recorded on activating tokens, rising, and draw others of their occurrences."""
+        token = self.text.tokens[recorded.position]
         known = np.isin(token, activating)
-        elsewhere = float(importance[fires & ~known].sum())
-        position, activation, importance = position[known], activation[known], importance[known]
+        elsewhere = float(recorded.importance[(recorded.activation >= self.threshold) & ~known].sum())
+        position, importance = recorded.position[known], recorded.importance[known]
         place = np.searchsorted(activating, token[known])
-        recorded = np.bincount(place, importance, len(activating)).astype(np.float64)
-        others, stands_for = self._others(unit, activating, recorded, np.sort(position), windows.shown)
-        seen = unseen(others)
+        of_tokens = np.bincount(place, importance, len(activating)).astype(np.float64)
+        others, stands_for = self._others(unit, activating, of_tokens, np.sort(position), windows.shown)
+        seen = _Unseen(self.text, windows.test)(others)
         return UnitRows(
             np.concatenate([position, others[seen]]),
-            np.concatenate([activation, np.zeros(np.count_nonzero(seen), np.float32)]),
+            np.concatenate([recorded.activation[known], np.zeros(np.count_nonzero(seen), np.float32)]),
             np.concatenate([importance, stands_for[seen]]).astype(np.float32),
             elsewhere,
         )

@@ -21,8 +21,10 @@ __all__ = [
     "bytes_for",
     "layer_groups",
     "place_groups",
+    "prompt_bytes",
     "prompt_tokens",
     "record_bytes",
+    "text_bytes",
     "window_batch",
 ]
 
@@ -44,6 +46,9 @@ PARTS_TOGETHER = 4
 #: Entries of a unit's record, at most; bytes of one while it is sorted in; and on one in how many positions
 #: a unit is reckoned to have one.
 _RECORD_ENTRIES, _RECORD_ENTRY, _RARELY = 5 * 1024 + 8 * 256, 40, 32
+
+#: Bytes of a position of a corpus that units are measured on: see ``text_bytes``.
+_COUNTS, _PLACE, _AHEAD = 1, 4, 4
 
 _SMALLEST = 64
 _FLOAT = 4
@@ -69,6 +74,31 @@ def record_bytes(positions: int) -> int:
     Before its bins are full it is reckoned that the unit reaches an eighth of its maximum on one in 32.
     """
     return _RECORD_ENTRY * min(_RECORD_ENTRIES, positions // _RARELY)
+
+
+def text_bytes(positions: int) -> int:
+    """Bytes that a corpus of so many positions takes while units are measured on it, its windows aside.
+
+    Of each position: whether it counts, its place among those of its token, and how far ahead this stands
+    next. The windows themselves are read from disk as they are needed.
+    """
+    return (_COUNTS + (_PLACE if positions < 1 << 32 else 2 * _PLACE) + _AHEAD) * positions
+
+
+def prompt_bytes(most: int, positions: int, device: str) -> int:
+    """Bytes that batches of prompts may take, of ``most``, while units are learned from a corpus.
+
+    The corpus lies beside them on a CPU; it never lies on another device. Raises IngestError where it does
+    not fit.
+    """
+    left = most - text_bytes(positions) if device == "cpu" else most
+    if left <= 0:
+        raise IngestError(
+            f"{positions:,} positions of a corpus take {_megabytes(text_bytes(positions))} while units are "
+            f"learned from them, and may take {_megabytes(most)}: allow twice as much as they take with "
+            "--max-memory, or learn from less text with --tokens"
+        )
+    return left
 
 
 def layer_groups(

@@ -34,6 +34,7 @@ from n2gdb.errors import IngestError, N2gdbError, one_line
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.inference.memory import text_bytes
 from n2gdb.ingest.inference.passes import Passes
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.workers.ipc import RequestKind, Served, ServedHelper
@@ -53,16 +54,17 @@ _PROCESS_BYTES = 400 << 20
 _START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-def processes_for(model: SubjectModel, config: N2GConfig) -> int:
+def processes_for(model: SubjectModel, config: N2GConfig, positions: int = 0) -> int:
     """How many processes learn beside the one that runs the passes: on a GPU each core that it leaves free.
 
-    As many as half of the free memory holds, each with a layer's top examples. A CPU is busy with the passes.
+    As many as half of the free memory holds, each with a layer's top examples and a corpus of so many
+    ``positions``. A CPU is busy with the passes.
     """
     if model.device.type != "cuda":
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     examples = 4 * model.d_mlp * config.top_k * min(config.window, model.n_ctx)
-    room = psutil.virtual_memory().available // 2 // (_PROCESS_BYTES + 2 * examples)
+    room = psutil.virtual_memory().available // 2 // (_PROCESS_BYTES + 2 * examples + text_bytes(positions))
     return int(min(cores - 1, room, _MOST_PROCESSES))
 
 

@@ -13,7 +13,7 @@ from n2gdb.errors import IngestError, ModelError, StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.inference.memory import bytes_for, prompt_tokens
+from n2gdb.ingest.inference.memory import bytes_for, prompt_bytes, prompt_tokens
 from n2gdb.ingest.models.read_units import stored_places, with_units
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 from n2gdb.ingest.n2g.augment import load_helpers
@@ -92,7 +92,8 @@ def _model(job: Job) -> SubjectModel:
 def _bench(job: Job) -> Bench:
     model = _model(job)
     most = bytes_for(model.device, job.max_memory)
-    engine = Engine(model, job.batch_tokens or prompt_tokens(model, most // 2))
+    room = prompt_bytes(most // 2, job.corpus.n_windows * job.corpus.width, model.device.type)
+    engine = Engine(model, job.batch_tokens or prompt_tokens(model, room))
     helpers = load_helpers(job.config.augment, engine)
     return Bench(engine, helpers, job.corpus, job.run, job.config, job.heldout)
 

@@ -17,6 +17,7 @@ from n2gdb.errors import StorageError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.evidence.revise import RevisionConfig, revise_graphs
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.augment import Helper
@@ -188,10 +189,13 @@ def begin_piece(bench: Bench, piece: Piece, text: LayerText) -> Begun:
 def finish_piece(bench: Bench, begun: Begun) -> None:
     """Refine a piece's graphs where there is random text to weigh them on, measure, judge and write them."""
     config, block, train, learned = bench.config, begun.block, begun.train, begun.learned
+    record = begun.record
     graphs = learned.graphs
     if begun.random is not None:
         shown = train & ~begun.dense[:, None]
         graphs = refine_graphs(learned, block, shown, begun.window, begun.random, config)
+        if config.revise:
+            graphs = _revised(bench, begun, shown, record, graphs)
     test = block.exists & ~train
     verdicts = [
         UNJUDGED if begun.dense[row] else verdict_of(graph, block, row, test[row], config)
@@ -199,10 +203,10 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
     ]
     units = bench.engine.model.at(block.layer)
     measured = measure_piece(
-        bench.ground, block, begun.window, train, graphs, verdicts, begun.record, begun.heldout, config
+        bench.ground, block, begun.window, train, graphs, verdicts, record, begun.heldout, config
     )
     keys = units.keys(block.neuron)
-    density = _density(begun.record, config.fire_threshold, of_latents=units.dictionary is not None)
+    density = _density(record, config.fire_threshold, of_latents=units.dictionary is not None)
     try:
         bench.run.write_shard(
             begun.piece.shard,
@@ -211,7 +215,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
             pa.concat_tables(
                 [
                     examples_table(block, keys, begun.window, train),
-                    range_table(begun.record, keys, bench.corpus.width, config),
+                    range_table(record, keys, bench.corpus.width, config),
                 ]
             ),
             pa.concat_tables(
@@ -221,12 +225,28 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
                 ]
             ),
             evidence_table(keys, measured.evidence),
-            records_table(keys, begun.record, config.fire_threshold),
+            records_table(keys, record, config.fire_threshold),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.
         if not begun.piece.is_done(bench.run):
             raise
+
+
+def _revised(
+    bench: Bench, begun: Begun, shown: BoolArray, record: ActivationRecord, graphs: Sequence[NeuronGraph]
+) -> list[NeuronGraph]:
+    """Revise the graphs of a piece on the record; ``shown`` (neuron, example) is what they were read off."""
+    test = begun.block.exists & ~begun.train
+    return revise_graphs(
+        bench.ground.corpus,
+        record,
+        [window[some] for window, some in zip(begun.window, shown, strict=True)],
+        [window[some] for window, some in zip(begun.window, test, strict=True)],
+        graphs,
+        bench.config.fire_threshold,
+        RevisionConfig(),
+    )
 
 
 def _density(record: ActivationRecord, threshold: float, *, of_latents: bool) -> FloatArray:

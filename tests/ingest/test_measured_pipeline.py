@@ -217,3 +217,15 @@ def test_a_corpus_of_one_document_is_learned_from(tmp_path: Path) -> None:
     )
     assert any("no document was kept out" in stage for stage in said)
     assert only_run(path).neurons()["heldout_f1"].null_count == 24
+
+
+def test_graphs_are_revised_on_the_record_unless_that_is_turned_off(measured: Path, tmp_path: Path) -> None:
+    revised = only_run(measured)
+    before = only_run(ingested(tmp_path, replace(CONFIG, revise=False)))
+    after = graphs_from(revised.nodes())
+    graphs = graphs_from(before.nodes())
+    firings = {row["unit"]: row["density"] * 20_000 for row in revised.neurons().to_pylist()}
+    changed = {unit for unit in firings if graphs.get(unit) != after.get(unit)}
+    assert changed
+    assert all(firings[unit] > 8 for unit in changed)
+    assert before.path.name != revised.path.name

@@ -15,7 +15,16 @@ from n2gdb.core.progress import silent
 from n2gdb.errors import IngestError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
-from n2gdb.ingest.inference.memory import bytes_for, layer_groups, prompt_tokens, record_bytes, window_batch
+from n2gdb.ingest.evidence.corpus_text import CorpusText
+from n2gdb.ingest.inference.memory import (
+    bytes_for,
+    layer_groups,
+    prompt_bytes,
+    prompt_tokens,
+    record_bytes,
+    text_bytes,
+    window_batch,
+)
 from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.record import Recorder
@@ -53,6 +62,23 @@ def test_a_record_holds_no_more_entries_than_are_reckoned_with() -> None:
     every = np.exp(np.random.default_rng(0).uniform(-2.1, 0, 400_000)).astype(np.float32)
     recorder.add(torch.from_numpy(every[:, None]), 0)
     assert 6_500 < len(recorder.record().unit) <= record_bytes(len(every)) // 40
+
+
+def test_a_corpus_that_units_are_measured_on_takes_what_is_reckoned_with() -> None:
+    windows = np.random.default_rng(0).integers(0, 100, (500, 64)).astype(np.int32)
+    text = CorpusText.of(windows, [0])
+    text.occurrences(1)
+    text.is_last(np.zeros(1, np.int64), 1)
+    arrays = [vars(text)[name] for name in ("counted", "_order", "_next")]
+    assert text_bytes(windows.size) == sum(array.nbytes for array in arrays)
+    assert text_bytes(1 << 32) == 13 << 32
+
+
+def test_prompts_take_what_the_corpus_leaves() -> None:
+    assert prompt_bytes(10_000, 1_000, "cpu") == 1_000
+    assert prompt_bytes(10_000, 1_000, "cuda") == 10_000
+    with pytest.raises(IngestError, match=r"1,200,000 positions of a corpus take 11MB .* may take 10MB"):
+        prompt_bytes(10**7, 1_200_000, "cpu")
 
 
 def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -273,3 +275,31 @@ def test_top_windows_count_where_no_firing_lies_outside_the_examples() -> None:
     assert beside is not None
     assert alone is not None
     assert beside < -2.5 < alone
+
+
+def test_tokens_anywhere_before_weigh_for_a_firing_alone_where_absence_is_left_out() -> None:
+    position = np.arange(len(TEXT.tokens))
+    near = np.any([TEXT.before(position, back) == 9 for back in range(1, WIDTH)], axis=0)
+    fires = ((TEXT.tokens == 5) & ~near & TEXT.counted).astype(np.float32)
+    fires[~TEXT.counted] = -np.inf
+    recorder = Recorder(1)
+    recorder.add(torch.from_numpy(fires)[:, None], 0)
+    rows = RowSource(TEXT, recorder.record(), 0.5, 64, 0.3, 10_000).rows(0, NO_WINDOWS)
+    assert rows is not None
+    found = []
+    for config in (EvidenceConfig(), replace(EvidenceConfig(), absence=False)):
+        (evidence,) = learn_evidence(TEXT, [rows], [NO_WINDOWS], [EMPTY], 0.5, config)
+        assert evidence is not None
+        found.append({key: weight for key, weight in weights(evidence).items() if key[0] < 0})
+    assert found[0][-64, 9] < -1
+    assert all(weight >= 0 for weight in found[1].values())
+
+
+def test_near_misses_are_rows_unless_they_are_left_out() -> None:
+    for misses in (True, False):
+        rows = RowSource(TEXT, RECORD, 0.5, 64, 0.3, 1500, misses).rows(0, NO_WINDOWS)
+        assert rows is not None
+        between = (rows.activation > 0) & (rows.activation < 0.5)
+        assert between.any() == misses
+        there = np.count_nonzero(TEXT.tokens == 5)
+        assert rows.importance.sum() == pytest.approx(there, rel=0.01)

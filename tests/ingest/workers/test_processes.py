@@ -154,4 +154,5 @@ def test_a_gpu_gets_a_process_for_every_core_but_one(monkeypatch: pytest.MonkeyP
     assert processes_for(OnGpu(), N2GConfig()) == 15  # type: ignore[arg-type]
     free.available = 2 << 30
     assert processes_for(OnGpu(), N2GConfig()) == 2  # type: ignore[arg-type]
+    assert processes_for(OnGpu(), N2GConfig(), 10**8) == 0  # type: ignore[arg-type]
     assert processes_for(demo_model(), N2GConfig()) == 0
