@@ -198,7 +198,7 @@ class Database(Remembering, NeuronCollection):
         source = ComparisonSource(self.connection.rows, lambda: self._likeness, self._is_warm())
         found = similar_neurons(source, key, read_metric(metric), self._models, bounds)
         shown = ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
-        return answer_of(found, shown)
+        return answer_of(found, shown, self._likeness.notices(metric) if found else ())
 
     def pairs(
         self,
@@ -239,7 +239,7 @@ class Database(Remembering, NeuronCollection):
             lambda start, stop: named_pairs(found, self._models, start, stop),
             columns=(*first, "second", *second, "similarity", "size"),
             total=lambda: len(found),
-            notices=lambda: (),
+            notices=lambda: self._likeness.notices(by.value),
         )
 
     def firing(

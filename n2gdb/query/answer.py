@@ -257,14 +257,14 @@ class Answer(Sequence[R], Generic[R]):
         return [[plain[column] for column in self.columns] for plain in (record.as_dict() for record in self)]
 
 
-def answer_of(records: Sequence[R], columns: tuple[str, ...]) -> Answer[R]:
+def answer_of(records: Sequence[R], columns: tuple[str, ...], notices: tuple[str, ...] = ()) -> Answer[R]:
     """Return an answer with the given records."""
     return Answer(
         len(records),
         lambda start, stop: records[start:stop],
         columns=columns,
         total=lambda: len(records),
-        notices=lambda: (),
+        notices=lambda: notices,
     )
 
 

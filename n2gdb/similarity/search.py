@@ -110,8 +110,8 @@ def similar(source: ComparisonSource, neuron: int, metric: Metric, bounds: Bound
 
 def itself(source: ComparisonSource, neuron: int, metric: Metric) -> Score:
     """Return the score of a neuron against itself: 1, above every other's, its size all that it has."""
-    if metric is Metric.COFIRING:
-        return Score(neuron, 1.0, source.columns().firings.count(source.columns().place(neuron)))
+    if metric is Metric.COFIRING or (source.is_warm and metric is not Metric.GRAPH):
+        return Score(neuron, 1.0, source.columns().own_size(neuron, metric))
     if metric is Metric.GRAPH:
         roots: dict[int, int] = dict(source.rows(_OWN_ROOTS, {"neuron": neuron}))
         context = source.rows(_OWN_CONTEXT, {"neuron": neuron})

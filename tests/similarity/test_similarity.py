@@ -250,7 +250,9 @@ def test_of_shards_from_before_firings_were_kept_stored_examples_are_compared(tm
     build_database(path, [run])
     with n2gdb.open(path) as database:
         assert not database._likeness.is_recorded
-        (found,) = database.similar("L0N0", metric="cofiring")
+        answer = database.similar("L0N0", metric="cofiring")
+        assert "no record of firings" in answer.notices[0]
+        (found,) = answer
         assert (str(found.neuron), found.similarity) == ("L0N1", 1.0)
 
 

@@ -51,6 +51,13 @@ class Columns:
         inside[self.units.places(sorted(ids))] = True
         return inside
 
+    def count_steps(self, unit: int) -> int:
+        """Count the steps of a unit's graph, by Neuron.id, with case and space aside."""
+        tries = self.tries
+        rows = tries.rows_in(self.units.places([unit]))
+        activating, token = tries.alike[tries.activating[rows]], tries.alike[tries.token[rows]]
+        return len(set(zip(activating.tolist(), tries.depth[rows].tolist(), token.tolist(), strict=True)))
+
     def _written(self, effect: Effect) -> tuple[Int64Array, Int64Array, Int64Array]:
         """Return the tokens that units write, by unit, and where those of each unit begin and end."""
         found = self._table(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from n2gdb.grammar.ast import Clause, RankBy
+from n2gdb.grammar.ast import Clause, Metric, RankBy
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import WorkedOut, evaluator_of
 from n2gdb.query.execution.plan import NeuronPlan
@@ -75,10 +75,14 @@ def work_out(session: Session, plan: NeuronPlan) -> ClauseSets:
 
 
 def _ranks(session: Session, settled: Settled, rank: RankBy, named: int) -> dict[int, Score]:
-    from n2gdb.similarity.search import Bounds, ComparisonSource, itself, similar
+    from n2gdb.similarity.search import Bounds, ComparisonSource, Score, itself, similar
 
     def scores(source: ComparisonSource) -> list[Score]:
         found = similar(source, named, rank.metric, Bounds(model=settled.model))
-        return [itself(source, named, rank.metric), *found]
+        if session.columns is not None and rank.metric is Metric.GRAPH:  # without a statement
+            own = Score(named, 1.0, session.columns.count_steps(named))
+        else:
+            own = itself(source, named, rank.metric)
+        return [own, *found]
 
     return {score.neuron: score for score in session.compare(rank.neuron, scores)}

@@ -27,9 +27,9 @@ STEPS = ("exact", "loose")
 class StepSurvey:
     """What must be known of all steps before any can be weighed, of some neurons.
 
-    ``owned`` has each neuron's loose steps. ``forms`` are steps as they are written, beside the loose ones:
-    (forms, 2), each once. A neuron names a token with activations that sum to ``activation``, over all steps
-    of both kinds: ``neuron``, ``token`` and it are (namings,).
+    ``owned`` has each neuron's loose steps. ``forms`` are steps as they are written, each once: the loose
+    step, the step, and how many neurons have it: (forms, 3). A neuron names a token with activations that
+    sum to ``activation``, over all steps of both kinds: ``neuron``, ``token`` and it are (namings,).
     """
 
     owned: Int64Array
@@ -49,7 +49,8 @@ class StepSurvey:
         neuron, token = neuron[order], token[order]
         first = _changes(neuron, token)
         summed = np.add.reduceat(activation[order], first) if len(first) else activation
-        return cls(loose.step, _distinct(exact.loose, exact.step), neuron[first], token[first], summed)
+        forms = _counted(exact.loose, exact.step, np.ones(len(exact.step), np.int64))
+        return cls(loose.step, forms, neuron[first], token[first], summed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,14 @@ class Likeness:
 
     shared    loose steps that two neurons or more have
     several   of these, those that are written in more than one way
-    forms     (forms, 2) loose step, and step as it is written, of the latter
+    written   steps as they are written, of the latter, that two neurons or more have
     token     keys of tokens that graphs name, with the ``rarity`` of each
     neuron    keys of neurons that have a graph, with the ``total`` weight of each one's steps
     """
 
     shared: Int64Array
     several: Int64Array
-    forms: Int64Array
+    written: Int64Array
     token: Int64Array
     rarity: Float64Array
     neuron: Int64Array
@@ -78,9 +79,10 @@ class Likeness:
         owned = np.concatenate([nothing, *(part.owned for part in parts)])
         owned.sort()
         shared = np.unique(owned[1:][owned[1:] == owned[:-1]])
-        forms = np.concatenate([np.zeros((0, 2), np.int64), *(part.forms for part in parts)])
-        forms = _distinct(*forms[is_in(forms[:, 0], shared)].T)
-        several = np.unique(forms[1:, 0][forms[1:, 0] == forms[:-1, 0]])
+        forms = np.concatenate([np.zeros((0, 3), np.int64), *(part.forms for part in parts)])
+        loose, step, owners_of = _counted(*forms[is_in(forms[:, 0], shared)].T).T
+        several = np.unique(loose[1:][loose[1:] == loose[:-1]])
+        written = np.unique(step[is_in(loose, several) & (owners_of > 1)])
         neuron, named = (np.concatenate([nothing, *(getattr(each, name) for each in parts)])
                          for name in ("neuron", "token"))  # fmt: skip
         activation = np.concatenate([np.zeros(0), *(part.activation for part in parts)])
@@ -88,12 +90,12 @@ class Likeness:
         token, place, graphs = np.unique(named, return_inverse=True, return_counts=True)
         rarity = np.log1p(len(owners) / graphs)
         total = np.bincount(owner, activation * rarity[place], len(owners)).astype(np.float64)
-        return cls(shared, several, forms[is_in(forms[:, 0], several)], token, rarity, owners, total)
+        return cls(shared, several, written, token, rarity, owners, total)
 
     @property
     def paths(self) -> Int64Array:
         """The keys of all steps that are stored: even ones of loose steps, odd ones of those as written."""
-        return np.concatenate([self.shared * 2, np.unique(self.forms[:, 1]) * 2 + 1])
+        return np.concatenate([self.shared * 2, self.written * 2 + 1])
 
     def rows(self, exact: GraphSteps, loose: GraphSteps) -> pa.Table:
         """Return the steps that some neurons share with others: neuron, path and weight.
@@ -103,7 +105,7 @@ class Likeness:
         kept = is_in(loose.step, self.shared)
         twofold = np.where(is_in(loose.step, self.several), 1.0, 2.0)
         weight = self._weight(loose) * twofold
-        written = is_in(exact.loose, self.several)
+        written = is_in(exact.step, self.written)
         columns = {
             "neuron": np.concatenate([loose.neuron[kept], exact.neuron[written]]),
             "path": np.concatenate([loose.step[kept] * 2, exact.step[written] * 2 + 1]),
@@ -123,12 +125,13 @@ class Likeness:
         return weight
 
 
-def _distinct(first: Int64Array, second: Int64Array) -> Int64Array:
-    """Return every pair once, rising: (pairs, 2)."""
+def _counted(first: Int64Array, second: Int64Array, count: Int64Array) -> Int64Array:
+    """Return every pair once, rising, with the sum of its counts: (pairs, 3)."""
     order = np.lexsort((second, first))
     first, second = first[order], second[order]
     kept = _changes(first, second)
-    return np.stack([first[kept], second[kept]], axis=1)
+    summed = np.add.reduceat(count[order], kept) if len(kept) else count
+    return np.stack([first[kept], second[kept], summed], axis=1)
 
 
 def _changes(first: Int64Array, second: Int64Array) -> Int64Array:

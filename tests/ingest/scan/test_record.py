@@ -12,6 +12,8 @@ import torch
 
 from n2gdb.core.arrays import position_hash
 from n2gdb.ingest.scan.record import BINS, ActivationRecord, Recorder, merged
+from n2gdb.ingest.workers.measured_rows import records_table
+from n2gdb.storage.schema import MOST_FIRINGS
 
 UNITS = 7
 
@@ -125,3 +127,18 @@ def test_activations_too_small_for_bins_below_them_are_recorded() -> None:
     recorder.add(torch.from_numpy(tiny), 0)
     assert recorder.record().maximum[0] == tiny.max()
     assert recorder.record().count.sum() >= 1
+
+
+def test_firings_that_a_shard_keeps_are_those_with_the_smallest_hashes() -> None:
+    """Of a unit that fires seldom they are all of its firings, of one that never does, none."""
+    random = np.random.default_rng(0)
+    activations = np.stack([random.random(4000), random.random(4000) ** 20, np.zeros(4000)], axis=1)
+    recorder = Recorder(3)
+    recorder.add(torch.from_numpy(activations.astype(np.float32)), 500)
+    rows = records_table(np.array([3, 5, 7]), recorder.record(), 0.5).to_pylist()
+    for row, values in zip(rows, activations.T.astype(np.float32), strict=True):
+        fires = np.flatnonzero((values >= 0.5 * values.max()) & (values > 0)) + 500
+        least = fires[np.argsort(position_hash(fires))][:MOST_FIRINGS]
+        assert row["firings"] == least.tolist()
+    assert [len(row["firings"]) for row in rows] == [128, len(rows[1]["firings"]), 0]
+    assert 0 < len(rows[1]["firings"]) <= 128
