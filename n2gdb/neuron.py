@@ -291,7 +291,11 @@ class Neuron:
         return read_example(self, example, by=predictor(by))
 
     def tokenize(self, text: str) -> tuple[int, ...]:
-        """Return the token ids of a text in the neuron's model; raises like ``Database.tokenizer``."""
+        """Return the token ids of a text in the neuron's model; raises like ``Database.tokenizer``.
+
+        >>> neuron.tokenize(" the other")
+        (267, 631)
+        """
         return self._database.tokenize(text, self.model)
 
     def cut(self, text: str) -> tuple[int, ...]:
@@ -300,7 +304,11 @@ class Neuron:
         return self.tokenize(text)
 
     def texts(self, tokens: Iterable[int]) -> dict[int, str]:
-        """Return the texts of token ids of the neuron's model; raises like ``Database.texts``."""
+        """Return the texts of token ids of the neuron's model; raises like ``Database.texts``.
+
+        >>> neuron.texts([267, 631])
+        {267: ' the', 631: ' other'}
+        """
         return self._database.texts(tokens, self.model)
 
     @property
@@ -319,14 +327,18 @@ class Neuron:
         return self._database.similar(self.name, k, metric, above=above, sharing=sharing, model=self.model)
 
     def example_text(self, example: Example) -> str:
-        """Return an example's text, with brackets around the token on which the neuron fires most."""
+        """Return an example's text, with brackets around the token on which the neuron fires most.
+
+        >>> neuron.example_text(neuron.examples[0])[-4:]
+        '[#]$'
+        """
         texts = self._database.texts(example.tokens, self.model)
         before = "".join(texts[token] for token in example.tokens[: example.pivot])
         after = "".join(texts[token] for token in example.tokens[example.pivot + 1 :])
         return f"{before}[{texts[example.tokens[example.pivot]]}]{after}"
 
     def to_networkx(self) -> nx.DiGraph:
-        """Return the graph for NetworkX, edges from activating tokens to context; see ``graph_export``.
+        """Return the graph for NetworkX, edges from activating tokens to context; see ``networkx_graph``.
 
         Raises MissingDependencyError if networkx is not installed.
         """

@@ -1,4 +1,4 @@
-"""What a database keeps of the questions that it was asked: vocabulary, columns, and saved sets."""
+"""What an open database keeps between queries: vocabulary, columns, and saved sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text that an ingest keeps out of everything, to judge by: a part of the corpus, or another text."""
+"""Held-out text: a part of the corpus, or another text, from which nothing is learned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features that evidence weighs: what stands before a row, at one distance or anywhere near, by unit.
+"""Features for evidence: the tokens before a row, at one distance or anywhere near, by unit.
 
 Every value of a feature, such as *the token 7 two positions back*, is numbered with its unit. There are many
 more than a fit can take: those stay that promise most, one by one, where the activating tokens leave off.

@@ -1,4 +1,4 @@
-"""SAELens' names of releases: where on the hub the dictionary lies that ``gpt2-small-res-jb/ID`` means.
+"""SAELens' release names: the place on the hub of a dictionary named as ``gpt2-small-res-jb/ID``.
 
 The names are in ``releases.tsv``, a table of those that SAELens knows (tests/fixtures/make_releases.py).
 """

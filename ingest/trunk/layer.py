@@ -1,4 +1,4 @@
-"""One layer's weights, and what it does with them but for attending."""
+"""One layer's weights, and its computation apart from attention."""
 
 from __future__ import annotations
 

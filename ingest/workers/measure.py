@@ -1,4 +1,4 @@
-"""Measure: what a piece's graphs meet on the corpus, its evidence, and how both do on held-out text."""
+"""Measure: support of a work unit's patterns, its evidence, and how both do on held-out text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a shard that hold what was measured of a piece's units."""
+"""Rows of a shard for what was measured of a work unit."""
 
 from __future__ import annotations
 

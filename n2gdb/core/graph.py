@@ -226,6 +226,9 @@ class NeuronGraph:
         """Predict the normalised activation at every position of ``tokens``: (positions,) float32.
 
         It is that of the pattern that ``matched`` names; 0 if no pattern matches.
+
+        >>> neuron.graph.predict(neuron.tokenize(" the other")).tolist()
+        [0.0, 1.0]
         """
         ends = self.matched(tokens)
         predicted = np.zeros(len(ends), np.float32)

@@ -1,4 +1,4 @@
-"""Quality: how well a neuron is predicted, on which text, and by how many firings that is known.
+"""Quality: how well a neuron is predicted, on which text, and from how many firings this is known.
 
 On held-out text, which is as the corpus is, where the database has such figures; else on the test half of the
 neuron's top examples, where firings are many and false alarms few.

@@ -84,12 +84,20 @@ class Answer(Sequence[R], Generic[R]):
 
     @cached_property
     def total(self) -> int:
-        """The number of records without LIMIT and OFFSET."""
+        """The number of records without LIMIT and OFFSET.
+
+        >>> db.query("neurons MATCHING 'other' LIMIT 1").total
+        4
+        """
         return self._total()
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """Notices for the reader, for example that a word of the query is no token of the model."""
+        """Notices for the reader, for example that a word of the query is no token of the model.
+
+        >>> db.query("neurons MATCHING 'dogg'").notices
+        ("no token of world reads 'dogg', it is taken as 2 tokens: do gg",)
+        """
         return self._notices()
 
     def __len__(self) -> int:
@@ -137,7 +145,11 @@ class Answer(Sequence[R], Generic[R]):
             yield [cell_of(column, plain) for column in self.columns]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return every record as a plain dict, with only the columns of RETURN if the query has one."""
+        """Return every record as a plain dict, with only the columns of RETURN if the query has one.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE 'other' RETURN neuron, activation").to_dicts()
+        [{'neuron': 'L4N358', 'activation': 0.75}]
+        """
         plain = (record.as_dict() for record in self)
         if not self._only_columns:
             return list(plain)

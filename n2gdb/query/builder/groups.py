@@ -1,4 +1,4 @@
-"""What rows are ordered by, what counts are parted by, and statistics of a field, in Python."""
+"""Sort keys, groups of counts, and statistics of a field, in Python."""
 
 from __future__ import annotations
 
