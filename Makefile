@@ -1,5 +1,5 @@
 # Tasks of a checkout; `make help` lists them. Run them inside the virtual environment that CONTRIBUTING.md makes.
-.PHONY: help setup fast test lint format types check
+.PHONY: help setup fast test lint format types check notebooks
 
 help:  ## list the tasks
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,3 +25,6 @@ types:  ## mypy, strict
 	mypy
 
 check: lint types test  ## all that .ci/run checks, in the present environment
+
+notebooks:  ## run docs/notebooks and refresh their outputs: N2GDB_DEMO_DB and N2GDB_SMOLLM2_DB name the databases
+	python docs/notebooks/run.py

@@ -1,8 +1,8 @@
 """Every construct of the language as a question, in n2gdb's words and in SQL over the same rows.
 
 In SQL a neuron's trie is the table ``node``, roots included: ``pre`` to ``last`` is a node's preorder
-interval, ``level`` its number of ancestors, ``best`` the best activation through it, ``path`` the key of its
-root-to-node path.
+interval, ``level`` its number of ancestors, ``best`` the best activation through it. The table ``step`` holds
+what neurons are compared by, see ``n2gdb.storage.build.likeness``: ``path`` is a step's key.
 """
 
 from __future__ import annotations
@@ -91,12 +91,13 @@ def _firing(position: str) -> str:
         SELECT count(DISTINCT neuron) FROM counting WHERE activation >= 0.5"""
 
 
-_SIMILAR = """
+_SHARED = """
     WITH shared AS (
-        SELECT b.neuron, sum(least(a.best, b.best)::DOUBLE) AS least FROM node a JOIN node b USING (path)
-        WHERE a.neuron = $n AND b.neuron <> $n GROUP BY b.neuron)
-    SELECT count(*) FROM shared JOIN neuron ON id = neuron
-    WHERE least / (weight + (SELECT weight FROM neuron WHERE id = $n) - least) >= 0.9"""
+        SELECT b.neuron, sum(least(a.weight, b.weight)) AS least FROM step a JOIN step b USING (path)
+        WHERE a.neuron = $n AND b.neuron <> $n GROUP BY b.neuron)"""
+_SCORE = "least / (weight + (SELECT weight FROM neuron WHERE id = $n) - least)"
+_SIMILAR = f"""{_SHARED}
+    SELECT count(*) FROM shared JOIN neuron ON id = neuron WHERE {_SCORE} >= 0.1"""
 
 
 def _overlap(activating: str, context: str, above: float) -> str:
@@ -112,6 +113,14 @@ def _overlap(activating: str, context: str, above: float) -> str:
         WHERE CASE WHEN {activating} = 0 THEN 1 ELSE shared.activating / {activating} END >= {above}
             AND CASE WHEN {context} = 0 THEN 1 ELSE shared.context / {context} END >= {above}"""
 
+
+# Every neuron that matches has a place, the one that is named first; the last place is their number.
+_RANKED = f"""{_SHARED},
+    ranked AS (
+        SELECT row_number() OVER (ORDER BY id <> $n, coalesce({_SCORE}, 0) DESC, id) AS place
+        FROM neuron LEFT JOIN shared ON id = shared.neuron
+        WHERE {_has(_FIRES_ON_A)})
+    SELECT coalesce(max(place), 0) FROM ranked"""
 
 CONSTRUCTS = (
     Construct("'a'", "neurons MATCHING '{a}'", _nodes(_FIRES_ON_A)),
@@ -290,7 +299,7 @@ CONSTRUCTS = (
         _firing("t.position = (SELECT max(position) FROM text)"),
     ),
     Construct("FIRING ON text", 'neurons FIRING ON "{text}" USING graph', _firing("true")),
-    Construct("SIMILAR TO", "neurons SIMILAR TO {neuron} ABOVE 0.9", _SIMILAR),
+    Construct("SIMILAR TO", "neurons SIMILAR TO {neuron} ABOVE 0.1", _SIMILAR),
     Construct(
         "SIMILAR TO USING tokens",
         "neurons SIMILAR TO {neuron} USING tokens ABOVE 0.5",
@@ -307,6 +316,6 @@ CONSTRUCTS = (
     Construct(
         "RANK BY SIMILARITY",
         "neurons MATCHING '{a}' RANK BY SIMILARITY TO {neuron}",
-        _nodes(_FIRES_ON_A),
+        _RANKED,
     ),
 )

@@ -1,4 +1,4 @@
-"""The rows of a run in DuckDB: tables of tokens, of neurons, and of trie nodes sorted by token.
+"""The rows of a run in DuckDB: tables of tokens, neurons, trie nodes sorted by token, and shared steps.
 
 Examples, their windows, evidence and records are there as they are in shards: both files hold the same.
 """
@@ -15,6 +15,7 @@ import pyarrow as pa
 from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tokens import kinds_of
 from n2gdb.core.tries import Tries
+from n2gdb.storage.build.likeness import Likeness, StepSurvey
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.shards import RunFolder
 
@@ -25,17 +26,21 @@ def build_duckdb(path: Path, run: RunFolder) -> None:
     """Build a DuckDB file from a run, a shard at a time."""
     path.unlink(missing_ok=True)
     model = ModelRows.of(run, 0)
+    likeness = Likeness.joined([StepSurvey.of(*model.relationships([shard])[0]) for shard in run.shards()])
     with duckdb.connect(str(path)) as connection:
         _create(connection, "token", _tokens(run))
         for shard in run.shards():
             nodes = _nodes(model, shard)
             _create(connection, "unsorted", nodes)
-            owner, place = np.unique(nodes["neuron"].to_numpy(), return_inverse=True)
-            weights = pa.table({"id": owner, "weight": np.bincount(place, nodes["best"].to_numpy())})
-            _create(connection, "neuron", _neurons(run, shard).join(weights, "id"))
+            neurons = _neurons(run, shard)
+            weight = pa.array(likeness.totals(neurons["id"].to_numpy()))
+            _create(connection, "neuron", neurons.append_column("weight", weight))
+            _create(connection, "unsorted_step", _steps(model, shard, likeness))
             _create(connection, "example", run.examples([shard]))
             _create(connection, "evidence", run.evidence([shard]))
             _create(connection, "record", run.records([shard]))
+        connection.execute("CREATE TABLE step AS SELECT * FROM unsorted_step ORDER BY path, neuron")
+        connection.execute("DROP TABLE unsorted_step")
         connection.execute("CREATE TABLE node AS SELECT * FROM unsorted ORDER BY token, neuron, pre")
         connection.execute("DROP TABLE unsorted")
         _create(connection, "example_window", run.windows())
@@ -83,9 +88,13 @@ def _nodes(model: ModelRows, shard: Path) -> pa.Table:
         "last": tries.last,
         "level": level,
         "best": tries.best,
-        "path": tries.path_weights(neuron, model.text_keys).path,
     }
     return pa.table({**columns, **{name: nodes[name] for name in ("depth", "pre", "importance", "end")}})
+
+
+def _steps(model: ModelRows, shard: Path, likeness: Likeness) -> pa.Table:
+    nodes = model.run.nodes([shard])
+    return likeness.rows(*Tries.of(nodes).steps(_neuron_key(nodes), model.text_keys, model.norm_keys))
 
 
 def _neuron_key(table: pa.Table) -> Int64Array:

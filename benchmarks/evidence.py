@@ -24,6 +24,7 @@ import torch
 import typer
 
 import n2gdb
+from n2gdb.core.arrays import position_hash
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import silent
 from n2gdb.core.units import NeuronName, mlp_unit
@@ -45,7 +46,7 @@ from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.scan.arrays_file import save_arrays
 from n2gdb.ingest.scan.layer_file import layer_scan
-from n2gdb.ingest.scan.record import ActivationRecord, Recorder, merged, position_hash
+from n2gdb.ingest.scan.record import ActivationRecord, Recorder, merged
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders
 

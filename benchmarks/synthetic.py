@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from benchmarks.synthetic_tries import PATTERNS, nodes_of_neurons
 from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json, zipf
-from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, position_hash
 from n2gdb.core.tokens import normalise
 from n2gdb.core.units import unit_key
 from n2gdb.storage import schema
@@ -154,8 +154,16 @@ def _records(random: np.random.Generator, layer: int, neurons: int) -> pa.Table:
         counts.sum(axis=1) + random.integers(0, 10_000, neurons),
         random.random(neurons, np.float32) + 1,
         list(counts),
+        [_firings(random) for _ in range(neurons)],
     ]
     return pa.table([pa.array(column) for column in columns], schema=schema.RECORDS)
+
+
+def _firings(random: np.random.Generator) -> Int64Array:
+    """Draw positions on which a unit fires: of a million, a few of them far more often than others."""
+    number = int(min(random.lognormal(4, 1.5), 1e5))
+    drawn = np.unique((1e6 * random.random(number) ** 4).astype(np.int64))
+    return drawn[np.argsort(position_hash(drawn))][: schema.MOST_FIRINGS]
 
 
 def _windows(random: np.random.Generator) -> pa.Table:

@@ -7,13 +7,14 @@ import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from n2gdb.cli.output.terminal import say
-from n2gdb.errors import N2gdbError, QueryError, QueryTimeoutError, UsageError
+from n2gdb.errors import N2gdbError, QueryError, QueryTimeoutError, UsageError, one_line
 from n2gdb.version import __version__
 
 __all__ = ["app", "exit_code", "run"]
@@ -50,6 +51,14 @@ class _Commands(TyperGroup):
             return None
         return result
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; what the system refuses, such as standard output on a full disk, is one line too."""
+        try:
+            return super().main(*args, **options)
+        except OSError as error:
+            say(f"error: {_refused(error)}", err=True)
+            sys.exit(_FAILED)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands."""
         return [name for names in _GROUPS.values() for name in names]
@@ -82,6 +91,31 @@ def exit_code(error: N2gdbError) -> int:
     return _MISUSED if misused else _FAILED
 
 
+def _refused(error: OSError) -> str:
+    """Say what the system refused; no file named, it is standard output, which is then let go."""
+    why = error.strerror or one_line(error)
+    if error.filename is not None:
+        return f"{error.filename}: {why}"
+    try:
+        sys.stdout.flush()
+    except OSError:  # flushed again at the interpreter's end, it would fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"the output cannot be written ({why}): send it elsewhere"
+
+
+def _open_standard_streams() -> None:
+    """Let standard streams that the caller has closed lead nowhere.
+
+    A file that is opened later would take their numbers, and get what is meant for them.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (for good)
+
+
 app = typer.Typer(
     name="n2gdb",
     cls=_Commands,
@@ -109,6 +143,7 @@ def main(
 
 def run() -> None:
     """Run the command line; what the terminal's encoding has no character for is written as an escape."""
+    _open_standard_streams()
     # Start-up makes many objects and no garbage: collecting less often saves a tenth of a query's time.
     gc.set_threshold(50_000)
     for stream in (sys.stdout, sys.stderr):

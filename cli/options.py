@@ -8,13 +8,20 @@ from typing import Annotated
 
 import typer
 
-from n2gdb.cli.completion import complete_models, complete_neurons
+from n2gdb.cli.completion import (
+    DEVICES,
+    complete_databases,
+    complete_models,
+    complete_neurons,
+    complete_words,
+)
 
 __all__ = [
     "By",
     "ByOption",
     "CsvOption",
     "DatabaseOption",
+    "DeviceOption",
     "ForceOption",
     "JsonOption",
     "ModelOption",
@@ -34,7 +41,16 @@ ByOption = Annotated[
     By, typer.Option("--by", help="What predicts: evidence, and the graph where there is none; or the graph.")
 ]
 DatabaseOption = Annotated[
-    Path | None, typer.Option(envvar="N2GDB_DB", help="Database file.", show_default="neurons.n2gdb")
+    Path | None,
+    typer.Option(
+        envvar="N2GDB_DB",
+        help="Database file.",
+        show_default="neurons.n2gdb",
+        autocompletion=complete_databases,
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option(help="auto, cpu, cuda or mps.", autocompletion=complete_words(*DEVICES))
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")]
 ModelOption = Annotated[

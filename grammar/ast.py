@@ -11,6 +11,8 @@ from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
 from n2gdb.grammar.clauses import (
+    DEFAULT_METRIC,
+    LEAST_SIMILARITY,
     Clause,
     ContainedIn,
     Contains,
@@ -66,6 +68,8 @@ from n2gdb.grammar.patterns import (
 )
 
 __all__ = [
+    "DEFAULT_METRIC",
+    "LEAST_SIMILARITY",
     "Absolute",
     "AllOf",
     "And",
@@ -176,7 +180,7 @@ class RankBy:
     """``RANK BY SIMILARITY TO``: the most similar first; in place of an order."""
 
     neuron: NeuronRef
-    metric: Metric = Metric.GRAPH
+    metric: Metric = DEFAULT_METRIC
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 

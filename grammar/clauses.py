@@ -19,6 +19,8 @@ from n2gdb.grammar.patterns import (
 )
 
 __all__ = [
+    "DEFAULT_METRIC",
+    "LEAST_SIMILARITY",
     "Clause",
     "ContainedIn",
     "Contains",
@@ -39,11 +41,19 @@ __all__ = [
 
 
 class Metric(Enum):
-    """How two neuron graphs are compared; the value is the word after USING."""
+    """What two neurons are compared by; the value is the word after USING."""
 
+    COFIRING = "cofiring"
     GRAPH = "graph"
     TOKENS = "tokens"
     SUBSET = "subset"
+
+
+#: What neurons are compared by where nothing is said.
+DEFAULT_METRIC = Metric.GRAPH
+
+#: The least similarity where none is said.
+LEAST_SIMILARITY = {Metric.COFIRING: 0.02, Metric.GRAPH: 0.05, Metric.TOKENS: 0.1, Metric.SUBSET: 0.5}
 
 
 class Effect(Enum):
@@ -167,14 +177,20 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class SimilarTo:
-    """The neuron's graph is like another's, by ``above`` or more."""
+    """The neuron is like another, by ``above`` or more, None the metric's own; both share ``sharing``."""
 
     has_matches: ClassVar[bool] = False
 
     neuron: NeuronRef
-    metric: Metric = Metric.GRAPH
-    above: float = 0.9
+    metric: Metric = DEFAULT_METRIC
+    above: float | None = None
+    sharing: int = 1
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
+
+    @property
+    def least(self) -> float:
+        """The least similarity."""
+        return LEAST_SIMILARITY[self.metric] if self.above is None else self.above
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +201,7 @@ class ContainedIn:
 
     neuron: NeuronRef
     above: float = 0.9
+    sharing: int = 1
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 
@@ -196,6 +213,7 @@ class Contains:
 
     neuron: NeuronRef
     above: float = 0.9
+    sharing: int = 1
     at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
 
 

@@ -135,7 +135,8 @@ _ELSEWHERE = {
     "true": "every condition is a comparison, as in f1 >= 0.6",
     "false": "every condition is a comparison, as in f1 >= 0.6",
     **dict.fromkeys(
-        ("null", "none", "nan"), "a value that is missing is asked for by IS MISSING, as in f1 IS MISSING"
+        ("null", "none", "nan", "missing"),
+        "a value that is missing is asked for by IS MISSING, as in f1 IS MISSING",
     ),
 }
 

@@ -99,6 +99,7 @@ def _checks(query: Query) -> Iterator[bool]:
     yield len({key.field for key in query.order}) == len(query.order)
     yield _is_count(query.limit) and _is_count(query.offset)
     yield type(query.returns) is tuple and all(name in RETURNED for name in query.returns)
+    yield len(set(query.returns)) == len(query.returns)
     if query.rank is not None:
         yield type(query.rank) is RankBy and isinstance(query.rank.metric, Metric)
         yield not query.order and query.subject is Subject.NEURONS and _is_neuron(query.rank.neuron)
@@ -214,11 +215,16 @@ def _is_influenced(clause: Influenced) -> bool:
 
 
 def _is_similar(clause: SimilarTo) -> bool:
-    return isinstance(clause.metric, Metric) and _is_neuron(clause.neuron) and _is_share(clause.above)
+    above = clause.above is None or _is_share(clause.above)
+    return isinstance(clause.metric, Metric) and _is_neuron(clause.neuron) and above and _is_size(clause)
 
 
 def _is_contained(clause: ContainedIn | Contains) -> bool:
-    return _is_neuron(clause.neuron) and _is_share(clause.above)
+    return _is_neuron(clause.neuron) and _is_share(clause.above) and _is_size(clause)
+
+
+def _is_size(clause: SimilarTo | ContainedIn | Contains) -> bool:
+    return type(clause.sharing) is int and 1 <= clause.sharing <= LARGEST
 
 
 _CLAUSES: dict[type, Any] = {

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, assert_never
 
 from n2gdb.grammar.ast import (
+    DEFAULT_METRIC,
     Absolute,
     AllOf,
     And,
@@ -70,7 +71,7 @@ __all__ = ["quoted", "written", "written_formula", "written_step"]
 #: A longer statement is broken into lines.
 _WIDTH = 100
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-#: What ABOVE is where a query does not say it.
+#: What ABOVE is of SUBSET OF and SUPERSET OF where a query does not say it.
 _ABOVE = 0.9
 
 
@@ -223,7 +224,8 @@ def _token_query(query: TokenQuery) -> Iterator[str]:
 def _token_sets(query: TokenSetQuery) -> Iterator[str]:
     mode = "" if query.mode is Mode.ANSWER else f"{query.mode.value} "
     for place, term in enumerate(query.terms):
-        joined = f"{mode}tokens" if not place else "AND NOT" if term.negated else "AND"
+        # No text begins with what is left out: the parser says so.
+        joined = f"{'AND' if place else f'{mode}tokens'}{' NOT' if term.negated else ''}"
         yield f"{joined} {' '.join(_term(term))}"
     yield from _slice(query)
 
@@ -256,11 +258,13 @@ def _neuron(neuron: NeuronRef) -> str:
 
 
 def _using(metric: Metric) -> str:
-    return "" if metric is Metric.GRAPH else f" USING {metric.value}"
+    return "" if metric is DEFAULT_METRIC else f" USING {metric.value}"
 
 
-def _above(least: float) -> str:
-    return "" if least == _ABOVE else f" ABOVE {_number(least)}"
+def _bounds(clause: SimilarTo | ContainedIn | Contains) -> str:
+    usual = None if isinstance(clause, SimilarTo) else _ABOVE
+    above = "" if clause.above is None or clause.above == usual else f" ABOVE {_number(clause.above)}"
+    return above if clause.sharing == 1 else f"{above} SHARING {clause.sharing}"
 
 
 def _within(operand: Formula[Clause] | Formula[Condition], looser: type | object) -> str:
@@ -288,7 +292,7 @@ def _influenced(clause: Influenced) -> str:
 
 
 def _similar_to(clause: SimilarTo) -> str:
-    return f"SIMILAR TO {_neuron(clause.neuron)}{_using(clause.metric)}{_above(clause.above)}"
+    return f"SIMILAR TO {_neuron(clause.neuron)}{_using(clause.metric)}{_bounds(clause)}"
 
 
 #: How a clause of each class is written.
@@ -301,8 +305,8 @@ _CLAUSES: Mapping[type, Callable[[Any], str]] = {
     FiringOn: _firing_on,
     Showing: lambda clause: f"SHOWING {quoted(clause.text, chr(34) if clause.exact else chr(39))}",
     SimilarTo: _similar_to,
-    ContainedIn: lambda clause: f"SUBSET OF {_neuron(clause.neuron)}{_above(clause.above)}",
-    Contains: lambda clause: f"SUPERSET OF {_neuron(clause.neuron)}{_above(clause.above)}",
+    ContainedIn: lambda clause: f"SUBSET OF {_neuron(clause.neuron)}{_bounds(clause)}",
+    Contains: lambda clause: f"SUPERSET OF {_neuron(clause.neuron)}{_bounds(clause)}",
 }
 
 

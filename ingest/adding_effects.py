@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from n2gdb.core.progress import Report, silent
+from n2gdb.core.units import MLP, NEGATIVE, POSITIVE
 from n2gdb.errors import DatabaseNotFoundError, ModelError, StorageError
 from n2gdb.ingest.evaluation.effects import write_effects
+from n2gdb.ingest.models.read_units import stored_places, with_units
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.run_lock import sole_writer
 from n2gdb.ingest.standing import Identity, held_neurons, runs_to_keep
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.database_file import check_replaceable
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
 __all__ = ["add_effects"]
@@ -23,18 +26,27 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
     many neurons effects were added; 0 where all were there.
 
     Raises DatabaseNotFoundError, StorageError if a shard is missing or damaged, and ModelError where the
-    database holds no neurons of this model, or where what they write is not known.
+    database holds no neurons of this model, where what they write is not known, and where the dictionary of
+    latents that have no effects yet is no longer where it was read from.
     """
     if not database.is_file():
         raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
+    check_replaceable(database)
     with sole_writer(shards_folder(database)):
         run = _run_of(database, model)
         others = runs_to_keep(database, run, Identity.of(run.model()), ())
         if damaged := run.damaged():
             raise StorageError(f"{damaged[0]} is damaged: ingest {model.source} again as it was")
+        if run.without_effects():
+            model = with_units(model, POSITIVE + NEGATIVE, stored_places(_other_sources(run)))
         added = write_effects(model, run, report)
         build_database(database, [*others, run], lambda stage: report(f"load {stage}", 0, None))
     return added
+
+
+def _other_sources(run: RunFolder) -> list[dict[str, object]]:
+    """The rows of a run's sources that are not MLPs."""
+    return [row for row in run.sources().to_pylist() if row["kind"] != MLP]
 
 
 def _run_of(database: Path, model: SubjectModel) -> RunFolder:

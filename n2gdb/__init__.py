@@ -43,11 +43,14 @@ from n2gdb.version import __version__
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph, Pattern, Step
     from n2gdb.core.paths import PathStep
-    from n2gdb.core.readings import Example, ReadToken
+    from n2gdb.core.readings import Example, NeuronExamples, ReadToken
     from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.core.units import NeuronName
     from n2gdb.database import Database
     from n2gdb.database import open_database as open
+    from n2gdb.evidence.influences import WeighedToken
+    from n2gdb.evidence.quality import Quality
+    from n2gdb.evidence.weights import UnitEvidence
     from n2gdb.neuron import Neuron
     from n2gdb.neuron_parts import NeuronPattern, NeuronToken
     from n2gdb.prediction.fired_tokens import FiredNeuron, FiredToken
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
         QueryBuilder,
         StageQuery,
         TokenQueryBuilder,
+        TokenSetBuilder,
         TokenStageQuery,
         activating_on,
         all_of,
@@ -97,7 +101,9 @@ if TYPE_CHECKING:
     from n2gdb.query.execution.tokens import TokenHit
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
     from n2gdb.storage.read.bulk import TokenMatrix
-    from n2gdb.storage.read.catalog import ModelInfo
+    from n2gdb.storage.read.catalog import Inventory, ModelInfo
+    from n2gdb.storage.read.effects import WrittenToken
+    from n2gdb.storage.read.records import ActivationHistogram
     from n2gdb.storage.read.scores import LayerScores
 
 __all__ = [
@@ -119,6 +125,7 @@ __all__ = [
     "GroupCount",
     "Hit",
     "IngestError",
+    "Inventory",
     "LayerScores",
     "MissingDependencyError",
     "ModelError",
@@ -154,12 +161,14 @@ __all__ = [
     "TokenHit",
     "TokenMatrix",
     "TokenQueryBuilder",
+    "TokenSetBuilder",
     "TokenStageQuery",
     "Tokenizer",
     "UnitEvidence",
     "UnknownNameError",
     "UsageError",
     "WeighedToken",
+    "WrittenToken",
     "__version__",
     "activating_on",
     "all_of",
@@ -215,7 +224,8 @@ _HOMES = {
     "n2gdb.neuron": ("Neuron",),
     "n2gdb.neuron_parts": ("NeuronPattern", "NeuronToken"),
     "n2gdb.storage.read.bulk": ("TokenMatrix",),
-    "n2gdb.storage.read.catalog": ("ModelInfo",),
+    "n2gdb.storage.read.catalog": ("Inventory", "ModelInfo"),
+    "n2gdb.storage.read.effects": ("WrittenToken",),
     "n2gdb.storage.read.scores": ("LayerScores",),
     "n2gdb.query.execution.tokens": ("TokenHit",),
     "n2gdb.core.tokenizer": ("Tokenizer",),

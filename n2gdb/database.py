@@ -172,63 +172,65 @@ class Database(Remembering, NeuronCollection):
         metric: str = "graph",
         *,
         above: float = 0.0,
+        sharing: int = 1,
         model: str | None = None,
         within: str | None = None,
     ) -> Answer[SimilarNeuron]:
         """Return the ``k`` neurons most similar to one, the most similar first, ties by size.
 
-        ``metric`` is graph (weighted overlap of the two tries), tokens (the paper's rule) or subset,
-        ``above`` the least similarity; ``model`` is the neuron's where several have one of its name,
-        ``within`` the model to search, all of them by default. Raises UnknownNameError and QueryError.
+        ``metric`` is graph, cofiring (how often both fire together), tokens (the paper's rule) or subset;
+        ``above`` is the least similarity, ``sharing`` the least size. ``model`` is the neuron's where several
+        have one of its name, ``within`` the one to search, or all. Raises UnknownNameError and QueryError.
 
         >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
-        [('L4N137', 0.62), ('L4N12', 0.44)]
+        [('L4N137', 0.41), ('L4N12', 0.31)]
         """
         from n2gdb.similarity.neurons import quality_columns, read_metric, similar_neurons
+        from n2gdb.similarity.search import Bounds, ComparisonSource
 
-        found = similar_neurons(
-            self.connection.rows,
-            self.neuron(neuron, model)._key,
-            read_metric(metric),
-            self._models,
-            above=arguments.share("above", above),
-            within=None if within is None else self.model(within).number,
-            limit=None if k is None else arguments.whole("k", k),
+        bounds = Bounds(
+            arguments.share("above", above),
+            arguments.whole("sharing", sharing, 1),
+            None if within is None else self.model(within).number,
+            None if k is None else arguments.whole("k", k),
         )
-        return answer_of(
-            found, ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
-        )
+        key = self.neuron(neuron, model)._key
+        source = ComparisonSource(self.connection.rows, lambda: self._likeness, self._is_warm())
+        found = similar_neurons(source, key, read_metric(metric), self._models, bounds)
+        shown = ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
+        return answer_of(found, shown)
 
     def pairs(
         self,
-        metric: str = "tokens",
+        metric: str = "graph",
         *,
-        above: float = 0.9,
+        above: float | None = None,
         model: str | None = None,
         across_layers: bool = False,
-        min_size: int = 1,
+        sharing: int = 3,
         progress: Callable[[str, int, int | None], None] | None = None,
     ) -> Answer[NeuronPair]:
         """Return every pair of neurons with a similarity of at least ``above``, exactly, most similar first.
 
-        By default the paper's similar pairs; its subset pairs with ``metric="subset"``. ``across_layers``
-        leaves out pairs of one layer, ``min_size`` those that share less; ``progress`` gets each stage,
-        how much of it is done, and how much there is. Raises QueryError.
+        The paper's similar pairs are those by tokens above 0.9, its subset pairs those by subset, of any
+        size. Without ``above`` the bound is the metric's own, see ``LEAST_OF_PAIRS``. ``across_layers``
+        leaves out pairs of one layer, ``sharing`` those that share less; ``progress`` gets each stage, how
+        much of it is done, and how much there is. Raises QueryError.
 
-        >>> print(db.pairs("subset", across_layers=True, min_size=2).to_csv().splitlines()[1])
+        >>> print(db.pairs("subset", across_layers=True, sharing=2).to_csv().splitlines()[1])
         L3N45,L4N12,1.0,2
         """
-        from n2gdb.similarity.neurons import named_pairs, read_metric
+        from n2gdb.similarity.neurons import LEAST_OF_PAIRS, named_pairs, read_metric
         from n2gdb.similarity.pairs import similar_pairs
 
-        number = None if model is None else self.model(model).number
+        by = read_metric(metric)
         found = similar_pairs(
-            self.connection.table,
-            read_metric(metric).value,
-            above=arguments.number("above", above),
-            model=number,
+            self._likeness,
+            by,
+            above=LEAST_OF_PAIRS[by] if above is None else arguments.number("above", above),
+            sharing=arguments.whole("sharing", sharing, 1),
+            model=None if model is None else self.model(model).number,
             across_layers=across_layers,
-            min_size=arguments.whole("min_size", min_size),
             progress=progress,
         )
         first, second = (("first", *self._model_column("first_model")), self._model_column("second_model"))
@@ -319,6 +321,7 @@ class Database(Remembering, NeuronCollection):
             self._tokenizer,
             lambda: self._columns,
             self._saved,
+            lambda: self._likeness,
             self._columns if self._is_warm() else None,
         )
 
@@ -373,7 +376,7 @@ class Database(Remembering, NeuronCollection):
     def verify(self) -> None:
         """Compare the file with the checksum taken when it was built.
 
-        Raises DatabaseFormatError if they differ, DatabaseError where there is no checksum beside it.
+        Raises DatabaseFormatError if they differ, DatabaseError where there is no checksum.
         """
         if not is_sealed(self.path):
             raise DatabaseError(

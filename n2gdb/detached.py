@@ -42,6 +42,7 @@ class NeuronSource(Protocol):
         metric: str = "graph",
         *,
         above: float = 0.0,
+        sharing: int = 1,
         model: str | None = None,
         within: str | None = None,
     ) -> Answer[SimilarNeuron]:
@@ -102,8 +103,11 @@ class DetachedSource:
         metric: str = "graph",
         *,
         above: float = 0.0,
+        sharing: int = 1,
         model: str | None = None,
         within: str | None = None,
     ) -> Answer[SimilarNeuron]:
         """Return the most similar neurons."""
-        return self.database.similar(neuron, k, metric, above=above, model=model, within=within)
+        return self.database.similar(
+            neuron, k, metric, above=above, sharing=sharing, model=model, within=within
+        )

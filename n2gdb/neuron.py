@@ -309,14 +309,14 @@ class Neuron:
         return self._database.model(self.model).fire_threshold
 
     def similar(
-        self, k: int | None = 20, metric: str = "graph", *, above: float = 0.0
+        self, k: int | None = 20, metric: str = "graph", *, above: float = 0.0, sharing: int = 1
     ) -> Answer[SimilarNeuron]:
-        """Return the ``k`` most similar neurons by graph, tokens or subset; see ``Database.similar``.
+        """Return the ``k`` most similar neurons by a metric of ``Database.similar``.
 
         >>> str(neuron.similar(k=1)[0].neuron)
         'L4N137'
         """
-        return self._database.similar(self.name, k, metric, above=above, model=self.model)
+        return self._database.similar(self.name, k, metric, above=above, sharing=sharing, model=self.model)
 
     def example_text(self, example: Example) -> str:
         """Return an example's text, with brackets around the token on which the neuron fires most."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.paths import PathStep, filled, written
+from n2gdb.core.tokens import display
 from n2gdb.query.answer import answer_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class NeuronPattern:
     support: int | None = None
     confidence: float | None = None
 
+    def __repr__(self) -> str:
+        return f"<NeuronPattern activation {self.activation:.2f}: {self}>"
+
     def __str__(self) -> str:
         return written(self.path)
 
@@ -54,6 +58,9 @@ class NeuronToken:
     activation: float
     importance: float | None
     n_patterns: int
+
+    def __repr__(self) -> str:
+        return f"<NeuronToken {self.role} {display(self.token)} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""

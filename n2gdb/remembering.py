@@ -8,7 +8,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from n2gdb.errors import ArgumentError
+from n2gdb.core.deadline import seconds_left
+from n2gdb.errors import ArgumentError, QuerySyntaxError
 from n2gdb.storage.read.catalog import count_nodes
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
+    from n2gdb.similarity.columns import SimilarityColumns
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["Remembering"]
 
-#: Nodes of all tries that are kept as columns: 60 bytes each.
-_MOST_NODES = 5_000_000
+#: Nodes of all tries that are kept as columns: 60 bytes each; and the seconds to read one, on a busy machine.
+_MOST_NODES, _READING = 5_000_000, 2e-6
 
 
 class Remembering(ABC):
@@ -62,12 +64,17 @@ class Remembering(ABC):
     def _saved(self, name: str) -> tuple[NeuronRef, ...]:
         from n2gdb.grammar.ast import Listed, Query
         from n2gdb.query.parse import read_query
-        from n2gdb.storage.saved_sets import saved_set
+        from n2gdb.storage.saved_sets import saved_set, sets_file
 
-        listed = read_query(f"neurons IN ({', '.join(saved_set(self.path, name))})")
-        assert isinstance(listed, Query)
-        assert isinstance(listed.clauses, Listed)
-        return listed.clauses.neurons
+        units = saved_set(self.path, name)
+        try:
+            listed = read_query(f"neurons IN ({', '.join(units)})")
+        except QuerySyntaxError as error:
+            raise sets_file(self.path).unsound(f"${name}: {error.message}") from error
+        match listed:
+            case Query(clauses=Listed(neurons)) if listed == Query(Listed(neurons)):
+                return neurons
+        raise sets_file(self.path).unsound(f"${name} is more than a list of neurons")
 
     def sets(self) -> dict[str, tuple[str, ...]]:
         """Return the saved sets, by name: units as queries write them.
@@ -99,15 +106,23 @@ class Remembering(ABC):
     _by_statements: int | None = 1
 
     def _is_warm(self) -> bool:
-        """Count a question, and tell whether columns, which take a second to read, answer it."""
+        """Count a question, and tell whether columns answer it, which takes the time to read them first."""
         self._asked += 1
         if self._by_statements is None or self._asked <= self._by_statements:
             return False
-        return self._nodes <= _MOST_NODES
+        left = seconds_left()
+        in_time = left is None or left > self._nodes * _READING or "tries" in vars(self._columns)
+        return in_time and self._nodes <= _MOST_NODES
 
     @cached_property
     def _nodes(self) -> int:
         return count_nodes(self.connection)
+
+    @cached_property
+    def _likeness(self) -> SimilarityColumns:
+        from n2gdb.similarity.columns import SimilarityColumns
+
+        return SimilarityColumns(self.connection.table, self._models)
 
     @cached_property
     def _columns(self) -> Columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,29 @@ from tests.support.small_run import random_graphs, write_run
 # A slow machine, or the first import, is no fault of the code.
 settings.register_profile("untimed", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=FAST_EXAMPLES)
+
+
+#: Whether this is one of several processes that run tests.
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if IS_WORKER:  # each gets a core: torch, which reads this when it is loaded, would take all for one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+#: Processes that run tests, where there are cores for more; each may come to need 2 GB.
+MOST_PROCESSES = 4
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run all tests in a process for each core, unless ``-n`` says otherwise; those of one file in one.
+
+    Without pytest-xdist, with ``--pdb``, and where files or folders are named, one process runs them.
+    """
+    option = config.option
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not IS_WORKER
+    if is_whole and getattr(option, "numprocesses", 0) is None and not option.usepdb:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        option.numprocesses = min(MOST_PROCESSES, cores)
+        option.dist = "loadfile"
 
 
 def pytest_configure(config: pytest.Config) -> None:

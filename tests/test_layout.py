@@ -157,6 +157,7 @@ _BELOW_INGEST = {
     "n2gdb.version",
     "n2gdb.ingest.config",
     "n2gdb.ingest.arrays",
+    "n2gdb.ingest.homes",
 }
 
 #: Modules at the top of the library: everything but ingest and cli, in the order of their arrows.
@@ -269,6 +270,7 @@ def test_no_class_is_defined_twice() -> None:
 #: Beside keys, bits are shifted to hash, to sort by two numbers at once, and in sets of flags.
 _SHIFTS = {
     "n2gdb.cli.commands.tokens",
+    "n2gdb.core.arrays",
     "n2gdb.core.graph",
     "n2gdb.core.tokens",
     "n2gdb.core.tries",

@@ -7,15 +7,30 @@ from typing import Annotated
 
 import typer
 
+from n2gdb.cli.completion import complete_databases, complete_ingested
+from n2gdb.cli.options import DeviceOption
+
 __all__ = ["effects"]
 
 
 def effects(
-    database: Annotated[Path, typer.Argument(metavar="DB", help="The database; its shards lie beside it.")],
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="The model that it was learned from, as ingest takes it.")
+    database: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DB",
+            help="The database; its shards lie beside it.",
+            autocompletion=complete_databases,
+        ),
     ],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="The model that it was learned from, as ingest takes it.",
+            autocompletion=complete_ingested,
+        ),
+    ],
+    device: DeviceOption = "auto",
 ) -> None:
     """Add the tokens that each neuron promotes and suppresses most to a database that was built without.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from n2gdb.cli.completion import complete_databases, complete_query, complete_words
 from n2gdb.cli.options import DatabaseOption, ForceOption
 from n2gdb.cli.output.terminal import say
 from n2gdb.errors import QueryError, StorageError, UsageError
@@ -29,12 +30,24 @@ def export(
     db: DatabaseOption = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", help=f"{_FORMATS}.", show_default="by the file's ending, else jsonl"),
+        typer.Option(
+            "--format",
+            help=f"{_FORMATS}.",
+            show_default="by the file's ending, else jsonl",
+            autocompletion=complete_words("jsonl", "csv", "parquet", "graphml"),
+        ),
     ] = None,
     what: Annotated[
-        str, typer.Option(help="Rows of a csv or parquet file: patterns, neurons or nodes.")
+        str,
+        typer.Option(
+            help="Rows of a csv or parquet file: patterns, neurons or nodes.",
+            autocompletion=complete_words("patterns", "neurons", "nodes"),
+        ),
     ] = "patterns",
-    query: Annotated[str | None, typer.Option(help="Only the neurons that this query finds.")] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(help="Only the neurons that this query finds.", autocompletion=complete_query),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Write neurons with their statistics and patterns to a file.
@@ -126,9 +139,13 @@ _MOST_PAGES = 5_000
 
 
 def export_site(
-    db: Annotated[Path, typer.Argument(metavar="DB", help="Database file.")],
+    db: Annotated[
+        Path, typer.Argument(metavar="DB", help="Database file.", autocompletion=complete_databases)
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or empty.")],
-    query: Annotated[str, typer.Option(help="Which neurons: a query for neurons.")] = "neurons LIMIT 100",
+    query: Annotated[
+        str, typer.Option(help="Which neurons: a query for neurons.", autocompletion=complete_query)
+    ] = "neurons LIMIT 100",
     title: Annotated[str, typer.Option(help="Heading of the site.")] = "Neurons as graphs",
     force: ForceOption = False,
 ) -> None:

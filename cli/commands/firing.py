@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import By, ByOption, DatabaseOption
+from n2gdb.cli.completion import complete_layers
+from n2gdb.cli.options import By, ByOption, DatabaseOption, ModelOption
 from n2gdb.cli.output.terminal import print_json, print_table
 from n2gdb.cli.text_input import TextArgument, TextFileOption, given_text
 
@@ -26,12 +27,15 @@ def firing(
     text: TextArgument = None,
     file: TextFileOption = None,
     db: DatabaseOption = None,
-    model: Annotated[str | None, typer.Option(help="The model, where the database holds several.")] = None,
+    model: ModelOption = None,
     at: Annotated[
         int | None, typer.Option(help="Only this token of the text: 0 is the first, -1 the last.")
     ] = None,
     layer: Annotated[
-        list[int] | None, typer.Option(min=0, help="Only neurons of this layer; may be repeated.")
+        list[int] | None,
+        typer.Option(
+            min=0, help="Only neurons of this layer; may be repeated.", autocompletion=complete_layers
+        ),
     ] = None,
     by: ByOption = By.EVIDENCE,
     min_f1: Annotated[

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from n2gdb.cli.options import DatabaseOption
+from n2gdb.cli.completion import (
+    AUGMENTING,
+    PRECISIONS,
+    SITES,
+    WEIGHTS,
+    complete_each,
+    complete_ingested,
+    complete_releases,
+    complete_words,
+)
+from n2gdb.cli.options import DatabaseOption, DeviceOption
 from n2gdb.cli.output.terminal import say
 from n2gdb.database import default_path
 
@@ -62,7 +72,10 @@ def parse_heldout(text: str) -> float | str | None:
 def ingest(
     model: Annotated[
         str,
-        typer.Argument(help="demo, a local directory, a Hugging Face name, or a SoLU model such as solu-6l."),
+        typer.Argument(
+            help="demo, a local directory, a Hugging Face name, or a SoLU model such as solu-6l.",
+            autocompletion=complete_ingested,
+        ),
     ],
     corpus: Annotated[
         str | None,
@@ -86,7 +99,8 @@ def ingest(
         str,
         typer.Option(
             help="Sides of neurons: +, -, both, or auto: both where MLPs are gated, since activations of "
-            "both signs mean something there."
+            "both signs mean something there.",
+            autocompletion=complete_words("auto", "both", "+", "-"),
         ),
     ] = "auto",
     sae: Annotated[
@@ -96,6 +110,7 @@ def ingest(
             help="Ingest the latents of an SAE or transcoder instead of neurons: a folder, or "
             "owner/repository/folder on the Hugging Face hub, or a release as SAELens calls it with an id, "
             "such as gpt2-small-res-jb/blocks.6.hook_resid_pre; may be given several times.",
+            autocompletion=complete_releases,
         ),
     ] = None,
     site: Annotated[
@@ -104,6 +119,7 @@ def ingest(
             help="Ingest another site of every layer instead of neurons, direction by direction, on both "
             "sides: resid_pre, resid_mid, resid_post, attn_z, attn_out, mlp_in or mlp_out; may be given "
             "several times.",
+            autocompletion=complete_words(*SITES),
         ),
     ] = None,
     latents: Annotated[
@@ -129,7 +145,8 @@ def ingest(
     augment: Annotated[
         str,
         typer.Option(
-            help="Helpers that propose substitutes: model, embedding, form, masked[:NAME]; or none."
+            help="Helpers that propose substitutes: model, embedding, form, masked[:NAME]; or none.",
+            autocompletion=complete_each(*AUGMENTING),
         ),
     ] = "embedding",
     refine: Annotated[
@@ -155,15 +172,20 @@ def ingest(
             "alone.",
         ),
     ] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     precision: Annotated[
-        str, typer.Option(help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.")
+        str,
+        typer.Option(
+            help="How matrices are multiplied: float32, tf32 (NVIDIA GPUs) or bfloat16.",
+            autocompletion=complete_words(*PRECISIONS),
+        ),
     ] = "float32",
     weights: Annotated[
         str,
         typer.Option(
             help="What the model's weights are held in: float32, or bfloat16, which takes half the memory; "
-            "sums are float32 either way."
+            "sums are float32 either way.",
+            autocompletion=complete_words(*WEIGHTS),
         ),
     ] = "float32",
     batch_tokens: Annotated[
@@ -191,6 +213,7 @@ def ingest(
             metavar="ADDRESS",
             help="Ingest on a Ray cluster: local starts one of this machine's CPUs or GPUs, auto joins the "
             "one that it belongs to, HOST:PORT another.",
+            autocompletion=complete_words("local", "auto"),
         ),
     ] = None,
 ) -> None:

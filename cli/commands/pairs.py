@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from n2gdb.cli.completion import complete_metrics
 from n2gdb.cli.options import CsvOption, DatabaseOption, JsonOption, ModelOption
 from n2gdb.cli.output.progress import stages
 
@@ -16,28 +17,36 @@ def pairs(
     db: DatabaseOption = None,
     model: ModelOption = None,
     metric: Annotated[
-        str, typer.Option(help="tokens (the paper's similar pairs), subset (its subset pairs) or graph.")
-    ] = "tokens",
+        str,
+        typer.Option(
+            help="graph, cofiring (fire together), tokens (the paper's similar pairs) or subset (its subset"
+            " pairs).",
+            autocompletion=complete_metrics,
+        ),
+    ] = "graph",
     subset: Annotated[bool, typer.Option("--subset", help="The same as --metric subset.")] = False,
-    above: Annotated[float, typer.Option(min=0, max=1, help="The least similarity.")] = 0.9,
+    above: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The least similarity; by default the metric's own.")
+    ] = None,
     across_layers: Annotated[
         bool, typer.Option("--across-layers", help="Leave out pairs of one layer.")
     ] = False,
-    min_size: Annotated[
-        int, typer.Option(min=1, help="Leave out pairs that share fewer tokens, or paths, than this.")
-    ] = 1,
+    sharing: Annotated[
+        int, typer.Option(min=1, help="Leave out pairs that share less: steps, firings or tokens.")
+    ] = 3,
     limit: Annotated[int, typer.Option(min=0, help="Pairs shown, the most alike; 0 for all.")] = 20,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Find all pairs of neurons that are alike, exactly.
 
-    n2gdb pairs --above 0.9 --min-size 3
+    n2gdb pairs --metric tokens --above 0.9 --sharing 1
 
     n2gdb pairs --subset --across-layers --limit 5
 
-    The size is how much the two share: tokens of both roles, or root-to-node paths with --metric graph.
-    Graphs of a single pattern are alike easily: --min-size leaves them out.
+    The size is how much the two share: steps of their graphs, tokens of both roles with --metric tokens or
+    subset, and with cofiring recorded firings. Graphs of a single pattern are alike easily: --sharing leaves
+    them out.
     """
     import n2gdb
     from n2gdb.cli.output.answers import print_answer
@@ -50,7 +59,7 @@ def pairs(
                 above=above,
                 model=model,
                 across_layers=across_layers,
-                min_size=min_size,
+                sharing=sharing,
                 progress=report,
             )
         shown = answer_of(found[: limit or None], found.columns)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from n2gdb.cli.completion import DEVICES, complete_words
 from n2gdb.cli.options import (
     By,
     ByOption,
@@ -48,7 +49,12 @@ def predict(
     db: DatabaseOption = None,
     model: ModelOption = None,
     device: Annotated[
-        str | None, typer.Option(help="With --true: auto, cpu, cuda or mps.", show_default="auto")
+        str | None,
+        typer.Option(
+            help="With --true: auto, cpu, cuda or mps.",
+            show_default="auto",
+            autocompletion=complete_words(*DEVICES),
+        ),
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from n2gdb.cli.completion import complete_query, complete_sets
 from n2gdb.cli.options import DatabaseOption, ForceOption
 from n2gdb.errors import QuerySyntaxError, UsageError
 
@@ -24,7 +25,11 @@ __all__ = ["query"]
 def query(
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY", help="The query, in quotes; - reads it from standard input."),
+        typer.Argument(
+            metavar="QUERY",
+            help="The query, in quotes; - reads it from standard input.",
+            autocompletion=complete_query,
+        ),
     ] = None,
     db: DatabaseOption = None,
     file: Annotated[
@@ -40,7 +45,8 @@ def query(
     ] = None,
     force: ForceOption = False,
     save: Annotated[
-        str | None, typer.Option(help="Save the neurons as a set: IN $NAME asks for them.")
+        str | None,
+        typer.Option(help="Save the neurons as a set: IN $NAME asks for them.", autocompletion=complete_sets),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show how it would be answered, as EXPLAIN does.")
@@ -66,13 +72,15 @@ def query(
     OR, NOT between clauses; WHERE, ORDER BY, LIMIT, OFFSET. The language reference has them all.
     """
     from n2gdb.cli.output.answers import legend_of, limited_to, notices_of, print_answer
+    from n2gdb.database import default_path
     from n2gdb.grammar.ast import Mode
 
     statements = _statements(text or [], file)
+    reads = (db or default_path(), file)
     if output is not None:
         from n2gdb.cli.output.answer_files import check_answer_file
 
-        check_answer_file(output, force=force, reads=(db, file))
+        check_answer_file(output, force=force, reads=reads)
     if len(statements) > 1 and (output is not None or save is not None):
         raise UsageError("--output and --save take one query")
     import n2gdb
@@ -91,7 +99,7 @@ def query(
                 elif output is not None:
                     from n2gdb.cli.output.answer_files import write_answer
 
-                    write_answer(output, answer, force=force, reads=(db, file))
+                    write_answer(output, answer, force=force, reads=reads)
                 else:
                     print_answer(answer, as_json=as_json, as_csv=as_csv, as_lines=as_lines)
                 in_table = not (as_json or as_csv or as_lines or output or save)

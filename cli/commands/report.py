@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from n2gdb.cli.completion import DEVICES, complete_words
 from n2gdb.cli.options import DatabaseOption, ForceOption, JsonOption, ModelOption
 from n2gdb.cli.output.terminal import print_json, print_table
 
@@ -54,7 +55,13 @@ def report(
     tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens of it, at most, drawn from all over it.")
     ] = None,
-    device: Annotated[str, typer.Option(help="For --heldout and --causal: auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="For --heldout and --causal: auto, cpu, cuda or mps.",
+            autocompletion=complete_words(*DEVICES),
+        ),
+    ] = "auto",
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
     ] = None,
@@ -175,7 +182,9 @@ def _count_pairs(database: Database, model: str) -> dict[str, int]:
 
     with stages() as progress:
         return {
-            f"{called}_pairs": len(database.pairs(metric, above=0.9, model=model, progress=progress))
+            f"{called}_pairs": len(
+                database.pairs(metric, above=0.9, sharing=1, model=model, progress=progress)
+            )
             for called, metric in (("similar", "tokens"), ("subset", "subset"))
         }
 

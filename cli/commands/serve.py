@@ -12,11 +12,15 @@ from typing import Annotated
 
 import typer
 
+from n2gdb.cli.completion import DEVICES, complete_words
 from n2gdb.cli.options import DatabaseOption
 from n2gdb.cli.output.terminal import say
 from n2gdb.errors import N2gdbError, UsageError
 
 __all__ = ["serve"]
+
+#: Statements with threads of their own: many readers ask at once, and none waits for a slow one to end.
+_AT_ONCE = 16
 
 
 def serve(
@@ -36,7 +40,12 @@ def serve(
         typer.Option("--model", help="Load the model, too: what neurons really do on a text that is typed."),
     ] = False,
     device: Annotated[
-        str | None, typer.Option(help="With --model: auto, cpu, cuda or mps.", show_default="auto")
+        str | None,
+        typer.Option(
+            help="With --model: auto, cpu, cuda or mps.",
+            show_default="auto",
+            autocompletion=complete_words(*DEVICES),
+        ),
     ] = None,
     notes: Annotated[
         Path | None, typer.Option(help="File of notes.", show_default="DB.notes.json, beside the database")
@@ -59,18 +68,20 @@ def serve(
         raise typer.BadParameter("--device is where the model runs: give --model as well")
     import uvicorn
 
-    import n2gdb
+    from n2gdb.database import Database, default_path
     from n2gdb.explorer import make_app
+    from n2gdb.storage.connection import Connection
 
     local = _is_local(host)
     with ExitStack() as held:
-        database = held.enter_context(n2gdb.open(db))
+        database = held.enter_context(Database(Connection.open(db or default_path(), at_once=_AT_ONCE)))
         runner = None
         if model and not check:
             from n2gdb.ingest.evaluation.model_process import ModelProcess
 
             runner = held.enter_context(ModelProcess(database.path.absolute(), device or "auto"))
-        app = make_app(database, timeout=timeout, host=host if local else None, notes=notes, runner=runner)
+        told = host if local else None
+        app = make_app(database, timeout=timeout, host=told, notes=notes, runner=runner, warm=not check)
         listening = _listen(host, port)
         address = f"http://{_written(host)}:{listening.getsockname()[1]}/"
         say(f"{database.path.name}: {address}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from n2gdb.cli.repl.session import ShellSession
 
-__all__ = ["make_prompt", "read_lines", "shell", "talk"]
+__all__ = ["make_prompt", "own_history", "read_lines", "shell", "talk"]
 
 _PROMPT, _MORE = "n2gdb> ", "  ...> "
 
@@ -45,7 +45,7 @@ def shell(db: DatabaseOption = None, timeout: TimeoutOption = None) -> None:
         session = ShellSession(Database(connection), timeout=timeout)
         if sys.stdin.isatty():
             say(f"{connection.path}: :help tells what can be asked, Ctrl-D leaves", err=True)
-            talk(session, make_prompt(connection.rows, _history()))
+            talk(session, make_prompt(connection.rows, own_history()))
         else:
             read_lines(session, sys.stdin)
     if session.failed and not sys.stdin.isatty():
@@ -131,12 +131,15 @@ def _point(typed: str, error: N2gdbError) -> None:
     say(f"error: {error.message}", err=True)
 
 
-def _history() -> History:
-    """Return the history of earlier sittings, in the user's data folder."""
-    from prompt_toolkit.history import FileHistory
+def own_history() -> History:
+    """Return the history of earlier sittings, in the user's data folder; of this one where there is none."""
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     data = os.environ.get("XDG_DATA_HOME")
-    folder = (Path(data) if data else Path.home() / ".local" / "share") / "n2gdb"
+    try:
+        folder = (Path(data) if data else Path.home() / ".local" / "share") / "n2gdb"
+    except RuntimeError:  # no home at all
+        return InMemoryHistory()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

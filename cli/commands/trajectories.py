@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from n2gdb.cli.completion import complete_neurons
-from n2gdb.cli.options import DatabaseOption, ForceOption, JsonOption, ModelOption
+from n2gdb.cli.options import DatabaseOption, DeviceOption, ForceOption, JsonOption, ModelOption
 from n2gdb.cli.output.terminal import print_json, print_table
 from n2gdb.core.trajectories import SAMPLE
 
@@ -42,7 +42,7 @@ def trajectories(
         Path | None, typer.Option(help="Draw a figure into this file: .svg, .png or .pdf.")
     ] = None,
     force: ForceOption = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Say how much of a neuron's activation is left when its prompt is cut short.

@@ -10,6 +10,7 @@ import re
 
 from n2gdb.grammar.fields import FIELDS, RETURNED
 from n2gdb.grammar.mistakes.error_context import LITERAL, Fault, Mistake, Said
+from n2gdb.grammar.values import no_function
 
 __all__ = ["CONDITION_MISTAKES"]
 
@@ -24,6 +25,8 @@ def _operator(fault: Fault) -> Said:
     found = re.compile(r"[=<>!]+").match(fault.text, start)
     if found and found.end() > fault.offset and found[0] not in _COMPARISONS and not fault.wants_step:
         return f"{found[0]} is not a comparison: write {_MEANT.get(found[0], 'one of = != < <= > >=')}", start
+    if re.match(r"&(?!&)", fault.rest) and "BEFORE" in fault.accepted:
+        return "tests of one token are joined in parentheses, as in (<title> & !'The'); clauses by AND"
     if (joined := re.match(r"&&?|\|\|", fault.rest)) and "VBAR" not in fault.accepted:
         return f"write {'OR' if joined[0] == '||' else 'AND'}"
     return None
@@ -77,6 +80,9 @@ def _quoted_field(fault: Fault) -> Said:
     if not found or "NAME" not in fault.accepted or not (fault.name == "a field" or fault.wants_key):
         return None
     named = found[0][1:-1]
+    owner = next((field.name for field in FIELDS.values() if named.lower() in field.choices), None)
+    if owner is not None and re.match(r"\s*(?:==?|!=|<>)", fault.rest[found.end() :]):
+        return f"a condition begins with its field: write {owner} = {found[0]}"
     if "_NOT" in fault.accepted and named.lower() not in FIELDS:
         return f"tokens are tested by MATCHING, before WHERE: write MATCHING {found[0]}"
     return f"a field stands without quotes: write {named or 'f1'}"
@@ -144,6 +150,8 @@ def _closed(fault: Fault) -> Said:
 
 def _nameless(fault: Fault) -> Said:
     """Find a comparison without its field: ``AND <= 0.9``, ``layer NOT = 3``."""
+    if re.match(r"!\s*[(\w]", fault.rest) and fault.accepted >= {"_NOT", "NAME"}:
+        return "write NOT for !"
     sign = re.match(r"(?:[<>!]=?|==?)", fault.rest)
     if sign is None:
         return None
@@ -171,7 +179,7 @@ def _listed(fault: Fault) -> Said:
         return None
     if re.match(r"\.\.", fault.rest):
         return f"a range is tested by IN: write {equal[1]} IN 0..3"
-    if re.match(r"[|]|,", fault.rest) and "COMMA" not in fault.accepted and "PLUS" in fault.accepted:
+    if re.match(r"[|](?![|])|,", fault.rest) and "COMMA" not in fault.accepted and "PLUS" in fault.accepted:
         return f"several values are tested by IN: write {equal[1]} IN (1, 2)"
     return None
 
@@ -204,8 +212,8 @@ def _sql(fault: Fault) -> Said:
     if fault.rest.startswith("%"):
         if re.match(r"%\s*\d", fault.rest):
             return "no remainder here: list the values, as in layer IN (0, 2, 4)"
-        if re.search(r"\blimit\s+\S+$", fault.before, re.IGNORECASE):
-            return "LIMIT takes a number of rows, not a share of them"
+        if counted := re.search(r"\b(limit|offset|sample)\s+\S+$", fault.before, re.IGNORECASE):
+            return f"{counted[1].upper()} takes a number of rows, not a share of them"
         return "no percentages here: write 0.6 for 60%"
     if re.match(r"\^|\*\*", fault.rest) and "EQUAL" in fault.accepted:
         return "no powers here: write f1 * f1"
@@ -241,6 +249,8 @@ def _number(fault: Fault) -> Said:
         return f"{fault.previous} takes a whole number, as in {fault.previous} 20"
     if fault.previous == "ABOVE":
         return "ABOVE takes a similarity from 0 to 1, as in ABOVE 0.9"
+    if fault.previous == "SHARING":
+        return "SHARING takes how much two neurons share at the least, as in SHARING 3"
     if fault.previous in ("AT", "WITHIN") and re.search(
         r"\b(?:excited|inhibited)\s+by\s[^'\"]*$", LITERAL.sub("", fault.before), re.IGNORECASE
     ):
@@ -254,6 +264,9 @@ def _number(fault: Fault) -> Said:
 def _comma(fault: Fault) -> Said:
     if not fault.rest.startswith(",") or "COMMA" in fault.accepted:
         return None
+    called = re.search(r"\b([a-z_]\w*)\s*\([^()]*$", fault.before, re.IGNORECASE)
+    if called and called[1].upper() not in ("IN", "AND", "OR", "NOT", "WHERE", "ABS"):
+        return no_function(called[1]), called.start(1)
     if "_AND" in fault.accepted:
         return "clauses and conditions are joined by AND or OR, not by a comma"
     if re.search(r"\b(limit|offset)\s+\S+$", fault.before, re.IGNORECASE):

@@ -79,6 +79,10 @@ def _neuron_name(fault: Fault) -> Said:
         return None
     if "NEURONS" in fault.accepted and "NEURON" not in fault.accepted:
         return f"start with what you ask for, as in tokens ACTIVATING {found[0]}"
+    if fault.previous == "PATTERNS":
+        return f"the patterns of one neuron are asked for by OF: write patterns OF {found[0]}"
+    if fault.previous == "IN" and fault.accepted >= {"LPAR", "VARIABLE"}:
+        return f"a list of neurons stands in parentheses: write IN ({found[0]})"
     what = "a neuron, not a token" if fault.wants_step else "picked by its fields"
     return f"{found[0]} is {what}: write WHERE layer = {found[1]} AND index = {found[2]}"
 

@@ -23,6 +23,16 @@ _QUOTED = {
     "OF": ("a model's name", "L3N45 OF 'gpt2'"),
     "ON": ("the text", 'FIRING ON "Everyone except"'),
 }
+#: Statistics by other names.
+_STATISTICS = {
+    "MEAN": "AVG",
+    "AVERAGE": "AVG",
+    "TOTAL": "SUM",
+    "MINIMUM": "MIN",
+    "MAXIMUM": "MAX",
+    "LEAST": "MIN",
+    "LARGEST": "MAX",
+}
 #: Keywords of two words, and how the second is missed.
 _SECOND = {
     "SIMILAR": "TO",
@@ -49,24 +59,32 @@ def _wants_neuron(fault: Fault) -> Said:
         return f"a neuron's name stands without quotes: write {name[2]}"
     if parts := re.match(r"(?:l|layer)?\s*(\d+)[\s.:,-]*(?:n|neuron)?\s*(\d+)", fault.rest, re.IGNORECASE):
         return f"{parts[0]} is not a neuron's name: write L{parts[1]}N{parts[2]}"
+    if re.search(r"\bin\s*\([^()]*$", LITERAL.sub("''", fault.before), re.IGNORECASE):
+        return "IN takes neurons in parentheses, as in IN (L3N45, L3N12)"
     keyword = " ".join(fault.before.upper().split()[-2 if fault.previous in ("TO", "OF") else -1 :])
     return f"{keyword} takes a neuron, as in {keyword} L3N45"
 
 
 def _similarity(fault: Fault) -> Said:
-    if fault.keyword == "USING" and re.search(r"\babove\s+\S+$", fault.before, re.IGNORECASE):
-        return "USING stands before ABOVE, as in USING tokens ABOVE 0.9"
+    if fault.keyword == "USING" and (
+        late := re.search(r"\bsimilar\s+to\b.*\b(above|sharing)\s+\S+$", fault.before, re.IGNORECASE)
+    ):
+        return f"USING stands before {late[1].upper()}, as in USING tokens ABOVE 0.9 SHARING 3"
+    if fault.rest.startswith("-") and re.search(r"\busing\s+co$", fault.before, re.IGNORECASE):
+        return "the metric is one word: write USING cofiring"
     if fault.keyword in ("ASC", "DESC") and "_USING" in fault.accepted and not fault.is_fired:
         return f"the most similar come first: leave {fault.keyword} out"
-    ranked = re.search(r"\bsimilarity\s+to\s+\S+$", fault.before, re.IGNORECASE)
-    if ranked and (fault.keyword == "ABOVE" or fault.rest[:1] in ("<", ">", "=")):
-        return "RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 ABOVE 0.9"
+    ranked = re.search(r"\bsimilarity\s+to\s+\S+(?:\s+using\s+\w+)?$", fault.before, re.IGNORECASE)
+    if ranked and (fault.keyword in ("ABOVE", "SHARING") or fault.rest[:1] in ("<", ">", "=")):
+        word = "SHARING 3" if fault.keyword == "SHARING" else "ABOVE 0.9"
+        return f"RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 {word}"
     if fault.keyword == "TO" and fault.previous == "SIMILARITY":
         return "similarity is not a field: write RANK BY SIMILARITY TO L3N45"
-    if "_ABOVE" not in fault.accepted:
+    if "ABOVE" not in fault.accepted:
         return None
     if re.match(r"[\d.]", fault.rest):
-        return f"ABOVE is missing: write ABOVE {fault.shown}"
+        word = "SHARING" if re.match(r"[1-9]\d*(?![\d.])", fault.rest) else "ABOVE"
+        return f"{word} is missing: write {word} {fault.shown}"
     if bound := re.match(
         r"(?:[<>=]+|over|below|under|(?:at\s+)?least|min\w*|threshold)\s*=?\s*([\d.]+)",
         fault.rest,
@@ -106,6 +124,8 @@ def _beginning(fault: Fault) -> Said:
         return "COUNT takes neurons or patterns: write COUNT neurons, and BY activating after what they match"
     if word in CLAUSES:
         return f"a query starts with what it asks for: write neurons {fault.word}"
+    if (statistic := _STATISTICS.get(word)) is not None:
+        return f"no {word} here: write {statistic} f1 OF neurons, and BY layer after what they match"
     if fault.previous in ("EXPLAIN", "PROFILE") and word in ("EXPLAIN", "PROFILE"):
         return "EXPLAIN and PROFILE exclude each other: PROFILE shows what EXPLAIN does, with times"
     if near := nearest(fault.word, tuple(start for start in _STARTS if start.upper() != word)):

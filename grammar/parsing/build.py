@@ -11,6 +11,7 @@ from typing import NoReturn, TypeAlias
 from lark import Token, v_args
 
 from n2gdb.grammar.ast import (
+    DEFAULT_METRIC,
     And,
     Clause,
     ContainedIn,
@@ -53,6 +54,7 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.conditions import Condition
 from n2gdb.grammar.fields import Kind
+from n2gdb.grammar.parsing.bounds import Bound, as_fields, bound_of
 from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.parsing.build_tails import Tail, TailBuilder, word_of
@@ -293,18 +295,16 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
         return Showing(read, text.startswith('"'), at=position_of(keyword))
 
     def similar_to(
-        self, keyword: Token, neuron: NeuronRef, metric: Metric | None, above: float | None
+        self, keyword: Token, neuron: NeuronRef, metric: Metric | None, *bounds: Bound
     ) -> SimilarTo:
-        clause = SimilarTo(neuron, metric or Metric.GRAPH, at=position_of(keyword))
-        return clause if above is None else replace(clause, above=above)
+        clause = SimilarTo(neuron, metric or DEFAULT_METRIC, at=position_of(keyword))
+        return replace(clause, **as_fields(bounds))
 
-    def contained_in(self, keyword: Token, neuron: NeuronRef, above: float | None) -> ContainedIn:
-        clause = ContainedIn(neuron, at=position_of(keyword))
-        return clause if above is None else replace(clause, above=above)
+    def contained_in(self, keyword: Token, neuron: NeuronRef, *bounds: Bound) -> ContainedIn:
+        return replace(ContainedIn(neuron, at=position_of(keyword)), **as_fields(bounds))
 
-    def contains(self, keyword: Token, neuron: NeuronRef, above: float | None) -> Contains:
-        clause = Contains(neuron, at=position_of(keyword))
-        return clause if above is None else replace(clause, above=above)
+    def contains(self, keyword: Token, neuron: NeuronRef, *bounds: Bound) -> Contains:
+        return replace(Contains(neuron, at=position_of(keyword)), **as_fields(bounds))
 
     def at(self, token: Token) -> Token:
         return token
@@ -315,11 +315,8 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
     def predictor(self, name: Token) -> Predictor:
         return Predictor(word_of(name, "predictor", tuple(predictor.value for predictor in Predictor)))
 
-    def above(self, value: Token) -> float:
-        number = float(number_of(value))
-        if not 0 <= number <= 1:
-            fail(f"ABOVE takes a similarity from 0 to 1, not {value}", position_of(value))
-        return number
+    def bound(self, keyword: Token, value: Token) -> Bound:
+        return keyword, bound_of(keyword, value)
 
     def neuron(self, name: Token, model: Token | None) -> NeuronRef:
         unit = read_unit(name)

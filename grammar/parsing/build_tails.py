@@ -5,16 +5,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 from lark import Token, Transformer, v_args
 
-from n2gdb.grammar.ast import Count, GroupBy, Grouping, Key, Metric, NeuronRef, RankBy, Statement
+from n2gdb.grammar.ast import (
+    DEFAULT_METRIC,
+    Count,
+    GroupBy,
+    Grouping,
+    Key,
+    Metric,
+    NeuronRef,
+    RankBy,
+    Statement,
+)
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, GROUP_WORDS, GROUPS, RETURNED, Kind, nearest
 from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of
 
 __all__ = ["Tail", "TailBuilder", "word_of"]
+
+#: Groups are named by where they begin, with nine decimals.
+_LEAST_STEP = 1e-9
 
 #: What may follow WHERE: its keyword, the field of the statement that it sets, and what it sets it to.
 Tail: TypeAlias = tuple[Token, str, object]
@@ -35,7 +49,7 @@ class TailBuilder(Transformer[Token, Statement]):
         return Key(field_of(name).name, descending, at=position_of(name))
 
     def rank(self, keyword: Token, _: Token, neuron: NeuronRef, metric: Metric | None) -> Tail:
-        return keyword, "rank", RankBy(neuron, metric or Metric.GRAPH, at=position_of(keyword))
+        return keyword, "rank", RankBy(neuron, metric or DEFAULT_METRIC, at=position_of(keyword))
 
     def limit(self, keyword: Token, count: Token) -> Tail:
         return keyword, "limit", count_of(count, "LIMIT")
@@ -44,7 +58,11 @@ class TailBuilder(Transformer[Token, Statement]):
         return keyword, "offset", count_of(count, "OFFSET")
 
     def returning(self, keyword: Token, *names: Token) -> Tail:
-        return keyword, "returns", tuple(word_of(name, "column", RETURNED) for name in names)
+        columns = tuple(word_of(name, "column", RETURNED) for name in names)
+        for place, (column, name) in enumerate(zip(columns, names, strict=True)):
+            if column in columns[:place]:
+                fail(f"RETURN names {column} twice: once is enough", position_of(name))
+        return keyword, "returns", columns
 
     def grouping(self, keyword: Token, *groups: GroupBy) -> Tail:
         names = [each.name for each in groups]
@@ -66,8 +84,10 @@ class TailBuilder(Transformer[Token, Statement]):
             return GroupBy(word, at=at)
         if word not in FIELDS or FIELDS[word].kind is Kind.CHOICE:
             fail(f"{word} is a word: steps part a field of numbers, as in BY f1 / 0.1", at)
-        if (step := number_of(width)) <= 0:
+        if not 0 < (step := number_of(width)) < math.inf:
             fail(f"a step is a number above 0, as in BY {word} / 0.1", position_of(width))
+        if step < _LEAST_STEP:
+            fail(f"a step is {_LEAST_STEP:g} or more, as in BY {word} / 0.1", position_of(width))
         return GroupBy(word, step, at=at)
 
     def sample(self, keyword: Token, number: Token, _: Token | None, seed: Token | None) -> Tail:

@@ -14,6 +14,7 @@ from n2gdb.errors import CorpusError, MissingDependencyError, one_line
 from n2gdb.ingest.corpus.files import FORMS, kind_of, read_file, read_stream
 from n2gdb.ingest.corpus.rows import PassedOver, documents_of
 from n2gdb.ingest.corpus.windows import Windows
+from n2gdb.ingest.homes import at_home
 from n2gdb.ingest.models.native import demo_directory
 
 __all__ = ["PassedOver", "Windows", "is_data_set", "read_documents"]
@@ -38,7 +39,7 @@ def read_documents(
     .xz. Rows without text are passed over, and counted in ``passed``. ``shuffle`` seeds the order of a data
     set's files. Raises CorpusError, which names the place, when it cannot be read.
     """
-    text, path = str(source), Path(source).expanduser()
+    text, path = str(source), at_home(source)
     passed = PassedOver() if passed is None else passed
     if text == "demo":
         yield from read_file(demo_directory() / "corpus.jsonl.gz", field, passed)
@@ -56,7 +57,7 @@ def read_documents(
 
 def is_data_set(source: str) -> bool:
     """Whether a corpus can only be a data set of the hub: neither here, nor written like a file's path."""
-    path = Path(source).expanduser()
+    path = at_home(source)
     if source in ("demo", _STANDARD_INPUT) or path.exists() or path.is_symlink():
         return False
     name = re.split("[:@]", source, maxsplit=1)[0]

@@ -17,8 +17,10 @@ import torch
 
 from n2gdb.core.progress import Report, silent
 from n2gdb.core.units import MLP, NEGATIVE
+from n2gdb.ingest.evaluation.output_directions import output_directions
 from n2gdb.ingest.evaluation.output_weights import OutputWeights
 from n2gdb.ingest.models.subject import SubjectModel
+from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.storage import schema
 from n2gdb.storage.shards import RunFolder
 
@@ -79,32 +81,46 @@ def strongest(
 
 
 def write_effects(model: SubjectModel, run: RunFolder, report: Report = silent) -> int:
-    """Write the effects of the neurons of a run that have none yet, beside its shards; return of how many.
+    """Write the effects of the units of a run that have none yet, beside its shards; return of how many.
 
-    Raises ModelError, in one line, for a model whose neurons have no direct way to the logits.
+    ``model`` reads the dictionaries and sites whose units are among them; those of others are left as they
+    are. Units that do not write to the residual stream have none. Raises ModelError, in one line, for a model
+    whose neurons have no direct way to the logits.
     """
     shards = run.without_effects()
     if not shards:
         return 0
     weights = OutputWeights.of(model)
-    directions: dict[int, torch.Tensor] = {}
+    directions: dict[tuple[int, str], torch.Tensor | None] = {}
     done = 0
     for shard in shards:
         report("effects", done, None)
         neurons = run.neurons([shard])
-        neurons = neurons.filter(pc.equal(neurons["kind"], MLP))
-        layers = neurons["layer"].unique().to_pylist()
+        sources = set(zip(neurons["layer"].to_pylist(), neurons["source"].to_pylist(), strict=True))
+        places = {source: _place(model, *source) for source in sources}
+        if None in places.values():
+            continue
         directions = {
-            layer: directions[layer] if layer in directions else weights.directions(layer) for layer in layers
+            source: directions[source] if source in directions else output_directions(weights, place)
+            for source, place in places.items()
+            if place is not None
         }
-        tables = [
-            _table(weights, directions[layer], neurons.filter(pc.equal(neurons["layer"], layer)))
-            for layer in layers
-        ]
-        run.write_effects(shard, pa.concat_tables([schema.EFFECTS.empty_table(), *tables]))
+        tables = [schema.EFFECTS.empty_table()]
+        for (layer, name), written in directions.items():
+            if written is not None:
+                own = pc.and_(pc.equal(neurons["layer"], layer), pc.equal(neurons["source"], name))
+                tables.append(_table(weights, written, neurons.filter(own)))
+        run.write_effects(shard, pa.concat_tables(tables))
         done += len(neurons)
     report("effects", done, done)
     return done
+
+
+def _place(model: SubjectModel, layer: int, source: str) -> UnitPlaceOf | None:
+    """The units of a source by its name, or its first part; None where the model is not read there."""
+    if source == MLP:
+        return model.at(layer)
+    return next((part for part in model.latents if (part.layer, part.name) == (layer, source)), None)
 
 
 def _table(weights: OutputWeights, directions: torch.Tensor, neurons: pa.Table) -> pa.Table:

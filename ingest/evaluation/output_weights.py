@@ -70,17 +70,34 @@ class OutputWeights:
         with torch.inference_mode(), _exactly():
             return _directions(self.model, layer) * self.multiplier
 
+    def of_heads(self, layer: int, rows: torch.Tensor) -> torch.Tensor:
+        """What directions of a layer's heads, side by side, add to the residual stream.
+
+        (some, heads x d_head) -> (some, d_model), through the attention's output weights.
+        """
+        block = self.model.bridge.blocks[layer]
+        with torch.inference_mode(), _exactly():
+            written = _without_bias(_plain(block.attn.o), rows.to(WEIGHTS[self.model.weights]))
+            if (behind := _child(block, "ln1_post")) is not None:
+                written = _through(exact_norm(behind), written)
+            return written * self.multiplier
+
 
 def _directions(model: SubjectModel, layer: int) -> torch.Tensor:
     block = model.bridge.blocks[layer]
-    out = _plain(block.mlp.out)
     identity = torch.eye(model.d_mlp, device=model.device, dtype=WEIGHTS[model.weights])
-    written: torch.Tensor = out(identity).float() - out(torch.zeros_like(identity[:1])).float()  # no bias
+    written = _without_bias(_plain(block.mlp.out), identity)
     if (mixing := _child(block.mlp, "ln")) is not None and "mlp.ln" in model.site:
         written = _columns_through(exact_norm(mixing), written.T).T
     if (behind := _child(block, "ln2_post")) is not None:
         written = _through(exact_norm(behind), written)
     return written
+
+
+def _without_bias(linear: Any, rows: torch.Tensor) -> torch.Tensor:
+    """What a linear module makes of rows, less what it makes of nothing: (rows, in) -> (rows, out)."""
+    found: torch.Tensor = linear(rows).float() - linear(torch.zeros_like(rows[:1])).float()
+    return found
 
 
 def _through(norm: Any, directions: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, KeyArray
-from n2gdb.ingest.scan.record import position_hash
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, KeyArray, position_hash
 
 __all__ = ["NOTHING", "CorpusText"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, position_hash
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.evidence.additive import FitBlock, Rows, fit, sigmoid
@@ -17,7 +17,6 @@ from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.features import best_of_each, context_features, promising
 from n2gdb.ingest.evidence.rows import TopWindows, UnitRows
 from n2gdb.ingest.evidence.threshold import Trial, match_rows
-from n2gdb.ingest.scan.record import position_hash
 
 __all__ = ["EvidenceConfig", "learn_evidence"]
 

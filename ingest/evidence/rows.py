@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray, position_hash
 from n2gdb.ingest.evidence.corpus_text import CorpusText
-from n2gdb.ingest.scan.record import ActivationRecord, position_hash
+from n2gdb.ingest.scan.record import ActivationRecord
 
 __all__ = ["RowSource", "TopWindows", "UnitRows"]
 

@@ -8,18 +8,19 @@ other's work runs.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["lanes", "on_cores"]
+__all__ = ["beside", "lanes", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
@@ -27,6 +28,9 @@ _SWITCH_SECONDS = 1e-4
 #: Options of glibc's mallopt, and the greatest block that it may keep, which is all that it allows.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _MOST_KEPT, _LARGEST_KEPT = 1 << 30, 1 << 25
+
+#: Threads beside an accelerator: each takes some memory there.
+_MOST_BESIDE = 8
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -64,6 +68,25 @@ def on_cores(
 def lanes(model: SubjectModel) -> int:
     """How many pieces of work with a model run at a time."""
     return 1 if model.trunk is None else _pool(model.device.type == "cpu")[1]
+
+
+def beside(model: SubjectModel, work: Callable[..., None], pieces: Iterable[tuple[Any, ...]]) -> None:
+    """Do work of this process on pieces that are independent of each other, and wait for all.
+
+    Beside an accelerator they are done on several cores, which it leaves idle; on a CPU one after the other,
+    since ``on_cores`` has its cores at work.
+    """
+    if model.device.type == "cpu":
+        for piece in pieces:
+            work(*piece)
+        return
+    for done in [_beside_pool().submit(work, *piece) for piece in pieces]:
+        done.result()
+
+
+@cache
+def _beside_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(_MOST_BESIDE, os.cpu_count() or 1), "n2gdb-beside")
 
 
 @cache

@@ -6,7 +6,7 @@ import torch
 
 from n2gdb.errors import ModelError
 
-__all__ = ["PRECISIONS", "device_of", "set_precision"]
+__all__ = ["PRECISIONS", "device_of", "require_precision", "set_precision"]
 
 #: How matrices can be multiplied.
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -26,10 +26,14 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def set_precision(precision: str, device: torch.device) -> None:
-    """Have torch multiply float32 matrices as precisely as asked; raise ModelError for what is not there."""
+def require_precision(precision: str, device: torch.device) -> None:
+    """Raise ModelError for a precision that there is not, or not on the device."""
     if precision not in PRECISIONS:
         raise ModelError(f"no precision is called {precision!r}: choose {', '.join(PRECISIONS)}")
     if precision == "tf32" and device.type != "cuda":
         raise ModelError(f"tf32 is for NVIDIA GPUs: on {device.type} choose float32 or bfloat16")
+
+
+def set_precision(precision: str) -> None:
+    """Have torch multiply float32 matrices as precisely as asked, one of PRECISIONS."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")

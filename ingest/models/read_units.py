@@ -37,7 +37,11 @@ def with_units(model: SubjectModel, sides: str, latents: Sequence[UnitPlaceOf] =
             raise ModelError(f"{part.name} reads layer {part.layer}, and {model.name} has {model.n_layers}")
     can = all(site_of(part) in SITES for part in latents)
     scanned = POSITIVE + NEGATIVE if NEGATIVE in sides else POSITIVE
-    found = replace(model, sides=scanned, latents=tuple(latents), trunk=model.trunk if can else None)
+    # The parts of a dictionary share its weights: each is brought to the model's device once.
+    read = {part.dictionary for part in latents if part.dictionary is not None}
+    moved = {dictionary: dictionary.to(model.device) for dictionary in read}
+    here = tuple(replace(part, dictionary=moved.get(part.dictionary)) for part in latents)  # type: ignore[arg-type]
+    found = replace(model, sides=scanned, latents=here, trunk=model.trunk if can else None)
     tokens = torch.zeros((1, 2), dtype=torch.int64, device=model.device)
     for part in {part.hook: part for part in latents}.values():
         width = found.hook_width(tokens, part)

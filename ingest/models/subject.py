@@ -17,7 +17,8 @@ from n2gdb.core.arrays import BoolArray, FloatArray, IndexArray, IntArray
 from n2gdb.core.units import SIDES, UnitName
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.models.devices import PRECISIONS, device_of, set_precision
+from n2gdb.ingest.homes import at_home
+from n2gdb.ingest.models.devices import PRECISIONS, device_of, require_precision, set_precision
 from n2gdb.ingest.models.fused_norms import fuse_norms
 from n2gdb.ingest.models.hub import boot_directory, boot_gguf, boot_hub, is_gguf, require_float32
 from n2gdb.ingest.models.loaded import Loaded, close, probe_tokens
@@ -280,7 +281,8 @@ def load_model(
     if weights not in WEIGHTS:
         raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
-    set_precision(precision, chosen)
+    require_precision(precision, chosen)
+    set_precision("float32")  # models are checked in full precision, whatever the last one ran in
     asked = str(source)
     path = _path(asked)
     with _quiet():
@@ -295,9 +297,8 @@ def load_model(
             weights=weights,
         )
     if "bfloat16" in (precision, weights) and model.trunk is None:
-        raise ModelError(
-            f"{model.name} can only be run in float32: its layers have parts that n2gdb does not know"
-        )
+        raise ModelError(f"{model.name} can only be run in float32: n2gdb does not know parts of its layers")
+    set_precision(precision)
     return model
 
 
@@ -307,7 +308,7 @@ def default_corpus(name: str | Path) -> str:
     Anything that corpus.read_documents takes.
     """
     text = str(name)
-    beside = Path(text).expanduser() / "corpus.jsonl.gz"
+    beside = at_home(text) / "corpus.jsonl.gz"
     if text == DEMO:
         return DEMO
     if beside.is_file():
@@ -320,7 +321,7 @@ def default_corpus(name: str | Path) -> str:
 
 def _path(source: str) -> Path | None:
     """The directory or GGUF file that a model is loaded from, without links; None for a name on the hub."""
-    path = demo_directory() if source == DEMO else Path(source).expanduser()
+    path = demo_directory() if source == DEMO else at_home(source)
     if path.is_dir() or is_gguf(path):
         return path.resolve()
     if path.exists():

@@ -22,8 +22,8 @@ from n2gdb.ingest.scan.top_windows import STATE, Scan
 
 __all__ = ["scan_layers"]
 
-#: Seconds of scanning that a killed run may lose.
-_SAVE_EVERY = 60.0
+#: Seconds of scanning that a killed run may lose; more where saving takes more than this share of the time.
+_SAVE_EVERY, _SAVING_SHARE = 60.0, 0.05
 
 
 def scan_layers(
@@ -102,15 +102,16 @@ def _scan(
         scan.resume(begun)
     elif earlier.start(layers[0]):
         scan.resume(earlier.state(layers, corpus.width))
-    saved = time.monotonic()
+    due = time.monotonic() + _SAVE_EVERY
     progress(scan.next_window * corpus.width)
     batches = corpus.batches(scan.next_window, scan.batch_windows)
     for sites in on_cores(model, scan.run, batches):
         scan.keep(sites)
         progress(scan.next_window * corpus.width)
-        if time.monotonic() - saved > _SAVE_EVERY:
+        if (begun_at := time.monotonic()) > due:
             save_arrays(state, **scan.state())
-            saved = time.monotonic()
+            took = time.monotonic() - begun_at
+            due = time.monotonic() + max(_SAVE_EVERY, took / _SAVING_SHARE)
     return scan
 
 

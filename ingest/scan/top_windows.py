@@ -16,6 +16,7 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.memory import window_batch
+from n2gdb.ingest.inference.threads import beside
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.scan.place_record import PlaceRecord
 from n2gdb.ingest.scan.sinks import counts_along
@@ -94,7 +95,8 @@ class Scan:
         """Add the results of ``run`` for the next windows of the corpus."""
         for layer, (trace, largest) in zip(self._layers, sites, strict=True):
             self._keep(self._rows[layer], trace, largest)
-            self._records[layer].add(trace, self.next_window)
+        added = ((self._records[layer], trace) for layer, (trace, _) in zip(self._layers, sites, strict=True))
+        beside(self._model, lambda record, trace: record.add(trace, self.next_window), added)
         self.next_window += len(sites[0][0])
 
     def _keep(self, layer: slice, trace: torch.Tensor, largest: torch.Tensor) -> None:

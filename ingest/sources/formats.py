@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from n2gdb.errors import ModelError
+from n2gdb.ingest.homes import at_home
 from n2gdb.ingest.sources.circuit_tracer import LAYER_FILE, read_circuit_tracer, read_layer_file
 from n2gdb.ingest.sources.dictionary import Dictionary
 from n2gdb.ingest.sources.gemma_scope import (
@@ -65,7 +66,7 @@ def read_dictionaries(spec: str) -> list[Dictionary]:
     ``NAME=`` before it names the source, as in ``res-jb=./gpt2-res``.
     """
     name, place = _parted(spec)
-    path = Path(place).expanduser()
+    path = at_home(place)
     if path.is_file():
         found = read_layer_file(path, str(path.resolve()))
     elif path.is_dir():

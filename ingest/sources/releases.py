@@ -13,7 +13,7 @@ from importlib import resources
 
 from n2gdb.errors import ModelError
 
-__all__ = ["Released", "near_release", "released"]
+__all__ = ["Released", "near_release", "release_names", "released"]
 
 #: Stands before the name of a format that n2gdb does not read.
 _UNREAD = "!"
@@ -53,6 +53,11 @@ def released(place: str) -> Released | None:
         raise ModelError(f"{release} is in the format {found.prefix[1:]}, which n2gdb does not read")
     folder, factor = found.others.get(wanted, (f"{found.prefix}{wanted}", None))
     return Released(found.repository, folder.rstrip("/"), found.name, factor)
+
+
+def release_names() -> list[str]:
+    """Return the names of the releases that can be read."""
+    return sorted(name for name, each in _releases().items() if not each.prefix.startswith(_UNREAD))
 
 
 def near_release(place: str) -> str | None:

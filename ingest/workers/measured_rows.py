@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, KeyArray
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, KeyArray, position_hash
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.n2g.learn import Block
 from n2gdb.ingest.n2g.records import TRACE_AFTER, TRACE_BEFORE, figures, neuron_rows, scores_table
-from n2gdb.ingest.scan.record import ActivationRecord, position_hash
+from n2gdb.ingest.scan.record import ActivationRecord
 from n2gdb.ingest.sources.places import UnitPlaceOf
 from n2gdb.ingest.workers.measure import Findings
 from n2gdb.storage import schema
@@ -80,16 +80,29 @@ def evidence_table(keys: Int64Array, evidence: Sequence[UnitEvidence | None]) ->
     return pa.table(list(map(pa.array, columns)), schema=schema.EVIDENCE)
 
 
-def records_table(keys: Int64Array, record: ActivationRecord) -> pa.Table:
-    """How the activations of every unit are spread: ``schema.RECORDS``; keys (unit,)."""
+def records_table(keys: Int64Array, record: ActivationRecord, threshold: float) -> pa.Table:
+    """How the activations of every unit are spread, and where it fires: ``schema.RECORDS``; keys (unit,).
+
+    A unit fires from so large a share of its maximum on as ``threshold``.
+    """
     columns = [
         keys,
         np.full(len(keys), record.n_positions, np.int64),
         record.active,
         record.maximum,
         list(record.count),
+        [_firings(record, unit, threshold) for unit in range(len(keys))],
     ]
     return pa.table([pa.array(column) for column in columns], schema=schema.RECORDS)
+
+
+def _firings(record: ActivationRecord, unit: int, threshold: float) -> Int64Array:
+    """Return the positions with the smallest hashes on which a unit fires; the record has them all."""
+    own = record.of(unit)
+    fires = record.activation[own] >= np.float32(threshold) * record.maximum[unit]
+    position = record.position[own][fires]
+    least: Int64Array = position[np.argsort(position_hash(position), kind="stable")][: schema.MOST_FIRINGS]
+    return least
 
 
 def range_table(record: ActivationRecord, keys: Int64Array, width: int, config: N2GConfig) -> pa.Table:

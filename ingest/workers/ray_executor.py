@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from n2gdb.core.progress import Report
 from n2gdb.errors import StorageError
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
+from n2gdb.ingest.homes import at_home
 from n2gdb.ingest.inference.memory import place_groups, window_batch
 from n2gdb.ingest.models.subject import DEMO, SubjectModel
 from n2gdb.ingest.scan.layer_file import LayerScan, layer_scan, place_key
@@ -147,7 +147,7 @@ class ClusterCrew:
 
 def _place(name: str) -> str:
     """A helper model's name as it is found from any folder: a worker may stand in another."""
-    path = Path(name).expanduser()
+    path = at_home(name)
     return str(path.resolve()) if name != DEMO and path.is_dir() else name
 
 

@@ -221,7 +221,7 @@ def finish_piece(bench: Bench, begun: Begun) -> None:
                 ]
             ),
             evidence_table(keys, measured.evidence),
-            records_table(keys, record),
+            records_table(keys, record, config.fire_threshold),
         )
     except StorageError:
         # A worker that was given up for lost may have come first after all.

@@ -1,6 +1,8 @@
-"""Array type aliases, defined once for every module."""
+"""Array type aliases, the hash that spreads numbers, and what numpy does slowly: defined once for all."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,10 @@ __all__ = [
     "IntArray",
     "IntegerArray",
     "KeyArray",
+    "distinct",
+    "is_in",
+    "mixed",
+    "position_hash",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,3 +30,39 @@ IntegerArray = npt.NDArray[np.integer]
 IndexArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 KeyArray = npt.NDArray[np.uint64]
+
+Whole = TypeVar("Whole", bound=np.integer)
+
+
+def distinct(values: npt.NDArray[Whole]) -> npt.NDArray[Whole]:
+    """Return the different values, rising; ``np.unique`` takes ten times as long over millions."""
+    rising = np.sort(values)
+    return rising[np.concatenate([[True], rising[1:] != rising[:-1]])] if len(rising) else rising
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+def mixed(key: KeyArray) -> KeyArray:
+    """Spread every bit over all bits: the finishing steps of splitmix64."""
+    key = (key ^ (key >> np.uint64(30))) * _FIRST
+    key = (key ^ (key >> np.uint64(27))) * _SECOND
+    return key ^ (key >> np.uint64(31))
+
+
+def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
+    """Spread positions of a corpus over all 64-bit numbers, each its own.
+
+    What a unit's record keeps are the positions with the smallest of these, the same for all units.
+    """
+    return mixed(position.astype(np.uint64) + _GOLDEN)
+
+
+def is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
+    """Tell which values are among ``rising``, which are sorted: (values,)."""
+    if not len(rising):
+        return np.zeros(len(values), np.bool_)
+    place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
+    found: BoolArray = rising[place] == values
+    return found

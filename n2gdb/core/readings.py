@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from n2gdb.core.byte_tokens import together
@@ -48,6 +48,10 @@ class Example:
     trace: tuple[float, ...]
     band: str = "top"
 
+    def __repr__(self) -> str:
+        place = f"at token {self.pivot} of {tokens_counted(len(self.tokens))}"
+        return f"<Example {self.band} {self.rank}, {self.split}: activation {self.activation:.3g} {place}>"
+
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
         """Return plain values for JSON; ``texts`` are of its tokens."""
         return {
@@ -78,6 +82,9 @@ class NeuronExamples(tuple[Example, ...]):
         found = super().__new__(cls, top)
         found.others = tuple(others)
         return found
+
+    def __repr__(self) -> str:
+        return f"<NeuronExamples {len(self):,} top, {len(self.others):,} of other strengths>"
 
     def __getnewargs__(self) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
         return tuple(self), self.others
@@ -167,8 +174,11 @@ class ReadingRecord:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the tokens as plain values for JSON."""
+        names = [each.name for each in fields(ReadToken)]  # asdict would copy every value
         return [
-            asdict(token) | {"at": list(token.at), "against": list(token.against)} for token in self.tokens
+            {name: getattr(token, name) for name in names}
+            | {"at": list(token.at), "against": list(token.against)}
+            for token in self.tokens
         ]
 
 

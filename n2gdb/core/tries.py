@@ -1,4 +1,4 @@
-"""Many tries as columns, one after another: derived columns, and the keys of their paths."""
+"""Many tries as columns, one after another: derived columns, and the steps that neurons have in common."""
 
 from __future__ import annotations
 
@@ -8,22 +8,42 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, KeyArray
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, mixed
 
-__all__ = ["PathWeights", "Tries"]
+__all__ = ["GraphSteps", "Tries"]
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True, slots=True)
-class PathWeights:
-    """Root-to-node paths of neurons, and how strongly each neuron activates through them; (paths,) each."""
+class GraphSteps:
+    """Steps of neurons' graphs, each neuron's once; (steps,) each.
+
+    A step is a token at a distance before an activating token, or the activating token itself. So a further
+    token on a path moves no other step of it.
+    """
 
     neuron: Int64Array  # whatever key the neurons were given
-    path: Int64Array
-    weight: Float64Array
+    step: Int64Array  # 62 bits of a hash of activating token, distance and token
+    loose: Int64Array  # of the same step, case and space aside
+    token: Int64Array  # key of its token, case and space aside
+    activation: Float64Array  # the largest of any pattern through it
+
+    @classmethod
+    def nothing(cls) -> GraphSteps:
+        """No steps."""
+        none = np.zeros(0, np.int64)
+        return cls(none, none, none, none, none.astype(np.float64))
+
+    @classmethod
+    def read(cls, rows: pa.RecordBatch) -> GraphSteps:
+        """Return the steps of rows as ``table`` has them."""
+        return cls(*(rows[name].to_numpy() for name in cls.__slots__))
+
+    def table(self) -> pa.Table:
+        """Return the steps as rows of a table."""
+        return pa.table({name: getattr(self, name) for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +84,25 @@ class Tries:
             np.fmax.at(best, above[children], best[children])
         return cls(token, nodes["depth"].to_numpy(), above, levels, root, last, best, repeats)
 
-    def path_weights(self, neuron: Int64Array, text_keys: Int64Array) -> PathWeights:
-        """Return every path with its weight, the best activation through its node.
+    def steps(
+        self, neuron: Int64Array, text_keys: Int64Array, norm_keys: Int64Array
+    ) -> tuple[GraphSteps, GraphSteps]:
+        """Return the steps of all neurons as they are written, and those with case and space aside.
 
-        ``neuron`` is each node's owner, ``text_keys`` the key of every token's text: (tokens,). Tokens that
-        read alike are the same here, so two nodes may lie on one path; the stronger one counts.
+        ``neuron`` is each node's owner; ``text_keys`` and ``norm_keys`` are of every token's text: (tokens,).
+        Steps that read alike are the same here, also of different models.
         """
-        path = self._path_keys(text_keys.view(np.uint64))
-        weight = np.nan_to_num(self.best)
-        if len(np.unique(text_keys)) == len(text_keys):
-            return PathWeights(neuron, path, weight)
-        order = np.lexsort((-weight, path, neuron))
-        neuron, path, weight = neuron[order], path[order], weight[order]
-        first = np.ones(len(path), np.bool_)
-        first[1:] = (neuron[1:] != neuron[:-1]) | (path[1:] != path[:-1])
-        return PathWeights(neuron[first], path[first], weight[first])
+        exact, loose = self._step_keys(text_keys), self._step_keys(norm_keys)
+        token, activation = norm_keys[self.token], np.nan_to_num(self.best)
+
+        def each(step: Int64Array) -> GraphSteps:
+            order = np.lexsort((-activation, step, neuron))
+            first = np.ones(len(order), np.bool_)
+            first[1:] = (neuron[order][1:] != neuron[order][:-1]) | (step[order][1:] != step[order][:-1])
+            kept = order[first]
+            return GraphSteps(neuron[kept], step[kept], loose[kept], token[kept], activation[kept])
+
+        return each(exact), each(loose)
 
     def smallest(self, values: Float64Array) -> Float64Array:
         """Return the smallest of ``values`` from each node up to its root, which is left out: (nodes,) each.
@@ -90,16 +114,9 @@ class Tries:
             smallest[children] = np.minimum(smallest[children], smallest[self.above[children]])
         return smallest
 
-    def _path_keys(self, text_keys: KeyArray) -> Int64Array:
-        """Chain a hash from the root down over depth and text: 63 bits, so that the engine's integers do."""
-        key = _mixed(text_keys[self.token] + self.depth.astype(np.uint64) * _GOLDEN)
-        for children in self.levels[1:]:
-            key[children] = _mixed(key[children] ^ (key[self.above[children]] + _GOLDEN))
-        return (key >> np.uint64(1)).astype(np.int64)
-
-
-def _mixed(key: KeyArray) -> KeyArray:
-    """Spread every bit over all bits: the finishing steps of splitmix64."""
-    key = (key ^ (key >> np.uint64(30))) * _FIRST
-    key = (key ^ (key >> np.uint64(27))) * _SECOND
-    return key ^ (key >> np.uint64(31))
+    def _step_keys(self, keys: Int64Array) -> Int64Array:
+        """Hash activating token, distance and token of every node."""
+        of_token = keys.view(np.uint64)
+        root = mixed(of_token[self.token[self.root]] + self.depth.astype(np.uint64) * _GOLDEN)
+        key = mixed(root ^ (of_token[self.token] + _GOLDEN))
+        return (key >> np.uint64(2)).astype(np.int64)

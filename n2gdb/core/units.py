@@ -151,7 +151,7 @@ class UnitName:
         ``gpt2-small/6-res-jb/650`` and its addresses, whose model is not looked at.
 
         >>> UnitName.parse("gpt2-small/6-res-jb/650")
-        UnitName(layer=6, index=650, side='+', latent=True, source='res-jb')
+        NeuronName('L6F650@res-jb')
         >>> str(UnitName.parse("3/45-"))
         'L3N45-'
         """
@@ -178,6 +178,9 @@ class UnitName:
             and self.side in SIDES
             and isinstance(self.source, str)
         )
+
+    def __repr__(self) -> str:
+        return f"NeuronName({str(self)!r})"
 
     def __str__(self) -> str:
         return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
@@ -261,7 +264,7 @@ def item_key(model: int, number: Keys) -> Keys:
     return model << _MODEL | number
 
 
-def model_of(key: int) -> int:
+def model_of(key: Keys) -> Keys:
     """Number of the model that a unit, window or row of scores belongs to."""
     return key >> _MODEL
 

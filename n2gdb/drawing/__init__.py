@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from n2gdb.drawing.picture import Picture, beside, draw, draw_dot, draw_graph, sheet, sketch, thumbnail
+from n2gdb.drawing.picture import (
+    Picture,
+    beside,
+    draw,
+    draw_dot,
+    draw_graph,
+    sheet,
+    sketch,
+    thumbnail,
+    thumbnail_of,
+)
 
-__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sketch", "thumbnail"]
+__all__ = [
+    "Picture",
+    "beside",
+    "draw",
+    "draw_dot",
+    "draw_graph",
+    "sheet",
+    "sketch",
+    "thumbnail",
+    "thumbnail_of",
+]

@@ -19,11 +19,13 @@ def diagram_dot(
     name: str,
     promoted: Sequence[WrittenView] = (),
     suppressed: Sequence[WrittenView] = (),
+    silencing: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Write a diagram as DOT: context on the left in blue, activating tokens on the right in red.
 
     Alternatives stand in one node, parted by ``|``. A bold rim marks where a pattern may begin; a dashed
-    edge runs over as many any-tokens as it says. Promoted tokens stand in green, suppressed ones dashed.
+    edge runs over as many any-tokens as it says; a dashed rim says that a pattern is seldom right. Promoted
+    tokens stand in green, suppressed ones dashed; ``silencing`` tokens, each with its place, in purple.
     """
     lines = [
         f"digraph {_quoted(name)} {{",
@@ -34,7 +36,7 @@ def diagram_dot(
     for link in diagram.links:
         over = f' [style=dashed, label="{link.between}"]' if link.between else ""
         lines.append(f"  {link.earlier} -> {link.later}{over};")
-    lines += [f"  {line}" for line in _written(promoted, suppressed)]
+    lines += [f"  {line}" for line in (*_written(promoted, suppressed), *_silencing(silencing))]
     return "\n".join([*lines, "}", ""])
 
 
@@ -51,6 +53,18 @@ def _written(promoted: Sequence[WrittenView], suppressed: Sequence[WrittenView])
                 for place, token in enumerate(tokens)
             )
             yield "}"
+
+
+def _silencing(tokens: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """What keeps a neuron silent, and where: a cluster of its own."""
+    if tokens:
+        yield 'subgraph cluster_silencing { label="less after"; color=gray85;'
+        yield from (
+            f'  silencing_{place} [label={_quoted(f"{text} {where}")}, color="0.74 0.61 0.63",'
+            ' fillcolor="0.74 0.1 1.0"];'
+            for place, (text, where) in enumerate(tokens)
+        )
+        yield "}"
 
 
 def _behaviours(diagram: Diagram) -> Iterator[str]:
@@ -77,6 +91,8 @@ def _attributes(diagram: Diagram, mark: Mark) -> str:
     else:
         hue, strength = 0.01, diagram.strength(mark.tokens[0])
     rim = ", penwidth=2.5" if mark.begins is not None else ""
+    if diagram.is_seldom_right(place for token in mark.tokens for place in token.patterns):
+        rim, strength = f'{rim}, style="rounded,filled,dashed"', 0.35 * strength
     shade = 0.08 + 0.5 * strength
     return f'[label={_quoted(label)}, fillcolor="{hue} {shade:.2f} 1.0"{rim}]'
 

@@ -25,14 +25,23 @@ if TYPE_CHECKING:
     from n2gdb.core.neuron_view import NeuronView
     from n2gdb.core.paths import PathStep
 
-__all__ = ["Picture", "beside", "draw", "draw_dot", "draw_graph", "sheet", "sketch", "thumbnail"]
+__all__ = [
+    "Picture",
+    "beside",
+    "draw",
+    "draw_dot",
+    "draw_graph",
+    "sheet",
+    "sketch",
+    "thumbnail",
+    "thumbnail_of",
+]
 
 _WIDTH = 860.0
 _CELL, _GAP = 380.0, 28.0
-_INHIBITORS = 6
 _THUMBNAIL = (168, 46)
-#: Tokens that keep a neuron silent, which are drawn.
-_INHIBITORS = 6
+#: Tokens that keep a neuron silent, which are drawn; of one among several.
+_INHIBITORS, _INHIBITORS_OF_MANY = 6, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,9 @@ class Picture:
 
     title: str
     panel: Panel
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.title}>"
 
     def svg(self) -> str:
         """Return it as a standalone SVG: light or dark with its reader's system, fonts aside."""
@@ -78,9 +90,12 @@ def draw(neuron: NeuronView, *, most: int | None = 40, bare: bool = False) -> Pi
     """
     diagram = _diagram(neuron, most)
     drawn = with_effects(_panel(diagram, _WIDTH), neuron)
-    inhibitors = _inhibitors(neuron)
-    panels = [_heading(neuron, diagram), drawn, *inhibitors]
-    panel = drawn if bare else _explained(panels, [diagram], silenced=bool(inhibitors))
+    inhibitors = _inhibitors(neuron, _INHIBITORS, _WIDTH)
+    if bare:
+        panel = stacked([drawn, *inhibitors])
+    else:
+        panels = [_heading(neuron, diagram), drawn, *inhibitors]
+        panel = _explained(panels, [diagram], silenced=bool(inhibitors))
     return Picture(f"{neuron.name} of {neuron.model}", panel)
 
 
@@ -99,12 +114,12 @@ def sheet(neurons: Sequence[NeuronView], *, most: int | None = 12, columns: int 
     """Draw many neurons on one sheet, row by row, ``most`` patterns of each."""
     diagrams = [_diagram(neuron, most) for neuron in neurons]
     cells = [
-        stacked([_heading(neuron, diagram), _panel(diagram, _CELL)], 8.0)
+        stacked([_heading(neuron, diagram), _panel(diagram, _CELL), *_silencing(neuron)], 8.0)
         for neuron, diagram in zip(neurons, diagrams, strict=True)
     ]
     grid = _grid(cells, columns)
     title = ", ".join(str(neuron.name) for neuron in neurons)
-    return Picture(title, _explained([grid], diagrams))
+    return Picture(title, _explained([grid], diagrams, silenced=any(map(_silencing, neurons))))
 
 
 def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int | None = 40) -> Picture:
@@ -118,15 +133,22 @@ def beside(first: NeuronView, second: NeuronView, *others: NeuronView, most: int
     cells = []
     for neuron, diagram in zip(neurons, diagrams, strict=True):
         drawn = diagram_panel(diagram, lay_out(diagram, _CELL), shared)
-        cells.append(stacked([_heading(neuron, diagram), drawn], 10.0))
+        cells.append(stacked([_heading(neuron, diagram), drawn, *_silencing(neuron)], 10.0))
     title = " and ".join(str(neuron.name) for neuron in neurons)
-    return Picture(title, _explained([_grid(cells, 2)], diagrams, shared=True))
+    silenced = any(map(_silencing, neurons))
+    return Picture(title, _explained([_grid(cells, 2)], diagrams, shared=True, silenced=silenced))
 
 
 def thumbnail(neuron: NeuronView) -> str:
     """Return a small SVG of a neuron's two strongest patterns."""
-    diagram = _diagram(neuron, 2)
-    return document(_panel(diagram, 300.0), str(neuron.name), margin=2.0, size=_THUMBNAIL)
+    texts = neuron.texts(neuron.graph.token.tolist())
+    return thumbnail_of(neuron.graph, texts, str(neuron.name), neuron.fire_threshold)
+
+
+def thumbnail_of(graph: NeuronGraph, texts: Mapping[int, str], title: str, threshold: float = 0.5) -> str:
+    """Return the same of a graph by itself, with the texts of its tokens."""
+    diagram = read_diagram(graph, texts, 2, threshold=threshold)
+    return document(_panel(diagram, 300.0), title, margin=2.0, size=_THUMBNAIL)
 
 
 def sketch(patterns: Iterable[tuple[float, Sequence[PathStep]]], title: str, threshold: float = 0.5) -> str:
@@ -154,7 +176,8 @@ def draw_dot(neuron: NeuronView, *, most: int | None = None) -> str:
     """Return what ``draw`` shows in plain DOT, for Graphviz."""
     from n2gdb.drawing.dot import diagram_dot
 
-    return diagram_dot(_diagram(neuron, most), str(neuron.name), *written_tokens(neuron))
+    silencing = [(str(each), each.place) for each in neuron.inhibited_by[:_INHIBITORS]]
+    return diagram_dot(_diagram(neuron, most), str(neuron.name), *written_tokens(neuron), silencing)
 
 
 def _diagram(neuron: NeuronView, most: int | None) -> Diagram:
@@ -193,10 +216,15 @@ def _panel(diagram: Diagram, width: float) -> Panel:
     return diagram_panel(diagram, lay_out(diagram, width))
 
 
-def _inhibitors(neuron: NeuronView) -> list[Panel]:
+def _inhibitors(neuron: NeuronView, most: int, width: float) -> list[Panel]:
     """The strongest of what keeps a neuron silent, where its evidence says so."""
-    shown = [(str(each), each.place) for each in neuron.inhibited_by[:_INHIBITORS]]
-    return [inhibitors_panel(shown, _WIDTH)] if shown else []
+    shown = [(str(each), each.place) for each in neuron.inhibited_by[:most]]
+    return [inhibitors_panel(shown, width)] if shown else []
+
+
+def _silencing(neuron: NeuronView) -> list[Panel]:
+    """The same of one neuron among several."""
+    return _inhibitors(neuron, _INHIBITORS_OF_MANY, _CELL)
 
 
 def _explained(

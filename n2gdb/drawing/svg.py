@@ -35,6 +35,9 @@ _WHITE_FROM = (
     0.85  # shade from which on white text has more contrast than black: 4.5 : 1 or more on either side
 )
 
+#: Of the colour of a token whose patterns are seldom right.
+_SELDOM_SHADE = 0.35
+
 _STYLE = """
 .n2gdb-graph text{font-family:"DejaVu Sans Mono",ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;fill:#000;white-space:pre}
 .n2gdb-graph text.s{font-family:"DejaVu Sans",system-ui,"Segoe UI","Helvetica Neue",Arial,sans-serif;font-size:12px;fill:#5d6670}
@@ -54,7 +57,7 @@ _STYLE = """
 .n2gdb-graph path{fill:none;stroke:#98a2ad;stroke-width:1.4}
 .n2gdb-graph path.d{stroke-dasharray:3 4}
 .n2gdb-graph path.v{stroke-width:1}
-.n2gdb-graph .x{opacity:.45}
+.n2gdb-graph path.x{opacity:.45}
 .n2gdb-graph rect.z{stroke-dasharray:4 3;stroke-opacity:1}
 .n2gdb-graph rect.i{fill:#6b3fa0;fill-opacity:.1;stroke:#6b3fa0;stroke-opacity:1}
 .n2gdb-graph path.t{stroke:#6b3fa0;stroke-width:2.4}
@@ -138,8 +141,7 @@ def legend_panel(
     if dashed:
         items.append(('<path class="d" d="M0 9H30"/>', "any tokens between, and how many"))
     if seldom:
-        faint = f'<g class="x">{_swatch("a b z")}</g>'
-        items.append((faint, f"seldom right: on fewer than {SELDOM:.0%} of its occurrences"))
+        items.append((_swatch("a z"), f"seldom right: on fewer than {SELDOM:.0%} of its occurrences"))
     if silenced:
         items.append(
             (f'{_swatch("i")}<path class="t" d="M30 2V16"/>', "keeps it silent where it stands before")
@@ -169,7 +171,8 @@ def inhibitors_panel(inhibitors: Sequence[tuple[str, str]], width: float) -> Pan
         if x + wide + far + 18 > width and x > 100:
             x, y = 12 + text_width(said, _SANS), y + 30
         elements.append(
-            f'<g data-i="{escape(dumps(text))}"><rect class="i" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}"'
+            f'<g data-i="{escape(dumps(text))}"><title>{_text(text)}\nless after it, {_text(place)}</title>'
+            f'<rect class="i" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}"'
             f' height="24" rx="7"/><path class="t" d="M{x + wide + 4:.1f} {y:.1f}v24"/>'
             f'<text x="{x + wide / 2:.1f}" y="{y + 16.5:.1f}" text-anchor="middle">{_text(text)}</text>'
             f'<text class="s" x="{x + wide + 10:.1f}" y="{y + 16:.1f}">{_text(place)}</text></g>'
@@ -214,9 +217,9 @@ def _box(diagram: Diagram, mark: Mark, box: Box, shared: Collection[str]) -> str
             style = f"{kind} q" if several else rim
             ring = token.text in shared
             shade = (_red if mark.depth == 0 else _blue)(diagram.strength(token))
-            cell_text = _cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring)
-            faint = diagram.is_seldom_right(token.patterns)
-            parts.append(f'<g class="x">{cell_text}</g>' if faint else cell_text)
+            if diagram.is_seldom_right(token.patterns):  # pale, but its text is not
+                style, shade = f"{kind} z" if several else rim, _SELDOM_SHADE * shade
+            parts.append(_cell(mark, token, replace(cell, x=x, y=y), style, shade, ring=ring))
             if cell is not row[-1]:
                 parts.append(_bar(x + cell.width + GAP / 2, y, cell.height))
     return "".join(parts)

@@ -31,6 +31,9 @@ class WeighedToken:
     weight: float
     is_class: bool = False
 
+    def __repr__(self) -> str:
+        return f"<WeighedToken {self} {self.place} {self.weight:+.2f}>"
+
     def __str__(self) -> str:
         return f"<{self.text}>" if self.is_class else display(self.text)
 

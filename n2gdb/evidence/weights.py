@@ -49,6 +49,9 @@ class UnitEvidence:
     def __len__(self) -> int:
         return len(self.weight)
 
+    def __repr__(self) -> str:
+        return f"<UnitEvidence {len(self)} weights, up to {self.reach} positions before>"
+
     @property
     def reach(self) -> int:
         """Positions before an activating token that weights reach."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 from n2gdb.core.deadline import timed
+from n2gdb.core.graph import NeuronGraph
+from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.explorer.plain import plain_error, plain_record
@@ -16,6 +18,7 @@ from n2gdb.grammar.ast import Key, Mode, Query, Statement, Subject, TokenQuery, 
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.answer import Answer
 from n2gdb.query.completion import candidates
+from n2gdb.storage.read.names import neuron_key
 
 __all__ = [
     "answer_query",
@@ -110,22 +113,34 @@ def sketch_rows(
     find: str | None = None,
 ) -> dict[str, Any]:
     """Return a small SVG for each of some rows: what matched, or else the neuron's strongest two patterns."""
-    from n2gdb.drawing import sketch, thumbnail
-
     asked = read_asked(query, model)
     if _kind(asked) != "neurons":
         return {"pictures": []}
     _, rows, _ = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
-    thresholds = {each.name: each.fire_threshold for each in database.models()}
-    pictures = []
-    for row in timed(rows):
-        matched = [(each.activation, each.path) for each in row.evidence]
-        title = f"{row.neuron} of {row.model}"
-        if matched:
-            pictures.append(sketch(matched, title, thresholds[row.model]))
-        else:
-            pictures.append(thumbnail(database.neuron(row.neuron, row.model)))
-    return {"pictures": pictures}
+    bare = [(row.model, row.neuron) for row in rows if not row.evidence]
+    drawn = dict(zip(bare, _thumbnails(database, bare), strict=True))
+    return {"pictures": [drawn.get((row.model, row.neuron)) or _sketch(database, row) for row in timed(rows)]}
+
+
+def _sketch(database: Database, row: Any) -> str:
+    from n2gdb.drawing import sketch
+
+    matched = [(each.activation, each.path) for each in row.evidence]
+    return sketch(matched, f"{row.neuron} of {row.model}", database.model(row.model).fire_threshold)
+
+
+def _thumbnails(database: Database, named: Sequence[tuple[str, NeuronName]]) -> Iterator[str]:
+    """Draw neurons small, whose graphs are read together."""
+    from n2gdb.drawing import thumbnail_of
+    from n2gdb.storage.read.graphs import read_graphs
+
+    keys = [neuron_key(database.model(model), name) for model, name in named]
+    graphs = read_graphs(database.connection, [key for key in keys if key is not None]) if keys else {}
+    for (model, name), key in zip(named, keys, strict=True):
+        graph = NeuronGraph.empty() if key is None else graphs.get(key, NeuronGraph.empty())
+        texts = database.texts(graph.token.tolist(), model)
+        threshold = database.model(model).fire_threshold
+        yield thumbnail_of(graph, texts, f"{name} of {model}", threshold)
 
 
 def take_away(database: Database, query: str, form: str, *, model: str | None) -> str:

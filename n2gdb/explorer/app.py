@@ -11,23 +11,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from n2gdb.core.deadline import cancelled_by, within
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, QueryCancelledError, QueryError, QueryTimeoutError, UnknownNameError
 from n2gdb.explorer.asked import Asked
 from n2gdb.explorer.assets import encoded, read_assets
+from n2gdb.explorer.guard import Guard, refusal
+from n2gdb.explorer.layers import describe_database
+from n2gdb.explorer.neurons import ModelRunner
 from n2gdb.explorer.notes import Notes
-from n2gdb.explorer.plain import exact, plain_error
-from n2gdb.explorer.routes import ANSWERS, PICTURES, QUESTIONS, Draw, Find, own_answers
-from n2gdb.explorer.truth import ModelRunner
+from n2gdb.explorer.plain import exact
+from n2gdb.explorer.routes import ANSWERS, PICTURES, QUESTIONS, WARM, Draw, Find, own_answers
 from n2gdb.explorer.turns import Turns
 from n2gdb.version import __version__
 
@@ -37,7 +40,6 @@ _PAGES = (
     *("/", "/neuron/{name}", "/layer/{layer:int}", "/model", "/compare/{first}/{second}", "/compare"),
     *("/pairs", "/notes", "/trajectories/{name}", "/help"),
 )
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 #: Requests that are answered at once: others wait for their turn. Questions have their own, as slow ones
 #: would keep every page waiting; the engine takes several cores for each.
@@ -55,19 +57,8 @@ _LARGEST_CHANGE = 200_000
 #: What a request is answered with that was given up by whoever asked; nobody reads it.
 _GIVEN_UP = 499
 
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 #: A picture styles itself, and does nothing else.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +77,8 @@ class _Served:
     """What a page of this server shows to change the notes."""
     notes: Notes
     runner: ModelRunner | None
+    held: Callable[[], Any]
+    """What the database holds, as a page is told; None where it cannot be read, which the page finds out."""
 
 
 def make_app(
@@ -95,12 +88,14 @@ def make_app(
     host: str | None = "127.0.0.1",
     notes: Path | None = None,
     runner: ModelRunner | None = None,
+    warm: bool = False,
 ) -> ASGIApp:
     """Make the application over an open database; ``timeout`` seconds end the answer to a request.
 
     Requests that name another host than ``host`` or this machine are refused, as those of a page that tricked
     a browser would; None refuses nobody. ``notes`` is the file of notes, beside the database unless named;
-    ``runner`` runs the model, where it is at hand.
+    ``runner`` runs the model, where it is at hand. With ``warm`` it begins with what takes long the first
+    time, beside the first requests.
     """
     etag = _tag_of(database.path)
     served = _Served(
@@ -113,13 +108,14 @@ def make_app(
         secrets.token_urlsafe(24),
         Notes(notes or Path(f"{database.path}.notes.json")),
         runner,
+        lru_cache(maxsize=1)(lambda: _held(database, timeout)),
     )
     assets = read_assets()
-    own = own_answers(served.notes, runner)
+    finds = {**ANSWERS, **{path: (find, False) for path, find in own_answers(served.notes, runner).items()}}
+    looked_up = {path: _look_up(served, path, find, kept=kept) for path, (find, kept) in finds.items()}
     routes = [
         *(Route(path, _page(served)) for path in _PAGES),
-        *(Route(path, _json(served, path, find, kept=kept)) for path, (find, kept) in ANSWERS.items()),
-        *(Route(path, _json(served, path, find, kept=False)) for path, find in own.items()),
+        *(Route(path, _json(served, path, look_up)) for path, look_up in looked_up.items()),
         Route("/api/notes", _changed(served), methods=["POST"]),
         Route("/api/server", _alive(served)),
         *(Route(path, _picture(served, draw)) for path, draw in PICTURES.items()),
@@ -127,7 +123,9 @@ def make_app(
         Route("/static/{name}", assets.answer),
     ]
     app = Starlette(routes=routes, exception_handlers={404: _missing(served), Exception: _failed})
-    return _Guard(app, None if host is None else _LOOPBACK | {host.lower()}, served.server)
+    if warm:
+        threading.Thread(target=_warmed, args=(looked_up,), daemon=True).start()
+    return Guard(app, host, served.server)
 
 
 def _tag_of(path: Path) -> str:
@@ -136,97 +134,74 @@ def _tag_of(path: Path) -> str:
     return hashlib.sha256(f"{__version__} {stat.st_mtime_ns} {stat.st_size}".encode()).hexdigest()[:16]
 
 
-class _Guard:
-    """Refuses foreign hosts, and tells browsers what a page may do."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, server: str) -> None:
-        self._app, self._hosts, self._server = app, hosts, server
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                there = {name.lower() for name, _ in message["headers"]}
-                added = {"Content-Security-Policy": _POLICY, "N2gdb-Server": self._server, **_HEADERS}
-                message["headers"] = [
-                    *message["headers"],
-                    *(
-                        (name.lower().encode(), value.encode())
-                        for name, value in added.items()
-                        if name.lower().encode() not in there
-                    ),
-                ]
-            await send(message)
-
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if self._hosts is not None and _without_port(host) not in self._hosts:
-            refused = _refusal(QueryError(f"this server only answers on this machine, not as {host!r}"), 421)
-            await refused(scope, receive, send_guarded)
-            return
-        if _is_foreign(scope):
-            refused = _refusal(
-                QueryError("this server only answers its own pages, not those of another site"), 403
-            )
-            await refused(scope, receive, send_guarded)
-            return
-        await self._app(scope, receive, send_guarded)
-
-
-def _is_foreign(scope: Scope) -> bool:
-    """Return whether a page of another site asks: all that it may do is to link to a page here.
-
-    Browsers say so themselves; older ones that do not name the origin where a script asks.
-    """
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    if headers.get("sec-fetch-site", "none") in ("same-origin", "none"):
-        origin = headers.get("origin")
-        return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
-    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return not (is_link and not scope["path"].startswith(("/api/", "/static/")))
-
-
-def _without_port(host: str) -> str:
-    name, colon, port = host.lower().rpartition(":")
-    return name if colon and port.isdecimal() else host.lower()
+def _held(database: Database, timeout: float) -> Any:
+    try:
+        with within(timeout):
+            return describe_database(database)
+    except N2gdbError:
+        return None
 
 
 def _page(served: _Served) -> Callable[[Request], Awaitable[Response]]:
     """Make the endpoint of every page: the shell, which then reads the address."""
 
     async def answer(request: Request) -> Response:
-        return _shell(served, 200)
+        return await _shell(served, request, 200)
 
     return answer
 
 
-def _shell(served: _Served, status: int) -> Response:
-    at_hand = "yes" if served.runner is not None else ""
-    shell = read_assets().page(server=served.server, token=served.token, model=at_hand)
-    return HTMLResponse(shell, status, headers={"Cache-Control": "no-store"})
+async def _shell(served: _Served, request: Request, status: int) -> Response:
+    """Answer with the shell, which says what the database holds, so that its page need not ask."""
+
+    def made() -> Response:
+        at_hand = "yes" if served.runner is not None else ""
+        held = json.dumps(served.held())
+        shell = read_assets().page(server=served.server, token=served.token, model=at_hand, database=held)
+        return HTMLResponse(shell, status, headers={"Cache-Control": "no-store"})
+
+    return await _answered(request, served.pages, served.timeout, made)
 
 
-def _json(served: _Served, path: str, find: Find, *, kept: bool) -> Callable[[Request], Awaitable[Response]]:
-    """Make an endpoint that answers with what ``find`` returns; the latest answers are ``kept``."""
-    limit = _MODEL_TIMEOUT if path.endswith(("/true", "/trajectories")) else served.timeout
+_LookUp = Callable[[Asked], bytes]
+
+
+def _look_up(served: _Served, path: str, find: Find, *, kept: bool) -> _LookUp:
+    """Return what makes an answer out of what ``find`` returns; the latest answers are ``kept``."""
+    limit = _limit(served, path)
 
     def found(asked: Asked) -> bytes:
         with within(limit):
             plain = find(served.database, asked)
             return json.dumps(exact(plain), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
-    look_up = lru_cache(maxsize=_KEPT)(found) if kept else found
+    return lru_cache(maxsize=_KEPT)(found) if kept else found
+
+
+def _limit(served: _Served, path: str) -> float:
+    return _MODEL_TIMEOUT if path.endswith(("/true", "/trajectories")) else served.timeout
+
+
+def _json(served: _Served, path: str, look_up: _LookUp) -> Callable[[Request], Awaitable[Response]]:
+    """Make an endpoint that answers with what is looked up."""
     turns = served.questions if path in QUESTIONS else served.pages
 
     async def answer(request: Request) -> Response:
         asked = Asked.of(request)
         return await _answered(
-            request, turns, limit, lambda: encoded(request, look_up(asked), "application/json")
+            request, turns, _limit(served, path), lambda: encoded(request, look_up(asked), "application/json")
         )
 
     return answer
+
+
+def _warmed(looked_up: dict[str, _LookUp]) -> None:
+    """Look up what pages show first, so that it is kept: one after the other, beside what is asked."""
+    for path, parts in WARM:
+        try:
+            looked_up[path](Asked(parts))
+        except N2gdbError:  # whoever asks is told
+            continue
 
 
 def _alive(served: _Served) -> Callable[[Request], Awaitable[Response]]:
@@ -251,20 +226,20 @@ def _changed(served: _Served) -> Callable[[Request], Awaitable[Response]]:
 
     async def answer(request: Request) -> Response:
         if not secrets.compare_digest(request.headers.get("n2gdb-token", "").encode(), served.token.encode()):
-            return _refusal(QueryError("only a page of this server may change notes: reload the page"), 403)
+            return refusal(QueryError("only a page of this server may change notes: reload the page"), 403)
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return _refusal(QueryError("a change of the notes is JSON"), 415)
+            return refusal(QueryError("a change of the notes is JSON"), 415)
         body = b""
         async for part in request.stream():
             body += part
             if len(body) > _LARGEST_CHANGE:
-                return _refusal(QueryError("a change of the notes is too long"), 413)
+                return refusal(QueryError("a change of the notes is too long"), 413)
         try:
             asked = json.loads(body)
         except (ValueError, RecursionError):
-            return _refusal(QueryError("a change of the notes is JSON"), 400)
+            return refusal(QueryError("a change of the notes is JSON"), 400)
         if not isinstance(asked, dict):
-            return _refusal(QueryError("a change of the notes names a neuron or a list"), 400)
+            return refusal(QueryError("a change of the notes names a neuron or a list"), 400)
 
         def change() -> Response:
             kept = {**served.notes.change(asked), "writable": True, "file": served.notes.path.name}
@@ -341,13 +316,13 @@ def _told(error: Exception) -> Response:
     """Answer with what is refused on purpose; raise what is a fault of the server's own."""
     match error:
         case QueryCancelledError():
-            return _refusal(error, _GIVEN_UP)
+            return refusal(error, _GIVEN_UP)
         case QueryTimeoutError():
-            return _refusal(error, 503)
+            return refusal(error, 503)
         case UnknownNameError():
-            return _refusal(error, 404)
+            return refusal(error, 404)
         case N2gdbError():
-            return _refusal(error, 400)
+            return refusal(error, 400)
     raise error
 
 
@@ -357,17 +332,12 @@ def _missing(served: _Served) -> Callable[[Request, Exception], Awaitable[Respon
     async def answer(request: Request, error: Exception) -> Response:
         reads = "text/html" in request.headers.get("accept", "")
         if reads and not request.url.path.startswith(("/api/", "/static/")):
-            return _shell(served, 404)
-        return _refusal(UnknownNameError(f"there is nothing at {request.url.path[:200]}"), 404)
+            return await _shell(served, request, 404)
+        return refusal(UnknownNameError(f"there is nothing at {request.url.path[:200]}"), 404)
 
     return answer
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """Answer for a fault of the server's own, which it prints."""
-    return _refusal(N2gdbError("the server failed to answer: see where n2gdb serve runs"), 500)
-
-
-def _refusal(error: N2gdbError, status: int) -> Response:
-    content = json.dumps({"error": plain_error(error)}, ensure_ascii=False)
-    return Response(content.encode("utf-8", "replace"), status, media_type="application/json")
+    return refusal(N2gdbError("the server failed to answer: see where n2gdb serve runs"), 500)

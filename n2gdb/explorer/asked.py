@@ -15,7 +15,7 @@ _NAMES = frozenset(
     (
         *("name", "layer", "first", "second", "first_model", "second_model", "model"),
         *("q", "at", "text", "metric", "limit", "offset", "order", "find", "most"),
-        *("names", "format", "above", "across_layers", "min_size", "which", "by"),
+        *("names", "format", "above", "across_layers", "min_size", "which", "by", "band"),
     )
 )
 

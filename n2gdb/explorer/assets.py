@@ -19,6 +19,9 @@ __all__ = ["Assets", "encoded", "read_assets"]
 _STATIC = Path(__file__).parent / "static"
 _SHELL = "index.html"
 
+#: A part of the bundle, which its own content names.
+_PART = re.compile(r"\w+-[A-Z0-9]{8}\.js")
+
 #: A file under its content's address never changes.
 _FOREVER = "public, max-age=31536000, immutable"
 
@@ -31,7 +34,8 @@ _PLACE = re.compile(r"\{\{(\w+)(?:\s+([\w.-]+))?\}\}")
 @dataclass(frozen=True, slots=True)
 class _File:
     content: bytes
-    compressed: bytes
+    encoded: dict[str, bytes]
+    """Compressed, by the encoding's name, the best first."""
     kind: str
     tag: str
 
@@ -58,28 +62,32 @@ class Assets:
 
     async def answer(self, request: Request) -> Response:
         """Answer with a file; an address of other content than there is now is not kept."""
-        found = self.files.get(request.path_params["name"])
+        name = request.path_params["name"]
+        found = self.files.get(name)
         if found is None:
             return Response(status_code=404)
-        fresh = request.path_params.get("tag") == found.tag
+        fresh = request.path_params.get("tag") == found.tag or _PART.fullmatch(name) is not None
         headers = {"Cache-Control": _FOREVER if fresh else "no-cache", "Vary": "Accept-Encoding"}
-        if _takes_gzip(request):
-            headers["Content-Encoding"] = "gzip"
-            return Response(found.compressed, media_type=found.kind, headers=headers)
+        taken = _taken(request)
+        for encoding, content in found.encoded.items():
+            if encoding in taken:
+                headers["Content-Encoding"] = encoding
+                return Response(content, media_type=found.kind, headers=headers)
         return Response(found.content, media_type=found.kind, headers=headers)
 
 
 @lru_cache(maxsize=1)
 def read_assets() -> Assets:
     """Read and compress what the package ships."""
-    files = {path.name: _read(path) for path in sorted(_STATIC.iterdir()) if path.name != _SHELL}
+    shipped = (path for path in sorted(_STATIC.iterdir()) if path.name != _SHELL and path.suffix != ".br")
+    files = {path.name: _read(path) for path in shipped}
     return Assets(files, (_STATIC / _SHELL).read_text(encoding="utf-8"))
 
 
 def encoded(request: Request, content: bytes, kind: str, **headers: str) -> Response:
     """Return an answer, compressed where that pays and the browser takes it."""
     headers = {"Vary": "Accept-Encoding", **headers}
-    if len(content) < _SHORT or not _takes_gzip(request):
+    if len(content) < _SHORT or "gzip" not in _taken(request):
         return Response(content, media_type=kind, headers=headers)
     return Response(
         gzip.compress(content, _LEVEL, mtime=0),
@@ -88,12 +96,19 @@ def encoded(request: Request, content: bytes, kind: str, **headers: str) -> Resp
     )
 
 
-def _takes_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "").lower()
+def _taken(request: Request) -> set[str]:
+    """Return the names of the encodings that a browser takes."""
+    listed = request.headers.get("accept-encoding", "").lower().split(",")
+    parts = (each.replace(" ", "").partition(";") for each in listed)
+    return {name for name, _, weight in parts if weight not in ("q=0", "q=0.0")}
 
 
 def _read(path: Path) -> _File:
     content = path.read_bytes()
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     tag = hashlib.sha256(content).hexdigest()[:12]
-    return _File(content, gzip.compress(content, 9, mtime=0), kind, tag)
+    encoded = {"gzip": gzip.compress(content, 9, mtime=0)}
+    better = path.with_name(f"{path.name}.br")
+    if better.exists():
+        encoded = {"br": better.read_bytes(), **encoded}
+    return _File(content, encoded, kind, tag)

@@ -12,6 +12,7 @@ from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer.neurons import list_examples
 from n2gdb.explorer.plain import plain_path
+from n2gdb.grammar.ast import Metric
 from n2gdb.neuron import Neuron
 from n2gdb.neuron_parts import NeuronPattern
 
@@ -19,7 +20,7 @@ __all__ = ["compare", "list_pairs", "named_neurons"]
 
 #: Neurons in one comparison; patterns and tokens of each list; pairs in one answer.
 _MOST, _LISTED, _PAIRS = 6, 40, 200
-_METRICS = ("graph", "tokens", "subset")
+_METRICS = tuple(metric.value for metric in Metric)
 
 
 def named_neurons(database: Database, names: str) -> list[Neuron]:
@@ -47,6 +48,9 @@ def compare(database: Database, neurons: Sequence[Neuron]) -> dict[str, Any]:
                 "neuron": str(neuron.name),
                 "model": neuron.model,
                 "f1": neuron.f1,
+                "true_firings": neuron.true_firings,
+                "heldout_f1": neuron.heldout_f1,
+                "heldout_firings": neuron.heldout_firings,
                 "n_patterns": neuron.n_patterns,
                 "alone": _listed([own[key] for key in own if owners[key] == 1]),
                 "n_alone": sum(owners[key] == 1 for key in own),
@@ -66,7 +70,7 @@ def list_pairs(
     database: Database,
     metric: str,
     *,
-    above: float,
+    above: float | None,
     model: str | None,
     across_layers: bool,
     min_size: int,
@@ -75,7 +79,7 @@ def list_pairs(
 ) -> dict[str, Any]:
     """Return some of the pairs of neurons that are alike, the most alike first, and how many there are."""
     found = database.pairs(
-        metric, above=above, model=model, across_layers=across_layers, min_size=max(1, min_size)
+        metric, above=above, model=model, across_layers=across_layers, sharing=max(1, min_size)
     )
     rows = [each.as_dict() for each in found[offset : offset + min(limit, _PAIRS)]]
     return {"total": len(found), "rows": rows}

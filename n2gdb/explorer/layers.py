@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any, Literal
 
 from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
-from n2gdb.grammar.fields import FIELDS
+from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
-from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_f1
+from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_qualities
 from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 from n2gdb.version import __version__
 
 __all__ = ["describe_database", "describe_layer", "describe_model", "list_questions"]
 
-_BINS, _TOKENS, _NEURONS = 20, 30, 10
-
-#: Firings from which on a neuron's quality is more than chance: fewer are marked, and listed last.
-_ENOUGH = 10
+_BINS, _TOKENS, _NEURONS = 10, 30, 10
 
 #: Questions to begin with; those that a database answers are offered.
 _EXAMPLES = (
@@ -80,24 +78,28 @@ def describe_layer(database: Database, layer: int, name: str | None) -> dict[str
     states = {"unpredicted": found.unpredicted, "dead": found.dead}
     if found.dense:
         states["dense"] = found.dense
+    quality, judged = read_qualities(database.connection, model.number, layer)
+    score: Literal["f1", "heldout_f1"] = "f1" if quality == "f1" else "heldout_f1"
     return {
         "model": model.name,
         "layer": layer,
         "neurons": found.neurons,
         "states": {"live": found.neurons - sum(states.values()), **states},
+        "mean_heldout_f1": fmean(f1 for f1, _ in judged) if judged and score == "heldout_f1" else None,
         "mean_f1": found.mean_f1,
         "mean_precision": found.mean_precision,
         "mean_recall": found.mean_recall,
-        "f1": _histogram(read_f1(database.connection, model.number, layer)),
+        "judged": len(judged),
+        "f1": _histogram(judged),
         "polysemy": [
             {"behaviours": behaviours, "neurons": count}
             for behaviours, count in count_behaviours(database.connection, model.number, layer)
         ],
         "tokens": _tokens(database, model.number, layer),
-        "best": _neurons(database, model.number, layer, _quality()),
-        "quality": _quality(),
-        "enough": _ENOUGH,
-        "polysemous": _neurons(database, model.number, layer, "polysemy"),
+        "best": _neurons(database, model.number, layer, score, score),
+        "quality": score,
+        "enough": FEW_FIRINGS,
+        "polysemous": _neurons(database, model.number, layer, "polysemy", score),
     }
 
 
@@ -126,13 +128,15 @@ def _answers(database: Database, query: str) -> bool:
         return False
 
 
-def _histogram(scores: Iterable[float]) -> list[dict[str, Any]]:
-    """Count judged neurons by F1."""
-    counts = [0] * _BINS
-    for f1 in scores:
-        counts[min(int(f1 * _BINS), _BINS - 1)] += 1
+def _histogram(judged: Iterable[tuple[float, int]]) -> list[dict[str, Any]]:
+    """Count judged neurons by F1, and those of them that are judged on more than a few firings."""
+    counts, firm = [0] * _BINS, [0] * _BINS
+    for f1, firings in judged:
+        place = min(int(f1 * _BINS + 1e-9), _BINS - 1)
+        counts[place] += 1
+        firm[place] += firings >= FEW_FIRINGS
     return [
-        {"from": place / _BINS, "to": (place + 1) / _BINS, "neurons": count}
+        {"from": place / _BINS, "to": (place + 1) / _BINS, "neurons": count, "firm": firm[place]}
         for place, count in enumerate(counts)
     ]
 
@@ -152,18 +156,14 @@ def _tokens(database: Database, model: int, layer: int) -> list[dict[str, Any]]:
     ]
 
 
-def _quality() -> Literal["f1", "heldout_f1"]:
-    """Return the field that says how faithful a graph is: on ordinary text, where databases hold that."""
-    return "heldout_f1" if "heldout_f1" in FIELDS else "f1"
-
-
 def _neurons(
-    database: Database, model: int, layer: int, by: Literal["f1", "polysemy", "heldout_f1"]
+    database: Database,
+    model: int,
+    layer: int,
+    by: Literal["f1", "polysemy", "heldout_f1"],
+    score: Literal["f1", "heldout_f1"],
 ) -> list[dict[str, Any]]:
-    """Return the neurons of a layer with the most of something."""
-    evidence: Literal["true_firings", "heldout_firings"] = (
-        "heldout_firings" if by == "heldout_f1" and "heldout_firings" in FIELDS else "true_firings"
-    )
+    """Return the neurons of a layer with the most of something, each with its F1 and what that rests on."""
     return [
         {
             "neuron": str(neuron_of(database.models(), key)[1]),
@@ -171,7 +171,6 @@ def _neurons(
             "n_patterns": patterns,
             "polysemy": polysemy,
             "firings": firings,
-            "thin": firings < _ENOUGH,
         }
         for key, f1, patterns, polysemy, firings in outstanding_neurons(
             database.connection,
@@ -179,7 +178,7 @@ def _neurons(
             layer,
             by,
             _NEURONS,
-            evidence=evidence,
-            least=0 if by == "polysemy" else _ENOUGH,
+            score=score,
+            least=0 if by == "polysemy" else FEW_FIRINGS,
         )
     ]

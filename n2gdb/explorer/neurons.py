@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from n2gdb.core.readings import Example, shown_texts
 from n2gdb.core.tokens import display
@@ -19,14 +19,22 @@ from n2gdb.storage.read.layers import neighbours, stepped
 from n2gdb.storage.read.names import neuron_key, neuron_of
 
 __all__ = [
+    "ModelRunner",
     "describe_neuron",
     "list_examples",
     "list_patterns",
     "list_similar",
     "plain_tokens",
+    "read_truly",
     "read_typed",
     "step_from",
 ]
+
+#: Tokens of a text that the model is run on.
+_LONGEST_RUN = 2_000
+
+#: The strongest examples.
+TOP = "top"
 
 #: Characters of a text that is typed; patterns, examples and neurons in one answer.
 _LONGEST, _MOST = 4_000, 200
@@ -40,6 +48,19 @@ _MEASURED = (
     " the half of these that the graph was not built from: it fires on {firings} tokens there."
 )
 _NOT_MEASURED = "Its graph is not judged: the half of its top examples that is kept for that holds no firing."
+
+
+class ModelRunner(Protocol):
+    """Runs models on texts; what it raises as N2gdbError is told to whoever asked.
+
+    What a run costs are ``load_seconds`` (once), ``run_seconds`` and ``memory`` in bytes.
+    """
+
+    def activations(self, neuron: Neuron, tokens: Sequence[int]) -> tuple[list[float], Mapping[str, Any]]:
+        """Return a neuron's normalised activation on each token, and what that cost."""
+
+    def trajectories(self, neuron: Neuron) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return what is left of a neuron's activation when its top examples are cut, and what that cost."""
 
 
 def describe_neuron(database: Database, neuron: Neuron) -> dict[str, Any]:
@@ -92,16 +113,16 @@ def list_patterns(neuron: Neuron, *, limit: int, offset: int) -> dict[str, Any]:
     return {"total": len(patterns), "patterns": shown}
 
 
-def list_examples(neuron: Neuron, *, limit: int) -> dict[str, Any]:
-    """Return a neuron's examples token by token: what it does, and what is predicted.
+def list_examples(neuron: Neuron, *, limit: int, band: str | None = None) -> dict[str, Any]:
+    """Return a neuron's examples of one strength token by token: what it does, and what is predicted.
 
-    ``examples`` are the top ones, ``others`` of every lesser strength, near misses last.
+    ``band`` is that strength, top unless given; ``bands`` are all that there are, near misses last.
     """
-    most = min(limit, _MOST)
+    found = neuron.examples(band or TOP)
     return {
-        "total": len(neuron.examples),
-        "examples": [_example(neuron, each) for each in neuron.examples[:most]],
-        "others": [_example(neuron, each) for each in neuron.examples.others[:most]],
+        "total": len(found),
+        "examples": [_example(neuron, each) for each in found[: min(limit, _MOST)]],
+        "bands": list(dict.fromkeys(each.band for each in neuron.examples())),
     }
 
 
@@ -126,6 +147,17 @@ def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:
     if len(text) > _LONGEST:
         raise QueryError(f"a text of {len(text):,} characters is too long: type {_LONGEST:,} or fewer")
     return {"tokens": plain_tokens(neuron.read(text))}
+
+
+def read_truly(runner: ModelRunner, neuron: Neuron, text: str) -> tuple[Reading, Mapping[str, Any]]:
+    """Read a text with the true activations beside what the graph predicts; return what that cost, too."""
+    tokens = neuron.tokenize(text)
+    if len(tokens) > _LONGEST_RUN:
+        raise QueryError(
+            f"a text of {len(tokens):,} tokens is too long to run: type {_LONGEST_RUN:,} or fewer"
+        )
+    activations, cost = runner.activations(neuron, tokens)
+    return neuron.read(tokens, activations), cost
 
 
 def step_from(database: Database, neuron: Neuron, by: int, *, back: bool) -> dict[str, str]:

@@ -7,18 +7,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from n2gdb.errors import N2gdbError, QueryError, StorageError, one_line
+from n2gdb.errors import N2gdbError, QueryError
+from n2gdb.storage.kept_file import KeptFile
 
 __all__ = ["Notes"]
 
@@ -27,8 +24,6 @@ _VERSION = 1
 #: Characters of a note and of a name; labels of a neuron; neurons of a list; lists.
 _LONGEST, _NAME, _LABELS, _LISTED, _LISTS = 10_000, 100, 20, 2_000, 200
 
-_PATIENCE = 5.0  # seconds for another server to finish writing
-
 
 class Notes:
     """The file of notes, read anew each time, so that servers and editors may share it."""
@@ -36,6 +31,7 @@ class Notes:
     def __init__(self, path: Path) -> None:
         """Take the file's path; it need not be there."""
         self.path = path
+        self._file = KeptFile(path, "notes of n2gdb")
         self._guard = threading.Lock()
 
     @property
@@ -47,18 +43,11 @@ class Notes:
 
     def read(self) -> dict[str, Any]:
         """Return what is kept; raise StorageError for a file that is not of notes."""
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        kept = self._file.read()
+        if kept is None:
             return {"version": _VERSION, "neurons": {}, "lists": {}}
-        except (OSError, UnicodeDecodeError) as error:
-            raise StorageError(f"cannot read the notes in {self.path.name}: {one_line(error)}") from error
-        try:
-            kept = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise StorageError(f"{self.path.name} is damaged: mend it or move it away ({error})") from error
         if not _are_notes(kept):
-            raise StorageError(f"{self.path.name} holds no notes of n2gdb: mend it or move it away")
+            raise self._file.unsound("it says something else")
         return dict(kept)
 
     def change(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +58,7 @@ class Notes:
         """
         if not self.is_writable:
             raise N2gdbError(f"the notes cannot be written to {self.path.name}: its folder is read-only")
-        with self._guard, FileLock(f"{self.path}.lock", timeout=_PATIENCE):
+        with self._guard, self._file.changing():
             kept = self.read()
             if "neuron" in asked:
                 _note(kept["neurons"], asked)
@@ -77,23 +66,8 @@ class Notes:
                 _keep_list(kept["lists"], asked)
             else:
                 raise QueryError("a change names a neuron or a list")
-            self._write(kept)
+            self._file.write(kept)
         return kept
-
-    def _write(self, kept: Mapping[str, Any]) -> None:
-        """Write the file whole or not at all."""
-        text = json.dumps(kept, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-        try:
-            handle, partial = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-                    file.write(text)
-                Path(partial).replace(self.path)
-            except BaseException:
-                Path(partial).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise StorageError(f"cannot write the notes to {self.path.name}: {one_line(error)}") from error
 
 
 def _are_notes(kept: Any) -> bool:

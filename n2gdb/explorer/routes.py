@@ -9,11 +9,12 @@ from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer import answers, comparison, facets, layers, neurons, understood
 from n2gdb.explorer.asked import Asked
+from n2gdb.explorer.neurons import ModelRunner, read_truly
 from n2gdb.explorer.notes import Notes
-from n2gdb.explorer.truth import ModelRunner, read_truly
+from n2gdb.grammar.ast import DEFAULT_METRIC
 from n2gdb.neuron import Neuron
 
-__all__ = ["ANSWERS", "PICTURES", "QUESTIONS", "Draw", "Find", "own_answers"]
+__all__ = ["ANSWERS", "PICTURES", "QUESTIONS", "WARM", "Draw", "Find", "own_answers"]
 
 #: Returns what JSON can hold.
 Find = Callable[[Database, Asked], Any]
@@ -63,11 +64,11 @@ def _comparison(database: Database, asked: Asked) -> Any:
 def _pairs(database: Database, asked: Asked) -> Any:
     return comparison.list_pairs(
         database,
-        asked.given("metric") or "tokens",
-        above=asked.share("above", 0.9),
+        asked.given("metric") or DEFAULT_METRIC.value,
+        above=asked.share("above", 0) if asked.given("above") else None,
         model=asked.given("model"),
         across_layers=asked.given("across_layers") == "yes",
-        min_size=asked.whole("min_size", 1),
+        min_size=asked.whole("min_size", 3),
         limit=asked.whole("limit", _ROWS),
         offset=asked.whole("offset", 0),
     )
@@ -119,11 +120,12 @@ def _step(database: Database, asked: Asked) -> Any:
 
 
 def _examples(database: Database, asked: Asked) -> Any:
-    return neurons.list_examples(_found(database, asked), limit=asked.whole("limit", _EXAMPLES))
+    limit, band = asked.whole("limit", _EXAMPLES), asked.given("band")
+    return neurons.list_examples(_found(database, asked), limit=limit, band=band)
 
 
 def _similar(database: Database, asked: Asked) -> Any:
-    metric, limit = asked.given("metric") or "graph", asked.whole("limit", _SIMILAR)
+    metric, limit = asked.given("metric") or DEFAULT_METRIC.value, asked.whole("limit", _SIMILAR)
     return neurons.list_similar(_found(database, asked), metric, limit=limit)
 
 
@@ -198,6 +200,14 @@ QUESTIONS = frozenset(
         *("/api/query", "/api/pictures", "/api/facets", "/api/take", "/api/explain", "/api/questions"),
         *("/api/comparison", "/api/pairs", "/api/neuron/{name}/true", "/api/neuron/{name}/trajectories"),
     )
+)
+
+
+#: What pages show without being asked for anything of their own, and what takes long the first time.
+WARM: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    ("/api/questions", ()),
+    ("/api/model", ()),
+    ("/api/pairs", (("above", "0.9"), ("limit", "50"), ("metric", "tokens"), ("min_size", "3"))),
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -13,13 +12,17 @@ from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.drawing import draw
 from n2gdb.errors import StorageError, one_line
+from n2gdb.evidence.quality import HELDOUT, TOP_EXAMPLES
+from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
+from n2gdb.neuron_parts import NeuronPattern
+from n2gdb.storage.output_file import check_output
 from n2gdb.storage.read.effects import WrittenToken
 from n2gdb.version import __version__
 
 __all__ = ["write_site"]
 
-_STATIC, _SHARED = Path(__file__).parent / "static", ("site.css", "site.js")
+_STATIC, _SHARED = Path(__file__).parent / "static", ("site.css", "site.js", "icon.svg")
 
 #: Patterns of a page, examples of a page, tokens of a neuron that the search knows.
 _PATTERNS, _EXAMPLES, _TOKENS = 100, 10, 60
@@ -36,13 +39,16 @@ def write_site(
 ) -> int:
     """Write a folder of pages and return how many neurons it shows; its pages fetch nothing from elsewhere.
 
-    Addresses are relative, so the folder may lie anywhere below a host. Raises StorageError where it cannot
-    be written.
+    Addresses are relative, so the folder may lie anywhere below a host. Files of an earlier site are
+    replaced, what is no plain file, belongs to the database or is one is not: raises StorageError, as where
+    the folder cannot be written.
     """
     several = len({neuron.model for neuron in neurons}) > 1
     names = [_file(neuron, several) for neuron in neurons]
     try:
         (folder / "neurons").mkdir(parents=True, exist_ok=True)
+        for path in _places(folder, names):
+            check_output(path, force=True, reads=(database.path,))
         index = []
         for place, neuron in enumerate(neurons):
             around = (
@@ -58,11 +64,17 @@ def write_site(
             progress(place + 1, len(neurons))
         _write(folder / "neurons.json", json.dumps(index, ensure_ascii=False, separators=(",", ":")))
         for name in _SHARED:
-            shutil.copyfile(_STATIC / name, folder / name)
+            _write(folder / name, (_STATIC / name).read_text(encoding="utf-8"))
         _write(folder / "index.html", _index_page(database, neurons, names, title, query))
     except OSError as error:
         raise StorageError(f"cannot write the site to {folder}: {one_line(error)}") from error
     return len(neurons)
+
+
+def _places(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yield every file of a site."""
+    yield from (folder / name for name in ("index.html", "neurons.json", *_SHARED))
+    yield from (folder / "neurons" / f"{name}{suffix}" for name in names for suffix in (".html", ".svg"))
 
 
 def _write(path: Path, text: str) -> None:
@@ -79,7 +91,12 @@ def _entry(neuron: Neuron, file: str, several: bool) -> dict[str, object]:
     """Return what the search knows of a neuron: name, score, and tokens, the activating ones first."""
     tokens = list(dict.fromkeys(each.token.strip().casefold() or each.token for each in neuron.tokens()))
     name = f"{neuron.name} of {neuron.model}" if several else str(neuron.name)
-    return {"n": name, "u": file, "f": neuron.f1, "t": [token for token in tokens if token][:_TOKENS]}
+    return {
+        "n": name,
+        "u": file,
+        "f": None if neuron.quality is None else round(neuron.quality.f1, 4),
+        "t": [token for token in tokens if token][:_TOKENS],
+    }
 
 
 def _page(title: str, up: str, body: str, script: str = "") -> str:
@@ -90,6 +107,7 @@ def _page(title: str, up: str, body: str, script: str = "") -> str:
         '<meta name="color-scheme" content="light dark">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<title>{_text(title)}</title>"
+        f'<link rel="icon" href="{up}icon.svg" type="image/svg+xml">'
         f'<link rel="stylesheet" href="{up}site.css">{script}</head>\n<body>{body}</body></html>\n'
     )
 
@@ -99,7 +117,7 @@ def _index_page(
 ) -> str:
     rows = "".join(
         f'<li data-u="{_text(name)}"><a href="neurons/{_text(name)}.html"><b>{_text(str(neuron.name))}</b> '
-        f"<span>{_score(neuron.f1)}</span>"
+        f"<span>{_quality(neuron)}</span>"
         f'<span class="top">{_strongest(neuron)}</span></a></li>'
         for neuron, name in zip(neurons, names, strict=True)
     )
@@ -116,7 +134,23 @@ def _index_page(
 
 def _strongest(neuron: Neuron) -> str:
     patterns = neuron.patterns()
-    return _text(str(patterns[0])) if patterns else _text(neuron.state)
+    return _path(patterns[0]) if patterns else _text(neuron.state)
+
+
+def _path(pattern: NeuronPattern) -> str:
+    """Write a pattern in text order, in the colours of the pictures; the last token is what it fires on."""
+    steps = plain_path(pattern.path)["steps"]
+    kinds = (
+        "any" if each["text"] is None else "fires" if each["depth"] == 0 else "context" for each in steps
+    )
+    return " ".join(
+        f'<bdi class="token {kind}">{_text(each["shown"])}</bdi>'
+        for kind, each in zip(kinds, steps, strict=True)
+    )
+
+
+def _quality(neuron: Neuron) -> str:
+    return "–" if neuron.quality is None else _text(neuron.quality.written)
 
 
 def _neuron_page(neuron: Neuron, own: str, title: str, before: str | None, after: str | None) -> str:
@@ -127,16 +161,12 @@ def _neuron_page(neuron: Neuron, own: str, title: str, before: str | None, after
         if to is not None
     ]
     shown = neuron.patterns()[:_PATTERNS]
-    patterns = "".join(
-        f"<li><span>{each.activation:.2f}</span> <bdi>{_text(str(each))}</bdi></li>" for each in shown
-    )
+    patterns = "".join(f"<li><span>{each.activation:.2f}</span> {_path(each)}</li>" for each in shown)
     left = neuron.n_patterns - len(shown)
     body = (
         f'<nav><a href="../index.html">{_text(title)}</a> {" ".join(around)}</nav>'
         f"<main><h1>{_text(name)}</h1><p>{_text(neuron.model)}, layer {neuron.layer}, {_text(neuron.state)}:"
-        f" F1 {_score(neuron.f1)}, precision {_score(neuron.precision)}, recall {_score(neuron.recall)},"
-        f" measured on {neuron.true_firings:,} firings of its test examples;"
-        f" {counted(neuron.n_patterns, 'pattern')}.</p>"
+        f" {_judged(neuron)}; {counted(neuron.n_patterns, 'pattern')}.</p>"
         f'<figure><a href="{_text(own)}.svg"><img src="{_text(own)}.svg"'
         f' alt="The graph of {_text(name)}; its patterns are listed below"></a></figure>'
         f"{_effects(neuron)}<h2>Patterns</h2><ol>{patterns}</ol>"
@@ -146,19 +176,38 @@ def _neuron_page(neuron: Neuron, own: str, title: str, before: str | None, after
     return _page(f"{name}: {title}", "../", body)
 
 
+def _judged(neuron: Neuron) -> str:
+    """Say how well a neuron is predicted: on held-out text where that is known, and on its top examples."""
+    said = []
+    if neuron.quality is None:
+        said.append("not judged")
+    elif neuron.quality.text == HELDOUT:
+        said.append(f"{neuron.quality}, of {counted(neuron.quality.firings, 'firing')}")
+    if neuron.f1 is not None:
+        figures = (
+            f"F1 {_score(neuron.f1)}, precision {_score(neuron.precision)}, recall {_score(neuron.recall)}"
+        )
+        said.append(f"{figures} {TOP_EXAMPLES}, of {counted(neuron.true_firings, 'firing')}")
+    few = "; ?: fewer than 10 firings, of which it says little" if "?" in said[0] else ""
+    return _text("; ".join(said) + few)
+
+
 def _effects(neuron: Neuron) -> str:
     if not neuron.promotes and not neuron.suppresses:
         return ""
     listed = "".join(
-        f"<p>{said}: {' '.join(map(_token, tokens[:10]))}</p>"
-        for said, tokens in (("Promotes", neuron.promotes), ("Suppresses", neuron.suppresses))
+        f"<p>{said}: {' '.join(_token(each, kind) for each in tokens[:10])}</p>"
+        for said, kind, tokens in (
+            ("Promotes", "writes", neuron.promotes),
+            ("Suppresses", "suppresses", neuron.suppresses),
+        )
         if tokens
     )
     return f"<h2>What it writes</h2>{listed}"
 
 
-def _token(written: WrittenToken) -> str:
-    return f'<bdi class="token">{_text(display(written.text))}</bdi>'
+def _token(written: WrittenToken, kind: str) -> str:
+    return f'<bdi class="token {kind}">{_text(display(written.text))}</bdi>'
 
 
 def _key() -> str:

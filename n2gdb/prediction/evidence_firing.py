@@ -7,7 +7,7 @@ by depth those of the token that stands there and of its classes, and last where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from n2gdb.core.arrays import FloatArray, Int64Array
 
-__all__ = ["EvidenceFiring", "evidence_statements", "read_evidence_firings"]
+__all__ = [
+    *("EvidenceFiring", "class_statement", "evidence_statements", "members_statement"),
+    "read_evidence_firings",
+]
 
 Statement = tuple[str, dict[str, object]]
 Read = Callable[[str, Mapping[str, object]], "pa.Table"]
@@ -118,19 +121,27 @@ def _contexts(
     if before is None:
         return
     yield read(*before), None
-    given = Parameters()
-    wanted = node_in("token", sorted({int(token) for token in tokens[: positions[-1]]}), given)
-    of_class = read(_CLASSES.format(model=given.bind(model), tokens=wanted), given.values)
+    of_class = read(*members_statement(tokens[: positions[-1]], model))
     if not len(of_class):
         return
     members: dict[int, list[int]] = {}
     for number, token in zip(of_class["class"].to_pylist(), of_class["token"].to_pylist(), strict=True):
         members.setdefault(number, []).append(token_key(model, token))
+    yield read(*class_statement(members, positions[-1])), members
+
+
+def members_statement(tokens: Iterable[int], model: int) -> Statement:
+    """Return the statement of the classes of some tokens: TokenClass.id, and the token's id in its model."""
     given = Parameters()
-    cypher = _BEFORE_CLASS.format(
-        classes=node_in("c.id", sorted(members), given), reach=given.bind(positions[-1])
-    )
-    yield read(cypher, given.values), members
+    wanted = node_in("token", sorted({int(token) for token in tokens}), given)
+    return _CLASSES.format(model=given.bind(model), tokens=wanted), given.values
+
+
+def class_statement(classes: Iterable[int], reach: int) -> Statement:
+    """Return the statement of the weights of classes, by TokenClass.id, up to ``reach`` positions before."""
+    given = Parameters()
+    named = node_in("c.id", sorted(classes), given)
+    return _BEFORE_CLASS.format(classes=named, reach=given.bind(reach)), given.values
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from n2gdb.core.readings import counted
 from n2gdb.core.units import NeuronName
 from n2gdb.prediction.firing import Firing, Predictor, predictor, read_firings
 
@@ -37,6 +38,9 @@ class FiredNeuron:
     heldout_f1: float | None = None
     heldout_firings: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<FiredNeuron {self.neuron} activation {self.activation:.2f}>"
+
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
         return asdict(self) | {"neuron": str(self.neuron)}
@@ -59,6 +63,9 @@ class FiredToken:
     position: int
     token: int
     neurons: tuple[FiredNeuron, ...]
+
+    def __repr__(self) -> str:
+        return f"<FiredToken {self.token} at {self.position}: {counted(len(self.neurons), 'neuron')}>"
 
 
 def fired_tokens(

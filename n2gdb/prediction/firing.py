@@ -8,7 +8,7 @@ that the text has; what is left is decided here, as ``NeuronGraph.predict`` does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 from n2gdb.core import arguments
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.units import token_key
-from n2gdb.prediction.evidence_firing import EvidenceFiring, evidence_statements, read_evidence_firings
+from n2gdb.prediction.evidence_firing import (
+    EvidenceFiring,
+    class_statement,
+    evidence_statements,
+    members_statement,
+    read_evidence_firings,
+)
 from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import NO_NUMBER, node_in, relationship_in
 
@@ -163,14 +169,28 @@ def fired_nodes(
 
 
 def statements_of(
-    tokens: Sequence[int], model: int, positions: Sequence[int] | None = None, *, by: Predictor
-) -> tuple[Statement, ...]:
-    """Return the statements by which ``read_firings`` reads what may fire, but those of classes of tokens."""
+    tokens: Sequence[int],
+    model: int,
+    positions: Sequence[int] | None = None,
+    *,
+    by: Predictor,
+    classes: Sequence[int],
+) -> Iterator[tuple[str, Statement]]:
+    """Yield the statements by which ``read_firings`` reads what may fire, each with what it reads.
+
+    ``classes`` are those of the tokens before the last position, by TokenClass.id.
+    """
     wanted = _checked(tokens, positions)
-    statements = firing_statements(tokens, model, wanted)
+    yield from zip(("ACTIVATES_ON", "CONTEXT"), firing_statements(tokens, model, wanted), strict=False)
     if by == "graph" or not wanted:
-        return statements
-    return (*statements, *(each for each in evidence_statements(tokens, model, wanted) if each is not None))
+        return
+    own, before = evidence_statements(tokens, model, wanted)
+    yield "EVIDENCE", own
+    if before is not None:
+        yield "EVIDENCE", before
+        if classes:
+            yield "TokenClass", members_statement(tokens[: wanted[-1]], model)
+            yield "CLASS_EVIDENCE", class_statement(classes, wanted[-1])
 
 
 def firing_statements(

@@ -50,6 +50,9 @@ class Reading(ReadingRecord):
     [0.0, 0.0, 0.70889014, 0.0]
     """
 
+    def __repr__(self) -> str:
+        return f"<Reading {self.neuron} of {self.model}: {self.summary}>"
+
     def html(self) -> str:
         """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it."""
         from n2gdb.drawing.reading_html import reading_page

@@ -13,7 +13,10 @@ from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED
 from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
 
-__all__ = ["Rows", "Suggestion", "candidates", "model_names", "neuron_names", "open_quote", "statements_in"]
+__all__ = [
+    *("Rows", "Suggestion", "candidates", "layers_of", "model_names", "neuron_names", "open_quote"),
+    "statements_in",
+]
 
 #: Runs a statement with its parameters and returns its rows.
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
@@ -118,12 +121,16 @@ def model_names(rows: Rows) -> list[str]:
     return [name for (name,) in rows("MATCH (m:Model) RETURN m.name ORDER BY m.name", {})]
 
 
+def layers_of(rows: Rows) -> list[int]:
+    """Return the layers that have neurons."""
+    return [layer for (layer,) in rows("MATCH (n:Neuron) RETURN DISTINCT n.layer ORDER BY n.layer", {})]
+
+
 def neuron_names(rows: Rows, begun: str) -> list[str]:
     """Return what the name of a neuron may go on to, ``L3N`` or ``L3N45``: a hundred at most."""
     found = _BEGUN.fullmatch(begun)
     if found is None:
-        layers = rows("MATCH (n:Neuron) RETURN DISTINCT n.layer ORDER BY n.layer", {})
-        names = [f"L{layer}N" for (layer,) in layers if f"l{layer}n".startswith(begun.lower())]
+        names = [f"L{layer}N" for layer in layers_of(rows) if f"l{layer}n".startswith(begun.lower())]
         if len(names) == 1:  # as the only one, a shell would take it for the whole name
             return neuron_names(rows, names[0])
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from n2gdb.core.deadline import check_time
 from n2gdb.errors import QueryError, QuerySyntaxError, QueryTimeoutError
 from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.errors import GrammarError
@@ -44,10 +45,15 @@ def read_tree(tree: Statement) -> Statement:
 
 
 def asked(statement: Statement, ask: Callable[[Statement], Result]) -> Result:
-    """Ask a statement; where it is refused and has no text, ask its text, which shows the place."""
+    """Ask a statement; where it is refused and has no text, ask its text, which shows the place.
+
+    An answer that comes after the deadline is none: raises QueryTimeoutError.
+    """
     try:
-        return ask(statement)
+        found = ask(statement)
     except QueryError as error:
         if statement.source or isinstance(error, QueryTimeoutError):
             raise
-    return ask(read_tree(statement))
+        found = ask(read_tree(statement))
+    check_time()
+    return found

@@ -1,4 +1,4 @@
-"""Similarity of named neurons: those most similar to one, and all pairs."""
+"""Answers on similarity: the neurons most similar to one, and all pairs, by their names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Metric
-from n2gdb.similarity.search import Rows, Score, similar
+from n2gdb.similarity.search import Bounds, ComparisonSource, Rows, Score, similar
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.read.names import neuron_of
 
@@ -17,16 +17,27 @@ if TYPE_CHECKING:
     from n2gdb.similarity.pairs import Pairs
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["NeuronPair", "SimilarNeuron", "named_pairs", "quality_columns", "read_metric", "similar_neurons"]
+__all__ = [
+    "LEAST_OF_PAIRS",
+    "NeuronPair",
+    "SimilarNeuron",
+    "named_pairs",
+    "quality_columns",
+    "read_metric",
+    "similar_neurons",
+]
+
+#: The least similarity of pairs where none is said.
+LEAST_OF_PAIRS = {Metric.GRAPH: 0.3, Metric.COFIRING: 0.3, Metric.TOKENS: 0.5, Metric.SUBSET: 0.9}
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarNeuron(OfNeuron):
-    """A neuron, how like another it is (0 to 1), and how much they share: paths, or tokens of both roles.
+    """A neuron, how like another it is (0 to 1), and how much they share, as of Score.
 
     >>> nearest = neuron.similar(k=1)[0]
     >>> str(nearest.neuron), round(nearest.similarity, 2), nearest.size
-    ('L4N137', 0.62, 2)
+    ('L4N137', 0.41, 2)
     """
 
     neuron: NeuronName
@@ -36,6 +47,9 @@ class SimilarNeuron(OfNeuron):
     size: int
     heldout_f1: float | None = None
     heldout_firings: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<SimilarNeuron {self.neuron} similarity {self.similarity:.2f}, size {self.size}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -54,7 +68,7 @@ class SimilarNeuron(OfNeuron):
 class NeuronPair:
     """Two neurons that are alike; ``similarity`` and ``size`` as of SimilarNeuron.
 
-    >>> pair = db.pairs("subset")[0]
+    >>> pair = db.pairs("subset", sharing=2)[0]
     >>> str(pair.first), str(pair.second), pair.similarity, pair.size
     ('L3N45', 'L4N12', 1.0, 2)
     """
@@ -65,6 +79,10 @@ class NeuronPair:
     second_model: str
     similarity: float
     size: int
+
+    def __repr__(self) -> str:
+        alike = f"similarity {self.similarity:.2f}, size {self.size}"
+        return f"<NeuronPair {self.first} {self.second} {alike}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -90,18 +108,11 @@ def read_metric(name: str) -> Metric:
 
 
 def similar_neurons(
-    rows: Rows,
-    neuron: int,
-    metric: Metric,
-    models: Sequence[ModelInfo],
-    *,
-    above: float,
-    within: int | None,
-    limit: int | None,
+    source: ComparisonSource, neuron: int, metric: Metric, models: Sequence[ModelInfo], bounds: Bounds
 ) -> list[SimilarNeuron]:
-    """Return the neurons that share something with the one of this Neuron.id, the most similar first."""
-    scores = similar(rows, neuron, metric, above=above, model=within, limit=limit)
-    figures = _figures(rows, scores)
+    """Return the neurons most like the one of this Neuron.id, the most similar first."""
+    scores = similar(source, neuron, metric, bounds)
+    figures = _figures(source.rows, scores)
     names = {model.number: model.name for model in models}
     found = []
     for score in scores:

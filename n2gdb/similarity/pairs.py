@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,14 @@ import numpy as np
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 from n2gdb.core.units import layer_of
 from n2gdb.errors import QueryError
+from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.firings import FiringSets
 
 __all__ = ["Pairs", "similar_pairs"]
-
-Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 
 _TOLERANCE = 1e-9
 
@@ -27,8 +27,8 @@ _TOLERANCE = 1e-9
 class Pairs:
     """Pairs of neurons by falling score, then size; every array is (pairs,).
 
-    ``left`` and ``right`` are Neuron.ids, the smaller first; ``size`` counts what the two share: paths, or
-    distinct tokens over both roles.
+    ``left`` and ``right`` are Neuron.ids, the smaller first; ``size`` counts what the two share: steps,
+    distinct tokens over both roles, or firings.
     """
 
     left: Int64Array
@@ -51,44 +51,25 @@ class _Candidates:
 
 
 def similar_pairs(
-    table: Table,
-    metric: str = "tokens",
+    columns: SimilarityColumns,
+    metric: Metric,
     *,
-    above: float = 0.9,
+    above: float,
+    sharing: int,
     model: int | None = None,
     across_layers: bool = False,
-    min_size: int = 1,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Pairs:
     """Return every pair of neurons whose similarity by ``metric`` is ``above`` or more.
 
-    ``metric`` is graph, tokens or subset. ``across_layers`` leaves out pairs of one layer of one model,
-    ``min_size`` pairs that share less, such as graphs of a single pattern. Raises QueryError for a threshold
-    that is not in (0, 1]. ``progress`` gets each stage, how much of it is done, and how much there is.
+    ``across_layers`` leaves out pairs of one layer of one model, ``sharing`` pairs that share less, such as
+    graphs of a single pattern. Raises QueryError for a threshold that is not in (0, 1]. ``progress`` gets
+    each stage, how much of it is done, and how much there is.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """
     if not 0 < above <= 1:
         raise QueryError(f"a threshold for pairs lies above 0 and not above 1, not at {above:g}")
-    where = "" if model is None else " WHERE n.model = $model"
-    parameters = {} if model is None else {"model": model}
-    neurons = table(
-        f"MATCH (n:Neuron){where} RETURN n.id AS id, n.weight AS weight ORDER BY n.id", parameters
-    )
-    ids = neurons["id"].to_numpy()
-
-    def sets(pattern: str, element: str, weight: str | None) -> SparseSets:
-        named = "" if weight is None else f", {weight} AS weight"
-        columns = table(
-            f"MATCH (n:Neuron){pattern}{where} RETURN n.id AS id, {element} AS element{named}", parameters
-        )
-        row = np.searchsorted(ids, columns["id"].to_numpy())
-        if weight is None:
-            return SparseSets.of(row, columns["element"].to_numpy(), len(ids))
-        total = neurons["weight"].to_numpy()
-        return SparseSets.of(
-            row, columns["element"].to_numpy(), len(ids), columns["weight"].to_numpy(), total
-        )
 
     def report(done: int, total: int) -> None:
         if progress is not None:
@@ -96,38 +77,52 @@ def similar_pairs(
 
     if progress is not None:
         progress("read the graphs", 0, None)
-    allowed = _across(ids) if across_layers else _any
-    if metric == "graph":
-        found = _by_paths(sets("-[x:PASSES]->(p:Path)", "p.id", "x.weight"), above, allowed, report)
-    else:
-        roles = [sets(f"-[:{role}]->(t:Token)", "t.text_key", None) for role in ("ACTIVATES_ON", "CONTEXT")]
-        join = _by_tokens if metric == "tokens" else _by_subset
-        found = join(roles[0], roles[1], above, allowed, report)
-    return _ordered(ids, list(found), min_size)
+    allowed = _allowed(columns, model, across_layers)
+    match metric:
+        case Metric.GRAPH:
+            found = _by_steps(columns.steps, above, allowed, report)
+        case Metric.COFIRING:
+            found = _by_firings(columns.firings, above, allowed, report)
+        case Metric.TOKENS:
+            found = _by_tokens(*columns.roles, above, allowed, report)
+        case Metric.SUBSET:
+            found = _by_subset(*columns.roles, above, allowed, report)
+    return _ordered(columns.ids, list(found), sharing)
 
 
-def _any(left: Int64Array, right: Int64Array) -> BoolArray:
-    return np.ones(len(left), np.bool_)
+def _allowed(columns: SimilarityColumns, model: int | None, across_layers: bool) -> _Allowed:
+    inside = np.ones(len(columns.ids), np.bool_) if model is None else columns.models == model
+    layer = layer_of(columns.ids)
 
+    def allowed(left: Int64Array, right: Int64Array) -> BoolArray:
+        kept: BoolArray = inside[left] & inside[right]
+        return kept & (layer[left] != layer[right]) if across_layers else kept
 
-def _across(ids: Int64Array) -> Callable[[Int64Array, Int64Array], BoolArray]:
-    return lambda left, right: layer_of(ids[left]) != layer_of(ids[right])
+    return allowed
 
 
 _Allowed = Callable[[Int64Array, Int64Array], BoolArray]
 _Report = Callable[[int, int], None]
 
 
-def _by_paths(paths: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
+def _by_firings(
+    firings: FiringSets, above: float, allowed: _Allowed, report: _Report
+) -> Iterator[_Candidates]:
+    """Share of the firings of either that are firings of both."""
+    for left, right, score, size in firings.pairs(allowed, report):
+        yield _kept(left, right, score, size, above)
+
+
+def _by_steps(steps: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
     """Weighted Jaccard: shared weight s of totals a and b gives s / (a + b - s)."""
-    rare = paths.prefix(above)
-    for left, right in pairs_within(paths.element[rare], paths.row[rare], report):
-        first, second = paths.total[left], paths.total[right]
+    rare = steps.prefix(above)
+    for left, right in pairs_within(steps.element[rare], steps.row[rare], report):
+        first, second = steps.total[left], steps.total[right]
         near = np.minimum(first, second) >= above * np.maximum(first, second) - _TOLERANCE
         near &= allowed(left, right)
         left, right = left[near], right[near]
-        shared, size = paths.shared(left, right)
-        score = np.minimum(shared / (paths.total[left] + paths.total[right] - shared), 1.0)
+        shared, size = steps.shared(left, right)
+        score = np.minimum(shared / (steps.total[left] + steps.total[right] - shared), 1.0)
         yield _kept(left, right, score, size, above)
 
 
@@ -232,12 +227,12 @@ def _kept(
     return _Candidates(left[good], right[good], score[good], size[good])
 
 
-def _ordered(ids: Int64Array, found: list[_Candidates], min_size: int) -> Pairs:
+def _ordered(ids: Int64Array, found: list[_Candidates], sharing: int) -> Pairs:
     left, right, score, size = (
         np.concatenate([np.zeros(0, kind), *(getattr(each, name) for each in found)])
         for name, kind in (("left", np.int64), ("right", np.int64), ("score", np.float64), ("size", np.int64))
     )
     _, first = np.unique(left * (len(ids) + 1) + right, return_index=True)
-    first = first[size[first] >= min_size]
+    first = first[size[first] >= sharing]
     order = first[np.lexsort((right[first], left[first], -size[first], -score[first]))]
     return Pairs(ids[left[order]], ids[right[order]], score[order], size[order])

@@ -1,29 +1,36 @@
 """Similarity search: the neurons most similar to one, found in the database.
 
-    graph    shared root-to-node paths over united ones, weighted by activation: sum min(w) / sum max(w)
-    tokens   the smaller, over both roles, of |X and Y| / max(|X|, |Y|): the paper's rule, similar from 0.9 on
-    subset   the same over min(|X|, |Y|)
+    graph      the steps of both graphs over those of either, each weighted by its activation and by how rare
+               its token is among neurons: sum min(w) / sum max(w); with case and space aside they count half
+    cofiring   the tokens of the corpus on which both fire over those on which either does
+    tokens     the smaller, over both roles, of |X and Y| / max(|X|, |Y|): the paper's, similar from 0.9 on
+    subset     the same over min(|X|, |Y|)
 
 0 / 0 is 1: where the neuron that is divided by has no context tokens, none of them is missing in the other.
 
-Tokens are the same where they read the same, so that neurons of different models can be compared. Two
-neurons that share nothing, two empty graphs among them, have no similarity.
+Steps and tokens are the same where they read the same, so that neurons of different models can be compared;
+firings are of one model's. Two neurons that share nothing, two empty graphs among them, have no similarity.
 
-Source: N2G, arXiv 2305.19911, section 4.3 (tokens).
+A database that is asked once answers by statements; one that is asked again, from columns.
+
+ComparisonSource: N2G, arXiv 2305.19911, section 4.3 (tokens).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.units import WITHIN_MODEL
 from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import settled
 
-__all__ = ["Score", "contained_in", "contains", "itself", "similar"]
+if TYPE_CHECKING:
+    from n2gdb.similarity.columns import Compared, SimilarityColumns
+
+__all__ = ["Bounds", "ComparisonSource", "Score", "contained_in", "contains", "itself", "similar"]
 
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 
@@ -31,14 +38,15 @@ Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 _TOLERANCE = 1e-9
 
 # Grouped by the neuron itself, and its columns read only then: half the time of grouping by its id.
-_SHARED_PATHS = (
+# Keys of steps with case and space aside are even: those count.
+_SHARED_STEPS = (
     "MATCH (a:Neuron)-[x:PASSES]->(p:Path)<-[y:PASSES]-(b:Neuron) WHERE a.id = $neuron"
     " HINT (((a JOIN x) JOIN p) JOIN y) JOIN b"
-    " WITH b, a.weight AS own, count(*) AS size,"
+    " WITH b, a.weight AS own, sum(1 - p.id % 2) AS size,"
     " sum(CASE WHEN x.weight < y.weight THEN x.weight ELSE y.weight END) AS shared"
     " WHERE b.id <> $neuron{model}"
     f" WITH b.id AS other, size, {settled('shared / (own + b.weight - shared)')} AS score"
-    " WHERE score >= $above"
+    " WHERE score >= $above AND size >= $sharing"
     " RETURN other, score, size ORDER BY score DESC, size DESC, other % $layers, other{limit}"
 )
 _ROLE_TEXTS = "MATCH (a:Neuron)-[:{role}]->(t:Token) WHERE a.id = $neuron RETURN DISTINCT t.text_key"
@@ -46,106 +54,140 @@ _SHARED_TOKENS = (
     "MATCH (t:Token)<-[:{role}]-(b:Neuron) WHERE t.text_key IN $texts AND b.id <> $neuron{model}{among}"
     " RETURN b.id, count(DISTINCT t.text_key), b.n_activating, b.n_context"
 )
-_NODES = (
-    "MATCH (a:Neuron)-[x:ACTIVATES_ON|CONTEXT]->(t:Token) WHERE a.id = $neuron"
-    " RETURN x.pre, coalesce(x.parent, -1), coalesce(x.depth, 0), t.text_key"
+_OWN_ROOTS = (
+    "MATCH (a:Neuron)-[x:ACTIVATES_ON]->(t:Token) WHERE a.id = $neuron RETURN DISTINCT t.id, t.norm_key"
+)
+_OWN_CONTEXT = (
+    "MATCH (a:Neuron)-[x:CONTEXT]->(t:Token) WHERE a.id = $neuron"
+    " RETURN DISTINCT x.act_token, x.depth, t.norm_key"
 )
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonSource:
+    """A database that neurons are compared in: asked by statements, or, where ``is_warm``, from columns."""
+
+    rows: Rows
+    columns: Callable[[], SimilarityColumns]
+    is_warm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
-    """How like another a neuron is, from 0 to 1; ``size`` counts shared paths, or tokens over both roles."""
+    """How like another a neuron is, from 0 to 1.
+
+    ``size`` counts what they share: steps of their graphs, tokens over both roles, or firings that are known.
+    """
 
     neuron: int  # Neuron.id
     score: float
     size: int
 
 
-def similar(
-    rows: Rows,
-    neuron: int,
-    metric: Metric,
-    *,
-    above: float = 0.0,
-    model: int | None = None,
-    limit: int | None = None,
-) -> list[Score]:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which neurons a search returns: as alike as ``above``, sharing so much, of one model, the first."""
+
+    above: float = 0.0
+    sharing: int = 1
+    model: int | None = None
+    limit: int | None = None
+
+
+def similar(source: ComparisonSource, neuron: int, metric: Metric, bounds: Bounds = Bounds()) -> list[Score]:
     """Return the neurons that share something with the one of this Neuron.id, the most similar first.
 
-    Ties go by size, then layer and index. ``model`` keeps to one model's neurons, ``limit`` to the first.
+    Ties go by size, then layer and index.
     """
+    if source.is_warm or metric is Metric.COFIRING:
+        columns = source.columns()
+        return _ranked(columns, columns.against(neuron, metric), bounds)
     if metric is Metric.GRAPH:
-        return _by_paths(rows, neuron, above, model, limit)
+        return _by_steps(source.rows, neuron, bounds)
     divisor = max if metric is Metric.TOKENS else min
+    return _by_tokens(source.rows, neuron, lambda own, other: divisor(own, other), bounds)
+
+
+def itself(source: ComparisonSource, neuron: int, metric: Metric) -> Score:
+    """Return the score of a neuron against itself: 1, above every other's, its size all that it has."""
+    if metric is Metric.COFIRING:
+        return Score(neuron, 1.0, source.columns().firings.count(source.columns().place(neuron)))
+    if metric is Metric.GRAPH:
+        roots: dict[int, int] = dict(source.rows(_OWN_ROOTS, {"neuron": neuron}))
+        context = source.rows(_OWN_CONTEXT, {"neuron": neuron})
+        steps = {(roots[token], depth, norm) for token, depth, norm in context}
+        return Score(neuron, 1.0, len(set(roots.values())) + len(steps))
+    roles = ("ACTIVATES_ON", "CONTEXT")
+    return Score(neuron, 1.0, sum(len(_texts(source.rows, neuron, role)) for role in roles))
+
+
+def contained_in(source: ComparisonSource, neuron: int, bounds: Bounds) -> list[Score]:
+    """Return the neurons of whose tokens, in each role, the named one has at least the share ``above``."""
+    if source.is_warm:
+        columns = source.columns()
+        return _ranked(columns, columns.overlap(neuron, lambda own, other: other), bounds)
+    return _by_tokens(source.rows, neuron, lambda own, other: other, bounds)
+
+
+def contains(source: ComparisonSource, neuron: int, bounds: Bounds) -> list[Score]:
+    """Return the neurons that have at least the share ``above`` of the named one's tokens, in each role."""
+    if source.is_warm:
+        columns = source.columns()
+        return _ranked(columns, columns.overlap(neuron, lambda own, other: own), bounds)
+    return _by_tokens(source.rows, neuron, lambda own, other: own, bounds)
+
+
+def _ranked(columns: SimilarityColumns, found: Compared, bounds: Bounds) -> list[Score]:
+    import numpy as np  # columns have loaded it
+
+    kept = (found.score >= bounds.above - _TOLERANCE) & (found.size >= bounds.sharing)
+    if bounds.model is not None:
+        kept &= columns.models[found.place] == bounds.model
+    found = found.kept(kept)
+    ids = columns.ids[found.place]
+    order = np.lexsort((ids, ids % WITHIN_MODEL, -found.size, -found.score))[: bounds.limit]
+    every = zip(ids[order].tolist(), found.score[order].tolist(), found.size[order].tolist(), strict=True)
+    return [Score(*each) for each in every]
+
+
+def _by_steps(rows: Rows, neuron: int, bounds: Bounds) -> list[Score]:
+    parameters: dict[str, object] = {
+        "neuron": neuron,
+        "above": bounds.above - _TOLERANCE,
+        "sharing": bounds.sharing,
+        "layers": WITHIN_MODEL,
+    }
+    cypher = _SHARED_STEPS.format(
+        model=_bind(parameters, " AND b.model = ${}", "model", bounds.model),
+        limit=_bind(parameters, " LIMIT ${}", "limit", bounds.limit),
+    )
+    return [Score(other, min(score, 1.0), int(size)) for other, score, size in rows(cypher, parameters)]
+
+
+def _by_tokens(rows: Rows, neuron: int, divisor: Callable[[int, int], int], bounds: Bounds) -> list[Score]:
+    """Score the neurons that share an activating token; ``divisor`` takes a role's tokens, own, other's."""
 
     def score(shared: int, own: int, other: int) -> float:
         size = divisor(own, other)
         return shared / size if size else 1.0
 
-    return _by_tokens(rows, neuron, score, above, model)[:limit]
-
-
-def itself(rows: Rows, neuron: int, metric: Metric) -> Score:
-    """Return the score of a neuron against itself: 1, above every other's, its size all that it has."""
-    if metric is Metric.GRAPH:
-        nodes = rows(_NODES, {"neuron": neuron})
-        paths: dict[int, tuple[Any, ...]] = {-1: ()}
-        for pre, parent, depth, text in sorted(nodes):
-            paths[pre] = (*paths[parent], (depth, text))
-        return Score(neuron, 1.0, len(set(paths.values()) - {()}))
-    return Score(neuron, 1.0, sum(len(_texts(rows, neuron, role)) for role in ("ACTIVATES_ON", "CONTEXT")))
-
-
-def contained_in(
-    rows: Rows, neuron: int, *, above: float, model: int | None = None, limit: int | None = None
-) -> list[Score]:
-    """Return the neurons of whose tokens, in each role, the named one has at least the share ``above``."""
-
-    def score(shared: int, own: int, other: int) -> float:
-        return shared / other if other else 1.0
-
-    return _by_tokens(rows, neuron, score, above, model)[:limit]
-
-
-def contains(
-    rows: Rows, neuron: int, *, above: float, model: int | None = None, limit: int | None = None
-) -> list[Score]:
-    """Return the neurons that have at least the share ``above`` of the named one's tokens, in each role."""
-
-    def score(shared: int, own: int, other: int) -> float:
-        return shared / own if own else 1.0
-
-    return _by_tokens(rows, neuron, score, above, model)[:limit]
-
-
-def _by_paths(rows: Rows, neuron: int, above: float, model: int | None, limit: int | None) -> list[Score]:
-    parameters: dict[str, object] = {"neuron": neuron, "above": above - _TOLERANCE, "layers": WITHIN_MODEL}
-    cypher = _SHARED_PATHS.format(
-        model=_bind(parameters, " AND b.model = ${}", "model", model),
-        limit=_bind(parameters, " LIMIT ${}", "limit", limit),
-    )
-    return [Score(other, min(score, 1.0), size) for other, score, size in rows(cypher, parameters)]
-
-
-def _by_tokens(
-    rows: Rows, neuron: int, score: Callable[[int, int, int], float], above: float, model: int | None
-) -> list[Score]:
-    """Score the neurons that share an activating token; ``score`` takes a role's shared, own, other's."""
     activating, context = (_texts(rows, neuron, role) for role in ("ACTIVATES_ON", "CONTEXT"))
     candidates: dict[int, tuple[float, int, int]] = {}
-    for other, shared, n_activating, n_context in _sharing(rows, neuron, "ACTIVATES_ON", activating, model):
+    alike = _sharing(rows, neuron, "ACTIVATES_ON", activating, bounds.model)
+    for other, shared, n_activating, n_context in alike:
         first = score(shared, len(activating), n_activating)
-        if first >= above:
+        if first >= bounds.above:
             candidates[other] = (first, shared, n_context)
-    rest = _sharing(rows, neuron, "CONTEXT", context, model, list(candidates)) if candidates else []
+    rest = _sharing(rows, neuron, "CONTEXT", context, bounds.model, list(candidates)) if candidates else []
     in_context = {other: shared for other, shared, *_ in rest}
     found = []
     for other, (first, shared, n_context) in candidates.items():
         also = in_context.get(other, 0)
         smaller = min(first, score(also, len(context), n_context))
-        if smaller > 0 and smaller >= above:
+        if smaller > 0 and smaller >= bounds.above and shared + also >= bounds.sharing:
             found.append(Score(other, smaller, shared + also))
-    return sorted(found, key=lambda each: (-each.score, -each.size, each.neuron % WITHIN_MODEL, each.neuron))
+    found.sort(key=lambda each: (-each.score, -each.size, each.neuron % WITHIN_MODEL, each.neuron))
+    return found[: bounds.limit]
 
 
 def _texts(rows: Rows, neuron: int, role: str) -> list[int]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 
-__all__ = ["SparseSets", "pairs_within"]
+__all__ = ["SparseSets", "expanded", "pairs_within"]
 
 
 #: Pairs that are made or compared at once: what bounds the memory.
@@ -32,12 +32,14 @@ class SparseSets:
     element  (entries,) numbered from the rarest up, rising within a row
     weight   (entries,) of the element in the set
     total    (n,) weight of each whole set, elements that no other set has included
+    counts   (entries,) whether the element adds to the size of what is shared
     """
 
     row: Int64Array
     element: Int64Array
     weight: Float64Array
     total: Float64Array
+    counts: BoolArray
 
     @classmethod
     def of(
@@ -47,8 +49,12 @@ class SparseSets:
         n: int,
         weight: Float64Array | None = None,
         total: Float64Array | None = None,
+        counts: BoolArray | None = None,
     ) -> SparseSets:
-        """Lay out entries in any order; one that occurs twice counts once. Weights are 1 unless given."""
+        """Lay out entries in any order; one that occurs twice counts once.
+
+        Weights are 1 unless given, and every entry counts.
+        """
         _, number, frequency = np.unique(element, return_inverse=True, return_counts=True)
         rarity = np.empty(len(frequency), np.int64)
         rarity[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
@@ -56,7 +62,8 @@ class SparseSets:
         key, first = np.unique(key, return_index=True)
         weights = np.ones(len(first)) if weight is None else weight[first].astype(np.float64)
         totals = np.bincount(row[first], weights, n) if total is None else total
-        return cls(row[first], rarity[number][first], weights, totals.astype(np.float64))
+        counted = np.ones(len(first), np.bool_) if counts is None else counts[first]
+        return cls(row[first], rarity[number][first], weights, totals.astype(np.float64), counted)
 
     @cached_property
     def start(self) -> Int64Array:
@@ -89,14 +96,39 @@ class SparseSets:
         small, large = np.where(swap, right, left), np.where(swap, left, right)
         reach = np.cumsum(lengths[small])
         for low, high in _blocks(reach):
-            pair, entry = _expand(self.start[small[low:high]], lengths[small[low:high]])
+            pair, entry = expanded(self.start[small[low:high]], lengths[small[low:high]])
             wanted = large[low:high][pair] * self._width + self.element[entry]
             found = np.searchsorted(self._key, wanted).clip(max=len(self._key) - 1)
             common = self._key[found] == wanted
             smaller = np.minimum(self.weight[entry[common]], self.weight[found[common]])
             least[low:high] = np.bincount(pair[common], smaller, high - low)
-            size[low:high] = np.bincount(pair[common], minlength=high - low)
+            counted = common & self.counts[entry]
+            size[low:high] = np.bincount(pair[counted], minlength=high - low)
         return least, size
+
+    @cached_property
+    def _by_element(self) -> tuple[Int64Array, Int64Array]:
+        """Entries by element, and where each element's begin: (entries,), (elements + 1,)."""
+        order = np.argsort(self.element, kind="stable")
+        return order, np.searchsorted(self.element[order], np.arange(self._width + 1))
+
+    def against(self, row: int) -> tuple[Int64Array, Float64Array, Int64Array]:
+        """Return the sets that have an element of one: rows, sum of smaller weights, number of those shared.
+
+        The number is 0 where only elements are shared that do not count; the row itself is left out.
+        """
+        own = np.arange(self.start[row], self.start[row + 1])
+        order, begin = self._by_element
+        of_own = self.element[own]
+        owner, place = expanded(begin[of_own], begin[of_own + 1] - begin[of_own])
+        entry, mine = order[place], own[owner]
+        rows = self.row[entry]
+        smaller = np.minimum(self.weight[entry], self.weight[mine])
+        least = np.bincount(rows, smaller, len(self.total)).astype(np.float64)
+        size = np.bincount(rows[self.counts[entry]], minlength=len(self.total)).astype(np.int64)
+        least[row] = size[row] = 0
+        other = np.flatnonzero(size)
+        return other, least[other], size[other]
 
 
 def pairs_within(
@@ -114,14 +146,14 @@ def pairs_within(
     end = np.searchsorted(key, key, "right")
     following = end - np.arange(len(key)) - 1  # each is paired with those after it in its group
     for low, high in _blocks(np.cumsum(following)):
-        first, second = _expand(np.arange(low, high) + 1, following[low:high])
+        first, second = expanded(np.arange(low, high) + 1, following[low:high])
         pair = np.unique(member[low + first] * (int(member.max(initial=0)) + 1) + member[second])
         width = int(member.max(initial=0)) + 1
         yield pair // width, pair % width
         report(high, len(key))
 
 
-def _expand(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:
+def expanded(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return, for ranges of these starts and lengths, the range of each member and the member."""
     owner = np.repeat(np.arange(len(start)), length)
     offset = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)

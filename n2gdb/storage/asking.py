@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import copy_context
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from n2gdb.core.deadline import check_time, is_cancellable, seconds_left
@@ -23,7 +26,7 @@ _LOOK = 0.05  # seconds between two looks at whether the question was cancelled
 
 
 class Asking:
-    """One statement, run in a thread of its own so that Ctrl-C and the deadline end the caller's wait.
+    """One statement, run in another thread so that Ctrl-C and the deadline end the caller's wait.
 
     Only that thread holds the engine connection, so the engine is never freed while a statement runs.
     """
@@ -52,9 +55,8 @@ class Asking:
         """Run the statement and return its result, read by ``read``; re-raise its exception."""
         left = seconds_left()
         context = copy_context()  # the deadline holds in the thread, too
-        worker = threading.Thread(target=context.run, args=(self._work,), name="n2gdb query", daemon=True)
         try:
-            worker.start()
+            _in_a_thread(partial(context.run, self._work), self._finished)
             end = None if left is None else time.monotonic() + left + _GRACE
             while not self._finished.wait(_wait(end)):
                 check_time()
@@ -83,8 +85,6 @@ class Asking:
                         self._lane = None
         except BaseException as error:  # whoever waits raises it
             self._outcome.append(error)
-        finally:
-            self._finished.set()
 
     def _check(self) -> None:
         """Raise if the caller has given up, or the deadline is over."""
@@ -103,6 +103,43 @@ class Asking:
                 self._lane.engine.interrupt()
             if self._finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
                 return
+
+
+class _Worker:
+    """A thread that runs one statement after another, as starting one takes as long as a small statement."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self) -> None:
+        self._given: SimpleQueue[tuple[Callable[[], None], threading.Event]] = SimpleQueue()
+        threading.Thread(target=self._run, name="n2gdb query", daemon=True).start()
+
+    def do(self, work: Callable[[], None], finished: threading.Event) -> None:
+        self._given.put((work, finished))
+
+    def _run(self) -> None:
+        while True:
+            work, finished = self._given.get()
+            work()
+            del work  # it holds the rows
+            _IDLE.append(self)  # first: whoever waits may ask again at once
+            finished.set()
+
+
+#: Workers without a statement; a forked process has none.
+_IDLE: list[_Worker] = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_IDLE.clear)
+
+
+def _in_a_thread(work: Callable[[], None], finished: threading.Event) -> None:
+    """Do something that raises nothing in an idle worker, or a new one, and then set ``finished``."""
+    try:
+        worker = _IDLE.pop()
+    except IndexError:
+        worker = _Worker()
+    worker.do(work, finished)
 
 
 def _wait(end: float | None) -> float | None:

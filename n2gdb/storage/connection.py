@@ -2,7 +2,7 @@
 
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
-    (Neuron)-[PASSES]->(Path)            one a root-to-node path that other neurons have too
+    (Neuron)-[PASSES]->(Path)            one a step of its graph that other neurons have too
     (Neuron)-[WRITES]->(Token)           one a token that it promotes or suppresses most
     (Neuron)-[EVIDENCE]->(Token)         one a signed weight; CLASS_EVIDENCE of a class of tokens
     (Neuron)-[TOP_EXAMPLE]->(Window)     and EXAMPLE of lesser strength
@@ -50,7 +50,7 @@ _ASYNC_HALF = "kuzu.async_connection"
 _LEAST_ADDRESSES = 1 << 28
 _POOL = 1 << 30  # no more than a cap: a back-reference over 300,000 neurons takes half of it
 _THREADS = min(os.cpu_count() or 1, 4)  # of the engine, for one statement
-_AT_ONCE = 16  # statements with threads of their own: one beyond them would wait for a slow one to end
+_AT_ONCE = max(2, (os.cpu_count() or 1) // _THREADS)  # statements: idle threads of the engine are not free
 _MOST_PREPARED = 128  # statements, by connection
 _ROWS = 1024  # rows between two looks at the clock
 _CHUNK = 100_000  # rows of an Arrow batch; small ones take half as long again
@@ -66,13 +66,15 @@ class Connection:
 
     __slots__ = ("__weakref__", "_busy", "_closed", "_database", "_file", "_idle", "_lanes", "_means", "path")
 
-    def __init__(self, path: Path, *, read_only: bool = True, memory: int = _POOL) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = True, memory: int = _POOL, at_once: int = _AT_ONCE
+    ) -> None:
         """Open the file without checks; readers use ``Connection.open``, which checks it.
 
         ``memory`` is the size of the engine's page cache in bytes.
         """
         self.path = path
-        self._means = (read_only, memory)
+        self._means = (read_only, memory, at_once * _THREADS if read_only else 0)
         self._closed = False
         self._idle: list[_Lane] = []
         self._busy: list[_Lane] = []
@@ -83,14 +85,16 @@ class Connection:
         _OPEN.add(self)
 
     @classmethod
-    def open(cls, path: Path) -> Connection:
+    def open(cls, path: Path, at_once: int = _AT_ONCE) -> Connection:
         """Open a database to read.
+
+        ``at_once`` statements run with threads of their own; one beyond them may wait for a slow one to end.
 
         Raises DatabaseNotFoundError, DatabaseFormatError (empty, foreign, damaged, or another schema
         version), DatabaseLockedError, or DatabaseError if it cannot be opened for another reason.
         """
         check_readable(path)
-        connection = cls(path)
+        connection = cls(path, at_once=at_once)
         try:
             check_schema_version(path, _schema_version(connection))
         except BaseException:
@@ -139,7 +143,7 @@ class Connection:
 
     def _start(self) -> None:
         """Open the file in the engine."""
-        read_only, memory = self._means
+        read_only, memory, threads = self._means
         kuzu = _engine()
         try:
             self._database = kuzu.Database(
@@ -147,7 +151,7 @@ class Connection:
                 buffer_pool_size=memory,
                 max_db_size=_addresses(self.path, memory, read_only=read_only),
                 read_only=read_only,
-                max_num_threads=_AT_ONCE * _THREADS if read_only else 0,
+                max_num_threads=threads,
             )
             self._idle.append(self._new_lane())
         except RuntimeError as error:

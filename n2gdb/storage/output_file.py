@@ -15,6 +15,9 @@ __all__ = ["check_output", "kind_of_file", "output_file"]
 
 _LONGEST_SUFFIX = 16  # of a partial file, which keeps the suffix: some writers go by it
 
+#: What belongs to a database without being part of it: saved sets, notes, shards.
+_BESIDE = (".sets.json", ".notes.json", ".shards")
+
 _KINDS = {
     stat.S_ISLNK: "a link",
     stat.S_ISDIR: "a folder",
@@ -40,12 +43,16 @@ def check_output(
     """See that a file can be written, before anything is computed for it.
 
     ``reads`` are the files that the command reads, a database among them standing for all that belongs to
-    it: none of them is ever replaced. Without ``force`` nothing that is there is; with it only a plain file
-    that is not a database. ``allow`` is how whoever asks writes ``force``. Raises StorageError.
+    it: none of them is ever replaced, and no other file gets such a name. Without ``force`` nothing that is
+    there is; with it only a plain file that is not a database. ``allow`` is how whoever asks writes
+    ``force``. Raises StorageError.
     """
+    read = [each for each in reads if each is not None]
     try:
         kind = kind_of_file(path)
     except FileNotFoundError as error:
+        if any(path.resolve() == each.resolve() for one in read for each in _files_of(one)):
+            raise StorageError(f"{path} belongs to what the command reads: name another file") from error
         if not path.parent.is_dir():
             raise StorageError(
                 f"{path} cannot be written (there is no folder {path.parent}): choose another place"
@@ -60,7 +67,7 @@ def check_output(
     if kind is not None:
         other = ", or - for standard output" if allow.startswith("-") else ""
         raise StorageError(f"{path} is {kind}, no plain file: name a file{other}")
-    if any(_is_read(path, each) for each in reads if each is not None):
+    if any(_is_read(path, each) for each in read):
         raise StorageError(f"{path} is what the command reads: name another file to write")
     if not force:
         raise StorageError(f"{path} is there already: name another file, or overwrite it with {allow}")
@@ -115,9 +122,14 @@ def _take_place(partial: Path, path: Path, *, force: bool, allow: str) -> None:
 
 
 def _is_read(path: Path, read: Path) -> bool:
-    return any(each.exists() and path.samefile(each) for each in database_files(read)) or (
+    return any(each.exists() and path.samefile(each) for each in _files_of(read)) or (
         read.with_name(f"{read.name}.shards").resolve() in path.resolve().parents
     )
+
+
+def _files_of(read: Path) -> Iterator[Path]:
+    yield from database_files(read)
+    yield from (read.with_name(f"{read.name}{suffix}") for suffix in _BESIDE)
 
 
 def _is_database(path: Path) -> bool:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from n2gdb.errors import ArgumentError, StorageError, UnknownNameError
+from n2gdb.errors import ArgumentError, UnknownNameError
+from n2gdb.storage.kept_file import KeptFile
 
 __all__ = ["read_sets", "saved_set", "sets_file", "write_set"]
 
 
-def sets_file(database: Path) -> Path:
+def sets_file(database: Path) -> KeptFile:
     """Return where the saved sets of a database lie."""
-    return database.with_name(f"{database.name}.sets.json")
+    return KeptFile(database.with_name(f"{database.name}.sets.json"), "saved sets")
 
 
 def read_sets(database: Path) -> dict[str, tuple[str, ...]]:
     """Return the saved sets of a database: units as queries write them, by the name of the set."""
-    path = sets_file(database)
-    if not path.exists():
+    file = sets_file(database)
+    kept = file.read()
+    if kept is None:
         return {}
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        return {str(name): tuple(map(str, units)) for name, units in found.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise StorageError(f"{path} does not hold saved sets ({error}): mend or remove it") from error
+    if not isinstance(kept, dict):
+        raise file.unsound("it is no object")
+    for name, units in kept.items():
+        if not isinstance(units, list) or not units or not all(isinstance(unit, str) for unit in units):
+            raise file.unsound(f"{name[:60]!r} is no list of neurons")
+    return {name: tuple(units) for name, units in kept.items()}
 
 
 def write_set(database: Path, name: str, units: Sequence[str]) -> None:
@@ -36,17 +38,13 @@ def write_set(database: Path, name: str, units: Sequence[str]) -> None:
     """
     if re.fullmatch(r"[A-Za-z_]\w*", name) is None:
         raise ArgumentError(f"{name!r} cannot name a set: write letters, digits and _, as in mine")
-    sets = read_sets(database)
-    sets.pop(name.lower(), None)
-    if units:
-        sets[name.lower()] = tuple(dict.fromkeys(units))
-    path = sets_file(database)
-    beside = path.with_suffix(".writing")
-    try:
-        beside.write_text(json.dumps(sets, indent=1, ensure_ascii=False), "utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written ({error.strerror})") from error
+    file = sets_file(database)
+    with file.changing():
+        sets = read_sets(database)
+        sets.pop(name.lower(), None)
+        if units:
+            sets[name.lower()] = tuple(dict.fromkeys(units))
+        file.write(sets)
 
 
 def saved_set(database: Path, name: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ __all__ = [
     "EVIDENCE_FIGURES",
     "EXAMPLES",
     "MODEL",
+    "MOST_FIRINGS",
     "NEURONS",
     "NODES",
     "PREDICTORS",
@@ -169,7 +170,11 @@ CLASSES = pa.schema(
     ]
 )
 
-#: One row a unit: how its activations are spread over the corpus.
+#: Of the positions on which a unit fires, so many are kept: those with the smallest hashes, in their order.
+MOST_FIRINGS = 128
+
+#: One row a unit: how its activations are spread over the corpus, and where it fires. Firings are null in
+#: shards from before they were kept.
 RECORDS = pa.schema(
     [
         ("unit", pa.int64()),
@@ -177,6 +182,7 @@ RECORDS = pa.schema(
         ("active", pa.int64()),  # of these, with an activation above zero
         ("maximum", pa.float32()),
         ("counts", pa.list_(pa.int64())),  # activations by strength: the bins of ``ActivationHistogram``
+        ("firings", pa.list_(pa.int64())),  # positions of the corpus on which it fires, see MOST_FIRINGS
     ]
 )
 

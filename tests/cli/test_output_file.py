@@ -27,10 +27,17 @@ WRITERS = {
     "export": ("export",),
     "report": ("report", "--figure"),
     "trajectories": ("trajectories", "L4N358", "--figure"),
+    "found": ("query", "neurons", "--output"),
 }
-#: Those that tell a figure's type by its ending.
-FIGURES = ("report", "trajectories")
-NAMES = ("neurons.n2gdb", "./neurons.n2gdb", "neurons.n2gdb.sha256", "hard.svg", "link.svg")
+#: Commands that write what their option's ending says, and take no other ending.
+ENDINGS = {"report": ".svg", "trajectories": ".svg", "found": ".json"}
+NAMES = (
+    "neurons.n2gdb",
+    "./neurons.n2gdb",
+    *(f"{kind}{end}" for kind in ("hard", "link") for end in (".svg", ".json")),
+)
+#: Names that belong to a database, whether or not something has them.
+BESIDE = (".wal", ".shadow", ".sha256", ".sets.json", ".notes.json", ".shards")
 writers = pytest.mark.parametrize("writer", WRITERS)
 forced = pytest.mark.parametrize("force", [(), ("--force",)], ids=["", "forced"])
 
@@ -65,17 +72,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def name_for(writer: str, name: str) -> str:
-    return f"{name}.svg" if writer in FIGURES else name
+    return f"{name}{ENDINGS.get(writer, '')}"
 
 
 @writers
 @forced
 def test_a_command_never_writes_over_what_it_reads(path: Path, writer: str, force: tuple[str, ...]) -> None:
-    os.link(path, path.with_name("hard.svg"))
-    path.with_name("link.svg").symlink_to(path)
+    for ending in (".svg", ".json"):
+        os.link(path, path.with_name(f"hard{ending}"))
+        path.with_name(f"link{ending}").symlink_to(path)
+    path.with_name("neurons.n2gdb.sets.json").write_text('{"mine": ["L4N358"]}')
     before = contents(path.parent)
-    for name in NAMES:
-        if writer not in FIGURES or name.endswith(".svg"):
+    names = [*NAMES, *(f"neurons.n2gdb{suffix}" for suffix in BESIDE)]
+    for name in names:
+        if name.endswith(ENDINGS.get(writer, "")):
             refused(path, *WRITERS[writer], f"{path.parent}/{name}", *force)
             assert contents(path.parent) == before
 
@@ -137,6 +147,33 @@ def test_no_export_replaces_a_shard(path: Path, tmp_path: Path) -> None:
     shard.write_bytes(b"learned for hours")
     assert "is what the command reads" in refused(path, "export", shard, "--force")
     assert shard.read_bytes() == b"learned for hours"
+
+
+def test_the_database_that_no_option_names_is_read_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    monkeypatch.delenv("N2GDB_DB", raising=False)
+    result = CliRunner().invoke(app, ["query", "neurons", "--output", "neurons.n2gdb.sets.json", "--force"])
+    assert (result.exit_code, "belongs to what the command reads" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "database"])
+def test_a_site_replaces_pages_alone(path: Path, tmp_path: Path, kind: str) -> None:
+    site, mine = tmp_path / "site", tmp_path / "mine"
+    (site / "neurons").mkdir(parents=True)
+    mine.write_text("mine")
+    for place in (site / "index.html", site / "site.js", site / "neurons" / "L4N358.svg"):
+        match kind:
+            case "link":
+                place.symlink_to(mine)
+            case "pipe":
+                os.mkfifo(place)
+            case _:
+                shutil.copy(path, place)
+        result = CliRunner().invoke(app, ["export-site", str(path), str(site), "--force"])
+        assert (result.exit_code, place.name in result.stderr) == (1, True), result.output
+        place.unlink()
+    assert mine.read_text() == "mine"
+    assert CliRunner().invoke(app, ["export-site", str(path), str(site), "--force"]).exit_code == 0
 
 
 def test_a_page_never_replaces_the_text_that_it_shows(path: Path, tmp_path: Path) -> None:

@@ -100,6 +100,15 @@ def test_a_set_is_saved_and_asked_for(path: Path) -> None:
     assert "finds neurons" in run(path, "COUNT neurons", "--save", "mine")[2]
 
 
+def test_a_set_that_somebody_changed_is_no_more_than_a_list(path: Path) -> None:
+    kept = path.with_name(f"{path.name}.sets.json")
+    for units in (["L4N358) MATCHING ('the'"], ["L4N358", "not a neuron"], ["L4N358 ABOVE 0.5"]):
+        kept.write_text(json.dumps({"mine": units}))
+        code, _, err = run(path, "neurons IN $mine")
+        assert (code, len(err.splitlines())) == (1, 1), err
+        assert "neurons.n2gdb.sets.json holds no saved sets ($mine" in err
+
+
 def test_short_help(path: Path) -> None:
     assert CliRunner().invoke(app, ["-h"]).stdout == CliRunner().invoke(app, ["--help"]).stdout
     assert "Usage: " in CliRunner().invoke(app, ["query", "-h"]).stdout

@@ -15,7 +15,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from typer.testing import CliRunner, Result
 
-from n2gdb.cli.commands.shell import make_prompt, talk
+from n2gdb.cli.commands.shell import make_prompt, own_history, talk
 from n2gdb.cli.main import app
 from n2gdb.cli.repl.completer import StatementCompleter
 from n2gdb.cli.repl.session import ShellSession
@@ -244,3 +244,12 @@ def test_where_a_statement_goes_on(text: str, unfinished: bool) -> None:
 def test_lines_are_joined() -> None:
     assert joined("neurons \\\n  MATCHING 'New\nYork'") == "neurons \n  MATCHING 'New York'"
     assert joined("neurons -- that's all \\\nLIMIT 3") == "neurons -- that's all \nLIMIT 3"
+
+
+def test_without_a_home_the_history_is_of_this_sitting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert isinstance(own_history(), InMemoryHistory)

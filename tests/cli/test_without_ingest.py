@@ -54,7 +54,13 @@ def test_what_reads_a_model_names_the_extra_in_one_line(
 
 
 def test_a_database_is_asked_without_them(small_path: Path) -> None:
-    for arguments in (("info",), ("query", "neurons ORDER BY f1 DESC LIMIT 3"), ("show", "L0N3")):
+    asked = (
+        ("info",),
+        ("query", "neurons ORDER BY f1 DESC LIMIT 3"),
+        ("show", "L0N3"),
+        ("serve", "--check", "--port", "0"),
+    )
+    for arguments in asked:
         found = ran(*arguments, "--db", str(small_path))
         assert found.returncode == 0, found.stderr
         assert found.stdout

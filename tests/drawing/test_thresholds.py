@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 
+import numpy as np
 import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
@@ -91,3 +93,53 @@ def test_what_a_neuron_writes_stands_beside_its_graph_in_every_form() -> None:
         assert "promoted by 2 at its largest activation" in drawn
     assert 'label="promotes"' in draw_dot(writing) and 'suppresses_0 [label="down"' in draw_dot(writing)
     assert "promotes" not in draw(view).svg() + draw_dot(view)
+
+
+@pytest.mark.parametrize("text", ["<b>", "never"])
+def test_what_keeps_a_neuron_silent_is_drawn_in_every_form(text: str) -> None:
+    view = View(0.5)
+    silent = replace(view, inhibited_by=tuple(WeighedToken(2, 7, text, -1.0 - at) for at in range(9)))
+    other = replace(view, name=NeuronName(0, 2))
+    drawn = {
+        6: (draw(silent).svg(), draw(silent, bare=True).svg(), draw(silent).html()),
+        3: (sheet([other, silent]).svg(), beside(other, silent).svg()),
+    }
+    for count, pictures in drawn.items():
+        for picture in pictures:
+            assert picture.count('<rect class="i"') - picture.count("keeps it silent") == count
+            assert f">{escape(text)}</text>" in picture
+    assert draw_dot(silent).count("silencing_") == 6 and 'label="less after"' in draw_dot(silent)
+    for picture in (draw(view).svg(), sheet([view, other]).svg(), beside(view, other).svg(), draw_dot(view)):
+        assert "less after" not in picture and "keeps it silent" not in picture
+
+
+@dataclass(frozen=True)
+class Seldom(View):
+    """A neuron of three patterns of two tokens, of which the one that ends in t0 is often right."""
+
+    @property
+    def graph(self) -> NeuronGraph:
+        graph = NeuronGraph.from_patterns(
+            Pattern((Step(0, at, 1.0), Step(1, before, 1.0)), 1.0) for at, before in ((0, 3), (1, 3), (2, 4))
+        )
+        often = np.isin(graph.token[graph.parent], (0,)) & (graph.parent >= 0)
+        confidence = np.where(often, 0.9, 0.01).astype(np.float32)
+        return replace(graph, support=np.full(len(graph), 40), confidence=confidence)
+
+
+def test_what_is_seldom_right_is_pale_but_its_text_is_not() -> None:
+    drawn = draw(Seldom(0.5)).svg()
+    cells = {
+        text: (look.split(), float(shade), "w" in (classes or "").split())
+        for look, shade, classes, text in re.findall(
+            r'<rect class="([^"]*)"[^>]*fill-opacity="([\d.]+)"/><text(?: class="([^"]*)")?[^>]*>(t\d)<',
+            drawn,
+        )
+    }
+    assert cells["t0"][1:] == (0.9, True) and "z" not in cells["t0"][0]
+    for seldom in ("t1", "t2", "t4"):
+        look, shade, white = cells[seldom]
+        assert "z" in look and shade < 0.4 and not white, seldom
+    assert "seldom right" in drawn
+    assert '<g class="x">' not in drawn  # which would take the text along
+    assert draw_dot(Seldom(0.5)).count("dashed") == 2 + ("t0 | t1" not in draw_dot(Seldom(0.5)))

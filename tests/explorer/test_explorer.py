@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -167,8 +168,13 @@ def test_a_neuron_comes_with_its_evidence_its_record_and_its_quality(
     assert [each["place"] for each in found["excited_by"]] == [each.place for each in neuron.excited_by]
     assert found["histogram"]["counts"] == list(neuron.histogram.counts)
     assert found["measured"].startswith("On text that was kept out of everything")
-    others = told(client, "/api/neuron/L4N358/examples")["others"]
-    assert [each["band"] for each in others] == ["0.75", "0.5", "0.25", "near"]
+    shown = told(client, "/api/neuron/L4N358/examples", limit=1)
+    assert shown["bands"] == ["top", "0.75", "0.5", "0.25", "near"]
+    assert [each["band"] for each in shown["examples"]] == ["top"]
+    for band in shown["bands"]:
+        of_band = told(client, "/api/neuron/L4N358/examples", band=band)
+        assert {each["band"] for each in of_band["examples"]} == {band}
+        assert of_band["total"] == len(of_band["examples"]) == len(neuron.examples(band))
     patterns = told(client, "/api/neuron/L4N358/patterns")["patterns"]
     assert [each["support"] for each in patterns] == [each.support for each in neuron.patterns()]
 
@@ -292,6 +298,44 @@ def test_files_are_kept_by_the_browser_as_long_as_their_content_stays(client: Te
         other = client.get(re.sub(r"/[0-9a-f]{12}/", "/000000000000/", address))
         assert (other.headers["cache-control"], other.text) == ("no-cache", kept.text)
     assert client.get("/").headers["cache-control"] == "no-store"
+
+
+def test_what_the_script_asks_for_later_lies_beside_it(client: TestClient) -> None:
+    shell = client.get("/").text
+    beside = re.search(r'src="(/static/[0-9a-f]{12}/)app.js"', shell)
+    assert beside is not None
+    script = client.get(f"{beside[1]}app.js").text
+    (charts,) = set(re.findall(r'"\./(charts-[\w]+\.js)"', script))
+    kept = client.get(beside[1] + charts)
+    assert kept.status_code == 200
+    assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    ("taken", "sent"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("identity", None),
+        ("", None),
+    ],
+)
+def test_files_come_in_an_encoding_that_the_browser_takes(
+    client: TestClient, taken: str, sent: str | None
+) -> None:
+    plain = client.get("/static/app.css", headers={"accept-encoding": "identity"}).content
+    with client.stream("GET", "/static/app.css", headers={"accept-encoding": taken}) as answer:
+        raw = b"".join(answer.iter_raw())
+    assert answer.headers.get("content-encoding") == sent
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert (len(raw) < len(plain)) == (sent is not None)
+
+
+def test_a_page_is_told_what_the_database_holds(client: TestClient) -> None:
+    held = re.search(r'name="n2gdb-database" content="([^"]*)"', client.get("/layer/3").text)
+    assert held is not None
+    assert json.loads(unescape(held[1])) == told(client, "/api/database")
 
 
 def test_what_is_sent_is_compressed_where_the_browser_takes_it(client: TestClient) -> None:

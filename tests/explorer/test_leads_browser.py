@@ -285,21 +285,17 @@ def test_what_a_record_of_the_corpus_tells_is_shown(page: Page) -> None:
 
     def with_record(route: Route) -> None:
         told = route.fetch().json()
-        if "examples" in told:
-            other = {**told["examples"][0], "band": "near", "rank": 0}
-            told |= {"others": [other, {**other, "band": "0.25"}]}
-        else:
-            told |= record
-            told["first_patterns"][0] |= {"support": 1200, "confidence": 0.25}
+        told |= record
+        told["first_patterns"][0] |= {"support": 1200, "confidence": 0.25}
         route.fulfill(json=told)
 
-    page.route(re.compile(r"/api/neuron/L1N2(/examples)?\?|/api/neuron/L1N2$"), with_record)
+    page.route(re.compile(r"/api/neuron/L1N2(\?|$)"), with_record)
     page.reload()
     settled(page)
     assert page.locator("section[aria-labelledby=spread] svg [aria-label*='25 tokens of 1,000']").count() == 1
     assert "held-out F1" in page.locator("dl.figures").inner_text()
-    assert page.locator("dl.figures .thin-mark").count() >= 1
-    assert page.locator(".support").first.inner_text().strip() == "1,200 × 0.25"
+    assert page.locator("dl.figures .meter.few").count() >= 1
+    assert page.locator(".support").first.inner_text().strip() == "1,200 ×, 25 % right"
     inhibits = page.locator("section[aria-labelledby=evidence] a.token")
     assert inhibits.inner_text() == "·<b>"
     assert "INHIBITED" in (inhibits.get_attribute("href") or "")

@@ -57,7 +57,6 @@ def host(site: Path) -> Iterator[str]:
 @needs_chromium
 def test_a_site_is_searched_and_walked_from_a_plain_file_server(browser: Browser, host: str) -> None:
     with opened(browser, host) as page:
-        page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
         page.goto("/pages/index.html")
         assert page.locator("h1").inner_text() == "A <b>paper"
         rows = page.locator(".neurons li:visible")
@@ -75,6 +74,10 @@ def test_a_site_is_searched_and_walked_from_a_plain_file_server(browser: Browser
         picture = page.locator("figure img")
         until(page, lambda: bool(picture.evaluate("each => each.naturalWidth > 50")))
         assert page.locator("ol li").count() >= 1
+        assert page.locator("ol li").first.locator(".token.fires").count() == 1
+        assert re.search(
+            r"F1 0\.\d\d\?? on held-out text, of \d+ firing", page.locator("main p").first.inner_text()
+        )
         page.get_by_role("link", name="next →").click()
         page.locator("h1").wait_for()
         page.goto("/pages/neurons/L2N0.html")

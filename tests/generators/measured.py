@@ -9,9 +9,10 @@ from random import Random
 import numpy as np
 import pyarrow as pa
 
+from n2gdb.core.arrays import position_hash
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName, mlp_unit
-from n2gdb.storage.schema import CLASSES, PREDICTORS
+from n2gdb.storage.schema import CLASSES, MOST_FIRINGS, PREDICTORS
 
 __all__ = ["Measured", "measured_on_corpus", "token_classes"]
 
@@ -134,4 +135,15 @@ def _record(random: Random, unit: int, *, alive: bool) -> Row:
         "active": active,
         "maximum": 4.0 if alive else 0.0,
         "counts": counts,
+        "firings": _firings(random) if alive else [],
     }
+
+
+def _firings(random: Random) -> list[int]:
+    """Draw a few of forty positions, so that units fire together; or so many that only some are kept."""
+    if random.random() < 0.15:
+        drawn = random.sample(range(300), random.randint(100, 250))
+    else:
+        drawn = random.sample(range(40), random.randint(0, 12))
+    hashes = position_hash(np.array(drawn, np.int64)).tolist()
+    return [drawn[at] for at in sorted(range(len(drawn)), key=hashes.__getitem__)][:MOST_FIRINGS]

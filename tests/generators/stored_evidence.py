@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 import pyarrow as pa
 
 from n2gdb.storage.shards import RunFolder
 from tests.oracle.world import Classes, Evidence
 
-__all__ = ["classes_of", "evidence_of"]
+__all__ = ["classes_of", "evidence_of", "firings_of"]
 
 
 def classes_of(table: pa.Table) -> Classes:
@@ -32,3 +33,16 @@ def evidence_of(run: RunFolder) -> dict[int, Evidence]:
         for row in run.neurons().to_pylist()
         if row["evidence_threshold"] is not None
     }
+
+
+def firings_of(run: RunFolder, threshold: float) -> dict[int, tuple[int, ...]]:
+    """Return where the units of a run fire: recorded positions, else those of examples, windows included."""
+    records = {row["unit"]: row["firings"] for row in run.records().to_pylist()}
+    if any(firings is not None for firings in records.values()):
+        return {unit: tuple(firings) for unit, firings in records.items()}
+    found: dict[int, set[int]] = {}
+    for row in run.examples().to_pylist():
+        trace = np.frombuffer(row["trace"], np.float16)
+        fires = np.flatnonzero((trace >= threshold) & (trace > 0)) + row["start"]
+        found.setdefault(row["unit"], set()).update((row["window"] * 2**24 + fires).tolist())
+    return {unit: tuple(sorted(firings)) for unit, firings in found.items()}

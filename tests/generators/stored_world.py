@@ -11,7 +11,7 @@ from n2gdb.core.units import mlp_name
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders
-from tests.generators.stored_evidence import classes_of, evidence_of
+from tests.generators.stored_evidence import classes_of, evidence_of, firings_of
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 
@@ -62,8 +62,10 @@ def _model(number: int, run: RunFolder) -> Model:
 
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
     graphs, evidence = graphs_from(run.nodes()), evidence_of(run)
+    firings = firings_of(run, model.fire_threshold)
     for row in run.neurons().sort_by("unit").to_pylist():
         unit = row["unit"]
         graph = graphs.get(unit, NeuronGraph.empty())
         statistics = {name: value for name, value in row.items() if name in STATISTICS} | counted(graph)
-        yield Neuron(model, mlp_name(unit), statistics, graph, evidence=evidence.get(unit))
+        own = firings.get(unit, ())
+        yield Neuron(model, mlp_name(unit), statistics, graph, evidence=evidence.get(unit), firings=own)

@@ -89,9 +89,29 @@ CASES = [
     ("neurons SIMILAR ^L4N1", "TO is missing after SIMILAR: write SIMILAR TO L4N1"),
     ("neurons SIMILAR TO ^'L4N1'", "a neuron's name stands without quotes: write L4N1"),
     ("neurons SIMILAR TO ^4.1", "4.1 is not a neuron's name: write L4N1"),
-    ("neurons SIMILAR TO L4N1 USING ^cosine", "no metric cosine: there are graph, tokens, subset"),
+    ("neurons SIMILAR TO L4N1 USING ^cosine", "no metric cosine: did you mean cofiring?"),
     ("neurons SIMILAR TO L4N1 USING ^graphs", "no metric graphs: did you mean graph?"),
     ("neurons SIMILAR TO L4N1 ABOVE ^90", "ABOVE takes a similarity from 0 to 1, not 90"),
+    ("neurons SIMILAR TO L4N1 USING co^-firing", "the metric is one word: write USING cofiring"),
+    ("neurons SIMILAR TO L4N1 USING ^taste", "no metric taste: there are cofiring, graph, tokens, subset"),
+    (
+        "neurons SIMILAR TO L4N1 SHARING ^many",
+        "SHARING takes how much two neurons share at the least, as in SHARING 3",
+    ),
+    (
+        "neurons SUBSET OF L4N1 SHARING ^0",
+        "SHARING takes how much two neurons share at the least: a whole number from 1 on, not 0",
+    ),
+    ("neurons SIMILAR TO L4N1 ^3", "SHARING is missing: write SHARING 3"),
+    ("neurons SIMILAR TO L4N1 SHARING 3 ^SHARING 4", "SHARING stands here twice: once is enough"),
+    (
+        "neurons SIMILAR TO L4N1 SHARING 3 ^USING graph",
+        "USING stands before SHARING, as in USING tokens ABOVE 0.9 SHARING 3",
+    ),
+    (
+        "neurons RANK BY SIMILARITY TO L4N1 USING graph ^SHARING 3",
+        "RANK BY keeps every row: bound the similarity with SIMILAR TO L3N45 SHARING 3",
+    ),
     ("neurons SIMILAR TO L4N1 ABOVE ^high", "ABOVE takes a similarity from 0 to 1, as in ABOVE 0.9"),
     ("neurons MATCHING ^‘the’", "‘ is a typographic quote: write ' or \""),
     ("neurons ORDER BY f1 ^RANK BY SIMILARITY TO L4N1", "RANK BY SIMILARITY is an order: leave ORDER BY out"),
@@ -269,10 +289,13 @@ CASES = [
     ),
     ("neurons WHERE ^neuron = 3", "neuron is not a field: write layer = 3 AND index = 45"),
     ("neurons SIMILAR TO ^the", "SIMILAR TO takes a neuron, as in SIMILAR TO L3N45"),
-    ("neurons SIMILAR TO L4N1 USING^", "the query ends too early: expected a metric (graph, tokens, subset)"),
+    (
+        "neurons SIMILAR TO L4N1 USING^",
+        "the query ends too early: expected a metric (cofiring, graph, tokens, subset)",
+    ),
     (
         "neurons RANK BY SIMILARITY TO L4N1 USING ^-1",
-        "unexpected -1: expected a metric (graph, tokens, subset)",
+        "unexpected -1: expected a metric (cofiring, graph, tokens, subset)",
     ),
     (
         "COUNT neurons BY^",
@@ -296,7 +319,7 @@ CASES = [
     ("neurons WHERE ^f1 + 1 IN 0..3", "a single field stands before IN, IS MISSING and a word in quotes"),
     (
         "neurons SIMILAR TO L3N4 ABOVE 0.9 ^USING tokens",
-        "USING stands before ABOVE, as in USING tokens ABOVE 0.9",
+        "USING stands before ABOVE, as in USING tokens ABOVE 0.9 SHARING 3",
     ),
     ("neurons SIMILAR TO L3N4 ^0.9", "ABOVE is missing: write ABOVE 0.9"),
     ("neurons WHERE ^L3N4", "L3N4 is not a field: write layer = 3 AND index = 4"),

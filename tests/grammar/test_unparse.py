@@ -68,7 +68,9 @@ def test_a_long_query_has_a_line_for_each_part() -> None:
         ("neurons LIMIT 3 ORDER BY f1 ASC", "neurons ORDER BY f1 LIMIT 3"),
         ("neurons WHERE 0.5 < f1", "neurons WHERE f1 > 0.5"),
         ("tokens activating blocks.3.mlp/45", "tokens ACTIVATING L3N45"),
-        ("neurons SIMILAR TO 3/45 ABOVE 0.9", "neurons SIMILAR TO L3N45"),
+        ("neurons SUBSET OF 3/45 ABOVE 0.9", "neurons SUBSET OF L3N45"),
+        ("neurons SIMILAR TO 3/45 SHARING 3 ABOVE 0.9", "neurons SIMILAR TO L3N45 ABOVE 0.9 SHARING 3"),
+        ("neurons SIMILAR TO 3/45 USING graph SHARING 1", "neurons SIMILAR TO L3N45"),
     ],
 )
 def test_other_ways_to_say_it_come_out_tidy(untidy: str, tidy: str) -> None:

@@ -103,6 +103,7 @@ def test_a_killed_run_goes_on_to_the_same_database(
 ) -> None:
     path = tmp_path / "broken.n2gdb"
     monkeypatch.setattr("n2gdb.ingest.scan.layers._SAVE_EVERY", 0.0)
+    monkeypatch.setattr("n2gdb.ingest.scan.layers._SAVING_SHARE", float("inf"))
     with pytest.raises(Killed):
         run_with(killing(after, stage), path)
     assert not path.exists(), "half a database"

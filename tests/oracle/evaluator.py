@@ -26,6 +26,7 @@ from n2gdb.grammar.ast import (
     Influenced,
     Key,
     Listed,
+    Metric,
     Query,
     Role,
     Showing,
@@ -292,8 +293,13 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
         return frozenset(each for each in world.neurons if each.patterns and _shows(clause, each.model))
     assert isinstance(clause, SimilarTo | ContainedIn | Contains)
     named = world.neuron(clause.neuron, query.model)
-    scores = {each: _score(clause, each, named) for each in world.sharing(named) if each is not named}
-    return frozenset(each for each, score in scores.items() if 0 < score.value >= clause.above)
+    by_firing = isinstance(clause, SimilarTo) and clause.metric is Metric.COFIRING
+    others = world.neurons if by_firing else world.sharing(named)
+    scores = {each: _score(clause, each, named, world) for each in others if each is not named}
+    least = clause.least if isinstance(clause, SimilarTo) else clause.above
+    return frozenset(
+        each for each, score in scores.items() if 0 < score.value >= least and score.size >= clause.sharing
+    )
 
 
 def _shows(clause: Showing, model: Model) -> bool:
@@ -304,10 +310,10 @@ def _shows(clause: Showing, model: Model) -> bool:
     return without_space(clause.text).casefold() in text.casefold()
 
 
-def _score(clause: Clause, neuron: Neuron, named: Neuron) -> Score:
+def _score(clause: Clause, neuron: Neuron, named: Neuron, world: World) -> Score:
     match clause:
         case SimilarTo(_, metric):
-            return similarity(metric, neuron, named)
+            return similarity(metric, neuron, named, world)
         case ContainedIn():
             return containment(neuron, named)
         case Contains():
@@ -319,10 +325,10 @@ def _scored(query: Query, neuron: Neuron, world: World) -> Found:
     leading = _leading(query)
     if query.rank is not None:
         named = world.neuron(query.rank.neuron, query.model)
-        return Found(neuron, *similarity(query.rank.metric, neuron, named))
+        return Found(neuron, *similarity(query.rank.metric, neuron, named, world))
     if leading is None:
         return Found(neuron)
-    return Found(neuron, *_score(leading, neuron, world.neuron(leading.neuron, query.model)))
+    return Found(neuron, *_score(leading, neuron, world.neuron(leading.neuron, query.model), world))
 
 
 def _leading(query: Query) -> SimilarTo | ContainedIn | Contains | None:

@@ -45,7 +45,8 @@ CONSTRUCTS = {
         "Count",
     ),
     *("FiringOn", "Grouping.ACTIVATING", "Grouping.CONTEXT", "Grouping.LAYER", "Grouping.MODEL"),
-    *("Grouping.STATE", "InList", "Matching", "Mentioning", "Metric.GRAPH", "Metric.SUBSET", "Metric.TOKENS"),
+    *("Grouping.STATE", "InList", "Matching", "Mentioning", "Metric.COFIRING", "Metric.GRAPH"),
+    *("Metric.SUBSET", "Metric.TOKENS"),
     *("NEAR", "Negated", "Not", "OneOf", "Or", "RankBy", "Run", "SimilarTo", "Subject.PATTERNS", "THEN"),
     *(
         "TokenClass",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import log
 
 import numpy as np
 import tokenizers
@@ -95,6 +96,7 @@ class Neuron:
     graph: NeuronGraph
     effects: Mapping[int, float] = field(default_factory=dict)  # the logit of each token that it writes
     evidence: Evidence | None = None
+    firings: tuple[int, ...] = ()  # positions on which it fires, or the first of these by their hashes
 
     @cached_property
     def numbers(self) -> Mapping[str, object]:
@@ -175,17 +177,35 @@ class World:
         return named
 
     def sharing(self, neuron: Neuron) -> frozenset[Neuron]:
-        """Return the neurons that share an activating token's text with one: no others are like it at all."""
-        texts = {neuron.model.texts[pattern.steps[0].token] for pattern in neuron.patterns.values()}
+        """Return the neurons whose graphs share an activating token with one's, case and space aside.
+
+        The graphs of no others are like it at all.
+        """
+        texts = {_root(neuron, pattern) for pattern in neuron.patterns.values()}
         return frozenset(each for text in texts for each in self._activated_by[text])
 
     @cached_property
     def _activated_by(self) -> Mapping[str, list[Neuron]]:
         found: dict[str, list[Neuron]] = defaultdict(list)
         for neuron in self.neurons:
-            for token in {pattern.steps[0].token for pattern in neuron.patterns.values()}:
-                found[neuron.model.texts[token]].append(neuron)
+            for text in {_root(neuron, pattern) for pattern in neuron.patterns.values()}:
+                found[text].append(neuron)
         return found
+
+    @cached_property
+    def rarity(self) -> Mapping[str, float]:
+        """How rare each text is among the neurons that have a graph, case and space aside."""
+        named = [
+            {
+                normalise(each.model.texts[step.token])
+                for found in each.patterns.values()
+                for step in found.steps
+            }
+            for each in self.neurons
+            if each.patterns
+        ]
+        counts = Counter(text for texts in named for text in texts)
+        return {text: log(1 + len(named) / count) for text, count in counts.items()}
 
     @cached_property
     def index(self) -> Mapping[Model, PatternIndex]:
@@ -237,6 +257,10 @@ class PatternIndex:
         steps = [(row, step.token) for row, each in enumerate(self.stored) for step in each.pattern.steps]
         both = np.array(steps, np.int64).reshape(-1, 2)
         return both[:, 0], both[:, 1]
+
+
+def _root(neuron: Neuron, pattern: Pattern) -> str:
+    return normalise(neuron.model.texts[pattern.steps[0].token])
 
 
 def _tokens_of(texts: tuple[str, ...]) -> Mapping[str, frozenset[int]]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import cast
 
 import pytest
 
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import QueryError, QuerySyntaxError, UnknownNameError
+from n2gdb.errors import ArgumentError, N2gdbError, QueryError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.query.builder.queries import (
     DIGIT,
     SPACE,
     QueryBuilder,
     TokenQueryBuilder,
+    TokenSetBuilder,
     TokenStageQuery,
     TokenStep,
     activating_on,
@@ -37,6 +39,7 @@ from n2gdb.query.builder.queries import (
     tokens_in_context_of,
     var,
 )
+from n2gdb.query.parse import read_query
 
 X = var("x")
 
@@ -105,6 +108,12 @@ QUERIES: list[tuple[Built, str]] = [
         "neurons SIMILAR TO L4N137 OF 'gpt2' USING tokens ABOVE 0.8",
     ),
     (neurons().subset_of("4/12", above=0.5), "neurons SUBSET OF L4N12 ABOVE 0.5"),
+    (neurons().subset_of("4/12", sharing=3), "neurons SUBSET OF L4N12 SHARING 3"),
+    (
+        neurons().similar_to("L4N137", metric="cofiring", above=0.2, sharing=2),
+        "neurons SIMILAR TO L4N137 USING cofiring ABOVE 0.2 SHARING 2",
+    ),
+    (neurons().among("$mine").activating_on("a"), "neurons IN $mine ACTIVATING ON 'a'"),
     (neurons().superset_of("L1N7"), "neurons SUPERSET OF L1N7"),
     (
         neurons(similar_to("L4N1") | subset_of("L4N1") | superset_of("L4N1") | firing_on("a")),
@@ -301,3 +310,48 @@ def test_building_needs_neither_numpy_nor_the_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+TOKEN_SETS: list[tuple[TokenSetBuilder, str]] = [
+    (tokens_activating(neurons().where(layer=4)), "tokens ACTIVATING neurons WHERE layer = 4"),
+    (
+        tokens_activating(neurons().where(layer=4)) & ~tokens_activating(neurons().where(layer__lt=4)),
+        "tokens ACTIVATING neurons WHERE layer = 4 AND NOT ACTIVATING neurons WHERE layer < 4",
+    ),
+    (
+        tokens_in_context_of("L4N1")
+        & tokens_activating("L4N2")
+        & ~tokens_in_context_of(neurons().matching("a")),
+        "tokens IN CONTEXT OF L4N1 AND ACTIVATING L4N2 AND NOT IN CONTEXT OF neurons MATCHING 'a'",
+    ),
+    (
+        (tokens_activating("L4N1") & ~~tokens_activating("L4N2")).limit(5).offset(2),
+        "tokens ACTIVATING L4N1 AND ACTIVATING L4N2 LIMIT 5 OFFSET 2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "text"), TOKEN_SETS, ids=[text for _, text in TOKEN_SETS])
+def test_tokens_over_sets_of_units_are_built(query: TokenSetBuilder, text: str) -> None:
+    assert str(query) == text
+    assert query.query == read_query(text)
+    assert str(query.explain()) == f"EXPLAIN {text}"
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda: ~(tokens_activating("L0N1") & tokens_activating("L0N2")), "write ~ before each"),
+        (lambda: tokens_activating("L0N1").limit(2) & tokens_activating("L0N2"), "join first"),
+        (lambda: tokens_activating(patterns()), "tokens are a neuron's"),
+        (lambda: tokens_activating(neurons(), model="a"), "names its model itself"),  # type: ignore[call-overload]
+    ],
+)
+def test_tokens_that_cannot_be_built_are_refused(ask: Callable[[], object], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        ask()
+
+
+def test_a_set_of_tokens_does_not_begin_with_what_is_left_out() -> None:
+    with pytest.raises(N2gdbError):
+        _ = (~tokens_activating("L0N1")).query

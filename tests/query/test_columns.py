@@ -48,7 +48,7 @@ OTHER_ANSWERS: dict[str, Ask] = {
     "similar": lambda db: db.similar("L0N1"),
     "none similar": lambda db: db.similar("L0N1", k=0),
     "pairs": lambda db: db.pairs(above=0.1),
-    "no pairs": lambda db: db.pairs(above=1.0, min_size=10**6),
+    "no pairs": lambda db: db.pairs(above=1.0, sharing=10**6),
     "report": lambda db: db.report(),
     "tokens of a neuron": lambda db: next(each for each in db if len(each.graph)).tokens(),
     "no tokens of a neuron": lambda db: next(each for each in db if not len(each.graph)).tokens(),

@@ -107,8 +107,8 @@ def test_nothing_over_nothing_is_one(database: n2gdb.Database) -> None:
     assert set(neurons(database, "neurons SUBSET OF L0N0")) == {"L0N1", "L0N3"}
     assert set(neurons(database, "neurons SIMILAR TO L0N1 USING subset")) == {"L0N0", "L0N3"}
     assert set(neurons(database, "neurons SUPERSET OF L0N1")) == {"L0N0", "L0N3"}
-    assert neurons(database, "neurons SIMILAR TO L0N1 USING tokens") == []
-    pairs = {(str(pair.first), str(pair.second)) for pair in database.pairs("subset")}
+    assert neurons(database, "neurons SIMILAR TO L0N1 USING tokens ABOVE 0.9") == []
+    pairs = {(str(pair.first), str(pair.second)) for pair in database.pairs("subset", sharing=1)}
     assert pairs == {("L0N0", "L0N1"), ("L0N0", "L0N3"), ("L0N1", "L0N3")}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 import pytest
@@ -11,11 +11,12 @@ import n2gdb
 from n2gdb.grammar.ast import Clause, Mode, Query
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written_formula
-from n2gdb.query.execution.context import Session, Stage
+from n2gdb.query.execution.context import FIRING, Session, Stage
 from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
 from n2gdb.query.execution.executor import answer, execute
 from n2gdb.query.execution.plan import NeuronPlan
 from n2gdb.query.execution.planner import plan_statement
+from tests.support.cli_world import build_cli_world
 
 BROAD = "MATCHING <word> BEFORE <word> BEFORE ..."
 
@@ -209,6 +210,120 @@ def test_a_clause_is_asked_in_the_statement_or_worked_out_before(small: n2gdb.Da
         "compare with L0N1",
     ]
     assert not plan.is_whole and plan.is_ordered_by_score
+
+
+#: Questions that are answered by walking all tries: with what is drawn, and how often it says so.
+DRAWN = [
+    ("patterns SAMPLE 3", "draw 3 of the patterns by the seed 0"),
+    ("patterns MATCHING 'dog' SAMPLE 2 SEED 5", "draw 2 of the patterns by the seed 5"),
+    ("patterns MATCHING 'dog' OR MATCHING 'cat' SAMPLE 2 LIMIT 1", "draw 2 of the patterns by the seed 0"),
+    ("patterns OF neurons WHERE layer = 1 SAMPLE 4", "draw 4 of the patterns by the seed 0"),
+    ("patterns SIMILAR TO L0N1 ABOVE 0.1 SAMPLE 2", "draw 2 of the patterns by the seed 0"),
+    ("COUNT patterns SAMPLE 3", "draw 3 of the patterns by the seed 0"),
+    ("COUNT patterns SAMPLE 3 BY layer", "draw 3 of the patterns by the seed 0"),
+    ("neurons SAMPLE 3", "draw 3 of the neurons by the seed 0"),
+    ("neurons MATCHING 'dog' SAMPLE 1", "draw 1 of the neurons by the seed 0"),
+    ("neurons SIMILAR TO L0N1 ABOVE 0.1 SAMPLE 2", "draw 2 of the neurons by the seed 0"),
+    ("COUNT neurons SAMPLE 3 BY layer", "draw 3 of the neurons by the seed 0"),
+    ("COUNT neurons SAMPLE 3 BY context", "draw 3 of the neurons by the seed 0"),
+    ("COUNT neurons MATCHING 'dog' SAMPLE 2 BY activating", "draw 2 of the neurons by the seed 0"),
+]
+
+
+@pytest.mark.parametrize(("text", "step"), DRAWN)
+def test_a_sample_is_drawn_after_the_tries_are_walked(small: n2gdb.Database, text: str, step: str) -> None:
+    planned, _ = explained(small, text)
+    taken = list(small.query(f"PROFILE {text}"))
+    size = int(step.split()[1])
+    for stages in (planned, taken):
+        steps = [each.step for each in stages if not each.step.startswith("'")]
+        assert steps.count("walk the paths of all tries") == steps.count(step) == 1
+        assert steps.index("walk the paths of all tries") < steps.index(step)
+        ordered = [place for place, each in enumerate(steps) if each.startswith("order the")]
+        assert not ordered or ordered == [steps.index(step) + 1]
+    drawn = next(each for each in taken if each.step == step)
+    walked = next(each for each in taken if each.step == "walk the paths of all tries")
+    assert drawn.rows is not None and walked.rows is not None
+    assert drawn.rows == min(size, walked.rows)
+    for each in (drawn, walked):
+        assert each.estimate is not None and each.rows is not None
+        assert each.estimate.least <= each.rows <= each.estimate.most
+    assert drawn.estimate is not None and drawn.estimate.most <= size
+
+
+def test_patterns_that_are_finished_in_python_are_ordered_there(small: n2gdb.Database) -> None:
+    text = "patterns MATCHING 'dog' AND NOT MENTIONING 'cat'"
+    planned, _ = explained(small, text)
+    assert planned[-2].step == "order the patterns"
+    ordered = next(each for each in small.query(f"PROFILE {text}") if each.step == "order the patterns")
+    assert ordered.estimate is not None and ordered.rows is not None
+    assert ordered.estimate.least <= ordered.rows <= ordered.estimate.most
+
+
+@pytest.fixture(scope="module")
+def weighed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Database]:
+    """A database whose neurons have evidence."""
+    with n2gdb.open(build_cli_world(tmp_path_factory.mktemp("weighed"))) as database:
+        yield database
+
+
+#: Steps that read weights: how many there are.
+WEIGHED = [
+    ("neurons EXCITED BY 'on'", 2),
+    ("neurons EXCITED BY 'on' AT 1", 2),
+    ("neurons INHIBITED BY 'on' WITHIN 4", 2),
+    ("neurons EXCITED BY <word> WITHIN 3", 2),
+    ("neurons INHIBITED BY /.*/", 2),
+    ("neurons EXCITED BY 'on' AND MATCHING 'other'", 2),
+    ("neurons EXCITED BY 'on' OR INHIBITED BY 'an'", 4),
+    ("neurons NOT EXCITED BY 'on' WHERE layer = 4", 2),
+    ("patterns EXCITED BY 'on'", 2),
+    ("COUNT neurons EXCITED BY 'on' BY layer", 2),
+    ("neurons FIRING ON 'on the other'", 5),
+    ("neurons FIRING ON 'on the other' AT 1", 5),
+    ("neurons FIRING ON 'other'", 2),
+    ("neurons FIRING ON 'on the other' USING graph", 2),
+]
+
+
+@pytest.mark.parametrize(("text", "reads"), WEIGHED)
+def test_steps_of_evidence_are_estimated_exactly_or_bounded(
+    weighed: n2gdb.Database, text: str, reads: int
+) -> None:
+    planned, run = explained(weighed, text)
+    of_weights = [
+        each for each in planned if (each.cypher and "such tokens" in each.step) or each.step == FIRING
+    ]
+    estimated = [each for each in of_weights if each.estimate is not None]
+    assert len(estimated) == reads
+    assert not {each.cypher for each in planned} & set(run)
+    taken = list(weighed.query(f"PROFILE {text}"))
+    statements = [(each.cypher, repr(each.parameters)) for each in taken]
+    for each in estimated:
+        assert each.estimate is not None
+        rows = taken[statements.index((each.cypher, repr(each.parameters)))].rows
+        assert rows is not None and each.estimate.least <= rows <= each.estimate.most
+        if "EVIDENCE" in str(each.cypher):
+            assert each.estimate.least == each.estimate.most
+    for each in taken:
+        if each.estimate is not None and each.rows is not None:
+            assert each.estimate.least <= each.rows <= each.estimate.most
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("neurons EXCITED BY 'on'", 4),
+        ("neurons INHIBITED BY 'on' AT 1", 1),
+        ("neurons FIRING ON 'on the other' USING graph", 5),
+        ("neurons IN (L4N12, L4N358)", 2),
+        ("neurons IN (L4N12, L4N12)", 1),
+    ],
+)
+def test_bounds_of_evidence_decide_the_answer(weighed: n2gdb.Database, text: str, most: int) -> None:
+    every, found = len(weighed), weighed.query(text).total
+    estimate = [each.estimate for each in explained(weighed, text)[0] if each.estimate is not None][-1]
+    assert estimate.least <= found <= estimate.most == most < every
 
 
 def test_every_kind_of_clause_has_an_evaluator_and_a_text() -> None:

@@ -17,6 +17,7 @@ from n2gdb.core.units import NeuronName
 from n2gdb.errors import DatabaseNotFoundError, QueryError, UnknownNameError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.read import bulk
+from tests.support.cli_world import build_cli_world
 from tests.support.small_run import WORDS, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]
@@ -217,11 +218,55 @@ def test_everything_shows_itself_on_a_short_line(small: n2gdb.Database, small_pa
     assert repr(neuron.graph) == f"<StoredGraph {neuron.n_patterns} patterns, {neuron.n_nodes} nodes>"
     assert repr(NeuronGraph.empty()) == "<NeuronGraph 0 patterns, 0 nodes>"
     assert repr(small.token_matrix()).startswith("<TokenMatrix activating: 60 units, 13 tokens, ")
+    assert repr(neuron.name) == "NeuronName('L1N3')" and eval(repr(neuron.name)) == neuron.name
     with n2gdb.open(small_path) as other:
         assert repr(other) == f"<Database {small_path}, small: 60 neurons>"
     with n2gdb.open(small_path) as unasked:
         unasked.close()
         assert repr(unasked) == f"<Database {small_path}, closed>"
+
+
+#: What people look at in a notebook or at a prompt, and how it begins there.
+SHOWN = [
+    ("db.model()", "<ModelInfo world: 6 layers of "),
+    ("db.info()", "<Inventory "),
+    ("neuron.graph", "<StoredGraph 3 patterns, 4 nodes>"),
+    ("neuron.patterns()[0]", "<NeuronPattern activation 1.00: ·the · ·other>"),
+    ("neuron.tokens()[0]", "<NeuronToken activating ·other activation 1.00>"),
+    ("neuron.examples", "<NeuronExamples 2 top, 4 of other strengths>"),
+    ("neuron.examples[0]", "<Example top 0, "),
+    ("neuron.histogram", "<ActivationHistogram 162 of 1,000 positions, maximum 4>"),
+    ("neuron.evidence", "<UnitEvidence "),
+    ("neuron.excited_by[0]", "<WeighedToken ·an AT 4 +2.50>"),
+    ("neuron.promotes[0]", "<WrittenToken "),
+    ("neuron.picture()", "<Picture L4N358 of world>"),
+    ("neuron.read(' on the other')", "<Reading L4N358 of world: its evidence fires on 1 of 3 tokens>"),
+    ("neuron.similar()[0]", "<SimilarNeuron L4N137 similarity 0.62, size 2>"),
+    ("db.pairs('subset', min_size=2)[0]", "<NeuronPair L3N45 L4N12 similarity 1.00, size 2>"),
+    ("db.firing(' the other')[1]", "<FiredToken "),
+    ("db.firing(' the other')[1].neurons[0]", "<FiredNeuron L4N137 activation 1.00>"),
+    ("db.query('tokens ACTIVATING L4N12')[0]", "<TokenHit ·other activation 1.00>"),
+    ("db.query('COUNT neurons')[0]", "<GroupCount count 7>"),
+    ("db.query('COUNT neurons BY layer')[0]", "<GroupCount group 0: count 1>"),
+    ("db.query('COUNT neurons BY layer, state')[0]", "<GroupCount layer 0, state 'live': count 1>"),
+    ("db.query('AVG n_nodes OF neurons')[0]", "<GroupCount avg 2.29, count 7>"),
+    ("db.query('EXPLAIN neurons')[0]", "<Stage find and order the neurons, 7 rows expected>"),
+    ("db.query('PROFILE neurons')[0]", "<Stage find and order the neurons, 7 rows expected, 7 found in "),
+    ("db.query('neurons IN (L4N12)')[0]", "<Hit L4N12 f1 0.86>"),
+    ("db.query('patterns OF L4N12')[0]", "<PatternHit L4N12 activation 1.00: ·the · ·other>"),
+]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Database]:
+    with n2gdb.open(build_cli_world(tmp_path_factory.mktemp("shown"))) as database:
+        yield database
+
+
+@pytest.mark.parametrize(("expression", "begins"), SHOWN)
+def test_every_record_shows_what_it_is(expression: str, begins: str, world: n2gdb.Database) -> None:
+    shown = repr(eval(expression, {"db": world, "neuron": world["L4N358"]}))
+    assert shown.startswith(begins) and "\n" not in shown and len(shown) < 160 + len(str(world.path))
 
 
 def test_a_pickled_neuron_needs_its_database_no_more(tmp_path: Path, small_graphs: Graphs) -> None:

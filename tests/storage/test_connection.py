@@ -26,6 +26,7 @@ from n2gdb.core.reals import decimals
 from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.errors import DatabaseError, QueryError, QueryTimeoutError, StorageError
 from n2gdb.storage import checksum as seal
+from n2gdb.storage.asking import Asking
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
 from n2gdb.storage.checksums import digest_of, record
@@ -311,3 +312,16 @@ def test_the_engine_comes_without_asyncio_until_it_is_asked_for(small_path: Path
         [sys.executable, "-c", code, str(small_path)], capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["False", "AsyncConnection"]
+
+
+def test_one_thread_runs_the_statements_that_follow_each_other(small_path: Path) -> None:
+    ran_in: set[int] = set()
+
+    def read(result: object, check: object) -> None:
+        ran_in.add(threading.get_ident())
+
+    with Connection.open(small_path) as connection:
+        for _ in range(20):
+            Asking(connection._lent, "RETURN 1", {}, read).answer()
+    assert len(ran_in) == 1
+    assert threading.get_ident() not in ran_in

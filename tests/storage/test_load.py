@@ -1,8 +1,10 @@
-"""What the load computes of many tries at once: paths that neurons share, weights, token classes."""
+"""What the load computes of many tries at once: steps that neurons share, weights, token classes."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from math import log
 from pathlib import Path
 from random import Random
 
@@ -12,7 +14,7 @@ import pytest
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.reals import as_decimal
-from n2gdb.core.tokens import kinds_of
+from n2gdb.core.tokens import kinds_of, normalise
 from n2gdb.core.tries import Tries
 from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.storage.build import loading
@@ -24,7 +26,7 @@ from n2gdb.storage.graph_rows import nodes_table
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]
-WordPath = tuple[tuple[int, str], ...]
+Step3 = tuple[str, int, str]
 
 TURNED = tuple(reversed(WORDS))  # the same words under other ids
 TWICE = (*WORDS[:6], " the", " end", *WORDS[8:])  # two ids read alike
@@ -34,13 +36,30 @@ def key(name: NeuronName, model: int = 0) -> int:
     return unit_key(model, name.layer, name.index)
 
 
-def word_paths(graph: NeuronGraph, words: tuple[str, ...]) -> dict[WordPath, float]:
-    """Root-to-node paths by text, with the best activation through each."""
-    paths: dict[WordPath, float] = {}
+def word_steps(graph: NeuronGraph, words: tuple[str, ...]) -> dict[Step3, float]:
+    """Steps by text, with the best activation through each: activating token, distance, token."""
+    steps: dict[Step3, float] = {}
     for node in range(len(graph)):
-        path = tuple((int(graph.depth[step]), words[graph.token[step]]) for step in graph.path(node))
-        paths[path] = max(paths.get(path, 0.0), float(graph.best[node]))
-    return paths
+        root = words[graph.token[graph.path(node)[0]]]
+        step = (root, int(graph.depth[node]), words[graph.token[node]])
+        steps[step] = max(steps.get(step, 0.0), as_decimal(float(graph.best[node])))
+    return steps
+
+
+def loosely(steps: dict[Step3, float]) -> dict[Step3, float]:
+    """The same with case and space aside."""
+    found: dict[Step3, float] = {}
+    for (root, depth, text), best in steps.items():
+        step = (normalise(root), depth, normalise(text))
+        found[step] = max(found.get(step, 0.0), best)
+    return found
+
+
+def rarities(steps: Iterable[dict[Step3, float]]) -> dict[str, float]:
+    """How rare each text is among graphs, case and space aside."""
+    named = [{text for _, _, text in loosely(each)} for each in steps if each]
+    counts = Counter(text for texts in named for text in texts)
+    return {text: log(1 + len(named) / count) for text, count in counts.items()}
 
 
 def dense(seed: int) -> Graphs:
@@ -63,46 +82,57 @@ def three_models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def expected() -> dict[int, dict[WordPath, float]]:
-    """Every neuron's paths by text."""
+def expected() -> dict[int, dict[Step3, float]]:
+    """Every neuron's steps by text."""
     models = ((random_graphs(1, layers=4, neurons=10), WORDS), (dense(2), TURNED), (dense(3), TWICE))
     return {
-        key(name, model): {path: as_decimal(best) for path, best in word_paths(graph, words).items()}
+        key(name, model): word_steps(graph, words)
         for model, (graphs, words) in enumerate(models)
         for name, graph in graphs.items()
     }
 
 
-def test_stored_paths_are_those_of_several_neurons(
-    three_models: Path, expected: dict[int, dict[WordPath, float]]
+def test_stored_steps_are_those_of_several_neurons(
+    three_models: Path, expected: dict[int, dict[Step3, float]]
 ) -> None:
-    owners = Counter(path for paths in expected.values() for path in paths)
+    """Even keys are of steps with case and space aside; what is written in one way alone is stored once."""
+    rarity = rarities(expected.values())
+    loose = {neuron: loosely(steps) for neuron, steps in expected.items()}
+    owners = Counter(step for steps in loose.values() for step in steps)
+    written = {step for steps in expected.values() for step in steps}
+    forms = Counter(next(iter(loosely({step: 1.0}))) for step in written)
+    assert {forms[step] > 1 for step, count in owners.items() if count > 1} == {True, False}
+    wanted: Counter[tuple[tuple[int, float], ...]] = Counter()
+    for steps, twofold in ((loose, True), (expected, False)):
+        for step in {step for each in steps.values() for step in each}:
+            common = next(iter(loosely({step: 1.0})))
+            if owners[common] > 1 and (twofold or forms[common] > 1):
+                times = 2 if twofold and forms[common] == 1 else 1
+                weight = times * rarity[common[2]]
+                found = ((n, round(each[step] * weight, 9)) for n, each in steps.items() if step in each)
+                wanted[tuple(sorted(found))] += 1
     with Connection.open(three_models) as connection:
         rows = connection.rows("MATCH (n:Neuron)-[p:PASSES]->(x:Path) RETURN x.id, n.id, p.weight")
         ((stored,),) = connection.rows("MATCH (x:Path) RETURN count(*)")
-    found: dict[int, dict[int, float]] = {}
+    passing: dict[int, dict[int, float]] = {}
     for path, neuron, weight in rows:
-        assert neuron not in found.setdefault(path, {})
-        found[path][neuron] = weight
-    assert stored == len(found)
-    assert all(path > 0 for path in found)
-    # Two ids that read alike within one neuron may leave a path of that neuron alone.
-    several = [tuple(sorted(weights.items())) for weights in found.values() if len(weights) > 1]
-    wanted = [
-        tuple(sorted((neuron, paths[path]) for neuron, paths in expected.items() if path in paths))
-        for path, count in owners.items()
-        if count > 1
-    ]
-    assert len({len(each) for each in wanted}) > 3
-    assert Counter(several) == Counter(wanted)
+        assert neuron not in passing.setdefault(path, {})
+        passing[path][neuron] = round(weight, 9)
+    assert stored == len(passing)
+    assert all(path > 0 for path in passing)
+    assert Counter(tuple(sorted(each.items())) for each in passing.values()) == wanted
 
 
-def test_a_neuron_weighs_what_its_paths_do(
-    three_models: Path, expected: dict[int, dict[WordPath, float]]
+def test_a_neuron_weighs_what_its_steps_do(
+    three_models: Path, expected: dict[int, dict[Step3, float]]
 ) -> None:
+    rarity = rarities(expected.values())
     with Connection.open(three_models) as connection:
         found: dict[int, float] = dict(connection.rows("MATCH (n:Neuron) RETURN n.id, n.weight"))
-    assert found == {neuron: pytest.approx(sum(paths.values())) for neuron, paths in expected.items()}
+    for neuron, steps in expected.items():
+        both = [*steps.items(), *loosely(steps).items()]
+        total = sum(best * rarity[normalise(text)] for (_, _, text), best in both)
+        assert found[neuron] == pytest.approx(total)
     assert 0.0 in found.values()
 
 
@@ -114,7 +144,7 @@ def test_tokens_carry_their_classes(three_models: Path) -> None:
     assert len({classes for _, _, classes in rows}) > 3
 
 
-def test_path_keys_tell_order_and_distance_apart() -> None:
+def test_step_keys_tell_tokens_and_distances_apart() -> None:
     def path(*steps: tuple[int, int]) -> NeuronGraph:
         return NeuronGraph.from_patterns([Pattern(tuple(Step(*step, 1.0) for step in steps), 1.0)])
 
@@ -126,12 +156,18 @@ def test_path_keys_tell_order_and_distance_apart() -> None:
         path((0, 1), (2, 3)),
     ]
     nodes = nodes_table([(i, graph) for i, graph in enumerate(graphs)])
-    text_keys = np.arange(10, 15, dtype=np.int64)
-    found = Tries.of(nodes).path_weights(nodes["unit"].to_numpy(), text_keys)
-    ends = [found.path[found.neuron == i][-1] for i in range(len(graphs))]
-    assert len(set(ends)) == len(graphs)
-    first = [found.path[found.neuron == i][0] for i in range(len(graphs))]
-    assert first[0] == first[1] == first[2] == first[4] != first[3]
+    keys, alike = np.arange(10, 15, dtype=np.int64), np.full(5, 7, np.int64)
+    exact, loose = Tries.of(nodes).steps(nodes["unit"].to_numpy(), keys, alike)
+
+    def of(graph: int) -> set[int]:
+        return set(exact.step[exact.neuron == graph].tolist())
+
+    # The activating token, and the token two positions before it: whatever stands between.
+    assert [len(of(0) & of(other)) for other in range(5)] == [3, 1, 2, 0, 2]
+    assert [len(of(3) & of(other)) for other in range(5)] == [0, 0, 0, 3, 0]
+    assert [int(np.sum(loose.neuron == graph)) for graph in range(5)] == [3, 3, 3, 3, 2]
+    assert len(set(loose.step.tolist())) == 4  # by their distance alone
+    assert set(loose.token.tolist()) == {7}
 
 
 def test_a_spool_gives_back_its_rows_and_removes_its_files(tmp_path: Path) -> None:

@@ -74,9 +74,14 @@ def write_run(
 
 
 def write_shards(
-    run: RunFolder, graphs: Mapping[NeuronName, NeuronGraph], seed: int = 0, *, weighed: bool = True
+    run: RunFolder,
+    graphs: Mapping[NeuronName, NeuronGraph],
+    seed: int = 0,
+    *,
+    weighed: bool = True,
+    recorded: bool = True,
 ) -> None:
-    """Write one shard a layer."""
+    """Write one shard a layer; without the positions of firings where they are not ``recorded``."""
     random = Random(seed)
     words = run.tokens()["text"].to_pylist() if (run.path / "tokens.parquet").exists() else list(WORDS)
     for layer in sorted({name.layer for name in graphs}):
@@ -101,7 +106,9 @@ def write_shards(
             pa.Table.from_pylist(examples, schema=schema.EXAMPLES),
             _table([row for each in measured for row in each.scores], schema.SCORES),
             _table([row for each in measured for row in each.evidence], schema.EVIDENCE),
-            _table([each.record for each in measured], schema.RECORDS),
+            _table(
+                [each.record | ({} if recorded else {"firings": None}) for each in measured], schema.RECORDS
+            ),
         )
 
 

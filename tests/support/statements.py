@@ -109,7 +109,7 @@ def _ended(draw: st.DrawFn, query: Query, names: tuple[str, ...]) -> Query:
     if draw(st.booleans()):
         return replace(query, count=Count(draw(st.none() | st.sampled_from(Grouping))))
     columns = st.lists(
-        st.sampled_from([name for name in RETURNED if name not in ("activation", "importance")])
+        st.sampled_from([name for name in RETURNED if name not in ("activation", "importance")]), unique=True
     )
     query = replace(query, returns=tuple(draw(columns)))
     if query.subject is Subject.NEURONS and draw(st.booleans()):

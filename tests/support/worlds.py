@@ -19,7 +19,7 @@ from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import token_classes
-from tests.generators.stored_evidence import classes_of, evidence_of
+from tests.generators.stored_evidence import classes_of, evidence_of, firings_of
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
@@ -101,14 +101,21 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
         run = _write(folder / f"run{model.number}", model, graphs, seed)
         effects = _write_effects(Random(seed), run, model, graphs)
         runs.append(run)
-        stored_graphs, evidence = graphs_from(run.nodes()), evidence_of(run)
+        stored_graphs, evidence, firings = (
+            graphs_from(run.nodes()),
+            evidence_of(run),
+            firings_of(run, model.fire_threshold),
+        )
         rows = {NeuronName(row["layer"], row["index"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
             unit = rows[name]["unit"]
             stored = {field: value for field, value in rows[name].items() if field in STATISTICS}
             graph = stored_graphs.get(unit, graphs[name])
             statistics = stored | counted(graph)
-            neurons.append(Neuron(model, name, statistics, graph, effects.get(name, {}), evidence.get(unit)))
+            effect = effects.get(name, {})
+            neurons.append(
+                Neuron(model, name, statistics, graph, effect, evidence.get(unit), firings.get(unit, ()))
+            )
     path = folder / "world.n2gdb"
     build_database(path, runs)
     return path, World(models, tuple(neurons))
@@ -195,7 +202,7 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     run.write_classes(token_classes(model.texts))
-    write_shards(run, graphs, seed)
+    write_shards(run, graphs, seed, recorded=seed % 4 != 0)
     return run
 
 

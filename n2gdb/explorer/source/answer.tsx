@@ -6,7 +6,7 @@ import { Counts } from "./counts";
 import { Explained, Stages } from "./explained";
 import { counted, duration, figure, grouped, score } from "./format";
 import { keepList, noteKey, remember, useNotes } from "./kept";
-import { announce, Chip, Copy, Loaded, Meter, PathLine, Refusal, useKeys, Waiting } from "./parts";
+import { announce, Chip, Copy, FewKey, isFew, Loaded, Meter, PathLine, Refusal, useKeys, Waiting } from "./parts";
 import { Picture } from "./picture";
 import { ask, Refused, useAsked } from "./server";
 import { Suggestions } from "./suggestions";
@@ -204,7 +204,7 @@ function Facets({ q, model }: { q: string; model: string | null }) {
   </aside>;
 }
 
-const TITLES: Record<string, string> = { neuron: "neuron", model: "model", f1: "F1", path: "what matched", n_patterns: "patterns", n_nodes: "nodes", n_activating: "activating", n_context: "context", true_firings: "true firings", predicted_firings: "predicted firings", max_activation: "max activation", polysemy: "behaviours", max_depth: "depth", size: "shared" };
+const TITLES: Record<string, string> = { heldout_f1: "held-out F1", heldout_precision: "held-out precision", heldout_recall: "held-out recall", heldout_firings: "held-out firings", neuron: "neuron", model: "model", f1: "F1", path: "what matched", n_patterns: "patterns", n_nodes: "nodes", n_activating: "activating", n_context: "context", true_firings: "true firings", predicted_firings: "predicted firings", max_activation: "max activation", polysemy: "behaviours", max_depth: "depth", size: "shared" };
 const SHARES = new Set(["f1", "precision", "recall", "similarity", "heldout_f1", "heldout_precision", "heldout_recall", "confidence"]);
 
 function Table({ answer, rows, pictures, model, many, order, place }:
@@ -257,7 +257,14 @@ function Table({ answer, rows, pictures, model, many, order, place }:
         </tr>;
       })}</tbody>
     </table></div>
+    <FewKey shown={rows.some((row) => answer.columns.some((column) => SHARES.has(column) && isFew(firingsOf(column, row))))} />
   </>;
+}
+
+/** The firings that a figure of a row rests on, where the row has them too. */
+function firingsOf(column: string, row: Row): number | null {
+  const by = column.startsWith("heldout_") ? row.heldout_firings : ["f1", "precision", "recall"].includes(column) ? row.true_firings : null;
+  return typeof by === "number" ? by : null;
 }
 
 const WORDS = new Set(["neuron", "model", "path", "token", "state", "source", "kind", "side", "role"]);
@@ -274,7 +281,7 @@ function Cell({ column, row, model, many, place }: { column: string; row: Row; m
   }
   if (column === "token") return <Chip shown={row.shown ?? String(value)} kind="fires" href={answerAt(`neurons MENTIONING ${JSON.stringify(String(value))}`, model)} />;
   if (value === null || value === undefined) return <span class="faint">–</span>;
-  if (SHARES.has(column) && typeof value === "number") return <Meter value={value} />;
+  if (SHARES.has(column) && typeof value === "number") return <Meter value={value} firings={firingsOf(column, row)} />;
   if (typeof value === "number") return <>{column === "activation" || column === "importance" ? score(value) : Number.isInteger(value) ? grouped(value) : figure(value)}</>;
   return <>{String(value)}</>;
 }

@@ -13,7 +13,7 @@ import { NeuronPage } from "./neuron";
 import { NotesPage } from "./noted";
 import { PairsPage } from "./pairs";
 import { Refusal } from "./parts";
-import { ask, Refused } from "./server";
+import { ask, Refused, toldDatabase } from "./server";
 import { Tips } from "./tips";
 import { TrajectoriesPage } from "./trajectories";
 import type { Database } from "./types";
@@ -24,10 +24,11 @@ const PAGES = { answer: AnswerPage, neuron: NeuronPage, layer: LayerPage, model:
 
 function App() {
   const place = usePlace();
-  const [database, setDatabase] = useState<Database | null>(null);
+  const [database, setDatabase] = useState<Database | null>(toldDatabase);
   const [error, setError] = useState<Refused | null>(null);
   const [turn, setTurn] = useState(0);
   useEffect(() => {
+    if (toldDatabase && turn === 0) return;
     ask<Database>("/api/database").then((told) => { setDatabase(told); setError(null); }, (failed) => {
       if (!(failed instanceof Refused)) throw failed;
       setError(failed);

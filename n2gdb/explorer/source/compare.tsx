@@ -3,15 +3,15 @@
 import { useEffect } from "preact/hooks";
 import { address, compareAt, go, neuronAt, restoreScroll, type Place } from "./address";
 import { grouped, score } from "./format";
-import { Chip, Loaded, Meter, PathLine } from "./parts";
+import { Chip, FewKey, isFew, Loaded, Meter, PathLine } from "./parts";
 import { FetchedPicture } from "./picture";
 import { Reading, ReadingKey } from "./reading";
 import { useAsked } from "./server";
 import type { Database, Example, Pattern } from "./types";
 
 interface Compared {
-  neurons: { neuron: string; model: string; f1: number | null; n_patterns: number; alone: Pattern[]; n_alone: number; tokens: Named[]; example: Example[] }[];
-  shared: Pattern[]; n_shared: number; tokens: Named[]; scores: { first: string; second: string; graph: number; tokens: number; subset: number }[];
+  neurons: { neuron: string; model: string; f1: number | null; true_firings: number; heldout_f1: number | null; heldout_firings: number | null; n_patterns: number; alone: Pattern[]; n_alone: number; tokens: Named[]; example: Example[] }[];
+  shared: Pattern[]; n_shared: number; tokens: Named[]; scores: { first: string; second: string; graph: number; cofiring: number; tokens: number; subset: number }[];
 }
 interface Named { role: string; text: string; shown: string }
 
@@ -35,15 +35,15 @@ export function ComparePage({ place, database, model }: { place: Place; database
     {listed.length > 1 ? <figure class="graph"><FetchedPicture url={address("/api/compare.svg", { names })} label={`Graphs of ${listed.map((name) => name.split("=")[0]).join(" and ")}, what all share ringed in green`} />
       <figcaption>ringed in green: what all graphs have, a token in the same place</figcaption></figure> : null}
     <Loaded of={told} what="Comparing">{(data) => <>
-      <section><h2>How alike they are</h2><table class="rows narrow"><thead><tr><th scope="col">pair</th><th scope="col" class="number">shared paths</th><th scope="col" class="number">shared tokens</th><th scope="col" class="number">part of the other</th></tr></thead>
-        <tbody>{data.scores.map((each) => <tr key={`${each.first} ${each.second}`}><th scope="row">{each.first}, {each.second}</th><td class="number"><Meter value={each.graph} /></td><td class="number"><Meter value={each.tokens} /></td><td class="number"><Meter value={each.subset} /></td></tr>)}</tbody></table></section>
+      <section><h2>How alike they are</h2><table class="rows narrow"><thead><tr><th scope="col">pair</th><th scope="col" class="number">alike graphs</th><th scope="col" class="number">firing together</th><th scope="col" class="number">shared tokens</th><th scope="col" class="number">part of the other</th></tr></thead>
+        <tbody>{data.scores.map((each) => <tr key={`${each.first} ${each.second}`}><th scope="row">{each.first}, {each.second}</th><td class="number"><Meter value={each.graph} /></td><td class="number"><Meter value={each.cofiring} /></td><td class="number"><Meter value={each.tokens} /></td><td class="number"><Meter value={each.subset} /></td></tr>)}</tbody></table></section>
       <section><h2>Shared by all: {grouped(data.n_shared)} patterns</h2>{data.shared.length ? <Patterns of={data.shared} model={model} /> : <p class="nothing">No pattern is shared.</p>}<Tokens of={data.tokens} said="tokens of the same role in all" /></section>
       <div class={`columns ${data.neurons.length > 2 ? "three" : ""}`}>{data.neurons.map((each) => <section key={`${each.model}/${each.neuron}`}><h2><a class="neuron" href={neuronAt(each.neuron, many ? each.model : null)}>{each.neuron}</a> alone: {grouped(each.n_alone)} of {grouped(each.n_patterns)} patterns</h2>
-        <p class="faint">F1 {score(each.f1)}{many ? `, ${each.model}` : ""}</p>
+        <p class="faint">{each.heldout_f1 === null ? `F1 ${score(each.f1)} on top examples` : `F1 ${score(each.heldout_f1)}${isFew(each.heldout_firings) ? "?" : ""} on held-out text`}{many ? `, ${each.model}` : ""}</p>
         <Patterns of={each.alone} model={model} /><Tokens of={each.tokens} said="tokens that no other has" />
         {each.example.map((example) => { const start = Math.max(0, example.pivot - 24);
-          return <article key={example.rank} class="example"><p class="about faint">top example</p><Reading tokens={example.tokens.slice(start, example.pivot + 8).map((token) => ({ ...token, at: token.at.map((at) => at - start) }))} both pivot={example.pivot - start} model={model} label={`Top example of ${each.neuron}`} /></article>; })}</section>)}</div>
-      <ReadingKey both /></>}</Loaded></>;
+          return <article key={example.rank} class="example"><p class="about faint">top example</p><Reading tokens={example.tokens.slice(start, example.pivot + 8).map((token) => ({ ...token, at: token.at.map((at) => at - start), against: token.against.map((at) => at - start) }))} both pivot={example.pivot - start} model={model} label={`Top example of ${each.neuron}`} /></article>; })}</section>)}</div>
+      <FewKey shown={data.neurons.some((each) => each.heldout_f1 !== null && isFew(each.heldout_firings))} /><ReadingKey both /></>}</Loaded></>;
 }
 
 function Patterns({ of, model }: { of: Pattern[]; model: string | null }) {

@@ -19,9 +19,9 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
   const lines = place.get("lines") !== "no";
   const once = place.get("once") === "yes";
   const part = place.get("part");
-  const told = useAsked<{ total: number; examples: Example[]; others?: Example[] }>(`${api}/examples`, { model, limit: every || part ? MORE : FIRST });
+  const told = useAsked<{ total: number; examples: Example[]; bands?: string[] }>(`${api}/examples`, { model, limit: every || part ? MORE : FIRST, band: part });
   // Where a record of the corpus was kept: examples of every strength beside the top ones, and near misses.
-  const parts = ["top", ...new Set((told.data?.others ?? []).map((each) => each.band ?? "").filter(Boolean))];
+  const parts = told.data?.bands ?? [];
   const toggle = (title: string, pressed: boolean, parameters: Record<string, string | boolean | null>, tip: string) =>
     <button type="button" aria-pressed={pressed} data-tip={tip} onClick={() => note(parameters)}>{title}</button>;
   return <section aria-labelledby="examples"><h2 id="examples">Examples</h2>
@@ -29,16 +29,15 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
       {toggle("Whole window", whole, { whole: !whole }, "each example from its first to its last token, not only around its largest activation")}
       {toggle("Line breaks", lines, { lines: lines ? "no" : null }, "break lines where the text does")}
       {toggle("No duplicates", once, { once: !once }, "leave out examples whose last tokens up to the pivot are those of one before")}
-      {parts.length > 1 ? parts.map((each) => toggle(bandOf(each), (part ?? "top") === each, { part: each === "top" ? null : each }, BANDS[each] ?? `drawn at random where it reaches ${bandOf(each)} of its largest activation`)) : null}
     </div>
+    {parts.length > 1 ? <div class="tabs" role="group" aria-label="Of which strength">{parts.map((each) => toggle(bandOf(each), (part ?? "top") === each, { part: each === "top" ? null : each }, BANDS[each] ?? `drawn at random where it reaches ${bandOf(each)} of its largest activation`))}</div> : null}
     <ReadingKey both />
-    <Loaded of={told} what="Fetching examples">{({ total, examples, others = [] }) => {
-      const kept = part && part !== "top" ? others.filter((each) => each.band === part) : examples;
-      const shown = once ? distinct(kept) : kept;
+    <Loaded of={told} what="Fetching examples">{({ total, examples }) => {
+      const shown = once ? distinct(examples) : examples;
       return <div class="examples">{shown.length ? shown.map((example) => <One key={`${example.band} ${example.rank}`} example={example} whole={whole} lines={lines} lit={lit} model={model} neuron={neuron} />)
         : <p class="nothing">No examples: the neuron never fired on the corpus.</p>}
-      {once && shown.length < kept.length ? <p class="faint">{grouped(kept.length - shown.length)} more of the same left out.</p> : null}
-      {total > examples.length && (part ?? "top") === "top" ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
+      {once && shown.length < examples.length ? <p class="faint">{grouped(examples.length - shown.length)} more of the same left out.</p> : null}
+      {total > examples.length ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
     }}</Loaded></section>;
 }
 
@@ -56,7 +55,7 @@ function distinct(examples: Example[]): Example[] {
 
 function One({ example, whole, lines, lit, model, neuron }: { example: Example; whole: boolean; lines: boolean; lit: Lit | null; model: string | null; neuron: string }) {
   const [start, stop] = whole ? [0, example.tokens.length] : [Math.max(0, example.pivot - AROUND), Math.min(example.tokens.length, example.pivot + AFTER)];
-  const tokens = example.tokens.slice(start, stop).map((token) => ({ ...token, at: token.at.map((at) => at - start) }));
+  const tokens = example.tokens.slice(start, stop).map((token) => ({ ...token, at: token.at.map((at) => at - start), against: token.against.map((at) => at - start) }));
   const matched = lit !== null && tokens.some((token) => token.pattern === lit.text);
   return <article class={`example${matched ? " matched-by" : ""}${start > 0 ? " starts-inside" : ""}${stop < example.tokens.length ? " ends-inside" : ""}`}>
     <p class="about faint"><span class="rank">{example.rank + 1}</span>activation {figure(example.activation)}

@@ -2,16 +2,16 @@
 
 import { useEffect } from "preact/hooks";
 import { answerAt, go, layerAt, modelAt, neuronAt, restoreScroll, type Place } from "./address";
-import { Columns, type Column } from "./chart";
+import { Columns, Histogram, type Bin, type Column } from "./chart";
 import { counted, grouped, score } from "./format";
-import { Bar, Chip, Figures, Meter, Refusal, State, useKeys } from "./parts";
+import { Bar, Chip, FewKey, Figures, isFew, Meter, Refusal, State, useKeys } from "./parts";
 import { useAsked } from "./server";
 import type { Database } from "./types";
 
-interface Outstanding { neuron: string; f1: number | null; polysemy: number; n_patterns: number; firings: number; thin: boolean }
+interface Outstanding { neuron: string; f1: number | null; polysemy: number; n_patterns: number; firings: number }
 interface Layer {
   model: string; layer: number; neurons: number; states: Record<string, number>; mean_f1: number | null; mean_precision: number | null; mean_recall: number | null;
-  f1: { from: number; to: number; neurons: number }[]; polysemy: { behaviours: number; neurons: number }[];
+  mean_heldout_f1: number | null; judged: number; f1: { from: number; to: number; neurons: number; firm: number }[]; polysemy: { behaviours: number; neurons: number }[];
   tokens: { text: string; shown: string; neurons: number; query: string }[]; best: Outstanding[]; polysemous: Outstanding[]; quality: string; enough: number;
 }
 
@@ -34,23 +34,22 @@ export function LayerPage({ place, database, model }: { place: Place; database: 
   if (!data) return <div aria-busy={told.busy ? "true" : undefined}>{heading}{told.error ? <Refusal error={told.error} retry={told.retry} /> : null}</div>;
   return <>{heading}
     <Figures of={[{ name: "neurons", value: <a href={answerAt(`neurons WHERE layer = ${number}`, model)}>{grouped(data.neurons)}</a> },
-      { name: "mean F1", value: <Meter value={data.mean_f1} />, tip: "over the neurons whose test examples hold a firing" }, { name: "mean precision", value: <Meter value={data.mean_precision} /> },
+      ...(data.mean_heldout_f1 === null ? [] : [{ name: "mean held-out F1", value: <Meter value={data.mean_heldout_f1} />, tip: "on ordinary text that nothing was learned from, over the neurons that fire there" }]),
+      { name: data.mean_heldout_f1 === null ? "mean F1" : "mean F1 on top examples", value: <Meter value={data.mean_f1} />, tip: "over the neurons whose test examples hold a firing" }, { name: "mean precision", value: <Meter value={data.mean_precision} /> },
       { name: "mean recall", value: <Meter value={data.mean_recall} /> }]} />
     <p class="states">{Object.entries(data.states).map(([state, count]) => <a key={state} class="state-link" href={answerAt(`neurons WHERE layer = ${number} AND state = '${state}'`, model)}><State of={state} /> {grouped(count)}</a>)}</p>
     <p class="measured">Means are over the neurons whose test examples hold a firing; a graph that predicts none counts as 0, a dead neuron is counted apart.</p>
-    <div class="columns"><section><h2>How faithful the graphs are</h2><Columns of={quality(data, model)} title="F1 on test examples" counted="neurons" edges /></section>
+    <div class="columns"><section><h2>How faithful the graphs are</h2><Histogram of={quality(data, model)} title={data.quality === "heldout_f1" ? "F1 on held-out text" : "F1 on test examples"} counted="neurons" />
+        <p class="measured">{grouped(data.judged)} of {counted(data.neurons, "neuron")} fire on that text; pale: those with fewer than {data.enough} firings, of which it says little.</p></section>
       {data.polysemy.length ? <section><h2>How many things they do</h2><Columns of={behaviours(data, model)} title="behaviours: parts of a graph that share no token" counted="neurons" /></section> : null}</div>
     <div class="columns three"><Tokens data={data} model={model} /><Best title="Most faithful" of={data.best} data={data} model={model} /><Best title="Most polysemous" of={data.polysemous} data={data} model={model} many /></div>
   </>;
 }
 
-// Bins of a tenth: as wide as a finger.
-function quality(data: Layer, model: string | null): Column[] {
-  return Array.from({ length: 10 }, (_, at) => {
-    const [from, to] = [at / 10, (at + 1) / 10];
-    const count = data.f1.filter((bin) => bin.from >= from - 1e-9 && bin.from < to - 1e-9).reduce((sum, bin) => sum + bin.neurons, 0);
-    const query = `neurons WHERE layer = ${data.layer} AND f1 >= ${from}${at < 9 ? ` AND f1 < ${to}` : ""}`;
-    return { label: from.toFixed(1), count, said: `F1 ${score(from)} to ${score(to)}: ${counted(count, "neuron")}`, href: answerAt(query, model) };
+function quality(data: Layer, model: string | null): Bin[] {
+  return data.f1.map(({ from, to, neurons, firm }, at) => {
+    const query = `neurons WHERE layer = ${data.layer} AND ${data.quality} >= ${from}${at < data.f1.length - 1 ? ` AND ${data.quality} < ${to}` : ""}`;
+    return { from, to, count: neurons, firm, said: `F1 ${score(from)} to ${score(to)}: ${counted(neurons, "neuron")}, ${grouped(firm)} of them with ${data.enough} firings or more`, href: answerAt(query, model) };
   });
 }
 
@@ -77,10 +76,10 @@ function Best({ title, of, data, model, many = false }: { title: string; of: Out
   if (!of.length) return null;
   const heldout = data.quality === "heldout_f1";
   const query = many ? `neurons WHERE layer = ${data.layer} ORDER BY polysemy DESC` : `neurons WHERE layer = ${data.layer} AND ${heldout ? "heldout_firings" : "true_firings"} >= ${data.enough} ORDER BY ${data.quality} DESC`;
-  return <section><h2>{title}</h2><table class="rows"><thead><tr><th scope="col">neuron</th><th scope="col" class="number">{heldout && !many ? "held-out F1" : "F1"}</th><th scope="col" class="number">{many ? "behaviours" : "firings"}</th></tr></thead>
-    <tbody>{of.map((row) => <tr key={row.neuron}><td><a class="neuron" href={neuronAt(row.neuron, model)}>{row.neuron}</a></td><td class="number"><Meter value={row.f1} /></td>
-      <td class="number">{grouped(many ? row.polysemy : row.firings)}{!many && row.thin ? <span class="thin-mark" tabIndex={0} data-tip={`fewer than ${data.enough} firings: it says little`}> thin</span> : null}</td></tr>)}</tbody></table>
-    {many ? null : <p class="measured">Of those with {data.enough} firings or more, which the score is measured on; others follow, marked thin.</p>}
+  return <section><h2>{title}</h2><table class="rows"><thead><tr><th scope="col">neuron</th><th scope="col" class="number">{heldout ? "held-out F1" : "F1"}</th><th scope="col" class="number">{many ? "behaviours" : "firings"}</th></tr></thead>
+    <tbody>{of.map((row) => <tr key={row.neuron}><td><a class="neuron" href={neuronAt(row.neuron, model)}>{row.neuron}</a></td><td class="number"><Meter value={row.f1} firings={row.firings} /></td>
+      <td class="number">{grouped(many ? row.polysemy : row.firings)}</td></tr>)}</tbody></table>
+    <FewKey shown={of.some((row) => row.f1 !== null && isFew(row.firings))} />
     <p><a href={answerAt(query, model)}>all of them</a></p></section>;
 }
 

@@ -13,7 +13,7 @@ interface Report extends Model { configuration: Record<string, unknown>; table: 
 
 const PREDICTORS: Record<string, string> = { n2g: "graph", evidence: "evidence", plain: "graph before refinement", lookup: "token look-up", ngram: "5-gram look-up" };
 const MEASURES = [["f1", "F1"], ["precision", "Precision"], ["recall", "Recall"]] as const;
-const TEXTS: Record<string, string> = { test: "on top examples that the graphs were not built from", heldout: "on held-out ordinary text" };
+const TEXTS: Record<string, string> = { test: "on top examples that the graphs were not built from", heldout: "on held-out ordinary text", active: "on top examples, where any activation above zero is a firing" };
 
 export function ModelPage({ model }: { model: string | null }) {
   const told = useAsked<Report>("/api/model", { model });

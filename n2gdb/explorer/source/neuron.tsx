@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { address, answerAt, go, layerAt, modelAt, neuronAt, note, restoreScroll, type Place } from "./address";
-import { Columns } from "./chart";
+import { Histogram, type Bin } from "./chart";
 import { Examples } from "./examples";
 import { counted, figure, grouped, literal, score } from "./format";
 import { NoteBox } from "./noted";
@@ -45,7 +45,7 @@ export function NeuronPage({ place, database, model }: { place: Place; database:
     <GraphBox neuron={neuron} api={api} model={model} place={place} onlit={setLit} />
     <Effects neuron={neuron} model={model} place={place} />
     <Evidence neuron={neuron} model={model} />
-    <Histogram neuron={neuron} />
+    <Spread neuron={neuron} />
     <TryText neuron={neuron} api={api} model={model} place={place} />
     <div class="columns wide-left">
       <div><Examples api={api} model={model} place={place} lit={lit} neuron={neuron.neuron} /></div>
@@ -115,15 +115,12 @@ function Heading({ neuron, api, model, place, step }: { neuron: Neuron; api: str
     </div></header>;
 }
 
-const THIN = 10; // firings below which a score says little
-
 function figuresOf(neuron: Neuron): Figure[] {
   const field = (name: string) => neuron[name] as number | null | undefined;
   const heldout = field("heldout_f1") !== undefined && field("heldout_f1") !== null;
-  const thin = (count: number | null | undefined) => (count !== null && count !== undefined && count < THIN ? <span class="thin-mark" data-tip={`of ${count} firings only: it says little`} tabIndex={0}> thin</span> : null);
   return [
-    ...(heldout ? [{ name: "held-out F1", tip: "how well the graph predicts the neuron on ordinary text that nothing was learned from", value: <><Meter value={field("heldout_f1")} />{thin(field("heldout_firings"))}</> }] : []),
-    { name: heldout ? "F1 on top examples" : "F1", tip: "2 P R / (P + R), on the half of the top examples that the graph was not built from", value: <><Meter value={neuron.f1} />{thin(neuron.true_firings)}</> },
+    ...(heldout ? [{ name: "held-out F1", tip: "how well the graph predicts the neuron on ordinary text that nothing was learned from", value: <Meter value={field("heldout_f1")} firings={field("heldout_firings")} /> }] : []),
+    { name: heldout ? "F1 on top examples" : "F1", tip: "2 P R / (P + R), on the half of the top examples that the graph was not built from", value: <Meter value={neuron.f1} firings={neuron.true_firings} /> },
     { name: "precision", tip: "of the tokens that the graph fires on, the share that the neuron fires on", value: <Meter value={neuron.precision} /> },
     { name: "recall", tip: "of the tokens that the neuron fires on, the share that the graph fires on", value: <Meter value={neuron.recall} /> },
     { name: "true firings", tip: "tokens of the test examples on which the neuron fires", value: grouped(neuron.true_firings) },
@@ -147,7 +144,8 @@ function GraphBox({ neuron, api, model, place, onlit }: { neuron: Neuron; api: s
   return <figure class="graph">
     <Graph url={address(`${api}/graph.svg`, { most: all ? DRAWN_MORE : DRAWN, model })} label={label} model={model} onlit={onlit} tall={place.get("tall") === "yes"} />
     <figcaption><span class="key fires">fires on, deeper with activation</span><span class="key context">needs before it, deeper with importance</span>
-      <span>text order, left to right; tokens in one box are alternatives; a bold rim is where a pattern may begin; a dotted line runs over as many tokens as its number says, whatever they are</span>
+      {neuron.promotes.length ? <span class="key writes">promotes; dashed: suppresses</span> : null}{neuron.inhibited_by?.length ? <span class="key inhibits">keeps it silent where it stands before</span> : null}
+      <span>text order, left to right; tokens in one box are alternatives; a bold rim is where a pattern may begin; a dashed rim says that it is seldom right; a dotted line runs over as many tokens as its number says, whatever they are</span>
       {neuron.n_patterns > DRAWN ? <button class="quiet" type="button" onClick={() => note({ all: !all })}>{all ? `Draw the strongest ${DRAWN}`
         : `Draw ${neuron.n_patterns > DRAWN_MORE ? `the strongest ${DRAWN_MORE}` : `all ${neuron.n_patterns}`} patterns`}</button> : null}</figcaption>
   </figure>;
@@ -161,7 +159,7 @@ function Effects({ neuron, model, place }: { neuron: Neuron; model: string | nul
   const side = (title: string, verb: string, of: Written[]) => {
     const most = Math.max(...of.map((each) => Math.abs(each.logit)), 1e-9);
     return of.length ? <section><h3>{title}</h3><ul class="effects">{of.slice(0, all ? of.length : WRITTEN).map((each) => <li key={each.token}>
-      <Chip shown={each.shown} kind="writes" tip={`logit ${figure(each.logit)} at its largest activation; opens the neurons that do the same`} href={answerAt(`neurons ${verb} ${literal(each.text)}`, model)} />
+      <Chip shown={each.shown} kind={each.logit < 0 ? "suppresses" : "writes"} tip={`logit ${figure(each.logit)} at its largest activation; opens the neurons that do the same`} href={answerAt(`neurons ${verb} ${literal(each.text)}`, model)} />
       <span class="share" style={{ "--share": Math.abs(each.logit) / most }} aria-hidden="true" /><span class="number faint">{figure(each.logit)}</span></li>)}</ul></section> : null;
   };
   const more = Math.max(neuron.promotes.length, neuron.suppresses.length) > WRITTEN;
@@ -169,19 +167,20 @@ function Effects({ neuron, model, place }: { neuron: Neuron; model: string | nul
     {side("promotes: raises their logits", "PROMOTING", neuron.promotes)}{side("suppresses: lowers their logits", "SUPPRESSING", neuron.suppresses)}</div></section>;
 }
 
-const BINS = 16;
+const BINS = 28;
+const FIRES = 0.5; // of its largest activation: from there on it counts as firing
 
-function Histogram({ neuron }: { neuron: Neuron }) {
+function Spread({ neuron }: { neuron: Neuron }) {
   const spread = neuron.histogram;
   if (!spread?.counts.length || !spread.maximum) return null;
   // Quarter octaves, the weakest left out: what is far below the largest activation is everywhere.
   const first = Math.max(0, spread.counts.length - BINS);
-  const columns = spread.counts.slice(first).map((count, at) => {
-    const [from, to] = [spread.edges[first + at]! / spread.maximum, Math.min(1, (spread.edges[first + at + 1] ?? spread.maximum) / spread.maximum)];
-    return { label: figure(Number(from.toPrecision(2))), count, said: `activation ${score(from)} to ${score(to)} of its largest: ${counted(count, "token")} of ${grouped(spread.positions)}` };
+  const bins: Bin[] = spread.counts.slice(first).map((count, at) => {
+    const [from, to] = [spread.edges[first + at]! / spread.maximum, (spread.edges[first + at + 1] ?? spread.maximum) / spread.maximum];
+    return { from, to, count, said: `activation ${figure(Number(from.toPrecision(2)))} to ${figure(Number(Math.min(1, to).toPrecision(2)))} of its largest: ${counted(count, "token")} of ${grouped(spread.positions)}` };
   });
   return <section aria-labelledby="spread"><h2 id="spread">How often, and how strongly</h2>
-    <Columns of={columns} title="activation, 1 being its largest on the corpus" counted="tokens of the corpus, on a logarithmic scale" log />
+    <Histogram of={bins} title="activation, 1 being its largest on the corpus" counted="tokens of the corpus" log mark={{ at: FIRES, said: "fires" }} />
     <p class="measured">Active at all on {grouped(spread.active)} of {grouped(spread.positions)} tokens ({figure((100 * spread.active) / Math.max(1, spread.positions))} %).</p></section>;
 }
 
@@ -190,11 +189,11 @@ const WEIGHED = 10;
 function Evidence({ neuron, model }: { neuron: Neuron; model: string | null }) {
   const [excites, inhibits] = [neuron.excited_by ?? [], neuron.inhibited_by ?? []];
   if (!excites.length && !inhibits.length) return null;
-  const side = (title: string, verb: string, of: Weighed[]) => (of.length ? <section><h3>{title}</h3><ul class="effects">{of.slice(0, WEIGHED).map((each, at) => <li key={at}>
+  const side = (title: string, verb: string, of: Weighed[]) => (of.length ? <section><h3>{title}</h3><ul class="effects weighed">{of.slice(0, WEIGHED).map((each, at) => <li key={at}>
     <Chip shown={each.shown} kind={each.weight > 0 ? "context" : "inhibits"} tip={`${each.place.toLowerCase().replace("at", "tokens before:")}; adds ${figure(each.weight)} to the log odds of firing`}
       href={answerAt(`neurons ${verb} ${each.is_class ? each.shown : literal(each.text)} ${each.place}`, model)} /><span class="faint">{each.place}</span><span class="number faint">{each.weight > 0 ? "+" : ""}{figure(each.weight)}</span></li>)}</ul></section> : null);
-  return <section aria-labelledby="evidence"><h2 id="evidence">What makes it fire sooner, and what keeps it silent</h2><div class="columns">
-    {side("excited by", "EXCITED BY", excites)}{side("inhibited by", "INHIBITED BY", inhibits)}</div></section>;
+  return <section class="writes" aria-labelledby="evidence"><h2 id="evidence">What makes it fire sooner, and what keeps it silent</h2><div class="columns">
+    {side("sooner after", "EXCITED BY", excites)}{side("keeps it silent", "INHIBITED BY", inhibits)}</div></section>;
 }
 
 function Patterns({ neuron, api, model, place }: { neuron: Neuron; api: string; model: string | null; place: Place }) {
@@ -206,7 +205,7 @@ function Patterns({ neuron, api, model, place }: { neuron: Neuron; api: string; 
   return <section aria-labelledby="patterns"><h2 id="patterns">Patterns</h2>
     {rest.error ? <Refusal error={rest.error} retry={rest.retry} /> : null}
     <ol class="patterns" aria-busy={rest.busy ? "true" : undefined}>{shown.map((pattern, at) => <li key={at}><Meter value={pattern.activation} /><span><PathLine path={pattern.path} model={model} />
-      {pattern.support === null || pattern.support === undefined ? null : <span class="faint support" data-tip={`it occurs ${grouped(pattern.support)} times in the corpus; the neuron fires on ${score(pattern.confidence)} of these`}> {grouped(pattern.support)} × {score(pattern.confidence)}</span>}</span>
+      {pattern.support === null || pattern.support === undefined ? null : <span class="faint support" data-tip={`it occurs ${grouped(pattern.support)} times in the corpus${pattern.support ? `; the neuron fires on ${score(pattern.confidence)} of these` : ""}`}> {grouped(pattern.support)} ×{pattern.support ? `, ${Math.round(100 * (pattern.confidence ?? 0))} % right` : ""}</span>}</span>
     <a class="ask-pattern" href={answerAt(patternQuery(pattern.path.steps), model)} aria-label={`Neurons with ${pattern.path.text}`} data-tip="neurons with this pattern">→</a></li>)}</ol>
     {neuron.n_patterns ? null : <p class="nothing">No patterns.</p>}
     {left > 0 ? <button class="more" type="button" onClick={() => note({ patterns: Math.min(200, shown.length + TOGETHER) })}>{left <= TOGETHER ? `Show ${grouped(left)} more` : `Show ${TOGETHER} more of ${grouped(left)}`}</button> : null}

@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { answerAt } from "./address";
 import { coloured } from "./editor";
-import { literal, parted, score } from "./format";
+import { counted, literal, parted, score } from "./format";
 import type { Asked, Refused } from "./server";
 import type { Path, Step } from "./types";
 
@@ -53,10 +53,21 @@ function StepChip({ step, model }: { step: Step; model: string | null }) {
   return step.matched ? <mark class="matched">{chip}</mark> : chip;
 }
 
-/** A value from 0 to 1 as a number and a bar. */
-export function Meter({ value }: { value: number | null | undefined }) {
+/** A value from 0 to 1 as a number and a bar; one that rests on few ``firings`` is marked, as on a terminal. */
+export function Meter({ value, firings }: { value: number | null | undefined; firings?: number | null }) {
   if (value === null || value === undefined) return <span class="meter none">{score(value)}</span>;
-  return <span class="meter"><span>{score(value)}</span><Bar share={value} /></span>;
+  if (!isFew(firings)) return <span class="meter"><span>{score(value)}</span><Bar share={value} /></span>;
+  return <span class="meter few" data-tip={`judged on ${counted(firings ?? 0, "firing")} only: it says little`}><span>{score(value)}?</span><Bar share={value} /></span>;
+}
+
+/** Firings below which a score says little. */
+export const FEW = 10;
+
+export const isFew = (firings: number | null | undefined): boolean => firings !== null && firings !== undefined && firings < FEW;
+
+/** What the mark means, below a table that has it. */
+export function FewKey({ shown }: { shown: boolean }) {
+  return shown ? <p class="measured">?: judged on fewer than {FEW} firings</p> : null;
 }
 
 /** A thin bar from 0 to 1. */
@@ -76,7 +87,7 @@ export function Figures({ of }: { of: Figure[] }) {
 
 /** A neuron's state, in words and a sign. */
 export function State({ of }: { of: string }) {
-  const signs: Record<string, string> = { live: "●", dead: "○", unpredicted: "◐" };
+  const signs: Record<string, string> = { live: "●", dead: "○", unpredicted: "◐", dense: "◍" };
   return <span class={`state ${of}`}><span aria-hidden="true">{signs[of] ?? "●"} </span>{of}</span>;
 }
 

@@ -77,7 +77,7 @@ g[data-t]:focus-visible rect:last-of-type{stroke:var(--focus);stroke-width:3;str
 /** What a pattern of the picture says, in words, and which it is. */
 export interface Lit { place: number; text: string; of: number }
 
-const HEIGHT = 460;
+const HEIGHT = 480;
 
 /**
  * A neuron's graph. Pointing at a token, or moving to it with the arrows, lights the strongest real pattern through it;
@@ -107,7 +107,9 @@ export function Graph({ url, label, model, onlit, tall }: { url: string; label: 
     const fit = (how: "width" | "whole") => {
       const wide = host.clientWidth;
       const whole = Math.min(1.15, wide / width, how === "whole" ? (host.clientHeight || HEIGHT) / height : Infinity);
-      const scale = how === "whole" ? whole : Math.max(whole, 0.62);
+      const down = HEIGHT / height; // a little smaller, where all of it is seen then
+      const wider = Math.max(whole, 0.62);
+      const scale = how === "whole" ? whole : !tall && down < wider && down >= 0.72 * wider ? down : wider;
       const room = Math.min(Math.max(height * scale, 60), tall ? Infinity : HEIGHT);
       if (how === "width") host.style.height = `${Math.ceil(room)}px`;
       setCut(how === "width" && (height * scale > room + 2 || width * scale > wide + 2));

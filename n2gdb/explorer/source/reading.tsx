@@ -18,12 +18,14 @@ interface Options {
 /** Show a text; tokens that fire, or that a pattern matches, say so when pointed at, and the arrows go from one to the next. */
 export function Reading({ tokens, both, pivot = null, lines = true, lit = null, label }: Options) {
   const root = useRef<HTMLParagraphElement>(null);
-  const worth = (token: Token) => token.pattern !== null || (both && (token.true ?? 0) >= 0.05);
+  const worth = (token: Token) => token.pattern !== null || token.against.length > 0 || (both && (token.true ?? 0) >= 0.05);
   const first = tokens.findIndex(worth);
   const look = (place: number | null) => {
-    for (const each of root.current?.querySelectorAll(".tok") ?? []) each.classList.remove("context-lit");
+    for (const each of root.current?.querySelectorAll(".tok") ?? []) each.classList.remove("context-lit", "against-lit");
     if (place === null) return;
-    for (const at of tokens[place]?.at ?? []) if (at !== place) root.current?.querySelector(`[data-at="${at}"]`)?.classList.add("context-lit");
+    const light = (places: number[], name: string) => { for (const at of places) if (at !== place) root.current?.querySelector(`[data-at="${at}"]`)?.classList.add(name); };
+    light(tokens[place]?.at ?? [], "context-lit");
+    light(tokens[place]?.against ?? [], "against-lit");
   };
   const placeOf = (event: Event) => {
     const found = (event.target as Element).closest?.(".tok");
@@ -68,6 +70,7 @@ function saying(token: Token, both: boolean): string {
   said.push(`graph ${score(token.predicted)}`);
   if (token.pattern) said.push(`by ${token.pattern}`);
   else said.push("no pattern matches");
+  if (token.against.length) said.push(`${token.against.length === 1 ? "a token" : `${token.against.length} tokens`} before speaks against it`);
   return said.join(", ");
 }
 

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, type Parameters } from "./address";
+import type { Database } from "./types";
 
 export interface Told { message: string; line?: number; column?: number; hint?: string }
 
@@ -50,6 +51,12 @@ export function useHealth(): Health {
   }, []);
   return now;
 }
+
+/** What the database holds, as the page was told with itself; null where it has to ask. */
+export const toldDatabase = (() => {
+  const told = meta("n2gdb-database");
+  return told ? (JSON.parse(told) as Database | null) : null;
+})();
 
 /** Whether the server can run the model. */
 export const modelAtHand = meta("n2gdb-model") === "yes";

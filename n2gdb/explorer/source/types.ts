@@ -24,7 +24,7 @@ export interface Meaning { kind: string; said: string; neuron: string | null; mo
 export interface Facet { name: string; title: string; groups: { said: string; count: number; query: string }[] }
 export interface Pattern { activation: number; path: Path; support?: number | null; confidence?: number | null }
 export interface Token {
-  position: number; token: number; text: string; predicted: number; pattern: string | null; at: number[]; true: number | null;
+  position: number; token: number; text: string; predicted: number; pattern: string | null; at: number[]; against: number[]; true: number | null;
   shown: string; fires: { true: boolean; predicted: boolean };
 }
 export interface Example { rank: number; activation: number; split: string; pivot: number; tokens: Token[]; band?: string }

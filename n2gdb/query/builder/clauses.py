@@ -11,8 +11,6 @@ from n2gdb.errors import ArgumentError, QueryError, UnknownNameError
 from n2gdb.grammar.ast import (
     And,
     Clause,
-    ContainedIn,
-    Contains,
     Effect,
     FiringOn,
     Formula,
@@ -27,7 +25,6 @@ from n2gdb.grammar.ast import (
     OtherVariable,
     Predictor,
     Showing,
-    SimilarTo,
     TokenPattern,
     TokensOf,
     Variable,
@@ -39,7 +36,6 @@ from n2gdb.query.builder.conditions import Truth, conjoined
 from n2gdb.query.builder.patterns import Steps, Stepwise, TokenStep, pattern_of, test_of
 
 __all__ = [
-    "LIKE_ENOUGH",
     "activating_on",
     "excited_by",
     "firing_on",
@@ -53,15 +49,10 @@ __all__ = [
     "predictor_named",
     "promoting",
     "showing",
-    "similar_to",
-    "subset_of",
-    "superset_of",
     "suppressing",
     "tokens_of",
 ]
 
-#: Least similarity where a clause gives none, as in the query language.
-LIKE_ENOUGH = 0.9
 _LARGEST = 2**63 - 1
 
 
@@ -196,39 +187,6 @@ def tokens_of(neuron: str | NeuronName, *, in_context: bool = False) -> TokenSte
     return TokenStep(TokenPattern((test,)), test)
 
 
-def similar_to(
-    neuron: str | NeuronName, *, metric: str = "graph", above: float = LIKE_ENOUGH, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron at least ``above`` (0 to 1) similar; ``metric`` is graph, tokens or subset.
-
-    >>> neurons(similar_to("L4N358", metric="tokens", above=0.5))
-    <QueryBuilder neurons SIMILAR TO L4N358 USING tokens ABOVE 0.5>
-    """
-    return Truth(SimilarTo(neuron_ref(neuron, model), metric_named(metric), arguments.number("above", above)))
-
-
-def subset_of(
-    neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron that shares at least the fraction ``above`` of its tokens with the other.
-
-    >>> neurons(subset_of("L4N358"))
-    <QueryBuilder neurons SUBSET OF L4N358>
-    """
-    return Truth(ContainedIn(neuron_ref(neuron, model), arguments.number("above", above)))
-
-
-def superset_of(
-    neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-) -> Truth[Clause]:
-    """Hold of a neuron that has at least the fraction ``above`` of the other's tokens.
-
-    >>> neurons(superset_of("L4N358", above=0.8))
-    <QueryBuilder neurons SUPERSET OF L4N358 ABOVE 0.8>
-    """
-    return Truth(Contains(neuron_ref(neuron, model), arguments.number("above", above)))
-
-
 def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
     steps = token.pattern.steps if isinstance(token, Steps) else ()
     if len(steps) == 1 and isinstance(steps[0], Variable | LikeVariable | OtherVariable):
@@ -266,6 +224,9 @@ def listed_first(units: Sequence[str | NeuronName], clauses: Formula[Clause] | N
     """Return clauses after a list of units, which has to stand first."""
     if not units:
         raise ArgumentError("among() of nothing: name the units, as in among('L3N45', 'L4N12')")
-    listed = Listed(tuple(neuron_ref(each, None) for each in units))
+    if len(units) == 1 and isinstance(units[0], str) and units[0].startswith("$"):
+        listed = Listed((), units[0][1:])
+    else:
+        listed = Listed(tuple(neuron_ref(each, None) for each in units))
     rest = () if clauses is None else clauses.operands if isinstance(clauses, And) else (clauses,)
     return And((listed, *rest)) if rest else listed

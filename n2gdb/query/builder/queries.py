@@ -15,18 +15,10 @@ from typing import Self, cast
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
 from n2gdb.errors import ArgumentError
-from n2gdb.grammar.ast import (
-    Clause,
-    Condition,
-    Mode,
-    Query,
-    RankBy,
-    Subject,
-)
+from n2gdb.grammar.ast import DEFAULT_METRIC, Clause, Condition, Mode, Query, RankBy, Subject
 from n2gdb.grammar.fields import RETURNED
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.clauses import (
-    LIKE_ENOUGH,
     activating_on,
     excited_by,
     firing_on,
@@ -39,12 +31,10 @@ from n2gdb.query.builder.clauses import (
     neuron_ref,
     promoting,
     showing,
-    similar_to,
-    subset_of,
-    superset_of,
     suppressing,
     tokens_of,
 )
+from n2gdb.query.builder.comparisons import Comparing, similar_to, subset_of, superset_of
 from n2gdb.query.builder.conditions import Term, Truth, check_truths, conditions_of, conjoined, field
 from n2gdb.query.builder.groups import counting, measuring, order_key
 from n2gdb.query.builder.patterns import (
@@ -72,6 +62,7 @@ from n2gdb.query.builder.patterns import (
 )
 from n2gdb.query.builder.token_queries import (
     TokenQueryBuilder,
+    TokenSetBuilder,
     TokenStageQuery,
     tokens_activating,
     tokens_in_context_of,
@@ -96,6 +87,7 @@ __all__ = [
     "Steps",
     "Term",
     "TokenQueryBuilder",
+    "TokenSetBuilder",
     "TokenStageQuery",
     "TokenStep",
     "Truth",
@@ -165,7 +157,7 @@ def patterns_of(found: NeuronQuery) -> PatternQuery:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class QueryBuilder:
+class QueryBuilder(Comparing):
     """A query for neurons or patterns; every method returns another query.
 
     >>> query = neurons().matching("end").where(layer=range(3, 5), n_nodes__ge=2)
@@ -210,7 +202,7 @@ class QueryBuilder:
         return self.having(clause)
 
     def among(self, *units: str | NeuronName) -> Self:
-        """Look at these units alone."""
+        """Look at these units alone, or at those of a saved set: ``among("$mine")``."""
         return self._with(clauses=listed_first(units, self.tree.clauses))
 
     def showing(self, text: str, *, exact: bool = False) -> Self:
@@ -255,29 +247,6 @@ class QueryBuilder:
         """
         return self.having(firing_on(text, at=at, by=by))
 
-    def similar_to(
-        self,
-        neuron: str | NeuronName,
-        *,
-        metric: str = "graph",
-        above: float = LIKE_ENOUGH,
-        model: str | None = None,
-    ) -> Self:
-        """Require a similarity of at least ``above``; ``metric`` is graph, tokens or subset."""
-        return self.having(similar_to(neuron, metric=metric, above=above, model=model))
-
-    def subset_of(
-        self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-    ) -> Self:
-        """Require that the neuron shares at least the fraction ``above`` of its tokens with the other."""
-        return self.having(subset_of(neuron, above=above, model=model))
-
-    def superset_of(
-        self, neuron: str | NeuronName, *, above: float = LIKE_ENOUGH, model: str | None = None
-    ) -> Self:
-        """Require at least the fraction ``above`` of the other's tokens."""
-        return self.having(superset_of(neuron, above=above, model=model))
-
     def where(self, *conditions: Truth[Condition], **fields: object) -> Self:
         """Ask for conditions on fields, all of them.
 
@@ -299,7 +268,7 @@ class QueryBuilder:
         return self._with(order=tuple(map(order_key, keys)))
 
     def rank_by_similarity(
-        self, neuron: str | NeuronName, *, metric: str = "graph", model: str | None = None
+        self, neuron: str | NeuronName, *, metric: str = DEFAULT_METRIC.value, model: str | None = None
     ) -> Self:
         """Order by similarity to a neuron, the most similar first."""
         return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))

@@ -1,50 +1,88 @@
-"""Queries for the tokens of one neuron, without strings."""
+"""Queries for the tokens of neurons, without strings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import Self, overload
 
 from n2gdb.core import arguments
-from n2gdb.core.units import NeuronName
-from n2gdb.grammar.ast import Mode, Role, TokenQuery
+from n2gdb.core.units import NeuronName, UnitName
+from n2gdb.errors import ArgumentError
+from n2gdb.grammar.ast import Listed, Mode, Query, Role, Subject, TokenQuery, TokenSetQuery, TokenTerm
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.clauses import neuron_ref
+from n2gdb.query.builder.comparisons import Comparing
 from n2gdb.query.parse import validated
 
-__all__ = ["TokenQueryBuilder", "TokenStageQuery", "tokens_activating", "tokens_in_context_of"]
+__all__ = [
+    "TokenQueryBuilder",
+    "TokenSetBuilder",
+    "TokenStageQuery",
+    "tokens_activating",
+    "tokens_in_context_of",
+]
 
 _LARGEST = 2**63 - 1
 
 
-def tokens_activating(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron fires on, strongest first.
+@overload
+def tokens_activating(units: Comparing) -> TokenSetBuilder: ...
+@overload
+def tokens_activating(units: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder: ...
+def tokens_activating(
+    units: str | NeuronName | Comparing, *, model: str | None = None
+) -> TokenQueryBuilder | TokenSetBuilder:
+    """Return the query for the tokens that a neuron fires on, strongest first, or any of those of a query.
 
     >>> [hit.token for hit in db.query(tokens_activating("L4N12"))]
     [' other', ' end']
+    >>> both = tokens_activating(neurons().where(layer=4)) & tokens_activating(neurons().where(layer=3))
+    >>> [hit.token for hit in db.query(both)]
+    [' end']
     """
-    return TokenQueryBuilder(TokenQuery(Role.ACTIVATING, neuron_ref(neuron, model)))
+    return _asked(Role.ACTIVATING, units, model)
 
 
-def tokens_in_context_of(neuron: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder:
-    """Return the query for the tokens that a neuron's patterns name as context, strongest first.
+@overload
+def tokens_in_context_of(units: Comparing) -> TokenSetBuilder: ...
+@overload
+def tokens_in_context_of(units: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder: ...
+def tokens_in_context_of(
+    units: str | NeuronName | Comparing, *, model: str | None = None
+) -> TokenQueryBuilder | TokenSetBuilder:
+    """Return the query for the tokens that a neuron's patterns name as context, or those of a query's units.
 
     >>> [(hit.token, hit.n_patterns) for hit in db.query(tokens_in_context_of("L4N358"))]
     [(' the', 1), (' an', 1), (' on', 1)]
     """
-    return TokenQueryBuilder(TokenQuery(Role.CONTEXT, neuron_ref(neuron, model)))
+    return _asked(Role.CONTEXT, units, model)
+
+
+def _asked(
+    role: Role, units: str | NeuronName | Comparing, model: str | None
+) -> TokenQueryBuilder | TokenSetBuilder:
+    if isinstance(units, str | UnitName):
+        return TokenQueryBuilder(TokenQuery(role, neuron_ref(units, model)))
+    tree = units.tree if isinstance(units, Comparing) else None
+    if tree is None or tree.subject is Subject.PATTERNS or tree.count is not None:
+        raise ArgumentError(f"tokens are a neuron's, or those of a query for neurons, not of {units!r}")
+    if model is not None:
+        raise ArgumentError("a query for neurons names its model itself: neurons().in_model(...)")
+    return TokenSetBuilder(TokenSetQuery((TokenTerm(role, tree),)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _TokenStatement:
-    """What queries for the tokens of a neuron have in common; every method returns another query."""
+    """What queries for tokens have in common; every method returns another query."""
 
-    tree: TokenQuery
+    tree: TokenQuery | TokenSetQuery
 
     @property
-    def query(self) -> TokenQuery:
+    def query(self) -> TokenQuery | TokenSetQuery:
         """The statement; raises QuerySyntaxError if the text of it would not parse."""
-        return cast(TokenQuery, validated(self.tree))
+        found = validated(self.tree)
+        assert isinstance(found, TokenQuery | TokenSetQuery)
+        return found
 
     def limit(self, count: int) -> Self:
         """Return no more than ``count`` tokens."""
@@ -62,6 +100,29 @@ class _TokenStatement:
         """Answer the query and show how long each step took."""
         return TokenStageQuery(replace(self.tree, mode=Mode.PROFILE))
 
+    def __and__(self, other: _TokenStatement) -> TokenSetBuilder:
+        """Keep the tokens that another query finds too, or with ``~`` before it, that it does not."""
+        if not isinstance(other, _TokenStatement):
+            return NotImplemented
+        for tree in (self.tree, other.tree):
+            if tree.limit is not None or tree.offset is not None or tree.mode is not Mode.ANSWER:
+                raise ArgumentError("limit, offset, explain and profile are of a whole query: join first")
+        return TokenSetBuilder(TokenSetQuery((*self._terms, *other._terms)))
+
+    def __invert__(self) -> TokenSetBuilder:
+        """Return what leaves these tokens out, to be joined to another query by ``&``."""
+        if len(self._terms) > 1:
+            raise ArgumentError("~ leaves the tokens of one neuron or of one query out: write ~ before each")
+        (term,) = self._terms
+        return TokenSetBuilder(TokenSetQuery((replace(term, negated=not term.negated),)))
+
+    @property
+    def _terms(self) -> tuple[TokenTerm, ...]:
+        tree = self.tree
+        if isinstance(tree, TokenSetQuery):
+            return tree.terms
+        return (TokenTerm(tree.role, Query(Listed((tree.neuron,)), subject=Subject.UNITS)),)
+
     def __str__(self) -> str:
         return written(self.tree)
 
@@ -74,6 +135,16 @@ class TokenQueryBuilder(_TokenStatement):
 
     >>> tokens_activating("L4N358").limit(5).explain()
     <TokenQueryBuilder EXPLAIN tokens ACTIVATING L4N358 LIMIT 5>
+    """
+
+    __slots__ = ()
+
+
+class TokenSetBuilder(TokenQueryBuilder):
+    """A query for the tokens that units of some queries have in common, or that some have and others not.
+
+    >>> tokens_activating("L4N358") & ~tokens_in_context_of(neurons().where(layer=3))
+    <TokenQueryBuilder tokens ACTIVATING L4N358 AND NOT IN CONTEXT OF neurons WHERE layer = 3>
     """
 
     __slots__ = ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from n2gdb.core.deadline import check_time, timed
 from n2gdb.grammar.ast import Count, GroupBy, Grouping, Statistic
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.columnar.units import Column, Words
@@ -71,10 +72,12 @@ def groups_of(
         _words(models()) if each.name == Grouping.MODEL.value else _parted(read(each.name), each)
         for each in named_groups(count)
     ]
-    codes = np.stack([each.codes for each in parted]) if parted else np.zeros((0, rows), np.int64)
-    different, place = np.unique(codes, axis=1, return_inverse=True) if parted else (codes[:, :1], None)
-    place = np.zeros(rows, np.int64) if place is None else place.reshape(-1)
-    counts = np.bincount(place, minlength=different.shape[1] if parted else 1).tolist()
+    place, first = np.zeros(rows, np.int64), np.zeros(1, np.int64)
+    for part in parted:  # places are few: no product of theirs overflows
+        check_time()
+        code = place * len(part.values) + part.codes
+        _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    counts = np.bincount(place, minlength=len(first)).tolist()
     figures: list[float | None] = [None] * len(counts)
     if count.measure is not None:
         values = read(count.measure.field)
@@ -82,11 +85,8 @@ def groups_of(
         for group, of_group in enumerate(_by_group(values, place, len(counts))):
             if of_group:
                 figures[group] = round(_STATISTICS[count.measure.statistic](of_group), 9)
-    keys = [
-        tuple(part.values[code] for part, code in zip(parted, column, strict=True))
-        for column in different.T.tolist()
-    ]
-    found = list(zip(keys if parted else [()], counts, figures, strict=True))
+    keys = [tuple(part.values[part.codes[row]] for part in parted) for row in (first if parted else [0])]
+    found = list(zip(keys, counts, figures, strict=True))
     return sorted(
         found, key=lambda group: [(value is None, "" if value is None else value) for value in group[0]]
     )
@@ -94,7 +94,7 @@ def groups_of(
 
 def _by_group(values: Float64Array, place: Int64Array, groups: int) -> list[list[float]]:
     parts: list[list[float]] = [[] for _ in range(groups)]
-    for group, value in zip(place.tolist(), values.tolist(), strict=True):
+    for group, value in timed(zip(place.tolist(), values.tolist(), strict=True)):
         if value == value:
             parts[group].append(value)
     return parts
@@ -103,7 +103,7 @@ def _by_group(values: Float64Array, place: Int64Array, groups: int) -> list[list
 def _words(words: Sequence[str]) -> _Parted:
     names = sorted(set(words))
     place = {name: at for at, name in enumerate(names)}
-    return _Parted(np.array([place[each] for each in words], np.int64), names)
+    return _Parted(np.array([place[each] for each in timed(words)], np.int64), names)
 
 
 def _parted(column: Column, group: GroupBy) -> _Parted:

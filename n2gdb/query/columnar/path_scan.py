@@ -27,7 +27,7 @@ from n2gdb.storage.shapes import relationship_in
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from n2gdb.query.cypher.estimates import Finds
+    from n2gdb.query.cypher.step_rows import Finds
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -68,7 +68,7 @@ def scan_steps(
     session: Scanning, settled: Settled, clause: PatternClause
 ) -> Iterator[tuple[str, Compiled | None, Finds]]:
     """Yield the steps of a scan, none of them run: name, statement, and what the rows are."""
-    from n2gdb.query.cypher.estimates import NeuronRows, NodeRows  # only a shown plan needs it
+    from n2gdb.query.cypher.step_rows import NeuronRows, NodeRows  # only a shown plan needs it
 
     for form, span in _parts(session, settled, clause):
         tokens = None if form.reach else [anchor.tokens for anchor in form.context]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array, IntegerArray
+from n2gdb.core.arrays import BoolArray, Int64Array, IntegerArray, distinct
+from n2gdb.core.deadline import check_time
 from n2gdb.query.columnar.search import Loose, Search
 from n2gdb.query.columnar.tries import TrieColumns
 
@@ -51,10 +52,9 @@ def count_tokens(
     if not len(tokens):
         return Counter()
     width = int(holder.max()) + 1
-    pair = np.sort(tries.same_text[tokens] * width + holder)  # np.unique hashes, which takes longer
-    once = np.ones(len(pair), np.bool_)
-    once[1:] = pair[1:] != pair[:-1]
-    counts = np.bincount(pair[once] // width)
+    check_time()
+    pair = distinct(tries.same_text[tokens] * width + holder)
+    counts = np.bincount(pair // width)
     codes = np.flatnonzero(counts)
     return Counter(
         {tries.texts[code]: count for code, count in zip(codes.tolist(), counts[codes].tolist(), strict=True)}
@@ -68,6 +68,7 @@ def on_paths(tries: TrieColumns, ends: Int64Array, in_context: bool) -> tuple[In
     rows, holders = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     end, row = ends.astype(np.int64), ends.astype(np.int64)
     while len(row):
+        check_time()
         deep = ~tries.is_root[row]
         end, row = end[deep], row[deep]
         rows.append(row)

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, distinct
+from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Clause, Condition, FiringOn, Formula
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.query.columnar.columns import Columns
@@ -119,6 +120,7 @@ class Search:
         """Return which units a clause holds of; outside ``meeting`` any may be wrong: (units,)."""
         if clause in self._known:
             return self._known[clause]
+        check_time()
         units = self.columns.units
         inside = np.zeros(len(units), np.bool_)
         only = getattr(clause, "only", False)
@@ -159,12 +161,13 @@ class Search:
     def whole(self, found: Matches) -> Matches:
         """Return the matches in units of which every pattern matches."""
         tries = self.columns.tries
-        counted = np.bincount(tries.owner[np.unique(found.end)], minlength=len(tries.patterns))
+        counted = np.bincount(tries.owner[distinct(found.end)], minlength=len(tries.patterns))
         return found.kept((counted == tries.patterns)[tries.owner[found.end]])
 
     def every_match(self, clause: Clause) -> Matches:
         """Return the matches of a clause on patterns, whatever WHERE says of matches."""
         tries = self.columns.tries
+        check_time()
         if isinstance(clause, FiringOn):
             ends = self._fired[clause]
             return Matches(ends, tries.least[ends], np.zeros((len(ends), 0), np.int32))
@@ -229,6 +232,7 @@ class Search:
 
     def field(self, name: str, found: Matches) -> Float64Array:
         """Return a field of matches; NaN of none: (matches,)."""
+        check_time()  # of a million matches each field takes tenths of a second
         tries = self.columns.tries
         match name:
             case "activation":
@@ -244,7 +248,7 @@ class Search:
             case "named":
                 return tries.level[found.end].astype(np.float64)
         owner = tries.owner[found.end]
-        counted = np.bincount(tries.owner[np.unique(found.end)], minlength=len(tries.patterns))[owner]
+        counted = np.bincount(tries.owner[distinct(found.end)], minlength=len(tries.patterns))[owner]
         if name == "matches":
             return counted.astype(np.float64)
         return stored_reals(counted / tries.patterns[owner])

@@ -82,7 +82,9 @@ class TrieColumns:
         level = np.zeros(len(self), np.int32)
         least = self.importance.copy()
         rows = np.flatnonzero(self.parent >= 0)
-        while len(rows):  # in the n-th round of those whose parents were settled in the one before
+        while len(rows):
+            check_time()
+            # in the n-th round of those whose parents were settled in the one before
             settled = level[self.parent[rows]] + 1
             value = np.fmin(self.importance[rows], least[self.parent[rows]])
             changed = (settled != level[rows]) | ~((value == least[rows]) | np.isnan(value))

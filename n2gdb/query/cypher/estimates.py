@@ -7,30 +7,41 @@ stand in graphs. What they do not tell is bounded: an estimate is exact, or says
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from n2gdb.core.units import token_of
-from n2gdb.grammar.ast import Clause, Condition, Formula, Matching, Writing
+from n2gdb.grammar.ast import (
+    Clause,
+    Condition,
+    FiringOn,
+    Formula,
+    Influenced,
+    Listed,
+    Matching,
+    Predictor,
+    Writing,
+)
+from n2gdb.query.cypher.compiler import compile_influenced
 from n2gdb.query.cypher.match import WRITES
+from n2gdb.query.cypher.step_rows import (
+    ComparedRows,
+    Finds,
+    GroupRows,
+    NeuronRows,
+    NodeRows,
+    OwnRows,
+    PatternRows,
+    StatedRows,
+)
 from n2gdb.query.cypher.where import fields_of, split
 from n2gdb.query.semantics.binder import Settled, fold
 from n2gdb.query.semantics.evaluate import holds
 from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
-from n2gdb.query.semantics.token_sets import Among, TokenSet, members
+from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, members
 from n2gdb.storage.parameters import MOST_LISTED
 
-__all__ = [
-    "ComparedRows",
-    "Estimate",
-    "Estimator",
-    "Finds",
-    "GroupRows",
-    "NeuronRows",
-    "NodeRows",
-    "OwnRows",
-    "PatternRows",
-]
+__all__ = ["Estimate", "Estimator"]
 
 Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 
@@ -50,6 +61,10 @@ _WRITERS = (
     "MATCH (:Neuron)-[w:WRITES]->(t:Token) WHERE t.id IN $tokens AND w.logit {sign} RETURN t.id, count(*), 0"
 )
 _WRITTEN = "MATCH (:Neuron)-[w:WRITES]->(:Token) WHERE w.logit {sign} RETURN count(*)"
+_FIRES = (
+    "MATCH (n:Neuron)-[e:EVIDENCE]->(t:Token) WHERE t.id IN $tokens AND e.depth = 0"
+    " RETURN count(DISTINCT n.id), count(*)"
+)
 _OF_NEURON = "MATCH (n:Neuron) WHERE n.id = $key RETURN n.n_activating, n.n_nodes, n.n_patterns"
 
 
@@ -75,73 +90,6 @@ class Estimate:
         if limit is None:
             return self
         return Estimate(min(self.least, limit), min(self.most, limit), self.reads)
-
-
-@dataclass(frozen=True, slots=True)
-class NeuronRows:
-    """The rows are neurons that meet WHERE and a formula, or one normal form; the first ``limit`` are kept.
-
-    ``is_count`` says that the rows are only counted, ``is_narrowed`` that a list may leave fewer of them.
-    """
-
-    settled: Settled
-    clauses: Formula[Clause] | None = None
-    form: Lowered | None = None
-    limit: int | None = None
-    is_count: bool = False
-    is_narrowed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PatternRows:
-    """The rows are patterns of a normal form that meet ``conditions``, in neurons that meet WHERE."""
-
-    settled: Settled
-    form: Lowered
-    conditions: Sequence[Formula[Condition]] = ()
-    limit: int | None = None
-    is_narrowed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRows:
-    """The rows are nodes of a kind, on ``tokens`` (on any where None), in neurons that meet WHERE.
-
-    ``kind`` is a relationship, or the sign of the logit (``WRITES``) of what neurons write. ``is_whole`` says
-    that all such nodes are rows; else there may be fewer.
-    """
-
-    settled: Settled
-    kind: str
-    tokens: Sequence[TokenSet | None] | None
-    is_whole: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRows:
-    """The rows are groups of what meets WHERE: by a field of neurons, or by the tokens of a relationship."""
-
-    settled: Settled
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class OwnRows:
-    """The rows are the nodes of a kind of one neuron, or its patterns where ``kind`` is None."""
-
-    neuron: int  # Neuron.id
-    kind: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedRows:
-    """The rows are a neuron's nodes or tokens, or neurons that share some of them."""
-
-    neuron: int  # Neuron.id
-
-
-#: What the rows of a step are, so that they can be estimated.
-Finds: TypeAlias = NeuronRows | PatternRows | NodeRows | GroupRows | OwnRows | ComparedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +119,16 @@ class _Frequency:
 
 @dataclass(slots=True)
 class Estimator:
-    """Estimates the steps of one plan; each count is looked up once."""
+    """Estimates the steps of one plan; each count is looked up once.
+
+    ``classes_of`` returns the classes of tokens, by TokenClass.id, ``text_of`` the tokens of a text on which
+    a clause asks for firings, by Token.id, and ``named`` how many neurons a list names.
+    """
 
     rows: Rows
+    classes_of: Callable[[TokenSet], Sequence[int]]
+    text_of: Callable[[Settled, FiringOn], Sequence[int]]
+    named: Callable[[Settled, Listed], int]
     _census: list[tuple[Any, ...]] = field(default_factory=list)
     _known: dict[tuple[str, tuple[int, ...]], list[tuple[int, int, int]]] = field(default_factory=dict)
 
@@ -193,6 +148,9 @@ class Estimator:
                 return self._patterns(form, settled, conditions, is_narrowed).cut(limit)
             case NodeRows():
                 return self._nodes(finds)
+            case StatedRows():
+                rows = self._stated(finds)[1]
+                return Estimate(rows, rows, rows)
             case GroupRows(settled, by):
                 scope = self._scope(settled)
                 groups = len({group[by] for group in scope.groups}) if by in (*_GROUPED, "model") else None
@@ -276,12 +234,43 @@ class Estimator:
             found = _either([self._form(form, settled, scope) for form in settled.forms[clause]], scope)
             is_of_all = isinstance(clause, Matching) and clause.only  # a neuron may have patterns beside
             return Estimate(0 if is_of_all else found.least, found.most, found.reads)
+        if isinstance(clause, Influenced):
+            return self._influenced(clause, settled, scope)
+        if isinstance(clause, FiringOn):
+            tokens = self.text_of(settled, clause)
+            roots = self._frequency(ACTIVATES_ON, Among(tuple(sorted(tokens))), settled)
+            most = scope.roots if roots is None else roots.nodes
+            if clause.by is Predictor.EVIDENCE:
+                ((weighed, _),) = self.rows(_FIRES, {"tokens": list(tokens)})
+                most += weighed
+            return Estimate(0, min(scope.neurons, most), most)
+        if isinstance(clause, Listed):
+            named = self.named(settled, clause)
+            return Estimate(named if scope.is_all else 0, min(scope.neurons, named), named)
         if isinstance(clause, Writing):
             known = self._frequency(WRITES[clause.effect], settled.written[clause], settled)
             if known is not None:
                 least = known.largest if scope.is_all else 0
                 return Estimate(least, min(scope.neurons, known.nodes), known.nodes)
         return Estimate(0, scope.neurons, scope.nodes)
+
+    def _influenced(self, clause: Influenced, settled: Settled, scope: _Scope) -> Estimate:
+        """Estimate the neurons with a weight of the tokens of a clause, or of a class of them."""
+        tokens = settled.influences[clause]
+        stated = [compile_influenced(settled, clause)]
+        if classes := self.classes_of(tokens):
+            stated.append(compile_influenced(settled, clause, classes))
+        counts = [self._stated(StatedRows(each.cypher, each.parameters)) for each in stated]
+        sure = counts if is_listable(tokens) else counts[1:]  # else some rows are of other tokens
+        restricted = bool(split(settled.query.where).match)
+        least = 0 if restricted else max((neurons for neurons, _ in sure), default=0)
+        most = min(scope.neurons, sum(neurons for neurons, _ in counts))
+        return Estimate(least, most, sum(rows for _, rows in counts))
+
+    def _stated(self, finds: StatedRows) -> tuple[int, int]:
+        """Count the neurons and the rows of a statement."""
+        ((neurons, rows),) = self.rows(finds.counting, finds.parameters)
+        return int(neurons), int(rows)
 
     def _form(self, form: Lowered, settled: Settled, scope: _Scope) -> Estimate:
         """Estimate the neurons that a normal form matches: no more than nodes stand on its rarest token."""
@@ -294,13 +283,44 @@ class Estimator:
         return Estimate(least, min(scope.neurons, nodes), nodes)
 
     def _patterns(
-        self, form: Lowered, settled: Settled, conditions: Sequence[Formula[Condition]], is_narrowed: bool
+        self,
+        form: Lowered | None,
+        settled: Settled,
+        conditions: Sequence[Formula[Condition]],
+        is_narrowed: bool,
     ) -> Estimate:
-        scope, found = self._scope(settled), self._anchors(form, settled)
+        scope = self._scope(settled)
+        if form is None:
+            return self._patterns_of(settled, conditions, scope)
+        found = self._anchors(form, settled)
         most = min([scope.patterns, *(each.below for each in found)])
         is_exact = scope.is_exact and not (form.anchors or form.reach or conditions or is_narrowed)
         reads = min((each.nodes for each in found), default=scope.nodes)
         return Estimate(most if is_exact else 0, most, reads)
+
+    def _patterns_of(
+        self, settled: Settled, conditions: Sequence[Formula[Condition]], scope: _Scope
+    ) -> Estimate:
+        """Estimate the patterns that the formula of a query holds of, or of its neurons for PATTERNS OF."""
+        clauses, every = settled.query.clauses, Estimate(0, scope.patterns, scope.nodes)
+        if clauses is None and scope.is_exact and not conditions:
+            return replace(every, least=scope.patterns)
+        if clauses is None or settled.query.of_neurons:
+            return every
+
+        def of_clause(clause: Clause) -> Estimate:
+            if not is_of_patterns(clause):
+                return every
+            return either([self._patterns(form, settled, conditions, True) for form in settled.forms[clause]])
+
+        def both(parts: Sequence[Estimate]) -> Estimate:
+            return Estimate(0, min(part.most for part in parts), min(part.reads for part in parts))
+
+        def either(parts: Sequence[Estimate]) -> Estimate:
+            most = min(scope.patterns, sum(part.most for part in parts))
+            return Estimate(0, most, sum(part.reads for part in parts))
+
+        return fold(clauses, of_clause, both, either, lambda _: every)
 
     def _anchors(self, form: Lowered, settled: Settled) -> list[_Frequency]:
         kinds = [CONTEXT] * len(form.context) + [ACTIVATES_ON] * (len(form.anchors) - len(form.context))

@@ -9,24 +9,31 @@ from typing import Any
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.deadline import timed
 from n2gdb.core.paths import PathStep
 from n2gdb.core.units import token_of
 from n2gdb.evidence.quality import FEW_FIRINGS
-from n2gdb.grammar.ast import Clause, Count, FiringOn, Predictor, Query, Role, TokenTerm
+from n2gdb.grammar.ast import Clause, Count, FiringOn, Predictor, Query
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.columnar.columns import Columns
 from n2gdb.query.columnar.firing import Fired
 from n2gdb.query.columnar.groups import Group, groups_of
 from n2gdb.query.columnar.ordering import in_order, sampled
-from n2gdb.query.columnar.role_tokens import on_paths
 from n2gdb.query.columnar.search import Loose, Matches, Search
 from n2gdb.query.columnar.units import Column, Words
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER as STRONGEST
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
-from n2gdb.query.execution.context import Session
+from n2gdb.query.execution.context import WALK, Session
 from n2gdb.query.execution.evaluators import evaluator_of
-from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan, TokenSetPlan
+from n2gdb.query.execution.plan import (
+    ORDER_NEURONS,
+    CountPlan,
+    NeuronPlan,
+    PatternPlan,
+    Purpose,
+    drawing,
+)
 from n2gdb.query.execution.rows import PatternRow
 from n2gdb.query.semantics.binder import Settled, clauses_of, fold
 from n2gdb.query.semantics.neuron_set import NeuronSet
@@ -43,11 +50,8 @@ __all__ = [
     "ordered_patterns",
     "paths_to",
     "rows_in_groups",
-    "tokens_of_sets",
     "values_in",
 ]
-
-_WALK = "walk the paths of all tries"
 
 
 def columns_of(session: Session) -> Columns:
@@ -112,14 +116,27 @@ def _loose_of(fired: Sequence[Fired], places: Int64Array | None) -> Loose:
 
 
 def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64Array, ClauseSets, Search]:
-    """Return the places of the units of a query in its order, LIMIT and OFFSET aside."""
+    """Return the places of the units of a query, LIMIT and OFFSET aside, in its order if they are a page."""
     settled, columns = plan.settled, columns_of(session)
     sets = work_out(session, plan)
     search = search_of(session, settled, sets)
-    found = session.work(_WALK, lambda: np.flatnonzero(search.units(settled.query.clauses)))
+    found = session.work(WALK, lambda: np.flatnonzero(search.units(settled.query.clauses)))
     if query.sample is not None:
-        found = found[sampled(_names(columns, found), query.sample, query.seed)]
-    ids, units = columns.units.ids[found], columns.units
+        found = session.work(drawing(query), lambda: _drawn_units(columns, found, query))
+    if plan.purpose is Purpose.PAGE:
+        found = session.work(ORDER_NEURONS, lambda: _ordered(search, plan, query, sets, found))
+    return found, sets, search
+
+
+def _drawn_units(columns: Columns, found: Int64Array, query: Query) -> Int64Array:
+    return found[sampled(_names(columns, found), query.sample or 0, query.seed)]
+
+
+def _ordered(
+    search: Search, plan: NeuronPlan, query: Query, sets: ClauseSets, found: Int64Array
+) -> Int64Array:
+    units = search.columns.units
+    ids = units.ids[found]
     ties = [_whole(units.column("layer"))[found], _whole(units.column("index"))[found], ids]
     if plan.is_ordered_by_score and not query.order:
         scores = [sets.ordering_key(each) for each in ids.tolist()]
@@ -132,7 +149,8 @@ def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64A
             assert not isinstance(firings, Words)
             keys.insert(0, (np.where(firings >= FEW_FIRINGS, 0.0, 1.0), False))
         order = in_order(keys, ties)
-    return found[order], sets, search
+    ordered: Int64Array = found[order]
+    return ordered
 
 
 def _key(search: Search, field: str, places: Int64Array) -> Column:
@@ -226,16 +244,22 @@ def find_patterns(session: Session, plan: PatternPlan) -> tuple[Search, Matches]
     """Return the patterns of a query, each once, with their importance; of SAMPLE those that are drawn."""
     search, found = _every_pattern(session, plan)
     query = plan.settled.query
-    return search, found if query.sample is None else _drawn(search.columns, found, query)
+    if query.sample is not None:
+        return search, session.work(drawing(query), lambda: _drawn(search.columns, found, query))
+    return search, found
 
 
 def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
     settled, tries = plan.settled, columns_of(session).tries
     if plan.neurons is not None:
         search = search_of(session, settled, work_out(session, plan.neurons))
-        inside = search.units(settled.query.clauses)
-        ends = tries.ends[inside[tries.owner[tries.ends]]]
-        return search, _rows(search, ends, tries.least[ends])
+
+        def of_units() -> Matches:
+            inside = search.units(settled.query.clauses)
+            ends = tries.ends[inside[tries.owner[tries.ends]]]
+            return _rows(search, ends, tries.least[ends])
+
+        return search, session.work(WALK, of_units)
     search = search_of(session, settled, ClauseSets({}), of_patterns=True)
 
     def walked() -> Matches:
@@ -266,16 +290,14 @@ def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches
         importance = np.where(np.isnan(best), tries.least[tries.ends], best)[holds]
         return search.meeting_rows(_rows(search, ends, importance))
 
-    return search, session.work(_WALK, walked)
+    return search, session.work(WALK, walked)
 
 
 def _rows(search: Search, ends: Any, importance: Any) -> Matches:
     return Matches(ends, importance, np.zeros((len(ends), 0), np.int32))
 
 
-def ordered_patterns(
-    session: Session, search: Search, found: Matches, query: Query, page: Page
-) -> list[PatternRow]:
+def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -> list[PatternRow]:
     """Return the patterns of a page in the order of a query."""
     columns = search.columns
     tries, units = columns.tries, columns.units
@@ -302,8 +324,8 @@ def ordered_patterns(
             None if support != support else int(support),
             None if confidence != confidence else confidence,
         )
-        for unit, end, activation, least, support, confidence in zip(
-            *(each.tolist() for each in columns_read), strict=True
+        for unit, end, activation, least, support, confidence in timed(
+            zip(*(each.tolist() for each in columns_read), strict=True)
         )
     ]
 
@@ -311,7 +333,7 @@ def ordered_patterns(
 def _drawn(columns: Columns, found: Matches, query: Query) -> Matches:
     ends = list(_ends(columns.tries, found))
     owners = _names(columns, np.array([place for place, _ in ends], np.int64))
-    names = [f"{owner} {end}" for owner, (_, end) in zip(owners, ends, strict=True)]
+    names = [f"{owner} {end}" for owner, (_, end) in timed(zip(owners, ends, strict=True))]
     drawn = np.zeros(len(found), np.bool_)
     drawn[sampled(names, query.sample or 0, query.seed)] = True
     return found.kept(drawn)
@@ -338,51 +360,4 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models
-    return groups_of(count, read, lambda: [names[number] for number in models[owner].tolist()], rows)
-
-
-# -- tokens
-
-
-def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, float, float | None, int]]:
-    """Return the tokens that meet every term: text, and activation, importance and patterns of the first."""
-    columns = columns_of(session)
-    tries, same = columns.tries, columns.tries.same_text
-    holds = np.ones(len(same), np.bool_)
-    first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
-        rows, ends = _in_role(session, term, units)
-        inside = np.zeros(len(same), np.bool_)
-        inside[same[tries.token[rows]]] = True
-        holds &= ~inside if term.negated else inside
-        if not number:
-            first = rows, ends
-    rows, ends = first
-    kept = holds[same[tries.token[rows]]]
-    rows, ends = rows[kept], ends[kept]
-    text = same[tries.token[rows]]
-    activation, importance = np.full(len(same), -np.inf), np.full(len(same), np.nan)
-    np.maximum.at(activation, text, tries.end[ends])
-    np.fmax.at(importance, text, tries.importance[rows])
-    pairs = np.unique(np.stack([text, ends]), axis=1)[0] if len(rows) else text
-    counts = np.bincount(pairs, minlength=len(same))
-    found = [
-        (
-            tries.texts[each],
-            float(activation[each]),
-            None if np.isnan(importance[each]) else float(importance[each]),
-            int(counts[each]),
-        )
-        for each in np.flatnonzero(counts).tolist()
-    ]
-    return sorted(found, key=lambda token: (-token[1], token[0]))
-
-
-def _in_role(session: Session, term: TokenTerm, units: NeuronPlan) -> tuple[Int64Array, Int64Array]:
-    """Return the nodes of a role in the units of a term, and the end of each pattern that they stand on."""
-    tries = columns_of(session).tries
-    places, _, _ = find_units(session, units, units.settled.query)
-    inside = np.zeros(len(tries.first) - 1, np.bool_)
-    inside[places] = True
-    ends = tries.ends[inside[tries.owner[tries.ends]]]
-    return on_paths(tries, ends.astype(np.int64), term.role is Role.CONTEXT)
+    return groups_of(count, read, lambda: [names[number] for number in timed(models[owner].tolist())], rows)

@@ -75,8 +75,10 @@ def work_out(session: Session, plan: NeuronPlan) -> ClauseSets:
 
 
 def _ranks(session: Session, settled: Settled, rank: RankBy, named: int) -> dict[int, Score]:
-    from n2gdb.similarity.search import itself, similar
+    from n2gdb.similarity.search import Bounds, ComparisonSource, itself, similar
 
-    rows = session.stage_rows(f"compare with {rank.neuron}")
-    found = similar(rows, named, rank.metric, model=settled.model)
-    return {score.neuron: score for score in (itself(rows, named, rank.metric), *found)}
+    def scores(source: ComparisonSource) -> list[Score]:
+        found = similar(source, named, rank.metric, Bounds(model=settled.model))
+        return [itself(source, named, rank.metric), *found]
+
+    return {score.neuron: score for score in session.compare(rank.neuron, scores)}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from n2gdb.core.units import UnitName
+from n2gdb.core.deadline import check_time
+from n2gdb.core.units import UnitName, token_key
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import FiringOn, NeuronRef, Query, TokensOf
+from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
 from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
@@ -23,13 +24,18 @@ if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing, Predictor
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.columnar.firing import Fired
-    from n2gdb.query.cypher.estimates import Estimate, Finds
+    from n2gdb.query.cypher.estimates import Estimate
+    from n2gdb.query.cypher.step_rows import Finds
+    from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.search import ComparisonSource, Score
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["FIRING", "Rows", "Session", "Stage", "Table", "positions_of"]
+__all__ = ["FIRING", "WALK", "Rows", "Session", "Stage", "Table", "positions_of"]
 
 #: The step that reads what may fire on a text.
 FIRING = "read the patterns that may match the text"
+#: The step that finds what no statement knows.
+WALK = "walk the paths of all tries"
 
 Counted = TypeVar("Counted", bound=Sized)
 
@@ -58,6 +64,12 @@ class Stage:
     milliseconds: float | None = None
     estimate: Estimate | None = None
     finds: Finds | None = field(default=None, repr=False, hash=False, compare=False)
+
+    def __repr__(self) -> str:
+        expected = "" if self.estimate is None else f", {self.estimate} expected"
+        taken = "" if self.rows is None else f", {self.rows:,} found"
+        timed = "" if self.milliseconds is None else f" in {self.milliseconds:.1f} ms"
+        return f"<Stage {self.step}{expected}{taken}{timed}>"
 
     @classmethod
     def of(cls, step: str, compiled: Compiled, finds: Finds | None) -> Stage:
@@ -89,6 +101,7 @@ class Session:
     tokenizer: Callable[[int], Tokenizer | None]
     read_columns: Callable[[], Columns]
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
     _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)
@@ -116,6 +129,22 @@ class Session:
     def stage_table(self, step: str) -> Table:
         """Return a function that runs statements of many rows and records each as a stage of this name."""
         return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
+
+    def compare(
+        self, ref: NeuronRef, search: Callable[[ComparisonSource], Sequence[Score]]
+    ) -> Sequence[Score]:
+        """Compare neurons with one: from columns, or by statements, each of them a step."""
+        from n2gdb.similarity.search import ComparisonSource
+
+        step = f"compare with {ref}"
+        if self.columns is not None:
+            return self.work(step, lambda: search(ComparisonSource(self.rows, self.likeness, is_warm=True)))
+        taken = len(self.stages)
+        start = perf_counter()
+        found = search(ComparisonSource(self.stage_rows(step), self.likeness))
+        if len(self.stages) == taken:  # no statement knows where neurons fire together
+            self.stages.append(Stage(step, rows=len(found), milliseconds=(perf_counter() - start) * 1000))
+        return found
 
     def cut(self, model: int, text: str) -> tuple[int, ...] | None:
         """Return the token ids of a text in a model; None if the model has no tokenizer."""
@@ -145,6 +174,16 @@ class Session:
             with placed(clause.token_at):
                 raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
         return reached
+
+    def text_of(self, model: int | None, clause: FiringOn) -> list[int]:
+        """Return the Token.ids of a text, in each model that a clause reaches, where it asks for firings."""
+        return sorted(
+            {
+                token_key(number, cut[position])
+                for number, cut in self.cuts(model, clause).items()
+                for position in positions_of(clause, cut) or range(len(cut))
+            }
+        )
 
     def fired(self, model: int | None, clause: FiringOn) -> list[Firing]:
         """Run the neurons of a model, of all where None, on a text; return firings whatever WHERE says."""
@@ -204,8 +243,10 @@ class Session:
 
     def work(self, step: str, do: Callable[[], Counted]) -> Counted:
         """Run a step in Python whose result can be counted, and record it."""
+        check_time()
         start = perf_counter()
         done = do()
+        check_time()
         self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
         return done
 
@@ -248,6 +289,11 @@ class Session:
             if key not in held:
                 self.neuron(ref, model)  # raises
         return wanted
+
+    def named_by(self, clause: Listed, model: str | None) -> int:
+        """Return how many neurons a list, or a saved set, names; raises as ``neuron`` does."""
+        named = self.saved(clause.saved) if clause.saved else clause.neurons
+        return len(set(self.neurons(named, model)))
 
     def learn_tokens(self, query: Query) -> Query:
         """Look the tokens of units up that a query's classes name; return it with their models named."""

@@ -38,6 +38,12 @@ class GroupCount:
     names: tuple[str, ...] = ("group",)
     statistic: str = ""
 
+    def __repr__(self) -> str:
+        groups = self.group if isinstance(self.group, tuple) else (self.group,)
+        named = ", ".join(f"{name} {group!r}" for name, group in zip(self.names, groups, strict=True))
+        figure = f"{self.statistic} {self.value:.2f}, " if self.value is not None else ""
+        return f"<GroupCount {'' if self.group is None else f'{named}: '}{figure}count {self.count:,}>"
+
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON: a column for each of several groups."""
         groups = self.group if isinstance(self.group, tuple) else (self.group,)

@@ -40,7 +40,7 @@ from n2gdb.query.cypher.compiler import (
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import compares_match_with_neuron, split
-from n2gdb.query.execution.context import FIRING, Rows, Session, Stage, positions_of
+from n2gdb.query.execution.context import FIRING, Session, Stage, positions_of
 from n2gdb.query.execution.rows import Known, Place, found_patterns, meeting
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.neuron_set import NeuronSet
@@ -48,8 +48,8 @@ from n2gdb.query.semantics.token_sets import Among, TokenSet, is_listable, mask
 
 if TYPE_CHECKING:
     from n2gdb.prediction.firing import Firing
-    from n2gdb.query.cypher.estimates import Finds
-    from n2gdb.similarity.search import Score
+    from n2gdb.query.cypher.step_rows import Finds
+    from n2gdb.similarity.search import ComparisonSource, Score
 
 #: Firings of clauses that were worked out, by clause and Neuron.id.
 Firings: TypeAlias = "Mapping[Clause, Mapping[int, Sequence[Firing]]]"
@@ -61,10 +61,10 @@ __all__ = [
     "evaluator_of",
 ]
 
-_WALKED = "walk the paths of all tries"
 _ONE_CLAUSE = "find the neurons of one clause"
 _WRITERS = "find the neurons that write such tokens"
 _INFLUENCED = "find the neurons that such tokens excite or inhibit"
+_INFLUENCED_BY_CLASS = f"{_INFLUENCED}, as members of a class"
 _JOINED = "compare matches with neurons"
 
 
@@ -127,8 +127,8 @@ class _OfPatterns(Evaluator):
 
     def steps(self, session: Session, settled: Settled, clause: PatternClause) -> tuple[Stage, ...]:
         if needs_columns(settled):
-            return (Stage(_WALKED),)
-        from n2gdb.query.cypher.estimates import NeuronRows  # here and below: only a shown plan needs it
+            return ()  # walked with all others, as a step of the whole plan
+        from n2gdb.query.cypher.step_rows import NeuronRows  # here and below: only a shown plan needs it
 
         if compares_match_with_neuron(settled.query.where):
             joined = zip(compile_joined(settled, clause), settled.forms[clause], strict=True)
@@ -163,8 +163,8 @@ class _OfPatterns(Evaluator):
         self, session: Session, settled: Settled, clause: Any, conditions: Sequence[Formula[Condition]]
     ) -> tuple[Stage, ...]:
         if needs_columns(settled):
-            return (Stage(_WALKED),)
-        from n2gdb.query.cypher.estimates import PatternRows
+            return ()
+        from n2gdb.query.cypher.step_rows import PatternRows
 
         return tuple(
             Stage.of(
@@ -187,22 +187,22 @@ class _Firing(Evaluator):
 
     def steps(self, session: Session, settled: Settled, clause: FiringOn) -> tuple[Stage, ...]:
         from n2gdb.prediction.firing import statements_of
-        from n2gdb.query.cypher.estimates import NodeRows
+        from n2gdb.query.cypher.step_rows import NodeRows, StatedRows
 
         steps = []
         for number, cut in session.cuts(settled.model, clause).items():
             positions = positions_of(clause, cut)
             activating = cut if positions is None else [cut[position] for position in positions]
             anyone = replace(settled, query=Query(), model=number)
-            finds = [
-                NodeRows(anyone, "ACTIVATES_ON", (_among(number, activating),), is_whole=True),
-                NodeRows(anyone, "CONTEXT", (_among(number, cut),)),
-            ]
-            by_graph = clause.by is Predictor.GRAPH
-            statements = statements_of(cut, number, positions, by=clause.by.value)
-            for place, (cypher, given) in enumerate(statements):
-                # Which neurons have evidence, and so are left out of their graphs' statements, is not known.
-                steps.append(Stage(FIRING, cypher, given, finds=finds[place] if by_graph else None))
+            nodes = {
+                "ACTIVATES_ON": NodeRows(anyone, "ACTIVATES_ON", (_among(number, activating),), True),
+                "CONTEXT": NodeRows(anyone, "CONTEXT", (_among(number, cut),)),
+            }
+            before = cut[: -1 if positions is None else positions[-1]]
+            classes = session.vocabulary.classes_of(_among(number, before)) if before else ()
+            for read, stated in statements_of(cut, number, positions, by=clause.by.value, classes=classes):
+                weights = StatedRows(*stated) if read.endswith("EVIDENCE") else None
+                steps.append(Stage(FIRING, *stated, finds=nodes.get(read, weights)))
         return tuple(steps)
 
     def work_out(self, session: Session, settled: Settled, clause: FiringOn) -> WorkedOut:
@@ -245,19 +245,21 @@ def _by_graph(clause: FiringOn) -> FiringOn:
 class _Similarity(Evaluator):
     """SIMILAR TO, SUBSET OF, SUPERSET OF: neurons compared with one, scored by ``search``."""
 
-    search: Callable[[Rows, int, Any, int | None], Iterable[Score]]
+    search: Callable[[ComparisonSource, int, Any, int | None], Sequence[Score]]
     scores: bool = True
 
     def steps(self, session: Session, settled: Settled, clause: Any) -> tuple[Stage, ...]:
-        from n2gdb.query.cypher.estimates import ComparedRows
+        from n2gdb.query.cypher.step_rows import ComparedRows
 
         named = session.neuron(clause.neuron, settled.query.model)
         return (Stage(f"compare with {clause.neuron}", finds=ComparedRows(named)),)
 
     def work_out(self, session: Session, settled: Settled, clause: Any) -> WorkedOut:
         named = session.neuron(clause.neuron, settled.query.model)
-        rows = session.stage_rows(f"compare with {clause.neuron}")
-        found = {score.neuron: score for score in self.search(rows, named, clause, settled.model)}
+        scores = session.compare(
+            clause.neuron, lambda source: self.search(source, named, clause, settled.model)
+        )
+        found = {score.neuron: score for score in scores}
         return WorkedOut(NeuronSet.of(found), scores=found)
 
 
@@ -314,7 +316,7 @@ class _Showing(Evaluator):
 
 
 def _written_rows(settled: Settled, clause: Writing) -> Finds:
-    from n2gdb.query.cypher.estimates import NodeRows
+    from n2gdb.query.cypher.step_rows import NodeRows
 
     return NodeRows(settled, WRITES[clause.effect], (settled.written[clause],), is_whole=True)
 
@@ -323,10 +325,15 @@ class _Influence(Evaluator):
     """EXCITED BY and INHIBITED BY: the weights of a neuron's evidence, of tokens and of their classes."""
 
     def steps(self, session: Session, settled: Settled, clause: Influenced) -> tuple[Stage, ...]:
-        return (
-            Stage.of(_INFLUENCED, compile_influenced(settled, clause), None),
-            Stage(f"{_INFLUENCED}, as members of a class"),
-        )
+        from n2gdb.query.cypher.step_rows import StatedRows
+
+        stated = compile_influenced(settled, clause)
+        steps = [Stage.of(_INFLUENCED, stated, StatedRows(stated.cypher, stated.parameters))]
+        if classes := session.vocabulary.classes_of(settled.influences[clause]):
+            stated = compile_influenced(settled, clause, classes)
+            finds = StatedRows(stated.cypher, stated.parameters)
+            steps.append(Stage.of(_INFLUENCED_BY_CLASS, stated, finds))
+        return tuple(steps)
 
     def work_out(self, session: Session, settled: Settled, clause: Influenced) -> WorkedOut:
         tokens = settled.influences[clause]
@@ -338,28 +345,28 @@ class _Influence(Evaluator):
         classes = session.vocabulary.classes_of(tokens)
         if classes:
             compiled = compile_influenced(settled, clause, classes)
-            found.update(
-                neuron for neuron, _ in session.run(f"{_INFLUENCED}, as members of a class", compiled)
-            )
+            found.update(neuron for neuron, _ in session.run(_INFLUENCED_BY_CLASS, compiled))
         return WorkedOut(NeuronSet.of(found))
 
 
-def _similar(rows: Rows, named: int, clause: SimilarTo, model: int | None) -> list[Score]:
-    from n2gdb.similarity.search import similar
+def _similar(source: ComparisonSource, named: int, clause: SimilarTo, model: int | None) -> Sequence[Score]:
+    from n2gdb.similarity.search import Bounds, similar
 
-    return similar(rows, named, clause.metric, above=clause.above, model=model)
-
-
-def _contained_in(rows: Rows, named: int, clause: ContainedIn, model: int | None) -> list[Score]:
-    from n2gdb.similarity.search import contained_in
-
-    return contained_in(rows, named, above=clause.above, model=model)
+    return similar(source, named, clause.metric, Bounds(clause.least, clause.sharing, model))
 
 
-def _contains(rows: Rows, named: int, clause: Contains, model: int | None) -> list[Score]:
-    from n2gdb.similarity.search import contains
+def _contained_in(
+    source: ComparisonSource, named: int, clause: ContainedIn, model: int | None
+) -> Sequence[Score]:
+    from n2gdb.similarity.search import Bounds, contained_in
 
-    return contains(rows, named, above=clause.above, model=model)
+    return contained_in(source, named, Bounds(clause.above, clause.sharing, model))
+
+
+def _contains(source: ComparisonSource, named: int, clause: Contains, model: int | None) -> Sequence[Score]:
+    from n2gdb.similarity.search import Bounds, contains
+
+    return contains(source, named, Bounds(clause.above, clause.sharing, model))
 
 
 EVALUATORS: Mapping[type, Evaluator] = {

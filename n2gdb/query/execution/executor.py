@@ -231,7 +231,12 @@ def _estimated(session: Session, plan: Plan) -> list[Stage]:
     """Return the steps of a plan with how many rows each gives, as far as look-ups tell."""
     from n2gdb.query.cypher.estimates import Estimator
 
-    estimator = Estimator(session.rows)
+    estimator = Estimator(
+        session.rows,
+        session.vocabulary.classes_of,
+        lambda settled, clause: session.text_of(settled.model, clause),
+        lambda settled, clause: session.named_by(clause, settled.query.model),
+    )
     return [
         step if step.finds is None else replace(step, estimate=estimator.estimate(step.finds))
         for step in steps_of(session, plan)

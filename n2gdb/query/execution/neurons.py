@@ -13,7 +13,7 @@ from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_rows
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.plan import KEEP, NeuronPlan
+from n2gdb.query.execution.plan import KEEP, ORDER_NEURONS, NeuronPlan
 from n2gdb.query.execution.rows import neuron_rows, read_neurons
 from n2gdb.query.semantics.binder import fold
 from n2gdb.query.semantics.neuron_set import NeuronSet
@@ -51,7 +51,7 @@ def find(session: Session, plan: NeuronPlan) -> Found:
     if plan.is_ranked:
         _add_ranks(session, plan, neurons)
     query = plan.settled.query
-    session.work("order the neurons", lambda: _sorted(neurons, plan, sets))
+    session.work(ORDER_NEURONS, lambda: _sorted(neurons, plan, sets))
     ids = [neuron["id"] for neuron in Page.of(query.offset, query.limit).cut(neurons)]
     total = len(neurons)
     return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: total, sets)

@@ -18,7 +18,7 @@ from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.execution.hits import paths_of
 from n2gdb.query.execution.pattern_rows import find_rows
-from n2gdb.query.execution.plan import PatternPlan
+from n2gdb.query.execution.plan import ORDER_PATTERNS, PatternPlan
 from n2gdb.query.execution.rows import PatternRow, read_neurons
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
@@ -110,7 +110,7 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
         from n2gdb.query.execution.by_columns import find_patterns, ordered_patterns
 
         search, every = find_patterns(session, plan)
-        kept = ordered_patterns(session, search, every, query, page)
+        kept = session.work(ORDER_PATTERNS, lambda: ordered_patterns(search, every, query, page))
         return _with_neurons(session, kept), lambda: len(every)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
@@ -118,7 +118,7 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
         return _with_neurons(session, kept), lambda: count_patterns(session, plan).total()
     rows = find_rows(session, plan)
     patterns = _with_neurons(session, rows)
-    ordered = session.work("order the patterns", lambda: _sorted(patterns, query.order or DEFAULT_ORDER))
+    ordered = session.work(ORDER_PATTERNS, lambda: _sorted(patterns, query.order or DEFAULT_ORDER))
     return page.cut(ordered), lambda: len(rows)
 
 
@@ -136,8 +136,9 @@ def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
 
 
 def _with_neurons(session: Session, rows: Sequence[PatternRow]) -> list[FoundPattern]:
-    neurons = {each["id"]: each for each in read_neurons(session, sorted({row.neuron for row in rows}))}
-    return [FoundPattern(neurons[row.neuron], row) for row in rows]
+    ids = sorted({row.neuron for row in timed(rows)})
+    neurons = {each["id"]: each for each in read_neurons(session, ids)}
+    return [FoundPattern(neurons[row.neuron], row) for row in timed(rows)]
 
 
 def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[FoundPattern]) -> list[PatternHit]:

@@ -27,7 +27,7 @@ from n2gdb.query.cypher.compiler import (
 )
 from n2gdb.query.cypher.patterns import ANY, pattern_statement
 from n2gdb.query.cypher.where import split
-from n2gdb.query.execution.context import Session, Stage
+from n2gdb.query.execution.context import WALK, Session, Stage
 from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.query.semantics.normal_form import Lowered
@@ -36,10 +36,12 @@ from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.shapes import Page
 
 if TYPE_CHECKING:
-    from n2gdb.query.cypher.estimates import PatternRows
+    from n2gdb.query.cypher.step_rows import PatternRows
 
 __all__ = [
     "KEEP",
+    "ORDER_NEURONS",
+    "ORDER_PATTERNS",
     "ROLES",
     "CountPlan",
     "NeuronPlan",
@@ -48,13 +50,21 @@ __all__ = [
     "Purpose",
     "TokenPlan",
     "TokenSetPlan",
+    "drawing",
 ]
 
 #: Groups that are the tokens of a role: the relationship that has them.
 ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 
+ORDER_NEURONS, ORDER_PATTERNS = "order the neurons", "order the patterns"
 #: What is done with the sets of clauses that were worked out before.
 KEEP = "keep the neurons of the sets worked out before"
+
+
+def drawing(query: Query) -> str:
+    """Return the step that draws the sample of a query."""
+    what = "patterns" if query.subject is Subject.PATTERNS else "neurons"
+    return f"draw {query.sample} of the {what} by the seed {query.seed}"
 
 
 class Purpose(Enum):
@@ -102,20 +112,23 @@ class NeuronPlan:
 
     def steps(self, session: Session) -> Iterator[Stage]:
         """Yield the steps in order."""
-        from n2gdb.query.cypher.estimates import ComparedRows, NeuronRows  # only EXPLAIN and PROFILE need it
+        from n2gdb.query.cypher.step_rows import ComparedRows, NeuronRows  # only EXPLAIN and PROFILE need it
 
         for clause in self.worked:
             with placed(clause.at):
                 yield from evaluator_of(clause).steps(session, self.settled, clause)
-        if self.settled.query.sample is not None:
-            yield Stage(
-                f"draw {self.settled.query.sample} of the neurons by the seed {self.settled.query.seed}"
-            )
         if (rank := self.settled.query.rank) is not None and self.named is not None:
             yield Stage(f"compare with {rank.neuron}", finds=ComparedRows(self.named))
         query = self.settled.query
-        drawn = query.sample if query.subject is not Subject.PATTERNS else None
-        found = NeuronRows(self.settled, query.clauses, limit=drawn)
+        found = NeuronRows(self.settled, query.clauses)
+        if needs_columns(self.settled):
+            yield Stage(WALK, finds=found)
+            if query.sample is not None:
+                found = replace(found, limit=query.sample)
+                yield Stage(drawing(query), finds=found)
+            if self.purpose is Purpose.PAGE:
+                yield Stage(ORDER_NEURONS, finds=found)
+            return
         if self.is_whole:
             limit = Page.of(query.offset, query.limit).stop if self.purpose is Purpose.PAGE else None
             named = {Purpose.PAGE: "find and order the neurons", Purpose.COUNT: "count the neurons"}
@@ -131,7 +144,7 @@ class NeuronPlan:
                 f"{KEEP}; the statement lists them where they are {MOST_LISTED} or fewer", finds=found
             )
         if self.purpose is Purpose.PAGE:
-            yield Stage("order the neurons", finds=found)
+            yield Stage(ORDER_NEURONS, finds=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +153,8 @@ class PatternPlan:
 
     ``page`` is the statement with the query's order and LIMIT, if it has a LIMIT. ``neurons`` finds the
     neurons of PATTERNS OF. The conditions ``early`` are tested with each clause, ``late`` on the result.
-    ``every`` finds all patterns, for formulas that may hold of patterns that no clause matches.
+    ``every`` finds all patterns, for formulas that may hold of patterns that no clause matches. ``is_page``
+    says that rows are wanted, in order, and not only their number.
     """
 
     settled: Settled
@@ -151,10 +165,14 @@ class PatternPlan:
     early: tuple[Formula[Condition], ...] = ()
     late: tuple[Formula[Condition], ...] = ()
     every: Compiled | None = None
+    is_page: bool = True
 
     def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
         found = self._rows()
+        if needs_columns(self.settled):
+            yield from self._walked(session, self._answer())
+            return
         if self.page is not None:
             page = Page.of(self.settled.query.offset, self.settled.query.limit)
             yield Stage.of("find and order the patterns", self.page, replace(found, limit=page.stop))
@@ -169,11 +187,30 @@ class PatternPlan:
         if self.every is not None:
             yield Stage.of("find the patterns", self.every, found)
         if len(self.searched) > 1:
-            yield Stage("keep the patterns that all clauses together hold of", finds=found)
+            yield Stage("keep the patterns that all clauses together hold of", finds=self._answer())
+        if self.is_page:
+            yield Stage(ORDER_PATTERNS, finds=self._answer())
+
+    def _walked(self, session: Session, found: PatternRows) -> Iterator[Stage]:
+        """Yield the steps of patterns that are found along the tries."""
+        query = self.settled.query
+        for clause in self.searched if self.neurons is None else self.neurons.worked:
+            evaluator = evaluator_of(clause)
+            with placed(clause.at):
+                if self.neurons is None:
+                    yield from evaluator.pattern_steps(session, self.settled, clause, self.early)
+                else:
+                    yield from evaluator.steps(session, self.settled, clause)
+        yield Stage(WALK, finds=found)
+        if query.sample is not None:
+            found = replace(found, limit=query.sample)
+            yield Stage(drawing(query), finds=found)
+        if self.is_page:
+            yield Stage(ORDER_PATTERNS, finds=found)
 
     def _rows(self) -> PatternRows:
         """Return what the rows of the statement are: all patterns that meet WHERE, or those of one clause."""
-        from n2gdb.query.cypher.estimates import PatternRows
+        from n2gdb.query.cypher.step_rows import PatternRows
 
         query = self.settled.query
         if self.neurons is not None:
@@ -181,6 +218,12 @@ class PatternPlan:
         if self.statement is not None and query.clauses is not None:
             return PatternRows(self.settled, self.settled.matched_forms[0], split(query.where).match)
         return PatternRows(self.settled, ANY, self.early or split(query.where).match)
+
+    def _answer(self) -> PatternRows:
+        """Return what the rows of the answer are, before any are drawn."""
+        from n2gdb.query.cypher.step_rows import PatternRows
+
+        return PatternRows(self.settled, None, split(self.settled.query.where).match)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +243,12 @@ class CountPlan:
 
     def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
-        from n2gdb.query.cypher.estimates import GroupRows, NodeRows, PatternRows
+        from n2gdb.query.cypher.step_rows import GroupRows, NodeRows, PatternRows
 
         of_tokens = self.by in ROLES and isinstance(self.counted, NeuronPlan)
-        if not of_tokens or not self.counted.is_of_matches:  # type: ignore[union-attr]
-            yield from self.counted.steps(session)
         walked = needs_columns(self.settled)  # by fields that no statement knows
-        if walked and self.forms:
-            yield Stage("walk the paths of all tries")
+        if walked or not of_tokens or not self.counted.is_of_matches:  # type: ignore[union-attr]
+            yield from self.counted.steps(session)
         for form in () if walked else self.forms:
             found = PatternRows(self.settled, form, self.early)
             yield Stage.of("find the patterns", pattern_statement(self.settled, form, self.early), found)
@@ -236,7 +277,7 @@ class TokenPlan:
 
     def steps(self, session: Session) -> Iterator[Stage]:
         """Yield what is done, in order."""
-        from n2gdb.query.cypher.estimates import OwnRows
+        from n2gdb.query.cypher.step_rows import OwnRows
 
         yield Stage.of("read the tokens", self.nodes, OwnRows(self.neuron, self.kind))
         yield Stage.of("read where patterns end", self.ends, OwnRows(self.neuron, None))

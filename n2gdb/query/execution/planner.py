@@ -164,7 +164,7 @@ def _is_bounded(clauses: Formula[Clause] | None) -> bool:
 def _plan_count(session: Session, settled: Settled, by: Grouping | None) -> CountPlan:
     bare = replace(settled, query=replace(settled.query, order=(), limit=None, offset=None))
     if settled.query.subject is Subject.PATTERNS:
-        return CountPlan(settled.query, bare, by, plan_patterns(session, bare))
+        return CountPlan(settled.query, bare, by, replace(plan_patterns(session, bare), is_page=False))
     if by not in ROLES:
         alone = by is None and settled.query.count == Count()
         purpose = Purpose.COUNT if alone else Purpose.PAGE

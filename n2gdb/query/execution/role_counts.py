@@ -1,4 +1,4 @@
-"""Counts how often each token is activating, or context, on the patterns that a query matches."""
+"""Tokens by their role: how often each stands in it on what a query matches, and which sets of units have."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from n2gdb.core.arrays import Int64Array
+from n2gdb.core.arrays import Int64Array, distinct
+from n2gdb.core.deadline import check_time
+from n2gdb.grammar.ast import Role, TokenTerm
 from n2gdb.prediction.firing import Firing
+from n2gdb.query.columnar.role_tokens import count_tokens, on_paths
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.patterns import pattern_statement
+from n2gdb.query.execution.by_columns import columns_of, find_patterns, find_units
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.neurons import find_ids
 from n2gdb.query.execution.pattern_rows import find_rows
-from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan
+from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan, TokenSetPlan
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
-__all__ = ["count_in_role"]
+__all__ = ["count_in_role", "tokens_of_sets"]
 
 
 def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
@@ -42,16 +46,15 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
         return Counter()
     texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
     width = int(holder.max()) + 1
-    pair = np.unique(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
-    codes, counts = np.unique(pair // width, return_counts=True)
+    check_time()
+    pair = distinct(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
+    counts = np.bincount(pair // width, minlength=len(texts.dictionary))
+    codes = np.flatnonzero(counts)
     named = texts.dictionary.take(codes).to_pylist()
-    return Counter(dict(zip(named, counts.tolist(), strict=True)))
+    return Counter(dict(zip(named, counts[codes].tolist(), strict=True)))
 
 
 def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[str]:
-    from n2gdb.query.columnar.role_tokens import count_tokens
-    from n2gdb.query.execution.by_columns import find_patterns, find_units
-
     counted = plan.counted
     if isinstance(counted, PatternPlan):
         search, found = find_patterns(session, counted)
@@ -99,7 +102,7 @@ def _on_patterns(
     nothing = np.zeros(0, np.int64)
     if not len(neuron):
         return nothing, nothing
-    nodes = session.read("read the tokens of the neurons", _nodes(kind, np.unique(neuron).tolist()))
+    nodes = session.read("read the tokens of the neurons", _nodes(kind, distinct(neuron).tolist()))
     owner, token, pre, last = (nodes[name].to_numpy() for name in ("neuron", "token", "pre", "last"))
     width = int(max(last.max(initial=0), end.max())) + 1
     key = neuron * width + end
@@ -132,6 +135,7 @@ def _found(session: Session, plan: PatternPlan) -> tuple[Int64Array, Int64Array]
         return pairs[:, 0], pairs[:, 1]
     table = session.read("find the patterns", plan.statement)
     neuron, end = table["neuron"].to_numpy(), table["pattern"].to_numpy().astype(np.int64)
+    check_time()
     order = np.lexsort((end, neuron))
     return neuron[order], end[order]
 
@@ -180,3 +184,49 @@ def _nodes(kind: str, neurons: list[int]) -> Compiled:
         " RETURN n.id AS neuron, offset(id(t)) AS token, g.pre AS pre, g.last AS last",
         {"neurons": neurons} if listed else {},
     )
+
+
+def tokens_of_sets(session: Session, plan: TokenSetPlan) -> list[tuple[str, float, float | None, int]]:
+    """Return the tokens that meet every term: text, and activation, importance and patterns of the first."""
+    columns = columns_of(session)
+    tries, same = columns.tries, columns.tries.same_text
+    holds = np.ones(len(same), np.bool_)
+    first: tuple[Int64Array, Int64Array] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    for number, (term, units) in enumerate(zip(plan.query.terms, plan.units, strict=True)):
+        check_time()
+        rows, ends = _in_role(session, term, units)
+        inside = np.zeros(len(same), np.bool_)
+        inside[same[tries.token[rows]]] = True
+        holds &= ~inside if term.negated else inside
+        if not number:
+            first = rows, ends
+    rows, ends = first
+    kept = holds[same[tries.token[rows]]]
+    rows, ends = rows[kept], ends[kept]
+    text = same[tries.token[rows]]
+    activation, importance = np.full(len(same), -np.inf), np.full(len(same), np.nan)
+    np.maximum.at(activation, text, tries.end[ends])
+    np.fmax.at(importance, text, tries.importance[rows])
+    check_time()
+    pairs = distinct(text * len(tries) + ends) // len(tries)
+    counts = np.bincount(pairs, minlength=len(same))
+    found = [
+        (
+            tries.texts[each],
+            float(activation[each]),
+            None if np.isnan(importance[each]) else float(importance[each]),
+            int(counts[each]),
+        )
+        for each in np.flatnonzero(counts).tolist()
+    ]
+    return sorted(found, key=lambda token: (-token[1], token[0]))
+
+
+def _in_role(session: Session, term: TokenTerm, units: NeuronPlan) -> tuple[Int64Array, Int64Array]:
+    """Return the nodes of a role in the units of a term, and the end of each pattern that they stand on."""
+    tries = columns_of(session).tries
+    places, _, _ = find_units(session, units, units.settled.query)
+    inside = np.zeros(len(tries.first) - 1, np.bool_)
+    inside[places] = True
+    ends = tries.ends[inside[tries.owner[tries.ends]]]
+    return on_paths(tries, ends.astype(np.int64), term.role is Role.CONTEXT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from n2gdb.core.tokens import display
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
 
@@ -26,6 +27,9 @@ class TokenHit:
     activation: float
     importance: float | None
     n_patterns: int
+
+    def __repr__(self) -> str:
+        return f"<TokenHit {display(self.token)} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -50,7 +54,7 @@ def find_tokens(session: Session, plan: TokenPlan) -> list[TokenHit]:
 
 def find_set_tokens(session: Session, plan: TokenSetPlan) -> list[TokenHit]:
     """Return the tokens that meet every term of a query over sets of units, the most activating first."""
-    from n2gdb.query.execution.by_columns import tokens_of_sets
+    from n2gdb.query.execution.role_counts import tokens_of_sets
 
     return [TokenHit(*each) for each in tokens_of_sets(session, plan)]
 

@@ -2,8 +2,8 @@
 
 One pass over the shards spools the rows of relationships to files, which the engine then copies, mapped into
 memory. One copy a table: each further one would rewrite what the table holds of a node, and leave the old
-pages in the file. What can only be known of all shards together is found on the way: each neuron's weight and
-polysemy, and, at 8 bytes a node, which paths several neurons share.
+pages in the file. What can only be known of all shards together is found on the way: each neuron's polysemy,
+and, at about 40 bytes a node, which steps several neurons share and how rare their tokens are.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Int64Array
+from n2gdb.core.tries import GraphSteps
 from n2gdb.storage.build.ddl import NODE_TABLES, RELATIONSHIPS
+from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
 from n2gdb.storage.build.measures import NeuronMeasures
-from n2gdb.storage.build.rows import ModelRows, is_in
+from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.shards import RunFolder
 from n2gdb.version import SCHEMA_VERSION, __version__
@@ -52,14 +52,20 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
     progress("read shards")
     models = [ModelRows.of(run, number) for number, run in enumerate(runs)]
     with Spool(folder) as spool:
-        shared, measures = _spooled(models, spool)
-        for table, rows in _nodes(models, shared, measures):
+        likeness, measures = _spooled(models, spool)
+        for table, rows in _nodes(models, likeness, measures):
             progress(table)
             _copy(write, table, rows)
+        passes = [likeness.rows(*(GraphSteps.nothing(),) * 2)]
         for table, rows in spool.tables():
+            if table in STEPS:
+                passes += [_passes(likeness, table, batch) for batch in rows.to_batches()]
+                continue
             progress(table)
-            _fill(write, table, rows if table != "PASSES" else _among(rows, shared))
-        for table in RELATIONSHIPS.keys() - spool.names:
+            _fill(write, table, rows)
+        progress("PASSES")
+        _fill(write, "PASSES", pa.concat_tables(passes))
+        for table in RELATIONSHIPS.keys() - spool.names - {"PASSES"}:
             write(RELATIONSHIPS[table].create(table), {})
     for key, value in (("schema_version", str(SCHEMA_VERSION)), ("code_version", __version__)):
         write("CREATE (:Meta {key: $key, value: $value})", {"key": key, "value": value})
@@ -87,38 +93,35 @@ def _fill(write: Write, table: str, rows: pa.Table) -> None:
         write(RELATIONSHIPS[table].add(table, name), {})
 
 
-def _among(passes: pa.Table, shared: Int64Array) -> pa.Table:
-    """Return the rows of PASSES to paths that several neurons share, a batch at a time."""
-    batches = (
-        batch.filter(pa.array(is_in(batch["path"].to_numpy(), shared))) for batch in passes.to_batches()
-    )
-    return pa.Table.from_batches(batches, passes.schema)
-
-
 def _nodes(
-    models: Sequence[ModelRows], shared: Int64Array, measures: NeuronMeasures
+    models: Sequence[ModelRows], likeness: Likeness, measures: NeuronMeasures
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield (node table, its rows)."""
     for model in models:
-        yield from model.entities(measures)
-    yield "Path", pa.table([shared], ["id"])
+        yield from model.entities(measures, likeness)
+    yield "Path", pa.table([likeness.paths], ["id"])
 
 
-def _spooled(models: Sequence[ModelRows], spool: Spool) -> tuple[Int64Array, NeuronMeasures]:
-    """Spool all relationships; return the paths of two or more neurons, rising, and all neurons' measures."""
-    paths, measures = [np.zeros(0, np.int64)], []
+def _passes(likeness: Likeness, kind: str, steps: pa.RecordBatch) -> pa.Table:
+    """Rows of PASSES, from steps of one kind."""
+    return likeness.rows(
+        **{each: GraphSteps.read(steps) if each == kind else GraphSteps.nothing() for each in STEPS}
+    )
+
+
+def _spooled(models: Sequence[ModelRows], spool: Spool) -> tuple[Likeness, NeuronMeasures]:
+    """Spool all relationships, and steps for those of PASSES.
+
+    Return what the steps of all neurons have in common, and the measures of all neurons.
+    """
+    surveys, measures = [], []
     for model in models:
         for shards in model.run.batches(BATCH_NODES):
-            measured, tables = model.relationships(shards)
+            steps, measured, tables = model.relationships(shards)
+            surveys.append(StepSurvey.of(*steps))
             measures.append(measured)
+            for kind, each in zip(STEPS, steps, strict=True):
+                spool.add(kind, each.table())
             for table, rows in tables:
                 spool.add(table, rows)
-                if table == "PASSES":
-                    paths.append(rows["path"].to_numpy())
-    return _repeated(np.concatenate(paths)), NeuronMeasures.joined(measures)
-
-
-def _repeated(values: Int64Array) -> Int64Array:
-    """Return the values that stand there more than once, once each, in ascending order."""
-    values.sort()
-    return np.unique(values[1:][values[1:] == values[:-1]])
+    return Likeness.joined(surveys), NeuronMeasures.joined(measures)

@@ -1,4 +1,4 @@
-"""Columns computed from the graphs when a database is built: counts, and each neuron's weight."""
+"""Counts that are computed from the graphs when a database is built."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from n2gdb.core.arrays import Float64Array, Int64Array
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.behaviours import linked_tries
-from n2gdb.core.tries import PathWeights, Tries
+from n2gdb.core.tries import Tries
 from n2gdb.storage.columns import COUNTED
 
 __all__ = ["COUNTS", "NeuronMeasures"]
-
-Values = Int64Array | Float64Array
-
-#: Name of the column that similarity divides by: the sum of the weights of a neuron's paths.
-_WEIGHT = "weight"
 
 
 def _polysemy(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
@@ -47,34 +42,31 @@ class NeuronMeasures:
     """Measures of the neurons that have a graph, by their keys in ascending order; (neurons,) each."""
 
     neuron: Int64Array
-    values: Mapping[str, Values]  # by column, in the order of the database's
+    values: Mapping[str, Int64Array]  # by column, in the order of the database's
 
     @classmethod
-    def measured(cls, tries: Tries, neuron: Int64Array, paths: PathWeights) -> NeuronMeasures:
+    def measured(cls, tries: Tries, neuron: Int64Array) -> NeuronMeasures:
         """Measure whole graphs; ``neuron`` is the key of each node's: (nodes,)."""
         known, owner = np.unique(neuron, return_inverse=True)
-        values: dict[str, Values] = {name: COUNTS[name](tries, owner, len(known)) for name in COUNTED}
-        place = np.searchsorted(known, paths.neuron)
-        values[_WEIGHT] = np.bincount(place, paths.weight, len(known)).astype(np.float64)
-        return cls(known, values)
+        return cls(known, {name: COUNTS[name](tries, owner, len(known)) for name in COUNTED})
 
     @classmethod
     def joined(cls, parts: Sequence[NeuronMeasures]) -> NeuronMeasures:
         """Put measures of different neurons together."""
         neuron = np.concatenate([np.zeros(0, np.int64), *(part.neuron for part in parts)])
         order = np.argsort(neuron)
-        joined: dict[str, Values] = {}
-        for name in (*COUNTED, _WEIGHT):
-            none = np.zeros(0, np.float64 if name == _WEIGHT else np.int64)
+        joined: dict[str, Int64Array] = {}
+        for name in COUNTED:
+            none = np.zeros(0, np.int64)
             joined[name] = np.concatenate([none, *(part.values[name] for part in parts)])[order]
         return cls(neuron[order], joined)
 
-    def of(self, neuron: Int64Array) -> dict[str, Values]:
+    def of(self, neuron: Int64Array) -> dict[str, Int64Array]:
         """Return the measures of these neurons; 0 for one without a graph: (neurons,) each."""
         place = np.searchsorted(self.neuron, neuron)
         known = place < len(self.neuron)
         known[known] = self.neuron[place[known]] == neuron[known]
-        found: dict[str, Values] = {}
+        found: dict[str, Int64Array] = {}
         for name, values in self.values.items():
             own: Any = np.zeros(len(neuron), values.dtype)
             own[known] = values[place[known]]

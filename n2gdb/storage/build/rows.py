@@ -1,7 +1,7 @@
 """Rows of the database's tables from a run's shards, whole columns at a time.
 
 Keys hold the model's number in their high bits, so that several models share one database: see ``units``.
-A path's is a hash of its tokens' texts, the same in every model.
+A step's is a hash of its tokens' texts, the same in every model.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import BoolArray, Int64Array
+from n2gdb.core.arrays import Int64Array, is_in
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
-from n2gdb.core.tries import Tries
+from n2gdb.core.tries import GraphSteps, Tries
 from n2gdb.core.units import item_key, token_key, unit_key
 from n2gdb.errors import DatabaseFormatError
+from n2gdb.storage.build.likeness import Likeness
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.shards import RunFolder
 
-__all__ = ["ModelRows", "is_in"]
+__all__ = ["ModelRows"]
 
 
 _ACTIVATES_ON = [
@@ -46,22 +47,24 @@ _OF_NODES = ("pre", "depth", "importance", "parent", "end", "support", "confiden
 
 @dataclass(frozen=True, slots=True)
 class ModelRows:
-    """The rows of one run as model number ``number``; ``text_keys`` is of every token id: (tokens,)."""
+    """The rows of one run as model number ``number``; keys of texts are of every token id: (tokens,)."""
 
     run: RunFolder
     number: int
     text_keys: Int64Array
+    norm_keys: Int64Array  # of the texts with case and space aside
 
     @classmethod
     def of(cls, run: RunFolder, number: int) -> ModelRows:
         """Read the vocabulary of a run; raise DatabaseFormatError if two texts have the same key."""
         tokens = run.tokens()
         token = tokens["token"].to_numpy()
-        text_keys = np.zeros(int(token.max(initial=-1)) + 1, np.int64)
-        text_keys[token] = _text_keys(tokens["text"]).to_numpy()
-        return cls(run, number, text_keys)
+        keys = np.zeros((2, int(token.max(initial=-1)) + 1), np.int64)
+        for place, column in enumerate(("text", "norm")):
+            keys[place, token] = _text_keys(tokens[column]).to_numpy()
+        return cls(run, number, *keys)
 
-    def entities(self, measures: NeuronMeasures) -> Iterator[tuple[str, pa.Table]]:
+    def entities(self, measures: NeuronMeasures, likeness: Likeness) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
         yield "Model", self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
         yield "Source", self._sources()
@@ -71,7 +74,7 @@ class ModelRows:
         rows = self._keyed(neurons.drop_columns(["unit"]), key)
         for name, values in measures.of(key).items():
             rows = rows.append_column(name, pa.array(values))
-        yield "Neuron", rows
+        yield "Neuron", rows.append_column("weight", pa.array(likeness.totals(key)))
         scores = self.run.scores().drop_columns(["unit"])
         yield "Score", self._keyed(scores, item_key(self.number, np.arange(len(scores), dtype=np.int64)))
         windows = self.run.windows()
@@ -81,25 +84,26 @@ class ModelRows:
         records = self.run.records()
         yield "Record", self._keyed(records.drop_columns(["unit"]), self._neuron_key(records))
 
-    def relationships(self, shards: Sequence[Path]) -> tuple[NeuronMeasures, Iterator[tuple[str, pa.Table]]]:
+    def relationships(
+        self, shards: Sequence[Path]
+    ) -> tuple[tuple[GraphSteps, GraphSteps], NeuronMeasures, Iterator[tuple[str, pa.Table]]]:
         """Return what follows from the graphs of some shards, and (database table, its rows) of them.
 
-        Of PASSES all paths are there, shared or not.
+        First come the steps of the neurons, as they are written and with case and space aside: rows of PASSES
+        can be made of them once those of all neurons are known.
         """
         nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
-        paths = tries.path_weights(neuron, self.text_keys)
-        passes = pa.table([paths.neuron, paths.path, paths.weight], ["neuron", "path", "weight"])
 
         def tables() -> Iterator[tuple[str, pa.Table]]:
             effects = self._effects(shards)
             yield from self._trie_rows(nodes, tries, neuron, effects)
-            yield "PASSES", passes
             yield from self._evidence_rows(shards)
             yield "WRITES", effects
             yield from self._example_rows(shards)
 
-        return NeuronMeasures.measured(tries, neuron, paths), tables()
+        steps = tries.steps(neuron, self.text_keys, self.norm_keys)
+        return steps, NeuronMeasures.measured(tries, neuron), tables()
 
     def _example_rows(self, shards: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
         examples = decimals(self.run.examples(shards))
@@ -217,12 +221,3 @@ def _text_keys(texts: pa.ChunkedArray) -> pa.Array:
     if len(set(keys.values())) < len(keys):
         raise DatabaseFormatError("two tokens of the vocabulary have the same 63-bit key")
     return pa.array([keys[text] for text in texts.to_pylist()], pa.int64())
-
-
-def is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
-    """Tell which values are among ``rising``, which are sorted: (values,)."""
-    if not len(rising):
-        return np.zeros(len(values), np.bool_)
-    place = np.searchsorted(rising, values).clip(max=len(rising) - 1)
-    found: BoolArray = rising[place] == values
-    return found

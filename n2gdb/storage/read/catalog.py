@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from n2gdb.core.readings import counted
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.shapes import settled
 from n2gdb.version import SCHEMA_VERSION
@@ -69,6 +70,9 @@ class ModelInfo:
     code_version: str
     sources: tuple[SourceInfo, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<ModelInfo {self.name}: {self.n_layers} layers of {self.d_mlp:,}, {self.d_vocab:,} tokens>"
+
     @property
     def most_units(self) -> int:
         """Units of the layer that has most of them, of all sources and sides."""
@@ -122,6 +126,10 @@ class Inventory:
     schema_version: int
     models: tuple[ModelInfo, ...]
     layers: tuple[LayerFigures, ...]
+
+    def __repr__(self) -> str:
+        neurons = counted(sum(layer.neurons for layer in self.layers), "neuron")
+        return f"<Inventory {self.path}, {', '.join(model.name for model in self.models)}: {neurons}>"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, the configurations as objects."""

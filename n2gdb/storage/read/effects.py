@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from n2gdb.core.tokens import display
 from n2gdb.storage.connection import Connection
 
 __all__ = ["WrittenToken", "read_effects", "read_effects_between"]
@@ -20,6 +21,9 @@ class WrittenToken:
     token: int
     text: str
     logit: float
+
+    def __repr__(self) -> str:
+        return f"<WrittenToken {display(self.text)} {self.logit:+.2f}>"
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values for JSON."""

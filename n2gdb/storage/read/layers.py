@@ -6,15 +6,33 @@ from typing import Literal
 
 from n2gdb.storage.connection import Connection
 
-__all__ = ["count_behaviours", "frequent_tokens", "neighbours", "outstanding_neurons", "read_f1", "stepped"]
+__all__ = [
+    "count_behaviours",
+    "frequent_tokens",
+    "neighbours",
+    "outstanding_neurons",
+    "read_qualities",
+    "stepped",
+]
 
 _LAYER = "MATCH (n:Neuron) WHERE n.model = $model AND n.layer = $layer"
 
 
-def read_f1(connection: Connection, model: int, layer: int) -> list[float]:
-    """Return F1 of every judged neuron of a layer."""
-    rows = connection.rows(f"{_LAYER} AND n.f1 IS NOT NULL RETURN n.f1", {"model": model, "layer": layer})
-    return [f1 for (f1,) in rows]
+def read_qualities(connection: Connection, model: int, layer: int) -> tuple[str, list[tuple[float, int]]]:
+    """Return by which field a layer's neurons are judged, and (F1, firings) of each that was.
+
+    The field is ``heldout_f1`` where any was judged on held-out text, else ``f1``.
+    """
+    found: list[tuple[float, int]] = []
+    for field, firings in (("heldout_f1", "heldout_firings"), ("f1", "true_firings")):
+        rows = connection.rows(
+            f"{_LAYER} AND n.{field} IS NOT NULL RETURN n.{field}, n.{firings}",
+            {"model": model, "layer": layer},
+        )
+        found = [(f1, count) for f1, count in rows]
+        if found:
+            return field, found
+    return "f1", found
 
 
 def count_behaviours(connection: Connection, model: int, layer: int) -> list[tuple[int, int]]:
@@ -42,15 +60,15 @@ def outstanding_neurons(
     by: Literal["f1", "polysemy", "heldout_f1"],
     most: int,
     *,
-    evidence: Literal["true_firings", "heldout_firings"] = "true_firings",
+    score: Literal["f1", "heldout_f1"] = "f1",
     least: int = 0,
 ) -> list[tuple[int, float | None, int, int, int]]:
     """Return key, score, patterns, behaviours and firings of the neurons with the most of something.
 
     Those with fewer than ``least`` firings, which say little, come after all others; of equals, those with
-    more patterns come first. The score is what they are ordered by, F1 for ``polysemy``.
+    more patterns come first. ``score`` is which F1 is returned, with the firings that it rests on.
     """
-    score = "f1" if by == "polysemy" else by
+    evidence = "true_firings" if score == "f1" else "heldout_firings"
     rows = connection.rows(
         f"{_LAYER} AND n.{by} IS NOT NULL AND n.n_patterns > 0"
         f" RETURN n.id, n.{score}, n.n_patterns, n.polysemy, n.{evidence}"

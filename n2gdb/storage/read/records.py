@@ -29,6 +29,10 @@ class ActivationHistogram:
     maximum: float
     counts: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        share = f"{self.active:,} of {self.positions:,} positions"
+        return f"<ActivationHistogram {share}, maximum {self.maximum:.3g}>"
+
     @property
     def edges(self) -> tuple[float, ...]:
         """Lower edge of each bin, not normalised; empty for a unit that is never active."""

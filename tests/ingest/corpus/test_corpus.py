@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2gdb.errors import CorpusError
+from n2gdb.errors import CorpusError, ModelError
 from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.corpus.documents import PassedOver, read_documents
+from n2gdb.ingest.corpus.documents import PassedOver, is_data_set, read_documents
 from n2gdb.ingest.corpus.windows import Windows
+from n2gdb.ingest.models.subject import load_model
+from n2gdb.ingest.sources.formats import read_dictionaries
 
 TEXTS = ["the first\ndocument", "Zweites Dokument – über Bäume", "3"]
 
@@ -306,3 +308,14 @@ def test_a_bound_stops_the_reading() -> None:
     rows, windows = cut(documents(), length=1025, bos=0, separator=1, max_tokens=10_000)
     assert windows.n_tokens == 10_000
     assert len(rows) == 10
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/x.txt", "~nobody-of-this-name"])
+def test_a_home_that_is_none_is_a_folder_that_is_not_there(name: str) -> None:
+    assert not is_data_set(name)
+    with pytest.raises(CorpusError, match="there is no such file"):
+        list(read_documents(name))
+    with pytest.raises(ModelError, match="there is no such directory"):
+        load_model(name)
+    with pytest.raises(ModelError, match="there is no such folder"):
+        read_dictionaries(name)

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from n2gdb.errors import ModelError
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.evaluation.output_weights import OutputWeights
+from n2gdb.ingest.models import pretrained, subject
+from n2gdb.ingest.models.loaded import close
 from n2gdb.ingest.models.subject import load_model
 from n2gdb.ingest.trunk.packing import lengths_of, pack, share_prefixes, split_padded, split_runs
 from tests.support.tiny_models import (
@@ -258,6 +260,30 @@ def test_a_precision_that_is_not_there_is_said(precision: str, said: str, tmp_pa
     write_native(tmp_path / "gelu", "gelu")
     with pytest.raises(ModelError, match=said):
         load_model(tmp_path / "gelu", "cpu", precision)
+
+
+def test_models_are_checked_in_float32_whatever_precision_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_transformers(tmp_path / "llama", TRANSFORMERS["Llama"])
+    monkeypatch.setattr(subject, "require_precision", lambda *_: None)  # as where there is a GPU
+    seen = []
+
+    def spied(*compared: Any) -> bool:
+        seen.append(torch.get_float32_matmul_precision())
+        return close(*compared)
+
+    for module in (pretrained, subject):
+        monkeypatch.setattr(module, "close", spied)
+    try:
+        load_model(tmp_path / "llama", "cpu", "tf32")
+        assert torch.get_float32_matmul_precision() == "high"
+        load_model(tmp_path / "llama", "cpu", "tf32")  # as an ingest leaves it behind
+        assert set(seen) == {"highest"}
+        assert len(seen) >= 4
+    finally:
+        load_model(tmp_path / "llama", "cpu")
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_a_model_without_a_trunk_is_run_in_float32_alone(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from n2gdb.ingest.scan.record import BINS, ActivationRecord, Recorder, merged, position_hash
+from n2gdb.core.arrays import position_hash
+from n2gdb.ingest.scan.record import BINS, ActivationRecord, Recorder, merged
 
 UNITS = 7
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -309,6 +310,19 @@ def test_large_dictionaries_are_read_in_parts() -> None:
     keys = [key for part in parts for key in part.keys(np.arange(part.count)).tolist()]
     assert len(set(keys)) == 2 * PART + 5
     assert keys == sorted(keys)
+
+
+def test_dictionaries_are_brought_to_the_model_s_device_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated = a_dictionary(2 * PART + 5, "blocks.1.hook_resid_post", d_in=demo_model().d_model)
+    elsewhere = replace(demo_model(), device=torch.device("meta"))
+    monkeypatch.setattr(SubjectModel, "hook_width", lambda model, _tokens, _part: model.d_model)
+    parts = with_units(elsewhere, "+", dictionary_places([gated])).latents
+    moved = {part.dictionary for part in parts}
+    assert len(parts) == 3
+    assert len(moved) == 1
+    assert all(part.dictionary is not None and part.dictionary.encoder.is_meta for part in parts)
+    assert all(part.dictionary.bias.is_meta for part in parts if part.dictionary is not None)
+    assert gated.encoder.device.type == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -312,9 +312,10 @@ def _clause(random: Random, known: Known) -> Clause:
         at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
         return FiringOn(_text(random, known, path), at, random.choice(list(Predictor)))
     neuron, above = random.choice(known.neurons), random.choice(_ABOVE)
+    sharing = random.choice((1, 1, 1, 2, 3, 5))
     if kind < 0.9:
-        return SimilarTo(neuron, random.choice(list(Metric)), above)
-    return ContainedIn(neuron, above) if kind < 0.95 else Contains(neuron, above)
+        return SimilarTo(neuron, random.choice(list(Metric)), random.choice((above, None)), sharing)
+    return ContainedIn(neuron, above, sharing) if kind < 0.95 else Contains(neuron, above, sharing)
 
 
 def _influenced(random: Random, known: Known, path: TokenPath) -> Influenced:

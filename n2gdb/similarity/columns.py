@@ -1,0 +1,197 @@
+"""What neurons are compared by, in arrays: each is read when it is first asked for, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, position_hash
+from n2gdb.core.deadline import check_time
+from n2gdb.core.units import model_of
+from n2gdb.grammar.ast import Metric
+from n2gdb.similarity.firings import FiringSets
+from n2gdb.similarity.sparse_sets import SparseSets
+from n2gdb.storage.schema import MOST_FIRINGS
+
+if TYPE_CHECKING:
+    from n2gdb.storage.read.catalog import ModelInfo
+
+__all__ = ["Compared", "SimilarityColumns", "Table"]
+
+#: Runs a statement with its parameters and returns its columns.
+Table = Callable[[str, Mapping[str, object]], "pa.Table"]
+
+_UNITS = "MATCH (n:Neuron) RETURN n.id AS id, n.weight AS weight ORDER BY n.id"
+_STEPS = "MATCH (n:Neuron)-[x:PASSES]->(p:Path) RETURN n.id AS id, p.id AS step, x.weight AS weight"
+_TOKENS = "MATCH (n:Neuron)-[:{role}]->(t:Token) RETURN n.id AS id, t.text_key AS text"
+_FIRINGS = "MATCH (r:Record) WHERE r.firings IS NOT NULL RETURN r.id AS id, r.firings AS firings"
+_EXAMPLES = (
+    "MATCH (n:Neuron)-[e:{kind}]->(w:Window)"
+    " RETURN n.id AS id, offset(id(w)) AS window, e.start AS start, e.trace AS trace"
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Units that share something with one, with the score and the size of what they share: (units,) each."""
+
+    place: Int64Array  # among all units
+    score: Float64Array
+    size: Int64Array
+
+    def kept(self, inside: BoolArray) -> Compared:
+        """Return some of them."""
+        return Compared(self.place[inside], self.score[inside], self.size[inside])
+
+
+#: Positions that a window has room for.
+_WINDOW = 1 << 24
+
+
+class SimilarityColumns:
+    """The columns of a database that similarity is computed from; ``(units,)`` is by rising Neuron.id."""
+
+    def __init__(self, table: Table, models: Sequence[ModelInfo]) -> None:
+        """Read through ``table``, which runs a statement with its parameters and returns columns."""
+        self._table = table
+        self._thresholds = {model.number: model.fire_threshold for model in models}
+
+    @cached_property
+    def ids(self) -> Int64Array:
+        """Neuron.id of every unit: (units,)."""
+        found: Int64Array = self._units["id"].to_numpy()
+        return found
+
+    @cached_property
+    def models(self) -> Int64Array:
+        """The number of every unit's model: (units,)."""
+        found: Int64Array = model_of(self.ids)
+        return found
+
+    @cached_property
+    def _units(self) -> pa.Table:
+        return self._table(_UNITS, {})
+
+    def place(self, neuron: int) -> int:
+        """Return the place of a unit, which is there."""
+        return int(np.searchsorted(self.ids, neuron))
+
+    def _row(self, table: pa.Table) -> Int64Array:
+        check_time()
+        found: Int64Array = np.searchsorted(self.ids, table["id"].to_numpy())
+        return found
+
+    @cached_property
+    def steps(self) -> SparseSets:
+        """The steps of every graph that others have too; those with case and space aside count."""
+        found = self._table(_STEPS, {})
+        step, weight = found["step"].to_numpy(), found["weight"].to_numpy()
+        total = self._units["weight"].to_numpy()
+        return SparseSets.of(self._row(found), step, len(self.ids), weight, total, step % 2 == 0)
+
+    @cached_property
+    def roles(self) -> tuple[SparseSets, SparseSets]:
+        """The texts of every graph's activating tokens, and of its context tokens."""
+        found = [self._table(_TOKENS.format(role=role), {}) for role in ("ACTIVATES_ON", "CONTEXT")]
+        activating, context = (
+            SparseSets.of(self._row(each), each["text"].to_numpy(), len(self.ids)) for each in found
+        )
+        return activating, context
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the positions on which units fire were recorded; examples are looked at where not."""
+        return len(self._recorded) > 0
+
+    @cached_property
+    def _recorded(self) -> pa.Table:
+        return self._table(_FIRINGS, {})
+
+    @cached_property
+    def firings(self) -> FiringSets:
+        """Where units fire: recorded positions, or for models without a record those of stored examples."""
+        recorded = self._recorded
+        row = self._row(recorded)
+        lengths = pc.list_value_length(recorded["firings"]).to_numpy().astype(np.int64)
+        position = recorded["firings"].combine_chunks().flatten().to_numpy().astype(np.int64)
+        known = np.isin(self.models, np.unique(self.models[row]))
+        shown_row, shown = self._shown(~known) if not known.all() else (row[:0], position[:0])
+        owner = np.concatenate([np.repeat(row, lengths), shown_row])
+        key = np.concatenate([position_hash(position), shown.astype(np.uint64)])
+        order = np.lexsort((self.models[owner], key))
+        fresh = np.ones(len(order), np.int64)
+        same = (key[order][1:] == key[order][:-1]) & (
+            self.models[owner][order][1:] == self.models[owner][order][:-1]
+        )
+        fresh[1:] = ~same
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.cumsum(fresh) - 1
+        sampled = np.zeros(len(self.ids), np.bool_)
+        sampled[row[lengths >= MOST_FIRINGS]] = True
+        return FiringSets.of(owner, rank, sampled)
+
+    def _shown(self, wanted: BoolArray) -> tuple[Int64Array, Int64Array]:
+        """Return where some units fire in their stored examples: rows, and numbers of positions."""
+        rows, positions = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        threshold = np.array([self._thresholds[model] for model in self.models.tolist()])
+        for kind in ("TOP_EXAMPLE", "EXAMPLE"):
+            found = self._table(_EXAMPLES.format(kind=kind), {})
+            row = self._row(found)
+            traces = found["trace"].to_pylist()
+            lengths = np.array([len(trace) // 2 for trace in traces], np.int64)
+            value = np.frombuffer(b"".join(traces), "<f2")
+            owner = np.repeat(np.arange(len(row)), lengths)
+            within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            fires = wanted[row][owner] & (value >= threshold[row][owner]) & (value > 0)
+            owner, within = owner[fires], within[fires]
+            window, start = found["window"].to_numpy(), found["start"].to_numpy()
+            rows.append(row[owner])
+            positions.append(window[owner] * _WINDOW + start[owner] + within)
+        return np.concatenate(rows), np.concatenate(positions)
+
+    def against(self, neuron: int, metric: Metric) -> Compared:
+        """Compare all units with one, by Neuron.id."""
+        own = self.place(neuron)
+        match metric:
+            case Metric.GRAPH:
+                other, least, size = self.steps.against(own)
+                total = self.steps.total
+                score = np.round(least / (total[own] + total[other] - least), 9)
+                return Compared(other, np.minimum(score, 1.0), size)
+            case Metric.COFIRING:
+                return Compared(*self.firings.against(own))
+            case Metric.TOKENS:
+                return self.overlap(neuron, np.maximum)
+            case Metric.SUBSET:
+                return self.overlap(neuron, np.minimum)
+
+    def overlap(self, neuron: int, divisor: Callable[[Float64Array, Float64Array], Float64Array]) -> Compared:
+        """Compare the tokens of both roles; ``divisor`` takes the sizes of the unit's sets and the others'.
+
+        The score is the smaller of both roles', and 1 where a divisor is 0.
+        """
+        own = self.place(neuron)
+        score, size = np.ones(len(self.ids)), np.zeros(len(self.ids), np.int64)
+        for sets in self.roles:
+            other, _, shared = sets.against(own)
+            common = np.zeros(len(self.ids))
+            common[other] = shared
+            by = divisor(np.full(len(self.ids), sets.total[own]), sets.total)
+            score = np.minimum(score, np.divide(common, by, out=np.ones(len(by)), where=by > 0))
+            size[other] += shared
+        score[own] = 0
+        found = np.flatnonzero((score > 0) & (size > 0))
+        return Compared(found, score[found], size[found])
+
+    def own_size(self, neuron: int, metric: Metric) -> int:
+        """Return how much a unit has that can be shared."""
+        own = self.place(neuron)
+        if metric is Metric.COFIRING:
+            return self.firings.count(own)
+        return int(sum(sets.total[own] for sets in self.roles))

@@ -1,0 +1,108 @@
+"""Where units fire: samples of positions, and how often two units fire together.
+
+A sample holds the positions with the smallest hashes of all on which a unit fires, or all of them where they
+are few. So of two units everything is known up to the smaller of their largest hashes: there the firings of
+both are counted, and those of either. Where both samples are whole, the share is exact.
+
+Source: Cohen and Kaplan, *Summarizing data using bottom-k sketches*, 2007.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
+from n2gdb.similarity.sparse_sets import expanded, pairs_within
+
+__all__ = ["FiringSets"]
+
+
+@dataclass(frozen=True)
+class FiringSets:
+    """The positions on which ``n`` units fire, or samples of them.
+
+    row     (entries,) the unit of each position, rising
+    rank    (entries,) the position's place by its hash among all that are sampled, rising within a row
+    limit   (n,) rank up to which all firings of a unit are known
+    """
+
+    row: Int64Array
+    rank: Int64Array
+    limit: Int64Array
+
+    @classmethod
+    def of(cls, row: Int64Array, rank: Int64Array, sampled: BoolArray) -> FiringSets:
+        """Lay out firings in any order; ``sampled`` tells of which units only some are known: (n,)."""
+        order = np.lexsort((rank, row))
+        row, rank = row[order], rank[order]
+        fresh = np.ones(len(row), np.bool_)
+        fresh[1:] = (row[1:] != row[:-1]) | (rank[1:] != rank[:-1])
+        row, rank = row[fresh], rank[fresh]
+        limit = np.full(len(sampled), np.iinfo(np.int64).max)
+        limit[sampled] = rank[np.searchsorted(row, np.flatnonzero(sampled), "right") - 1]
+        return cls(row, rank, limit)
+
+    @cached_property
+    def start(self) -> Int64Array:
+        """Where each row's entries begin, and the end: (n + 1,)."""
+        return np.searchsorted(self.row, np.arange(len(self.limit) + 1))
+
+    @cached_property
+    def _width(self) -> int:
+        return int(self.rank.max(initial=0)) + 2
+
+    @cached_property
+    def _key(self) -> Int64Array:
+        return self.row * self._width + self.rank
+
+    @cached_property
+    def _by_rank(self) -> tuple[Int64Array, Int64Array]:
+        """Rows by rank, and where each rank's begin: (entries,), (ranks + 1,)."""
+        order = np.argsort(self.rank, kind="stable")
+        begin = np.searchsorted(self.rank[order], np.arange(self._width))
+        return self.row[order], begin
+
+    def count(self, row: int) -> int:
+        """Return how many firings of a unit are known."""
+        return int(self.start[row + 1] - self.start[row])
+
+    def against(self, row: int) -> tuple[Int64Array, Float64Array, Int64Array]:
+        """Return the units that fire where one does: rows, the share of firings in common, their number."""
+        own = self.rank[self.start[row] : self.start[row + 1]]
+        rows, begin = self._by_rank
+        _, place = expanded(begin[own], begin[own + 1] - begin[own])
+        common = np.bincount(rows[place], minlength=len(self.limit))
+        common[row] = 0
+        other = np.flatnonzero(common)
+        return other, self._share(np.full(len(other), row), other, common[other]), common[other]
+
+    def pairs(
+        self, allowed: Callable[[Int64Array, Int64Array], BoolArray], report: Callable[[int, int], None]
+    ) -> Iterator[tuple[Int64Array, Int64Array, Float64Array, Int64Array]]:
+        """Yield blocks of pairs of rows that fire together, with the share and the number of firings."""
+        for left, right in pairs_within(self.rank, self.row, report):
+            kept = allowed(left, right)
+            left, right = left[kept], right[kept]
+            common = self._common(left, right)
+            yield left, right, self._share(left, right, common), common
+
+    def _common(self, left: Int64Array, right: Int64Array) -> Int64Array:
+        length = np.diff(self.start)
+        pair, entry = expanded(self.start[left], length[left])
+        wanted = right[pair] * self._width + self.rank[entry]
+        found = np.searchsorted(self._key, wanted).clip(max=max(len(self._key) - 1, 0))
+        both = self._key[found] == wanted
+        return np.bincount(pair[both], minlength=len(left)).astype(np.int64)
+
+    def _share(self, left: Int64Array, right: Int64Array, common: Int64Array) -> Float64Array:
+        limit = np.minimum(np.minimum(self.limit[left], self.limit[right]), self._width - 1)
+        either = self._up_to(left, limit) + self._up_to(right, limit) - common
+        share: Float64Array = common / np.maximum(either, 1)
+        return share
+
+    def _up_to(self, rows: Int64Array, limit: Int64Array) -> Int64Array:
+        return np.searchsorted(self._key, rows * self._width + limit, "right") - self.start[rows]

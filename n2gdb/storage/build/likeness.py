@@ -1,0 +1,138 @@
+"""Likeness: what neurons' graphs have in common, weighed by how rare its tokens are among all neurons.
+
+Every step of a graph counts twice: as it is written, and with case and space aside. So ``Do`` and `` Do``
+are alike by half. Each weighs the step's activation times the rarity of its token, ``log(1 + n / k)`` of a
+token that k of n graphs name, case and space aside. Steps of one neuron alone add to its total and are not
+stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from n2gdb.core.arrays import Float64Array, Int64Array, is_in
+from n2gdb.core.tries import GraphSteps
+
+__all__ = ["STEPS", "Likeness", "StepSurvey"]
+
+#: The kinds of steps, as ``Tries.steps`` returns them.
+STEPS = ("exact", "loose")
+
+
+@dataclass(frozen=True, slots=True)
+class StepSurvey:
+    """What must be known of all steps before any can be weighed, of some neurons.
+
+    ``owned`` has each neuron's loose steps. ``forms`` are steps as they are written, beside the loose ones:
+    (forms, 2), each once. A neuron names a token with activations that sum to ``activation``, over all steps
+    of both kinds: ``neuron``, ``token`` and it are (namings,).
+    """
+
+    owned: Int64Array
+    forms: Int64Array
+    neuron: Int64Array
+    token: Int64Array
+    activation: Float64Array
+
+    @classmethod
+    def of(cls, exact: GraphSteps, loose: GraphSteps) -> StepSurvey:
+        """Survey the steps of whole neurons."""
+        neuron, token = (
+            np.concatenate([getattr(each, name) for each in (exact, loose)]) for name in ("neuron", "token")
+        )
+        activation = np.concatenate([exact.activation, loose.activation])
+        order = np.lexsort((token, neuron))
+        neuron, token = neuron[order], token[order]
+        first = _changes(neuron, token)
+        summed = np.add.reduceat(activation[order], first) if len(first) else activation
+        return cls(loose.step, _distinct(exact.loose, exact.step), neuron[first], token[first], summed)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How steps are weighed: all arrays rise.
+
+    shared    loose steps that two neurons or more have
+    several   of these, those that are written in more than one way
+    forms     (forms, 2) loose step, and step as it is written, of the latter
+    token     keys of tokens that graphs name, with the ``rarity`` of each
+    neuron    keys of neurons that have a graph, with the ``total`` weight of each one's steps
+    """
+
+    shared: Int64Array
+    several: Int64Array
+    forms: Int64Array
+    token: Int64Array
+    rarity: Float64Array
+    neuron: Int64Array
+    total: Float64Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[StepSurvey]) -> Likeness:
+        """Put surveys of different neurons together."""
+        nothing = np.zeros(0, np.int64)
+        owned = np.concatenate([nothing, *(part.owned for part in parts)])
+        owned.sort()
+        shared = np.unique(owned[1:][owned[1:] == owned[:-1]])
+        forms = np.concatenate([np.zeros((0, 2), np.int64), *(part.forms for part in parts)])
+        forms = _distinct(*forms[is_in(forms[:, 0], shared)].T)
+        several = np.unique(forms[1:, 0][forms[1:, 0] == forms[:-1, 0]])
+        neuron, named = (np.concatenate([nothing, *(getattr(each, name) for each in parts)])
+                         for name in ("neuron", "token"))  # fmt: skip
+        activation = np.concatenate([np.zeros(0), *(part.activation for part in parts)])
+        owners, owner = np.unique(neuron, return_inverse=True)
+        token, place, graphs = np.unique(named, return_inverse=True, return_counts=True)
+        rarity = np.log1p(len(owners) / graphs)
+        total = np.bincount(owner, activation * rarity[place], len(owners)).astype(np.float64)
+        return cls(shared, several, forms[is_in(forms[:, 0], several)], token, rarity, owners, total)
+
+    @property
+    def paths(self) -> Int64Array:
+        """The keys of all steps that are stored: even ones of loose steps, odd ones of those as written."""
+        return np.concatenate([self.shared * 2, np.unique(self.forms[:, 1]) * 2 + 1])
+
+    def rows(self, exact: GraphSteps, loose: GraphSteps) -> pa.Table:
+        """Return the steps that some neurons share with others: neuron, path and weight.
+
+        Where a loose step is written in one way alone, one row weighs as much as both.
+        """
+        kept = is_in(loose.step, self.shared)
+        twofold = np.where(is_in(loose.step, self.several), 1.0, 2.0)
+        weight = self._weight(loose) * twofold
+        written = is_in(exact.loose, self.several)
+        columns = {
+            "neuron": np.concatenate([loose.neuron[kept], exact.neuron[written]]),
+            "path": np.concatenate([loose.step[kept] * 2, exact.step[written] * 2 + 1]),
+            "weight": np.concatenate([weight[kept], self._weight(exact)[written]]),
+        }
+        return pa.table(columns)
+
+    def totals(self, neuron: Int64Array) -> Float64Array:
+        """Return the total weight of each neuron's steps; 0 without a graph: (neurons,)."""
+        if not len(self.neuron):
+            return np.zeros(len(neuron))
+        place = np.searchsorted(self.neuron, neuron).clip(max=len(self.neuron) - 1)
+        return np.where(self.neuron[place] == neuron, self.total[place], 0.0)
+
+    def _weight(self, steps: GraphSteps) -> Float64Array:
+        weight: Float64Array = steps.activation * self.rarity[np.searchsorted(self.token, steps.token)]
+        return weight
+
+
+def _distinct(first: Int64Array, second: Int64Array) -> Int64Array:
+    """Return every pair once, rising: (pairs, 2)."""
+    order = np.lexsort((second, first))
+    first, second = first[order], second[order]
+    kept = _changes(first, second)
+    return np.stack([first[kept], second[kept]], axis=1)
+
+
+def _changes(first: Int64Array, second: Int64Array) -> Int64Array:
+    """Return where either of two sorted columns changes, the first row included."""
+    new = np.ones(len(first), np.bool_)
+    new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    return np.flatnonzero(new)

@@ -1,0 +1,116 @@
+"""What stands beside an answer: facets that count what their queries find, pictures, and what is kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+import n2gdb
+from n2gdb.drawing import thumbnail
+from n2gdb.explorer import facets, make_app, routes
+from n2gdb.explorer.answers import sketch_rows
+from n2gdb.grammar.ast import Metric
+
+QUERIES = (
+    "neurons",
+    "neurons WHERE f1 > 0.3 OR layer = 1",
+    "neurons MATCHING /./ WHERE n_patterns > 2",
+    "neurons SIMILAR TO L0N0",
+    "patterns MATCHING /a/ BEFORE ...",
+    "patterns LIMIT 3",
+)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("few", [0, 2_000], ids=["counted", "read"])
+def test_a_facet_counts_what_its_query_finds(
+    small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch, query: str, few: int
+) -> None:
+    monkeypatch.setattr(facets, "_FEW_ROWS", few)
+    found = facets.list_facets(small, query, model=None)["facets"]
+    assert found or small.count(query) < 2
+    for facet in found:
+        assert len(facet["groups"]) > 1
+        for group in facet["groups"]:
+            assert small.count(group["query"]) == group["count"] > 0, (facet["name"], group)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_facets_are_the_same_however_they_are_counted(
+    small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    def listed(few: int) -> Any:
+        monkeypatch.setattr(facets, "_FEW_ROWS", few)
+        told = facets.list_facets(small, query, model=None)["facets"]
+        return {
+            facet["name"]: sorted((each["said"], each["count"]) for each in facet["groups"]) for facet in told
+        }
+
+    assert listed(0) == listed(2_000)
+
+
+def test_quality_is_the_held_out_one_where_there_is_one(small: n2gdb.Database) -> None:
+    names = [facet["name"] for facet in facets.list_facets(small, "neurons", model=None)["facets"]]
+    held = any(neuron.heldout_f1 is not None for neuron in small)
+    assert ("heldout_f1" in names) == held and ("f1" in names) != held
+
+
+def test_pictures_that_are_drawn_together_are_those_of_each(small: n2gdb.Database) -> None:
+    rows = small.query("neurons LIMIT 40")
+    drawn = sketch_rows(small, "neurons LIMIT 40", model=None, limit=50, offset=0)["pictures"]
+    assert len(drawn) == len(rows) == 40
+    for row, picture in zip(rows, drawn, strict=True):
+        neuron = small.neuron(row.neuron, row.model)
+        own = thumbnail(neuron)
+        assert picture == own.replace(f"<title>{neuron.name}<", f"<title>{neuron.name} of {neuron.model}<")
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_pairs_that_are_asked_for_again_read_only_names_and_are_the_same(
+    small_path: Path, metric: Metric
+) -> None:
+    with n2gdb.open(small_path) as opened, n2gdb.open(small_path) as fresh:
+        opened.pairs(metric.value, above=0.9)
+        columns = opened._likeness
+        columns._table = unread
+        assert (
+            opened.pairs(metric.value, above=0.3).to_dicts()
+            == fresh.pairs(metric.value, above=0.3).to_dicts()
+        )
+        assert opened._likeness is columns
+
+
+def unread(cypher: str, given: object) -> Any:
+    raise AssertionError(cypher)
+
+
+def test_a_server_that_warms_up_has_what_pages_show_first(
+    small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def noted(path: str, find: routes.Find) -> routes.Find:
+        def found(database: n2gdb.Database, each: Any) -> Any:
+            asked.append(path)
+            return find(database, each)
+
+        return found
+
+    for path, (find, kept) in routes.ANSWERS.items():
+        monkeypatch.setitem(routes.ANSWERS, path, (noted(path, find), kept))
+    with n2gdb.open(small_path) as opened:
+        app = make_app(opened, warm=True)
+        for _ in range(200):
+            if len(asked) == len(routes.WARM):
+                break
+            time.sleep(0.05)
+        assert asked == [path for path, _ in routes.WARM]
+        with TestClient(app, "http://localhost") as client:
+            time.sleep(0.2)
+            for path, parts in routes.WARM:
+                assert client.get(path, params=dict(parts)).status_code == 200
+        assert len(asked) == len(routes.WARM)  # they were kept
