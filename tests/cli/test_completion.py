@@ -226,7 +226,18 @@ def test_what_is_offered_is_what_is_taken() -> None:
 #: Options whose values no list can hold: numbers, files, texts and names that one makes up.
 FREE = {
     *("above", "at", "batch_tokens", "causal", "dense", "examples", "k", "latents", "layers", "limit"),
-    *("max_memory", "min_f1", "min_size", "neurons", "patterns", "port", "processes", "sample", "seed"),
+    *(
+        "max_memory",
+        "min_f1",
+        "min_size",
+        "neurons",
+        "patterns",
+        "port",
+        "processes",
+        "sample",
+        "seed",
+        "sharing",
+    ),
     *("timeout", "tokens", "top_k"),
     *("corpus", "dot", "figure", "file", "folder", "heldout", "html", "notes", "out", "output", "png", "svg"),
     *("cypher", "field", "host", "name", "param", "statement", "text", "title"),
