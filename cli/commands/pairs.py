@@ -64,6 +64,8 @@ def pairs(
             )
         shown = answer_of(found[: limit or None], found.columns)
         print_answer(shown, as_json=as_json, as_csv=as_csv)
+        for notice in found.notices:
+            typer.echo(notice, err=True)
     if len(shown) < len(found):
         typer.echo(f"{len(shown)} of {len(found):,} pairs: --limit 0 shows all", err=True)
     elif not len(found):

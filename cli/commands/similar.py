@@ -53,6 +53,8 @@ def similar(
     with n2gdb.open(db) as database:
         answer = database.similar(neuron, k, metric, above=above, sharing=sharing, model=model, within=within)
         print_answer(answer, as_json=as_json, as_csv=as_csv)
+        for notice in answer.notices:
+            typer.echo(notice, err=True)
     if not len(answer):
         typer.echo(
             "no neuron shares anything with it" if above == 0 and sharing == 1 else "no neuron is so like it",
