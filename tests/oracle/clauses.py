@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeGuard, TypeVar
 
+from n2gdb.core.tokens import without_space
 from n2gdb.grammar.ast import (
     And,
     Clause,
@@ -19,13 +20,15 @@ from n2gdb.grammar.ast import (
     Not,
     Or,
     Query,
+    Showing,
     Writing,
 )
 from tests.oracle.match import Match, PatternClause, cuts_of, matches_of, takes
 from tests.oracle.numbers import number, rounded
 from tests.oracle.similarity import containment, similarity
 from tests.oracle.where import about_match, truth
-from tests.oracle.world import Neuron, World
+from tests.oracle.world import Model, Neuron, World
+from tests.support.small_run import WINDOW
 
 __all__ = [
     "best",
@@ -40,6 +43,7 @@ __all__ = [
     "positive",
     "positive_matches",
     "shares",
+    "shows",
     "written_by",
 ]
 
@@ -194,3 +198,11 @@ def _reaches(depth: int, clause: Influenced) -> bool:
         place >= 1 and (clause.farthest is None or place <= clause.farthest)
         for place in range(clause.nearest, -depth + 1)
     )
+
+
+def shows(clause: Showing, model: Model) -> bool:
+    """Tell whether the only example of a world's neurons, which those with a graph have, contains a text."""
+    text = "".join(model.texts[token] for token in WINDOW if token)
+    if clause.exact:
+        return clause.text in text
+    return without_space(clause.text).casefold() in text.casefold()

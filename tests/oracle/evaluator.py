@@ -1,7 +1,7 @@
 """What a statement means: a plain evaluator over neuron graphs in memory. The compiler must agree with it.
 
-It shares the AST and the graphs with the compiler and nothing else. What holds where is decided in
-``oracle_match``, ``oracle_predict``, ``oracle_similarity`` and ``oracle_where``; here it becomes an answer.
+It shares the AST and the graphs with the compiler and nothing else. What holds where is decided in the
+modules beside it; here it becomes an answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from hashlib import blake2b
 from statistics import median
 from typing import Any, TypeAlias, TypeVar
 
-from n2gdb.core.tokens import without_space
 from n2gdb.grammar.ast import (
     Clause,
     ContainedIn,
@@ -46,6 +45,7 @@ from tests.oracle.clauses import (
     influenced_by,
     is_pattern_clause,
     matches,
+    shows,
     written_by,
 )
 from tests.oracle.match import cuts_of, negated_literals, takes
@@ -53,8 +53,7 @@ from tests.oracle.numbers import number
 from tests.oracle.patterns import Row, Token, every_row, matching_rows, patterns_of, tokens
 from tests.oracle.similarity import Score, containment, similarity
 from tests.oracle.where import OF_MATCH, about_neuron, truth
-from tests.oracle.world import Model, Neuron, RefusedError, World
-from tests.support.small_run import WINDOW
+from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["Found", "Group", "Token", "answer", "limited"]
 
@@ -302,7 +301,7 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
     if isinstance(clause, Listed):
         return frozenset(world.neuron(each, query.model) for each in clause.neurons)
     if isinstance(clause, Showing):
-        return frozenset(each for each in world.neurons if each.patterns and _shows(clause, each.model))
+        return frozenset(each for each in world.neurons if each.patterns and shows(clause, each.model))
     assert isinstance(clause, SimilarTo | ContainedIn | Contains)
     named = world.neuron(clause.neuron, query.model)
     by_firing = isinstance(clause, SimilarTo) and clause.metric is Metric.COFIRING
@@ -312,14 +311,6 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
     return frozenset(
         each for each, score in scores.items() if 0 < score.value >= least and score.size >= clause.sharing
     )
-
-
-def _shows(clause: Showing, model: Model) -> bool:
-    """Tell whether the only example of a world's neurons, which those with a graph have, contains a text."""
-    text = "".join(model.texts[token] for token in WINDOW if token)
-    if clause.exact:
-        return clause.text in text
-    return without_space(clause.text).casefold() in text.casefold()
 
 
 def _score(clause: Clause, neuron: Neuron, named: Neuron, world: World) -> Score:
