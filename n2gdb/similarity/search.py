@@ -13,7 +13,7 @@ firings are of one model's. Two neurons that share nothing, two empty graphs amo
 
 A database that is asked once answers by statements; one that is asked again, from columns.
 
-ComparisonSource: N2G, arXiv 2305.19911, section 4.3 (tokens).
+Source: N2G, arXiv 2305.19911, section 4.3 (tokens).
 """
 
 from __future__ import annotations
