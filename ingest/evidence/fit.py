@@ -107,7 +107,7 @@ class _Model:
         return replace(self, blocks=tuple(blocks), total=total)
 
     def narrowed(self, rows: Rows, span: int, most: int, sweeps: int) -> _Model:
-        """Keep of each unit the ``most`` weights of context that move most rows most, and fit all anew."""
+        """Keep each unit's ``most`` context weights, largest beside their standard errors; fit all anew."""
         context = self.blocks[self.FIXED :]
         if not context:
             return self.fitted(rows, sweeps)
