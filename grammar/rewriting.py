@@ -1,4 +1,4 @@
-"""Trees changed in some of their nodes."""
+"""Rewriting: a copy of a tree with some of its nodes replaced."""
 
 from __future__ import annotations
 

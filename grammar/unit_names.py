@@ -1,4 +1,4 @@
-"""Names of units: the only place where they are read and written."""
+"""Names of units: the only module that reads and writes them."""
 
 from __future__ import annotations
 

@@ -110,10 +110,10 @@ class NeuronCollection(NeuronSource):
         """Return every node of the graphs of a model, or of one of its layers, as an Arrow table.
 
         Rows are in the order of neurons and of ``NeuronGraph``, whose columns they have: ``pre`` (the node's
-        preorder index), ``parent``, ``depth``, ``token``, ``importance`` and ``end``, missing where no
-        pattern ends. Beside them stand ``neuron``, ``layer``, ``index``, ``role`` (activating or context),
-        the token's ``text``, and ``activation``, the largest of the patterns through the node. Raises as
-        ``neurons`` does.
+        preorder index), ``parent``, ``depth``, ``token``, ``importance`` and ``end``, missing if no
+        pattern ends there. Further columns are ``neuron``, ``layer``, ``index``, ``role`` (activating or
+        context), the token's ``text``, and ``activation``, the largest of the patterns through the node.
+        Raises like ``neurons``.
 
         >>> db.nodes(layer=4).select(["neuron", "role", "text"]).to_pylist()[0]
         {'neuron': 'L4N12', 'role': 'activating', 'text': ' other'}
@@ -140,9 +140,9 @@ class NeuronCollection(NeuronSource):
         return read_token_matrix(self.connection, owner, wanted, read)
 
     def report(self, model: str | None = None) -> Answer[LayerScores]:
-        """Return how well graphs predict a model's neurons: a row for each layer and what predicts.
+        """Return how well a model's neurons are predicted: a row for each layer and predictor.
 
-        What predicts is ``evidence``, ``n2g``, the stored graph, and what they are compared with, on held-out
+        Predictors are ``evidence``, ``n2g``, the stored graph, and what they are compared with, on held-out
         text or on the test half of the top examples; the last rows, without a layer, are means over all
         layers. It is the table of ``n2gdb report``. Raises UnknownNameError.
         """

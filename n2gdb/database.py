@@ -132,7 +132,7 @@ class Database(Remembering, NeuronCollection):
 
         Records are Hit for neurons, PatternHit for patterns, GroupCount for COUNT, TokenHit for tokens and
         Stage for EXPLAIN and PROFILE. Raises QuerySyntaxError if it does not parse, UnknownNameError for
-        a name that does not exist, QueryError where it asks for what cannot be answered, QueryTimeoutError
+        a name that does not exist, QueryError if it cannot be answered, QueryTimeoutError
         where finding the records takes longer than ``timeout`` seconds, or reading some of them later.
 
         >>> for hit in db.query("neurons MATCHING 'an' BEFORE 'other'"):
@@ -212,8 +212,8 @@ class Database(Remembering, NeuronCollection):
     ) -> Answer[NeuronPair]:
         """Return every pair of neurons with a similarity of at least ``above``, exactly, most similar first.
 
-        The paper's similar pairs are those by tokens above 0.9, its subset pairs those by subset, of any
-        size. Without ``above`` the bound is the metric's own, see ``LEAST_OF_PAIRS``. ``across_layers``
+        The paper's similar pairs are those by ``tokens`` above 0.9, its subset pairs those by ``subset``, of
+        any size. Without ``above`` the metric's own bound holds, see ``LEAST_OF_PAIRS``. ``across_layers``
         leaves out pairs of one layer, ``sharing`` those that share less; ``progress`` gets each stage, how
         much of it is done, and how much there is. Raises QueryError.
 
@@ -254,7 +254,7 @@ class Database(Remembering, NeuronCollection):
     ) -> list[FiredToken]:
         """Run every neuron of a model on a text: its tokens, each with the neurons predicted to fire there.
 
-        ``at`` picks one token, from the end where negative; ``layers`` and ``min_f1`` keep some neurons; with
+        ``at`` picks one token, from the end if negative; ``layers`` and ``min_f1`` select neurons; with
         ``by="graph"`` only graphs predict, else evidence where a neuron has it. Raises QueryError where the
         model came without a tokenizer or ``at`` lies outside the text.
 
@@ -307,9 +307,9 @@ class Database(Remembering, NeuronCollection):
         return found
 
     def session(self, timeout: float | None = None) -> Session:
-        """Return what one question is answered with; ``timeout`` seconds end any of its statements.
+        """Return the session that answers one query; ``timeout`` seconds end any of its statements.
 
-        What ends them all is a deadline around the question: ``n2gdb.core.deadline.within``.
+        To limit the whole query, set a deadline around it: ``n2gdb.core.deadline.within``.
         """
         from n2gdb.query.execution.context import Session
 

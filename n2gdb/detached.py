@@ -17,7 +17,7 @@ __all__ = ["DetachedSource", "NeuronSource"]
 
 
 class NeuronSource(Protocol):
-    """What a neuron asks of the database that it comes from; see ``n2gdb.database.Database``."""
+    """What a neuron needs of the database that it comes from; see ``n2gdb.database.Database``."""
 
     @property
     def connection(self) -> Connection:
@@ -51,7 +51,7 @@ class NeuronSource(Protocol):
 
 @dataclass(slots=True)
 class DetachedSource:
-    """The texts and the model of one neuron, and how to open its database where that is not enough."""
+    """The texts and the model of one neuron, and how to open its database for anything else."""
 
     reopen: Callable[[], NeuronSource]
     known: ModelInfo

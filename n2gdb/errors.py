@@ -5,8 +5,8 @@
     │   ├── QuerySyntaxError      it does not parse
     │   ├── ArgumentError         an argument of the wrong type; a TypeError too
     │   ├── UnknownNameError      a field, neuron or model that does not exist; suggests similar names
-    │   └── QueryTimeoutError     it ran past its limit
-    │       └── QueryCancelledError   whoever asked gave it up
+    │   └── QueryTimeoutError     it ran past its time limit
+    │       └── QueryCancelledError   it was cancelled
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
@@ -143,7 +143,7 @@ class QueryTimeoutError(QueryError):
 
 
 class QueryCancelledError(QueryTimeoutError):
-    """Whoever asked a query gave it up before it was answered."""
+    """A query that was cancelled before it was answered."""
 
 
 class DatabaseError(N2gdbError):
@@ -183,7 +183,7 @@ class SelectionError(IngestError):
 
 
 class StorageError(N2gdbError):
-    """A path that cannot be written, for example as no space is left on the disk."""
+    """A path that cannot be written, for example because the disk is full."""
 
 
 class FigureError(N2gdbError):

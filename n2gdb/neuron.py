@@ -89,7 +89,7 @@ class Neuron:
 
     @property
     def state(self) -> str:
-        """Live, unpredicted or dead."""
+        """Live, unpredicted, dead or dense."""
         return str(self.statistics["state"])
 
     @property
@@ -134,7 +134,7 @@ class Neuron:
 
     @cached_property
     def histogram(self) -> ActivationHistogram | None:
-        """How its activations are spread over the corpus; None where that was not recorded."""
+        """How often each strength of activation occurs on the corpus; None where that was not recorded."""
         return read_histogram(self._database.connection, self._key)
 
     @cached_property
@@ -149,14 +149,14 @@ class Neuron:
 
     @property
     def activating_tokens(self) -> tuple[WeighedToken, ...]:
-        """The tokens on which it may fire by its evidence, the likeliest first; empty without evidence."""
+        """The tokens on which its evidence can predict firings, likeliest first; empty without evidence."""
         return tuple(
             sorted((each for each in self._weighed if each.depth == 0), key=lambda each: -each.weight)
         )
 
     @property
     def excited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that makes it fire sooner, the strongest first; empty without evidence.
+        """The context that makes it more likely to fire, the strongest first; empty without evidence.
 
         >>> [str(each) for each in neuron.excited_by]
         ['·an', '·on', '<like <|pad|>>']
@@ -165,7 +165,7 @@ class Neuron:
 
     @property
     def inhibited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that keeps it silent, the strongest first; empty without evidence."""
+        """The context that makes it less likely to fire, the strongest first; empty without evidence."""
         return self._context(-1)
 
     def _context(self, sign: int) -> tuple[WeighedToken, ...]:
@@ -197,9 +197,9 @@ class Neuron:
         return read_effects(self._database.connection, self._key)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the neuron, its graph, its evidence and its examples as JSON can hold them.
+        """Return the neuron, its graph, its evidence and its examples as plain values for JSON.
 
-        A pattern's steps start at the activating token. ``evidence`` is null without any.
+        A pattern's steps start at the activating token. ``evidence`` is null if there is none.
         """
         tokens = {token for example in self.examples() for token in example.tokens}
         texts = self.texts(tokens.union(self.graph.token.tolist()))
@@ -239,14 +239,14 @@ class Neuron:
     def tokens(self) -> Answer[NeuronToken]:
         """Return the tokens of the graph by role, activating ones first; strongest first.
 
-        Tokens of one text are one, as ``tokens ACTIVATING L3N45`` has them.
+        Tokens with the same text count as one, as in ``tokens ACTIVATING L3N45``.
         """
         return tokens_of(self.graph, self._texts())
 
     def predict(self, text: str | Sequence[int], *, by: str = "evidence") -> FloatArray:
         """Predict the normalised activation on every token of a text, or of token ids: (tokens,) float32.
 
-        Its evidence does, where it has any, else its graph, as with ``by="graph"``; the model is not run.
+        By its evidence if it has any, else or with ``by="graph"`` by its graph; the model is not run.
         From ``fire_threshold`` on it is predicted to fire, see ``n2gdb.prediction.strength``; 0 where nothing
         speaks for it. Raises QueryError for a text where the model came without a tokenizer.
 
@@ -272,7 +272,7 @@ class Neuron:
     ) -> Reading:
         """Read a text token by token: what is predicted, by what, and the truth if given.
 
-        ``by`` is as of ``predict``. A notebook shows the result in colours; see
+        ``by`` is as in ``predict``. A notebook shows the result in colours; see
         ``n2gdb.prediction.reading.read_text``, also for what is raised.
 
         >>> neuron.read(" on the other side").tokens[2].pattern
@@ -347,7 +347,7 @@ class Neuron:
         return to_networkx(self.graph, self._texts())
 
     def to_dot(self, most: int | None = None) -> str:
-        """Return what ``picture`` shows in plain DOT, for Graphviz."""
+        """Return what ``picture`` shows as DOT, for Graphviz."""
         from n2gdb.drawing import draw_dot
 
         return draw_dot(self, most=None if most is None else arguments.whole("most", most))

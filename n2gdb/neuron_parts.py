@@ -1,4 +1,4 @@
-"""The patterns of a neuron's graph, and the tokens in them by role, as people read them."""
+"""The patterns of a neuron's graph, and their tokens by role, in readable form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class NeuronPattern:
     """One pattern of a neuron's graph: its path in text order, and the normalised activation it predicts.
 
     ``support`` is how often it occurs in the corpus, ``confidence`` on which share of these occurrences the
-    neuron fires; None where that was not counted, or there is none.
+    neuron fires; None where that was not counted, or the pattern does not occur.
 
     >>> strongest = neuron.patterns()[0]
     >>> print(strongest, strongest.activation, len(strongest.path))
@@ -63,7 +63,7 @@ class NeuronToken:
         return f"<NeuronToken {self.role} {display(self.token)} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 

@@ -28,7 +28,7 @@ _MOST_NODES, _READING = 5_000_000, 2e-6
 
 
 class Remembering(ABC):
-    """The part of a database that remembers: see ``Database``."""
+    """What a ``Database`` keeps in memory between queries, and its saved sets."""
 
     _asked = 0
 
@@ -89,8 +89,8 @@ class Remembering(ABC):
     def save_set(self, name: str, units: Iterable[object]) -> None:
         """Save units under a name, in a file beside the database: ``neurons IN $name`` asks for them.
 
-        ``units`` are names, neurons, or the hits of an answer; none remove the name. Raises ArgumentError
-        for what is no unit.
+        ``units`` are names, neurons, or the hits of an answer; without any, the name is removed. Raises
+        ArgumentError for anything that is not a unit.
         """
         from n2gdb.query.parameters import unit_text
         from n2gdb.storage.saved_sets import write_set

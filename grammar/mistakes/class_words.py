@@ -1,4 +1,4 @@
-"""Names that token classes have elsewhere, and what to write instead."""
+"""Names of token classes in other languages, and what to write instead."""
 
 from __future__ import annotations
 

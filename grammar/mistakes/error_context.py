@@ -1,4 +1,4 @@
-"""Where a query stops making sense, and the text around that place."""
+"""The place where a query stops parsing, and the text around it."""
 
 from __future__ import annotations
 

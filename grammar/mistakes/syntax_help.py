@@ -1,4 +1,4 @@
-"""The message for a query that does not parse: what is there, and what could be."""
+"""The message for a query that does not parse: what was found, and what may stand there."""
 
 from __future__ import annotations
 

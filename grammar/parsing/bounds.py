@@ -1,4 +1,4 @@
-"""Bounds of a comparison with a neuron: ABOVE a similarity, SHARING so much."""
+"""Bounds of a comparison with a neuron: ABOVE a similarity, SHARING a number of tokens or steps."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["NeuronView", "ShownInfluence", "WrittenView"]
 
 
 class ShownInfluence(Protocol):
-    """A token that makes a neuron fire sooner or less soon; its text is how it is shown."""
+    """A token that makes a neuron more or less likely to fire; its text is how it is shown."""
 
     @property
     def depth(self) -> int:
@@ -29,7 +29,7 @@ class ShownInfluence(Protocol):
 
 
 class WrittenView(Protocol):
-    """A token whose logit a neuron moves."""
+    """A token whose logit a neuron raises or lowers."""
 
     @property
     def text(self) -> str:
@@ -37,7 +37,7 @@ class WrittenView(Protocol):
 
     @property
     def logit(self) -> float:
-        """How far, at the neuron's largest activation; above 0 where it is promoted."""
+        """By how much, at the neuron's largest activation; above 0 if it is promoted."""
 
 
 class NeuronView(Protocol):
@@ -53,7 +53,7 @@ class NeuronView(Protocol):
 
     @property
     def state(self) -> str:
-        """Live, unpredicted or dead."""
+        """Live, unpredicted, dead or dense."""
 
     @property
     def f1(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What excites and inhibits a unit, as people read it: tokens with their texts and weights."""
+"""What excites and inhibits a unit, in readable form: tokens with their texts and weights."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["WeighedToken", "written_influences"]
 
 @dataclass(frozen=True, slots=True)
 class WeighedToken:
-    """A token, or a class of tokens, that makes a unit fire sooner, or less soon where ``weight`` is below 0.
+    """A token or class of tokens that makes a unit likelier to fire, or less likely if ``weight`` is below 0.
 
-    It does where it stands ``depth`` positions before the activating token, or anywhere in the ``-depth``
+    It does so where it stands ``depth`` positions before the activating token, or anywhere in the ``-depth``
     positions before where that is below 0; the weight is added to the log odds of firing. ``token`` is its
     id, or the number of a class; ``text`` is its text, or the class's name.
 

@@ -46,7 +46,8 @@ R = TypeVar("R", bound=Record)
 class Answer(Sequence[R], Generic[R]):
     """The records of a query in its order.
 
-    Their number is known at once; their evidence is read in chunks on access, while the database is open.
+    Their number is known at once; the patterns that matched are read in chunks on access, while the
+    database is open.
     ``columns`` names what a table shows.
 
     >>> answer = db.query("neurons MATCHING 'the' BEFORE 'other' ORDER BY layer LIMIT 2")
@@ -93,7 +94,7 @@ class Answer(Sequence[R], Generic[R]):
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """Notices for the reader, for example that a word of the query is no token of the model.
+        """Notices for the reader, for example that a word of the query is not a token of the model.
 
         >>> db.query("neurons MATCHING 'dogg'").notices
         ("no token of world reads 'dogg', it is taken as 2 tokens: do gg",)

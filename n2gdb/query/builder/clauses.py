@@ -97,7 +97,7 @@ def suppressing(token: str | TokenStep) -> Truth[Clause]:
 
 
 def excited_by(token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Truth[Clause]:
-    """Hold of a neuron that fires sooner, by its evidence, where the token stands before the activating one.
+    """Hold of a neuron that is likelier to fire, by its evidence, if the token precedes the activating one.
 
     ``at`` is how many positions before, 0 the activating token itself; ``within`` how many at most.
 
@@ -110,7 +110,7 @@ def excited_by(token: str | TokenStep, *, at: int | None = None, within: int | N
 def inhibited_by(
     token: str | TokenStep, *, at: int | None = None, within: int | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron that fires less soon where the token stands; places are as of ``excited_by``.
+    """Hold of a neuron that is less likely to fire where the token stands; places are as in ``excited_by``.
 
     >>> neurons(inhibited_by("each", at=1))
     <QueryBuilder neurons INHIBITED BY 'each' AT 1>

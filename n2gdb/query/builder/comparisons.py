@@ -1,4 +1,4 @@
-"""Clauses that compare neurons with one, and the methods that ask for them."""
+"""Clauses that compare neurons with a given one, and the builder's methods for them."""
 
 from __future__ import annotations
 

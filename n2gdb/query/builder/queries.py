@@ -223,13 +223,13 @@ class QueryBuilder(Comparing):
         return self.having(suppressing(token))
 
     def excited_by(self, token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Self:
-        """Ask for neurons that fire sooner where the token stands, as in the function ``excited_by``."""
+        """Ask for neurons that the token makes likelier to fire, as in the function ``excited_by``."""
         return self.having(excited_by(token, at=at, within=within))
 
     def inhibited_by(
         self, token: str | TokenStep, *, at: int | None = None, within: int | None = None
     ) -> Self:
-        """Ask for neurons that fire less soon where the token stands, as in ``inhibited_by``."""
+        """Ask for neurons that the token makes less likely to fire, as in ``inhibited_by``."""
         return self.having(inhibited_by(token, at=at, within=within))
 
     def mentioning(self, token: str | TokenStep) -> Self:

@@ -1,4 +1,4 @@
-"""Queries for the tokens of neurons, without strings."""
+"""Queries for the tokens of neurons, built in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What queries walk in memory: units, tries and effects of a database as columns, read once."""
+"""Columns for queries in memory: units, tries and effects of a database, read once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts run through columns of tries: the nodes that may match, for what decides of stored ones."""
+"""Runs texts over columns: the units that fire, and the nodes of their graphs that may match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts and figures by groups: of several fields, of fields in steps, and statistics of a field."""
+"""Counts and statistics by groups: by several fields, or by fields in steps."""
 
 from __future__ import annotations
 

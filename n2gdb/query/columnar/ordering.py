@@ -1,4 +1,4 @@
-"""Rows in the order of a query: by columns, what is missing last; and the rows that SAMPLE draws."""
+"""Order of a query's rows: by columns, missing values last; and the rows that SAMPLE draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens by their role: how many units or patterns have each, and the nodes on the paths to some ends."""
+"""Tokens by role: how many units or patterns have each, and the nodes on the paths to given ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A query's clauses and conditions over columns: which units and patterns they hold of, and their matches."""
+"""Evaluates clauses and conditions over columns: the units and patterns they hold of, and the matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normal forms walked over columns of tries: every way that anchors stand on nodes."""
+"""Matches normal forms over columns of tries: every assignment of their anchors to nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rows of a step are, so that their number can be estimated before the step is run."""
+"""What the rows of a step are, so that their number can be estimated before it is run."""
 
 from __future__ import annotations
 

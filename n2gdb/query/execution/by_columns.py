@@ -1,4 +1,4 @@
-"""Queries answered from columns: the same plans, each step of which arrays take in place of a statement."""
+"""Answers queries from columns: the same plans, with arrays in place of statements for each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices about tokens that a query names and no model has."""
+"""Notices about tokens that a query names but no model has."""
 
 from __future__ import annotations
 

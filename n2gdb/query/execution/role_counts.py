@@ -1,4 +1,4 @@
-"""Tokens by their role: how often each stands in it on what a query matches, and which sets of units have."""
+"""Tokens by role: how often each occurs in what a query matches, and which of them sets of units have."""
 
 from __future__ import annotations
 

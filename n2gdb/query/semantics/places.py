@@ -1,4 +1,4 @@
-"""Positions of errors: attached by the code that knows the query's text."""
+"""Places of errors: attached by the code that knows the query's text."""
 
 from __future__ import annotations
 
