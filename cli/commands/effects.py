@@ -32,12 +32,12 @@ def effects(
     ],
     device: DeviceOption = "auto",
 ) -> None:
-    """Add the tokens that each neuron promotes and suppresses most to a database that was built without.
+    """Add the tokens that each unit promotes and suppresses most to a database that was built without them.
 
     n2gdb effects demo.n2gdb demo
 
-    Ingest does so by itself. No corpus is read: the logits follow from the model's weights. The database is
-    built anew from its shards, and replaced as a whole at the end.
+    Ingest stores them by default. No corpus is read: the logits follow from the model's weights. The database
+    is built again from its shards, and replaced as a whole at the end.
     """
     from n2gdb.cli.output.progress import stages
 

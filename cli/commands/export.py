@@ -58,9 +58,9 @@ def export(
 
     n2gdb export the.graphml --query "neurons MATCHING 'the' BEFORE ... LIMIT 50"
 
-    jsonl holds one neuron a line with its patterns; csv and parquet one row a pattern, or what --what says;
+    jsonl has one neuron per line, with its patterns; csv and parquet have one row per pattern, or per --what;
     graphml, for NetworkX and Gephi, has neurons and tokens as nodes and every node of a neuron's graph as
-    an edge between them. The file appears when it is whole.
+    an edge between them. The file appears only when it is complete.
     """
     from n2gdb.cli.output.export_formats import Format, What, open_writer
     from n2gdb.cli.output.written_file import check_written, written_file
@@ -156,7 +156,7 @@ def export_site(
     python -m http.server --directory site
 
     Each neuron has a page with its picture, its patterns, its top examples and what it writes. The search
-    knows names and tokens. Nothing is fetched from elsewhere, and addresses are relative.
+    finds names and tokens. Nothing is fetched from elsewhere, and links are relative.
     """
     import n2gdb
     from n2gdb.explorer.site import write_site

@@ -45,14 +45,14 @@ def firing(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array of the tokens.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a token and neuron.")] = False,
 ) -> None:
-    """Run every stored neuron on a text, without the model: which neurons fire on which token.
+    """Predict which neurons fire on each token of a text, without the model.
 
     n2gdb firing "Once upon a time"
 
     n2gdb firing "Once upon a time" --at -1 --min-f1 0.6 --layer 2 --layer 3
 
-    Behind each neuron stand its predicted activation, and how well it is predicted: its F1 on held-out text
-    where that is known, marked ? where it rests on few firings, else on its top examples.
+    Each neuron is followed by its predicted activation and by how well it is predicted: its F1 on held-out
+    text if that is known, marked ? if it rests on few firings, else on its top examples.
     """
     import n2gdb
 

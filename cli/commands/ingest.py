@@ -226,7 +226,7 @@ def ingest(
 ) -> None:
     """Learn the graph of every neuron of MODEL and load them into a database.
 
-    Interrupted, it goes on where it stopped when run again.
+    If it is interrupted, the same command resumes it.
 
         n2gdb ingest demo
 

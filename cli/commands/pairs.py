@@ -45,7 +45,7 @@ def pairs(
     n2gdb pairs --subset --across-layers --limit 5
 
     The size is how much the two share: steps of their graphs, tokens of both roles with --metric tokens or
-    subset, and with cofiring recorded firings. Graphs of a single pattern are alike easily: --sharing leaves
+    subset, and with cofiring recorded firings. Graphs of a single pattern are easily alike: --sharing leaves
     them out.
     """
     import n2gdb

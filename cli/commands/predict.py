@@ -1,4 +1,4 @@
-"""`n2gdb predict`: one neuron's stored graph run on a text, beside the neuron's true activations."""
+"""`n2gdb predict`: what one neuron is predicted to do on a text, beside its true activations."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def predict(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Run a neuron on a text, without the model: the predicted activation of every token.
+    """Predict a neuron's activation on every token of a text, without the model.
 
     n2gdb predict L4N358 "I saw him on the other side of the street"
 
@@ -70,13 +70,13 @@ def predict(
 
     echo "I saw him on the other side of the street" | n2gdb predict L4N358 --file - --json
 
-    The neuron fires from the threshold on that the model was ingested with, 0.5 unless another was chosen.
-    Its evidence predicts, if it has any: then the figure says how far the odds of firing lie above the
-    neuron's own threshold, and behind it stand the tokens that excite it. Or its graph does: then 1 is its
-    largest activation, and behind it stands the pattern that matches, the longest if there are several. With
-    --true the model is loaded, and what it does stands above what is predicted; a text longer than the
-    model's context is read in windows that overlap by half. The page shows the text in colours, patterns on
-    hover.
+    A firing is predicted at the threshold that the model was ingested with, by default 0.5. If the neuron has
+    evidence, that predicts: the figure says how far the odds of firing lie above the neuron's own threshold,
+    followed by the tokens that excite it. Otherwise, or with --by graph, the graph does: 1 is the largest
+    activation, followed by the pattern that matches, the longest if there are several. With --true the model
+    is loaded, and the true activation is shown above the predicted one; a text longer than the model's
+    context is read in windows that overlap by half. The page of --html shows the text in colours, patterns
+    on hover.
     """
     import n2gdb
     from n2gdb.cli.output.written_file import check_written, write_text_file

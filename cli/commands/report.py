@@ -87,11 +87,11 @@ def report(
 
     n2gdb report --heldout heldout.jsonl.gz --tokens 100000
 
-    On held-out text, as far as ingest kept some apart, evidence and graphs are judged as they meet ordinary
-    text. On top examples that it was not built from every graph is judged, and beside it the neuron's
-    evidence, the graph before refinement (plain) and two look-up tables of the same training examples: of
-    single tokens, and of up to five. Similar pairs, which --pairs counts, share 0.9 of their activating and
-    of their context tokens.
+    On held-out text, if ingest kept some apart, evidence and graphs are judged on ordinary text. On top
+    examples, every graph is judged on those that it was not built from, beside the neuron's evidence, the
+    graph before refinement (plain) and two look-up tables of the same training examples: of single tokens,
+    and of up to five. Similar pairs, which --pairs counts, share 0.9 of their activating and of their
+    context tokens.
     """
     import n2gdb
     from n2gdb.database import default_path

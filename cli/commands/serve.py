@@ -52,7 +52,7 @@ def serve(
     ] = None,
     check: Annotated[bool, typer.Option(help="Say what would be served, and end.", hidden=True)] = False,
 ) -> None:
-    """Explore a database in the browser: ask, look at neurons, try texts. Ctrl-C ends it.
+    """Explore a database in the browser: run queries, look at neurons, try texts. Ctrl-C ends it.
 
     n2gdb serve
 
@@ -60,7 +60,7 @@ def serve(
 
     n2gdb serve --model
 
-    It never writes the database, only notes, into a file of their own; it answers only this machine unless
+    It never writes to the database; notes go into a file of their own. It answers only this machine unless
     another --host is given, and fetches nothing from elsewhere. With --model, the model is loaded once, in a
     process of its own.
     """

@@ -28,14 +28,14 @@ _PROMPT, _MORE = "n2gdb> ", "  ...> "
 
 
 def shell(db: DatabaseOption = None, timeout: TimeoutOption = None) -> None:
-    """Ask question after question: history, completion, errors under what was typed.
+    """Run queries interactively, with history, completion, and errors shown in place.
 
     n2gdb shell
 
     echo "neurons MATCHING 'the' LIMIT 3" | n2gdb shell
 
-    TAB completes keywords, fields, tokens and neurons; :help tells the rest. Without a terminal,
-    statements are read from the standard input, one a line.
+    TAB completes keywords, fields, tokens and neurons; :help lists the commands. Without a terminal,
+    statements are read from standard input, one per line.
     """
     from n2gdb.cli.repl.session import ShellSession
     from n2gdb.database import Database, default_path

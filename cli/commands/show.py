@@ -55,8 +55,8 @@ def show(
     n2gdb show L4N358 L4N137 --beside --svg both.svg
 
     A picture has activating tokens in red on the right, the context they need in blue to their left, a bold
-    rim where a pattern may begin. A file named - is standard output; one that is there stays, unless --force
-    is given.
+    rim where a pattern may begin. A file named - is standard output; an existing file is only replaced with
+    --force.
     """
     import n2gdb
     from n2gdb.database import default_path

@@ -36,7 +36,7 @@ def similar(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Find the neurons that are most like a neuron, in any layer.
+    """Find the neurons most similar to a given one, in any layer.
 
     n2gdb similar L4N358
 

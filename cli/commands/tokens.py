@@ -1,4 +1,4 @@
-"""`n2gdb tokens`: how a model tokenizes a text, and how many neurons know each token."""
+"""`n2gdb tokens`: how a model tokenizes a text, and how many neurons' graphs name each token."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tokens(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
-    """Show how the model cuts a text: ids, classes, and how many neurons know each token.
+    """Show how the model tokenizes a text, and how many neurons' graphs name each token.
 
     n2gdb tokens "The year 1984 began."
 

@@ -45,14 +45,14 @@ def trajectories(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Say how much of a neuron's activation is left when its prompt is cut short.
+    """Show how much of a neuron's activation is left when its prompt is cut short.
 
     n2gdb trajectories --sample 10 --figure layers.svg
 
     n2gdb trajectories L5N100 --figure L5N100.svg
 
-    The model runs again on the top examples, cut to their last 1, 2, 4, ... tokens. Of a neuron each example
-    is shown as it was pruned, important tokens in brackets.
+    The model runs again on the top examples, cut to their last 1, 2, 4, ... tokens. For a single neuron,
+    each example is shown as it was pruned, with important tokens in brackets.
     """
     import n2gdb
     from n2gdb.database import default_path

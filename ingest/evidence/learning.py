@@ -1,4 +1,4 @@
-"""Evidence of many units: their rows drawn, and some learned together at a time."""
+"""Learns the evidence of many units: draws their training rows, and fits some units at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths: patterns as people read them, in text order, with any-tokens."""
+"""Paths: patterns in readable form, in text order, with any-tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neurons compared: what their graphs share, what each has alone, how alike every two are; and all pairs."""
+"""Comparison of neurons: what their graphs share, what each has alone, how similar they are; all pairs."""
 
 from __future__ import annotations
 

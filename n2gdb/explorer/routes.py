@@ -1,4 +1,4 @@
-"""Routes: the addresses of the explorer; all of them read, but for the notes, which have their own file."""
+"""Routes: the addresses of the explorer; all only read, except those of notes, which have their own file."""
 
 from __future__ import annotations
 

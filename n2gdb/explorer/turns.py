@@ -1,4 +1,4 @@
-"""Turns: requests that take long are answered a few at a time, in all of their time; short ones pass them."""
+"""Turns: long requests are answered a few at a time, in the order they came; short ones do not wait."""
 
 from __future__ import annotations
 

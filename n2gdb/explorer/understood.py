@@ -1,4 +1,4 @@
-"""One box for names, words, texts and queries: what an input may be taken for, the likeliest first."""
+"""Meanings of the explorer's input: a name, a word, a text or a query, the likeliest first."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Graphs run on text: which neurons fire, and how one neuron reads a text."""
+"""Predictions on text, by evidence and graphs: which neurons fire, and what one neuron does on each token."""

@@ -1,4 +1,4 @@
-"""Readings: one neuron on a text, token by token, as its graph predicts and as it truly fires."""
+"""Readings: one neuron on a text, token by token, as it is predicted and as it truly fires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What neurons are compared by, in arrays: each is read when it is first asked for, and kept."""
+"""Arrays that neurons are compared by: each is read when it is first needed, and kept."""
 
 from __future__ import annotations
 

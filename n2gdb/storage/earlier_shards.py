@@ -1,4 +1,4 @@
-"""Earlier shards, read as present ones: what they have no column for is filled in, or unknown.
+"""Shards of earlier versions, read as current ones: missing columns are filled in, or unknown.
 
 Before units had sides and sources they were positive sides of MLP neurons. Before there were records all
 examples were top ones, all scores of the test half of these.

@@ -1,4 +1,4 @@
-"""Likeness: what neurons' graphs have in common, weighed by how rare its tokens are among all neurons.
+"""Likeness: the steps that neurons' graphs share, weighted by how rare their tokens are among all neurons.
 
 Every step of a graph counts twice: as it is written, and with case and space aside. So ``Do`` and `` Do``
 are alike by half. Each weighs the step's activation times the rarity of its token, ``log(1 + n / k)`` of a

@@ -1,4 +1,4 @@
-"""How the activations of a unit are spread over the corpus, read from the database."""
+"""Histograms of units' activations on the corpus, read from the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens of a database: texts, tokenizers, and how many neurons know each."""
+"""Tokens of a database: texts, tokenizers, and how many neurons' graphs name each."""
 
 from __future__ import annotations
 
