@@ -54,7 +54,12 @@ class Reading(ReadingRecord):
         return f"<Reading {self.neuron} of {self.model}: {self.summary}>"
 
     def html(self) -> str:
-        """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it."""
+        """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it.
+
+        >>> reading = neuron.read(" on the other side")
+        >>> reading.html().splitlines()[0]
+        '<!doctype html>'
+        """
         from n2gdb.drawing.reading_html import reading_page
 
         return reading_page(self)

@@ -70,21 +70,36 @@ class Steps:
     pattern: TokenPattern
 
     def before(self, later: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
-        """Let ``later`` stand anywhere after this: from ``at_least`` to ``within`` positions on."""
+        """Let ``later`` stand anywhere after this: from ``at_least`` to ``within`` positions on.
+
+        >>> print(tok("the").before("end"), "|", tok("the").before("end", within=3))
+        'the' BEFORE 'end' | 'the' BEFORE/3 'end'
+        """
         return _joined(self, Link(at_least, within), _steps(later))
 
     def then(self, later: Stepwise) -> Steps:
-        """Let ``later`` stand at the very next position."""
+        """Let ``later`` stand at the very next position.
+
+        >>> print(tok("of").then("the").then(...))
+        'of' THEN 'the' THEN ...
+        """
         return _joined(self, Link(1, 1), _steps(later))
 
     def after(self, earlier: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
-        """Let ``earlier`` stand anywhere before this: from ``at_least`` to ``within`` positions back."""
+        """Let ``earlier`` stand anywhere before this: from ``at_least`` to ``within`` positions back.
+
+        >>> print(tok("end").after("the"))
+        'the' BEFORE 'end'
+        """
         return _joined(_steps(earlier), Link(at_least, within), self)
 
     def near(self, other: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
         """Let ``other`` stand on either side of this, from ``at_least`` to ``within`` positions off.
 
         The last step of the one is paired with the first of the other, both of them tokens or variables.
+
+        >>> print(tok("on").near("the", within=2))
+        'on' NEAR/2 'the'
         """
         return _joined(self, Link(at_least, within, either=True), _steps(other))
 

@@ -76,7 +76,7 @@ def test_predict_needs_a_neuron_that_is_there(path: Path) -> None:
 def test_predict_needs_a_tokenizer(small_path: Path) -> None:
     result = run(small_path, "predict", "L0N1", TEXT)
     assert result.exit_code == 2
-    assert "came without a tokenizer" in result.stderr
+    assert "was ingested without a tokenizer" in result.stderr
 
 
 def test_predict_reads_a_file_as_it_stands(path: Path, tmp_path: Path) -> None:
