@@ -5,7 +5,7 @@
     │   ├── QuerySyntaxError      it does not parse
     │   ├── ArgumentError         an argument of the wrong type; a TypeError too
     │   ├── UnknownNameError      a field, neuron or model that does not exist; suggests similar names
-    │   └── QueryTimeoutError     it ran past its limit
+    │   └── QueryTimeoutError     it exceeded its time limit
     │       └── QueryCancelledError   whoever asked gave it up
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file

@@ -21,7 +21,7 @@ _ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
 def check_answer_file(path: Path, *, force: bool, reads: Iterable[Path | None]) -> None:
     """See that an answer can be written to a file, before it is asked for."""
     if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"{path}: the name ends in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}")
+        raise UsageError(f"{path}: the name must end in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}")
     check_written(path, force=force, reads=reads)
 
 

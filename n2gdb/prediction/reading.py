@@ -88,7 +88,7 @@ def read_text(
     """
     tokens = neuron.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
     if true is not None and not isinstance(true, Collection):
-        raise QueryError(f"true is one activation for each token, not {true!r}")
+        raise QueryError(f"true must hold one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):
         raise QueryError(
             f"{len(true)} true activations were given for {tokens_counted(len(tokens))}: give one for each,"

@@ -122,7 +122,7 @@ def _influenced(
     influence: Influence, token: str | TokenStep, at: int | None, within: int | None
 ) -> Truth[Clause]:
     if at is not None and within is not None:
-        raise QueryError("at names one position, within so many: give one of them")
+        raise QueryError("at and within exclude each other: give one of them")
     test = test_of(token)
     if at is not None:
         depth = arguments.whole("at", at)
@@ -223,7 +223,7 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
 def listed_first(units: Sequence[str | NeuronName], clauses: Formula[Clause] | None) -> Formula[Clause]:
     """Return clauses after a list of units, which has to stand first."""
     if not units:
-        raise ArgumentError("among() of nothing: name the units, as in among('L3N45', 'L4N12')")
+        raise ArgumentError("among() names no unit: give one or more, as in among('L3N45', 'L4N12')")
     if len(units) == 1 and isinstance(units[0], str) and units[0].startswith("$"):
         listed = Listed((), units[0][1:])
     else:

@@ -174,7 +174,7 @@ def one_of(*alternatives: str | TokenStep) -> TokenStep:
         test = test_of(each)
         tests += test.alternatives if isinstance(test, OneOf) else (test,)
     if not tests:
-        raise QuerySyntaxError("one_of() of nothing: name the tokens, as in one_of('dog', 'cat')")
+        raise QuerySyntaxError("one_of() names no token: give one or more, as in one_of('dog', 'cat')")
     return _step(tests[0] if len(tests) == 1 else OneOf(tuple(tests)))
 
 
@@ -189,7 +189,7 @@ def all_of(*tests: str | TokenStep) -> TokenStep:
         test = test_of(each)
         joined += test.tests if isinstance(test, AllOf) else (test,)
     if not joined:
-        raise QuerySyntaxError("all_of() of nothing: name the tests, as in all_of(TITLE, ~tok('The'))")
+        raise QuerySyntaxError("all_of() names no test: give one or more, as in all_of(TITLE, ~tok('The'))")
     return _step(joined[0] if len(joined) == 1 else AllOf(tuple(joined)))
 
 

@@ -65,7 +65,7 @@ def _asked(
         return TokenQueryBuilder(TokenQuery(role, neuron_ref(units, model)))
     tree = units.tree if isinstance(units, Comparing) else None
     if tree is None or tree.subject is Subject.PATTERNS or tree.count is not None:
-        raise ArgumentError(f"tokens are a neuron's, or those of a query for neurons, not of {units!r}")
+        raise ArgumentError(f"tokens are asked of a neuron or of a query for neurons, not of {units!r}")
     if model is not None:
         raise ArgumentError("a query for neurons names its model itself: neurons().in_model(...)")
     return TokenSetBuilder(TokenSetQuery((TokenTerm(role, tree),)))
@@ -106,7 +106,7 @@ class _TokenStatement:
             return NotImplemented
         for tree in (self.tree, other.tree):
             if tree.limit is not None or tree.offset is not None or tree.mode is not Mode.ANSWER:
-                raise ArgumentError("limit, offset, explain and profile are of a whole query: join first")
+                raise ArgumentError("limit, offset, explain and profile are for the whole query: join first")
         return TokenSetBuilder(TokenSetQuery((*self._terms, *other._terms)))
 
     def __invert__(self) -> TokenSetBuilder:
