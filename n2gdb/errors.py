@@ -101,6 +101,14 @@ class QueryError(N2gdbError):
 
     ``line`` and ``column`` give the place of the error in ``text``, the query, counted from 1; ``str()``
     shows the line with a caret under the column. Line 0 means that the error has no single place.
+
+    >>> try:
+    ...     db.query("neurons WHERE layr = 3")
+    ... except QueryError as error:
+    ...     print(error)
+    no field layr: did you mean layer?
+      neurons WHERE layr = 3
+                    ^
     """
 
     def __init__(self, message: str, *, text: str = "", line: int = 0, column: int = 0) -> None:
@@ -131,7 +139,14 @@ class ArgumentError(QueryError, TypeError):
 
 
 class UnknownNameError(QueryError):
-    """A field, neuron or model that does not exist; ``near`` holds similar names that do."""
+    """A field, neuron or model that does not exist; ``near`` holds similar names that do.
+
+    >>> try:
+    ...     neurons().returning("nuron")
+    ... except UnknownNameError as error:
+    ...     print(error, error.near)
+    no column nuron: did you mean neuron? ('neuron',)
+    """
 
     def __init__(self, message: str, near: tuple[str, ...] = ()) -> None:
         self.near = near
@@ -143,7 +158,7 @@ class QueryTimeoutError(QueryError):
 
 
 class QueryCancelledError(QueryTimeoutError):
-    """Whoever asked a query gave it up before it was answered."""
+    """A query that was cancelled before it was answered."""
 
 
 class DatabaseError(N2gdbError):
@@ -183,11 +198,11 @@ class SelectionError(IngestError):
 
 
 class StorageError(N2gdbError):
-    """A path that cannot be written, for example as no space is left on the disk."""
+    """A path that cannot be written or read, for example because no space is left on the disk."""
 
 
 class FigureError(N2gdbError):
-    """A figure that cannot be drawn or written: an unknown file type, nothing to draw."""
+    """A figure that cannot be drawn or written, for an unknown file type or as there is nothing to draw."""
 
 
 class MissingDependencyError(N2gdbError, ImportError):
@@ -195,4 +210,4 @@ class MissingDependencyError(N2gdbError, ImportError):
 
 
 class UsageError(N2gdbError):
-    """A misused command, for example with options that do not go together."""
+    """Command-line arguments that cannot be used together or as given."""

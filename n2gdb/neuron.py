@@ -160,7 +160,7 @@ class Neuron:
 
     @property
     def excited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that makes it fire sooner, the strongest first; empty without evidence.
+        """The context that makes it likelier to fire, the strongest first; empty without evidence.
 
         >>> [str(each) for each in neuron.excited_by]
         ['·an', '·on', '<like <|pad|>>']
@@ -169,7 +169,7 @@ class Neuron:
 
     @property
     def inhibited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that keeps it silent, the strongest first; empty without evidence."""
+        """The context that makes it less likely to fire, the strongest first; empty without evidence."""
         return self._context(-1)
 
     def _context(self, sign: int) -> tuple[WeighedToken, ...]:

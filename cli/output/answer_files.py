@@ -1,4 +1,4 @@
-"""Answers as files: JSON, JSON lines, CSV or Parquet, by how the name ends."""
+"""Answers as files: JSON, JSON lines, CSV or Parquet, chosen by the ending of the name."""
 
 from __future__ import annotations
 

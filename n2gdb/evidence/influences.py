@@ -14,11 +14,11 @@ __all__ = ["WeighedToken", "written_influences"]
 
 @dataclass(frozen=True, slots=True)
 class WeighedToken:
-    """A token, or a class of tokens, that makes a unit fire sooner, or less soon where ``weight`` is below 0.
+    """A token, or a class of tokens, that makes a unit likelier to fire; less likely if ``weight`` is below 0.
 
-    It does where it stands ``depth`` positions before the activating token, or anywhere in the ``-depth``
-    positions before where that is below 0; the weight is added to the log odds of firing. ``token`` is its
-    id, or the number of a class; ``text`` is its text, or the class's name.
+    It counts ``depth`` positions before the activating token, or anywhere in the ``-depth`` positions before
+    where ``depth`` is below 0; the weight is added to the log odds of firing. ``token`` is the token's id, or
+    the number of a class; ``text`` is the token's text, or the class's name.
 
     >>> first = neuron.excited_by[0]
     >>> first.depth, first.text, first.weight > 0

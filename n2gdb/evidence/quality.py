@@ -32,7 +32,7 @@ HELDOUT, TOP_EXAMPLES = "on held-out text", "on top examples"
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """An F1 with the text that it is of: ``on held-out text``, or ``on top examples``.
+    """An F1, and the text that it was measured on: ``on held-out text`` or ``on top examples``.
 
     >>> print(neuron.quality, neuron.quality.firings)
     F1 0.81 on held-out text 34

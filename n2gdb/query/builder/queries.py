@@ -227,13 +227,13 @@ class QueryBuilder(Comparing):
         return self.having(suppressing(token))
 
     def excited_by(self, token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Self:
-        """Require neurons that fire sooner where the token stands, as in the function ``excited_by``."""
+        """Require neurons likelier to fire where the token stands, as in the function ``excited_by``."""
         return self.having(excited_by(token, at=at, within=within))
 
     def inhibited_by(
         self, token: str | TokenStep, *, at: int | None = None, within: int | None = None
     ) -> Self:
-        """Require neurons that fire less soon where the token stands, as in the function ``inhibited_by``."""
+        """Require neurons less likely to fire where the token stands, as in the function ``inhibited_by``."""
         return self.having(inhibited_by(token, at=at, within=within))
 
     def mentioning(self, token: str | TokenStep) -> Self:
