@@ -131,11 +131,25 @@ class QueryError(N2gdbError):
 
 
 class QuerySyntaxError(QueryError):
-    """A query that does not parse."""
+    """A query that does not parse.
+
+    >>> try:
+    ...     db.query("neurons MATCHNG 'the'")
+    ... except QuerySyntaxError as error:
+    ...     print(error.message, (error.line, error.column))
+    unexpected MATCHNG: did you mean MATCHING? (1, 9)
+    """
 
 
 class ArgumentError(QueryError, TypeError):
-    """An argument of the Python API that has the wrong type."""
+    """An argument of the Python API that has the wrong type.
+
+    >>> try:
+    ...     db.query("neurons MATCHING :first")
+    ... except ArgumentError as error:
+    ...     print(error)
+    no value for :first: give one, as in query(text, {'first': ...})
+    """
 
 
 class UnknownNameError(QueryError):
@@ -154,7 +168,14 @@ class UnknownNameError(QueryError):
 
 
 class QueryTimeoutError(QueryError):
-    """A query that exceeded its time limit."""
+    """A query that exceeded its time limit.
+
+    >>> try:
+    ...     db.query("neurons MATCHING 'the'", timeout=1e-9)
+    ... except QueryTimeoutError as error:
+    ...     print(error)
+    the query exceeded its limit of 1e-09 s: narrow the query, or allow more time
+    """
 
 
 class QueryCancelledError(QueryTimeoutError):
@@ -166,7 +187,14 @@ class DatabaseError(N2gdbError):
 
 
 class DatabaseNotFoundError(DatabaseError):
-    """A database file that does not exist."""
+    """A database file that does not exist.
+
+    >>> try:
+    ...     n2gdb.open("missing.n2gdb")
+    ... except DatabaseNotFoundError as error:
+    ...     print(str(error).partition(":")[0])
+    no database at missing.n2gdb
+    """
 
 
 class DatabaseFormatError(DatabaseError):

@@ -123,7 +123,7 @@ class NeuronGraph:
 
     @classmethod
     def from_patterns(cls, patterns: Iterable[Pattern]) -> NeuronGraph:
-        """Lay patterns into a trie; where two agree, the larger importance and activation stay."""
+        """Build a trie from patterns; where two agree, the larger importance and activation are kept."""
         root = _Node(-1, -1, 0.0)
         for pattern in patterns:
             if not pattern.steps or pattern.steps[0].depth != 0:
@@ -203,7 +203,7 @@ class NeuronGraph:
 
     @property
     def n_patterns(self) -> int:
-        """Number of patterns, that is of end marks."""
+        """Number of patterns, which is the number of end marks."""
         return int(np.count_nonzero(~np.isnan(self.end)))
 
     def path(self, node: int) -> tuple[int, ...]:

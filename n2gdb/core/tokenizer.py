@@ -51,6 +51,9 @@ class Tokenizer:
 
         Some tokenizers put a space in front of a text that has none, as they did when the model was trained.
         Raises QueryError if the text holds half a character, as bytes that are not UTF-8 give.
+
+        >>> db.tokenizer().cut("the other")
+        (1210, 631)
         """
         return self._cut(self._engine, text)
 

@@ -54,7 +54,11 @@ class Quality:
 
     @property
     def written(self) -> str:
-        """The F1 with two digits, marked where it rests on few firings: ``0.31?``."""
+        """The F1 with two digits, and a question mark if it rests on few firings, as in ``0.31?``.
+
+        >>> neuron.quality.written, neuron.quality.is_uncertain
+        ('0.81', False)
+        """
         return written_share(self.f1, self.firings)
 
 

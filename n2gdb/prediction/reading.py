@@ -54,7 +54,7 @@ class Reading(ReadingRecord):
         return f"<Reading {self.neuron} of {self.model}: {self.summary}>"
 
     def html(self) -> str:
-        """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it.
+        """Return a standalone page, light or dark as the reader's system is; it fetches nothing.
 
         >>> reading = neuron.read(" on the other side")
         >>> reading.html().splitlines()[0]

@@ -37,7 +37,11 @@ class Comparing(ABC):
         sharing: int = 1,
         model: str | None = None,
     ) -> Self:
-        """Require a similarity, as in the function ``similar_to``."""
+        """Require a similarity, as in the function ``similar_to``.
+
+        >>> neurons().similar_to("L4N358", above=0.3)
+        <QueryBuilder neurons SIMILAR TO L4N358 ABOVE 0.3>
+        """
         return self.having(similar_to(neuron, metric=metric, above=above, sharing=sharing, model=model))
 
     def subset_of(
@@ -48,7 +52,11 @@ class Comparing(ABC):
         sharing: int = 1,
         model: str | None = None,
     ) -> Self:
-        """Require that the neuron shares at least the fraction ``above`` of its tokens with the other."""
+        """Require neurons that share at least ``above`` of their tokens with the other, as in ``subset_of``.
+
+        >>> neurons().subset_of("L4N358", sharing=3)
+        <QueryBuilder neurons SUBSET OF L4N358 SHARING 3>
+        """
         return self.having(subset_of(neuron, above=above, sharing=sharing, model=model))
 
     def superset_of(
@@ -59,7 +67,11 @@ class Comparing(ABC):
         sharing: int = 1,
         model: str | None = None,
     ) -> Self:
-        """Require at least the fraction ``above`` of the other's tokens."""
+        """Require neurons that have at least ``above`` of the other's tokens, as in ``superset_of``.
+
+        >>> neurons().superset_of("L4N358")
+        <QueryBuilder neurons SUPERSET OF L4N358>
+        """
         return self.having(superset_of(neuron, above=above, sharing=sharing, model=model))
 
 

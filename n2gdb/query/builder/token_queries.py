@@ -85,19 +85,35 @@ class _TokenStatement:
         return found
 
     def limit(self, count: int) -> Self:
-        """Return no more than ``count`` tokens."""
+        """Return no more than ``count`` tokens.
+
+        >>> [hit.token for hit in db.query(tokens_activating("L4N12").limit(1))]
+        [' other']
+        """
         return replace(self, tree=replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
 
     def offset(self, count: int) -> Self:
-        """Leave out the first ``count`` tokens."""
+        """Skip the first ``count`` tokens.
+
+        >>> [hit.token for hit in db.query(tokens_activating("L4N12").offset(1))]
+        [' end']
+        """
         return replace(self, tree=replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
 
     def explain(self) -> TokenStageQuery:
-        """Show how the query would be answered."""
+        """Show the plan of the query, without running it.
+
+        >>> db.query(tokens_activating("L4N12").explain())["step"]
+        ['read the tokens', 'read where patterns end']
+        """
         return TokenStageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
     def profile(self) -> TokenStageQuery:
-        """Answer the query and show how long each step took."""
+        """Run the query and show the rows and time of each step.
+
+        >>> len(db.query(tokens_activating("L4N12").profile()))
+        2
+        """
         return TokenStageQuery(replace(self.tree, mode=Mode.PROFILE))
 
     def __and__(self, other: _TokenStatement) -> TokenSetBuilder:
