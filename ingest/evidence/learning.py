@@ -1,4 +1,4 @@
-"""Evidence of many units: their rows drawn, and some learned together at a time."""
+"""Learns the evidence of many units: draws their rows, then fits some units together at a time."""
 
 from __future__ import annotations
 
