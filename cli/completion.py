@@ -1,4 +1,4 @@
-"""Shell completion: what may stand after TAB as the value of an argument or an option.
+"""Shell completion: the values that TAB offers for arguments and options.
 
 A function offers what a value that was begun may go on to; where it offers nothing, the shell offers files.
 """

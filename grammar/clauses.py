@@ -91,7 +91,7 @@ class Influence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Influenced:
-    """By its evidence, the neuron is more, or less, likely to fire where such a token stands.
+    """By its evidence, the neuron is likelier or less likely to fire where such a token stands.
 
     ``nearest`` and ``farthest`` are positions back from the activating token, which is 0 back; None is any.
     """

@@ -1,4 +1,4 @@
-"""Adds what neurons write to an existing database, from its shards and its model."""
+"""Adds direct effects, the tokens that neurons promote and suppress, to an existing database."""
 
 from __future__ import annotations
 

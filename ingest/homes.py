@@ -1,4 +1,4 @@
-"""Paths that may begin with a user's home."""
+"""Home directories: expands ``~`` in paths."""
 
 from __future__ import annotations
 

@@ -53,7 +53,11 @@ class NeuronCollection(NeuronSource):
         return (neuron for model in self.models() for neuron in self._neurons(model, None))
 
     def __contains__(self, name: object) -> bool:
-        """Return whether some model has a neuron of this name, however it is written."""
+        """Return whether some model has a neuron of this name, however it is written.
+
+        >>> "4/358" in db
+        True
+        """
         try:
             wanted = _name(name)
         except QueryError:
@@ -132,6 +136,9 @@ class NeuronCollection(NeuronSource):
         """Return which tokens the neurons of a model, or of one layer, have in a role: units x tokens.
 
         Raises like ``neurons``, and QueryError for another role.
+
+        >>> db.token_matrix("context", layer=4).shape
+        (3, 4096)
         """
         from n2gdb.storage.read.bulk import read_token_matrix
 
@@ -140,11 +147,15 @@ class NeuronCollection(NeuronSource):
         return read_token_matrix(self.connection, owner, wanted, read)
 
     def report(self, model: str | None = None) -> Answer[LayerScores]:
-        """Return how well a model's neurons are predicted: a row for each layer and predictor.
+        """Return how well graphs and evidence predict a model's neurons: a row for each layer and predictor.
 
-        Predictors are ``evidence``, ``n2g``, the stored graph, and what they are compared with, on held-out
-        text or on the test half of the top examples; the last rows, without a layer, are means over all
-        layers. It is the table of ``n2gdb report``. Raises UnknownNameError.
+        A predictor is ``evidence``, ``n2g``, which is the stored graph, or what they are compared with; it is
+        judged on held-out text or on the test half of the top examples. The last rows, without a layer, are
+        means over all layers. It is the table that ``n2gdb report`` prints. Raises UnknownNameError.
+
+        >>> row = db.report()[0]
+        >>> row.layer, row.predictor, row.f1
+        (0, 'n2g', 0.875)
         """
         from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 

@@ -14,14 +14,14 @@ from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.units import NeuronName, token_key
-from n2gdb.errors import DatabaseError, DatabaseFormatError, QueryError, UnknownNameError
+from n2gdb.errors import DatabaseError, QueryError
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.remembering import Remembering
-from n2gdb.storage.checksum import is_sealed, verify_seal
+from n2gdb.storage.checksum import require_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.tokens import read_texts, read_tokenizer, token_ids
+from n2gdb.storage.read.tokens import no_token, read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Tokenizer
@@ -67,13 +67,13 @@ class Database(Remembering, NeuronCollection):
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Take a connection over, open to statements of one's own too; ``n2gdb.open`` makes both."""
+        """Take over a connection, which ``n2gdb.open`` makes; it stays usable for statements of your own."""
         self._connection = connection
         self._texts: dict[int, str] = {}
         self._tokenizers: dict[int, Tokenizer | None] = {}
 
     def __reduce__(self) -> tuple[Callable[[Path], Database], tuple[Path]]:
-        """Let another process open the same file where one is sent there."""
+        """Pickle as the path: another process opens the same file."""
         return open_database, (self.path,)
 
     @property
@@ -83,7 +83,7 @@ class Database(Remembering, NeuronCollection):
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The database file."""
         return self.connection.path
 
     def reopener(self) -> Callable[[], Database]:
@@ -100,7 +100,11 @@ class Database(Remembering, NeuronCollection):
         return f"<Database {self.path}, {held}>"
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """Return the models that the database holds, by number."""
+        """Return the models that the database holds, by number; ``model`` returns one of them.
+
+        >>> [model.name for model in db.models()]
+        ['world']
+        """
         return self._models
 
     @cached_property
@@ -210,12 +214,12 @@ class Database(Remembering, NeuronCollection):
         sharing: int = 3,
         progress: Callable[[str, int, int | None], None] | None = None,
     ) -> Answer[NeuronPair]:
-        """Return every pair of neurons with a similarity of at least ``above``, exactly, most similar first.
+        """Return all pairs of neurons with a similarity of at least ``above``, the most similar first.
 
-        The paper's similar pairs are those by ``tokens`` above 0.9, its subset pairs those by ``subset``, of
-        any size. Without ``above`` the metric's own bound holds, see ``LEAST_OF_PAIRS``. ``across_layers``
-        leaves out pairs of one layer, ``sharing`` those that share less; ``progress`` gets each stage, how
-        much of it is done, and how much there is. Raises QueryError.
+        No pair is missed. The paper's similar pairs are those by tokens above 0.9, its subset pairs those by
+        subset, of any size. Without ``above`` the bound is the metric's own. ``across_layers`` leaves out
+        pairs of one layer, ``sharing`` those that share less; ``progress`` is called with each stage, what
+        is done of it, and its total. Raises QueryError.
 
         >>> print(db.pairs("subset", across_layers=True, sharing=2).to_csv().splitlines()[1])
         L3N45,L4N12,1.0,2
@@ -256,7 +260,7 @@ class Database(Remembering, NeuronCollection):
 
         ``at`` picks one token, from the end if negative; ``layers`` and ``min_f1`` select neurons; with
         ``by="graph"`` only graphs predict, else evidence where a neuron has it. Raises QueryError where the
-        model came without a tokenizer or ``at`` lies outside the text.
+        model was ingested without a tokenizer or ``at`` is outside the text.
 
         >>> for token in db.firing(" the other"):
         ...     print(db.text(token.token), [str(fired.neuron) for fired in token.neurons])
@@ -267,7 +271,7 @@ class Database(Remembering, NeuronCollection):
 
         owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
-            raise QueryError(f"{at} lies outside the text: it has {len(tokens)} tokens")
+            raise QueryError(f"position {at} is outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
             self.connection.table,
             tokens,
@@ -299,17 +303,16 @@ class Database(Remembering, NeuronCollection):
     def tokenizer(self, model: str | None = None) -> Tokenizer:
         """Return the tokenizer of a model; raise QueryError if it was ingested without one."""
         owner = self.model(model)
-        found = self._tokenizer(owner.number)
-        if found is None:
+        if (found := self._tokenizer(owner.number)) is None:
             raise QueryError(
-                f"{owner.name} came without a tokenizer, so no text can be cut: ingest it with one"
+                f"{owner.name} was ingested without a tokenizer: ingest it with one to tokenize text"
             )
         return found
 
     def session(self, timeout: float | None = None) -> Session:
-        """Return the session that answers one query; ``timeout`` seconds end any of its statements.
+        """Return the context that one query is answered in; ``timeout`` seconds end any of its statements.
 
-        To limit the whole query, set a deadline around it: ``n2gdb.core.deadline.within``.
+        A deadline around the query ends all of them together: ``n2gdb.core.deadline.within``.
         """
         from n2gdb.query.execution.context import Session
 
@@ -337,6 +340,9 @@ class Database(Remembering, NeuronCollection):
         """Return a neuron by its name; ``model`` is needed if the database holds several models.
 
         Raises UnknownNameError if the database does not hold it, saying what it holds.
+
+        >>> db.neuron("L4N358").name == db.neuron("4/358").name
+        True
         """
         from n2gdb.neuron import load_neuron  # queries make no neurons
 
@@ -357,20 +363,21 @@ class Database(Remembering, NeuronCollection):
         return self.texts([token], model)[int(token)]
 
     def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
-        """Return the texts of token ids in one look-up; raise UnknownNameError for an unknown one."""
+        """Return the texts of token ids in one look-up; raise UnknownNameError for an unknown one.
+
+        >>> db.texts([267, 631])
+        {267: ' the', 631: ' other'}
+        """
         owner = self.model(model)
         keys = {token: token_key(owner.number, token) for token in token_ids(owner, tokens)}
         if missing := set(keys.values()) - self._texts.keys():
             self._texts.update(read_texts(self.connection, missing))
-        for token, key in keys.items():
-            if key not in self._texts:
-                raise UnknownNameError(
-                    f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}"
-                )
+        if unknown := [token for token, key in keys.items() if key not in self._texts]:
+            raise no_token(owner, unknown[0])
         return {token: self._texts[key] for token, key in keys.items()}
 
     def info(self) -> Inventory:
-        """Return what the database holds: models, and figures by layer."""
+        """Return what the database holds: its models, and figures by layer; raises DatabaseError."""
         return read_inventory(self.connection, self._models)
 
     def verify(self) -> None:
@@ -378,14 +385,7 @@ class Database(Remembering, NeuronCollection):
 
         Raises DatabaseFormatError if they differ, DatabaseError where there is no checksum.
         """
-        if not is_sealed(self.path):
-            raise DatabaseError(
-                f"no checksum lies beside {self.path}, so it cannot be verified: build it again"
-            )
-        if not verify_seal(self.path):
-            raise DatabaseFormatError(
-                f"{self.path} is damaged: it differs from the file that was built; run `n2gdb ingest` again"
-            )
+        require_seal(self.path)
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""

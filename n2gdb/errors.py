@@ -5,8 +5,8 @@
     │   ├── QuerySyntaxError      it does not parse
     │   ├── ArgumentError         an argument of the wrong type; a TypeError too
     │   ├── UnknownNameError      a field, neuron or model that does not exist; suggests similar names
-    │   └── QueryTimeoutError     it ran past its time limit
-    │       └── QueryCancelledError   it was cancelled
+    │   └── QueryTimeoutError     it exceeded its time limit
+    │       └── QueryCancelledError   whoever asked gave it up
     ├── DatabaseError         a database file that cannot be used
     │   ├── DatabaseNotFoundError no such file
     │   ├── DatabaseFormatError   foreign, empty, damaged, or of another schema version
@@ -101,6 +101,14 @@ class QueryError(N2gdbError):
 
     ``line`` and ``column`` give the place of the error in ``text``, the query, counted from 1; ``str()``
     shows the line with a caret under the column. Line 0 means that the error has no single place.
+
+    >>> try:
+    ...     db.query("neurons WHERE layr = 3")
+    ... except QueryError as error:
+    ...     print(error)
+    no field layr: did you mean layer?
+      neurons WHERE layr = 3
+                    ^
     """
 
     def __init__(self, message: str, *, text: str = "", line: int = 0, column: int = 0) -> None:
@@ -123,15 +131,36 @@ class QueryError(N2gdbError):
 
 
 class QuerySyntaxError(QueryError):
-    """A query that does not parse."""
+    """A query that does not parse.
+
+    >>> try:
+    ...     db.query("neurons MATCHNG 'the'")
+    ... except QuerySyntaxError as error:
+    ...     print(error.message, (error.line, error.column))
+    unexpected MATCHNG: did you mean MATCHING? (1, 9)
+    """
 
 
 class ArgumentError(QueryError, TypeError):
-    """An argument of the Python API that has the wrong type."""
+    """An argument of the Python API that has the wrong type.
+
+    >>> try:
+    ...     db.query("neurons MATCHING :first")
+    ... except ArgumentError as error:
+    ...     print(error)
+    no value for :first: give one, as in query(text, {'first': ...})
+    """
 
 
 class UnknownNameError(QueryError):
-    """A field, neuron or model that does not exist; ``near`` holds similar names that do."""
+    """A field, neuron or model that does not exist; ``near`` holds similar names that do.
+
+    >>> try:
+    ...     neurons().returning("nuron")
+    ... except UnknownNameError as error:
+    ...     print(error, error.near)
+    no column nuron: did you mean neuron? ('neuron',)
+    """
 
     def __init__(self, message: str, near: tuple[str, ...] = ()) -> None:
         self.near = near
@@ -139,7 +168,14 @@ class UnknownNameError(QueryError):
 
 
 class QueryTimeoutError(QueryError):
-    """A query that exceeded its time limit."""
+    """A query that exceeded its time limit.
+
+    >>> try:
+    ...     db.query("neurons MATCHING 'the'", timeout=1e-9)
+    ... except QueryTimeoutError as error:
+    ...     print(error)
+    the query exceeded its limit of 1e-09 s: narrow the query, or allow more time
+    """
 
 
 class QueryCancelledError(QueryTimeoutError):
@@ -151,7 +187,14 @@ class DatabaseError(N2gdbError):
 
 
 class DatabaseNotFoundError(DatabaseError):
-    """A database file that does not exist."""
+    """A database file that does not exist.
+
+    >>> try:
+    ...     n2gdb.open("missing.n2gdb")
+    ... except DatabaseNotFoundError as error:
+    ...     print(str(error).partition(":")[0])
+    no database at missing.n2gdb
+    """
 
 
 class DatabaseFormatError(DatabaseError):
@@ -183,11 +226,11 @@ class SelectionError(IngestError):
 
 
 class StorageError(N2gdbError):
-    """A path that cannot be written, for example because the disk is full."""
+    """A path that cannot be written or read, for example because no space is left on the disk."""
 
 
 class FigureError(N2gdbError):
-    """A figure that cannot be drawn or written: an unknown file type, nothing to draw."""
+    """A figure that cannot be drawn or written, for an unknown file type or as there is nothing to draw."""
 
 
 class MissingDependencyError(N2gdbError, ImportError):
@@ -195,4 +238,4 @@ class MissingDependencyError(N2gdbError, ImportError):
 
 
 class UsageError(N2gdbError):
-    """A misused command, for example with options that do not go together."""
+    """Command-line arguments that cannot be used together or as given."""

@@ -149,14 +149,18 @@ class Neuron:
 
     @property
     def activating_tokens(self) -> tuple[WeighedToken, ...]:
-        """The tokens on which its evidence can predict firings, likeliest first; empty without evidence."""
+        """The tokens on which it may fire by its evidence, the likeliest first; empty without evidence.
+
+        >>> [str(each) for each in neuron.activating_tokens]
+        ['·other']
+        """
         return tuple(
             sorted((each for each in self._weighed if each.depth == 0), key=lambda each: -each.weight)
         )
 
     @property
     def excited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that makes it more likely to fire, the strongest first; empty without evidence.
+        """The context that makes it likelier to fire, the strongest first; empty without evidence.
 
         >>> [str(each) for each in neuron.excited_by]
         ['·an', '·on', '<like <|pad|>>']
@@ -184,7 +188,11 @@ class Neuron:
 
     @property
     def promotes(self) -> tuple[WrittenToken, ...]:
-        """The tokens whose logits it raises most, the strongest first; empty if no effects are stored."""
+        """The tokens whose logits it raises most, the strongest first; empty if no effects are stored.
+
+        >>> [(each.text, each.logit) for each in neuron.promotes]
+        [(' E', 2.0), ('For', 1.5), ("'s", 0.5)]
+        """
         return tuple(each for each in self._effects if each.logit > 0)
 
     @property
@@ -237,9 +245,12 @@ class Neuron:
         return patterns_of(self.graph, self._texts())
 
     def tokens(self) -> Answer[NeuronToken]:
-        """Return the tokens of the graph by role, activating ones first; strongest first.
+        """Return the tokens of the graph by role: activating ones first, the strongest first in each role.
 
-        Tokens with the same text count as one, as in ``tokens ACTIVATING L3N45``.
+        Tokens of one text are one, as in the answer to ``tokens ACTIVATING L3N45``.
+
+        >>> neuron.tokens().to_csv().splitlines()[:2]
+        ['role,token,activation,importance,n_patterns', 'activating, other,1.0,,3']
         """
         return tokens_of(self.graph, self._texts())
 
@@ -248,7 +259,7 @@ class Neuron:
 
         By its evidence if it has any, else or with ``by="graph"`` by its graph; the model is not run.
         From ``fire_threshold`` on it is predicted to fire, see ``n2gdb.prediction.strength``; 0 where nothing
-        speaks for it. Raises QueryError for a text where the model came without a tokenizer.
+        speaks for it. Raises QueryError for a text where the model was ingested without a tokenizer.
 
         >>> [float(activation) for activation in neuron.predict(" on the other side")]
         [0.0, 0.0, 0.7088901400566101, 0.0]
@@ -284,7 +295,11 @@ class Neuron:
         return read_text(self, text, true, by=predictor(by))
 
     def read_example(self, example: Example, *, by: str = "evidence") -> Reading:
-        """Read one of its examples: its stored true activations above what is predicted."""
+        """Read one of its examples: its stored true activations above what is predicted.
+
+        >>> neuron.read_example(neuron.examples[0]).summary
+        'it fires on 3 of 5 tokens; its evidence foresees 0, misses 3, and fires wrongly on 0'
+        """
         from n2gdb.prediction.firing import predictor
         from n2gdb.prediction.reading import read_example
 
@@ -347,13 +362,21 @@ class Neuron:
         return to_networkx(self.graph, self._texts())
 
     def to_dot(self, most: int | None = None) -> str:
-        """Return what ``picture`` shows as DOT, for Graphviz."""
+        """Return what ``picture`` shows in plain DOT, for Graphviz.
+
+        >>> neuron.to_dot().splitlines()[0]
+        'digraph "L4N358" {'
+        """
         from n2gdb.drawing import draw_dot
 
         return draw_dot(self, most=None if most is None else arguments.whole("most", most))
 
     def picture(self, most: int | None = 40) -> Picture:
-        """Draw the graph, its ``most`` strongest patterns, all of them if None; see ``pictures.draw``."""
+        """Draw the graph, its ``most`` strongest patterns, all of them if None; see ``n2gdb.drawing.draw``.
+
+        >>> neuron.picture().svg()[:4]
+        '<svg'
+        """
         from n2gdb.drawing import draw
 
         return draw(self, most=None if most is None else arguments.whole("most", most))

@@ -89,8 +89,13 @@ class Remembering(ABC):
     def save_set(self, name: str, units: Iterable[object]) -> None:
         """Save units under a name, in a file beside the database: ``neurons IN $name`` asks for them.
 
-        ``units`` are names, neurons, or the hits of an answer; without any, the name is removed. Raises
-        ArgumentError for anything that is not a unit.
+        ``units`` are names, neurons, or the hits of an answer; with none of them the name is removed. Raises
+        ArgumentError for anything else.
+
+        >>> db.save_set("mine", db.query("neurons MATCHING 'an' BEFORE 'other'"))
+        >>> db.count("neurons IN $mine")
+        1
+        >>> db.save_set("mine", [])
         """
         from n2gdb.query.parameters import unit_text
         from n2gdb.storage.saved_sets import write_set

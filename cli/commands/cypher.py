@@ -74,8 +74,8 @@ def _check(statement: str) -> None:
         word = statement[start.end() :].split()[:1]
         said = f"{word[0]} is not allowed here" if word else "an empty statement"
         raise UsageError(
-            f"{said}: only statements that read are, which begin with MATCH, OPTIONAL MATCH, UNWIND, WITH,"
-            " RETURN, LOAD FROM or CALL"
+            f"{said}: only statements that read the database may be run, which begin with MATCH, OPTIONAL"
+            " MATCH, UNWIND, WITH, RETURN, LOAD FROM or CALL"
         )
 
 

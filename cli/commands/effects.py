@@ -1,4 +1,4 @@
-"""`n2gdb effects`: add to a database what its neurons write."""
+"""`n2gdb effects`: add to a database the tokens that its neurons promote and suppress."""
 
 from __future__ import annotations
 

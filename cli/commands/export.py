@@ -162,9 +162,9 @@ def export_site(
     from n2gdb.explorer.site import write_site
 
     if folder.exists() and not folder.is_dir():
-        raise StorageError(f"{folder} is no folder, which a site is: name another")
+        raise StorageError(f"{folder} is not a folder, as a site is: name another")
     if folder.exists() and any(folder.iterdir()) and not force:
-        raise StorageError(f"{folder} is there and not empty: name another folder, or give --force")
+        raise StorageError(f"{folder} exists and is not empty: name another folder, or give --force")
     with n2gdb.open(db) as database:
         found = database.query(query)
         if "neuron" not in found.columns or not all(hasattr(hit, "evidence") for hit in found[:1]):

@@ -1,4 +1,4 @@
-"""`n2gdb firing`: the neurons that are predicted to fire on each token of a text."""
+"""`n2gdb firing`: the neurons predicted to fire on each token of a text."""
 
 from __future__ import annotations
 

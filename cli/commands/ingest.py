@@ -65,7 +65,9 @@ def parse_heldout(text: str) -> float | str | None:
     except ValueError:
         return None if text == "none" else text
     if not 0 < share < 1:
-        raise typer.BadParameter(f"{text} is no share of the corpus: write one between 0 and 1, such as 0.05")
+        raise typer.BadParameter(
+            f"{text} is not a share of the corpus: write one between 0 and 1, such as 0.05"
+        )
     return share
 
 
@@ -245,7 +247,7 @@ def ingest(
     chosen_neurons = None if neurons is None else parse_ranges(neurons)
     chosen_latents = None if latents is None else parse_ranges(latents)
     if latents is not None and not sae and not site:
-        raise typer.BadParameter("--latents is for those of --sae or --site, and neither is given")
+        raise typer.BadParameter("--latents chooses among those of --sae or --site: give one of these too")
     most = None if max_memory is None else parse_bytes(max_memory)
     if processes is not None and ray is not None:
         raise typer.BadParameter("--processes is for one machine: on a cluster its workers learn (--ray)")

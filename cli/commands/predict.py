@@ -112,7 +112,9 @@ def _check_options(*, true: bool, device: str | None, html: Path | None, machine
     if device is not None and not true:
         raise typer.BadParameter("--device is where the model runs: give --true as well")
     if str(html) == "-" and machine:
-        raise typer.BadParameter("--html - and --json or --csv would write into each other: name a file")
+        raise typer.BadParameter(
+            "--html - and --json or --csv would both write to standard output: name a file"
+        )
 
 
 def _read(

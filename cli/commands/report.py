@@ -149,7 +149,7 @@ def _check_causes(database: Database, model: str, neurons: int, device: str) -> 
         corpus = CorpusStore.of_run(runs[0]) if runs else None
         if corpus is None:
             raise StorageError(
-                f"--causal asks what the corpus of {info.name} has where: put the shards of"
+                f"--causal needs the corpus of {info.name}, which was not found: put the shards of"
                 f" {database.path.name} beside it, or ingest the model again"
             )
         subject = load_stored_model(info, device)

@@ -144,6 +144,6 @@ def own_history() -> History:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"{folder} cannot be made ({error.strerror}): set XDG_DATA_HOME to where the history may lie"
+            f"{folder} cannot be made ({error.strerror}): set XDG_DATA_HOME to a folder for the history"
         ) from error
     return FileHistory(str(folder / "history"))

@@ -1,4 +1,4 @@
-"""Answers as files: JSON, JSON lines, CSV or Parquet, by how the name ends."""
+"""Answers as files: JSON, JSON lines, CSV or Parquet, chosen by the ending of the name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
 def check_answer_file(path: Path, *, force: bool, reads: Iterable[Path | None]) -> None:
     """See that an answer can be written to a file, before it is asked for."""
     if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"{path}: the name ends in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}")
+        raise UsageError(f"{path}: the name must end in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}")
     check_written(path, force=force, reads=reads)
 
 

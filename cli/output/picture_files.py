@@ -1,4 +1,4 @@
-"""Files that `n2gdb show` draws neurons into."""
+"""Picture files of `n2gdb show`."""
 
 from __future__ import annotations
 

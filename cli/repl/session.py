@@ -140,7 +140,7 @@ class ShellSession:
 
 def _given(command: str, rest: str, example: str) -> str:
     if not rest.strip():
-        raise UsageError(f"{command} takes more, as in {command} {example}")
+        raise UsageError(f"{command} needs an argument, as in {command} {example}")
     return rest.strip()
 
 

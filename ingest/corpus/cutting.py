@@ -1,4 +1,4 @@
-"""Splitting long text: no document is held in memory as a whole, and words are kept whole if possible."""
+"""Splits long texts: no document is held in memory whole, and words are kept whole if possible."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _read_data_set(of: _DataSet, field: str, passed: PassedOver, shuffle: int | 
         import datasets
     except ImportError as error:
         raise MissingDependencyError(
-            f"{of.name}: to read from the hub takes a package: pip install datasets"
+            f"{of.name}: reading from the hub needs another package: run pip install datasets"
         ) from error
     try:
         named = (of.name,) if of.configuration is None else (of.name, of.configuration)

@@ -1,4 +1,4 @@
-"""Held-out documents: a share of the corpus that nothing is learned from, to judge by."""
+"""Held-out documents: a share of the corpus that is not learned from, for evaluation."""
 
 from __future__ import annotations
 

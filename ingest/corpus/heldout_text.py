@@ -1,4 +1,4 @@
-"""Held-out text: a part of the corpus, or another text, from which nothing is learned."""
+"""Held-out text for evaluation: a part of the corpus, or another text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Held-out evaluation: how well stored graphs and look-up tables predict neurons on random text.
+"""Held-out evaluation: how well stored graphs, evidence and look-up tables predict neurons on random text.
 
 Top examples flatter: every one of them holds a firing. In random text firings are rare, and a graph that
 fires too often shows it.
@@ -26,6 +26,7 @@ from n2gdb.ingest.n2g.learn import BASELINES
 from n2gdb.ingest.n2g.random_text import find_firings, split_firings
 from n2gdb.ingest.sources.places import unit_number
 from n2gdb.storage.read.catalog import ModelInfo
+from n2gdb.storage.read.evidence import read_model_evidence, read_token_classes
 from n2gdb.storage.read.examples import (
     deepest_context,
     read_max_activations,
@@ -37,6 +38,8 @@ from n2gdb.storage.read.scores import N2G, LayerScores
 
 __all__ = ["HeldoutText", "judge_heldout"]
 
+EVIDENCE = "evidence"
+
 
 def judge_heldout(
     database: Database,
@@ -46,13 +49,18 @@ def judge_heldout(
     threshold: float,
     report: Report,
 ) -> tuple[LayerScores, ...]:
-    """Judge all stored graphs of a model, and look-up tables of the same training examples, on held-out text.
+    """Judge all that predicts a model's neurons on held-out text.
+
+    Stored graphs, evidence (a neuron that has none is predicted by its graph there), and look-up tables of
+    the same training examples.
 
     windows (window, position), padded with PAD. Firings are relative to the stored max activations, as they
     are everywhere. Two passes of the model: over this text, and over the training examples, for the tables.
     """
     model = with_units(model, "".join({side for source in info.sources for side in source.sides}))
     largest = _max_activations(database, info, model)
+    evidence = read_model_evidence(database.connection, info.number)
+    classes = read_token_classes(database.connection, info.number)
     gap = max(HELDOUT_GAP, deepest_context(database.connection, info.number))
     text = HeldoutText(windows, model.counted(windows), gap)
     true = find_firings(model, windows, largest, threshold, report, "held-out text")
@@ -64,13 +72,23 @@ def judge_heldout(
     for layer in sorted(largest):
         firings, learned = split_firings(*true[layer]), split_firings(*seen[layer])
         graphs = _graphs(database, info, model, layer)
+        weighed = {
+            unit_number(key, model.d_mlp): each
+            for key, each in evidence.items()
+            if (place_of(key).layer, place_of(key).source) == (layer, 0)
+        }
         verdicts: dict[str, list[Verdict]] = {}
         nodes: list[int] = []
         for neuron, numbers in examples.of.get(layer, {}).items():
             where = firings.get(neuron, np.zeros(0, np.intp))
             graph = graphs.get(neuron, NeuronGraph.empty())
             nodes += [len(graph)] * bool(len(where))
-            verdicts.setdefault(N2G, []).append(text.verdict(text.predicted(graph, threshold), where))
+            by_graph = text.predicted(graph, threshold)
+            verdicts.setdefault(N2G, []).append(text.verdict(by_graph, where))
+            if evidence:
+                own = weighed.get(neuron)
+                fires_at = by_graph if own is None else text.foreseen(own, classes, by_graph)
+                verdicts.setdefault(EVIDENCE, []).append(text.verdict(fires_at, where))
             known, fires = examples.known(numbers, learned.get(neuron, np.zeros(0, np.intp)), counted)
             for name, n in BASELINES.items():
                 table = NgramTable.learn(n, known, fires)

@@ -1,4 +1,4 @@
-"""A model in a process of its own: loaded once, asked for activations, its memory and failures kept apart."""
+"""A model in a process of its own: loaded once, asked for activations, its memory and crashes isolated."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Evidence: what a unit does over the whole corpus, and few signed weights that predict it."""
+"""Evidence: a few signed weights per unit that predict where it fires, learned from the corpus."""

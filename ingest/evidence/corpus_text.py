@@ -1,4 +1,4 @@
-"""Corpus text: windows end to end, with an index from tokens to their positions."""
+"""Corpus text: windows laid end to end, with an index from tokens to their positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learns the evidence of many units: draws their training rows, and fits some units at a time."""
+"""Learns the evidence of many units: draws their rows, then fits some units together at a time."""
 
 from __future__ import annotations
 

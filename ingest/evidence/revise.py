@@ -1,4 +1,4 @@
-"""Revise: drop or deepen those patterns of a graph that the record says are seldom right.
+"""Revise: drops or deepens the patterns of a graph that are seldom right according to the record.
 
 For each activating token there are options: its patterns as they stand, none, and one for each level of
 confidence, in which the patterns that reach it stay and the others make way for deeper ones. These are the

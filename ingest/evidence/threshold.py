@@ -1,4 +1,4 @@
-"""Calibrates log odds, and chooses those from which evidence predicts a firing, or the graph instead."""
+"""Calibrates log odds, and chooses their threshold for a firing, or none where the graph predicts better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token classes: tokens that look alike, and tokens that the model embeds alike, for evidence to weigh."""
+"""Token classes, which evidence may weigh: tokens that look alike or have similar embeddings."""
 
 from __future__ import annotations
 

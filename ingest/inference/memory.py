@@ -95,7 +95,7 @@ def prompt_bytes(most: int, positions: int, device: str) -> int:
     if left <= 0:
         raise IngestError(
             f"{positions:,} positions of a corpus take {_megabytes(text_bytes(positions))} while units are "
-            f"learned from them, and may take {_megabytes(most)}: allow twice as much as they take with "
+            f"learned from them, but may take {_megabytes(most)}: allow twice as much as they take with "
             "--max-memory, or learn from less text with --tokens"
         )
     return left
@@ -120,7 +120,7 @@ def layer_groups(
     layer = d_mlp * ((kept + under_way) * _FLOAT + (record_bytes(positions) if device == "cpu" else 0))
     if layer > most:
         raise IngestError(
-            f"the scan of one layer takes {_megabytes(layer)}, and may take {_megabytes(most)}: "
+            f"the scan of one layer takes {_megabytes(layer)}, but may take {_megabytes(most)}: "
             f"allow it with --max-memory {_megabytes(layer)} or more"
         )
     size = most // layer

@@ -279,7 +279,7 @@ def load_model(
 
     chosen = device_of(device)
     if weights not in WEIGHTS:
-        raise ModelError(f"weights are not held in {weights!r}: choose {', '.join(WEIGHTS)}")
+        raise ModelError(f"weights cannot be held in {weights!r}: choose {', '.join(WEIGHTS)}")
     warn_if_mps(chosen)  # what it gives may be wrong, and transformer-lens says when
     require_precision(precision, chosen)
     set_precision("float32")  # models are checked in full precision, whatever the last one ran in

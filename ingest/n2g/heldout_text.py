@@ -1,4 +1,4 @@
-"""Held-out text, ready for graphs, tables and evidence to be run on and judged by the model's firings."""
+"""Held-out text on which graphs, look-up tables and evidence are judged by the true firings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of one place's units: as a scan makes it, on disk, and read again some units at a time.
+"""The record of the units of one place: made by a scan, kept on disk, and read back in blocks.
 
 What the last batch of a scan gave is kept apart. A corpus that goes on where this one ended has that batch
 filled up, and takes up all before it.

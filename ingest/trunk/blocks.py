@@ -1,4 +1,4 @@
-"""Blocks of a packed tree's nodes, and which nodes each of them reads."""
+"""Blocks of the nodes of a packed tree, and the nodes that each block attends to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention: how the heads of a layer read, and the angles that positions turn them by."""
+"""Attention: the heads of a layer, and the rotary angles of positions."""
 
 from __future__ import annotations
 

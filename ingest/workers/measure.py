@@ -1,4 +1,4 @@
-"""Measure: support of a work unit's patterns, its evidence, and how both do on held-out text."""
+"""Measures a work unit: support of its patterns, its evidence, and the scores of both on held-out text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a shard for what was measured of a work unit."""
+"""Rows of a shard for the measurements of a work unit."""
 
 from __future__ import annotations
 

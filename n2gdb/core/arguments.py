@@ -20,35 +20,35 @@ Value = TypeVar("Value")
 def whole(name: str, value: object, least: int = 0) -> int:
     """Return a whole number from ``least`` up."""
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= _LARGEST:
-        raise QueryError(f"{name} is a whole number{_from(least)}, not {_shown(value)}")
+        raise QueryError(f"{name} must be a whole number{_from(least)}, not {_shown(value)}")
     return int(value)
 
 
 def wholes(name: str, values: object, least: int = 0) -> tuple[int, ...]:
     """Return a collection of whole numbers from ``least`` up."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise QueryError(f"{name} is a collection of whole numbers, as [0, 2], not {_shown(values)}")
+        raise QueryError(f"{name} must be a collection of whole numbers, as [0, 2], not {_shown(values)}")
     return tuple(whole(f"each of {name}", value, least) for value in values)
 
 
 def number(name: str, value: object) -> float:
     """Return a real number."""
     if isinstance(value, bool) or not isinstance(value, Real) or value != value:
-        raise QueryError(f"{name} is a number, not {_shown(value)}")
+        raise QueryError(f"{name} must be a number, not {_shown(value)}")
     return float(value)
 
 
 def share(name: str, value: object) -> float:
     """Return a number from 0 to 1."""
     if not 0 <= number(name, value) <= 1:
-        raise QueryError(f"{name} lies between 0 and 1, not at {_shown(value)}")
+        raise QueryError(f"{name} must be between 0 and 1, not {_shown(value)}")
     return number(name, value)
 
 
 def text(name: str, value: object) -> str:
     """Return a text that has an encoding in UTF-8."""
     if not isinstance(value, str):
-        raise QueryError(f"{name} is a text, not {_shown(value)}")
+        raise QueryError(f"{name} must be text, not {_shown(value)}")
     if not value.isascii():
         try:
             value.encode("utf-8")

@@ -33,7 +33,9 @@ class _Deadline:
 
     @property
     def error(self) -> QueryTimeoutError:
-        return QueryTimeoutError(f"the query ran past its limit of {self.limit:g} s: narrow it or raise it")
+        return QueryTimeoutError(
+            f"the query exceeded its limit of {self.limit:g} s: narrow the query, or allow more time"
+        )
 
 
 #: A third of a year: clocks take no more.
@@ -51,7 +53,7 @@ def within(seconds: float | None) -> Iterator[None]:
     """
     if seconds is not None and not _lies_ahead(seconds):
         raise QueryError(
-            f"timeout is a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
+            f"timeout must be a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
         )
     around = _DEADLINE.get()
     mine = None if seconds is None else _Deadline(time.monotonic() + float(seconds), float(seconds))
@@ -86,11 +88,11 @@ def is_cancellable() -> bool:
 def seconds_left() -> float | None:
     """Return the seconds until the deadline, None where there is none.
 
-    Raises QueryTimeoutError after it, QueryCancelledError where the question was cancelled.
+    Raises QueryTimeoutError after it, QueryCancelledError where the query was cancelled.
     """
     cancelled = _CANCELLED.get()
     if cancelled is not None and cancelled.is_set():
-        raise QueryCancelledError("the question was cancelled")
+        raise QueryCancelledError("the query was cancelled")
     deadline = _DEADLINE.get()
     if deadline is None:
         return None

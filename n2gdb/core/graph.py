@@ -50,7 +50,11 @@ class Pattern:
 
     @property
     def depth(self) -> int:
-        """Positions before the activating token that the pattern spans."""
+        """Positions before the activating token that the pattern spans.
+
+        >>> [pattern.depth for pattern in neuron.graph.patterns()]
+        [1, 1, 2]
+        """
         return self.steps[-1].depth
 
     def decimal(self) -> Pattern:
@@ -110,12 +114,16 @@ class NeuronGraph:
 
     @classmethod
     def empty(cls) -> NeuronGraph:
-        """Return the graph of a neuron that never fires."""
+        """Return the graph of a neuron that never fires.
+
+        >>> NeuronGraph.empty().n_patterns
+        0
+        """
         return cls.from_patterns(())
 
     @classmethod
     def from_patterns(cls, patterns: Iterable[Pattern]) -> NeuronGraph:
-        """Lay patterns into a trie; where two agree, the larger importance and activation stay."""
+        """Build a trie from patterns; where two agree, the larger importance and activation are kept."""
         root = _Node(-1, -1, 0.0)
         for pattern in patterns:
             if not pattern.steps or pattern.steps[0].depth != 0:
@@ -167,7 +175,11 @@ class NeuronGraph:
 
     @cached_property
     def last(self) -> IntArray:
-        """Preorder index of the last node below each node, itself included: (nodes,) int32."""
+        """Preorder index of the last node below each node, itself included: (nodes,) int32.
+
+        >>> neuron.graph.last.tolist()
+        [3, 1, 2, 3]
+        """
         last = np.arange(len(self), dtype=np.int32)
         for node in range(len(self) - 1, -1, -1):
             parent = self.parent[node]
@@ -177,7 +189,11 @@ class NeuronGraph:
 
     @cached_property
     def best(self) -> FloatArray:
-        """Largest activation of the patterns through each node: (nodes,) float32."""
+        """Largest activation of the patterns through each node: (nodes,) float32.
+
+        >>> neuron.graph.best.tolist()
+        [1.0, 1.0, 0.75, 0.5]
+        """
         best = self.end.copy()
         for node in range(len(self) - 1, -1, -1):
             parent = self.parent[node]
@@ -187,25 +203,37 @@ class NeuronGraph:
 
     @property
     def n_patterns(self) -> int:
-        """Number of patterns, that is of end marks."""
+        """Number of patterns, which is the number of end marks."""
         return int(np.count_nonzero(~np.isnan(self.end)))
 
     def path(self, node: int) -> tuple[int, ...]:
-        """Preorder indices from the activating token down to ``node``."""
+        """Preorder indices from the activating token down to ``node``.
+
+        >>> neuron.graph.path(1)
+        (0, 1)
+        """
         steps = [node]
         while (parent := int(self.parent[steps[-1]])) >= 0:
             steps.append(parent)
         return tuple(reversed(steps))
 
     def pattern(self, node: int) -> Pattern:
-        """Return the pattern that ends at ``node``."""
+        """Return the pattern that ends at ``node``.
+
+        >>> neuron.graph.pattern(1).activation
+        1.0
+        """
         steps = (
             Step(int(self.depth[i]), int(self.token[i]), float(self.importance[i])) for i in self.path(node)
         )
         return Pattern(tuple(steps), float(self.end[node]), *self._occurrences(node))
 
     def patterns(self) -> Iterator[Pattern]:
-        """Yield every pattern, in preorder of its end mark."""
+        """Yield every pattern, in preorder of its end mark.
+
+        >>> [pattern.activation for pattern in neuron.graph.patterns()]
+        [1.0, 0.75, 0.5]
+        """
         token, depth, end = self.token.tolist(), self.depth.tolist(), self.end.tolist()
         importance = self.importance.tolist()
         paths: list[tuple[Step, ...]] = []
@@ -241,6 +269,9 @@ class NeuronGraph:
         Preorder indices, -1 where no pattern matches. Literal and any-token branches are both followed;
         the longest matching pattern counts, of equally long ones the one that names more tokens, then the
         one that activates most. Many graphs on one long text run fastest over its ``IndexedText``.
+
+        >>> neuron.graph.matched(neuron.tokenize(" the other")).tolist()
+        [-1, 1]
         """
         indexed = tokens if isinstance(tokens, IndexedText) else None
         text = indexed.tokens if indexed else np.asarray(tokens, np.int64)  # (positions,)

@@ -13,7 +13,7 @@ __all__ = ["NeuronView", "ShownInfluence", "WrittenView"]
 
 
 class ShownInfluence(Protocol):
-    """A token that makes a neuron more or less likely to fire; its text is how it is shown."""
+    """A token that makes a neuron likelier or less likely to fire; its text is how it is shown."""
 
     @property
     def depth(self) -> int:

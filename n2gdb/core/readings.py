@@ -27,11 +27,11 @@ _SEEN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A window of the corpus in which the neuron is among its largest, or has another strength.
+    """A window of the corpus: one of the neuron's strongest, or one drawn from those of another strength.
 
     ``tokens`` are the window's; ``pivot`` is the position of the largest activation, ``activation`` its
     value, not normalised. ``trace`` holds normalised activations from position ``start`` on. ``band`` is
-    ``top``; of other examples it is the share of the maximum that the activation at the pivot reaches, or
+    ``top`` for the strongest; else the share of the maximum that the activation at the pivot reaches, or
     ``near`` for one just below the fire threshold: these are drawn at random.
 
     >>> example = neuron.examples[0]
@@ -150,7 +150,11 @@ class ReadingRecord:
 
     @property
     def agreement(self) -> Agreement:
-        """Count where graph and neuron fire together and where only one of them does."""
+        """Count where graph and neuron fire together and where only one of them does.
+
+        >>> neuron.read_example(neuron.examples[0]).agreement
+        Agreement(foreseen=0, missed=3, false_alarms=0)
+        """
         known = [
             (token.true >= self.threshold, token.predicted >= self.threshold)
             for token in self.tokens

@@ -28,7 +28,7 @@ class Cutter(Protocol):
 
 
 class Tokenizer:
-    """Cuts a text into the tokens of one model, special tokens left out.
+    """A model's tokenizer: cuts a text into tokens, special tokens left out.
 
     >>> [db.text(token) for token in db.tokenizer().cut("the other")]
     ['the', ' other']
@@ -51,11 +51,18 @@ class Tokenizer:
 
         Some tokenizers put a space in front of a text that has none, as they did when the model was trained.
         Raises QueryError if the text holds half a character, as bytes that are not UTF-8 give.
+
+        >>> db.tokenizer().cut("the other")
+        (1210, 631)
         """
         return self._cut(self._engine, text)
 
     def cut_inside(self, text: str) -> tuple[int, ...]:
-        """Return the token ids of a part of a text, which other text stands before: no space is added."""
+        """Return the token ids of a part of a text, which other text stands before: no space is added.
+
+        >>> [db.text(token) for token in db.tokenizer().cut_inside("the other")]
+        ['the', ' other']
+        """
         inside, drops_spaces = self._inside
         if not drops_spaces:
             return self._cut(inside, text)

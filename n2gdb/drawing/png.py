@@ -18,7 +18,7 @@ def rasterised(svg: str, scale: float) -> bytes:
         from matplotlib import get_data_path
     except ImportError as error:
         raise MissingDependencyError(
-            "PNG needs resvg-py and matplotlib's fonts: install n2gdb[figures]"
+            "PNG needs resvg-py and matplotlib's fonts: run pip install 'n2gdb[figures]'"
         ) from error
     fonts = Path(get_data_path()) / "fonts" / "ttf"
     return bytes(

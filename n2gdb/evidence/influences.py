@@ -14,11 +14,11 @@ __all__ = ["WeighedToken", "written_influences"]
 
 @dataclass(frozen=True, slots=True)
 class WeighedToken:
-    """A token or class of tokens that makes a unit likelier to fire, or less likely if ``weight`` is below 0.
+    """A token, or a class of tokens, that makes a unit likelier to fire; less likely for a negative weight.
 
-    It does so where it stands ``depth`` positions before the activating token, or anywhere in the ``-depth``
-    positions before where that is below 0; the weight is added to the log odds of firing. ``token`` is its
-    id, or the number of a class; ``text`` is its text, or the class's name.
+    It counts ``depth`` positions before the activating token, or anywhere in the ``-depth`` positions before
+    where ``depth`` is below 0; the weight is added to the log odds of firing. ``token`` is the token's id, or
+    the number of a class; ``text`` is the token's text, or the class's name.
 
     >>> first = neuron.excited_by[0]
     >>> first.depth, first.text, first.weight > 0
@@ -39,7 +39,11 @@ class WeighedToken:
 
     @property
     def place(self) -> str:
-        """Where it stands, as a query says it: ``AT 2``, ``WITHIN 64``."""
+        """Where it stands, as a query says it: ``AT 2``, ``WITHIN 64``.
+
+        >>> [each.place for each in neuron.excited_by]
+        ['AT 4', 'WITHIN 3', 'AT 3']
+        """
         return f"WITHIN {-self.depth}" if self.depth < 0 else f"AT {self.depth}"
 
     def as_dict(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ HELDOUT, TOP_EXAMPLES = "on held-out text", "on top examples"
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """An F1 with the text that it is of: ``on held-out text``, or ``on top examples``.
+    """An F1, and the text that it was measured on: ``on held-out text`` or ``on top examples``.
 
     >>> print(neuron.quality, neuron.quality.firings)
     F1 0.81 on held-out text 34
@@ -54,7 +54,11 @@ class Quality:
 
     @property
     def written(self) -> str:
-        """The F1 with two digits, marked where it rests on few firings: ``0.31?``."""
+        """The F1 with two digits, and a question mark if it rests on few firings, as in ``0.31?``.
+
+        >>> neuron.quality.written, neuron.quality.is_uncertain
+        ('0.81', False)
+        """
         return written_share(self.f1, self.firings)
 
 

@@ -54,7 +54,11 @@ class UnitEvidence:
 
     @property
     def reach(self) -> int:
-        """Positions before an activating token that weights reach."""
+        """Positions before an activating token that weights reach.
+
+        >>> neuron.evidence.reach
+        4
+        """
         return int(abs(self.depth).max(initial=0))
 
     def log_odds(
@@ -68,6 +72,9 @@ class UnitEvidence:
         They are -inf at a token that is not activating. Negative numbers stand for no token. ``classes``
         gives the classes of every token, (kinds, tokens): a class weighs where one of its tokens stands.
         ``matched`` (positions,) is where the unit's graph predicts a firing; without it, nowhere.
+
+        >>> [round(float(odds), 2) for odds in neuron.evidence.log_odds(neuron.tokenize(" an other"))]
+        [-inf, -1.46]
         """
         import numpy as np  # 0.1 s: only where it is needed
 
@@ -112,7 +119,11 @@ class UnitEvidence:
         classes: Int64Array | None = None,
         matched: BoolArray | None = None,
     ) -> FloatArray:
-        """Return the probability of firing at every position of a text: (positions,); as ``log_odds``."""
+        """Return the probability of firing at every position of a text: (positions,); as ``log_odds``.
+
+        >>> [round(float(each), 2) for each in neuron.evidence.probability(neuron.tokenize(" on an other"))]
+        [0.0, 0.0, 0.39]
+        """
         import numpy as np
 
         odds = self.log_odds(tokens, classes, matched)
@@ -126,7 +137,11 @@ class UnitEvidence:
         classes: Int64Array | None = None,
         matched: BoolArray | None = None,
     ) -> BoolArray:
-        """Return where the unit is predicted to fire: (positions,); arguments as in ``log_odds``."""
+        """Return where the unit is predicted to fire: (positions,); arguments as in ``log_odds``.
+
+        >>> neuron.evidence.fires(neuron.tokenize(" on an other")).tolist()
+        [False, False, False]
+        """
         found: BoolArray = self.log_odds(tokens, classes, matched) >= self.threshold
         return found
 

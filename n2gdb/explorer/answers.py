@@ -154,7 +154,7 @@ def take_away(database: Database, query: str, form: str, *, model: str | None) -
         return found.to_csv()
     if form == "json":
         return found.to_json(indent=1)
-    raise QueryError(f"an answer is taken away as csv or json, not as {form[:40]!r}")
+    raise QueryError(f"an answer can be downloaded as csv or json, not as {form[:40]!r}")
 
 
 def check_query(query: str, *, model: str | None) -> dict[str, Any]:
@@ -219,14 +219,16 @@ def _read_order(order: str) -> tuple[str, bool]:
     """Return the column of an order, and whether it falls."""
     column, _, direction = order.partition(" ")
     if direction not in ("", "desc"):
-        raise QueryError(f"{direction[:40]!r} is not a direction: write the column, and desc where it falls")
+        raise QueryError(
+            f"{direction[:40]!r} is not a direction: write the column, then desc for descending order"
+        )
     return column, direction == "desc"
 
 
 def _keys(column: str, descending: bool) -> tuple[Key, ...]:
     """Return the keys that order an answer by a column."""
     if column not in _SORTABLE:
-        raise QueryError(f"an answer has no order by {column[:40]}: there are {', '.join(_SORTABLE)}")
+        raise QueryError(f"an answer cannot be ordered by {column[:40]}: write one of {', '.join(_SORTABLE)}")
     names = ("layer", "index") if column == "neuron" else (column,)
     return tuple(Key(name, descending) for name in names)
 

@@ -228,7 +228,7 @@ def _changed(served: _Served) -> Callable[[Request], Awaitable[Response]]:
         if not secrets.compare_digest(request.headers.get("n2gdb-token", "").encode(), served.token.encode()):
             return refusal(QueryError("only a page of this server may change notes: reload the page"), 403)
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return refusal(QueryError("a change of the notes is JSON"), 415)
+            return refusal(QueryError("a change of the notes must be JSON"), 415)
         body = b""
         async for part in request.stream():
             body += part
@@ -237,9 +237,9 @@ def _changed(served: _Served) -> Callable[[Request], Awaitable[Response]]:
         try:
             asked = json.loads(body)
         except (ValueError, RecursionError):
-            return refusal(QueryError("a change of the notes is JSON"), 400)
+            return refusal(QueryError("a change of the notes must be JSON"), 400)
         if not isinstance(asked, dict):
-            return refusal(QueryError("a change of the notes names a neuron or a list"), 400)
+            return refusal(QueryError("a change of the notes must name a neuron or a list"), 400)
 
         def change() -> Response:
             kept = {**served.notes.change(asked), "writable": True, "file": served.notes.path.name}
@@ -333,7 +333,7 @@ def _missing(served: _Served) -> Callable[[Request, Exception], Awaitable[Respon
         reads = "text/html" in request.headers.get("accept", "")
         if reads and not request.url.path.startswith(("/api/", "/static/")):
             return await _shell(served, request, 404)
-        return refusal(UnknownNameError(f"there is nothing at {request.url.path[:200]}"), 404)
+        return refusal(UnknownNameError(f"there is no page at {request.url.path[:200]}"), 404)
 
     return answer
 

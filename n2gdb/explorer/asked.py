@@ -58,7 +58,7 @@ class Asked:
         if text is None:
             return default
         if not (text.isascii() and text.isdecimal() and int(text[:8]) <= 1_000_000 and len(text) <= 7):
-            raise QueryError(f"{name} is a whole number up to a million, not {text[:40]!r}")
+            raise QueryError(f"{name} must be a whole number up to a million, not {text[:40]!r}")
         return int(text)
 
     def share(self, name: str, default: float) -> float:
@@ -71,7 +71,7 @@ class Asked:
         except ValueError:
             number = -1.0
         if not 0 <= number <= 1:
-            raise QueryError(f"{name} is a number from 0 to 1, not {text[:40]!r}")
+            raise QueryError(f"{name} must be a number from 0 to 1, not {text[:40]!r}")
         return number
 
 

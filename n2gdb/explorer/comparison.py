@@ -27,7 +27,7 @@ def named_neurons(database: Database, names: str) -> list[Neuron]:
     """Read ``L3N45,L4N12``, each perhaps with ``=model``; raise QueryError unless there are two to six."""
     parts = [part.strip() for part in names.split(",") if part.strip()]
     if not 2 <= len(parts) <= _MOST:
-        raise QueryError(f"two to {_MOST} neurons are compared, not {len(parts)}: names=L3N45,L4N12")
+        raise QueryError(f"two to {_MOST} neurons can be compared, not {len(parts)}: write names=L3N45,L4N12")
     found = []
     for part in parts:
         name, _, model = part.partition("=")

@@ -56,7 +56,9 @@ class Guard:
 
         host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
         if self._hosts is not None and _without_port(host) not in self._hosts:
-            refused = refusal(QueryError(f"this server only answers on this machine, not as {host!r}"), 421)
+            refused = refusal(
+                QueryError(f"this server only answers under the names of this machine, not as {host!r}"), 421
+            )
             await refused(scope, receive, send_guarded)
             return
         if _is_foreign(scope):

@@ -65,7 +65,7 @@ class Notes:
             elif "list" in asked:
                 _keep_list(kept["lists"], asked)
             else:
-                raise QueryError("a change names a neuron or a list")
+                raise QueryError("a change must name a neuron or a list")
             self._file.write(kept)
         return kept
 
@@ -96,18 +96,18 @@ def _keep_list(lists: dict[str, Any], asked: Mapping[str, Any]) -> None:
     if not listed:
         lists.pop(name, None)
     elif name not in lists and len(lists) >= _LISTS:
-        raise QueryError(f"there are {_LISTS} lists: forget one first")
+        raise QueryError(f"there are {_LISTS} lists, and no more fit: delete one first")
     else:
         lists[name] = listed
 
 
 def _text(what: str, value: Any, most: int, *, empty: bool = False) -> str:
     if not isinstance(value, str) or len(value) > most or not (empty or value.strip()):
-        raise QueryError(f"{what} is a text of up to {most:,} characters")
+        raise QueryError(f"{what} must be text of up to {most:,} characters")
     return value.strip()
 
 
 def _texts(what: str, values: Any, most: int, longest: int) -> list[str]:
     if not isinstance(values, list) or len(values) > most:
-        raise QueryError(f"{what} is a list of up to {most:,} texts")
+        raise QueryError(f"{what} must be a list of up to {most:,} texts")
     return list(dict.fromkeys(_text(what, value, longest) for value in values))

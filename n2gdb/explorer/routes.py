@@ -234,5 +234,5 @@ def own_answers(notes: Notes, runner: ModelRunner | None) -> dict[str, Find]:
 
 def _running(runner: ModelRunner | None) -> ModelRunner:
     if runner is None:
-        raise QueryError("the model is not at hand: start the explorer with n2gdb serve --model")
+        raise QueryError("the model is not loaded: start the explorer with n2gdb serve --model")
     return runner

@@ -72,7 +72,7 @@ def check_figure(path: Path, *, force: bool = True, reads: Iterable[Path | None]
     there already; MissingDependencyError where matplotlib is missing.
     """
     if path.suffix.lower() not in _METADATA:
-        raise FigureError(f"{path} is not a figure's name: end it in {', '.join(_METADATA)}")
+        raise FigureError(f"{path} is not a known type of figure: end its name in {', '.join(_METADATA)}")
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:

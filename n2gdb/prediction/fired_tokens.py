@@ -22,10 +22,10 @@ _LISTED = 300  # neurons up to which the engine's linear search in a list is no 
 
 @dataclass(frozen=True, slots=True)
 class FiredNeuron:
-    """A neuron that fires: ``activation`` is the predicted normalised one; figures None where not judged.
+    """A neuron that is predicted to fire, with the normalised ``activation`` that is predicted.
 
-    ``f1`` is its graph's on its top examples, ``heldout_f1`` on held-out text what predicts it by default,
-    with the number of firings there.
+    ``f1`` is that of its graph on its top examples; ``heldout_f1`` is that of its default predictor on
+    held-out text, with the number of firings there. Each is None where it was not judged.
 
     >>> fired = db.firing(" the other", at=-1)[0].neurons[0]
     >>> str(fired.neuron), fired.activation

@@ -54,7 +54,12 @@ class Reading(ReadingRecord):
         return f"<Reading {self.neuron} of {self.model}: {self.summary}>"
 
     def html(self) -> str:
-        """Return a page of its own, light or dark as the reader's system is; nothing is fetched for it."""
+        """Return a standalone page, light or dark as the reader's system is; it fetches nothing.
+
+        >>> reading = neuron.read(" on the other side")
+        >>> reading.html().splitlines()[0]
+        '<!doctype html>'
+        """
         from n2gdb.drawing.reading_html import reading_page
 
         return reading_page(self)
@@ -83,7 +88,7 @@ def read_text(
     """
     tokens = neuron.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
     if true is not None and not isinstance(true, Collection):
-        raise QueryError(f"true is one activation for each token, not {true!r}")
+        raise QueryError(f"true must hold one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):
         raise QueryError(
             f"{len(true)} true activations were given for {tokens_counted(len(tokens))}: give one for each,"

@@ -140,7 +140,11 @@ class Answer(Sequence[R], Generic[R]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
     def cells(self, most: int | None = None) -> Iterator[list[str]]:
-        """Yield the text of every column, for each record or the first ``most``."""
+        """Yield a table's cells as text, row by row: every column, of all records or the first ``most``.
+
+        >>> list(db.query("neurons MATCHING 'an' BEFORE ... RETURN neuron, activation").cells())
+        [['L4N358', '0.75']]
+        """
         for record in islice(self, most):
             plain = record.as_dict()
             yield [cell_of(column, plain) for column in self.columns]
@@ -171,8 +175,11 @@ class Answer(Sequence[R], Generic[R]):
     ) -> str | None:
         """Return the records as a JSON array, or write it to a file.
 
-        The file is written atomically, and replaces another only with ``overwrite``. Raises StorageError if
-        it cannot be written.
+        The file is written atomically, and an existing one replaced only with ``overwrite``. Raises
+        StorageError if it cannot be written.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ... RETURN neuron, activation").to_json()
+        '[{"neuron": "L4N358", "activation": 0.75}]'
         """
         text = json.dumps(self.to_dicts(), ensure_ascii=False, indent=indent)
         if path is None:
@@ -185,7 +192,11 @@ class Answer(Sequence[R], Generic[R]):
     @overload
     def to_csv(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None: ...
     def to_csv(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False) -> str | None:
-        """Return the columns as CSV with a header, or write it to a file as ``to_json`` does."""
+        """Return the columns as CSV with a header, or write it to a file as ``to_json`` does.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ... RETURN neuron, activation").to_csv().splitlines()
+        ['neuron,activation', 'L4N358,0.75']
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
@@ -196,7 +207,10 @@ class Answer(Sequence[R], Generic[R]):
         return None
 
     def to_parquet(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the columns to a Parquet file as ``to_json`` does its own, with the types of ``to_arrow``."""
+        """Write the columns to a Parquet file as ``to_json`` does its own, with the types of ``to_arrow``.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ...").to_parquet("answer.parquet", overwrite=True)
+        """
         from pyarrow import parquet
 
         from n2gdb.storage.output_file import output_file
@@ -209,6 +223,9 @@ class Answer(Sequence[R], Generic[R]):
 
         The type of a column does not depend on its values: int64 for whole numbers, float64 for reals, string
         for texts and words, in empty answers too.
+
+        >>> db.query("neurons LIMIT 0 RETURN neuron, n_nodes, f1").to_arrow().schema.types
+        [DataType(string), DataType(int64), DataType(double)]
         """
         from n2gdb.query.columns import COLUMN_KINDS, arrow_table
 
@@ -217,9 +234,10 @@ class Answer(Sequence[R], Generic[R]):
         return arrow_table(columns, {**COLUMN_KINDS, **self._kinds})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the columns as a pandas data frame; raise MissingDependencyError if pandas is not there.
+        """Return the columns as a pandas data frame.
 
-        Whole numbers are ``Int64``, which may be missing, reals ``float64``, missing ones NaN.
+        Whole numbers are ``Int64``, which may be missing, and reals ``float64``, NaN where missing. Raises
+        MissingDependencyError if pandas is not installed.
         """
         import pyarrow as pa
 
@@ -239,6 +257,11 @@ class Answer(Sequence[R], Generic[R]):
         """Return the same answer with all records read, so that it no longer needs the database.
 
         Pickling an answer does the same.
+
+        >>> with n2gdb.open("neurons.n2gdb") as opened:
+        ...     kept = opened.query("neurons MATCHING 'an' BEFORE ...").detached()
+        >>> kept[0].path
+        '·an · ·other'
         """
         make, state = self.__reduce__()
         return make(*state)

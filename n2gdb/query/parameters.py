@@ -49,7 +49,7 @@ def filled_in(text: str, values: Mapping[str, Any]) -> str:
 
     filled = _PIECES.sub(value, text)
     if unused := sorted(values.keys() - used):
-        raise ArgumentError(f"no :{unused[0]} stands in the query: leave its value out")
+        raise ArgumentError(f"the query has no :{unused[0]}: leave its value out")
     return filled
 
 
@@ -69,11 +69,11 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
         return quoted(value)
     if isinstance(value, bool) or value is None:
         raise ArgumentError(
-            f":{name} is {value!r}: a value is a text, a number, a neuron, or a list of these"
+            f":{name} is {value!r}: a value must be a text, a number, a neuron, or a list of these"
         )
     if isinstance(value, int | float):
         if not math.isfinite(value):
-            raise ArgumentError(f":{name} is {value!r}, which is no number")
+            raise ArgumentError(f":{name} is {value!r}, which is not a number")
         return repr(value)
     if (unit := unit_text(value)) is not None:
         return unit
@@ -86,7 +86,9 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
         return f"({', '.join(parts)})"
     if hasattr(value, "item"):  # a number of numpy's
         return _written(name, value.item(), is_unit)
-    raise ArgumentError(f":{name} is {value!r}: a value is a text, a number, a neuron, or a list of these")
+    raise ArgumentError(
+        f":{name} is {value!r}: a value must be a text, a number, a neuron, or a list of these"
+    )
 
 
 def _is_place(value: object) -> bool:

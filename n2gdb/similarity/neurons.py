@@ -33,7 +33,9 @@ LEAST_OF_PAIRS = {Metric.GRAPH: 0.3, Metric.COFIRING: 0.3, Metric.TOKENS: 0.5, M
 
 @dataclass(frozen=True, slots=True)
 class SimilarNeuron(OfNeuron):
-    """A neuron, how like another it is (0 to 1), and how much they share, as of Score.
+    """A neuron similar to another: ``similarity`` is from 0 to 1, ``size`` counts what they share.
+
+    That is steps of their graphs, tokens over both roles, or recorded firings, depending on the metric.
 
     >>> nearest = neuron.similar(k=1)[0]
     >>> str(nearest.neuron), round(nearest.similarity, 2), nearest.size

@@ -69,7 +69,7 @@ def similar_pairs(
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """
     if not 0 < above <= 1:
-        raise QueryError(f"a threshold for pairs lies above 0 and not above 1, not at {above:g}")
+        raise QueryError(f"the least similarity of pairs must be above 0 and at most 1, not {above:g}")
 
     def report(done: int, total: int) -> None:
         if progress is not None:

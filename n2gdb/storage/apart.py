@@ -43,8 +43,8 @@ def ask_apart(
     except EOFError:
         child.join()
         raise DatabaseError(
-            f"{path}: the engine crashed on this statement ({_ending(child.exitcode)}), as it does where SKIP"
-            " behind ORDER BY leaves out every row: ask for the first rows with LIMIT alone"
+            f"{path}: the engine crashed on this statement ({_ending(child.exitcode)}), as it does if SKIP"
+            " after ORDER BY skips every row: write LIMIT without SKIP"
         ) from None
     finally:
         child.kill()

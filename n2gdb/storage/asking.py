@@ -89,7 +89,7 @@ class Asking:
     def _check(self) -> None:
         """Raise if the caller has given up, or the deadline is over."""
         if self._given_up:
-            raise DatabaseError("nobody waits for this answer")
+            raise DatabaseError("the statement was given up before it was answered")
         check_time()
 
     def _give_up(self) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from n2gdb.errors import RebuildError, StorageError
+from n2gdb.errors import DatabaseError, DatabaseFormatError, RebuildError, StorageError
 
 __all__ = [
     "LOGS",
@@ -28,6 +28,7 @@ __all__ = [
     "database_files",
     "is_sealed",
     "move_sealed",
+    "require_seal",
     "seal_path",
     "verify_seal",
     "was_built_here",
@@ -109,6 +110,19 @@ def verify_seal(database: Path) -> bool:
     lines = _text(seal_path(database)).splitlines()
     known = {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
     return _digests(database)[0] in known
+
+
+def require_seal(database: Path) -> None:
+    """Read the whole file; raise DatabaseFormatError if it is not as it was built.
+
+    Raises DatabaseError where there is no checksum.
+    """
+    if not is_sealed(database):
+        raise DatabaseError(f"{database} has no checksum beside it to verify it by: build it again")
+    if not verify_seal(database):
+        raise DatabaseFormatError(
+            f"{database} is damaged: it differs from the file that was built; run `n2gdb ingest` again"
+        )
 
 
 def check_seal(database: Path) -> None:

@@ -324,9 +324,9 @@ def _async_connection(*arguments: Any, **options: Any) -> Any:
 def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:
     wanted = {found.group(1) for found in _PARAMETER.finditer(cypher) if found.group(1)}
     for name in sorted(wanted - given.keys()):
-        raise QueryError(f"the statement asks for ${name}, which is not bound")
+        raise QueryError(f"the statement asks for ${name}, which has no value: give it one")
     for name in sorted(given.keys() - wanted):
-        raise QueryError(f"${name} is bound, but the statement does not ask for it")
+        raise QueryError(f"${name} has a value, but the statement does not ask for it: leave it out")
 
 
 def _schema_version(connection: Connection) -> int:
@@ -339,5 +339,7 @@ def _schema_version(connection: Connection) -> int:
             raise opening_error(connection.path, str(error)) from error
         rows = []
     if len(rows) != 1 or not str(rows[0][0]).isdecimal():
-        raise DatabaseFormatError(f"{connection.path} is a Kùzu database, but not one of n2gdb")
+        raise DatabaseFormatError(
+            f"{connection.path} is a Kùzu database, but not one of n2gdb: name another file"
+        )
     return int(rows[0][0])

@@ -61,7 +61,7 @@ def check_readable(path: Path) -> None:
     if not start:
         raise DatabaseFormatError(f"{path} is empty: build it with `n2gdb ingest`")
     if start != MAGIC:
-        raise DatabaseFormatError(f"{path} is not a database of n2gdb: its first bytes are foreign")
+        raise DatabaseFormatError(f"{path} is not a database of n2gdb: it does not begin as one does")
     for log in (path.with_name(path.name + suffix) for suffix in LOGS):
         if log.exists():
             raise _written_to(path, log)
@@ -143,7 +143,7 @@ def _written_to(path: Path, log: Path) -> DatabaseError:
     if _lock_error(path) in _LOCKED:
         return _held(path)
     return RebuildError(
-        f"{log} lies beside the database, from a program that wrote to it and did not end well: remove it to"
+        f"{log} lies beside the database, from a program that wrote to it and did not finish: remove it to"
         f" read {path.name} as it was built, or build it again with `n2gdb ingest`"
     )
 
@@ -175,7 +175,7 @@ def opening_error(path: Path, message: str) -> DatabaseError | StorageError:
         if refused is None or refused in _LOCKED:
             return _held(path)
         return DatabaseError(
-            f"{path} lies on a file system without locks ({os.strerror(refused)}): copy it to another disk"
+            f"{path} is on a file system without locks ({os.strerror(refused)}): copy it to another disk"
         )
     if "different version" in message:
         return RebuildError(

@@ -112,7 +112,7 @@ def test_one_token_may_be_chosen(database: Path, at: str, position: int) -> None
 def test_a_token_outside_the_text_is_an_error(database: Path, at: str) -> None:
     error = invoke(database, " the end", "--at", at).exception
     assert isinstance(error, QueryError)
-    assert str(error) == f"{at} lies outside the text: it has 2 tokens"
+    assert str(error) == f"position {at} is outside the text: it has 2 tokens"
 
 
 def test_neurons_may_be_chosen_by_layer_and_score(database: Path) -> None:

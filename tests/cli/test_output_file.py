@@ -180,7 +180,7 @@ def test_no_site_lies_among_the_shards_or_on_a_file(path: Path, tmp_path: Path) 
     shards, mine = tmp_path / "neurons.n2gdb.shards", tmp_path / "mine"
     shards.mkdir()
     mine.write_text("mine")
-    for place, said in ((shards, "belongs to what the command reads"), (mine, "is no folder")):
+    for place, said in ((shards, "belongs to what the command reads"), (mine, "is not a folder")):
         result = CliRunner().invoke(app, ["export-site", str(path), str(place), "--force"])
         assert (result.exit_code, said in result.stderr) == (1, True), result.output
     assert not [each for each in shards.rglob("*") if each.is_file()]

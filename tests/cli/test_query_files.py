@@ -58,7 +58,7 @@ def test_standard_input_and_a_file_hold_several(path: Path, tmp_path: Path) -> N
         ((), "give one query"),
         (("neurons", "--file", "x"), "give one query"),
         (("--file", "nowhere.txt"), "nowhere.txt cannot be read"),
-        (("neurons", "-o", "found.doc"), "the name ends in"),
+        (("neurons", "-o", "found.doc"), "the name must end in"),
     ],
 )
 def test_what_is_missing_is_said(path: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -245,7 +245,9 @@ def test_a_users_settings_change_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.gif", "x", "x.svgz"])
 def test_another_file_type_is_said(name: str) -> None:
-    with pytest.raises(FigureError, match=rf"{name} is not a figure's name: end it in \.svg, \.png, \.pdf"):
+    with pytest.raises(
+        FigureError, match=rf"{name} is not a known type of figure: end its name in \.svg, \.png, \.pdf"
+    ):
         check_figure(Path(name))
 
 

@@ -68,7 +68,15 @@ def test_heldout_scores_are_those_of_plain_loops(database: Database) -> None:
         known = known_tokens(neuron)
         graph = [value >= 0.5 and token not in special for value, token in zip(predicted, text, strict=True)]
         table = [token in known and token not in special for token in text]
-        for predictor, said in (("n2g", graph), ("lookup", table)):
+        weighed = graph
+        if (own := neuron.evidence) is not None:
+            matched = [neuron.graph.predict(window) >= 0.5 for window in windows]
+            places = zip(windows, matched, strict=True)
+            foreseen = np.concatenate([own.fires(w, neuron.token_classes, there) for w, there in places])
+            weighed = [
+                fires and token not in special for fires, token in zip(foreseen.tolist(), text, strict=True)
+            ]
+        for predictor, said in (("n2g", graph), ("evidence", weighed), ("lookup", table)):
             f1 = f1_of(said, true)
             if f1 is not None:
                 f1s[predictor, neuron.name.layer].append(f1)
@@ -124,7 +132,7 @@ def test_the_report_prints_and_draws(database: Database, tmp_path: Path) -> None
     said = json.loads(shown.stdout)
     assert {(each["text"], each["predictor"]) for each in said["scores"]} == {
         *(("test", name) for name in ("n2g", "evidence", "plain", "lookup", "ngram")),
-        *(("heldout", name) for name in ("n2g", "lookup", "ngram")),
+        *(("heldout", name) for name in ("n2g", "evidence", "lookup", "ngram")),
     }
     assert all(each["f1"] is None or not math.isnan(each["f1"]) for each in said["scores"])
     assert "svg" in figure.read_text()

@@ -146,7 +146,7 @@ def test_the_builder_writes_the_same() -> None:
     )
     both = neurons(matching("end")).excited_by("the").inhibited_by("dog", at=0)
     assert str(both) == "neurons MATCHING 'end' AND EXCITED BY 'the' AND INHIBITED BY 'dog' AT 0"
-    with pytest.raises(QueryError, match="at names one position, within so many"):
+    with pytest.raises(QueryError, match="at and within exclude each other"):
         excited_by("the", at=1, within=2)
 
 

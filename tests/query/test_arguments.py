@@ -89,14 +89,14 @@ def test_an_argument_of_any_kind_is_taken_or_refused_in_our_words(name: str, sma
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda small: small.neurons(layer=[1, 2]), r"layer is a whole number from 0 up, not \[1, 2\]"),
+        (lambda small: small.neurons(layer=[1, 2]), r"layer must be a whole number from 0 up, not \[1, 2\]"),
         (lambda small: small.neurons(layer=3), "small has no layer 3: its layers are 0 to 2"),
-        (lambda small: small.similar("L0N0", k=-1), "k is a whole number from 0 up, not -1"),
-        (lambda small: small.similar("L0N0", above=2), "above lies between 0 and 1, not at 2"),
-        (lambda small: small.pairs(sharing=0.5), "sharing is a whole number from 1 up, not 0.5"),
-        (lambda small: small.texts([1, "2"]), "each of tokens is a whole number, not '2'"),
-        (lambda small: small.query("neurons", timeout=0), "timeout is a number of seconds above 0"),
-        (lambda small: small.query(5), "a query is a text, a builder's or a tree, not int"),
+        (lambda small: small.similar("L0N0", k=-1), "k must be a whole number from 0 up, not -1"),
+        (lambda small: small.similar("L0N0", above=2), "above must be between 0 and 1, not 2"),
+        (lambda small: small.pairs(sharing=0.5), "sharing must be a whole number from 1 up, not 0.5"),
+        (lambda small: small.texts([1, "2"]), "each of tokens must be a whole number, not '2'"),
+        (lambda small: small.query("neurons", timeout=0), "timeout must be a number of seconds above 0"),
+        (lambda small: small.query(5), "a query must be text, a builder or a syntax tree, not int"),
     ],
 )
 def test_the_message_names_the_argument(

@@ -248,7 +248,7 @@ FAULTS = [
         lambda: one_of("a", cast(TokenStep, tok("b").then("c"))),
         "'b' THEN 'c' is several steps: it cannot stand where",
     ),
-    (lambda: one_of(), "one_of() of nothing"),
+    (lambda: one_of(), "one_of() names no token"),
     (lambda: tok("a").before("b", 0), "within=0: a distance is a whole number from 1 up"),
     (lambda: neurons().where(layer=range(3, 0)), "layer within range(3, 0): write a range of step 1"),
     (lambda: neurons().where(layer=range(0, 6, 2)), "layer within range(0, 6, 2): write a range of step 1"),
@@ -256,7 +256,7 @@ FAULTS = [
     (lambda: neurons().where(state__in="live"), "state within 'live': write a list of values"),
     (lambda: neurons().where(layer=True), "True is not a number to compare with"),
     (lambda: neurons().where(f1__ge=float("nan")), "nan is not a number to compare with"),
-    (lambda: (field("f1") + 1).between(0, 1), "a single field stands before IN"),
+    (lambda: (field("f1") + 1).between(0, 1), "only a single field can stand before IN"),
 ]
 
 
@@ -343,7 +343,7 @@ def test_tokens_over_sets_of_units_are_built(query: TokenSetBuilder, text: str) 
     [
         (lambda: ~(tokens_activating("L0N1") & tokens_activating("L0N2")), "write ~ before each"),
         (lambda: tokens_activating("L0N1").limit(2) & tokens_activating("L0N2"), "join first"),
-        (lambda: tokens_activating(patterns()), "tokens are a neuron's"),
+        (lambda: tokens_activating(patterns()), "tokens are asked of a neuron or of a query for neurons"),
         (lambda: tokens_activating(neurons(), model="a"), "names its model itself"),  # type: ignore[call-overload]
     ],
 )

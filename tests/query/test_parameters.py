@@ -48,12 +48,12 @@ def test_a_value_is_written_as_the_language_writes_it(
     ("text", "values", "message"),
     [
         ("neurons MATCHING :a", {}, "no value for :a"),
-        ("neurons MATCHING 'a'", {"a": "b"}, "no :a stands in the query"),
+        ("neurons MATCHING 'a'", {"a": "b"}, "the query has no :a"),
         ("neurons WHERE f1 > :a", {"a": None}, ":a is None"),
         ("neurons WHERE f1 > :a", {"a": True}, ":a is True"),
-        ("neurons WHERE f1 > :a", {"a": float("nan")}, "no number"),
+        ("neurons WHERE f1 > :a", {"a": float("nan")}, "which is not a number"),
         ("neurons WHERE layer IN :a", {"a": []}, ":a is empty"),
-        ("neurons MATCHING :a", {"a": {"b": 1}}, "a value is a text"),
+        ("neurons MATCHING :a", {"a": {"b": 1}}, "a value must be a text"),
     ],
 )
 def test_what_cannot_be_written_is_refused(text: str, values: dict[str, Any], message: str) -> None:
@@ -86,7 +86,7 @@ def test_an_answer_is_a_list_of_its_neurons(database: n2gdb.Database) -> None:
 
 
 def test_a_builder_takes_no_parameters(database: n2gdb.Database) -> None:
-    with pytest.raises(ArgumentError, match="belong to a query's text"):
+    with pytest.raises(ArgumentError, match="belong to a query given as text"):
         database.query(neurons(), {"a": 1})
 
 

@@ -150,7 +150,7 @@ def test_pairs_can_leave_out_a_layer_a_model_and_the_trivial(alike: Alike) -> No
 
 @pytest.mark.parametrize("above", [0, -1, 1.5])
 def test_a_threshold_of_pairs_is_a_similarity(alike: Alike, above: float) -> None:
-    with pytest.raises(QueryError, match="a threshold for pairs lies above 0"):
+    with pytest.raises(QueryError, match="the least similarity of pairs must be above 0"):
         alike.database.pairs(above=above)
 
 

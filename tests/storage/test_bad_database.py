@@ -90,7 +90,7 @@ BAD: dict[Callable[[Path, Path], None], str] = {
     missing: "no database at {}: make one with `n2gdb ingest demo --db {}`, or name another with --db",
     empty: "{} is empty: build it with `n2gdb ingest`",
     folder: "{} is a folder, not a database file: name the file itself",
-    foreign: "{} is not a database of n2gdb: its first bytes are foreign",
+    foreign: "{} is not a database of n2gdb: it does not begin as one does",
     truncated: "{} is damaged (",
     other_engine: "{} was written by another version of the storage engine: build it again",
     not_ours: "{} is a Kùzu database, but not one of n2gdb",

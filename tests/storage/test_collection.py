@@ -14,7 +14,7 @@ import pytest
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import DatabaseNotFoundError, QueryError, UnknownNameError
+from n2gdb.errors import DatabaseNotFoundError, MissingDependencyError, QueryError, UnknownNameError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.read import bulk
 from tests.support.cli_world import build_cli_world
@@ -182,7 +182,7 @@ def test_a_token_matrix_goes_to_scipy(small: n2gdb.Database) -> None:
 
 def test_scipy_is_named_where_it_is_missing(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.sparse", None)
-    with pytest.raises(QueryError, match=r"pip install 'n2gdb\[scipy\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'n2gdb\[scipy\]'"):
         small.token_matrix().to_scipy()
     with pytest.raises(QueryError, match="no role 'both': there are activating, context"):
         small.token_matrix("both")  # type: ignore[arg-type]

@@ -235,9 +235,9 @@ def test_a_crash_between_the_two_moves_still_verifies(
 
 def test_ties_between_parameters_and_statement_are_checked(small_path: Path) -> None:
     with Connection.open(small_path) as connection:
-        with pytest.raises(QueryError, match=r"asks for \$layer, which is not bound"):
+        with pytest.raises(QueryError, match=r"asks for \$layer, which has no value"):
             connection.rows("MATCH (n:Neuron) WHERE n.layer = $layer RETURN n.id")
-        with pytest.raises(QueryError, match=r"\$layer is bound, but"):
+        with pytest.raises(QueryError, match=r"\$layer has a value, but"):
             connection.rows("MATCH (n:Neuron) RETURN n.id", {"layer": 1})
         assert connection.rows("RETURN 'costs $five' AS price, \"$two\" AS other") == [
             ("costs $five", "$two")

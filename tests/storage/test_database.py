@@ -218,7 +218,7 @@ def test_verify_tells_a_changed_byte(tmp_path: Path) -> None:
         with pytest.raises(DatabaseFormatError, match="is damaged"):
             n2gdb.open(path)
         seal_path(path).unlink()
-        with pytest.raises(DatabaseError, match="no checksum lies beside"):
+        with pytest.raises(DatabaseError, match="has no checksum beside it"):
             database.verify()
 
 

@@ -35,7 +35,9 @@ def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> St
                 filled_in(query, {})  # says which value is missing
             raise
     if parameters:
-        raise ArgumentError("parameters belong to a query's text: a builder takes values as they are")
+        raise ArgumentError(
+            "parameters belong to a query given as text: give a builder the values themselves"
+        )
     from n2gdb.grammar.ast import Query, TokenQuery, TokenSetQuery
 
     statement = query if isinstance(query, Query | TokenQuery | TokenSetQuery) else _built(query)
@@ -49,4 +51,4 @@ def _built(query: object) -> Statement:
 
     if isinstance(query, QueryBuilder | TokenQueryBuilder | TokenStageQuery):
         return query.tree
-    raise QueryError(f"a query is a text, a builder's or a tree, not {type(query).__name__}")
+    raise QueryError(f"a query must be text, a builder or a syntax tree, not {type(query).__name__}")

@@ -63,7 +63,7 @@ def matching(
     suppressing: str | Steps | None = None,
     only: bool = False,
 ) -> Truth[Clause]:
-    """Hold of a neuron with a matching pattern; with ``only``, of one all of whose patterns match.
+    """Return the clause for neurons with a matching pattern; with ``only``, all of whose patterns match.
 
     ``promoting`` and ``suppressing`` join what the neuron writes: a token, or ``var("x")`` for the one that
     this variable of the pattern stands for.
@@ -79,7 +79,7 @@ def matching(
 
 
 def promoting(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that promotes the token: it is among those whose logits the neuron raises most.
+    """Return the clause for neurons that promote the token: it is among those whose logits they raise most.
 
     >>> neurons(promoting("York") & matching("New"))
     <QueryBuilder neurons PROMOTING 'York' AND MATCHING 'New'>
@@ -88,7 +88,7 @@ def promoting(token: str | TokenStep) -> Truth[Clause]:
 
 
 def suppressing(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that suppresses the token: it is among those whose logits the neuron lowers most.
+    """Return the clause for neurons that suppress the token: it is among those whose logits they lower most.
 
     >>> neurons(matching(var("x"), suppressing=var("x")))
     <QueryBuilder neurons MATCHING $x SUPPRESSING $x>
@@ -97,9 +97,11 @@ def suppressing(token: str | TokenStep) -> Truth[Clause]:
 
 
 def excited_by(token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Truth[Clause]:
-    """Hold of a neuron that is likelier to fire, by its evidence, if the token precedes the activating one.
+    """Return the clause for neurons that, by their evidence, are likelier to fire where the token stands.
 
-    ``at`` is how many positions before, 0 the activating token itself; ``within`` how many at most.
+    With ``at`` it stands exactly so many positions before the activating token, at 0 it is that token; with
+    ``within`` it stands no more than so many before; without either, anywhere before. Raises QueryError if
+    both are given.
 
     >>> neurons(excited_by("on", at=2) & ~excited_by("the", within=3))
     <QueryBuilder neurons EXCITED BY 'on' AT 2 AND NOT EXCITED BY 'the' WITHIN 3>
@@ -110,7 +112,9 @@ def excited_by(token: str | TokenStep, *, at: int | None = None, within: int | N
 def inhibited_by(
     token: str | TokenStep, *, at: int | None = None, within: int | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron that is less likely to fire where the token stands; places are as in ``excited_by``.
+    """Return the clause for neurons that are less likely to fire where the token stands.
+
+    Places are given as for ``excited_by``.
 
     >>> neurons(inhibited_by("each", at=1))
     <QueryBuilder neurons INHIBITED BY 'each' AT 1>
@@ -122,7 +126,7 @@ def _influenced(
     influence: Influence, token: str | TokenStep, at: int | None, within: int | None
 ) -> Truth[Clause]:
     if at is not None and within is not None:
-        raise QueryError("at names one position, within so many: give one of them")
+        raise QueryError("at and within exclude each other: give one of them")
     test = test_of(token)
     if at is not None:
         depth = arguments.whole("at", at)
@@ -133,7 +137,7 @@ def _influenced(
 
 
 def mentioning(token: str | TokenStep) -> Truth[Clause]:
-    """Hold of a neuron that has a pattern which names the token, activating or as context.
+    """Return the clause for neurons with a pattern that names the token, activating or as context.
 
     >>> neurons(mentioning("end") | mentioning("other"))
     <QueryBuilder neurons MENTIONING 'end' OR MENTIONING 'other'>
@@ -142,7 +146,7 @@ def mentioning(token: str | TokenStep) -> Truth[Clause]:
 
 
 def activating_on(token: str | TokenStep, *, only: bool = False) -> Truth[Clause]:
-    """Hold of a neuron that fires on the token; with ``only``, on no others.
+    """Return the clause for neurons that fire on the token; with ``only``, on no others.
 
     >>> [str(hit.neuron) for hit in db.query(neurons(activating_on("end")))]
     ['L4N12', 'L3N45']
@@ -151,9 +155,9 @@ def activating_on(token: str | TokenStep, *, only: bool = False) -> Truth[Clause
 
 
 def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Truth[Clause]:
-    """Hold of a neuron that is predicted to fire on ``text``.
+    """Return the clause for neurons that are predicted to fire on ``text``.
 
-    ``at`` is the token of the text where it must fire, from 0, negative from the end; any where None.
+    ``at`` is the token of the text where they must fire, from 0, negative from the end; any where None.
     ``by="graph"`` predicts by graphs alone, else evidence does where a neuron has it.
 
     >>> neurons(firing_on("on the other side", at=2))
@@ -169,7 +173,7 @@ def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Trut
 
 
 def showing(text: str, *, exact: bool = False) -> Truth[Clause]:
-    """Hold of a neuron one of whose stored examples contains the text: to the letter where ``exact``.
+    """Return the clause for neurons with a stored example that contains the text, to the letter if ``exact``.
 
     >>> neurons(showing("New York"))
     <QueryBuilder neurons SHOWING 'New York'>
@@ -223,7 +227,7 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
 def listed_first(units: Sequence[str | NeuronName], clauses: Formula[Clause] | None) -> Formula[Clause]:
     """Return clauses after a list of units, which has to stand first."""
     if not units:
-        raise ArgumentError("among() of nothing: name the units, as in among('L3N45', 'L4N12')")
+        raise ArgumentError("among() names no unit: give one or more, as in among('L3N45', 'L4N12')")
     if len(units) == 1 and isinstance(units[0], str) and units[0].startswith("$"):
         listed = Listed((), units[0][1:])
     else:

@@ -37,7 +37,11 @@ class Comparing(ABC):
         sharing: int = 1,
         model: str | None = None,
     ) -> Self:
-        """Require a similarity, as in the function ``similar_to``."""
+        """Require a similarity, as in the function ``similar_to``.
+
+        >>> neurons().similar_to("L4N358", above=0.3)
+        <QueryBuilder neurons SIMILAR TO L4N358 ABOVE 0.3>
+        """
         return self.having(similar_to(neuron, metric=metric, above=above, sharing=sharing, model=model))
 
     def subset_of(
@@ -48,7 +52,11 @@ class Comparing(ABC):
         sharing: int = 1,
         model: str | None = None,
     ) -> Self:
-        """Require that the neuron shares at least the fraction ``above`` of its tokens with the other."""
+        """Require neurons that share at least ``above`` of their tokens with the other, as in ``subset_of``.
+
+        >>> neurons().subset_of("L4N358", sharing=3)
+        <QueryBuilder neurons SUBSET OF L4N358 SHARING 3>
+        """
         return self.having(subset_of(neuron, above=above, sharing=sharing, model=model))
 
     def superset_of(
@@ -59,7 +67,11 @@ class Comparing(ABC):
         sharing: int = 1,
         model: str | None = None,
     ) -> Self:
-        """Require at least the fraction ``above`` of the other's tokens."""
+        """Require neurons that have at least ``above`` of the other's tokens, as in ``superset_of``.
+
+        >>> neurons().superset_of("L4N358")
+        <QueryBuilder neurons SUPERSET OF L4N358>
+        """
         return self.having(superset_of(neuron, above=above, sharing=sharing, model=model))
 
 
@@ -71,9 +83,9 @@ def similar_to(
     sharing: int = 1,
     model: str | None = None,
 ) -> Truth[Clause]:
-    """Hold of a neuron at least ``above`` (0 to 1) similar, which shares as much as ``sharing``.
+    """Return the clause for neurons at least ``above`` (0 to 1) similar, which share at least ``sharing``.
 
-    ``metric`` is graph, cofiring, tokens or subset; without ``above`` the bound is its own.
+    ``metric`` is graph, cofiring, tokens or subset; without ``above`` the bound is the metric's own.
 
     >>> neurons(similar_to("L4N358", metric="tokens", above=0.5))
     <QueryBuilder neurons SIMILAR TO L4N358 USING tokens ABOVE 0.5>
@@ -86,7 +98,7 @@ def similar_to(
 def subset_of(
     neuron: str | NeuronName, *, above: float = _LIKE_ENOUGH, sharing: int = 1, model: str | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron that shares at least the fraction ``above`` of its tokens with the other.
+    """Return the clause for neurons that share at least ``above`` (0 to 1) of their tokens with the other.
 
     >>> neurons(subset_of("L4N358", sharing=3))
     <QueryBuilder neurons SUBSET OF L4N358 SHARING 3>
@@ -97,7 +109,7 @@ def subset_of(
 def superset_of(
     neuron: str | NeuronName, *, above: float = _LIKE_ENOUGH, sharing: int = 1, model: str | None = None
 ) -> Truth[Clause]:
-    """Hold of a neuron that has at least the fraction ``above`` of the other's tokens.
+    """Return the clause for neurons that have at least ``above`` (0 to 1) of the other's tokens.
 
     >>> neurons(superset_of("L4N358", above=0.8))
     <QueryBuilder neurons SUPERSET OF L4N358 ABOVE 0.8>

@@ -143,7 +143,7 @@ class Term:
 
     def _bare(self) -> str:
         if not isinstance(self.expression, FieldValue):
-            raise QuerySyntaxError("a single field stands before IN, not arithmetic")
+            raise QuerySyntaxError("only a single field can stand before IN, not arithmetic")
         return self.expression.field
 
     def __repr__(self) -> str:
@@ -212,7 +212,7 @@ def _within(name: str, values: range | Iterable[Any]) -> Between | InList:
     ordered = sorted(values) if isinstance(values, set | frozenset) else values
     plain = tuple(_plain(value) for value in ordered)
     if not plain:
-        raise QuerySyntaxError(f"{name} within an empty list: nothing is one of none")
+        raise QuerySyntaxError(f"{name} within an empty list: give at least one value")
     return InList(name, plain)
 
 
@@ -227,7 +227,7 @@ def _compared(term: Term, sign: Operator, other: Reckoned | str) -> Truth[Condit
     if isinstance(term.expression, FieldValue) and not isinstance(other, Term):
         return Truth(Comparison(term.expression.field, sign, _plain(other)))
     if isinstance(other, str):
-        raise QuerySyntaxError("a single field stands before a word, not arithmetic")
+        raise QuerySyntaxError("only a single field can be compared with a word, not arithmetic")
     return Truth(Computed(term.expression, sign, _expression(other)))
 
 

@@ -70,21 +70,36 @@ class Steps:
     pattern: TokenPattern
 
     def before(self, later: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
-        """Let ``later`` stand anywhere after this: from ``at_least`` to ``within`` positions on."""
+        """Let ``later`` stand anywhere after this: from ``at_least`` to ``within`` positions on.
+
+        >>> print(tok("the").before("end"), "|", tok("the").before("end", within=3))
+        'the' BEFORE 'end' | 'the' BEFORE/3 'end'
+        """
         return _joined(self, Link(at_least, within), _steps(later))
 
     def then(self, later: Stepwise) -> Steps:
-        """Let ``later`` stand at the very next position."""
+        """Let ``later`` stand at the very next position.
+
+        >>> print(tok("of").then("the").then(...))
+        'of' THEN 'the' THEN ...
+        """
         return _joined(self, Link(1, 1), _steps(later))
 
     def after(self, earlier: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
-        """Let ``earlier`` stand anywhere before this: from ``at_least`` to ``within`` positions back."""
+        """Let ``earlier`` stand anywhere before this: from ``at_least`` to ``within`` positions back.
+
+        >>> print(tok("end").after("the"))
+        'the' BEFORE 'end'
+        """
         return _joined(_steps(earlier), Link(at_least, within), self)
 
     def near(self, other: Stepwise, within: int | None = None, at_least: int = 1) -> Steps:
         """Let ``other`` stand on either side of this, from ``at_least`` to ``within`` positions off.
 
         The last step of the one is paired with the first of the other, both of them tokens or variables.
+
+        >>> print(tok("on").near("the", within=2))
+        'on' NEAR/2 'the'
         """
         return _joined(self, Link(at_least, within, either=True), _steps(other))
 
@@ -159,7 +174,7 @@ def one_of(*alternatives: str | TokenStep) -> TokenStep:
         test = test_of(each)
         tests += test.alternatives if isinstance(test, OneOf) else (test,)
     if not tests:
-        raise QuerySyntaxError("one_of() of nothing: name the tokens, as in one_of('dog', 'cat')")
+        raise QuerySyntaxError("one_of() names no token: give one or more, as in one_of('dog', 'cat')")
     return _step(tests[0] if len(tests) == 1 else OneOf(tuple(tests)))
 
 
@@ -174,7 +189,7 @@ def all_of(*tests: str | TokenStep) -> TokenStep:
         test = test_of(each)
         joined += test.tests if isinstance(test, AllOf) else (test,)
     if not joined:
-        raise QuerySyntaxError("all_of() of nothing: name the tests, as in all_of(TITLE, ~tok('The'))")
+        raise QuerySyntaxError("all_of() names no test: give one or more, as in all_of(TITLE, ~tok('The'))")
     return _step(joined[0] if len(joined) == 1 else AllOf(tuple(joined)))
 
 

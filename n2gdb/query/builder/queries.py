@@ -202,61 +202,66 @@ class QueryBuilder(Comparing):
         return self.having(clause)
 
     def among(self, *units: str | NeuronName) -> Self:
-        """Look at these units alone, or at those of a saved set: ``among("$mine")``."""
+        """Consider these units only, or those of a saved set: ``among("$mine")``.
+
+        >>> neurons().among("L4N358", "L4N12").matching("end")
+        <QueryBuilder neurons IN (L4N358, L4N12) MATCHING 'end'>
+        """
         return self._with(clauses=listed_first(units, self.tree.clauses))
 
     def showing(self, text: str, *, exact: bool = False) -> Self:
-        """Ask for units one of whose stored examples contains the text."""
+        """Require units with a stored example that contains the text."""
         return self.having(showing(text, exact=exact))
 
     def sample(self, count: int, *, seed: int = 0) -> Self:
-        """Return ``count`` of the rows that are found, drawn by the seed."""
+        """Return ``count`` of the rows that are found, drawn at random by the seed."""
         drawn = arguments.whole("sample", count, -_LARGEST)
         return self._with(sample=drawn, seed=arguments.whole("seed", seed, -_LARGEST))
 
     def promoting(self, token: str | TokenStep) -> Self:
-        """Ask for neurons that promote the token."""
+        """Require neurons that promote the token, as in the function ``promoting``."""
         return self.having(promoting(token))
 
     def suppressing(self, token: str | TokenStep) -> Self:
-        """Ask for neurons that suppress the token."""
+        """Require neurons that suppress the token, as in the function ``suppressing``."""
         return self.having(suppressing(token))
 
     def excited_by(self, token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Self:
-        """Ask for neurons that the token makes likelier to fire, as in the function ``excited_by``."""
+        """Require neurons likelier to fire where the token stands, as in the function ``excited_by``."""
         return self.having(excited_by(token, at=at, within=within))
 
     def inhibited_by(
         self, token: str | TokenStep, *, at: int | None = None, within: int | None = None
     ) -> Self:
-        """Ask for neurons that the token makes less likely to fire, as in ``inhibited_by``."""
+        """Require neurons less likely to fire where the token stands, as in the function ``inhibited_by``."""
         return self.having(inhibited_by(token, at=at, within=within))
 
     def mentioning(self, token: str | TokenStep) -> Self:
-        """Ask for a pattern that names the token, activating or as context."""
+        """Require a pattern that names the token, as activating token or as context."""
         return self.having(mentioning(token))
 
     def activating_on(self, token: str | TokenStep, *, only: bool = False) -> Self:
-        """Ask for a pattern that fires on the token; with ``only``, for units that fire on no others."""
+        """Require a pattern that fires on the token; with ``only``, units that fire on no others."""
         return self.having(activating_on(token, only=only))
 
     def firing_on(self, text: str, *, at: int | None = None, by: str = "evidence") -> Self:
-        """Ask for a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any.
+        """Require a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any.
 
-        ``by`` is what predicts, evidence or graph, as in the function ``firing_on``.
+        ``by`` names the predictor, evidence or graph, as in the function ``firing_on``.
         """
         return self.having(firing_on(text, at=at, by=by))
 
     def where(self, *conditions: Truth[Condition], **fields: object) -> Self:
-        """Ask for conditions on fields, all of them.
+        """Require conditions on fields, all of them.
 
         A keyword is a field's name: ``layer=3``, ``layer=[0, 2]``, ``layer=range(0, 3)`` (0 to 2: a range
         leaves its end out, as in Python), ``state="live"``; or a name and a comparison after two
         underscores: ``f1__ge=0.6`` (eq, ne, lt, le, gt, ge), ``layer__in``, ``layer__not_in``,
-        ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. What keywords
-        cannot say, ``field`` can:
-        ``where((field("f1") > 0.6) | (field("precision") > 2 * field("recall")))``.
+        ``f1__between=(0.2, 0.5)`` (both included), ``f1__missing=True``. ``field`` says what keywords cannot.
         Raises UnknownNameError for a field or a comparison that does not exist.
+
+        >>> neurons().where((field("f1") > 0.6) | (field("n_nodes") < 3), layer=range(0, 3))
+        <QueryBuilder neurons WHERE (f1 > 0.6 OR n_nodes < 3) AND layer IN 0..2>
         """
         check_truths("a condition is a keyword, as f1__ge=0.6, or a comparison of field()", conditions)
         given = () if self.tree.where is None else (self.tree.where,)
@@ -264,13 +269,21 @@ class QueryBuilder(Comparing):
         return self._with(where=conjoined(*given, *more)) if more else self
 
     def order_by(self, *keys: str) -> Self:
-        """Order by fields, the first one first; a minus before a name means descending: ``"-f1"``."""
+        """Order by fields, the first one first; a minus before a name means descending.
+
+        >>> neurons().order_by("layer", "-f1")
+        <QueryBuilder neurons ORDER BY layer, f1 DESC>
+        """
         return self._with(order=tuple(map(order_key, keys)))
 
     def rank_by_similarity(
         self, neuron: str | NeuronName, *, metric: str = DEFAULT_METRIC.value, model: str | None = None
     ) -> Self:
-        """Order by similarity to a neuron, the most similar first."""
+        """Order by similarity to a neuron, the most similar first.
+
+        >>> neurons().where(layer=4).rank_by_similarity("L4N358")
+        <QueryBuilder neurons WHERE layer = 4 RANK BY SIMILARITY TO L4N358>
+        """
         return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))
 
     def limit(self, count: int) -> Self:
@@ -282,15 +295,23 @@ class QueryBuilder(Comparing):
         return self._with(offset=arguments.whole("offset", count, -_LARGEST))
 
     def returning(self, *names: str) -> Self:
-        """Return these columns: neuron, model, path, activation, importance, similarity, size, any field."""
+        """Return these columns: neuron, model, path, activation, importance, similarity, size, any field.
+
+        >>> db.query(neurons().matching(tok("an").before(...)).returning("neuron", "path")).to_dicts()
+        [{'neuron': 'L4N358', 'path': '·an · ·other'}]
+        """
         return self._with(returns=tuple(known(name, RETURNED, "column") for name in names))
 
     def explain(self) -> StageQuery:
-        """Show the plan of the query and the expected rows of each step, without running it."""
+        """Show the plan of the query and the expected rows of each step, without running it.
+
+        >>> db.query(neurons().where(layer=4).explain())["step"][0]
+        'find and order the neurons'
+        """
         return StageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
     def profile(self) -> StageQuery:
-        """Run the query and show the rows and time of each step, beside what was expected."""
+        """Run the query and show the rows and time of each step, beside its estimate."""
         return StageQuery(replace(self.tree, mode=Mode.PROFILE))
 
     def _with(self, **changes: object) -> Self:
@@ -313,7 +334,7 @@ class StageQuery(QueryBuilder):
     __slots__ = ()
 
     def count(self, *, by: str | Sequence[str] | None = None) -> StageQuery:
-        """Show how they would be counted instead."""
+        """Show the steps by which they would be counted instead."""
         return StageQuery(counting(self.tree, by))
 
 
@@ -333,18 +354,29 @@ class _RowQuery(QueryBuilder):
     __slots__ = ()
 
     def count(self, *, by: str | Sequence[str] | None = None) -> CountQuery:
-        """Return how many there are: in all, or by layer, model, any field, activating or context token.
+        """Count them: in all, or by layer, model, any field, activating or context token.
 
         ``by`` may be several, and a field in steps: ``"f1 / 0.1"``.
+
+        >>> db.query(neurons().count(by="layer")).to_dicts()[-1]
+        {'group': 5, 'count': 1}
         """
         return CountQuery(counting(self.tree, by))
 
     def average(self, field: str, *, by: str | Sequence[str] | None = None) -> CountQuery:
-        """Return the mean of a field: in all, or in each group as ``count`` has them."""
+        """Return the mean of a field: in all, or in each group as ``count`` has them.
+
+        >>> db.query(neurons().average("n_nodes", by="layer"))["avg"][:3]
+        [2.0, 1.0, 3.0]
+        """
         return self.statistic("avg", field, by=by)
 
     def statistic(self, name: str, field: str, *, by: str | Sequence[str] | None = None) -> CountQuery:
-        """Return the avg, min, max, median or sum of a field: in all, or in each group."""
+        """Return the avg, min, max, median or sum of a field: in all, or in each group.
+
+        >>> db.query(neurons().statistic("max", "n_nodes"))["max"]
+        [4.0]
+        """
         return CountQuery(measuring(self.tree, name, field, by))
 
 

@@ -65,7 +65,7 @@ def _asked(
         return TokenQueryBuilder(TokenQuery(role, neuron_ref(units, model)))
     tree = units.tree if isinstance(units, Comparing) else None
     if tree is None or tree.subject is Subject.PATTERNS or tree.count is not None:
-        raise ArgumentError(f"tokens are a neuron's, or those of a query for neurons, not of {units!r}")
+        raise ArgumentError(f"tokens are asked of a neuron or of a query for neurons, not of {units!r}")
     if model is not None:
         raise ArgumentError("a query for neurons names its model itself: neurons().in_model(...)")
     return TokenSetBuilder(TokenSetQuery((TokenTerm(role, tree),)))
@@ -85,19 +85,35 @@ class _TokenStatement:
         return found
 
     def limit(self, count: int) -> Self:
-        """Return no more than ``count`` tokens."""
+        """Return no more than ``count`` tokens.
+
+        >>> [hit.token for hit in db.query(tokens_activating("L4N12").limit(1))]
+        [' other']
+        """
         return replace(self, tree=replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
 
     def offset(self, count: int) -> Self:
-        """Leave out the first ``count`` tokens."""
+        """Skip the first ``count`` tokens.
+
+        >>> [hit.token for hit in db.query(tokens_activating("L4N12").offset(1))]
+        [' end']
+        """
         return replace(self, tree=replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
 
     def explain(self) -> TokenStageQuery:
-        """Show how the query would be answered."""
+        """Show the plan of the query, without running it.
+
+        >>> db.query(tokens_activating("L4N12").explain())["step"]
+        ['read the tokens', 'read where patterns end']
+        """
         return TokenStageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
     def profile(self) -> TokenStageQuery:
-        """Answer the query and show how long each step took."""
+        """Run the query and show the rows and time of each step.
+
+        >>> len(db.query(tokens_activating("L4N12").profile()))
+        2
+        """
         return TokenStageQuery(replace(self.tree, mode=Mode.PROFILE))
 
     def __and__(self, other: _TokenStatement) -> TokenSetBuilder:
@@ -106,7 +122,7 @@ class _TokenStatement:
             return NotImplemented
         for tree in (self.tree, other.tree):
             if tree.limit is not None or tree.offset is not None or tree.mode is not Mode.ANSWER:
-                raise ArgumentError("limit, offset, explain and profile are of a whole query: join first")
+                raise ArgumentError("limit, offset, explain and profile are for the whole query: join first")
         return TokenSetBuilder(TokenSetQuery((*self._terms, *other._terms)))
 
     def __invert__(self) -> TokenSetBuilder:

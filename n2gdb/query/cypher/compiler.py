@@ -277,7 +277,7 @@ def _holds(settled: Settled, clauses: Formula[Clause], parameters: Parameters) -
 
     def leaf(clause: Clause) -> str:
         if not is_of_patterns(clause):
-            raise QueryError(f"{type(clause).__name__} is no clause of Cypher's own")
+            raise QueryError(f"{type(clause).__name__} is not compiled to Cypher by itself")
         ways = [
             f"EXISTS {{ {match_clause(form, name(form), restrictions, parameters).text} }}"
             for form in settled.forms[clause]
@@ -291,7 +291,7 @@ def _check_size(asked: Sequence[Lowered]) -> None:
     """Raise QueryError where one statement would ask too many subqueries, or too much in them."""
     if len(asked) > MOST_SUBQUERIES:
         raise QueryError(
-            f"the query comes to more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR"
+            f"the query needs more than {MOST_SUBQUERIES} subqueries: write fewer clauses, or fewer NEAR"
             " and texts of several tokens"
         )
     if sum(len(form.context) for form in asked) > MOST_JOINED:

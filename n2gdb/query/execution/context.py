@@ -161,8 +161,8 @@ class Session:
         cuts = {each.number: self.cut(each.number, clause.text) for each in models}
         if not any(cut is not None for cut in cuts.values()):
             raise QueryError(
-                f"{' and '.join(each.name for each in models)} came without a tokenizer, so no text can be"
-                " cut for FIRING ON: ingest the model again with one"
+                f"{' and '.join(each.name for each in models)} was ingested without a tokenizer, which"
+                " FIRING ON needs: ingest the model again with one"
             )
         at = clause.token
         reached = {
@@ -172,7 +172,7 @@ class Session:
             longest = max((len(cut) for cut in cuts.values() if cut is not None), default=0)
             tokens = "1 token, 0" if longest == 1 else f"{longest} tokens, 0 to {longest - 1}"
             with placed(clause.token_at):
-                raise QueryError(f"AT {at} lies outside the text: it has {tokens}")
+                raise QueryError(f"AT {at} is outside the text: it has {tokens}")
         return reached
 
     def text_of(self, model: int | None, clause: FiringOn) -> list[int]:

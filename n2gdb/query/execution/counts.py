@@ -23,10 +23,8 @@ __all__ = ["GroupCount", "group_rows"]
 class GroupCount:
     """The number of neurons or patterns in a group, such as a layer or a token's text.
 
-    ``group`` is None for a count without BY.
-
-    Of several groups it is a tuple, of a field in steps where the step begins. ``value`` is the statistic
-    that was asked for, of the rows that have the field.
+    ``group`` is None for a count without BY, and a tuple for several groups; of a field in steps it is the
+    lower end of the step. ``value`` is the statistic that was asked for, over the rows that have the field.
 
     >>> [(each.group, each.count) for each in db.query("COUNT neurons MATCHING 'the' BEFORE ... BY layer")]
     [(3, 1), (4, 3)]

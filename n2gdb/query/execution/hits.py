@@ -116,7 +116,12 @@ class Hit(OfNeuron):
         return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON: the neuron, its statistics, its matches."""
+        """Return plain values for JSON: the neuron, its statistics, its evidence.
+
+        >>> hit = db.query("neurons MATCHING 'an' BEFORE ...")[0]
+        >>> hit.as_dict()["evidence"][0]["activation"]
+        0.75
+        """
         return {
             "neuron": str(self.neuron),
             "model": self.model,

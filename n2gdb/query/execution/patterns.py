@@ -57,12 +57,20 @@ class PatternHit(OfNeuron):
 
     @property
     def depth(self) -> int:
-        """How many positions the pattern goes back."""
+        """How many positions the pattern reaches back from its activating token.
+
+        >>> db.query("patterns MATCHING 'on' BEFORE ...")[0].depth
+        2
+        """
         return self.steps[0].depth
 
     @property
     def named(self) -> int:
-        """How many context tokens the pattern names."""
+        """How many context tokens the pattern names.
+
+        >>> db.query("patterns MATCHING 'on' BEFORE ...")[0].named
+        1
+        """
         return sum(step.token is not None for step in self.steps) - 1
 
     @property

@@ -13,7 +13,7 @@ import pyarrow as pa
 from n2gdb.core.arrays import Float64Array, Int64Array
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import QueryError
+from n2gdb.errors import MissingDependencyError
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import ModelInfo
 from n2gdb.storage.read.export import graphs_between
@@ -78,15 +78,18 @@ class TokenMatrix:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Units and tokens."""
+        """The number of units, and of tokens."""
         return len(self.neurons), len(self.texts)
 
     def to_scipy(self) -> Any:
-        """Return the matrix as a ``scipy.sparse.csr_array``; raise QueryError if scipy is missing."""
+        """Return the matrix as a ``scipy.sparse.csr_array``.
+
+        Raises MissingDependencyError if scipy is not installed.
+        """
         try:
             sparse = import_module("scipy.sparse")
         except ImportError as error:
-            raise QueryError(
+            raise MissingDependencyError(
                 "scipy is not installed: run pip install 'n2gdb[scipy]', or use data, indices and indptr"
             ) from error
         return sparse.csr_array((self.data, self.indices, self.indptr), shape=self.shape)

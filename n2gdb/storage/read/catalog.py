@@ -119,7 +119,12 @@ class LayerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that ``n2gdb info`` says of a database; ``size`` in bytes."""
+    """What a database holds, as ``n2gdb info`` prints it; ``size`` is the file's, in bytes.
+
+    >>> held = db.info()
+    >>> [model.name for model in held.models], sum(layer.neurons for layer in held.layers)
+    (['world'], 7)
+    """
 
     path: Path
     size: int

@@ -15,7 +15,12 @@ __all__ = ["WrittenToken", "read_effects", "read_effects_between"]
 class WrittenToken:
     """A token whose logit a neuron moves directly: up where ``logit`` is above 0, else down.
 
-    The logit is at the neuron's maximum activation, above the mean over the vocabulary, norms' scales aside.
+    The logit is at the neuron's maximum activation, relative to the mean over the vocabulary; the scale of
+    the final norm is left out.
+
+    >>> first = neuron.promotes[0]
+    >>> first.text, first.logit
+    (' E', 2.0)
     """
 
     token: int

@@ -35,7 +35,11 @@ class ActivationHistogram:
 
     @property
     def edges(self) -> tuple[float, ...]:
-        """Lower edge of each bin, not normalised; empty for a unit that is never active."""
+        """Lower edge of each bin, not normalised; empty for a unit that is never active.
+
+        >>> neuron.histogram.edges[:3], neuron.histogram.edges[-1]
+        ((0.5, 0.625, 0.75), 4.0)
+        """
         if self.maximum <= 0:
             return ()
         (bits,) = struct.unpack("<i", struct.pack("<f", self.maximum))

@@ -13,7 +13,7 @@ from n2gdb.storage.connection import Connection
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["activating_texts", "count_neurons", "read_texts", "read_tokenizer", "token_ids"]
+__all__ = ["activating_texts", "count_neurons", "no_token", "read_texts", "read_tokenizer", "token_ids"]
 
 _LARGEST = 2**63 - 1
 
@@ -27,7 +27,7 @@ def read_texts(connection: Connection, keys: Collection[int]) -> dict[int, str]:
 
 
 def read_tokenizer(connection: Connection, model: int) -> str | None:
-    """Return a model's tokenizer as JSON, None if it came without one."""
+    """Return a model's tokenizer as JSON, None if it was ingested without one."""
     ((text,),) = connection.rows("MATCH (m:Model) WHERE m.id = $number RETURN m.tokenizer", {"number": model})
     return text or None
 
@@ -51,8 +51,13 @@ def token_ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
     ids = arguments.wholes("tokens", tokens, -_LARGEST)
     for token in ids:
         if not 0 <= token < MOST_TOKENS:
-            raise UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
+            raise no_token(owner, token)
     return ids
+
+
+def no_token(owner: ModelInfo, token: int) -> UnknownNameError:
+    """Return the error for a token that a model does not have."""
+    return UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
 
 
 def activating_texts(connection: Connection, keys: Collection[int]) -> dict[int, list[str]]:

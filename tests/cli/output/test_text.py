@@ -76,7 +76,7 @@ def test_predict_needs_a_neuron_that_is_there(path: Path) -> None:
 def test_predict_needs_a_tokenizer(small_path: Path) -> None:
     result = run(small_path, "predict", "L0N1", TEXT)
     assert result.exit_code == 2
-    assert "came without a tokenizer" in result.stderr
+    assert "was ingested without a tokenizer" in result.stderr
 
 
 def test_predict_reads_a_file_as_it_stands(path: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_text_without_quotes_is_told_to_get_them(path: Path, command: tuple[st
         (("--file", "no-such.txt"), "no-such.txt cannot be read: No such file or directory"),
         (("--file", "latin.txt"), "latin.txt is not UTF-8: byte 3 is part of no character"),
         ((TEXT, "--device", "cpu"), "--device is where the model runs: give --true as well"),
-        ((TEXT, "--html", "-", "--json"), "would write into each other: name a file"),
+        ((TEXT, "--html", "-", "--json"), "would both write to standard output: name a file"),
     ],
 )
 def test_predict_says_what_is_wrong_with_its_options(

@@ -321,7 +321,7 @@ def test_weights_are_held_in_bfloat16_only_where_a_trunk_runs_them(tmp_path: Pat
     write_native(tmp_path / "native", "gelu")
     with pytest.raises(ModelError, match="can only be held in float32"):
         load_model(tmp_path / "native", "cpu", weights="bfloat16")
-    with pytest.raises(ModelError, match="weights are not held in 'float16': choose float32, bfloat16"):
+    with pytest.raises(ModelError, match="weights cannot be held in 'float16': choose float32, bfloat16"):
         load_model(tmp_path / "native", "cpu", weights="float16")
 
 
