@@ -149,14 +149,17 @@ class Neuron:
 
     @property
     def activating_tokens(self) -> tuple[WeighedToken, ...]:
-        """The tokens on which it may fire by its evidence, the likeliest first; empty without evidence.
+        """The tokens on which it may fire by its evidence; empty without evidence.
+
+        First those of its graph, the strongest before others, then the likeliest.
 
         >>> [str(each) for each in neuron.activating_tokens]
         ['·other']
         """
-        return tuple(
-            sorted((each for each in self._weighed if each.depth == 0), key=lambda each: -each.weight)
-        )
+        root = self.graph.depth == 0
+        strength = dict(zip(self.graph.token[root].tolist(), self.graph.best[root].tolist(), strict=True))
+        found = [each for each in self._weighed if each.depth == 0]
+        return tuple(sorted(found, key=lambda each: (-strength.get(each.token, 0.0), -each.weight)))
 
     @property
     def excited_by(self) -> tuple[WeighedToken, ...]:
