@@ -54,7 +54,9 @@ def test_facets_are_the_same_however_they_are_counted(
             facet["name"]: sorted((each["said"], each["count"]) for each in facet["groups"]) for facet in told
         }
 
-    assert listed(0) == listed(2_000)
+    counted, read = listed(0), listed(2_000)
+    assert counted == {name: read[name] for name in counted}
+    assert read.keys() - counted.keys() <= {"activating"}  # which not every statement can be counted by
 
 
 def test_quality_is_the_held_out_one_where_there_is_one(small: n2gdb.Database) -> None:

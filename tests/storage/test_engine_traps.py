@@ -115,6 +115,7 @@ def test_in_on_a_relationship_that_another_filter_has_seen_reads_other_relations
 
 def test_a_copy_ends_at_an_empty_batch_without_a_word(tmp_path: Path) -> None:
     building = Engine(tmp_path / "engine", read_only=False)
+    building.rows("CALL threads=1")  # of several, another may read on
     building.rows("CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY)")
     ids = pa.chunked_array([pa.array([], pa.int64()), pa.array([1, 2, 3])])
     building.rows("COPY Neuron FROM $rows", rows=pa.table({"id": ids}))
