@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -36,6 +37,11 @@ _DAMAGE = (
 )
 
 
+#: numpy has Python parse each array's header, and Python 3.11 now and then fails at that in two threads at
+#: once ("AST constructor recursion depth mismatch").
+_READING = threading.Lock()
+
+
 def save_arrays(path: Path, **arrays: npt.NDArray[Any]) -> None:
     """Write arrays to a file that is complete or absent, even if the power fails."""
     partial = path.with_name(f".{path.name}")
@@ -59,7 +65,7 @@ def load_arrays(path: Path, names: Sequence[str], *, some: bool = False) -> Arra
     StorageError where the disk refuses.
     """
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
+        with _READING, path.open("rb") as file, np.load(file) as arrays:
             found = {name: arrays[name] for name in (names if some else arrays.files)}
     except FileNotFoundError:
         return None

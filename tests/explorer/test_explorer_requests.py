@@ -143,7 +143,7 @@ def test_the_whole_answer_is_sorted(sixty: TestClient, query: str, order: str) -
 
 def test_an_order_that_there_is_not_is_refused(sixty: TestClient) -> None:
     for order, said in (
-        ("path", "no order by path"),
+        ("path", "cannot be ordered by path"),
         ("f1 up", "not a direction"),
         ("f1; DROP", "not a direction"),
     ):

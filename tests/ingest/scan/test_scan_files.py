@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -17,7 +20,7 @@ from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.models.subject import default_corpus
 from n2gdb.ingest.n2g.random_text import random_text
-from n2gdb.ingest.scan.arrays_file import load_arrays, save_arrays
+from n2gdb.ingest.scan.arrays_file import Arrays, load_arrays, save_arrays
 from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.scan.layers import scan_layers
 from tests.support.demo import demo_model
@@ -102,3 +105,29 @@ def test_damaged_scans_are_made_anew(tmp_path: Path, keep: int) -> None:
     assert (
         scan_layers(demo_model(), other.move_into(beside), beside, (0,), CONFIG, silent)[0].key() is not None
     )
+
+
+def test_arrays_are_read_in_several_threads(tmp_path: Path) -> None:
+    path = tmp_path / "many.npz"
+    save_arrays(path, **{f"a{number}": np.arange(number) for number in range(40)})
+    threshold = gc.get_threshold()
+    gc.callbacks.append(let_others_run)
+    gc.set_threshold(1)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            read = list(pool.map(load_deep, [(path, depth % 7) for depth in range(40)]))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(let_others_run)
+    assert all(found is not None and len(found["a39"]) == 39 for found in read)
+
+
+def load_deep(given: tuple[Path, int]) -> Arrays | None:
+    """Read from so many calls deep: Python counts them while it parses."""
+    path, depth = given
+    return load_deep((path, depth - 1)) if depth else load_arrays(path, ("a3", "a39"))
+
+
+def let_others_run(phase: str, info: dict[str, int]) -> None:
+    """Have another thread go on wherever garbage is collected, also while Python parses."""
+    time.sleep(0)
