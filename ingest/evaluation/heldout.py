@@ -59,7 +59,11 @@ def judge_heldout(
     """
     model = with_units(model, "".join({side for source in info.sources for side in source.sides}))
     largest = _max_activations(database, info, model)
-    evidence = read_model_evidence(database.connection, info.number)
+    evidence = {
+        (place.layer, unit_number(key, model.d_mlp)): each
+        for key, each in read_model_evidence(database.connection, info.number).items()
+        if (place := place_of(key)).source == 0
+    }
     classes = read_token_classes(database.connection, info.number)
     gap = max(HELDOUT_GAP, deepest_context(database.connection, info.number))
     text = HeldoutText(windows, model.counted(windows), gap)
@@ -72,11 +76,6 @@ def judge_heldout(
     for layer in sorted(largest):
         firings, learned = split_firings(*true[layer]), split_firings(*seen[layer])
         graphs = _graphs(database, info, model, layer)
-        weighed = {
-            unit_number(key, model.d_mlp): each
-            for key, each in evidence.items()
-            if (place_of(key).layer, place_of(key).source) == (layer, 0)
-        }
         verdicts: dict[str, list[Verdict]] = {}
         nodes: list[int] = []
         for neuron, numbers in examples.of.get(layer, {}).items():
@@ -86,7 +85,7 @@ def judge_heldout(
             by_graph = text.predicted(graph, threshold)
             verdicts.setdefault(N2G, []).append(text.verdict(by_graph, where))
             if evidence:
-                own = weighed.get(neuron)
+                own = evidence.get((layer, neuron))
                 fires_at = by_graph if own is None else text.foreseen(own, classes, by_graph)
                 verdicts.setdefault(EVIDENCE, []).append(text.verdict(fires_at, where))
             known, fires = examples.known(numbers, learned.get(neuron, np.zeros(0, np.intp)), counted)
