@@ -267,7 +267,7 @@ class Query:
     count: Count | None = None
     returns: tuple[str, ...] = ()
     mode: Mode = Mode.ANSWER
-    of_neurons: bool = False  # all patterns of the neurons that the rest finds
+    owners: Subject | None = None  # of patterns: all those of the units that the rest finds
     sample: int | None = None  # so many of the rows, drawn by the seed
     seed: int = 0
     model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)

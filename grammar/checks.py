@@ -87,7 +87,7 @@ def _parts(node: object) -> Sequence[object]:
 
 def _check_match_fields(query: Query) -> None:
     """Refuse fields of a match if there is no match that could have them."""
-    if query.subject is Subject.PATTERNS and not query.of_neurons:
+    if query.subject is Subject.PATTERNS and query.owners is None:
         for condition in _conditions(query.where):
             for name in fields_in(condition):
                 if name in _OF_UNIT:
@@ -102,7 +102,7 @@ def _check_match_fields(query: Query) -> None:
             for name in fields_in(condition):
                 if FIELDS[name].of_match:
                     fail(f"{name} {_OF_MATCH} a MATCHING clause", condition.at)
-    if True not in signs and query.subject is Subject.NEURONS:
+    if True not in signs and query.subject is not Subject.PATTERNS:
         for key in query.order:
             if FIELDS[key.field].of_match:
                 fail(f"{key.field} {_OF_MATCH} a MATCHING clause that is not negated", key.at)

@@ -90,7 +90,11 @@ def is_sound(tree: Query | TokenQuery | TokenSetQuery) -> bool:
 
 def _checks(query: Query) -> Iterator[bool]:
     yield isinstance(query.subject, Subject) and isinstance(query.mode, Mode)
-    yield query.of_neurons is False or (query.of_neurons is True and query.subject is Subject.PATTERNS)
+    yield query.owners is None or (
+        query.subject is Subject.PATTERNS
+        and isinstance(query.owners, Subject)
+        and query.owners is not Subject.PATTERNS
+    )
     yield query.model is None or _is_text(query.model)
     yield query.clauses is None or _is_formula(query.clauses, _CLAUSES)
     yield query.where is None or _is_formula(query.where, _CONDITIONS)

@@ -204,7 +204,8 @@ def _group(group: GroupBy) -> str:
 
 
 def _head(query: Query) -> str:
-    words = [f"{query.subject.value} OF neurons" if query.of_neurons else query.subject.value]
+    owners = "" if query.owners is None else f" OF {query.owners.value}"
+    words = [f"{query.subject.value}{owners}"]
     if query.count is not None:
         measure = query.count.measure
         words.insert(0, "COUNT" if measure is None else f"{measure.statistic.value} {measure.field} OF")

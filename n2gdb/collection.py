@@ -135,7 +135,7 @@ class NeuronCollection(NeuronSource):
     ) -> TokenMatrix:
         """Return which tokens the neurons of a model, or of one layer, have in a role: units x tokens.
 
-        Raises like ``neurons``, and QueryError for another role.
+        Raises like ``neurons``, and ArgumentError for another role.
 
         >>> db.token_matrix("context", layer=4).shape
         (3, 4096)
@@ -174,7 +174,7 @@ class NeuronCollection(NeuronSource):
 
 
 def _name(name: object) -> NeuronName:
-    """Return a name as it stands between brackets; raise QueryError for what is none."""
+    """Return a name as it stands between brackets; raise UnknownNameError for what is none."""
     if isinstance(name, tuple) and len(name) == 2:
         layer, index = arguments.wholes("a neuron's layer and index", name)
         return NeuronName.of(NeuronName(layer, index))

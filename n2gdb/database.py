@@ -14,7 +14,7 @@ from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
 from n2gdb.core.units import NeuronName, token_key
-from n2gdb.errors import DatabaseError, QueryError
+from n2gdb.errors import ArgumentError, DatabaseError, QueryError
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.remembering import Remembering
 from n2gdb.storage.checksum import require_seal
@@ -271,7 +271,7 @@ class Database(Remembering, NeuronCollection):
 
         owner, tokens = self.model(model), self.tokenize(text, model)
         if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
-            raise QueryError(f"position {at} is outside the text: it has {len(tokens)} tokens")
+            raise ArgumentError(f"position {at} is outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
             self.connection.table,
             tokens,

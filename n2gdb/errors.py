@@ -3,7 +3,7 @@
     N2gdbError
     ├── QueryError            a query that cannot be read or answered; shows the place, if there is one
     │   ├── QuerySyntaxError      it does not parse
-    │   ├── ArgumentError         an argument of the wrong type; a TypeError too
+    │   ├── ArgumentError         a wrong argument; a TypeError and a ValueError too
     │   ├── UnknownNameError      a field, neuron or model that does not exist; suggests similar names
     │   └── QueryTimeoutError     it exceeded its time limit
     │       └── QueryCancelledError   whoever asked gave it up
@@ -141,8 +141,8 @@ class QuerySyntaxError(QueryError):
     """
 
 
-class ArgumentError(QueryError, TypeError):
-    """An argument of the Python API that has the wrong type.
+class ArgumentError(QueryError, TypeError, ValueError):
+    """An argument of the Python API that has the wrong type, or a value that makes no sense.
 
     >>> try:
     ...     db.query("neurons MATCHING :first")

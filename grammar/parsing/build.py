@@ -97,7 +97,7 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
 
     def query(
         self,
-        subject: tuple[Subject, bool, Listed | None],
+        subject: tuple[Subject, Subject | None, Listed | None],
         model: Token | None,
         among: Listed | None,
         clauses: Formula[Clause] | None,
@@ -106,7 +106,7 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
     ) -> _Parted:
         for each in (among, subject[2]):
             clauses = _narrowed(each, clauses)
-        query = Query(clauses, where, subject=subject[0], of_neurons=subject[1])
+        query = Query(clauses, where, subject=subject[0], owners=subject[1])
         if model is not None:
             query = replace(query, model=unescaped(model), model_at=position_of(model))
         given = _once(tails)
@@ -157,11 +157,15 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
     def statistic(self, keyword: Token) -> Statistic:
         return Statistic(keyword.upper())
 
-    def subject(self, keyword: Token, of_neurons: Token | None = None) -> tuple[Subject, bool, Listed | None]:
-        return Subject(keyword.lower()), of_neurons is not None, None
+    def subject(
+        self, keyword: Token, owners: Token | None = None
+    ) -> tuple[Subject, Subject | None, Listed | None]:
+        return Subject(keyword.lower()), None if owners is None else Subject(owners.lower()), None
 
-    def patterns_of_neuron(self, keyword: Token, neuron: NeuronRef) -> tuple[Subject, bool, Listed | None]:
-        return Subject.PATTERNS, False, Listed((neuron,), at=neuron.at)
+    def patterns_of_neuron(
+        self, keyword: Token, neuron: NeuronRef
+    ) -> tuple[Subject, Subject | None, Listed | None]:
+        return Subject.PATTERNS, None, Listed((neuron,), at=neuron.at)
 
     def saved(self, name: Token) -> Listed:
         return Listed((), name[1:].lower(), at=position_of(name))

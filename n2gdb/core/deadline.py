@@ -15,7 +15,7 @@ from itertools import islice
 from numbers import Real
 from typing import Any, TypeVar
 
-from n2gdb.errors import QueryCancelledError, QueryError, QueryTimeoutError
+from n2gdb.errors import ArgumentError, QueryCancelledError, QueryTimeoutError
 
 __all__ = ["cancelled_by", "check_time", "is_cancellable", "seconds_left", "timed", "within"]
 
@@ -49,10 +49,10 @@ _CANCELLED: ContextVar[threading.Event | None] = ContextVar("n2gdb cancelled", d
 def within(seconds: float | None) -> Iterator[None]:
     """Give all that the block does so many seconds; None sets no limit, and an earlier deadline stays.
 
-    Raises QueryError for a number that is not above 0. What is past its deadline raises QueryTimeoutError.
+    Raises ArgumentError for a number that is not above 0. What is past its deadline raises QueryTimeoutError.
     """
     if seconds is not None and not _lies_ahead(seconds):
-        raise QueryError(
+        raise ArgumentError(
             f"timeout must be a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
         )
     around = _DEADLINE.get()

@@ -112,17 +112,17 @@ class NeuronGraph:
     support: Int64Array | None = None
     confidence: FloatArray | None = None
 
-    @classmethod
-    def empty(cls) -> NeuronGraph:
+    @staticmethod
+    def empty() -> NeuronGraph:
         """Return the graph of a neuron that never fires.
 
         >>> NeuronGraph.empty().n_patterns
         0
         """
-        return cls.from_patterns(())
+        return NeuronGraph.from_patterns(())
 
-    @classmethod
-    def from_patterns(cls, patterns: Iterable[Pattern]) -> NeuronGraph:
+    @staticmethod
+    def from_patterns(patterns: Iterable[Pattern]) -> NeuronGraph:
         """Build a trie from patterns; where two agree, the larger importance and activation are kept."""
         root = _Node(-1, -1, 0.0)
         for pattern in patterns:
@@ -134,24 +134,7 @@ class NeuronGraph:
                     raise ValueError("the steps of a pattern go back through the text")
                 node = node.child(step.depth, step.token, step.importance if step.depth else 1.0)
             node.end = max(node.end, pattern.activation) if node.end == node.end else pattern.activation
-        return cls._from_root(root)
-
-    @classmethod
-    def _from_root(cls, root: _Node) -> NeuronGraph:
-        rows: list[tuple[int, int, int, float, float]] = []
-        stack = [(node, -1) for node in root.sorted_children(reverse=True)]
-        while stack:
-            node, parent = stack.pop()
-            stack.extend((child, len(rows)) for child in node.sorted_children(reverse=True))
-            rows.append((node.token, node.depth, parent, node.importance, node.end))
-        columns = list(zip(*rows, strict=True)) or [()] * 5
-        return cls(
-            np.array(columns[0], np.int32),
-            np.array(columns[1], np.int32),
-            np.array(columns[2], np.int32),
-            np.array(columns[3], np.float32),
-            np.array(columns[4], np.float32),
-        )
+        return _graph_below(root)
 
     def __len__(self) -> int:
         return len(self.token)
@@ -344,3 +327,21 @@ class _Node:
 
     def sorted_children(self, *, reverse: bool) -> list[_Node]:
         return [self.children[key] for key in sorted(self.children, reverse=reverse)]
+
+
+def _graph_below(root: _Node) -> NeuronGraph:
+    """Write a trie down in preorder."""
+    rows: list[tuple[int, int, int, float, float]] = []
+    stack = [(node, -1) for node in root.sorted_children(reverse=True)]
+    while stack:
+        node, parent = stack.pop()
+        stack.extend((child, len(rows)) for child in node.sorted_children(reverse=True))
+        rows.append((node.token, node.depth, parent, node.importance, node.end))
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    return NeuronGraph(
+        np.array(columns[0], np.int32),
+        np.array(columns[1], np.int32),
+        np.array(columns[2], np.int32),
+        np.array(columns[3], np.float32),
+        np.array(columns[4], np.float32),
+    )

@@ -12,7 +12,7 @@ from n2gdb.core.neuron_view import NeuronView
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example, ReadingRecord, ReadToken, tokens_counted
 from n2gdb.core.reals import as_decimal
-from n2gdb.errors import QueryError
+from n2gdb.errors import ArgumentError
 from n2gdb.prediction.firing import Predictor
 from n2gdb.prediction.strength import log_odds_of, predicted_activations
 
@@ -83,14 +83,14 @@ def read_text(
 
     Its evidence predicts where it has any, else its graph, as with ``by="graph"``.
 
-    ``true`` are the neuron's normalised activations, one a token, where they are known. Raises QueryError
+    ``true`` are the neuron's normalised activations, one a token, where they are known. Raises ArgumentError
     where there are more or fewer of them than tokens, and as ``Database.tokenizer`` does.
     """
     tokens = neuron.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
     if true is not None and not isinstance(true, Collection):
-        raise QueryError(f"true must hold one activation for each token, not {true!r}")
+        raise ArgumentError(f"true must hold one activation for each token, not {true!r}")
     if true is not None and len(true) != len(tokens):
-        raise QueryError(
+        raise ArgumentError(
             f"{len(true)} true activations were given for {tokens_counted(len(tokens))}: give one for each,"
             " None where it is not known"
         )

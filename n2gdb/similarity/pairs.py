@@ -10,7 +10,7 @@ import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 from n2gdb.core.units import layer_of
-from n2gdb.errors import QueryError
+from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
 
@@ -63,13 +63,13 @@ def similar_pairs(
     """Return every pair of neurons whose similarity by ``metric`` is ``above`` or more.
 
     ``across_layers`` leaves out pairs of one layer of one model, ``sharing`` pairs that share less, such as
-    graphs of a single pattern. Raises QueryError for a threshold that is not in (0, 1]. ``progress`` gets
+    graphs of a single pattern. Raises ArgumentError for a threshold that is not in (0, 1]. ``progress`` gets
     each stage, how much of it is done, and how much there is.
 
     Source: N2G, arXiv 2305.19911, section 4.3 (similar pairs: tokens; subset pairs: subset).
     """
     if not 0 < above <= 1:
-        raise QueryError(f"the least similarity of pairs must be above 0 and at most 1, not {above:g}")
+        raise ArgumentError(f"the least similarity of pairs must be above 0 and at most 1, not {above:g}")
 
     def report(done: int, total: int) -> None:
         if progress is not None:

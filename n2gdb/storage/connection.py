@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from n2gdb.core.deadline import seconds_left, within
 from n2gdb.errors import (
+    ArgumentError,
     DatabaseError,
     DatabaseFormatError,
-    QueryError,
     QueryTimeoutError,
     StorageError,
 )
@@ -108,7 +108,7 @@ class Connection:
         """Run one statement and return its rows, as tuples in the order of RETURN.
 
         Ctrl-C stops it at once. Raises QueryTimeoutError after ``timeout`` seconds or at an earlier deadline
-        (``n2gdb.core.deadline``), QueryError if a ``$parameter`` is unbound or a bound one unused,
+        (``n2gdb.core.deadline``), ArgumentError if a ``$parameter`` is unbound or a bound one unused,
         DatabaseError if the engine reports an error.
         """
         rows: list[Row] = self._answered(cypher, dict(parameters or {}), timeout, _as_rows)
@@ -324,9 +324,9 @@ def _async_connection(*arguments: Any, **options: Any) -> Any:
 def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:
     wanted = {found.group(1) for found in _PARAMETER.finditer(cypher) if found.group(1)}
     for name in sorted(wanted - given.keys()):
-        raise QueryError(f"the statement asks for ${name}, which has no value: give it one")
+        raise ArgumentError(f"the statement asks for ${name}, which has no value: give it one")
     for name in sorted(given.keys() - wanted):
-        raise QueryError(f"${name} has a value, but the statement does not ask for it: leave it out")
+        raise ArgumentError(f"${name} has a value, but the statement does not ask for it: leave it out")
 
 
 def _schema_version(connection: Connection) -> int:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from n2gdb import NeuronGraph, Pattern, Step
 from n2gdb.core.graph import IndexedText
+from n2gdb.drawing.stored_graph import StoredGraph
 
 tokens = st.integers(0, 4)
 activations = st.floats(0.5, 1, width=32)
@@ -72,6 +73,13 @@ def test_predict_follows_the_literal_and_the_any_token_branch() -> None:
 def test_an_empty_graph_predicts_nothing() -> None:
     assert NeuronGraph.empty().predict([1, 2, 3]).tolist() == [0, 0, 0]
     assert NeuronGraph.empty().n_patterns == 0
+
+
+@pytest.mark.parametrize("kind", [NeuronGraph, StoredGraph])
+def test_every_kind_of_graph_makes_graphs_of_patterns(kind: type[NeuronGraph]) -> None:
+    path = Pattern((Step(0, 7, 1.0), Step(2, 5, 0.9)), activation=0.75)
+    assert kind.empty() == NeuronGraph.empty()
+    assert kind.from_patterns([path]) == NeuronGraph.from_patterns([path])
 
 
 @pytest.mark.parametrize("steps", [(), (Step(1, 2, 1.0),), (Step(0, 1, 1.0), Step(0, 2, 1.0))])

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from n2gdb.core.arrays import position_hash
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.schema import CLASSES, MOST_FIRINGS, PREDICTORS
 
 __all__ = ["Measured", "measured_on_corpus", "token_classes"]
@@ -45,14 +45,20 @@ def token_classes(words: Sequence[str]) -> pa.Table:
 
 
 def measured_on_corpus(
-    random: Random, name: NeuronName, graph: NeuronGraph, words: int, *, weighed: bool = True
+    random: Random,
+    unit: int,
+    name: NeuronName,
+    graph: NeuronGraph,
+    words: int,
+    *,
+    weighed: bool = True,
+    alive: bool = True,
 ) -> Measured:
     """Make up what a unit's graph, and the unit, met in a corpus of a thousand tokens.
 
     A third of the units have no evidence, all where they are not ``weighed``; every fifth never fires on
-    held-out text. ``words`` is the size of the vocabulary.
+    held-out text. ``words`` is the size of the vocabulary. Units that are not ``alive`` never fire.
     """
-    unit = mlp_unit(name)
     support, confidence = _occurrences(random, graph)
     has_evidence = weighed and len(graph) > 0 and name.index % 3 != 2
     firings = random.randint(1, 40) if len(graph) and name.index % 5 != 4 else 0
@@ -83,7 +89,7 @@ def measured_on_corpus(
             {"unit": unit, "token": token, "depth": depth, "weight": weight}
             for depth, token, weight in weights
         ],
-        _record(random, unit, alive=len(graph) > 0),
+        _record(random, unit, alive=alive),
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import mlp_name
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders
 from tests.generators.stored_evidence import classes_of, evidence_of, firings_of
+from tests.generators.unit_sets import UnitSets
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 
@@ -57,7 +57,8 @@ def _model(number: int, run: RunFolder) -> Model:
     ids = enumerate(tokens["special"].to_pylist())
     special = frozenset(token for token, is_special in ids if is_special)
     texts = tuple(tokens["text"].to_pylist())
-    return Model(number, row["name"], texts, row["tokenizer"], threshold, classes_of(run.classes()), special)
+    classes, sets = classes_of(run.classes()), UnitSets.read(run.sources())
+    return Model(number, row["name"], texts, row["tokenizer"], threshold, classes, special, sets)
 
 
 def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
@@ -68,4 +69,6 @@ def _neurons(model: Model, run: RunFolder) -> Iterator[Neuron]:
         graph = graphs.get(unit, NeuronGraph.empty())
         statistics = {name: value for name, value in row.items() if name in STATISTICS} | counted(graph)
         own = firings.get(unit, ())
-        yield Neuron(model, mlp_name(unit), statistics, graph, evidence=evidence.get(unit), firings=own)
+        yield Neuron(
+            model, model.sets.name_of(unit), statistics, graph, evidence=evidence.get(unit), firings=own
+        )

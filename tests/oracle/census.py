@@ -11,6 +11,7 @@ from n2gdb.grammar.ast import (
     And,
     Link,
     Negated,
+    NeuronRef,
     Not,
     OneOf,
     Or,
@@ -42,6 +43,10 @@ def _names(node: Any, world: World) -> Iterator[str]:
             yield "exact literal" if exact else "loose literal"
             if any(not takes(node, model) and len(model.cut(text) or ()) > 1 for model in world.models):
                 yield "literal of several tokens"
+        case NeuronRef(latent=True, source=source):
+            yield "latent of a set" if source else "latent"
+        case NeuronRef(side="-"):
+            yield "negative side"
         case Enum():
             yield f"{type(node).__name__}.{node.name}"
     if not dataclasses.is_dataclass(node):

@@ -112,7 +112,7 @@ def neurons(query: Query, world: World) -> list[Found]:
 
 def patterns(query: Query, world: World) -> list[Row]:
     """Return the patterns of a query in order."""
-    if query.of_neurons:
+    if query.owners is not None:
         rows = [row for neuron in _holding(query, world) for row in every_row(neuron)]
     else:
         rows = patterns_of(query, _meeting(query, world), world, lambda each: _holders(each, query, world))
@@ -265,18 +265,18 @@ def _meeting(query: Query, world: World) -> list[Neuron]:
     return [
         neuron
         for neuron in world.among(query.model)
-        if _is_asked_for(neuron, query.subject)
+        if _is_asked_for(neuron, query.owners or query.subject)
         and all(truth(each, neuron.numbers) is True for each in conditions)
     ]
 
 
 def _is_asked_for(neuron: Neuron, subject: Subject) -> bool:
-    """Whether a word names units of this kind: latents are those of any source but the layer's own MLP."""
+    """Whether a word names units of this kind: latents are those of autoencoders and transcoders."""
     match subject:
         case Subject.NEURONS:
-            return neuron.statistics["source"] == "mlp"
+            return neuron.statistics["kind"] == "mlp"
         case Subject.LATENTS:
-            return neuron.statistics["source"] != "mlp"
+            return neuron.statistics["kind"] in ("sae", "transcoder")
         case _:
             return True
 
@@ -301,7 +301,7 @@ def _holders(clause: Clause, query: Query, world: World) -> frozenset[Neuron]:
     if isinstance(clause, Listed):
         return frozenset(world.neuron(each, query.model) for each in clause.neurons)
     if isinstance(clause, Showing):
-        return frozenset(each for each in world.neurons if each.patterns and shows(clause, each.model))
+        return frozenset(each for each in world.neurons if each.has_examples and shows(clause, each.model))
     assert isinstance(clause, SimilarTo | ContainedIn | Contains)
     named = world.neuron(clause.neuron, query.model)
     by_firing = isinstance(clause, SimilarTo) and clause.metric is Metric.COFIRING

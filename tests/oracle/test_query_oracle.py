@@ -58,6 +58,7 @@ CONSTRUCTS = {
     ),
     *("Influence.EXCITED", "Influence.INHIBITED", "Influenced", "Predictor.EVIDENCE", "Predictor.GRAPH"),
     *("Effect.PROMOTING", "Effect.SUPPRESSING", "Writing", "WrittenVariable"),
+    *("Subject.LATENTS", "Subject.UNITS", "latent", "latent of a set", "negative side", "owners"),
     *("limit", "loose literal", "model", "offset", "order", "returns", "variable twice"),
 }
 

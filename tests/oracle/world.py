@@ -15,6 +15,7 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise, without_space
 from n2gdb.core.units import NeuronName
 from n2gdb.grammar.ast import Effect, NeuronRef
+from tests.generators.unit_sets import UnitSets
 from tests.oracle.numbers import number
 
 __all__ = ["Classes", "Evidence", "Model", "Neuron", "RefusedError", "World"]
@@ -56,7 +57,7 @@ class Model:
     fire_threshold: float = 0.5
     classes: Classes = ()  # of its tokens, which evidence may weigh
     special: frozenset[int] = frozenset({0})
-    has_sides: bool = False  # whether negative sides of its neurons were learned
+    sets: UnitSets = field(default_factory=lambda: UnitSets(()))  # what units it has
     _cuts: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -103,6 +104,11 @@ class Neuron:
     def numbers(self) -> Mapping[str, object]:
         """The statistics as queries compute with them."""
         return {name: number(value) for name, value in self.statistics.items()}
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether its top examples are stored: where it fires at all."""
+        return self.statistics["state"] != "dead"
 
     @cached_property
     def patterns(self) -> Mapping[int, Pattern]:
@@ -160,24 +166,37 @@ class World:
     def _in_order(self) -> list[Neuron]:
         return sorted(
             self.neurons,
-            key=lambda each: (each.name.layer, each.name.index, each.model.number, each.name.side == "-"),
+            key=lambda each: (
+                *(each.name.layer, each.name.index, each.model.number),
+                *(each.model.sets.number_of(each.name),),
+            ),
         )
 
     def neuron(self, ref: NeuronRef, model: str | None) -> Neuron:
         """Return the neuron that a statement names, ``model`` being the statement's own."""
         self.among(model)
         self.among(ref.model)
-        wanted = (ref.layer, ref.index, ref.side)
-        found = [each for each in self._named[wanted] if (ref.model or model) in (None, each.model.name)]
+        name = ref.model or model
+        models = [each for each in self.models if name in (None, each.name)]
+        if len(models) != 1:
+            raise RefusedError(f"of which of {len(models)} models {ref} is")
+        if ref.latent and not ref.source and len(models[0].sets.beside(ref.layer)) > 1:
+            raise RefusedError(f"of which set {ref} is")
+        found = [
+            each
+            for each in self._named[models[0], ref.layer, ref.index, ref.side, ref.latent]
+            if ref.source in ("", each.statistics["source"])
+        ]
         if len(found) != 1:
             raise RefusedError(f"{len(found)} neurons are called {ref}")
         return found[0]
 
     @cached_property
-    def _named(self) -> Mapping[tuple[int, int, str], list[Neuron]]:
-        named: dict[tuple[int, int, str], list[Neuron]] = defaultdict(list)
-        for neuron in self.neurons:
-            named[neuron.name.layer, neuron.name.index, neuron.name.side].append(neuron)
+    def _named(self) -> Mapping[tuple[Model, int, int, str, bool], list[Neuron]]:
+        named: dict[tuple[Model, int, int, str, bool], list[Neuron]] = defaultdict(list)
+        for each in self.neurons:
+            name = each.name
+            named[each.model, name.layer, name.index, name.side, name.latent].append(each)
         return named
 
     def sharing(self, neuron: Neuron) -> frozenset[Neuron]:

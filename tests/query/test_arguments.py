@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import n2gdb
-from n2gdb.errors import N2gdbError, QueryError
+from n2gdb.errors import ArgumentError, N2gdbError, QueryError
 from n2gdb.query.builder import queries as builder
 from n2gdb.query.builder.queries import neurons
 
@@ -83,6 +83,7 @@ def test_an_argument_of_any_kind_is_taken_or_refused_in_our_words(name: str, sma
             refused += 1
             assert "exception" not in str(error).lower(), (value, error)
             assert str(error).count("\n") in (0, 2), (value, error)
+            assert type(error) is not QueryError or "tokenizer" in str(error), (value, error)
     assert refused > 5
 
 
@@ -102,8 +103,19 @@ def test_an_argument_of_any_kind_is_taken_or_refused_in_our_words(name: str, sma
 def test_the_message_names_the_argument(
     call: Callable[[n2gdb.Database], object], message: str, small: n2gdb.Database
 ) -> None:
-    with pytest.raises(QueryError, match=message):
+    with pytest.raises(QueryError, match=message) as refused:
         call(small)
+    assert isinstance(refused.value, n2gdb.UnknownNameError if "no layer" in message else ArgumentError)
+
+
+@pytest.mark.parametrize("plain", [ArgumentError, QueryError, TypeError, ValueError])
+def test_a_wrong_argument_is_caught_as_python_has_it(plain: type[Exception], small: n2gdb.Database) -> None:
+    for call in (lambda: small.neurons(layer=cast(Any, "x")), lambda: neurons().limit(cast(Any, None))):
+        with pytest.raises(plain):
+            call()
+    for name, value in (("LIMIT $rows", {}), ("LIMIT 1", {"rows": 1})):
+        with pytest.raises(plain, match="rows"):
+            small.connection.rows(f"MATCH (n:Neuron) RETURN n.id {name}", value)
 
 
 def test_numbers_of_numpy_are_numbers(small: n2gdb.Database) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.graph_rows import nodes_table
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import measured_on_corpus, token_classes
+from tests.generators.unit_sets import UnitSet, UnitSets
 
 WORDS = ("<eos>", " the", "the", " The", " end", "end", " of", "of", " dog", " cat", "s", "\n", " except")
 WINDOW = (0, 1, 8, 6, 3, 9, 12, 1, 4, 5)  # <eos> the dog of The cat except the end end
@@ -49,10 +50,11 @@ def write_run(
     seed: int = 0,
     *,
     weighed: bool = True,
+    sets: UnitSets | None = None,
 ) -> RunFolder:
     """Write one complete run named like its folder; scores are random, those of every fifth neuron absent.
 
-    Neurons have evidence where they are ``weighed``, two of three.
+    Neurons have evidence where they are ``weighed``, two of three. ``sets`` are as in ``write_shards``.
     """
     run = RunFolder.create(folder)
     run.write_model(model_table(folder.name, graphs, len(words)))
@@ -69,7 +71,9 @@ def write_run(
     )
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     run.write_classes(token_classes(words))
-    write_shards(run, graphs, seed, weighed=weighed)
+    if sets is not None:
+        run.write_sources(sets.table())
+    write_shards(run, graphs, seed, weighed=weighed, sets=sets)
     return run
 
 
@@ -80,29 +84,46 @@ def write_shards(
     *,
     weighed: bool = True,
     recorded: bool = True,
+    sets: UnitSets | None = None,
+    dense: Collection[NeuronName] = (),
 ) -> None:
-    """Write one shard a layer; without the positions of firings where they are not ``recorded``."""
+    """Write one shard a set of units; without the positions of firings where they are not ``recorded``.
+
+    Units are neurons of MLPs, unless ``sets`` says what else there is. ``dense`` ones fire so often that
+    they have examples and no graph.
+    """
     random = Random(seed)
+    sets = sets or UnitSets.of_mlps(graphs)
     words = run.tokens()["text"].to_pylist() if (run.path / "tokens.parquet").exists() else list(WORDS)
-    for layer in sorted({name.layer for name in graphs}):
+    for of in sets.sets:
         here = [
             (name, graph)
             for name, graph in sorted(graphs.items(), key=lambda item: item[0])
-            if name.layer == layer
+            if name.layer == of.layer and sets.set_of(name) is of
         ]
-        rows = [_neuron(random, *item) for item in here]
+        units = [sets.number_of(name) for name, _ in here]
+        rows = [
+            _neuron(random, name, graph, unit, of, name in dense)
+            for (name, graph), unit in zip(here, units, strict=True)
+        ]
         measured = [
-            measured_on_corpus(Random(f"{seed} {name}"), name, graph, len(words), weighed=weighed)
-            for name, graph in here
+            measured_on_corpus(
+                Random(f"{seed} {name}"),
+                unit,
+                name,
+                graph,
+                len(words),
+                weighed=weighed,
+                alive=len(graph) > 0 or name in dense,
+            )
+            for (name, graph), unit in zip(here, units, strict=True)
         ]
         neurons = [row | each.figures for row, each in zip(rows, measured, strict=True)]
-        examples = [row for name, graph in here if len(graph) for row in _examples(name)]
+        examples = [example for row in rows if row["state"] != "dead" for example in _examples(row["unit"])]
         run.write_shard(
-            f"L{layer}",
+            f"L{of.layer}" if of.is_mlp else f"L{of.layer}-{of.number}",
             pa.Table.from_pylist(neurons, schema=schema.NEURONS),
-            nodes_table(
-                [(mlp_unit(name), graph.graph) for (name, _), graph in zip(here, measured, strict=True)]
-            ),
+            nodes_table([(unit, each.graph) for unit, each in zip(units, measured, strict=True)]),
             pa.Table.from_pylist(examples, schema=schema.EXAMPLES),
             _table([row for each in measured for row in each.scores], schema.SCORES),
             _table([row for each in measured for row in each.evidence], schema.EVIDENCE),
@@ -149,19 +170,21 @@ def model_table(name: str, graphs: Mapping[NeuronName, NeuronGraph], words: int)
     return pa.Table.from_pylist([row], schema=schema.MODEL)
 
 
-def _neuron(random: Random, name: NeuronName, graph: NeuronGraph) -> dict[str, object]:
+def _neuron(
+    random: Random, name: NeuronName, graph: NeuronGraph, unit: int, of: UnitSet, dense: bool
+) -> dict[str, object]:
     judged = len(graph) > 0 and name.index % 5 != 4
     precision, recall = random.randint(1, 8) / 8, random.randint(1, 8) / 8
     return {
-        "unit": mlp_unit(name),
+        "unit": unit,
         "layer": name.layer,
         "index": name.index,
-        "source": "mlp",
-        "kind": "mlp",
+        "source": of.name,
+        "kind": of.kind,
         "side": name.side,
-        "density": round(random.random() / 50, 4),
-        "state": "live" if len(graph) else "dead",
-        "max_activation": round(random.uniform(1, 9), 2) if len(graph) else 0.0,
+        "density": round(random.random() / (2 if dense else 50), 4),
+        "state": "dense" if dense else "live" if len(graph) else "dead",
+        "max_activation": round(random.uniform(1, 9), 2) if dense or len(graph) else 0.0,
         "precision": precision if judged else None,
         "recall": recall if judged else None,
         "f1": 2 * precision * recall / (precision + recall) if judged else None,
@@ -174,18 +197,18 @@ def _neuron(random: Random, name: NeuronName, graph: NeuronGraph) -> dict[str, o
     }
 
 
-def _examples(name: NeuronName) -> list[dict[str, object]]:
+def _examples(unit: object) -> list[dict[str, object]]:
     """Two top examples, one of each lesser band but the weakest, and a near miss."""
-    top = [_example(name, "top", rank, 4.0 - rank) for rank in range(2)]
+    top = [_example(unit, "top", rank, 4.0 - rank) for rank in range(2)]
     lesser = {"0.75": 3.5, "0.5": 2.5, "0.25": 1.5, "near": 1.75}
-    return [*top, *(_example(name, band, 0, activation) for band, activation in lesser.items())]
+    return [*top, *(_example(unit, band, 0, activation) for band, activation in lesser.items())]
 
 
-def _example(name: NeuronName, band: str, rank: int, activation: float) -> dict[str, object]:
+def _example(unit: object, band: str, rank: int, activation: float) -> dict[str, object]:
     trace = np.linspace(0, activation / 4, 5).astype(np.float16)
     split = "" if band != "top" else "train" if rank % 2 == 0 else "test"
     return {
-        "unit": mlp_unit(name),
+        "unit": unit,
         "band": band,
         "rank": rank,
         "window": 0,

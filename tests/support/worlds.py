@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise
-from n2gdb.core.units import NeuronName, mlp_name
+from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.columns import STATISTICS
@@ -20,6 +20,7 @@ from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import token_classes
 from tests.generators.stored_evidence import classes_of, evidence_of, firings_of
+from tests.generators.unit_sets import UnitSet, UnitSets
 from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
@@ -84,7 +85,7 @@ def build_world(folder: Path, seed: int) -> tuple[Path, World]:
             kind.words,
             kind.tokenizer,
             random.choice(_THRESHOLDS),
-            has_sides=Random(f"sides {seed} {at}").random() < 0.4,
+            sets=UnitSets.drawn(Random(f"sets {seed} {at}"), LAYERS, WIDTH),
         )
         for at, kind in enumerate(chosen)
     )
@@ -97,6 +98,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
     runs: list[RunFolder] = []
     neurons: list[Neuron] = []
     for model in models:
+        sets = model.sets
         graphs = dict(_graphs(random, model, neurons))
         seed = random.randrange(1 << 30)
         run = _write(folder / f"run{model.number}", model, graphs, seed)
@@ -107,7 +109,7 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
             evidence_of(run),
             firings_of(run, model.fire_threshold),
         )
-        rows = {mlp_name(row["unit"]): row for row in run.neurons().to_pylist()}
+        rows = {sets.name_of(row["unit"]): row for row in run.neurons().to_pylist()}
         for name in sorted(rows):
             unit = rows[name]["unit"]
             stored = {field: value for field, value in rows[name].items() if field in STATISTICS}
@@ -135,16 +137,20 @@ def _kinds() -> list[_Kind]:
 def _graphs(
     random: Random, model: Model, others: Sequence[Neuron]
 ) -> Iterator[tuple[NeuronName, NeuronGraph]]:
-    """Yield a graph a neuron: some empty, some much like one before, some of another model's texts."""
+    """Yield a graph a unit: some empty, some much like one before, some of another model's texts.
+
+    Of most sets all units were learned, of negative sides few.
+    """
     made: list[list[Pattern]] = []
-    for layer in range(LAYERS):
-        for index in range(WIDTH):
-            patterns = _patterns(random, model, made, others)
-            made.append(patterns)
-            yield NeuronName(layer, index), NeuronGraph.from_patterns(patterns)
-            if model.has_sides and random.random() < 0.4:
-                patterns = _patterns(random, model, made, others)
-                yield NeuronName(layer, index, "-"), NeuronGraph.from_patterns(patterns)
+    part: dict[UnitSet, bool] = {}
+    for of, name in model.sets.names():
+        if part.setdefault(of, not of.is_mlp and random.random() < 0.3) and random.random() < 0.4:
+            continue
+        if name.side == "-" and random.random() < 0.6:
+            continue
+        patterns = _patterns(random, model, made, others)
+        made.append(patterns)
+        yield name, NeuronGraph.from_patterns(patterns)
 
 
 def _patterns(
@@ -206,28 +212,14 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
     run.write_tokens(pa.table(columns, schema=schema.TOKENS))
     run.write_windows(pa.table([[0], [list(WINDOW)]], schema=schema.WINDOWS))
     run.write_classes(token_classes(model.texts))
-    if model.has_sides:
-        sources = [_mlp(layer) for layer in range(LAYERS)]
-        run.write_sources(pa.Table.from_pylist(sources, schema=schema.SOURCES))
-    write_shards(run, graphs, seed, recorded=seed % 4 != 0)
-    return run
-
-
-def _mlp(layer: int) -> dict[str, object]:
-    """A layer's own neurons, of both sides."""
-    return {
-        "layer": layer,
-        "number": 0,
-        "name": "mlp",
-        "kind": "mlp",
-        "site": f"blocks.{layer}.mlp.hook_post",
-        "width": WIDTH,
-        "sides": "+-",
-        "architecture": "",
-        "origin": "",
-        "revision": "",
-        "fingerprint": "",
+    run.write_sources(model.sets.table())
+    dense = {
+        name
+        for name, graph in graphs.items()
+        if name.latent and not len(graph) and Random(f"{seed} {name}").random() < 0.6
     }
+    write_shards(run, graphs, seed, recorded=seed % 4 != 0, sets=model.sets, dense=dense)
+    return run
 
 
 def _write_effects(
@@ -235,10 +227,11 @@ def _write_effects(
 ) -> dict[NeuronName, dict[int, float]]:
     """Let most neurons write some tokens, often of their own patterns; a last shard may have no effects."""
     written: dict[NeuronName, dict[int, float]] = {}
-    for shard in run.shards()[: max(1, random.randint(LAYERS - 1, LAYERS))]:
+    shards = run.shards()
+    for shard in shards[: max(1, len(shards) - random.randint(0, 1))]:
         rows = []
         for neuron in run.neurons([shard]).to_pylist():
-            name = mlp_name(neuron["unit"])
+            name = model.sets.name_of(neuron["unit"])
             own = sorted(set(graphs[name].token.tolist()))
             tokens = {
                 random.choice(own) if own and random.random() < 0.5 else random.randrange(len(model.texts))

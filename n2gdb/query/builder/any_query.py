@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from n2gdb.errors import ArgumentError, QueryError, QuerySyntaxError
+from n2gdb.errors import ArgumentError, QuerySyntaxError
 from n2gdb.query.parameters import filled_in
 from n2gdb.query.parse import read_query, validated
 
@@ -45,10 +45,10 @@ def read_any(query: AnyQuery, parameters: Mapping[str, Any] | None = None) -> St
 
 
 def _built(query: object) -> Statement:
-    """Return the statement of a builder; raise QueryError for anything else."""
+    """Return the statement of a builder; raise ArgumentError for anything else."""
     from n2gdb.query.builder.queries import QueryBuilder
     from n2gdb.query.builder.token_queries import TokenQueryBuilder, TokenStageQuery
 
     if isinstance(query, QueryBuilder | TokenQueryBuilder | TokenStageQuery):
         return query.tree
-    raise QueryError(f"a query must be text, a builder or a syntax tree, not {type(query).__name__}")
+    raise ArgumentError(f"a query must be text, a builder or a syntax tree, not {type(query).__name__}")

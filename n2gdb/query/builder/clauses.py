@@ -7,7 +7,7 @@ from typing import cast
 
 from n2gdb.core import arguments
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import ArgumentError, QueryError, UnknownNameError
+from n2gdb.errors import ArgumentError, UnknownNameError
 from n2gdb.grammar.ast import (
     And,
     Clause,
@@ -100,7 +100,7 @@ def excited_by(token: str | TokenStep, *, at: int | None = None, within: int | N
     """Return the clause for neurons that, by their evidence, are likelier to fire where the token stands.
 
     With ``at`` it stands exactly so many positions before the activating token, at 0 it is that token; with
-    ``within`` it stands no more than so many before; without either, anywhere before. Raises QueryError if
+    ``within`` it stands no more than so many before; without either, anywhere before. Raises ArgumentError if
     both are given.
 
     >>> neurons(excited_by("on", at=2) & ~excited_by("the", within=3))
@@ -126,7 +126,7 @@ def _influenced(
     influence: Influence, token: str | TokenStep, at: int | None, within: int | None
 ) -> Truth[Clause]:
     if at is not None and within is not None:
-        raise QueryError("at and within exclude each other: give one of them")
+        raise ArgumentError("at and within exclude each other: give one of them")
     test = test_of(token)
     if at is not None:
         depth = arguments.whole("at", at)

@@ -153,7 +153,7 @@ def patterns_of(found: NeuronQuery) -> PatternQuery:
     """
     if not isinstance(found, NeuronQuery):
         raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
-    return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, of_neurons=True))
+    return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, owners=found.tree.subject))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

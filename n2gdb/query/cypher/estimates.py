@@ -305,7 +305,7 @@ class Estimator:
         clauses, every = settled.query.clauses, Estimate(0, scope.patterns, scope.nodes)
         if clauses is None and scope.is_exact and not conditions:
             return replace(every, least=scope.patterns)
-        if clauses is None or settled.query.of_neurons:
+        if clauses is None or settled.query.owners is not None:
             return every
 
         def of_clause(clause: Clause) -> Estimate:

@@ -59,7 +59,7 @@ def single_statement(settled: Settled) -> Compiled | None:
     """Return the statement that finds all rows of a query by itself; None if several are needed."""
     query = settled.query
     conditions = split(query.where).match
-    if query.of_neurons or any(mentions(each, "importance") for each in conditions):
+    if query.owners is not None or any(mentions(each, "importance") for each in conditions):
         return None
     if query.clauses is None:
         return pattern_statement(settled, ANY, conditions)

@@ -135,7 +135,7 @@ def _fields(query: Query, purpose: Purpose, ranks: Sequence[str]) -> tuple[str, 
 def plan_patterns(session: Session, settled: Settled) -> PatternPlan:
     """Decide how the patterns of a query are found."""
     query = settled.query
-    if query.of_neurons:
+    if query.owners is not None:
         every = replace(settled, query=replace(query, order=(), limit=None, offset=None))
         statement = pattern_statement(replace(settled, query=Query(model=query.model)), ANY, ())
         neurons = _plan_neurons(session, every, Purpose.IDS)

@@ -15,16 +15,16 @@ LATENT_KINDS = ("sae", "transcoder")
 
 
 def of_asked_units(query: Query, kinds: Collection[str]) -> Query:
-    """Return a query with its subject said in WHERE: ``latents`` are those of SAEs and transcoders.
+    """Return a query with its units, or those whose patterns it asks for, said in WHERE.
 
-    ``kinds`` are those of the sources that the database holds.
-
-    ``neurons`` are the units of MLPs, which needs no condition where a database holds nothing else.
+    ``latents`` are those of SAEs and transcoders. ``neurons`` are the units of MLPs, which needs no condition
+    where a database holds nothing else; ``kinds`` are those of the sources that it holds.
     """
     condition: Condition
-    if query.subject is Subject.LATENTS:
+    units = query.owners or query.subject
+    if units is Subject.LATENTS:
         condition = InList("kind", LATENT_KINDS)
-    elif query.subject is Subject.NEURONS and any(kind != MLP for kind in kinds):
+    elif units is Subject.NEURONS and any(kind != MLP for kind in kinds):
         condition = Comparison("kind", Operator.EQUAL, MLP)
     else:
         return query

@@ -76,9 +76,10 @@ def random_formula(random: Random, leaf: Callable[[], Leaf], leaves: int) -> For
 
 @dataclass(frozen=True)
 class Values:
-    """What fields hold, for literals that equal it: by the field's name, each as the decimal it reads as."""
+    """What fields hold, for literals that equal it, by field: numbers as the decimals they read as."""
 
     by_field: Mapping[str, Sequence[Decimal]] = field(default_factory=dict)
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def draw(self, random: Random, name: str) -> Decimal:
         """Return a value of a field: mostly one that is stored, or next to one; else any."""
@@ -87,6 +88,13 @@ class Values:
             value = random.choice(stored)
             return value if random.random() < 0.8 else value + random.choice(_NEXT[name in _COUNTED])
         return Decimal(random.randint(0, 9)) if name in _COUNTED else random.choice(_NUMBERS)
+
+    def draw_words(self, random: Random, name: str, number: int) -> tuple[str, ...]:
+        """Return words that a field can be, some of them those that are stored."""
+        known = tuple(dict.fromkeys((*self.words.get(name, ()), *_WORDS[name])))
+        if name == "source" and random.random() < 0.9:  # others are refused where no source is called so
+            known = tuple(self.words.get(name, known))
+        return tuple(random.sample(known, min(number, len(known))))
 
 
 NO_VALUES = Values()
@@ -98,10 +106,10 @@ def random_condition(random: Random, on_match: Sequence[str], values: Values = N
     if kind < 0.1:
         name = random.choice(("state", *WORDS))
         operator = random.choice((Operator.EQUAL, Operator.UNEQUAL))
-        return Comparison(name, operator, random.choice(_WORDS[name]))
+        return Comparison(name, operator, *values.draw_words(random, name, 1))
     if kind < 0.16:
         name = random.choice(("state", *WORDS))
-        return InList(name, tuple(random.sample(_WORDS[name], random.randint(1, 2))))
+        return InList(name, values.draw_words(random, name, random.randint(1, 3)))
     if kind < 0.26:
         return _computed(random, on_match)
     if kind < 0.4:

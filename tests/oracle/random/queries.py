@@ -74,7 +74,7 @@ from tests.oracle.random.conditions import (
     random_formula,
 )
 from tests.oracle.random.patterns import TokenPath, random_pattern, random_test, text_along
-from tests.oracle.world import World
+from tests.oracle.world import Neuron, World
 
 __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "statements", "written"]
 
@@ -114,10 +114,7 @@ def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
     )
     texts = tuple(dict.fromkeys(text for model in world.models for text in model.texts))
     several = len(world.models) > 1
-    neurons = tuple(
-        NeuronRef(each.name.layer, each.name.index, each.model.name if several else None, each.name.side)
-        for each in world.neurons
-    )
+    neurons = tuple(_ref(at, each, several) for at, each in enumerate(world.neurons))
     return Known(
         (*texts, "xyzzy", "New York"),
         paths,
@@ -131,6 +128,14 @@ def known_of(world: World, examples: tuple[str, ...] = ()) -> Known:
         _values_of(world),
         len(neurons),
     )
+
+
+def _ref(at: int, unit: Neuron, several: bool) -> NeuronRef:
+    """Name a unit as it is printed, or with its set though that says nothing, or without though it does."""
+    name = unit.name
+    source = ("", str(unit.statistics["source"]), *(name.source,) * 6)[at % 8] if name.latent else ""
+    model = unit.model.name if several else None
+    return NeuronRef(name.layer, name.index, model, name.side, name.latent, source)
 
 
 def _values_of(world: World) -> Values:
@@ -148,7 +153,10 @@ def _values_of(world: World) -> Values:
             found["importance"].update(Decimal(repr(number(step.importance))) for step in pattern.steps[1:])
             found["depth"].add(Decimal(pattern.depth))
             found["named"].add(Decimal(len(pattern.steps) - 1))
-    return Values({name: sorted(values) for name, values in found.items()})
+    words = {
+        name: sorted({str(each.statistics[name]) for each in world.neurons}) for name in ("source", "kind")
+    }
+    return Values({name: sorted(values) for name, values in found.items()}, words)
 
 
 def statements(known: Known) -> st.SearchStrategy[Statement]:
@@ -180,7 +188,7 @@ def _token_sets(random: Random, known: Known) -> TokenSetQuery:
     for place in range(random.choice((1, 2, 2, 3))):
         clauses = _clause(random, known) if random.random() < 0.5 else None
         where = random_condition(random, (), known.values) if random.random() < 0.6 else None
-        units = Query(clauses, where)
+        units = Query(clauses, where, subject=_units(random, known))
         if random.random() < 0.3:
             units = Query(Listed((random.choice(known.neurons),)), subject=Subject.UNITS)
         terms.append(TokenTerm(random.choice(list(Role)), units, bool(place) and random.random() < 0.6))
@@ -191,22 +199,20 @@ def _token_sets(random: Random, known: Known) -> TokenSetQuery:
 
 def random_query(random: Random, known: Known) -> Query:
     """Return a query for neurons, for patterns, or for a count of either."""
-    subject = Subject.PATTERNS if random.random() < 0.2 else Subject.NEURONS
-    if subject is Subject.NEURONS and random.random() < 0.06:
-        subject = random.choice((Subject.UNITS, Subject.UNITS, Subject.LATENTS))
+    subject = Subject.PATTERNS if random.random() < 0.2 else _units(random, known)
     model = random.choice(known.models) if random.random() < 0.15 else None
     leaves = random.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3))
     clauses = None
     if random.random() < 0.9:
         clauses = random_formula(random, lambda: _clause(random, known), leaves)
-    of_neurons = subject is Subject.PATTERNS and random.random() < 0.25
+    owners = _units(random, known) if subject is Subject.PATTERNS and random.random() < 0.25 else None
     has_match = any(is_pattern_clause(each) for each in positive(clauses))
     if random.random() < 0.06:
         among = Listed(tuple(random.sample(known.neurons, min(len(known.neurons), random.randint(1, 12)))))
         rest = clauses.operands if isinstance(clauses, And) else () if clauses is None else (clauses,)
         clauses = And((among, *rest)) if rest else among
     on_match: Sequence[str] = OF_MATCH if has_match else ()
-    if subject is Subject.PATTERNS and not of_neurons:
+    if subject is Subject.PATTERNS and owners is None:
         on_match = OF_PATTERN
     where = None
     if random.random() < 0.5:
@@ -220,11 +226,18 @@ def random_query(random: Random, known: Known) -> Query:
         _cut(random, known.rows),
         subject,
         model,
-        of_neurons=of_neurons,
+        owners=owners,
     )
     if random.random() < 0.06:
         query = replace(query, sample=random.choice((0, 1, 2, 3, 5, 8, 13, 50)), seed=random.randint(0, 3))
-    return _ended(random, known, query, OF_PATTERN if of_neurons else on_match)
+    return _ended(random, known, query, on_match if owners is None else OF_PATTERN)
+
+
+def _units(random: Random, known: Known) -> Subject:
+    """Return a word for units, by what kinds of them there are."""
+    if random.random() < (0.06 if known.values.words.get("kind", ["mlp"]) == ["mlp"] else 0.6):
+        return random.choice((Subject.UNITS, Subject.UNITS, Subject.LATENTS))
+    return Subject.NEURONS
 
 
 def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) -> Query:

@@ -10,6 +10,7 @@ from typing import Any
 
 from n2gdb.grammar import ast
 from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED, Kind
+from tests.oracle.random.conditions import Values
 from tests.oracle.random.queries import Known, random_statement
 
 _DRAWN = 8_000
@@ -19,7 +20,6 @@ _OF_ROWS = {"matches", "share"}  # of neurons alone: patterns, which are measure
 #: What no statement at random has, and why.
 _LEFT_OUT = {
     *("Mode.EXPLAIN", "Mode.PROFILE"),  # they answer with steps, not with rows: tests/query/test_plan.py
-    *("NeuronRef.latent True", "NeuronRef.source some"),  # worlds hold no latents
     "Listed.saved some",  # a file beside the database holds it: tests/cli/test_query_files.py
     "Position",  # where a node stands in a text, which counts in no comparison
 }
@@ -27,7 +27,13 @@ _LEFT_OUT = {
 
 def test_everything_that_the_language_has_is_drawn() -> None:
     random = Random(5)
-    known = Known(neurons=(ast.NeuronRef(0, 1), ast.NeuronRef(1, 2, None, "-")), has_windows=True)
+    latents = (ast.NeuronRef(1, 0, latent=True), ast.NeuronRef(2, 3, None, "-", True, "tc"))
+    values = Values(words={"kind": ("mlp", "sae"), "source": ("mlp", "tc")})
+    known = Known(
+        neurons=(ast.NeuronRef(0, 1), ast.NeuronRef(1, 2, None, "-"), *latents),
+        has_windows=True,
+        values=values,
+    )
     named = dataclasses.replace(known, neurons=(ast.NeuronRef(0, 1, "small"),))
     drawn: set[str] = set()
     for number in range(_DRAWN):
