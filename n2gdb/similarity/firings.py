@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
 from n2gdb.similarity.sparse_sets import expanded, pairs_within
 
 __all__ = ["FiringSets"]
@@ -38,7 +38,7 @@ class FiringSets:
     def of(cls, row: Int64Array, rank: Int64Array, sampled: BoolArray) -> FiringSets:
         """Lay out firings in any order; ``sampled`` tells of which units only some are known: (n,)."""
         width = int(rank.max(initial=0)) + 1
-        row, rank = np.divmod(np.unique(row * width + rank), width)
+        row, rank = np.divmod(distinct(row * width + rank), width)
         limit = np.full(len(sampled), np.iinfo(np.int64).max)
         limit[sampled] = rank[np.searchsorted(row, np.flatnonzero(sampled), "right") - 1]
         return cls(row, rank, limit)
