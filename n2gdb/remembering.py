@@ -119,6 +119,17 @@ class Remembering(ABC):
         in_time = left is None or left > self._nodes * _READING or "tries" in vars(self._columns)
         return in_time and self._nodes <= _MOST_NODES
 
+    def read_ahead(self) -> None:
+        """Read the columns that answer questions quickly; until they are there, statements answer all.
+
+        It takes seconds of a large database: a server calls it in a thread of its own. Of a database that is
+        too large to be kept in memory nothing is read.
+        """
+        self._by_statements = None
+        if self._nodes <= _MOST_NODES:
+            _ = self._columns.tries
+            self._by_statements = 0
+
     @cached_property
     def _nodes(self) -> int:
         return count_nodes(self.connection)

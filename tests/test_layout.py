@@ -94,6 +94,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.query",
         "n2gdb.query.builder",
         "n2gdb.prediction",
+        "n2gdb.similarity",
         "n2gdb.drawing",
         "n2gdb.storage",
         "n2gdb.storage.read",

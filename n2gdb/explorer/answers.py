@@ -140,11 +140,21 @@ def _thumbnails(database: Database, named: Sequence[tuple[str, NeuronName]]) -> 
 
     keys = [neuron_key(database.model(model), name) for model, name in named]
     graphs = read_graphs(database.connection, [key for key in keys if key is not None]) if keys else {}
-    for (model, name), key in zip(named, keys, strict=True):
-        graph = NeuronGraph.empty() if key is None else graphs.get(key, NeuronGraph.empty())
-        texts = database.texts(graph.token.tolist(), model)
-        threshold = database.model(model).fire_threshold
-        yield thumbnail_of(graph, texts, f"{name} of {model}", threshold)
+    drawn = [NeuronGraph.empty() if key is None else graphs.get(key, NeuronGraph.empty()) for key in keys]
+    texts = {
+        model: database.texts(
+            {
+                token
+                for (owner, _), graph in zip(named, drawn, strict=True)
+                if owner == model
+                for token in graph.token.tolist()
+            },
+            model,
+        )
+        for model in {model for model, _ in named}
+    }
+    for (model, name), graph in zip(named, drawn, strict=True):
+        yield thumbnail_of(graph, texts[model], f"{name} of {model}", database.model(model).fire_threshold)
 
 
 def take_away(database: Database, query: str, form: str, *, model: str | None) -> str:

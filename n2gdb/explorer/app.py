@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -124,6 +125,7 @@ def make_app(
     ]
     app = Starlette(routes=routes, exception_handlers={404: _missing(served), Exception: _failed})
     if warm:
+        threading.Thread(target=_read_ahead, args=(database,), daemon=True).start()
         threading.Thread(target=_warmed, args=(looked_up,), daemon=True).start()
     return Guard(app, host, served.server)
 
@@ -195,13 +197,16 @@ def _json(served: _Served, path: str, look_up: _LookUp) -> Callable[[Request], A
     return answer
 
 
+def _read_ahead(database: Database) -> None:
+    with suppress(N2gdbError):  # as where it is closed: whoever asks is told
+        database.read_ahead()
+
+
 def _warmed(looked_up: dict[str, _LookUp]) -> None:
     """Look up what pages show first, so that it is kept: one after the other, beside what is asked."""
     for path, parts in WARM:
-        try:
+        with suppress(N2gdbError):  # whoever asks is told
             looked_up[path](Asked(parts))
-        except N2gdbError:  # whoever asks is told
-            continue
 
 
 def _alive(served: _Served) -> Callable[[Request], Awaitable[Response]]:

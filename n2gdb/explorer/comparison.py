@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 from n2gdb.core.tokens import display
@@ -12,15 +11,15 @@ from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer.neurons import list_examples
 from n2gdb.explorer.plain import plain_path
-from n2gdb.grammar.ast import Metric
 from n2gdb.neuron import Neuron
 from n2gdb.neuron_parts import NeuronPattern
+from n2gdb.similarity.neurons import scores_among
+from n2gdb.storage.read.names import neuron_key
 
 __all__ = ["compare", "list_pairs", "named_neurons"]
 
 #: Neurons in one comparison; patterns and tokens of each list; pairs in one answer.
 _MOST, _LISTED, _PAIRS = 6, 40, 200
-_METRICS = tuple(metric.value for metric in Metric)
 
 
 def named_neurons(database: Database, names: str) -> list[Neuron]:
@@ -62,7 +61,7 @@ def compare(database: Database, neurons: Sequence[Neuron]) -> dict[str, Any]:
         "shared": _listed([patterns[0][key] for key in patterns[0] if key in shared]),
         "n_shared": len(shared),
         "tokens": _tokens(common),
-        "scores": [_score(database, first, second) for first, second in combinations(neurons, 2)],
+        "scores": _scores(database, neurons),
     }
 
 
@@ -99,13 +98,12 @@ def _tokens(found: set[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"role": role, "text": text, "shown": display(text)} for role, text in ordered]
 
 
-def _score(database: Database, first: Neuron, second: Neuron) -> dict[str, Any]:
-    """Return how alike two neurons are, by each metric."""
-    scores: dict[str, float] = {}
-    for metric in _METRICS:
-        like = database.similar(first.name, None, metric, model=first.model, within=second.model)
-        scores[metric] = next(
-            (each.similarity for each in like if each.neuron == second.name and each.model == second.model),
-            0.0,
-        )
-    return {"first": str(first.name), "second": str(second.name), **scores}
+def _scores(database: Database, neurons: Sequence[Neuron]) -> list[dict[str, Any]]:
+    """Return how alike every two neurons are, by each metric."""
+    named: dict[int, str] = {}
+    for each in neurons:
+        key = neuron_key(database.model(each.model), each.name)
+        assert key is not None, "it was read from the database"
+        named[key] = str(each.name)
+    found = scores_among(database.connection.table, database.models(), list(named))
+    return [{"first": named[one], "second": named[other], **scores} for (one, other), scores in found.items()]

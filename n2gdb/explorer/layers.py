@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from n2gdb.core.tokens import display
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
 from n2gdb.evidence.quality import FEW_FIRINGS
+from n2gdb.grammar.ast import Query, Subject
+from n2gdb.query.parse import read_query
 from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
 from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_qualities
 from n2gdb.storage.read.names import neuron_of
@@ -122,8 +124,12 @@ def _model(model: ModelInfo, layers: Sequence[LayerFigures]) -> dict[str, Any]:
 
 def _answers(database: Database, query: str) -> bool:
     """Return whether an example soon finds something; one that this database cannot answer is not one."""
+    asked = read_query(query)
+    assert isinstance(asked, Query), "examples ask for units or patterns"
+    # One unit that is found is enough, in any order: of its patterns, or among those counted.
+    one = replace(asked, subject=Subject.NEURONS, count=None, order=(), limit=1, source="")
     try:
-        return database.count(query) > 0
+        return len(database.query(one)) > 0
     except N2gdbError:
         return False
 

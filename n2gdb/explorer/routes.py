@@ -207,7 +207,10 @@ QUESTIONS = frozenset(
 WARM: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("/api/questions", ()),
     ("/api/model", ()),
-    ("/api/pairs", (("above", "0.3"), ("limit", "50"), ("metric", "graph"), ("min_size", "3"))),
+    *(
+        ("/api/pairs", (("above", "0.3"), ("limit", "50"), ("metric", metric), ("min_size", "3")))
+        for metric in ("graph", "tokens")
+    ),
 )
 
 

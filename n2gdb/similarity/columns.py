@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, position_hash
 from n2gdb.core.deadline import check_time
-from n2gdb.core.units import model_of
+from n2gdb.core.units import WITHIN_MODEL, model_of
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.firings import FiringSets
 from n2gdb.similarity.sparse_sets import SparseSets
@@ -27,13 +27,18 @@ __all__ = ["Compared", "SimilarityColumns", "Table"]
 #: Runs a statement with its parameters and returns its columns.
 Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 
-_UNITS = "MATCH (n:Neuron) RETURN n.id AS id, n.weight AS weight ORDER BY n.id"
-_STEPS = "MATCH (n:Neuron)-[x:PASSES]->(p:Path) RETURN n.id AS id, p.id AS step, x.weight AS weight"
-_TOKENS = "MATCH (n:Neuron)-[:{role}]->(t:Token) RETURN n.id AS id, t.text_key AS text"
-_FIRINGS = "MATCH (r:Record) WHERE r.firings IS NOT NULL RETURN r.id AS id, r.firings AS firings"
+_UNITS = "MATCH (n:Neuron) WHERE {among} RETURN n.id AS id, n.weight AS weight ORDER BY n.id"
+_STEPS = (
+    "MATCH (n:Neuron)-[x:PASSES]->(p:Path) WHERE {among} RETURN n.id AS id, p.id AS step, x.weight AS weight"
+)
+_TOKENS = "MATCH (n:Neuron)-[:{role}]->(t:Token) WHERE {among} RETURN n.id AS id, t.text_key AS text"
+_FIRINGS = "MATCH (n:Record) WHERE n.firings IS NOT NULL AND {among} RETURN n.id AS id, n.firings AS firings"
 _EXAMPLES = (
-    "MATCH (n:Neuron)-[e:{kind}]->(w:Window)"
+    "MATCH (n:Neuron)-[e:{kind}]->(w:Window) WHERE {among}"
     " RETURN n.id AS id, offset(id(w)) AS window, e.start AS start, e.trace AS trace"
+)
+_IS_RECORDED = (
+    "MATCH (n:Record) WHERE n.firings IS NOT NULL AND n.id >= $low AND n.id < $high RETURN n.id LIMIT 1"
 )
 
 
@@ -57,10 +62,19 @@ _WINDOW = 1 << 24
 class SimilarityColumns:
     """The columns of a database that similarity is computed from; ``(units,)`` is by rising Neuron.id."""
 
-    def __init__(self, table: Table, models: Sequence[ModelInfo]) -> None:
-        """Read through ``table``, which runs a statement with its parameters and returns columns."""
-        self._table = table
+    def __init__(self, table: Table, models: Sequence[ModelInfo], among: Sequence[int] | None = None) -> None:
+        """Read through ``table``, which runs a statement with its parameters and returns columns.
+
+        ``among`` are the units that are compared with each other, by Neuron.id: all of them unless given.
+        """
+        self._table, self._among = table, among
         self._thresholds = {model.number: model.fire_threshold for model in models}
+
+    def _read(self, statement: str, **named: str) -> pa.Table:
+        if self._among is None:
+            return self._table(statement.format(among="true", **named), {})
+        chosen = {"among": list(self._among)}
+        return self._table(statement.format(among="n.id IN $among", **named), chosen)
 
     @cached_property
     def ids(self) -> Int64Array:
@@ -76,7 +90,7 @@ class SimilarityColumns:
 
     @cached_property
     def _units(self) -> pa.Table:
-        return self._table(_UNITS, {})
+        return self._read(_UNITS)
 
     def place(self, neuron: int) -> int:
         """Return the place of a unit, which is there."""
@@ -90,7 +104,7 @@ class SimilarityColumns:
     @cached_property
     def steps(self) -> SparseSets:
         """The steps of every graph that others have too; those with case and space aside count."""
-        found = self._table(_STEPS, {})
+        found = self._read(_STEPS)
         step, weight = found["step"].to_numpy(), found["weight"].to_numpy()
         total = self._units["weight"].to_numpy()
         return SparseSets.of(self._row(found), step, len(self.ids), weight, total, step % 2 == 0)
@@ -98,7 +112,7 @@ class SimilarityColumns:
     @cached_property
     def roles(self) -> tuple[SparseSets, SparseSets]:
         """The texts of every graph's activating tokens, and of its context tokens."""
-        found = [self._table(_TOKENS.format(role=role), {}) for role in ("ACTIVATES_ON", "CONTEXT")]
+        found = [self._read(_TOKENS, role=role) for role in ("ACTIVATES_ON", "CONTEXT")]
         activating, context = (
             SparseSets.of(self._row(each), each["text"].to_numpy(), len(self.ids)) for each in found
         )
@@ -117,7 +131,7 @@ class SimilarityColumns:
 
     @cached_property
     def _recorded(self) -> pa.Table:
-        return self._table(_FIRINGS, {})
+        return self._read(_FIRINGS)
 
     @cached_property
     def firings(self) -> FiringSets:
@@ -126,32 +140,31 @@ class SimilarityColumns:
         row = self._row(recorded)
         lengths = pc.list_value_length(recorded["firings"]).to_numpy().astype(np.int64)
         position = recorded["firings"].combine_chunks().flatten().to_numpy().astype(np.int64)
-        known = np.isin(self.models, np.unique(self.models[row]))
+        known = np.isin(self.models, [model for model in np.unique(self.models) if self._has_record(model)])
         shown_row, shown = self._shown(~known) if not known.all() else (row[:0], position[:0])
         owner = np.concatenate([np.repeat(row, lengths), shown_row])
         key = np.concatenate([position_hash(position), shown.astype(np.uint64)])
-        order = np.lexsort((self.models[owner], key))
-        fresh = np.ones(len(order), np.int64)
-        same = (key[order][1:] == key[order][:-1]) & (
-            self.models[owner][order][1:] == self.models[owner][order][:-1]
-        )
-        fresh[1:] = ~same
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.cumsum(fresh) - 1
+        # Positions are of one model's corpus: what is numbered is the position and the model.
+        rank = np.unique(key, return_inverse=True)[1].astype(np.int64)
+        several, model = np.unique(self.models, return_inverse=True)
+        rank = rank * len(several) + model[owner]
         sampled = np.zeros(len(self.ids), np.bool_)
         sampled[row[lengths >= MOST_FIRINGS]] = True
         return FiringSets.of(owner, rank, sampled)
+
+    def _has_record(self, model: int) -> bool:
+        bounds = {"low": int(model) * WITHIN_MODEL, "high": (int(model) + 1) * WITHIN_MODEL}
+        return len(self._table(_IS_RECORDED, bounds)) > 0
 
     def _shown(self, wanted: BoolArray) -> tuple[Int64Array, Int64Array]:
         """Return where some units fire in their stored examples: rows, and numbers of positions."""
         rows, positions = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         threshold = np.array([self._thresholds[model] for model in self.models.tolist()])
         for kind in ("TOP_EXAMPLE", "EXAMPLE"):
-            found = self._table(_EXAMPLES.format(kind=kind), {})
+            found = self._read(_EXAMPLES, kind=kind)
             row = self._row(found)
-            traces = found["trace"].to_pylist()
-            lengths = np.array([len(trace) // 2 for trace in traces], np.int64)
-            value = np.frombuffer(b"".join(traces), "<f2")
+            lengths = pc.binary_length(found["trace"]).to_numpy().astype(np.int64) // 2
+            value = np.frombuffer(b"".join(found["trace"].to_pylist()), "<f2")
             owner = np.repeat(np.arange(len(row)), lengths)
             within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
             fires = wanted[row][owner] & (value >= threshold[row][owner]) & (value > 0)

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
 from n2gdb.similarity.sparse_sets import expanded, pairs_within
 
 __all__ = ["FiringSets"]
@@ -37,11 +37,8 @@ class FiringSets:
     @classmethod
     def of(cls, row: Int64Array, rank: Int64Array, sampled: BoolArray) -> FiringSets:
         """Lay out firings in any order; ``sampled`` tells of which units only some are known: (n,)."""
-        order = np.lexsort((rank, row))
-        row, rank = row[order], rank[order]
-        fresh = np.ones(len(row), np.bool_)
-        fresh[1:] = (row[1:] != row[:-1]) | (rank[1:] != rank[:-1])
-        row, rank = row[fresh], rank[fresh]
+        width = int(rank.max(initial=0)) + 1
+        row, rank = np.divmod(distinct(row * width + rank), width)
         limit = np.full(len(sampled), np.iinfo(np.int64).max)
         limit[sampled] = rank[np.searchsorted(row, np.flatnonzero(sampled), "right") - 1]
         return cls(row, rank, limit)
@@ -62,9 +59,8 @@ class FiringSets:
     @cached_property
     def _by_rank(self) -> tuple[Int64Array, Int64Array]:
         """Rows by rank, and where each rank's begin: (entries,), (ranks + 1,)."""
-        order = np.argsort(self.rank, kind="stable")
-        begin = np.searchsorted(self.rank[order], np.arange(self._width))
-        return self.row[order], begin
+        rank, row = np.divmod(np.sort(self.rank * len(self.limit) + self.row), len(self.limit))
+        return row, np.searchsorted(rank, np.arange(self._width))
 
     def count(self, row: int) -> int:
         """Return how many firings of a unit are known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
@@ -14,6 +15,7 @@ from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
+    from n2gdb.similarity.columns import Table
     from n2gdb.similarity.pairs import Pairs
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -24,6 +26,7 @@ __all__ = [
     "named_pairs",
     "quality_columns",
     "read_metric",
+    "scores_among",
     "similar_neurons",
 ]
 
@@ -122,6 +125,26 @@ def similar_neurons(
         f1, *heldout = figures[score.neuron]
         found.append(SimilarNeuron(name, names[number], f1, score.score, score.size, *heldout))
     return found
+
+
+def scores_among(
+    table: Table, models: Sequence[ModelInfo], neurons: Sequence[int]
+) -> dict[tuple[int, int], dict[str, float]]:
+    """Return how alike every two of some neurons are, by Neuron.id and then by metric; 0 for nothing shared.
+
+    Only what these neurons have is read, however many the database holds.
+    """
+    from n2gdb.similarity.columns import SimilarityColumns
+
+    columns = SimilarityColumns(table, models, neurons)
+    scores = {
+        pair: dict.fromkeys((metric.value for metric in Metric), 0.0) for pair in combinations(neurons, 2)
+    }
+    for (first, second), found in scores.items():
+        for metric in Metric:
+            like = columns.against(first, metric)
+            found[metric.value] = float(like.score[like.place == columns.place(second)].sum())
+    return scores
 
 
 def named_pairs(pairs: Pairs, models: Sequence[ModelInfo], start: int, stop: int) -> list[NeuronPair]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
 from n2gdb.core.units import layer_of
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Metric
@@ -187,7 +187,7 @@ def _joined(sets: SparseSets, above: float, report: _Report) -> Iterator[tuple[I
         )
         small, large = sets.row[rare[owner]], member[start[owner] + place]
         wanted = (sets.total[small] <= sets.total[large]) & (small != large)
-        pair = np.unique(np.minimum(small, large)[wanted] * n + np.maximum(small, large)[wanted])
+        pair = distinct(np.minimum(small, large)[wanted] * n + np.maximum(small, large)[wanted])
         yield pair // n, pair % n
         report(high, len(rare))
         low = high

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
 
 __all__ = ["SparseSets", "expanded", "pairs_within"]
 
@@ -59,7 +59,8 @@ class SparseSets:
         rarity = np.empty(len(frequency), np.int64)
         rarity[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
         key = row * max(1, len(frequency)) + rarity[number]
-        key, first = np.unique(key, return_index=True)
+        first = np.argsort(key)
+        first = first[_is_first(key[first])]
         weights = np.ones(len(first)) if weight is None else weight[first].astype(np.float64)
         totals = np.bincount(row[first], weights, n) if total is None else total
         counted = np.ones(len(first), np.bool_) if counts is None else counts[first]
@@ -140,17 +141,23 @@ def pairs_within(
     """
     order = np.lexsort((member, key))
     key, member = key[order], member[order]
-    fresh = np.ones(len(key), np.bool_)
-    fresh[1:] = (key[1:] != key[:-1]) | (member[1:] != member[:-1])
+    fresh = _is_first(key) | _is_first(member)
     key, member = key[fresh], member[fresh]
     end = np.searchsorted(key, key, "right")
     following = end - np.arange(len(key)) - 1  # each is paired with those after it in its group
     for low, high in _blocks(np.cumsum(following)):
         first, second = expanded(np.arange(low, high) + 1, following[low:high])
-        pair = np.unique(member[low + first] * (int(member.max(initial=0)) + 1) + member[second])
         width = int(member.max(initial=0)) + 1
+        pair = distinct(member[low + first] * width + member[second])
         yield pair // width, pair % width
         report(high, len(key))
+
+
+def _is_first(values: Int64Array) -> BoolArray:
+    """Return which of some values differ from the one before: the first of each, where they rise."""
+    first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return first
 
 
 def expanded(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:

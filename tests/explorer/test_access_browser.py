@@ -84,30 +84,33 @@ def test_nothing_needs_scrolling_sideways_at_200_per_cent(bare: Page) -> None:
         assert bare.evaluate("document.documentElement.scrollWidth") <= 640, path
 
 
-@pytest.mark.parametrize("path", ["/?q=neurons+MATCHING+'the'", "/neuron/L1N2", "/compare?names=L1N0,L1N1"])
+PAGES = (
+    *("/", "/?q=neurons+MATCHING+'the'", "/neuron/L1N2", "/layer/1", "/model", "/compare?names=L1N0,L1N1"),
+    *("/pairs", "/notes", "/trajectories/L1N2", "/help", "/nowhere"),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_a_cold_page_asks_for_little(browser: Browser, origin: str, path: str) -> None:
     context = browser.new_context(base_url=origin)
     page = context.new_page()
-    sizes: list[int] = []
+    came: list[tuple[str, int]] = []
 
-    def came(response: Response) -> None:
-        sizes.append(int(response.headers.get("content-length", 0)))
+    def count(response: Response) -> None:
+        came.append((response.url, int(response.headers.get("content-length", 1_000_000))))
 
-    page.on("response", came)
+    page.on("response", count)
     page.goto(path)
     page.wait_for_load_state("networkidle")
-    assert len(sizes) <= 10
-    assert sum(sizes) <= 250_000
-    page.goto("/notes")  # by then all that came is kept
-    page.wait_for_load_state("networkidle")
-    sizes.clear()
+    assert len(came) <= 10, came
+    assert sum(size for _, size in came) <= 250_000, came
     page.goto("/help")
     page.wait_for_load_state("networkidle")
-    asked = [size for size in sizes if size > 50_000]
-    assert not page.evaluate(
+    again = page.evaluate(
         "performance.getEntriesByType('resource').filter((each) => each.name.includes('/static/')"
-        " && each.transferSize > 0).length"
-    ), f"static files came again: {asked}"
+        " && each.transferSize > 0).map((each) => each.name)"
+    )
+    assert again == [], "static files came again"
     context.close()
 
 

@@ -71,15 +71,68 @@ def test_what_may_stand_at_the_caret_is_offered_and_taken_by_keys(page: Page) ->
     until(page, lambda: offered.count() == 0)
 
 
+def coloured(page: Page, kind: str) -> list[str]:
+    """The parts of the box's text that have a colour."""
+    parts: list[str] = page.evaluate(f"[...(CSS.highlights.get('query-{kind}') ?? [])].map(String)")
+    return parts
+
+
+def test_no_colour_of_the_text_is_kept_for_what_is_typed_over_it(page: Page) -> None:
+    """The page's policy forbids such styles: what a browser would write of them is a fault in the console."""
+    page.goto("/")
+    box, keys = page.locator("#query"), page.keyboard
+    composed = page.context.new_cdp_session(page)
+    query = "neurons MATCHING 'the' AND SIMILAR TO L3N45"
+    for change in (
+        lambda: keys.type("L3N45"),
+        lambda: (keys.press("Backspace"), keys.type("neurons 'x'")),
+        lambda: (keys.press("End"), keys.press("Control+Backspace"), keys.type("b")),
+        lambda: (keys.press("Home"), keys.press("Delete"), keys.type("n")),
+        lambda: (keys.press("Control+x"), keys.press("Control+v"), keys.press("Control+z")),
+        lambda: keys.insert_text("L3"),
+        lambda: composed.send("Input.insertText", {"text": "日本"}),
+        lambda: (
+            composed.send("Input.imeSetComposition", {"text": "に", "selectionStart": 1, "selectionEnd": 1}),
+            composed.send("Input.insertText", {"text": "日本"}),
+        ),
+    ):
+        box.fill(query)
+        until(page, lambda: coloured(page, "keyword") == ["neurons", "MATCHING", "AND", "SIMILAR", "TO"])
+        keys.press("Escape")
+        keys.press("Control+a")
+        change()
+    until(page, lambda: box.inner_text() == "日本" and coloured(page, "keyword") == [])
+
+
+def test_a_list_that_has_the_focus_is_drawn_anew(page: Page) -> None:
+    page.goto("/")
+    offered = page.locator(".cm-tooltip-autocomplete [role=option]")
+    page.locator("#query").press_sequentially("neurons M")
+    offered.first.wait_for()
+    held: list[Route] = []
+    page.route("**/api/complete**", lambda route: held.append(route))
+    page.keyboard.type("E")
+    until(page, lambda: len(held) > 0)
+    page.locator(".cm-tooltip-autocomplete [role=listbox]").evaluate(
+        "list => { list.tabIndex = -1; list.focus() }"
+    )
+    for route in held:
+        route.continue_()
+    until(page, lambda: offered.first.inner_text().startswith("MENTIONING"))
+    until(page, lambda: page.evaluate("document.activeElement.shadowRoot?.activeElement?.id") == "query")
+    page.keyboard.press("Tab")
+    until(page, lambda: page.locator("#query").inner_text() == "neurons MENTIONING")
+
+
 def test_a_mistake_stands_under_the_caret_as_one_types(page: Page) -> None:
     page.goto("/")
     page.locator("#query").fill("neurons WHERE f2 > 1")
     page.locator("#mistake", has_text="f1").wait_for()
-    assert page.locator(".cm-content .wrong").inner_text() == "f2"
+    until(page, lambda: coloured(page, "wrong") == ["f2"])
     caret = page.locator("#mistake .caret").bounding_box()
-    word = page.locator(".cm-content .wrong").bounding_box()
-    assert caret is not None and word is not None
-    assert word["x"] - 8 <= caret["x"] + caret["width"] / 2 <= word["x"] + word["width"], "not under f2"
+    word = page.evaluate("[...CSS.highlights.get('query-wrong')][0].getBoundingClientRect().toJSON()")
+    assert caret is not None
+    assert word["left"] - 8 <= caret["x"] + caret["width"] / 2 <= word["right"], "not under f2"
     page.locator("#query").fill("neurons WHERE f1 > 0")
     until(page, lambda: page.locator("#mistake").count() == 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.firings import FiringSets
+from n2gdb.similarity.neurons import scores_among
 from n2gdb.similarity.search import Bounds, ComparisonSource, contained_in, contains, itself, similar
 from n2gdb.similarity.sparse_sets import SparseSets
 from n2gdb.storage import schema, shards
@@ -98,6 +100,17 @@ def test_similarity_is_the_same_whenever_it_is_asked(alike: Alike) -> None:
     for key in list(alike.neurons())[:5]:
         asked = [similar(alike.source(is_warm=False), key, Metric.GRAPH) for _ in range(20)]
         assert all(found == asked[0] for found in asked)
+
+
+def test_two_neurons_score_the_same_whether_all_are_read_or_only_these(alike: Alike) -> None:
+    database, several = alike.database, list(alike.neurons())[::3]
+    for among in (several[:2], several[-3:], several):
+        found = scores_among(database.connection.table, database.models(), among)
+        assert set(found) == set(combinations(among, 2))
+        for (first, second), scores in found.items():
+            for metric in Metric:
+                every = {hit.neuron: hit.score for hit in similar(alike.source(is_warm=True), first, metric)}
+                assert scores[metric.value] == pytest.approx(every.get(second, 0.0), abs=1e-9), metric
 
 
 def test_containment_goes_one_way(alike: Alike, is_warm: bool) -> None:

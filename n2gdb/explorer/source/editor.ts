@@ -3,7 +3,7 @@
 import { autocompletion, acceptCompletion, closeCompletion, completionKeymap, completionStatus, moveCompletionSelection, selectedCompletionIndex, startCompletion, type Completion, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorState, Prec, StateEffect, StateField } from "@codemirror/state";
-import { Decoration, EditorView, MatchDecorator, ViewPlugin, keymap, placeholder, type DecorationSet, type ViewUpdate } from "@codemirror/view";
+import { EditorView, ViewPlugin, keymap, placeholder, type ViewUpdate } from "@codemirror/view";
 import { ask, isGivenUp, Refused } from "./server";
 
 /** A place of the text that something is wrong at. */
@@ -16,6 +16,7 @@ const PARTS: [string, RegExp][] = [
   ["class", /<[a-z]+>|\$\w+/],
   ["keyword", /\b[A-Z]{2,}\b|\b(?:neurons|patterns|tokens)\b/],
 ];
+const KINDS = [...PARTS.map(([kind]) => kind), "wrong"];
 export const PATTERN = new RegExp(PARTS.map(([kind, part]) => `(?<${kind}>${part.source})`).join("|"), "gu");
 
 /** Cut a query into [kind, text] parts that together are the text. */
@@ -33,27 +34,37 @@ export function coloured(text: string): [string, string][] {
 
 const kindOf = (found: RegExpMatchArray) => Object.entries(found.groups ?? {}).find(([, part]) => part !== undefined)?.[0] ?? "plain";
 
-const decorator = new MatchDecorator({ regexp: PATTERN, decoration: (found) => Decoration.mark({ class: kindOf(found) }) });
-const highlight = ViewPlugin.fromClass(class {
-  decorations: DecorationSet;
-  constructor(view: EditorView) { this.decorations = decorator.createDeco(view); }
-  update(update: ViewUpdate) { this.decorations = decorator.updateDeco(update, this.decorations); }
-}, { decorations: (plugin) => plugin.decorations });
-
 const mark = StateEffect.define<Mistake | null>();
-const marks = StateField.define<DecorationSet>({
-  create: () => Decoration.none,
-  update(shown, transaction) {
-    let now = transaction.docChanged ? Decoration.none : shown;
-    for (const effect of transaction.effects) {
-      if (!effect.is(mark)) continue;
-      const size = transaction.state.doc.length;
-      const [from, to] = effect.value ? [Math.min(effect.value.from, size), Math.min(effect.value.to, size)] : [0, 0];
-      now = effect.value && to > from ? Decoration.set([Decoration.mark({ class: "wrong" }).range(from, to)]) : Decoration.none;
-    }
-    return now;
-  },
-  provide: (field) => EditorView.decorations.from(field),
+const mistake = StateField.define<Mistake | null>({
+  create: () => null,
+  update: (shown, transaction) => transaction.effects.reduce((now, effect) => (effect.is(mark) ? effect.value : now), transaction.docChanged ? null : shown),
+});
+
+// Colours are highlights of the text, not elements in it: where one of these is typed over, a browser keeps its style
+// for what is typed, which the page's policy forbids to write. A browser that knows no highlights shows plain text.
+const highlight = ViewPlugin.fromClass(class {
+  constructor(view: EditorView) { this.paint(view); }
+  update({ view }: ViewUpdate) { this.paint(view); }
+
+  paint(view: EditorView) {
+    if (!("highlights" in CSS)) return;
+    view.requestMeasure({ key: this, read: () => {
+      const parts = [...view.state.doc.toString().matchAll(PATTERN)].map((found) => ({ kind: kindOf(found), from: found.index, to: found.index + found[0].length }));
+      const wrong = view.state.field(mistake);
+      if (wrong) parts.push({ kind: "wrong", ...wrong });
+      const { from: start, to: end } = view.viewport;
+      for (const kind of KINDS) {
+        const ranges = parts.filter((part) => part.kind === kind && part.from < end && part.to > start).map((part) => {
+          const [first, last] = [view.domAtPos(Math.max(part.from, start)), view.domAtPos(Math.min(part.to, end))];
+          const range = new Range();
+          range.setStart(first.node, first.offset);
+          range.setEnd(last.node, last.offset);
+          return range;
+        });
+        CSS.highlights.set(`query-${kind}`, new Highlight(...ranges));
+      }
+    } });
+  }
 });
 
 const look = EditorView.theme({
@@ -63,13 +74,13 @@ const look = EditorView.theme({
   ".cm-line": { padding: "0 0.7rem" },
   ".cm-scroller": { fontFamily: "var(--mono)", maxHeight: "11rem", overflow: "auto" },
   ".cm-placeholder": { color: "var(--soft)" },
+  ".cm-content ::highlight(query-keyword)": { color: "var(--link)" },
+  ".cm-content ::highlight(query-token)": { color: "var(--fire)" },
+  ".cm-content ::highlight(query-neuron)": { color: "var(--match)" },
+  ".cm-content ::highlight(query-class)": { color: "var(--guess)" },
+  ".cm-content ::highlight(query-wrong)": { textDecoration: "underline wavy var(--wrong) 1.5px" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground, .cm-content ::selection": { background: "color-mix(in srgb, var(--focus) 28%, transparent) !important" },
-  ".keyword": { color: "var(--link)" },
-  ".token": { color: "var(--fire)" },
-  ".neuron": { color: "var(--match)" },
-  ".class": { color: "var(--guess)" },
-  ".wrong": { textDecoration: "underline wavy var(--wrong) 1.5px", textUnderlineOffset: "0.22em", textDecorationSkipInk: "none" },
   ".cm-tooltip": { background: "var(--sheet)", color: "var(--ink)", border: "1px solid var(--line-strong)", borderRadius: "6px", boxShadow: "0 6px 24px rgb(0 0 0 / 0.18)" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "17rem", minWidth: "15rem" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "0.16rem 0.6rem", lineHeight: "1.5", display: "flex", justifyContent: "space-between", gap: "1.5rem" },
@@ -110,11 +121,10 @@ export class Editor {
       root, parent: root,
       state: EditorState.create({
         doc: text,
-        extensions: [own, history(), keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]), EditorView.lineWrapping, highlight, marks, look,
+        extensions: [own, history(), keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]), EditorView.lineWrapping, mistake, highlight, look,
           placeholder(handlers.hint),
           EditorView.contentAttributes.of({ "aria-label": handlers.label, id: "query", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
           autocompletion({ override: [offered], selectOnOpen: false, icons: false, interactionDelay: 0, activateOnTypingDelay: 80 }),
-          EditorView.domEventHandlers({ beforeinput: replaced }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) handlers.changed(update.state.doc.toString());
             if (awaited === null || completionStatus(update.state) === "pending") return;
@@ -124,6 +134,21 @@ export class Editor {
           })],
       }),
     });
+    this.keepFocus(root);
+  }
+
+  // A list that is drawn anew while it has the focus loses it in the middle of that; CodeMirror would close it there,
+  // which it does not allow itself.
+  private keepFocus(root: ShadowRoot): void {
+    root.addEventListener("focusout", (event) => {
+      const left = event.target as Element;
+      if (!left.closest(".cm-tooltip")) return;
+      event.stopPropagation();
+      setTimeout(() => {
+        if (!left.isConnected) this.view.focus();
+        else if (!root.activeElement) closeCompletion(this.view);
+      });
+    }, true);
   }
 
   get text(): string { return this.view.state.doc.toString(); }
@@ -151,14 +176,6 @@ export class Editor {
     const shown = this.view.coordsAtPos(at);
     return shown ? shown.left - this.view.dom.getBoundingClientRect().left : null;
   }
-}
-
-// Where coloured text is replaced, a browser would style what it puts there, which the page's policy forbids.
-function replaced(event: InputEvent, view: EditorView): boolean {
-  if (event.isComposing || !event.cancelable || event.inputType !== "insertText" || event.data === null || view.state.selection.main.empty) return false;
-  event.preventDefault();
-  view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
-  return true;
 }
 
 async function offered(context: CompletionContext): Promise<CompletionResult | null> {
