@@ -64,7 +64,7 @@ def main(
         started = time.process_time()
         text = CorpusText(drawn_tokens, _WIDTH, counted)
         text.occurrences(1)
-        text.is_last(np.zeros(1, np.int64), 1)
+        text.nearest(np.zeros(1, np.int64), 1)
         seconds = time.process_time() - started
         held, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -35,7 +35,7 @@ class FitBlock:
     value: IndexArray  # (entries,) numbered over all units, rising
     weight: FloatArray  # (values,)
     penalty: float
-    several: FloatArray | None  # (entries,) values that the entry's row has; None where all have one
+    several: bool  # whether a row may have several values
     start: IndexArray  # where the run of each value that has entries begins
     excites: bool = False  # whether no weight may be below zero
 
@@ -51,7 +51,8 @@ class FitBlock:
         excites: bool = False,
     ) -> FitBlock:
         """Make a block of entries in any order; ``several`` where a row may have several."""
-        order = np.argsort(value, kind="stable")
+        # Numbers of 16 bits are sorted by their digits, many times as fast.
+        order = np.argsort(value.astype(np.uint16) if len(weight) <= 1 << 16 else value, kind="stable")
         return cls._of_runs(row[order], value[order].astype(np.intp), weight, penalty, several, excites)
 
     @classmethod
@@ -64,25 +65,23 @@ class FitBlock:
         several: bool,
         excites: bool,
     ) -> FitBlock:
-        many = np.bincount(row)[row].astype(np.float32) if several else None
         start = np.flatnonzero(np.diff(value, prepend=-1))
-        return cls(row, value, weight, penalty, many, start, excites)
+        return cls(row, value, weight, penalty, several, start, excites)
 
     def restricted(self, stays: BoolArray) -> FitBlock:
         """The same feature with some of its values, numbered anew: ``stays`` (values,)."""
         kept = np.flatnonzero(stays[self.value])
         value = (np.cumsum(stays) - 1)[self.value[kept]]
-        several = self.several is not None
         return FitBlock._of_runs(
-            self.row[kept], value, self.weight[stays], self.penalty, several, self.excites
+            self.row[kept], value, self.weight[stays], self.penalty, self.several, self.excites
         )
 
     def add_to(self, total: FloatArray, change: FloatArray) -> None:
         """Add a change of each weight (values,) to the log odds of rows (row,)."""
-        if self.several is None:
-            total[self.row] += change[self.value]
-        else:
+        if self.several:
             total += np.bincount(self.row, change[self.value], len(total)).astype(np.float32)
+        else:
+            total[self.row] += change[self.value]
 
     def sums(self, each: FloatArray) -> FloatArray:
         """Sum over the entries of each value: (entries,) -> (values,)."""
@@ -114,6 +113,32 @@ def log_odds(rows: int, blocks: Sequence[FitBlock]) -> FloatArray:
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What derivatives for a block are computed on: its entries, or all rows where a row may have several."""
+
+    at: IndexArray | slice
+    label: FloatArray
+    importance: FloatArray
+    several: FloatArray | None  # values that each row has
+
+    @classmethod
+    def of_block(cls, rows: Rows, block: FitBlock) -> _Part:
+        if not block.several:
+            return cls(block.row, rows.label[block.row], rows.importance[block.row], None)
+        several = np.bincount(block.row, minlength=len(rows.label)).astype(np.float32)
+        return cls(slice(None), rows.label, rows.importance, several)
+
+    def derivatives(self, block: FitBlock, total: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """How steeply the loss falls with each weight of the block, and its curvature: (values,) each."""
+        probability = sigmoid(total[self.at])
+        slope = self.importance * (self.label - probability)
+        curve = self.importance * probability * (1 - probability)
+        if self.several is None:
+            return block.sums(slope), block.sums(curve)
+        return block.sums(slope[block.row]), block.sums((curve * self.several)[block.row])
+
+
 def fit(rows: Rows, blocks: Sequence[FitBlock], sweeps: int) -> tuple[list[FitBlock], FloatArray]:
     """Improve the weights of blocks in turn, from where they stand; the log odds of all rows come with them.
 
@@ -121,13 +146,10 @@ def fit(rows: Rows, blocks: Sequence[FitBlock], sweeps: int) -> tuple[list[FitBl
     """
     found = list(blocks)
     total = log_odds(len(rows.label), found)
-    parts = [(rows.label[block.row], rows.importance[block.row]) for block in blocks]
+    parts = [_Part.of_block(rows, block) for block in blocks]
     for _ in range(sweeps):
-        for number, (block, (label, importance)) in enumerate(zip(found, parts, strict=True)):
-            probability = sigmoid(total[block.row])
-            slope = block.sums(importance * (label - probability))
-            doubt = importance * probability * (1 - probability)
-            curve = block.sums(doubt if block.several is None else doubt * block.several)
+        for number, (block, part) in enumerate(zip(found, parts, strict=True)):
+            slope, curve = part.derivatives(block, total)
             step = (slope - block.penalty * block.weight) / (curve + (block.penalty + 1e-9))
             step = np.clip(step, -_STEP, _STEP).astype(np.float32)
             if block.excites:

@@ -6,13 +6,13 @@ more than a fit can take: those stay that promise most, one by one, where the ac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import FloatArray, Int64Array
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, IntArray
 from n2gdb.ingest.evidence.additive import FitBlock
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 
@@ -21,9 +21,6 @@ __all__ = ["Feature", "context_features", "promising"]
 #: A gain of less likelihood than this is none.
 _LEAST_GAIN = 0.01
 
-#: Rows and the values that they have, part by part.
-Entries = Callable[[], Iterator[tuple[npt.NDArray[np.intp], Int64Array]]]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
@@ -31,7 +28,8 @@ class Feature:
 
     depth: int  # as ``UnitEvidence.depth``: -32 is anywhere in the 32 positions before
     penalty: float
-    entries: Entries
+    row: IndexArray  # (entry,)
+    key: Int64Array  # (entry,) the value
     excites: bool = False  # whether no weight of it may be below zero
 
 
@@ -55,27 +53,22 @@ def context_features(
     first = unit.astype(np.int64) * span
     at_distance, anywhere = penalties
 
-    def at(distance: int, named: Int64Array | None) -> Entries:
-        def entries() -> Iterator[tuple[npt.NDArray[np.intp], Int64Array]]:
-            token = text.before(position, distance)
-            row = np.flatnonzero((token >= 0) & (anchors | text.counted[np.maximum(position - distance, 0)]))
-            there = token[row]
-            yield row, first[row] + (there if named is None else named[there])
-
-        return entries
-
-    def near() -> Iterator[tuple[npt.NDArray[np.intp], Int64Array]]:
-        for distance in range(1, reach + 1):
-            there = text.is_last(position, distance)
-            if not anchors:
-                there &= text.counted[np.maximum(position - distance, 0)]
-            row = np.flatnonzero(there)
-            yield row, first[row] + text.tokens[position[row] - distance]
-
-    kept = list(near())
-    kinds: list[Int64Array | None] = [None, *classes]
-    found = [Feature(d, at_distance, at(d, named)) for named in kinds for d in range(1, depth + 1)]
-    return [*found, Feature(-reach, anywhere, lambda: iter(kept), not absence)] if reach else found
+    at: list[tuple[IndexArray, IntArray]] = []
+    for distance in range(1, depth + 1):
+        token = text.before(position, distance)
+        row = np.flatnonzero((token >= 0) & (anchors | text.counted[np.maximum(position - distance, 0)]))
+        at.append((row, token[row]))
+    found = [
+        Feature(distance, at_distance, row, first[row] + (token if named is None else named[token]))
+        for named in (None, *classes)
+        for distance, (row, token) in enumerate(at, 1)
+    ]
+    if reach:
+        row, there = text.nearest(position, reach)
+        if not anchors:
+            row, there = row[text.counted[there]], there[text.counted[there]]
+        found.append(Feature(-reach, anywhere, row, first[row] + text.tokens[there], not absence))
+    return found
 
 
 def promising(
@@ -88,10 +81,8 @@ def promising(
     """
     gains = []
     for feature in features:
-        slopes, curves = np.zeros(units * span), np.zeros(units * span)
-        for row, key in feature.entries():
-            slopes += np.bincount(key, slope[row], units * span)
-            curves += np.bincount(key, curve[row], units * span)
+        slopes = np.bincount(feature.key, slope[feature.row], units * span)
+        curves = np.bincount(feature.key, curve[feature.row], units * span)
         if feature.excites:
             slopes = np.maximum(slopes, 0)
         gain = slopes**2 / (curves + feature.penalty)
@@ -119,15 +110,11 @@ def best_of_each(owner: Int64Array, score: npt.NDArray[np.floating], most: int) 
 def _block(feature: Feature, keys: Int64Array, n_keys: int) -> FitBlock:
     number = np.full(n_keys, -1, np.int32)
     number[keys] = np.arange(len(keys), dtype=np.int32)
-    rows, values = [], []
-    for row, key in feature.entries():
-        value = number[key]
-        hit = value >= 0
-        rows.append(row[hit])
-        values.append(value[hit])
+    value = number[feature.key]
+    hit = np.flatnonzero(value >= 0)
     return FitBlock.of(
-        np.concatenate(rows),
-        np.concatenate(values),
+        feature.row[hit],
+        value[hit],
         np.zeros(len(keys), np.float32),
         feature.penalty,
         several=feature.depth < 0,

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, IntArray
+from n2gdb.core.arrays import FloatArray, IndexArray, Int64Array, IntArray, distinct
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.rows import RowSource, TopWindows, UnitRows
@@ -25,6 +25,9 @@ __all__ = ["RevisionConfig", "revise", "revise_graphs", "revised_graph"]
 
 #: The context of a pattern: (depth, token) of every token that it names, the activating one first.
 _Path = tuple[tuple[int, int], ...]
+
+#: A token and its depth are one number: the token is below this power of two.
+_TOKEN_BITS = 32
 
 #: Consecutive windows that count as one place: of one document, mostly, which repeats itself.
 _STRETCH = 8
@@ -156,7 +159,12 @@ class _Rows:
 
     def places(self, rows: IndexArray) -> int:
         """In how many places of the corpus some rows lie."""
-        return len(np.unique(self.place[rows]))
+        return len(distinct(self.place[rows]))
+
+    def are_apart(self, rows: IndexArray) -> bool:
+        """Whether some rows lie in two places or more."""
+        place = self.place[rows]
+        return bool((place[1:] != place[:1]).any())
 
     def standing(self, pattern: Pattern) -> _Located:
         """A pattern that the graph has already."""
@@ -172,7 +180,7 @@ class _Rows:
         shown = rows[self.top[rows] > 0]
         met = self.activation[shown if len(shown) else fired]
         mean = float(met.mean()) if len(met) else self.threshold
-        activation = float(np.clip(mean, self.threshold, 1))
+        activation = min(max(mean, self.threshold), 1.0)
         return _Located(steps, activation, rows, (places - 1) / places if places else 0.0)
 
     def hits(self, found: _Located) -> float:
@@ -191,11 +199,15 @@ class _Rows:
         """Weigh patterns of one activating token: a row that several match counts once."""
         if not patterns:
             return _Option((), _Worth())
-        rows, place = np.unique(np.concatenate([each.rows for each in patterns]), return_inverse=True)
-        sizes = [len(each.rows) for each in patterns]
-        credit = np.zeros(len(rows))
-        np.maximum.at(credit, place, np.repeat([each.credit for each in patterns], sizes))
-        credit *= self.fires[rows]
+        of_token = self.of(patterns[0].steps[0].token)
+        first = int(of_token[0]) if len(of_token) else 0
+        said, credits = np.zeros(len(of_token), np.bool_), np.zeros(len(of_token))
+        for each in patterns:
+            place = each.rows - first
+            said[place] = True
+            credits[place] = np.maximum(credits[place], each.credit)
+        rows = of_token[said]
+        credit = credits[said] * self.fires[rows]
         importance, top = self.importance[rows], self.top[rows]
         nodes = {each.path[:size] for each in patterns for size in range(1, len(each.path) + 1)}
         worth = _Worth(
@@ -315,15 +327,16 @@ class _Deeper:
         chosen: list[_Located] = []
         hit = np.zeros(len(own.fires), np.bool_)
         left = own.config.tried if self._more else 0
-        for child, confidence, below in self._children:
-            fired = own.fired(child.rows)
-            if len(chosen) >= own.config.children or own.places(fired[~hit[fired]]) < 2:
+        for child in self._children:
+            if len(chosen) >= own.config.children:
+                break
+            if not own.are_apart(child.fired[~hit[child.fired]]):
                 continue
-            if confidence >= level:
-                taken = [child]
+            if child.confidence >= level:
+                taken = [child.located]
             elif left:
                 left -= 1
-                taken = below.at_least(level)
+                taken = child.deeper.at_least(level)
             else:
                 continue
             chosen += taken
@@ -332,29 +345,80 @@ class _Deeper:
         return chosen
 
     @cached_property
-    def _children(self) -> list[tuple[_Located, float, _Deeper]]:
-        """One token more, those with most hits first; their confidence, and what is deeper than they."""
-        own, rows = self._own, self._found.rows
-        fired = own.fired(rows)
-        fired = fired[own.importance[fired] > 0]
-        named = {step.depth for step in self._found.steps}
-        children = []
-        for depth in {*range(1, own.config.depth + 1)} - named if len(fired) > 1 else ():
-            before = own.before(depth)[rows]
-            token, count = np.unique(own.before(depth)[fired], return_counts=True)
-            for each in token[(count > 1) & (token >= 0)].tolist():
-                there = before == each
-                if own.places(own.fired(rows[there])) > 1:
-                    children.append(self._child(depth, each, rows[there], rows[~there]))
-        children.sort(key=lambda child: (-own.hits(child), child.path))
-        return [(child, own.confidence(child), _Deeper(own, child, self._more - 1)) for child in children]
-
-    def _child(self, depth: int, token: int, there: IndexArray, elsewhere: IndexArray) -> _Located:
+    def _children(self) -> list[_Child]:
+        """One token more, those with most hits first; each fires twice outside of what was read."""
         own = self._own
+        fired = own.fired(self._found.rows)
+        if np.count_nonzero(own.importance[fired]) < 2:
+            return []
+        fired = fired[np.argsort(own.place[fired], kind="stable")]
+        named = {step.depth for step in self._found.steps}
+        depths = np.array([depth for depth in range(1, own.config.depth + 1) if depth not in named])
+        token = np.array([own.before(depth)[fired] for depth in depths.tolist()]).reshape(len(depths), -1)
+        known = token >= 0
+        key = ((depths[:, None] << _TOKEN_BITS) + token)[known]
+        row = np.broadcast_to(fired, token.shape)[known]
+        order = np.argsort(key, kind="stable")
+        key, row = key[order], row[order]
+        start = np.flatnonzero(np.diff(key, prepend=-1))
+        if not len(start):
+            return []
+        place, importance = own.place[row], own.importance[row]
+        enters = np.diff(place, prepend=-1) != 0
+        enters[start] = True
+        places = np.add.reduceat(enters, start, dtype=np.intp)
+        weighs = np.add.reduceat(importance > 0, start, dtype=np.intp)
+        hits = np.add.reduceat(importance, start) * ((places - 1) / places)
+        stop = np.append(start[1:], len(key))
+        children = [
+            _Child(
+                own,
+                self._found,
+                self._more,
+                int(key[start[at]]) >> _TOKEN_BITS,
+                int(key[start[at]]) & ((1 << _TOKEN_BITS) - 1),
+                row[start[at] : stop[at]],
+                float(hits[at]),
+            )
+            for at in np.flatnonzero((places > 1) & (weighs > 1)).tolist()
+        ]
+        children.sort(key=lambda child: (-child.hits, child.path))
+        return children
+
+
+@dataclass(frozen=True, eq=False)
+class _Child:
+    """A pattern with one token of context more than ``found``; worked out only where it is asked for."""
+
+    own: _Rows
+    found: _Located
+    more: int
+    depth: int
+    token: int
+    fired: IndexArray  # rows that it matches on which the unit fires
+    hits: float
+
+    @property
+    def path(self) -> _Path:
+        return tuple(sorted((*self.found.path, (self.depth, self.token))))
+
+    @cached_property
+    def located(self) -> _Located:
+        own, rows = self.own, self.found.rows
+        matches = own.before(self.depth)[rows] == self.token
+        there, elsewhere = rows[matches], rows[~matches]
         lost = 1 - own.mean(elsewhere) / max(own.mean(there), 1e-9)
-        step = Step(depth, token, float(np.clip(lost, 0, 1)))
-        steps = sorted((*self._found.steps, step), key=lambda each: each.depth)
+        step = Step(self.depth, self.token, min(max(lost, 0.0), 1.0))
+        steps = sorted((*self.found.steps, step), key=lambda each: each.depth)
         return own.counted(tuple(steps), there)
+
+    @cached_property
+    def confidence(self) -> float:
+        return self.own.confidence(self.located)
+
+    @cached_property
+    def deeper(self) -> _Deeper:
+        return _Deeper(self.own, self.located, self.more - 1)
 
 
 def _choose(own: _Rows, options: Mapping[int, Sequence[_Option]], most_nodes: float) -> list[_Option]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray, position_hash
+from n2gdb.core.arrays import BoolArray, FloatArray, Int64Array, IntArray, is_in, position_hash
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.scan.record import ActivationRecord
 
@@ -100,7 +100,7 @@ class RowSource:
             self.record.maximum[unit], np.finfo(np.float32).tiny
         )
         importance = self._importance(unit, entries)
-        seen = _Unseen(self.text, windows.test)(position)
+        seen = self._unseen(position, windows.test)
         if not self.misses:
             seen &= activation >= self.threshold
         return UnitRows(position[seen], activation[seen], importance[seen], 0.0)
@@ -110,19 +110,25 @@ class RowSource:
     ) -> UnitRows:
         """Keep what is recorded on activating tokens, rising, and draw others of their occurrences."""
         token = self.text.tokens[recorded.position]
-        known = np.isin(token, activating)
+        known = is_in(token, activating)
         elsewhere = float(recorded.importance[(recorded.activation >= self.threshold) & ~known].sum())
         position, importance = recorded.position[known], recorded.importance[known]
         place = np.searchsorted(activating, token[known])
         of_tokens = np.bincount(place, importance, len(activating)).astype(np.float64)
         others, stands_for = self._others(unit, activating, of_tokens, np.sort(position), windows.shown)
-        seen = _Unseen(self.text, windows.test)(others)
+        seen = self._unseen(others, windows.test)
         return UnitRows(
             np.concatenate([position, others[seen]]),
             np.concatenate([recorded.activation[known], np.zeros(np.count_nonzero(seen), np.float32)]),
             np.concatenate([importance, stands_for[seen]]).astype(np.float32),
             elsewhere,
         )
+
+    def _unseen(self, position: Int64Array, hidden: Int64Array) -> BoolArray:
+        """Tell which positions neither lie in hidden windows nor read like any there."""
+        outside = ~is_in(position // self.text.width, np.sort(hidden))
+        outside[outside] = ~self.text.alike(position[outside], hidden)
+        return outside
 
     def other_windows(self, unit: int, known: Int64Array, most: int) -> Int64Array:
         """The windows, beside some known ones, in which a unit fires most strongly: rising."""
@@ -168,39 +174,18 @@ class RowSource:
         for token, of_these in zip(activating.tolist(), recorded.tolist(), strict=True):
             there = self.text.occurrences(token)
             n_others = len(there) - of_these
-            here = there[_among(there // self.text.width, shown)]
-            here = here[~_among(here, known)]
+            here = there[is_in(there // self.text.width, shown)]
+            here = here[~is_in(here, known)]
             drawn.append(here)
             stands_for.append(np.ones(len(here), np.float32))
             n_others -= len(here)
-            there = there[~_among(there // self.text.width, shown)]
+            there = there[~is_in(there // self.text.width, shown)]
             if limit != _ALL:
                 there = there[position_hash(there) <= limit]
-            there = there[~_among(there, known)]
+            there = there[~is_in(there, known)]
             if len(there) > most:
                 there = there[np.argpartition(position_hash(there), most)[:most]]
             drawn.append(there)
             each = max(n_others, len(there)) / max(1, len(there))
             stands_for.append(np.full(len(there), each, np.float32))
         return np.concatenate(drawn), np.concatenate(stands_for)
-
-
-class _Unseen:
-    """Tells which positions neither lie in hidden windows nor read like any there."""
-
-    def __init__(self, text: CorpusText, hidden: Int64Array) -> None:
-        self._text, self._hidden = text, np.sort(hidden)
-        self._alike = text.alike(hidden)
-
-    def __call__(self, position: Int64Array) -> BoolArray:
-        inside = _among(position // self._text.width, self._hidden)
-        return ~(inside | _among(self._text.reading(position), self._alike))
-
-
-def _among(values: npt.NDArray[np.generic], rising: npt.NDArray[np.generic]) -> BoolArray:
-    """Whether each value is one of some others, which rise."""
-    if not len(rising):
-        return np.zeros(len(values), np.bool_)
-    place = np.searchsorted(rising, values)
-    found: BoolArray = rising[np.minimum(place, len(rising) - 1)] == values
-    return found

@@ -59,7 +59,7 @@ def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
     return mixed(position.astype(np.uint64) + _GOLDEN)
 
 
-def is_in(values: Int64Array, rising: Int64Array) -> BoolArray:
+def is_in(values: npt.NDArray[Whole], rising: npt.NDArray[Whole]) -> BoolArray:
     """Tell which values are among ``rising``, which are sorted: (values,)."""
     if not len(rising):
         return np.zeros(len(values), np.bool_)

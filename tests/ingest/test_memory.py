@@ -68,7 +68,7 @@ def test_a_corpus_that_units_are_measured_on_takes_what_is_reckoned_with() -> No
     windows = np.random.default_rng(0).integers(0, 100, (500, 64)).astype(np.int32)
     text = CorpusText.of(windows, [0])
     text.occurrences(1)
-    text.is_last(np.zeros(1, np.int64), 1)
+    text.nearest(np.zeros(1, np.int64), 1)
     arrays = [vars(text)[name] for name in ("counted", "_order", "_next")]
     assert text_bytes(windows.size) == sum(array.nbytes for array in arrays)
     assert text_bytes(1 << 32) == 13 << 32

@@ -212,15 +212,34 @@ def test_what_excites_or_inhibits_from_anywhere_near_is_one_weight(wanted: bool)
     assert not (np.fromiter((depth for depth, _ in weights(learned(0))), int) < -64).any()
 
 
-def test_a_token_is_the_last_of_its_kind_where_none_stands_nearer() -> None:
-    position = np.flatnonzero(TEXT.counted)[::7]
-    for distance in (1, 2, 9):
-        nearer = np.logical_or.reduce(
-            [TEXT.before(position, near) == TEXT.before(position, distance) for near in range(1, distance)]
-            or [np.zeros(len(position), np.bool_)]
-        )
-        there = (TEXT.before(position, distance) >= 0) & ~nearer
-        np.testing.assert_array_equal(TEXT.is_last(position, distance), there)
+@pytest.mark.parametrize("reach", [1, 9, WIDTH, 2 * WIDTH])
+def test_of_each_token_before_a_position_the_nearest_is_found(reach: int) -> None:
+    position = np.flatnonzero(TEXT.counted)[::-7]
+    row, place = TEXT.nearest(position, reach)
+    found = sorted(zip(row.tolist(), place.tolist(), strict=True))
+    wanted = []
+    for number, at in enumerate(position.tolist()):
+        start = max(at // WIDTH * WIDTH, at - reach)
+        last = {
+            token: start + back for back, token in enumerate(TEXT.tokens[start:at].tolist()) if token >= 0
+        }
+        wanted += [(number, there) for there in sorted(last.values())]
+    assert found == wanted
+
+
+def test_positions_are_alike_where_their_last_twelve_tokens_are() -> None:
+    rows = windows(seed=5).copy()
+    rows[1, 3:30], rows[2, 3:30] = rows[0, 3:30], rows[0, 3:30]
+    rows[2, 14] += 1
+    text = CorpusText.of(rows, [BOS])
+    position = np.arange(2 * WIDTH, 5 * WIDTH)
+    position = np.concatenate([np.arange(WIDTH, 3 * WIDTH), position])
+    readings = {tuple(text.before(np.array([at]), back)[0] for back in range(12)) for at in range(WIDTH)}
+    wanted = [
+        tuple(text.before(np.array([at]), back)[0] for back in range(12)) in readings for at in position
+    ]
+    assert 15 < sum(wanted) < 60
+    assert text.alike(position, np.array([0])).tolist() == wanted
 
 
 def test_a_graph_that_knows_what_single_tokens_do_not_has_a_weight() -> None:
