@@ -93,16 +93,19 @@ class Recorder:
 
 @dataclass
 class Stopwatch:
-    """A report that notes how long each stage takes."""
+    """A report that notes how long each stage takes, and how much of all cores' time in this process."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
     stage: str = "start"
     begun: float = field(default_factory=lambda: psutil.Process().create_time())
+    spent: float = field(default_factory=time.process_time)
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        now = time.time()
+        now, spent = time.time(), time.process_time()
         self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + now - self.begun
-        self.stage, self.begun = "load" if stage.startswith("load") else stage, now
+        self.cpu[self.stage] = self.cpu.get(self.stage, 0.0) + spent - self.spent
+        self.stage, self.begun, self.spent = "load" if stage.startswith("load") else stage, now, spent
 
 
 def main(

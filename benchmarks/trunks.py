@@ -1,9 +1,11 @@
 """What a trunk saves: models of the transformers library ingested by theirs, and by TransformerLens' passes.
 
     python -m benchmarks.trunks [--kind gpt2] [--neurons 48] [--tokens 100000]
+    python -m benchmarks.trunks --model MODEL --corpus CORPUS --layers 2 [--neurons 24] [--tokens 20000]
 
-Random weights, four layers of width 256, the demo model's tokenizer and corpus. Prints the seconds of scan
-and random text and of the neurons, and how many neurons have the same patterns either way.
+Without --model: random weights, four layers of width 256, the demo model's tokenizer and corpus. Prints the
+seconds of scan and random text, of learning the units (wall, and all cores' together), and how many units
+have the same patterns either way.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from benchmarks.precision import patterns_of
 from benchmarks.throughput import Stopwatch
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.native import demo_directory
-from n2gdb.ingest.models.subject import default_corpus, load_model
+from n2gdb.ingest.models.subject import SubjectModel, default_corpus, load_model
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.storage.graph_rows import graphs_from
 
@@ -56,30 +58,49 @@ KINDS: dict[str, Any] = {
 
 def main(
     kind: Annotated[str, typer.Option(help="One of KINDS; all by default.")] = "",
+    model: Annotated[str, typer.Option(help="A directory or GGUF file in their place.")] = "",
+    corpus: str = "demo",
+    layers: Annotated[str, typer.Option(help="Such as 2,10; all by default.")] = "",
     neurons: Annotated[int, typer.Option(help="Of each layer.")] = 48,
     tokens: int = 100_000,
     device: str = "cpu",
 ) -> None:
-    chosen = Selection(neurons=tuple(range(neurons)))
-    print("model   passes           scan, random text   neurons")
-    for name in [kind] if kind else KINDS:
-        with tempfile.TemporaryDirectory() as folder:
+    chosen = Selection(
+        layers=tuple(map(int, layers.split(","))) if layers else None, neurons=tuple(range(neurons))
+    )
+    source, config = Source(default_corpus(corpus) if corpus == "demo" else corpus), N2GConfig(tokens=tokens)
+    print("model   passes           scan, random text  units: wall       CPU  a unit: wall        CPU")
+    with tempfile.TemporaryDirectory() as folder:
+        if model:
+            compare(load_model(model, device), source, config, chosen)
+            return
+        for name in [kind] if kind else KINDS:
             write_model(Path(folder) / name, KINDS[name])
-            model = load_model(Path(folder) / name, device)
-            found = {}
-            for way, subject in (("trunk", model), ("TransformerLens", replace(model, trunk=None))):
-                watch = Stopwatch(begun=time.time())
-                database, corpus = Path(folder) / f"{way}.n2gdb", Source(default_corpus("demo"))
-                run = ingest(subject, corpus, database, N2GConfig(tokens=tokens), chosen, watch)
-                found[way] = graphs_from(run.nodes())
-                reading = watch.seconds["scan"] + watch.seconds["random text"]
-                print(
-                    f"{name:<7} {way:<16} {reading:>15.1f} s {watch.seconds['neurons']:>7.1f} s", flush=True
-                )
-        one, other = found.values()
-        names = one.keys() | other.keys()
-        same = sum(patterns_of(one, each) == patterns_of(other, each) for each in names)
-        print(f"{name:<7} {same} of {len(names)} neurons have the same patterns either way")
+            compare(load_model(Path(folder) / name, device), source, config, chosen)
+
+
+def compare(model: SubjectModel, corpus: Source, config: N2GConfig, chosen: Selection) -> None:
+    """Ingest the units both ways, and print what each takes."""
+    if model.trunk is None:
+        raise typer.BadParameter(f"{model.name} has no trunk: only TransformerLens' passes can run it")
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for way, subject in (("trunk", model), ("TransformerLens", replace(model, trunk=None))):
+            watch = Stopwatch(begun=time.time())
+            run = ingest(subject, corpus, Path(folder) / f"{way}.n2gdb", config, chosen, watch)
+            found[way] = graphs_from(run.nodes())
+            units = run.neurons().num_rows
+            reading = watch.seconds["scan"] + watch.seconds["random text"]
+            wall, cpu = (seconds["neurons"] for seconds in (watch.seconds, watch.cpu))
+            print(
+                f"{model.name:<7} {way:<16} {reading:>15.1f} s {wall:>7.1f} s {cpu:>7.1f} s "
+                f"{wall / units:>8.3f} s {cpu / units:>8.3f} s",
+                flush=True,
+            )
+    one, other = found.values()
+    names = one.keys() | other.keys()
+    same = sum(patterns_of(one, each) == patterns_of(other, each) for each in names)
+    print(f"{model.name:<7} {same} of {len(names)} units have the same patterns either way")
 
 
 def write_model(folder: Path, config: Any) -> None:
