@@ -34,8 +34,8 @@ _ALIKE = 12
 #: Positions that are looked back from at a time: what that takes stays near the core.
 _TOGETHER = 1024
 
-#: Two tokens are one number: each is below this power of two.
-_TOKEN_BITS = 32
+#: Two tokens are one number; tokens are fewer than this.
+_TOKENS = 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class CorpusText:
 
 def _pairs(last: IntArray, before: IntArray) -> Int64Array:
     """A number for each pair of tokens, its own."""
-    found: Int64Array = (last.astype(np.int64) << _TOKEN_BITS) + before
+    found: Int64Array = last.astype(np.int64) * _TOKENS + before
     return found
 
 
