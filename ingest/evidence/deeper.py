@@ -9,7 +9,7 @@ import numpy as np
 
 from n2gdb.core.arrays import IndexArray
 from n2gdb.core.graph import Step
-from n2gdb.ingest.evidence.pattern_rows import Located, Path, PatternRows
+from n2gdb.ingest.evidence.revision_rows import Located, Path, RevisionRows
 
 __all__ = ["Deeper"]
 
@@ -20,7 +20,7 @@ _TOKENS = 1 << 32
 class Deeper:
     """Patterns with one token of context more than another, or with ``more`` besides."""
 
-    def __init__(self, own: PatternRows, found: Located, more: int) -> None:
+    def __init__(self, own: RevisionRows, found: Located, more: int) -> None:
         self._own, self._found, self._more = own, found, more
 
     def at_least(self, level: float) -> list[Located]:
@@ -91,7 +91,7 @@ class Deeper:
 class _Extended:
     """A pattern with one token of context more than ``found``; worked out only where it is asked for."""
 
-    own: PatternRows
+    own: RevisionRows
     found: Located
     more: int
     depth: int

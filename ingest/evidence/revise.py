@@ -18,7 +18,7 @@ from n2gdb.core.arrays import Int64Array
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.deeper import Deeper
-from n2gdb.ingest.evidence.pattern_rows import Located, Path, PatternRows, RevisionConfig
+from n2gdb.ingest.evidence.revision_rows import Located, Path, RevisionConfig, RevisionRows
 from n2gdb.ingest.evidence.rows import RowSource, TopWindows, UnitRows
 from n2gdb.ingest.scan.record import ActivationRecord
 
@@ -112,7 +112,7 @@ def revise(
     in the windows that it was read off. The importance of context that was found by counting is the share of
     the mean activation that is not there where the rest of the pattern stands without it.
     """
-    own = PatternRows(text, rows, windows, threshold, config)
+    own = RevisionRows(text, rows, windows, threshold, config)
     if own.firings < config.firings:
         return graph
     standing: dict[int, list[Located]] = {}
@@ -128,7 +128,7 @@ def revise(
     )
 
 
-def _options(own: PatternRows, token: int, patterns: Sequence[Located]) -> Iterator[_Option]:
+def _options(own: RevisionRows, token: int, patterns: Sequence[Located]) -> Iterator[_Option]:
     """What may become of one activating token: first its patterns as they stand, then each other once."""
     bare = own.counted((Step(0, token, 1.0),), own.of(token))
     candidates = patterns or [bare]
@@ -147,7 +147,7 @@ def _options(own: PatternRows, token: int, patterns: Sequence[Located]) -> Itera
     yield from (_option(own, of_level) for of_level in distinct.values())
 
 
-def _option(own: PatternRows, patterns: Sequence[Located]) -> _Option:
+def _option(own: RevisionRows, patterns: Sequence[Located]) -> _Option:
     """Weigh patterns of one activating token: a row that several match counts once."""
     if not patterns:
         return _Option((), _Worth())
@@ -172,7 +172,7 @@ def _option(own: PatternRows, patterns: Sequence[Located]) -> _Option:
     return _Option(tuple(patterns), worth)
 
 
-def _score(own: PatternRows, worth: _Worth) -> float:
+def _score(own: RevisionRows, worth: _Worth) -> float:
     """F1 on the corpus and on top windows, weighed, less the price of the nodes."""
     config = own.config
     everywhere = 2 * worth.hits / (own.firings + worth.said)
@@ -181,7 +181,7 @@ def _score(own: PatternRows, worth: _Worth) -> float:
     return sure * everywhere + config.top_worth * top - config.node * worth.nodes
 
 
-def _choose(own: PatternRows, options: Mapping[int, Sequence[_Option]], most_nodes: float) -> list[_Option]:
+def _choose(own: RevisionRows, options: Mapping[int, Sequence[_Option]], most_nodes: float) -> list[_Option]:
     """Choose an option for every activating token; the first of each is how it stands."""
     config = own.config
     chosen = {token: of[0] for token, of in options.items()}

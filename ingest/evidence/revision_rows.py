@@ -11,7 +11,7 @@ from n2gdb.core.graph import Pattern, Step
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.rows import TopWindows, UnitRows
 
-__all__ = ["Located", "Path", "PatternRows", "RevisionConfig"]
+__all__ = ["Located", "Path", "RevisionConfig", "RevisionRows"]
 
 #: The context of a pattern: (depth, token) of every token that it names, the activating one first.
 Path = tuple[tuple[int, int], ...]
@@ -75,7 +75,7 @@ class Located:
         return tuple((step.depth, step.token) for step in self.steps)
 
 
-class PatternRows:
+class RevisionRows:
     """The rows of one unit, by activating token."""
 
     def __init__(
