@@ -79,7 +79,7 @@ class FitBlock:
     def add_to(self, total: FloatArray, change: FloatArray) -> None:
         """Add a change of each weight (values,) to the log odds of rows (row,)."""
         if self.several:
-            total += np.bincount(self.row, change[self.value], len(total)).astype(np.float32)
+            np.add.at(total, self.row, change[self.value])
         else:
             total[self.row] += change[self.value]
 

@@ -31,11 +31,14 @@ NOTHING = -1
 #: Two positions read alike where this many tokens up to them agree.
 _ALIKE = 12
 
+#: One for each of these.
+_FACTORS = position_hash(np.arange(_ALIKE)) | np.uint64(1)
+
 #: Positions that are looked back from at a time: what that takes stays near the core.
 _TOGETHER = 1024
 
-#: Two tokens are one number: each is below this power of two.
-_TOKEN_BITS = 32
+#: Two tokens are one number; tokens are fewer than this.
+_TOKENS = 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,10 @@ class CorpusText:
         """Where the positions of each token begin in ``_order``: (tokens + 1,)."""
         found: Int64Array = np.cumsum(np.bincount(self.tokens + 1))
         return found
+
+    def index(self) -> None:
+        """Make what finds tokens, before it is first asked for."""
+        _ = self._starts, self._next
 
     def occurrences(self, token: int) -> Int64Array:
         """Positions where a token stands and counts, rising."""
@@ -134,13 +141,17 @@ class CorpusText:
 
 def _pairs(last: IntArray, before: IntArray) -> Int64Array:
     """A number for each pair of tokens, its own."""
-    found: Int64Array = (last.astype(np.int64) << _TOKEN_BITS) + before
+    found: Int64Array = last.astype(np.int64) * _TOKENS + before
     return found
 
 
 def _readings(steps: Iterable[IntArray]) -> KeyArray:
-    """A key of the tokens at rising distances from some positions: (position,) each -> (position,)."""
+    """A key of the tokens at each distance from some positions: (position,) each -> (position,).
+
+    Multiplied by odd numbers without a pattern and added up, different tokens give different keys, but for
+    one pair in a trillion or fewer.
+    """
     key = np.zeros(1, np.uint64)
-    for token in steps:
-        key = position_hash(key ^ (token.astype(np.int64) + 2).astype(np.uint64))
+    for token, factor in zip(steps, _FACTORS, strict=True):
+        key = key + token.astype(np.uint64) * factor
     return key

@@ -171,21 +171,33 @@ class RowSource:
         most = max(_LEAST_DRAWN, self.drawn // len(activating))
         drawn: list[Int64Array] = [np.zeros(0, np.int64)]
         stands_for: list[FloatArray] = [np.zeros(0, np.float32)]
-        for token, of_these in zip(activating.tolist(), recorded.tolist(), strict=True):
+        is_shown = np.zeros(len(self.text.tokens) // self.text.width, np.bool_)
+        is_shown[shown] = True
+        n_known = np.bincount(np.searchsorted(activating, self.text.tokens[known]), minlength=len(activating))
+        of_tokens = zip(activating.tolist(), recorded.tolist(), n_known.tolist(), strict=True)
+        for token, of_these, n_of_these in of_tokens:
             there = self.text.occurrences(token)
             n_others = len(there) - of_these
-            here = there[is_in(there // self.text.width, shown)]
+            inside = is_shown[there // self.text.width]
+            here = there[inside]
             here = here[~is_in(here, known)]
             drawn.append(here)
             stands_for.append(np.ones(len(here), np.float32))
             n_others -= len(here)
-            there = there[~is_in(there // self.text.width, shown)]
+            there = there[~inside]
             if limit != _ALL:
                 there = there[position_hash(there) <= limit]
-            there = there[~is_in(there, known)]
-            if len(there) > most:
-                there = there[np.argpartition(position_hash(there), most)[:most]]
+            # Those with the smallest hashes are among these, whichever of them are known.
+            there = _least(there, most + n_of_these)
+            there = _least(there[~is_in(there, known)], most)
             drawn.append(there)
             each = max(n_others, len(there)) / max(1, len(there))
             stands_for.append(np.full(len(there), each, np.float32))
         return np.concatenate(drawn), np.concatenate(stands_for)
+
+
+def _least(position: Int64Array, most: int) -> Int64Array:
+    """Those of some positions with the smallest hashes."""
+    if len(position) <= most:
+        return position
+    return position[np.argpartition(position_hash(position), most)[:most]]

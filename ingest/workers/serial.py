@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
+from threading import BoundedSemaphore
 from typing import Protocol
 
 from n2gdb.core.progress import Report
-from n2gdb.ingest.workers.work import Begun, Bench, LayerText, Piece, Prepared, begin_piece, finish_piece
+from n2gdb.ingest.workers.work import Bench, LayerText, Piece, Prepared, begin_piece, finish_piece
 
 __all__ = ["Alone", "Crew"]
 
@@ -27,10 +28,11 @@ class Crew(Protocol):
 
 
 class Alone:
-    """This process, one piece after another."""
+    """This process, a few pieces at a time."""
 
     def __init__(self, bench: Bench, scan_bytes: int) -> None:
         self._bench, self._scan_bytes = bench, scan_bytes
+        self._asking = BoundedSemaphore(bench.engine.askers)
         self._prepared: Prepared | None = None
 
     def prepare(self, layers: Iterable[int], report: Report) -> None:
@@ -48,17 +50,19 @@ class Alone:
         )
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        """See Crew. While one piece is refined and written, the model is asked about the next ones."""
+        """See Crew. While some pieces are refined, measured and written, the model is asked about others."""
         engine = self._bench.engine
-        with ThreadPoolExecutor(engine.askers, "n2gdb-ahead") as ahead:
-            begun: deque[Future[Begun]] = deque()
+        threads = engine.askers + 1
+        self._bench.ground.corpus.index()  # once, before several threads want it
+        with ThreadPoolExecutor(threads, "n2gdb-piece") as pool:
+            running: deque[Future[Piece]] = deque()
             try:
                 for piece, text in self._with_text(pieces):
-                    begun.append(ahead.submit(begin_piece, self._bench, piece, text))
-                    if len(begun) > engine.askers:
-                        yield self._finish(begun.popleft().result())
-                while begun:
-                    yield self._finish(begun.popleft().result())
+                    running.append(pool.submit(self._learn, piece, text))
+                    if len(running) > threads:
+                        yield running.popleft().result()
+                while running:
+                    yield running.popleft().result()
             except BaseException:
                 engine.stop()
                 raise
@@ -69,6 +73,8 @@ class Alone:
             text = self._prepared.text(layer)
             yield from ((piece, text) for piece in here)
 
-    def _finish(self, begun: Begun) -> Piece:
+    def _learn(self, piece: Piece, text: LayerText) -> Piece:
+        with self._asking:
+            begun = begin_piece(self._bench, piece, text)
         finish_piece(self._bench, begun)
-        return begun.piece
+        return piece

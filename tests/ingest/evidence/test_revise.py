@@ -69,6 +69,14 @@ def named(graph: NeuronGraph) -> set[tuple[tuple[int, int], ...]]:
 BARE = NeuronGraph.from_patterns([pattern((0, 5))])
 
 
+def test_a_pattern_that_names_every_position_looked_at_gets_no_deeper() -> None:
+    full = NeuronGraph.from_patterns([pattern((0, 5), (1, 7))])
+    (graph,) = revised({2: full}, replace(CONFIG, depth=1))
+    assert named(graph) <= named(full)
+    (graph,) = revised({2: full}, replace(CONFIG, depth=3))
+    assert named(graph) == {((0, 5), (1, 7), (3, 9))}
+
+
 def test_a_pattern_that_is_seldom_right_gets_the_context_that_makes_it_so() -> None:
     (graph,) = revised({0: BARE})
     assert named(graph) == {((0, 5), (1, 7))}
