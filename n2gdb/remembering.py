@@ -130,8 +130,11 @@ class Remembering(ABC):
         that would take more than a quarter of the machine's memory.
         """
         self._by_statements = None
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if self._nodes * _NODE_READ <= memory * _SHARE:
+        most = _MOST_NODES
+        if hasattr(os, "sysconf"):  # elsewhere nothing tells how much memory there is
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            most = max(most, int(memory * _SHARE / _NODE_READ))
+        if self._nodes <= most:
             _ = self._columns.tries
             self._by_statements = 0
 
