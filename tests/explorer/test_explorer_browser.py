@@ -185,7 +185,7 @@ def test_the_parameters_of_cypher_are_whole(page: Page) -> None:
 def test_questions_and_history_are_there_to_click(page: Page) -> None:
     page.goto("/")
     page.locator("ul.queries a").first.wait_for()
-    question = page.locator("ul.queries a").first.inner_text()
+    question = page.locator("ul.queries code").first.inner_text()
     page.locator("ul.queries a").first.click()
     page.wait_for_selector("section.answer .summary")
     page.goto("/")
