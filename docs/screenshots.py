@@ -23,10 +23,10 @@ SERVE = "import sys; from n2gdb.cli.main import run; sys.argv = ['n2gdb', *sys.a
 QUERY = "/?q=neurons%20MATCHING%20'the'%20BEFORE%20...%20WHERE%20f1%20>=%200.6%20AND%20layer%20>=%204"
 PAGES = {
     "explorer-query": QUERY,
-    "explorer-L5N70": "/neuron/L5N70",
+    "explorer-L1N72": "/neuron/L1N72",
     "explorer-L4N358": "/neuron/L4N358",
     "explorer-L4N65": "/neuron/L4N65",
-    "explorer-compare": "/compare?names=L1N453,L5N311",
+    "explorer-compare": "/compare?names=L0N385,L0N535",
     "explorer-layer": "/layer/4",
 }
 #: What the animation types, and for how many hundredths of a second it stays when it is answered.
@@ -54,6 +54,7 @@ def main(database: str, folder: str = "docs/figures") -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 860})
             for name, path in PAGES.items():
                 shoot(page, f"http://127.0.0.1:{port}{path}", Path(folder) / f"{name}.png")
+            page = browser.new_page()  # that has asked nothing before
             animate(page, f"http://127.0.0.1:{port}/", Path(folder) / "asking.gif")
             browser.close()
     finally:
@@ -76,7 +77,10 @@ def animate(page: Page, address: str, file: Path) -> None:
 
     def take(hundredths: int) -> None:
         picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
-        frames.append((picture.resize((900, 605)).quantize(48), hundredths))
+        few = picture.resize((900, 605)).quantize(
+            96, Image.Quantize.MAXCOVERAGE
+        )  # keeps colours of small parts
+        frames.append((few, hundredths))
 
     page.set_viewport_size({"width": 1120, "height": 753})
     page.goto(address)

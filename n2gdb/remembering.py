@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property, partial
@@ -25,6 +26,8 @@ __all__ = ["Remembering"]
 
 #: Nodes of all tries that are kept as columns: 60 bytes each; and the seconds to read one, on a busy machine.
 _MOST_NODES, _READING = 5_000_000, 2e-6
+#: Bytes of a node as it is read; a server takes this share of the machine's memory for it.
+_NODE_READ, _SHARE = 240, 0.25
 
 
 class Remembering(ABC):
@@ -115,18 +118,23 @@ class Remembering(ABC):
         self._asked += 1
         if self._by_statements is None or self._asked <= self._by_statements:
             return False
+        if "tries" in vars(self._columns):
+            return True
         left = seconds_left()
-        in_time = left is None or left > self._nodes * _READING or "tries" in vars(self._columns)
-        return in_time and self._nodes <= _MOST_NODES
+        return self._nodes <= _MOST_NODES and (left is None or left > self._nodes * _READING)
 
     def read_ahead(self) -> None:
         """Read the columns that answer questions quickly; until they are there, statements answer all.
 
-        It takes seconds of a large database: a server calls it in a thread of its own. Of a database that is
-        too large to be kept in memory nothing is read.
+        It takes seconds of a large database: a server calls it in a thread of its own. Nothing is read where
+        that would take more than a quarter of the machine's memory.
         """
         self._by_statements = None
-        if self._nodes <= _MOST_NODES:
+        most = _MOST_NODES
+        if hasattr(os, "sysconf"):  # elsewhere nothing tells how much memory there is
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            most = max(most, int(memory * _SHARE / _NODE_READ))
+        if self._nodes <= most:
             _ = self._columns.tries
             self._by_statements = 0
 

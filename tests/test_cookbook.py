@@ -24,7 +24,7 @@ ROWS = [
 ]
 #: A database of the whole demo model, whose figures the page shows.
 DEMO = os.environ.get("N2GDB_DEMO_DB")
-NAMED = (NeuronName(1, 453), NeuronName(5, 311), NeuronName(4, 358), NeuronName(4, 137))
+NAMED = (NeuronName(1, 453), NeuronName(3, 406), NeuronName(4, 358), NeuronName(4, 137))
 
 
 def _graph(random: Random) -> NeuronGraph:

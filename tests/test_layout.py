@@ -93,6 +93,8 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.neuron_parts",
         "n2gdb.query",
         "n2gdb.query.builder",
+        "n2gdb.query.columnar",
+        "n2gdb.query.execution",
         "n2gdb.prediction",
         "n2gdb.similarity",
         "n2gdb.drawing",

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import islice
-from typing import Any, Protocol
+from functools import cached_property, lru_cache
+from typing import Any
 
-from n2gdb.core.paths import PathStep
+import numpy as np
+
+from n2gdb.core.arrays import BoolArray
 from n2gdb.core.tokens import CLASSES, SHAPES, display, kinds_of
-from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.explorer.asked import read_asked
 from n2gdb.grammar.ast import (
     AnyToken,
-    Count,
     GroupBy,
     Grouping,
     Matching,
@@ -34,8 +33,8 @@ from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.conditions import conditions_of, conjoined
 from n2gdb.query.builder.patterns import Steps, kind, tok
 from n2gdb.query.builder.queries import neurons
-from n2gdb.storage.read.names import neuron_key
-from n2gdb.storage.read.tokens import activating_texts
+from n2gdb.query.columnar.units import Words, holding
+from n2gdb.query.execution.counts import Tally, tally
 
 __all__ = ["group_query", "list_facets"]
 
@@ -50,9 +49,6 @@ _CLASSES = (
     *(TokenKind.WORD, TokenKind.LOWER, TokenKind.TITLE, TokenKind.UPPER),
     *(TokenKind.PIECE, TokenKind.DIGIT, TokenKind.PUNCT, TokenKind.SPACE),
 )
-
-#: Rows up to which an answer is read once, and counted here: each count of its own asks the query again.
-_FEW_ROWS = 500
 
 #: Steps of a pattern that stand for one token, whichever it is.
 _ONE_TOKEN = (Run, AnyToken, TokenLiteral, TokenExpression, TokenClass)
@@ -72,90 +68,82 @@ def list_facets(database: Database, query: str, *, model: str | None) -> dict[st
     shown = replace(
         asked, model=None if model is not None and asked.model == model else asked.model, source=""
     )
-    counts = _counts_of(database, plain)
+    counts = _Counts(database, plain, tally(database.session(), plain))
     return {
         "facets": [facet for facet in _facets(database, plain, shown, counts) if len(facet["groups"]) > 1]
     }
 
 
-class _Counts(Protocol):
-    """How many rows of an answer there are of each group, and with each band of a field."""
-
-    def of(self, by: Grouping) -> list[tuple[Any, int]]: ...
-
-    def within(self, field: str, least: float, below: float | None) -> int: ...
-
-    def of_class(self, of: TokenKind) -> int:
-        """Return how many rows fire on a token of a class."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Counts that are asked for one by one."""
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """How many rows of an answer there are of each group, with each band of a field, on each token."""
 
     database: Database
     plain: Query
+    found: Tally
 
     def of(self, by: Grouping) -> list[tuple[Any, int]]:
-        return _counted(self.database, self.plain, by)
+        units, rows = self.found.columns.units, self.found.rows
+        match by:
+            case Grouping.LAYER:
+                counts = np.bincount(units.table["layer"].to_numpy(), rows)
+                return [(layer, int(count)) for layer, count in enumerate(counts) if count]
+            case Grouping.MODEL:
+                counts = np.bincount(units.models, rows)
+                named: list[tuple[Any, int]] = [
+                    (each.name, int(counts[each.number]))
+                    for each in self.database.models()
+                    if each.number < len(counts)
+                ]
+            case _:
+                words = units.column(by.value)
+                assert isinstance(words, Words), "states are words"
+                named = [
+                    (name, int(rows[words.codes == code].sum())) for code, name in enumerate(words.names)
+                ]
+        return sorted(named, key=lambda each: (-each[1], each[0]))
 
-    def within(self, field: str, least: float, below: float | None) -> int:
-        narrowed = _narrowed(self.plain, **_limits(field, least, below))
-        return int(self.database.query(replace(narrowed, count=Count()))[0].count)
+    def within(self, narrowing: Mapping[str, float]) -> int:
+        units = self.found.columns.units
+        inside = holding(conjoined(*conditions_of(narrowing)), units.column, len(units))
+        return int(self.found.rows[inside].sum())
+
+    @cached_property
+    def tokens(self) -> Counter[str]:
+        """Rows by the token that they fire on: by what the query asks for, or else at all."""
+        if self.plain.subject is Subject.PATTERNS or self._asks_for_one:
+            return self.found.tokens()
+        return self._at_all
+
+    @property
+    def _asks_for_one(self) -> bool:
+        return self.plain.clauses is not None and _firing_on(self.plain, "") is not None
+
+    @cached_property
+    def _at_all(self) -> Counter[str]:
+        owner, code, texts = self.found.columns.activating
+        counts = np.bincount(code, self.found.rows[owner], len(texts))
+        return Counter({texts[place]: int(counts[place]) for place in np.flatnonzero(counts)})
 
     def of_class(self, of: TokenKind) -> int:
-        return self.database.count(_also(self.plain, kind(of.value)))
+        """Return how many rows fire on a token of a class."""
+        if self.plain.subject is Subject.PATTERNS:
+            return sum(count for text, count in self.tokens.items() if _is_of(text, of))
+        owner, code, texts = self.found.columns.activating
+        firing = np.zeros(len(self.found.rows), np.bool_)
+        firing[owner[_are_of(texts, of)[code]]] = True
+        return int(self.found.rows[firing].sum())
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """Counts of the rows of an answer, which are read once."""
-
-    rows: tuple[dict[str, Any], ...]
-    tokens: tuple[frozenset[str], ...]
-    """What each row fires on."""
-
-    def of(self, by: Grouping) -> list[tuple[Any, int]]:
-        found = Counter(row[by.value] for row in self.rows)
-        return sorted(
-            found.items(), key=lambda each: (each[0] if by is Grouping.LAYER else -each[1], each[0])
-        )
-
-    def within(self, field: str, least: float, below: float | None) -> int:
-        held = (row[field] for row in self.rows)
-        return sum(least <= each and (below is None or each < below) for each in held if each is not None)
-
-    def firing_on(self, most: int) -> list[tuple[str, int]]:
-        found = Counter(text for texts in self.tokens for text in texts)
-        return sorted(found.items(), key=lambda each: (-each[1], each[0]))[:most]
-
-    def of_class(self, of: TokenKind) -> int:
-        return sum(any(_is_of(text, of) for text in texts) for texts in self.tokens)
+@lru_cache(maxsize=4 * len(_CLASSES))
+def _are_of(texts: tuple[str, ...], of: TokenKind) -> BoolArray:
+    return np.array([_is_of(text, of) for text in texts], np.bool_)
 
 
-@lru_cache(maxsize=10_000)
 def _is_of(text: str, of: TokenKind) -> bool:
     if of.value in SHAPES:
         return SHAPES[of.value](text)
     return bool(kinds_of(text) & 1 << CLASSES.index(of.value))
-
-
-def _counts_of(database: Database, plain: Query) -> _Counts:
-    if database.count(plain) > _FEW_ROWS:
-        return _Asked(database, plain)
-    named = "path" if plain.subject is Subject.PATTERNS else "neuron"
-    columns = (named, "model", "layer", "state", "f1", "heldout_f1", "heldout_firings", "density")
-    found = database.query(replace(plain, returns=columns))
-    rows = tuple(row.as_dict() for row in found)
-    if plain.subject is Subject.PATTERNS:
-        return _Read(rows, tuple(frozenset(_last(row.steps)) for row in found))
-    keys = [neuron_key(database.model(row["model"]), NeuronName.of(row["neuron"])) for row in rows]
-    texts = activating_texts(database.connection, [key for key in keys if key is not None])
-    return _Read(rows, tuple(frozenset(() if key is None else texts.get(key, ())) for key in keys))
-
-
-def _last(steps: Sequence[PathStep]) -> Iterator[str]:
-    return (step.text for step in steps if step.depth == 0 and step.text is not None)
 
 
 def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> Iterator[dict[str, Any]]:
@@ -169,7 +157,7 @@ def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> 
             for group, count in counts.of(Grouping.MODEL)
         ]
         yield _facet("model", "model", models)
-    if any(counts.within("heldout_f1", *band) for band in _BANDS):
+    if counts.within({"heldout_f1__ge": 0.0}):
         yield _facet("heldout_f1", "held-out F1", list(_bands(counts, shown, "heldout_f1", _BANDS)))
         yield _facet(
             "heldout_firings", "held-out firings", list(_bands(counts, shown, "heldout_firings", _FIRINGS))
@@ -182,25 +170,18 @@ def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> 
             (str(group), count, _narrowed(shown, state=group)) for group, count in counts.of(Grouping.STATE)
         ]
         yield _facet("state", "state", states)
-    yield _facet("activating", "fires on", list(_tokens(database, plain, shown, counts)))
+    yield _facet("activating", "fires on", list(_tokens(shown, counts)))
     classes = [
         (f"<{each.value}>", counts.of_class(each), _also(shown, kind(each.value))) for each in _CLASSES
     ]
     yield _facet("class", "fires on a token that is", classes)
 
 
-def _tokens(
-    database: Database, plain: Query, shown: Query, counts: _Counts
-) -> Iterator[tuple[str, int, Query]]:
-    """Yield the tokens that most rows fire on: by what the query asks for, or else at all."""
-    if _firing_on(shown, "") is not None:
-        for group, count in _counted(database, plain, Grouping.ACTIVATING, _TOKENS):
-            query = _firing_on(shown, str(group))
-            assert query is not None, "it was one for another token"
-            yield display(str(group)), count, query
-    elif isinstance(counts, _Read):
-        for text, count in counts.firing_on(_TOKENS):
-            yield display(text), count, _also(shown, tok(text, exact=True))
+def _tokens(shown: Query, counts: _Counts) -> Iterator[tuple[str, int, Query]]:
+    """Yield the tokens that most rows fire on, each with the query for these."""
+    for text, count in sorted(counts.tokens.items(), key=lambda each: (-each[1], each[0]))[:_TOKENS]:
+        query = _firing_on(shown, text)
+        yield display(text), count, _also(shown, tok(text, exact=True)) if query is None else query
 
 
 def group_query(asked: Query, row: Mapping[str, Any]) -> str | None:
@@ -248,17 +229,10 @@ def _facet(name: str, title: str, groups: _Shown) -> dict[str, Any]:
     }
 
 
-def _counted(
-    database: Database, plain: Query, by: Grouping, most: int | None = None
-) -> list[tuple[Any, int]]:
-    found = database.query(replace(plain, count=Count(by)))
-    return [(each.group, each.count) for each in islice(found, most)]
-
-
 def _bands(counts: _Counts, shown: Query, field: str, bands: _Bands) -> Iterator[tuple[str, int, Query]]:
     for least, below in bands:
-        query = _narrowed(shown, **_limits(field, least, below))
-        yield _band(field, least, below), counts.within(field, least, below), query
+        limits = _limits(field, least, below)
+        yield _band(field, least, below), counts.within(limits), _narrowed(shown, **limits)
 
 
 def _band(field: str, least: float, below: float | None) -> str:

@@ -24,19 +24,19 @@ __all__ = ["describe_database", "describe_layer", "describe_model", "list_questi
 
 _BINS, _TOKENS, _NEURONS = 10, 30, 10
 
-#: Questions to begin with; those that a database answers are offered.
-_EXAMPLES = (
-    "neurons MATCHING 'the' BEFORE ... WHERE f1 >= 0.6 LIMIT 50",
-    "neurons MATCHING 'of' THEN 'the'",
-    "neurons MATCHING $x BEFORE $x WHERE f1 >= 0.5",
-    "patterns MATCHING <digit> THEN <punct> LIMIT 50",
-    "neurons MENTIONING 'import' ORDER BY f1 DESC LIMIT 50",
-    "neurons MATCHING /said|says|cried|asked/ WHERE n_context = 0",
-    'neurons FIRING ON "Once upon a time" LIMIT 20',
-    "neurons WHERE polysemy >= 5 AND f1 >= 0.7 ORDER BY polysemy DESC",
-    "COUNT neurons MATCHING 'the' BEFORE ... BY layer",
-    "COUNT neurons BY state",
-)
+#: Questions to begin with, in words; those that a database answers are offered.
+_EXAMPLES = {
+    "neurons MATCHING 'the' BEFORE ... WHERE f1 >= 0.6 LIMIT 50": "Who needs “the” before what it fires on?",
+    "neurons MATCHING 'of' THEN 'the'": "Who fires on “the” right after “of”?",
+    "neurons MATCHING $x BEFORE $x WHERE f1 >= 0.5": "Who fires on a token that came before?",
+    "patterns MATCHING <digit> THEN <punct> LIMIT 50": "Which patterns are a digit, then punctuation?",
+    "neurons MENTIONING 'import' ORDER BY f1 DESC LIMIT 50": "Who has “import” anywhere in a pattern?",
+    "neurons MATCHING /said|says|cried|asked/ WHERE n_context = 0": "Who fires on any “said” or “asked”?",
+    'neurons FIRING ON "Once upon a time" LIMIT 20': "Who fires on a text?",
+    "neurons WHERE polysemy >= 5 AND f1 >= 0.7 ORDER BY polysemy DESC": "Who does many things, and well?",
+    "COUNT neurons MATCHING 'the' BEFORE ... BY layer": "In which layers is “the” needed before?",
+    "COUNT neurons BY state": "How many are live, how many dead?",
+}
 _RULE = (
     "Means over the neurons that fire in their test examples; a graph that predicts no firing of its neuron"
     " counts as 0, dead neurons are counted apart."
@@ -52,7 +52,8 @@ def describe_database(database: Database) -> dict[str, Any]:
 
 def list_questions(database: Database) -> dict[str, Any]:
     """Return questions that a database answers, to begin with."""
-    return {"examples": [query for query in _EXAMPLES if _answers(database, query)]}
+    offered = ((query, said) for query, said in _EXAMPLES.items() if _answers(database, query))
+    return {"examples": [{"query": query, "said": said} for query, said in offered]}
 
 
 def describe_model(database: Database, name: str | None) -> dict[str, Any]:

@@ -207,9 +207,10 @@ QUESTIONS = frozenset(
 WARM: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("/api/questions", ()),
     ("/api/model", ()),
+    ("/api/facets", (("q", "neurons"),)),
     *(
-        ("/api/pairs", (("above", "0.3"), ("limit", "50"), ("metric", metric), ("min_size", "3")))
-        for metric in ("graph", "tokens")
+        ("/api/pairs", (("above", above), ("limit", "50"), ("metric", metric), ("min_size", "3")))
+        for metric, above in (("graph", "0.3"), ("tokens", "0.5"))
     ),
 )
 

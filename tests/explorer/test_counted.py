@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,9 @@ from n2gdb.explorer import facets, make_app, routes
 from n2gdb.explorer.answers import answer_query, sketch_rows
 from n2gdb.explorer.comparison import compare
 from n2gdb.grammar.ast import Metric
+from n2gdb.query.columnar import columns
+from n2gdb.query.columnar.tries import read_tries
+from n2gdb.storage.connection import Connection
 
 QUERIES = (
     "neurons",
@@ -25,38 +29,40 @@ QUERIES = (
     "patterns MATCHING /a/ BEFORE ...",
     "neurons MATCHING /./ BEFORE ...",
     "neurons MATCHING /./ THEN /./ AND MATCHING /e/",
+    "neurons MATCHING /e/ OR NOT MATCHING /a/",
+    "patterns MATCHING /a/ BEFORE ... AND MATCHING /e/",
+    "patterns OF neurons MATCHING /e/ BEFORE ...",
     "patterns LIMIT 3",
 )
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@pytest.mark.parametrize("few", [0, 2_000], ids=["counted", "read"])
-def test_a_facet_counts_what_its_query_finds(
-    small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch, query: str, few: int
-) -> None:
-    monkeypatch.setattr(facets, "_FEW_ROWS", few)
+def test_a_facet_counts_what_its_query_finds(small: n2gdb.Database, query: str) -> None:
     found = facets.list_facets(small, query, model=None)["facets"]
     assert found or small.count(query) < 2
+    assert {"activating", "class"} <= {facet["name"] for facet in found} or small.count(query) < 10
     for facet in found:
         assert len(facet["groups"]) > 1
         for group in facet["groups"]:
             assert small.count(group["query"]) == group["count"] > 0, (facet["name"], group)
 
 
-@pytest.mark.parametrize("query", QUERIES)
-def test_facets_are_the_same_however_they_are_counted(
-    small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch, query: str
-) -> None:
-    def listed(few: int) -> Any:
-        monkeypatch.setattr(facets, "_FEW_ROWS", few)
-        told = facets.list_facets(small, query, model=None)["facets"]
-        return {
-            facet["name"]: sorted((each["said"], each["count"]) for each in facet["groups"]) for facet in told
-        }
+def test_facets_find_an_answer_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many groups there are: each of its own would ask the query again."""
+    asked: list[str] = []
+    answered = Connection._answered
 
-    counted, read = listed(0), listed(2_000)
-    assert counted == {name: read[name] for name in counted}
-    assert read.keys() - counted.keys() <= {"activating"}  # which not every statement can be counted by
+    def noted(self: Connection, cypher: str, *given: Any) -> Any:
+        asked.append(cypher)
+        return answered(self, cypher, *given)
+
+    facets.list_facets(small, "neurons WHERE layer = 0", model=None)  # by now what all answers need is read
+    monkeypatch.setattr(Connection, "_answered", noted)
+    monkeypatch.setattr(small, "_by_statements", None)
+    for query in QUERIES:
+        asked.clear()
+        facets.list_facets(small, query, model=None)
+        assert len(asked) <= 8, (query, asked)
 
 
 def test_quality_is_the_held_out_one_where_there_is_one(small: n2gdb.Database) -> None:
@@ -163,3 +169,32 @@ def test_a_group_leads_to_what_it_counts(small: n2gdb.Database, query: str) -> N
             assert None in (row.get("group", 0), row.get("layer", 0), row.get("state", 0))
         else:
             assert small.count(row["query"]) == row["count"], row
+
+
+def test_a_server_answers_by_statements_until_its_columns_are_read(
+    small_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks meanwhile does not wait for them."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(table: Any, vocabulary: Any, ids: Any) -> Any:
+        reading.set()
+        assert go_on.wait(10)
+        return read_tries(table, vocabulary, ids)
+
+    monkeypatch.setattr(columns, "read_tries", slow)
+    query = "neurons MATCHING /e/ BEFORE ..."
+    with n2gdb.open(small_path) as opened:
+        ahead = threading.Thread(target=opened.read_ahead)
+        ahead.start()
+        assert reading.wait(10)
+        meanwhile = [answer_query(opened, query, model=None, limit=50, offset=0)["rows"] for _ in range(3)]
+        assert "tries" not in vars(opened._columns)
+        go_on.set()
+        ahead.join()
+        assert opened.session().columns is not None
+        assert (
+            answer_query(opened, query, model=None, limit=50, offset=0)["rows"]
+            == meanwhile[0]
+            == meanwhile[2]
+        )

@@ -66,7 +66,7 @@ def test_a_database_says_what_it_holds_and_offers_questions_that_it_answers(clie
     questions = told(client, "/api/questions")["examples"]
     assert len(questions) >= 4
     for question in questions:
-        assert told(client, "/api/query", q=question)["total"] > 0
+        assert told(client, "/api/query", q=question["query"])["total"] > 0
 
 
 def test_neurons_come_with_the_steps_that_the_query_names(client: TestClient) -> None:

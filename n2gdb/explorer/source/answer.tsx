@@ -116,7 +116,7 @@ function Found({ q, model, place, many, file }: { q: string; model: string | nul
   const listed = answer && ["neurons", "patterns", "tokens"].includes(answer.kind);
   return <section class="answer" aria-label="Answer" aria-busy={state.busy && !answer ? "true" : undefined}>
     {state.busy ? <Waiting of={{ since: state.since, cancel: () => control.current?.abort("cancelled") }} what={doing ? `Asking: ${doing}.` : "Asking."} /> : null}
-    {state.error ? <Refusal error={state.error} retry={() => setTurn((now) => now + 1)} /> : null}
+    {state.error ? <Refusal error={state.error} retry={state.error.column === null ? () => setTurn((now) => now + 1) : undefined} /> : null}
     {answer ? <>
       <div class="summary">
         <h2><strong>{grouped(answer.total)}</strong> {answer.total === 1 ? noun(answer.kind) : `${noun(answer.kind)}s`}{find && whole !== null ? <span class="faint"> of {grouped(whole)}</span> : null}</h2>

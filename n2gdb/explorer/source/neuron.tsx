@@ -192,8 +192,8 @@ function Evidence({ neuron, model }: { neuron: Neuron; model: string | null }) {
   const side = (title: string, verb: string, of: Weighed[]) => (of.length ? <section><h3>{title}</h3><ul class="effects weighed">{of.slice(0, WEIGHED).map((each, at) => <li key={at}>
     <Chip shown={each.shown} kind={each.weight > 0 ? "context" : "inhibits"} tip={`${each.place.toLowerCase().replace("at", "tokens before:")}; adds ${figure(each.weight)} to the log odds of firing`}
       href={answerAt(`neurons ${verb} ${each.is_class ? each.shown : literal(each.text)} ${each.place}`, model)} /><span class="faint">{each.place}</span><span class="number faint">{each.weight > 0 ? "+" : ""}{figure(each.weight)}</span></li>)}</ul></section> : null);
-  return <section class="writes" aria-labelledby="evidence"><h2 id="evidence">What makes it fire sooner, and what keeps it silent</h2><div class="columns">
-    {side("sooner after", "EXCITED BY", excites)}{side("keeps it silent", "INHIBITED BY", inhibits)}</div></section>;
+  return <section class="writes" aria-labelledby="evidence"><h2 id="evidence">What makes it likelier to fire, and what keeps it silent</h2><div class="columns">
+    {side("likelier after", "EXCITED BY", excites)}{side("keeps it silent", "INHIBITED BY", inhibits)}</div></section>;
 }
 
 function Patterns({ neuron, api, model, place }: { neuron: Neuron; api: string; model: string | null; place: Place }) {

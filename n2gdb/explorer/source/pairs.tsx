@@ -9,9 +9,13 @@ import type { Database } from "./types";
 
 interface Pair { first: string; first_model: string; second: string; second_model: string; similarity: number; size: number }
 
+// From where on two are shown as alike, until one says otherwise.
+const LEAST: Record<string, string> = { graph: "0.3", cofiring: "0.3", tokens: "0.5", subset: "0.9" };
+
 export function PairsPage({ place, database, model }: { place: Place; database: Database; model: string | null }) {
   const many = database.models.length > 1;
-  const [metric, above, least] = [place.get("metric") ?? "graph", place.get("above") ?? "0.3", place.get("min_size") ?? "3"];
+  const metric = place.get("metric") ?? "graph";
+  const [above, least] = [place.get("above") ?? LEAST[metric] ?? "0.3", place.get("min_size") ?? "3"];
   const across = place.get("across_layers") === "yes";
   const rows = Math.min(200, Number(place.get("rows") ?? 50) || 50);
   const told = useAsked<{ total: number; rows: Pair[] }>("/api/pairs", { metric, above, min_size: least, across_layers: across, model: many ? model : null, limit: rows });
@@ -21,7 +25,7 @@ export function PairsPage({ place, database, model }: { place: Place; database: 
   return <><header class="title"><h1 tabIndex={-1}>Pairs of neurons that are alike</h1></header>
     <p class="measured">Every pair, exactly. Graphs of few tokens are alike easily: the least that is shared leaves them out.</p>
     <div class="line options" role="group" aria-label="Which pairs">
-      <label>by <select value={metric} onChange={(event) => note({ metric: event.currentTarget.value, rows: null })}><option value="graph">alike graphs</option><option value="cofiring">firing together</option><option value="tokens">shared tokens</option><option value="subset">one part of the other</option></select></label>
+      <label>by <select value={metric} onChange={(event) => note({ metric: event.currentTarget.value, above: null, rows: null })}><option value="graph">alike graphs</option><option value="cofiring">firing together</option><option value="tokens">shared tokens</option><option value="subset">one part of the other</option></select></label>
       <label>from <input type="number" min="0.05" max="1" step="0.05" value={above} onChange={(event) => note({ above: event.currentTarget.value, rows: null })} /> on</label>
       <label>sharing at least <input type="number" min="1" max="999" value={least} onChange={(event) => note({ min_size: event.currentTarget.value, rows: null })} /></label>
       <label class="check"><input type="checkbox" checked={across} onChange={() => note({ across_layers: !across, rows: null })} /> of two layers</label></div>

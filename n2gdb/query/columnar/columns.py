@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array
+from n2gdb.core.arrays import BoolArray, Int64Array, distinct
 from n2gdb.core.units import token_key
 from n2gdb.grammar.ast import Effect
 from n2gdb.query.columnar.example_texts import ExampleTexts
@@ -39,6 +39,19 @@ class Columns:
     def tries(self) -> TrieColumns:
         """The tries of all units."""
         return read_tries(self._table, self.vocabulary.table, self.units.ids)
+
+    @cached_property
+    def activating(self) -> tuple[Int64Array, Int64Array, tuple[str, ...]]:
+        """What each unit fires on: units by place, codes of texts, no pair twice; the texts."""
+        found = self._table(
+            "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) RETURN n.id AS unit, offset(id(t)) AS token", {}
+        )
+        owner = np.searchsorted(self.units.ids, found["unit"].to_numpy())
+        known, token = np.unique(found["token"].to_numpy(), return_inverse=True)
+        texts = self.vocabulary.table["text"].take(known).combine_chunks().dictionary_encode()
+        pair = distinct(owner * (len(known) + 1) + texts.indices.to_numpy()[token])
+        owner, code = np.divmod(pair, len(known) + 1)
+        return owner, code, tuple(texts.dictionary.to_pylist())
 
     @cached_property
     def windows(self) -> ExampleTexts:

@@ -1,22 +1,27 @@
-"""Answers ``COUNT ...``: how many neurons or patterns, in total or by group."""
+"""Answers ``COUNT ...``: how many neurons or patterns, in total or by group; tallies."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.deadline import timed
-from n2gdb.grammar.ast import Count, Grouping
+from n2gdb.grammar.ast import Count, Grouping, Query, Subject
+from n2gdb.query.cypher.where import split
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.neurons import count_neurons, find
+from n2gdb.query.execution.neurons import count_neurons, find, find_ids
 from n2gdb.query.execution.patterns import count_patterns
 from n2gdb.query.execution.plan import ROLES, CountPlan, NeuronPlan, PatternPlan
 from n2gdb.query.execution.rows import read_neurons
 
-__all__ = ["GroupCount", "group_rows"]
+if TYPE_CHECKING:
+    from n2gdb.core.arrays import Int64Array
+    from n2gdb.query.columnar.columns import Columns
+
+__all__ = ["GroupCount", "Tally", "group_rows", "tally"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,36 @@ class GroupCount:
         groups = self.group if isinstance(self.group, tuple) else (self.group,)
         figure = {self.statistic: self.value} if self.statistic else {}
         return {**dict(zip(self.names, groups, strict=True)), **figure, "count": self.count}
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """The rows of an answer by unit; ``tokens()`` counts them by the text that they match as activating."""
+
+    columns: Columns
+    rows: Int64Array  # (units,)
+    tokens: Callable[[], Counter[str]]
+
+
+def tally(session: Session, query: Query) -> Tally:
+    """Count what a query for units or patterns finds, LIMIT aside, once for counts by anything."""
+    import numpy as np
+
+    from n2gdb.query.execution.planner import plan_statement
+    from n2gdb.query.execution.role_counts import count_in_role
+
+    columns = session.read_columns()
+    if query.clauses is None and query.subject is Subject.NEURONS and not split(query.where).match:
+        session.columns = columns  # of which only the units are read
+    plan = plan_statement(session, replace(query, count=Count(Grouping.ACTIVATING)))
+    assert isinstance(plan, CountPlan), "it counts"
+    rows = np.zeros(len(columns.units), np.int64)
+    if isinstance(plan.counted, PatternPlan):
+        found = count_patterns(session, plan.counted)
+        rows[columns.units.places(list(found))] = list(found.values())
+    else:
+        rows[columns.units.places(list(find_ids(session, plan.counted)[0]))] = 1
+    return Tally(columns, rows, lambda: count_in_role(session, plan, ROLES[Grouping.ACTIVATING]))
 
 
 def group_rows(session: Session, plan: CountPlan) -> Sequence[tuple[Any, ...]]:

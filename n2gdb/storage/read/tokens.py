@@ -13,7 +13,7 @@ from n2gdb.storage.connection import Connection
 if TYPE_CHECKING:
     from n2gdb.storage.read.catalog import ModelInfo
 
-__all__ = ["activating_texts", "count_neurons", "no_token", "read_texts", "read_tokenizer", "token_ids"]
+__all__ = ["count_neurons", "no_token", "read_texts", "read_tokenizer", "token_ids"]
 
 _LARGEST = 2**63 - 1
 
@@ -58,14 +58,3 @@ def token_ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
 def no_token(owner: ModelInfo, token: int) -> UnknownNameError:
     """Return the error for a token that a model does not have."""
     return UnknownNameError(f"{owner.name} has no token {token}: its ids end at {owner.d_vocab - 1}")
-
-
-def activating_texts(connection: Connection, keys: Collection[int]) -> dict[int, list[str]]:
-    """Return the texts of the tokens that neurons fire on, by Neuron.id."""
-    found: dict[int, list[str]] = {}
-    for key, text in connection.rows(
-        "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) WHERE n.id IN $keys RETURN DISTINCT n.id, t.text",
-        {"keys": list(keys)},
-    ):
-        found.setdefault(key, []).append(text)
-    return found
