@@ -175,25 +175,27 @@ class Judging:
         return found
 
 
-def print_verdicts(found: Mapping[str, Sequence[tuple[Verdict, Verdict]]], some: Any, beside: str) -> None:
+def print_verdicts(found: Mapping[str, Sequence[tuple[Verdict, ...]]], some: Any, beside: str) -> None:
     """Print means over some neurons with intervals, and the paired gains over one of the predictors.
 
-    ``found`` has each neuron's verdicts on held-out text and on test examples. It counts where it fires.
+    ``found`` has each neuron's verdicts, on held-out text and on test examples. It counts where it fires.
     """
     width = max(map(len, found))
-    for name, pairs in found.items():
+    for name, verdicts in found.items():
         figures = []
-        for text in (0, 1):
-            judged = [each for each in some.tolist() if pairs[each][text].true_firings]
-            own = [pairs[each][text] for each in judged]
+        for number, text in enumerate(("held-out", "test")[: len(verdicts[0])]):
+            judged = [each for each in some.tolist() if verdicts[each][number].true_firings]
+            own = [verdicts[each][number] for each in judged]
             f1 = np.array([each.f1 for each in own])
-            gain = f1 - np.array([found[beside][each][text].f1 for each in judged])
+            gain = f1 - np.array([found[beside][each][number].f1 for each in judged])
             figures.append(
-                f"{len(judged):>4} P {np.mean([each.precision for each in own]):.3f}"
+                f"{text} {len(judged):>4} P {np.mean([each.precision for each in own]):.3f}"
                 f" R {np.mean([each.recall for each in own]):.3f} F1 {f1.mean():.3f} {interval(f1)}"
                 f" gain {gain.mean():+.3f} {interval(gain)}"
+                if judged
+                else f"{text} none fires"
             )
-        print(f"  {name:<{width}} held-out {figures[0]}   test {figures[1]}", flush=True)
+        print(f"  {name:<{width}} " + "   ".join(figures), flush=True)
 
 
 def interval(values: Any) -> str:
