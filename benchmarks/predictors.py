@@ -1,17 +1,18 @@
 """All that predicts a database's neurons, judged on any amount of ordinary text and on top examples.
 
-    python -m benchmarks.predictors DATABASE HELDOUT [--refined DATABASE] [--plain DATABASE] [--windows 8000]
+    python -m benchmarks.predictors DATABASE HELDOUT [--refined DATABASE] [--plain] [--windows 8000]
         [--neurons 0] [--but 180] [--layers 0,3] [--cache FOLDER]
 
 DATABASE is one that `ingest` made, its shards beside it: its graphs are revised, and its evidence is judged
-as it is stored. ``--refined`` and ``--plain`` name databases of the same corpus, made with `--no-revise` and
-with `--no-refine`. HELDOUT is text that was never scanned, or some of its windows, drawn. Where neurons fire
-there is kept in the cache. Behind each mean is its 95 % interval (bootstrap over neurons), and the gain over
-revised graphs, paired, with its own.
+as it is stored. ``--refined`` names a database of the same corpus, made with `--no-revise`; ``--plain``
+learns the graphs once more without refinement. HELDOUT is text that was never scanned, or some of its
+windows, drawn. Where neurons fire there is kept in the cache. Behind each mean is its 95 % interval
+(bootstrap over neurons), and the gain over revised graphs, paired, with its own.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,18 +21,27 @@ import typer
 
 import n2gdb
 from benchmarks.judging import Examples, Judging, Predicted, print_verdicts
+from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.evidence.weights import UnitEvidence
+from n2gdb.ingest.arrays import PAD
+from n2gdb.ingest.inference.engine import Engine
+from n2gdb.ingest.n2g.augment import load_helpers
 from n2gdb.ingest.n2g.judge import Verdict
+from n2gdb.ingest.n2g.learn import Block, learn
+from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.storage.read.evidence import read_model_evidence, read_token_classes
 from n2gdb.storage.shards import run_folders
+
+#: Neurons whose graphs are learned together.
+TOGETHER = 64
 
 
 def main(
     database: Path,
     heldout: str,
     refined: Annotated[Path | None, typer.Option(help="Database of graphs that were not revised.")] = None,
-    plain: Annotated[Path | None, typer.Option(help="Database of graphs that were not refined.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Learn graphs without refinement.")] = False,
     windows: Annotated[int, typer.Option(help="Windows of held-out text, drawn; 0 for all.")] = 0,
     neurons: Annotated[int, typer.Option(help="Drawn of each layer; 0 for all.")] = 0,
     but: Annotated[int, typer.Option(help="Print again without so many of each layer, drawn first.")] = 0,
@@ -44,12 +54,16 @@ def main(
         info = opened.model()
         evidence = read_model_evidence(opened.connection, info.number)
         classes = read_token_classes(opened.connection, info.number)
-    others = {name: run_folders(path)[0] for name, path in (("plain", plain), ("refined", refined)) if path}
+    unrevised = run_folders(refined)[0] if refined else None
     for layer in bench.layers(layers):
         drawn = bench.drawn(layer)
         units = (drawn[:neurons] if neurons else drawn).tolist()
         firings, examples = bench.firings(layer), bench.examples(layer, units)
-        graphs = {name: bench.graphs(layer, run) for name, run in others.items()}
+        graphs: dict[str, dict[int, NeuronGraph]] = {}
+        if plain:
+            graphs["plain"] = plain_graphs(bench, layer, units)
+        if unrevised is not None:
+            graphs["refined"] = bench.graphs(layer, unrevised)
         graphs["revised"] = bench.graphs(layer)
         found: dict[str, list[tuple[Verdict, Verdict]]] = {}
         for unit in units:
@@ -68,6 +82,26 @@ def main(
         if but:
             print(f"layer {layer} without {but} neurons drawn first:")
             print_verdicts(found, np.arange(but, len(units)), "revised")
+
+
+def plain_graphs(bench: Judging, layer: int, units: list[int]) -> dict[int, NeuronGraph]:
+    """Learn graphs from the same training examples without refinement."""
+    scan, windows = layer_scan(bench.run.path, layer).load(), bench.example_windows(layer)
+    config, engine = replace(bench.config, refine_rounds=0), Engine(bench.model)
+    helpers = load_helpers(config.augment, engine)
+    found: dict[int, NeuronGraph] = {}
+    for start in range(0, len(units), TOGETHER):
+        index = np.array(units[start : start + TOGETHER])
+        window = scan.window[index]
+        tokens = bench.corpus[np.maximum(window, 0)]
+        tokens[window < 0] = PAD
+        largest = scan.max_activation[index]
+        block = Block(layer, index, largest, tokens, scan.pivot[index], scan.trace[index])
+        train = np.stack(
+            [np.isin(own, windows[unit][0]) for unit, own in zip(index.tolist(), window, strict=True)]
+        )
+        found |= zip(index.tolist(), learn(engine, block, train, helpers, config).graphs, strict=True)
+    return found
 
 
 def foreseen(
