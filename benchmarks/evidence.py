@@ -1,24 +1,28 @@
-"""How well refined tries, evidence and look-ups tell where neurons fire, on ordinary text and top examples.
+"""How well evidence and revised graphs, learned anew, tell where neurons fire, and what parts are worth.
 
-    python -m benchmarks.evidence DATABASE HELDOUT [--neurons 30] [--layers 0,3] [--cache FOLDER] [--but 100]
-        [--windows 2000] [--plain DATABASE] [--revise] [--no-evidence]
-        [--set reach=0 --set weights=16 --set revise.deepen=False] [--no-classes] [--share 0.1]
+    python -m benchmarks.evidence DATABASE HELDOUT [--neurons 30] [--but 100] [--layers 0,3] [--cache FOLDER]
+        [--windows 2000] [--revise] [--no-evidence] [--set weights=16 --set revise.deepen=False] [--share 0.1]
+    python -m benchmarks.evidence DATABASE HELDOUT --parts [--only 'weights'] [--neurons 100] [--but 180]
 
 DATABASE is one that `ingest` made, its shards beside it; HELDOUT is text that was never scanned, or some of
-its windows, drawn. Where they fire there is kept in the cache. A mean is over the neurons that fire on that
-text; behind it is a 95 % interval of the mean (bootstrap over neurons), and that of its gain over the trie.
-`--revise` revises tries that `ingest --no-revise` stored, and learns evidence with those. `--set` changes
-parameters of evidence, or of the revision; `--share` learns from a part of the corpus. Reliability is of
-evidence's probabilities on held-out text: predicted and true share of firings, by predicted share.
+its windows, drawn. Where they fire there is kept in the cache. ``--but`` leaves out neurons drawn first of
+each layer, on which constants were chosen. A mean is over the neurons that fire on that text; behind it is a
+95 % interval of the mean (bootstrap over neurons), and that of its gain over graphs, paired. ``--revise``
+revises graphs that `ingest --no-revise` stored, and learns evidence with those. ``--set`` changes parameters
+of evidence, or of the revision; ``--share`` learns from a part of the corpus. Reliability is of evidence's
+probabilities on held-out text: predicted and true share of firings, by predicted share.
+
+``--parts`` learns the same neurons' evidence once for each of its parts, without it, and shows the change
+against evidence as it stands, paired. Rows are drawn once for all of them.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
+import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,304 +30,225 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-import n2gdb
+from benchmarks.judging import Examples, Judging, Predicted, print_verdicts
+from benchmarks.predictors import foreseen, log_odds
 from n2gdb.core.arrays import position_hash
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.progress import silent
-from n2gdb.core.units import NeuronName, mlp_unit
 from n2gdb.evidence.weights import UnitEvidence
-from n2gdb.ingest.arrays import PAD
-from n2gdb.ingest.config import N2GConfig
-from n2gdb.ingest.corpus.documents import Windows, read_documents
-from n2gdb.ingest.evaluation.heldout import HeldoutText
 from n2gdb.ingest.evidence.corpus_text import CorpusText
 from n2gdb.ingest.evidence.fit import EvidenceConfig, learn_evidence
 from n2gdb.ingest.evidence.revise import RevisionConfig, revised_graph
-from n2gdb.ingest.evidence.rows import RowSource, TopWindows
+from n2gdb.ingest.evidence.rows import RowSource, TopWindows, UnitRows
 from n2gdb.ingest.evidence.token_classes import token_classes
-from n2gdb.ingest.models.stored import load_stored_model, stored_config
-from n2gdb.ingest.models.subject import SubjectModel
-from n2gdb.ingest.n2g.baselines import NgramTable
-from n2gdb.ingest.n2g.judge import Verdict, judge, predict_windows
-from n2gdb.ingest.n2g.learn import BASELINES
-from n2gdb.ingest.n2g.random_text import find_firings, split_firings
-from n2gdb.ingest.scan.arrays_file import save_arrays
+from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.scan.layer_file import layer_scan
 from n2gdb.ingest.scan.record import ActivationRecord
-from n2gdb.storage.graph_rows import graphs_from
-from n2gdb.storage.shards import RunFolder, run_folders
 
 #: Neurons whose evidence is learned together.
 TOGETHER = 16
-#: Neurons drawn first of each layer are those that constants were chosen on.
-SEED = 0
-DRAWS = 1000
 BINS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+#: Each part of evidence by what is changed without it: parameters, ``share`` of the corpus, or ``classes``.
+PARTS: dict[str, dict[str, Any]] = {
+    "without the graph's firing": {"graph": False},
+    "without classes of tokens": {"classes": False},
+    "nothing anywhere before": {"reach": 0},
+    "no absence anywhere before": {"absence": False},
+    "without anchors": {"anchors": False},
+    "near misses drawn as others are": {"misses": False},
+    "16 weights": {"weights": 16},
+    "32 weights": {"weights": 32},
+    "128 weights": {"weights": 128},
+    "a tenth of the corpus": {"share": 0.1},
+    "a third of the corpus": {"share": 0.33},
+}
+AS_IT_STANDS = "as it stands"
 
 
 def main(
     database: Path,
     heldout: str,
     neurons: Annotated[int, typer.Option(help="Drawn of each layer; 0 for all.")] = 30,
+    but: Annotated[int, typer.Option(help="Without so many of each layer, drawn first.")] = 0,
     layers: Annotated[str, typer.Option(help="Layers, such as 0,3.")] = "",
-    cache: Annotated[Path | None, typer.Option(help="Folder of records and held-out firings.")] = None,
-    but: Annotated[int, typer.Option(help="Print again without so many of each layer, drawn first.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder of held-out firings.")] = None,
     windows: Annotated[int, typer.Option(help="Windows of held-out text, drawn; 0 for all.")] = 0,
-    plain: Annotated[Path | None, typer.Option(help="Database of graphs that were not refined.")] = None,
-    revised: Annotated[bool, typer.Option("--revise", help="Revise the tries.")] = False,
+    revised: Annotated[bool, typer.Option("--revise", help="Revise the graphs.")] = False,
     learned: Annotated[bool, typer.Option("--evidence/--no-evidence", help="Learn evidence.")] = True,
     changed: Annotated[list[str] | None, typer.Option("--set", help="Such as reach=0.")] = None,
     classes: Annotated[bool, typer.Option(help="Whether classes of tokens are context.")] = True,
     share: Annotated[float, typer.Option(help="Share of the corpus that is learned from.")] = 1.0,
+    parts: Annotated[bool, typer.Option("--parts", help="Show what each part of evidence is worth.")] = False,
+    only: Annotated[str, typer.Option(help="Parts whose name matches this expression.")] = "",
 ) -> None:
-    with n2gdb.open(database) as opened:
-        info = opened.model()
-    model = load_stored_model(info, "cpu")
-    bench = _Bench.of(database, heldout, stored_config(info), model, cache, plain, windows)
-    if not classes:
-        bench = replace(bench, classes=bench.classes[:0])
-    values = dict(each.split("=", 1) for each in changed or ())
-    found = {name: ast.literal_eval(value) for name, value in values.items()}
-    of_revision = {name[7:]: value for name, value in found.items() if name.startswith("revise.")}
-    config = replace(EvidenceConfig(), **{name: found[name] for name in found if "." not in name})
+    bench = Judging.of(database, heldout, cache, windows)
+    values = {name: ast.literal_eval(text) for name, text in (each.split("=", 1) for each in changed or ())}
+    of_revision = {name[7:]: value for name, value in values.items() if name.startswith("revise.")}
+    change = {name: value for name, value in values.items() if "." not in name}
+    change |= {"classes": classes, "share": share}
     revision = replace(RevisionConfig(), **of_revision) if revised else None
-    chosen = [int(layer) for layer in layers.split(",") if layer] or list(range(bench.model.n_layers))
-    print(f"{len(bench.heldout.windows):,} windows of held-out text; {values or 'as it stands'}")
-    for layer in chosen:
-        bench.print_layer(layer, neurons, but, config if learned else None, revision, share)
+    print(f"{len(bench.heldout.windows):,} windows of held-out text; {values or AS_IT_STANDS}")
+    text = CorpusText.of(bench.corpus, sorted(bench.model.special))
+    every_class = token_classes(bench.model.embedding().cpu().numpy(), bench.model.token_texts())
+    for layer in bench.layers(layers):
+        drawn = bench.drawn(layer)[but:]
+        units = (drawn[:neurons] if neurons else drawn).tolist()
+        learning = _Learning(bench, layer, units, text, every_class)
+        if parts:
+            _print_parts(learning, only)
+        else:
+            _print_layer(learning, change if learned else None, revision)
 
 
 @dataclass(frozen=True, eq=False)
-class _Bench:
-    model: SubjectModel
-    config: N2GConfig
-    run: RunFolder
+class _Learning:
+    """Some neurons of a layer, their graphs and texts, and what their evidence is learned from."""
+
+    bench: Judging
+    layer: int
+    units: list[int]
     text: CorpusText
-    heldout: HeldoutText
-    heldout_text: CorpusText
     classes: np.ndarray[Any, Any]
-    cache: Path | None
-    plain: Mapping[int, NeuronGraph]
-
-    @classmethod
-    def of(
-        cls,
-        database: Path,
-        heldout: str,
-        config: N2GConfig,
-        model: SubjectModel,
-        cache: Path | None,
-        plain: Path | None,
-        n_windows: int,
-    ) -> _Bench:
-        (run,) = run_folders(database)
-        width = min(config.window, model.n_ctx)
-        corpus = np.fromfile(run.path / "corpus.windows", np.int32).reshape(-1, width)
-        windows = np.concatenate(list(Windows.of(read_documents(heldout), model, length=width)))
-        if n_windows:
-            drawn = np.random.default_rng(SEED).permutation(len(windows))[:n_windows]
-            windows = windows[np.sort(drawn)]
-        special = sorted(model.special)
-        counted = (windows != PAD) & ~np.isin(windows, special)
-        return cls(
-            model,
-            config,
-            run,
-            CorpusText.of(corpus, special),
-            HeldoutText(windows, counted),
-            CorpusText.of(windows, special),
-            token_classes(model.embedding().cpu().numpy(), model.token_texts()),
-            cache,
-            graphs_from(run_folders(plain)[0].nodes()) if plain else {},
-        )
-
-    def print_layer(
-        self,
-        layer: int,
-        neurons: int,
-        but: int,
-        config: EvidenceConfig | None,
-        revision: RevisionConfig | None,
-        share: float,
-    ) -> None:
-        scan = layer_scan(self.run.path, layer).load()
-        drawn = np.random.default_rng((SEED, layer)).permutation(np.flatnonzero(scan.max_activation > 0))
-        units = np.sort(drawn[:neurons] if neurons else drawn)
-        whole = layer_scan(self.run.path, layer).record.load(np.arange(self.model.d_mlp))
-        record = _part(whole, share, self.text.width)
-        text = _part_text(self.text, share)
-        firings = self._firings(layer)
-        graphs = graphs_from(self.run.nodes())
-        examples = self._examples(layer)
-        graphs_of = {
-            unit: graphs.get(mlp_unit(NeuronName(layer, unit)), NeuronGraph.empty())
-            for unit in units.tolist()
-        }
-        start = time.process_time()
-        stored = graphs_of
-        if revision is not None:
-            graphs_of = self._revise(text, record, units.tolist(), examples, graphs_of, revision)
-        middle = time.process_time()
-        evidence: dict[int, UnitEvidence | None] = {}
-        if config is not None:
-            evidence = self._learn(text, record, units.tolist(), examples, graphs_of, config)
-        taken = [middle - start, time.process_time() - middle]
-        revising, learning = (1000 * seconds / len(units) for seconds in taken)
-        on_text: dict[str, list[Verdict]] = {}
-        on_test: dict[str, list[Verdict]] = {}
-        predicted, true, count = np.zeros((3, len(BINS) - 1))
-        for unit in units.tolist():
-            graph = graphs_of[unit]
-            where = firings.get(unit, np.zeros(0, np.intp))
-            own, threshold = evidence.get(unit), self.config.fire_threshold
-            kept = scan.window[unit] >= 0
-            tokens = self.text.tokens.reshape(-1, self.text.width)[np.maximum(scan.window[unit], 0)]
-            test = kept & np.isin(scan.window[unit], examples[unit][1])
-            train = kept & ~test
-            normalised = scan.trace[unit] / np.float32(scan.max_activation[unit])
-            trie, trie_test = self._both(graph, tokens[test])
-            by_name = {"refined": (trie, trie_test)}
-            if revision is not None:
-                by_name = {"refined": self._both(stored[unit], tokens[test]), "revised": (trie, trie_test)}
-            if config is not None:
-                by_name["evidence"] = (trie, trie_test)
-            if own is not None:
-                odds = self._log_odds(own, self.heldout.windows, trie)
-                by_name["evidence"] = (
-                    odds >= own.threshold,
-                    self._log_odds(own, tokens[test], trie_test) >= own.threshold,
-                )
-                reliability = _reliability(odds, where)
-                predicted, true, count = (
-                    sum_ + part for sum_, part in zip((predicted, true, count), reliability, strict=True)
-                )
-            if self.plain:
-                number = mlp_unit(NeuronName(layer, unit))
-                by_name["plain"] = self._both(self.plain.get(number, NeuronGraph.empty()), tokens[test])
-            for name, n in BASELINES.items():
-                table = NgramTable.learn(n, tokens[train], normalised[train])
-                fires = self.heldout.ngrams.fires(table, threshold)
-                by_name[name] = (fires, table.predict(tokens[test]) >= threshold)
-            for name, (said, on_examples) in by_name.items():
-                on_text.setdefault(name, []).append(self.heldout.verdict(said, where))
-                judged = judge(on_examples.astype(np.float32), normalised[test], threshold)
-                on_test.setdefault(name, []).append(judged)
-        median = np.median([len(firings.get(unit, ())) for unit in units.tolist()])
-        print(
-            f"layer {layer}: {len(units)} neurons, {median:.0f} firings of the median one,"
-            f" {revising:.1f} ms a unit to revise, {learning:.1f} to learn, {len(evidence)} learned,"
-            f" nodes {_mean_nodes(stored):.2f} {_mean_nodes(graphs_of):.2f},"
-            f" {sum(each is not None for each in evidence.values())} have evidence"
-        )
-        _print(on_text, on_test, np.arange(len(units)))
-        if but:
-            others = np.flatnonzero(~np.isin(units, drawn[:but]))
-            print(f"layer {layer} without {but} neurons drawn first:")
-            _print(on_text, on_test, others)
-        shares = " ".join(
-            f"{said / n:.3f}:{fired / n:.3f}"
-            for said, fired, n in zip(predicted, true, count, strict=True)
-            if n >= 50
-        )
-        print(f"  reliability {shares}", flush=True)
-
-    def _both(self, graph: NeuronGraph, tokens: Any) -> tuple[Any, Any]:
-        """Where a graph predicts firings on held-out text, and in windows."""
-        threshold = self.config.fire_threshold
-        return self.heldout.predicted(graph, threshold), predict_windows(graph, tokens) >= threshold
-
-    def _revise(
-        self,
-        text: CorpusText,
-        record: ActivationRecord,
-        units: Sequence[int],
-        examples: Mapping[int, Any],
-        graphs: Mapping[int, NeuronGraph],
-        config: RevisionConfig,
-    ) -> dict[int, NeuronGraph]:
-        threshold = self.config.fire_threshold
-        source = RowSource(text, record, threshold, config.tokens, threshold, config.drawn)
-        return {unit: revised_graph(source, unit, *examples[unit], graphs[unit], config) for unit in units}
-
-    def _learn(
-        self,
-        text: CorpusText,
-        record: ActivationRecord,
-        units: Sequence[int],
-        examples: Mapping[int, Any],
-        graphs: Mapping[int, NeuronGraph],
-        config: EvidenceConfig,
-    ) -> dict[int, UnitEvidence | None]:
-        threshold = self.config.fire_threshold
-        source = RowSource(text, record, threshold, config.tokens, config.near, config.drawn, config.misses)
-        found: dict[int, UnitEvidence | None] = {}
-        for start in range(0, len(units), TOGETHER):
-            windows, rows = {}, {}
-            for unit in units[start : start + TOGETHER]:
-                train, test = examples[unit]
-                others = source.other_windows(unit, np.concatenate([train, test]), config.windows)
-                own = TopWindows(train, test, others)
-                each = source.rows(unit, own)
-                if each is not None and np.count_nonzero(each.activation >= threshold) >= config.firings:
-                    windows[unit], rows[unit] = own, each
-            if rows:
-                own_graphs = [graphs[unit] for unit in rows]
-                learned = learn_evidence(
-                    text,
-                    list(rows.values()),
-                    list(windows.values()),
-                    own_graphs,
-                    threshold,
-                    config,
-                    self.classes,
-                )
-                found.update(zip(rows, learned, strict=True))
-        return found
-
-    def _log_odds(self, evidence: UnitEvidence, windows: Any, matched: Any) -> Any:
-        """Log odds of firing in windows, given where the graph predicts it: (window, position) each."""
-        reach = evidence.reach
-        laid, graph = (
-            np.pad(each, ((0, 0), (reach, 0)), constant_values=filling)
-            for each, filling in ((windows, -1), (matched, False))
-        )
-        odds = evidence.log_odds(laid.ravel(), self.classes, graph.ravel()).reshape(laid.shape)[:, reach:]
-        return np.where(np.isin(windows, sorted(self.model.special)), -np.inf, odds)
-
-    def _examples(self, layer: int) -> dict[int, tuple[Any, Any]]:
-        """Training and test windows of every neuron of a layer."""
-        table = self.run.examples()
-        of, window = (table[name].to_numpy() for name in ("unit", "window"))
-        split = np.array(table["split"])  # examples below the top ones are neither
-        found = {}
-        for unit in range(self.model.d_mlp):
-            own = of == mlp_unit(NeuronName(layer, unit))
-            found[unit] = (window[own & (split == "train")], window[own & (split == "test")])
-        return found
+    drawn: dict[tuple[float, bool], Mapping[int, tuple[UnitRows, TopWindows]]] = field(default_factory=dict)
 
     @cached_property
-    def _all_firings(self) -> Mapping[int, tuple[Any, Any]]:
-        """Where neurons fire in the held-out text, by layer: one pass over it."""
-        layers = range(self.model.n_layers)
-        key = hashlib.sha256(self.heldout.windows.tobytes()).hexdigest()[:12]
-        file = self.cache / f"heldout-{key}.npz" if self.cache else None
-        if file is not None and file.exists():
-            with np.load(file) as arrays:
-                return {each: (arrays[f"neuron-{each}"], arrays[f"position-{each}"]) for each in layers}
-        largest = {each: layer_scan(self.run.path, each).load().max_activation for each in layers}
-        windows, threshold = self.heldout.windows, self.config.fire_threshold
-        found = find_firings(self.model, windows, largest, threshold, silent)
-        if file is not None:
-            neurons = {f"neuron-{each}": neuron for each, (neuron, _) in found.items()}
-            save_arrays(file, **neurons, **{f"position-{each}": where for each, (_, where) in found.items()})
-        return found
+    def examples(self) -> dict[int, Examples]:
+        return self.bench.examples(self.layer, self.units)
 
-    def _firings(self, layer: int) -> dict[int, Any]:
-        return split_firings(*self._all_firings[layer])
+    @cached_property
+    def graphs(self) -> dict[int, NeuronGraph]:
+        stored = self.bench.graphs(self.layer)
+        return {unit: stored[unit] for unit in self.units}
+
+    @cached_property
+    def record(self) -> ActivationRecord:
+        return layer_scan(self.bench.run.path, self.layer).record.load(np.arange(self.bench.model.d_mlp))
+
+    @cached_property
+    def windows(self) -> dict[int, tuple[Any, Any]]:
+        return self.bench.example_windows(self.layer)
+
+    def firings(self, unit: int) -> Any:
+        return self._firings.get(unit, np.zeros(0, np.intp))
+
+    @cached_property
+    def _firings(self) -> dict[int, Any]:
+        return self.bench.firings(self.layer)
+
+    def revise(self, config: RevisionConfig) -> dict[int, NeuronGraph]:
+        threshold = self.bench.config.fire_threshold
+        source = RowSource(self.text, self.record, threshold, config.tokens, threshold, config.drawn)
+        return {
+            unit: revised_graph(source, unit, *self.windows[unit], self.graphs[unit], config)
+            for unit in self.units
+        }
+
+    def learn(
+        self, change: Mapping[str, Any], graphs: Mapping[int, NeuronGraph]
+    ) -> tuple[dict[int, UnitEvidence | None], Any]:
+        """Learn evidence with some parameters changed; and the classes that it is of."""
+        change = dict(change)
+        share, with_classes = change.pop("share", 1.0), change.pop("classes", True)
+        config = replace(EvidenceConfig(), **change)
+        threshold, text = self.bench.config.fire_threshold, _part_text(self.text, share)
+        classes: Any = self.classes if with_classes else self.classes[:0]
+        rows = self._rows(text, share, config)
+        found: dict[int, UnitEvidence | None] = {}
+        known = list(rows)
+        for start in range(0, len(known), TOGETHER):
+            some = known[start : start + TOGETHER]
+            own, windows = zip(*(rows[unit] for unit in some), strict=True)
+            of_some = [graphs[unit] for unit in some]
+            learned = learn_evidence(text, own, windows, of_some, threshold, config, classes)
+            found.update(zip(some, learned, strict=True))
+        return found, classes
+
+    def _rows(
+        self, text: CorpusText, share: float, config: EvidenceConfig
+    ) -> Mapping[int, tuple[UnitRows, TopWindows]]:
+        """Rows of the neurons that fire often enough, drawn once for all parameters that do not matter."""
+        if (share, config.misses) not in self.drawn:
+            threshold, record = self.bench.config.fire_threshold, _part(self.record, share, text.width)
+            source = RowSource(
+                text, record, threshold, config.tokens, config.near, config.drawn, config.misses
+            )
+            found = {}
+            for unit in self.units:
+                train, test = self.windows[unit]
+                others = source.other_windows(unit, np.concatenate([train, test]), config.windows)
+                own = TopWindows(train, test, others)
+                rows = source.rows(unit, own)
+                if rows is not None and np.count_nonzero(rows.activation >= threshold) >= config.firings:
+                    found[unit] = (rows, own)
+            self.drawn[share, config.misses] = found
+        return self.drawn[share, config.misses]
 
 
-def _mean_nodes(graphs: Mapping[int, NeuronGraph]) -> float:
-    return float(np.mean([len(graph) for graph in graphs.values()]))
+def _print_layer(
+    learning: _Learning, change: Mapping[str, Any] | None, revision: RevisionConfig | None
+) -> None:
+    bench, units = learning.bench, learning.units
+    start = time.process_time()
+    graphs = {"graph": learning.graphs}
+    if revision is not None:
+        graphs["revised"] = learning.revise(revision)
+    last = graphs["graph" if revision is None else "revised"]
+    middle = time.process_time()
+    evidence, classes = ({}, None) if change is None else learning.learn(change, last)
+    taken = [1000 * seconds / len(units) for seconds in (middle - start, time.process_time() - middle)]
+    found: dict[str, list[tuple[Verdict, Verdict]]] = {}
+    sums = np.zeros((3, len(BINS) - 1))
+    for unit in units:
+        own, firings = learning.examples[unit], learning.firings(unit)
+        said = {name: bench.by_graph(of_layer[unit], own) for name, of_layer in graphs.items()}
+        if change is not None:
+            by_graph, learned = said["graph" if revision is None else "revised"], evidence.get(unit)
+            said["evidence"] = foreseen(bench, learned, classes, by_graph, own)
+            if learned is not None:
+                odds = log_odds(bench, learned, classes, bench.heldout.windows, by_graph[0])
+                sums += _reliability(odds, firings)
+        for name, predicted in (said | bench.by_look_up(own)).items():
+            found.setdefault(name, []).append(bench.verdicts(predicted, own, firings))
+    nodes = " ".join(f"{np.mean([len(each) for each in of.values()]):.2f}" for of in graphs.values())
+    print(
+        f"layer {learning.layer}: {len(units)} neurons, {_median(learning):.0f} firings of the median one,"
+        f" {taken[0]:.1f} ms a unit to revise, {taken[1]:.1f} to learn, nodes {nodes},"
+        f" {sum(each is not None for each in evidence.values())} have evidence"
+    )
+    print_verdicts(found, np.arange(len(units)), "graph")
+    shares = (f"{said / n:.3f}:{fired / n:.3f}" for said, fired, n in sums.T if n >= 50)
+    print("  reliability " + " ".join(shares), flush=True)
+
+
+def _print_parts(learning: _Learning, only: str) -> None:
+    """Print what evidence loses without each of its parts."""
+    bench, units = learning.bench, learning.units
+    by_graph: dict[int, Predicted] = {
+        unit: bench.by_graph(learning.graphs[unit], learning.examples[unit]) for unit in units
+    }
+
+    def judged(predicted: Mapping[int, Predicted]) -> list[tuple[Verdict, Verdict]]:
+        return [
+            bench.verdicts(predicted[unit], learning.examples[unit], learning.firings(unit)) for unit in units
+        ]
+
+    found = {"graphs alone": judged(by_graph)}
+    chosen: dict[str, dict[str, Any]] = {AS_IT_STANDS: {}}
+    chosen |= {name: each for name, each in PARTS.items() if re.search(only, name)}
+    for name, change in chosen.items():
+        evidence, classes = learning.learn(change, learning.graphs)
+        found[name] = judged(
+            {
+                unit: foreseen(bench, evidence.get(unit), classes, by_graph[unit], learning.examples[unit])
+                for unit in units
+            }
+        )
+    print(f"layer {learning.layer}: {len(units)} neurons, {_median(learning):.0f} firings of the median one")
+    print_verdicts(found, np.arange(len(units)), AS_IT_STANDS)
+
+
+def _median(learning: _Learning) -> float:
+    return float(np.median([len(learning.firings(unit)) for unit in learning.units]))
 
 
 def _part(record: ActivationRecord, share: float, width: int) -> ActivationRecord:
@@ -354,43 +279,21 @@ def _windows_kept(window: Any, share: float) -> Any:
     return position_hash(window + (1 << 40)) < np.uint64(int(share * 2**64))
 
 
-def _reliability(odds: Any, firings: Any) -> tuple[Any, Any, Any]:
-    """Sums of predicted probabilities, firings and positions by predicted probability: (bin,) each."""
+def _reliability(odds: Any, firings: Any) -> Any:
+    """Sums of predicted probabilities, firings and positions by predicted probability: (3, bin)."""
     probability = np.reciprocal(1 + np.exp(-np.maximum(odds.ravel(), -80.0)))
     told = np.isfinite(odds.ravel())
     fires = np.zeros(len(told), np.float64)
     fires[firings] = 1
     bins = np.digitize(probability[told], BINS[1:-1])
     size = len(BINS) - 1
-    return (
-        np.bincount(bins, probability[told], size),
-        np.bincount(bins, fires[told], size),
-        np.bincount(bins, minlength=size),
+    return np.stack(
+        [
+            np.bincount(bins, probability[told], size),
+            np.bincount(bins, fires[told], size),
+            np.bincount(bins, minlength=size),
+        ]
     )
-
-
-def _print(on_text: Mapping[str, list[Verdict]], on_test: Mapping[str, list[Verdict]], some: Any) -> None:
-    for name in on_text:
-        figures = []
-        for verdicts in (on_text, on_test):
-            judged = [each for each in some.tolist() if verdicts[name][each].true_firings]
-            own = np.array([verdicts[name][each].f1 for each in judged])
-            gain = own - np.array([verdicts["refined"][each].f1 for each in judged])
-            precision = np.mean([verdicts[name][each].precision for each in judged])
-            recall = np.mean([verdicts[name][each].recall for each in judged])
-            figures.append(
-                f"{len(judged):>4} P {precision:.3f} R {recall:.3f} F1 {own.mean():.3f} {interval(own)}"
-                f" gain {gain.mean():+.3f} {interval(gain)}"
-            )
-        print(f"  {name:<9} held-out {figures[0]}   test {figures[1]}", flush=True)
-
-
-def interval(values: Any) -> str:
-    """The 95 % interval of a mean."""
-    rng = np.random.default_rng(SEED)
-    means = values[rng.integers(0, len(values), (DRAWS, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return f"[{low:.3f} {high:.3f}]"
 
 
 if __name__ == "__main__":

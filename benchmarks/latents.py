@@ -2,6 +2,10 @@
 
     python -m benchmarks.latents ../shared/demo-sae
     python -m benchmarks.latents --random 131072
+    python -m benchmarks.latents --stored sae.n2gdb
+
+The last prints what predicts the latents of a database that `ingest` made, on held-out text and on test
+examples, all on the same latents: with 95 % intervals and gains over graphs, paired.
 
 The published figures are Garde's (2024) of N2G on the latents of gelu-1l's SAE, on test windows: precision
 .251, recall .367, F1 .256; of latents of density below .06: F1 .6, a median of 5 nodes.
@@ -21,6 +25,7 @@ import pyarrow as pa
 import torch
 import typer
 
+from benchmarks.judging import interval
 from n2gdb.core.progress import silent
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.store import CorpusStore
@@ -31,6 +36,7 @@ from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.sources.dictionary import Dictionary
 from n2gdb.ingest.sources.formats import read_dictionaries
 from n2gdb.ingest.sources.places import dictionary_places
+from n2gdb.storage.shards import RunFolder, run_folders
 
 #: Latents at or above this density are told apart, as the published figures do.
 DENSE = 0.06
@@ -42,7 +48,11 @@ def main(
     tokens: int = 1_000_000,
     top_k: int = 20,
     latents: Annotated[int, typer.Option(help="Of each dictionary; all by default.")] = 0,
+    stored: Annotated[Path | None, typer.Option(help="A database, to print its predictors.")] = None,
 ) -> None:
+    if stored is not None:
+        _print_stored(run_folders(stored)[0])
+        return
     config = N2GConfig(tokens=tokens, top_k=top_k)
     before = _peak()
     chosen = tuple(range(latents)) if latents else None
@@ -52,6 +62,34 @@ def main(
         else:
             _ingest(read_dictionaries(place), config, Selection(latents=chosen), Path(folder))
     print(f"peak memory {_peak() / 1e9:.2f} GB, of which {before / 1e9:.2f} GB before anything was read")
+
+
+def _print_stored(run: RunFolder) -> None:
+    """Print the means of each predictor of a run's units; a graph stands in where there is no evidence."""
+    rows = run.neurons().to_pylist()
+    judged = {(each["unit"], each["text"], each["predictor"]): each for each in run.scores().to_pylist()}
+    judged |= {(each["unit"], "test", "n2g"): each for each in rows}
+    live = sum(each["state"] == "live" for each in rows)
+    with_evidence = sum(each["base"] is not None for each in rows)
+    print(f"{len(rows):,} units, {live:,} live, {with_evidence:,} have evidence")
+    for text in ("heldout", "test"):
+        fire = [each["unit"] for each in rows if judged[each["unit"], text, "n2g"]["true_firings"]]
+        firings = np.median([judged[unit, text, "n2g"]["true_firings"] for unit in fire])
+        print(f"{text}: {len(fire)} fire, the median {firings:.0f} times")
+        graph = _figures([judged[unit, text, "n2g"] for unit in fire])
+        for name in dict.fromkeys(name for _, of, name in judged if of == text):
+            own = _figures([judged[unit, text, name] for unit in fire])
+            precision, recall, f1 = own
+            print(
+                f"  {name:<9} P {precision.mean():.3f} R {recall.mean():.3f} F1 {f1.mean():.3f}"
+                f" {interval(f1)} gain {(f1 - graph[2]).mean():+.3f} {interval(f1 - graph[2])}",
+                flush=True,
+            )
+
+
+def _figures(scores: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
+    """Precision, recall and F1: (3, unit)."""
+    return np.array([[each[name] or 0.0 for each in scores] for name in ("precision", "recall", "f1")])
 
 
 def _random(latents: int, width: int = 192) -> Dictionary:
@@ -144,7 +182,8 @@ def _print_figures(rows: pa.Table, scores: pa.Table) -> None:
 
 
 def _reals(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    return rows[name].to_numpy(zero_copy_only=False).astype(float)
+    found: npt.NDArray[np.float64] = rows[name].to_numpy(zero_copy_only=False).astype(float)
+    return found
 
 
 def _peak() -> int:
