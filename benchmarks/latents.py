@@ -93,7 +93,7 @@ def _figures(scores: list[dict[str, Any]]) -> npt.NDArray[np.float64]:
 
 
 def _random(latents: int, width: int = 192) -> Dictionary:
-    """Random latents that fire on a small share of tokens each, as a trained dictionary's do."""
+    """Random latents, each active on 12 % of the tokens: many more than a trained dictionary's are."""
     generator = torch.Generator().manual_seed(0)
     encoder = torch.randn((width, latents), generator=generator) / width**0.5
     return Dictionary(

@@ -112,7 +112,9 @@ def _scores(neuron: Neuron) -> list[str]:
             lines.append(f"  {LEGEND}")
     elif neuron.heldout_firings is not None:
         lines.append("held-out text: it never fires there")
-    if neuron.f1 is None:
+    if neuron.state == "dense":
+        lines.append("top examples: not judged, as there is no graph")
+    elif neuron.f1 is None:
         lines.append("top examples: not judged, those kept for judging hold no firing")
     else:
         lines.append(

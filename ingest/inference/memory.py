@@ -40,8 +40,8 @@ _PROMPT_TOKENS = {"cpu": 1 << 10, "mps": 1 << 14, "cuda": 1 << 16}
 #: Tokens of a batch of windows, which share nothing.
 _WINDOW_TOKENS = {"cpu": 1 << 11, "mps": 1 << 13, "cuda": 1 << 14}
 
-#: Parts of a dictionary that are scanned in one pass.
-PARTS_TOGETHER = 4
+#: Parts of a dictionary that are scanned in one pass: more of them take more memory and no less time.
+PARTS_TOGETHER = 2
 
 #: Entries of a unit's record, at most; bytes of one while it is sorted in; and on one in how many positions
 #: a unit is reckoned to have one.

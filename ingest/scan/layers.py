@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -47,17 +47,31 @@ def scan_layers(
         groups = list(_groups(missing, earlier, model, corpus, config, bytes_for(model.device, max_memory)))
         for number, group in enumerate(groups):
             passes = _Passes(number, len(groups), corpus.n_windows * corpus.width, report)
-            scan = _scan(model, corpus, folder / "scan", group, config, earlier, passes)
-
-            def save(layer: int, scan: Scan = scan) -> None:
-                key = place_key(model, config, layer)
-                files[layer].record.save(scan.record(layer), key)
-                files[layer].save(*scan.examples(layer, corpus.tokens_of, config), key)
-
-            for _ in on_cores(model, save, group):
-                pass
-            _state_path(folder / "scan", group).unlink(missing_ok=True)
+            _scan_group(model, corpus, folder, group, config, earlier, passes, files)
     return files
+
+
+def _scan_group(
+    model: SubjectModel,
+    corpus: CorpusStore,
+    folder: Path,
+    group: Sequence[int],
+    config: N2GConfig,
+    earlier: EarlierScans,
+    progress: Callable[[int], None],
+    files: Mapping[int, LayerScan],
+) -> None:
+    """Scan layers in one pass and write their files; all that the scan holds is freed before the next."""
+    scan = _scan(model, corpus, folder / "scan", group, config, earlier, progress)
+
+    def save(layer: int) -> None:
+        key = place_key(model, config, layer)
+        files[layer].record.save(scan.record(layer), key)
+        files[layer].save(*scan.examples(layer, corpus.tokens_of, config), key)
+
+    for _ in on_cores(model, save, group):
+        pass
+    _state_path(folder / "scan", group).unlink(missing_ok=True)
 
 
 def _groups(

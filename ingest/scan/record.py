@@ -221,6 +221,7 @@ class Recorder:
                 name: np.concatenate([self._entries[name][old], waiting[name][new]]) for name in _FIELDS
             }
             parts.append(self._least(units, entries))
+        self._entries = _no_entries()  # the parts have all that is kept of them
         self._entries = _joined(parts)
 
     def _parts(self, more: int) -> Iterator[tuple[slice, tuple[int, int]]]:
@@ -253,15 +254,14 @@ class Recorder:
         return {"unit": unit[kept], "position": position[kept], "activation": value[kept]}
 
     def _by_position(self) -> dict[str, npt.NDArray[Any]]:
-        """All that is kept, by unit and position."""
+        """All that is kept, by unit and position; it is never written to again."""
         self._sort_in()
-        parts = []
         for units, bounds in self._parts(0):
             here = slice(*np.searchsorted(self._entries["unit"], bounds))
-            some = {name: self._entries[name][here] for name in _FIELDS}
-            order = _order(some["unit"] - units.start, some["position"])
-            parts.append({name: some[name][order] for name in _FIELDS})
-        return _joined(parts)
+            order = _order(self._entries["unit"][here] - units.start, self._entries["position"][here])
+            for name in _FIELDS:
+                self._entries[name][here] = self._entries[name][here][order]
+        return dict(self._entries)
 
 
 def merged(n_units: int, states: Sequence[State]) -> Recorder:
@@ -318,7 +318,8 @@ def _order(major: npt.NDArray[np.integer], minor: npt.NDArray[np.integer]) -> In
 
 
 def _joined(parts: Sequence[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in _FIELDS}
+    """Join parts, which are emptied: one field at a time is held twice."""
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in _FIELDS}
 
 
 def _no_entries() -> dict[str, npt.NDArray[Any]]:

@@ -83,8 +83,8 @@ def _head(reading: ReadingRecord) -> str:
 def _rows(reading: ReadingRecord) -> list[str]:
     """Say what the rows are, and what is faint."""
     if not reading.has_truth:
-        return ["its graph’s prediction"]
-    rows = ["on the text: its true activation", "in the row below: its graph’s prediction"]
+        return [f"its {reading.by}’s prediction"]
+    rows = ["on the text: its true activation", f"in the row below: its {reading.by}’s prediction"]
     if any(token.true is None for token in reading.tokens):
         rows.append("faint text: the truth is not known")
     return rows

@@ -35,7 +35,9 @@ class WeighedToken:
         return f"<WeighedToken {self} {self.place} {self.weight:+.2f}>"
 
     def __str__(self) -> str:
-        return f"<{self.text}>" if self.is_class else display(self.text)
+        if self.is_class:  # a name in words, some of them tokens
+            return f"<{' '.join(map(display, self.text.split(' ')))}>"
+        return display(self.text)
 
     @property
     def place(self) -> str:

@@ -47,6 +47,7 @@ _MEASURED = (
     "On top examples, F1, precision and recall compare what its graph predicts with what the neuron does in"
     " the half of these that the graph was not built from: it fires on {firings} tokens there."
 )
+_NO_GRAPH = "It has no graph that could be judged: it fires on too many tokens for one."
 _NOT_MEASURED = "Its graph is not judged: the half of its top examples that is kept for that holds no firing."
 
 
@@ -196,7 +197,7 @@ def _measured(neuron: Neuron) -> str:
             few=" These are few: the figure says little." if is_uncertain(neuron.statistics) else "",
         )
     if neuron.f1 is None:
-        return said + _NOT_MEASURED
+        return said + (_NO_GRAPH if neuron.state == "dense" else _NOT_MEASURED)
     return said + _MEASURED.format(firings=f"{neuron.true_firings:,}")
 
 

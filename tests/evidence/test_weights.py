@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from n2gdb.evidence.influences import WeighedToken, written_influences
 from n2gdb.evidence.weights import UnitEvidence
 
 CLASSES = np.array([[20, 20, 21, 21, 22, 22, 23, 23, 24, 24]])
@@ -53,3 +54,14 @@ def test_log_odds_add_up_what_stands_before(seed: int) -> None:
     np.testing.assert_array_equal(unit.fires(text, CLASSES, matched), odds >= 0.5)
     np.testing.assert_allclose(unit.probability(text, CLASSES, matched), 1 / (1 + np.exp(-odds)), rtol=1e-5)
     assert unit.reach == 8
+
+
+def test_influences_are_one_line_whatever_the_tokens_hold() -> None:
+    weighed = [
+        WeighedToken(1, 7, "like \n\n \n\t the", 1.0, is_class=True),
+        WeighedToken(2, 8, "newline", 0.5, is_class=True),
+        WeighedToken(-64, 9, " \n", -0.5),
+    ]
+    assert written_influences(weighed, 3) == (
+        "<like ⏎⏎ ⏎⇥ the> AT 1 (+1.0), <newline> AT 2 (+0.5), ·⏎ WITHIN 64 (-0.5)"
+    )

@@ -153,7 +153,7 @@ def test_a_token_lights_what_speaks_against_it(page: Page) -> None:
     settled(page)
     until(page, lambda: tokens.count() == 4)
     tokens.last.hover()
-    page.locator("#tip", has_text="graph 0.").wait_for()
+    page.locator("#tip", has_text="predicted 0.").wait_for()
     assert page.locator(".prediction .against-lit").count() == 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -26,8 +28,10 @@ from n2gdb.ingest.inference.memory import (
     window_batch,
 )
 from n2gdb.ingest.models.subject import default_corpus
+from n2gdb.ingest.scan import layers
 from n2gdb.ingest.scan.layers import scan_layers
 from n2gdb.ingest.scan.record import Recorder
+from n2gdb.ingest.scan.top_windows import Scan
 from tests.support.demo import demo_model
 
 CONFIG = N2GConfig(tokens=12_000, window=64, top_k=4)
@@ -81,7 +85,21 @@ def test_prompts_take_what_the_corpus_leaves() -> None:
         prompt_bytes(10**7, 1_200_000, "cpu")
 
 
-def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:
+def test_several_passes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: WeakSet[Scan] = WeakSet()
+
+    class Watched(Scan):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            alive.add(self)
+
+    monkeypatch.setattr(layers, "Scan", Watched)
+    held: list[int] = []
+
+    def told(_: str, done: int, total: int | None) -> None:
+        seen.append((done, total))
+        held.append(len(alive))
+
     corpus = CorpusStore.tokenise(
         default_corpus("demo"), "text", demo_model(), CONFIG, tmp_path / "corpus", silent
     )
@@ -96,7 +114,7 @@ def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:
         other,
         (0, 2),
         CONFIG,
-        lambda _, done, total: seen.append((done, total)),
+        told,
         layer_bytes(768, 64) + 768 * record_bytes(corpus.n_windows * corpus.width),
     )
     for layer in (0, 2):
@@ -106,6 +124,7 @@ def test_several_passes_find_what_one_finds(tmp_path: Path) -> None:
     tokens = corpus.n_windows * corpus.width
     assert seen[-1] == (2 * tokens, 2 * tokens)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert set(held) == {1}, "what a pass holds is freed before the next"
 
 
 def test_batches_of_prompts_shrink_with_memory() -> None:

@@ -1,4 +1,4 @@
-// A neuron's examples: what it does on the text, and below it what its graph predicts.
+// A neuron's examples: what it does on the text, and below it what is predicted.
 
 import { note, type Place } from "./address";
 import { figure, grouped } from "./format";

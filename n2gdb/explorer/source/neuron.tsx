@@ -134,10 +134,14 @@ function figuresOf(neuron: Neuron): Figure[] {
   ];
 }
 
+const NO_GRAPH: Partial<Record<string, string>> = {
+  dead: "This neuron never fires on the corpus: it has no graph.",
+  dense: "It fires on so large a share of tokens that no graph was learned; what makes it fire sooner, and its examples, are below.",
+};
+
 function GraphBox({ neuron, api, model, place, onlit }: { neuron: Neuron; api: string; model: string | null; place: Place; onlit: (lit: Lit | null) => void }) {
   if (!neuron.n_patterns) {
-    return <figure class="graph"><p class="nothing">{neuron.state === "dead"
-      ? "This neuron never fires on the corpus: it has no graph." : "This neuron has no patterns: its graph predicts nothing."}</p></figure>;
+    return <figure class="graph"><p class="nothing">{NO_GRAPH[neuron.state] ?? "This neuron has no patterns: its graph predicts nothing."}</p></figure>;
   }
   const all = place.get("all") === "yes";
   const label = `Graph of ${neuron.neuron}: ${neuron.n_patterns} patterns, F1 ${score(neuron.f1)}; the same patterns are listed below`;

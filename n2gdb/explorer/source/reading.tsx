@@ -1,4 +1,4 @@
-// A text token by token, as running text: colour for activation, and below it the graph's prediction where both are known.
+// A text token by token, as running text: colour for activation, and below it the prediction where both are known.
 
 import { useRef } from "preact/hooks";
 import { score } from "./format";
@@ -67,7 +67,7 @@ const shade = (value: number | null) => (value === null || value < 0.02 ? 0 : Ma
 
 function saying(token: Token, both: boolean): string {
   const said = both && token.true !== null ? [`neuron ${score(token.true)}`] : [];
-  said.push(`graph ${score(token.predicted)}`);
+  said.push(`predicted ${score(token.predicted)}`);
   if (token.pattern) said.push(`by ${token.pattern}`);
   else said.push("no pattern matches");
   if (token.against.length) said.push(`${token.against.length === 1 ? "a token" : `${token.against.length} tokens`} before speaks against it`);
@@ -77,8 +77,8 @@ function saying(token: Token, both: boolean): string {
 /** Say what the colours are: the same in the explorer, in pages of their own and on a terminal. */
 export function ReadingKey({ both, threshold = 0.5 }: { both: boolean; threshold?: number }) {
   return <p class="reading-key faint">
-    <span>{both ? "on the text: the neuron’s true activation" : "on the text: what its graph predicts"}</span>
-    {both ? <span>in the row below: its graph’s prediction</span> : null}
+    <span>{both ? "on the text: the neuron’s true activation" : "on the text: what is predicted"}</span>
+    {both ? <span>in the row below: what is predicted</span> : null}
     <span>0 <span class="scale" aria-hidden="true" /> 1</span><span><b class="tok fires" style={{ "--v": "0.7" }}>fires</b> from {threshold} on</span></p>;
 }
 

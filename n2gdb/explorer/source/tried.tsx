@@ -21,10 +21,11 @@ export function TryText({ neuron, api, model, place }: { neuron: Neuron; api: st
   const [busy, setBusy] = useState<{ since: number; cancel: () => void } | null>(null);
   const [turn, setTurn] = useState(0);
   const timer = useRef(0);
+  const isPredicted = Boolean(neuron.n_patterns || neuron.excited_by?.length || neuron.inhibited_by?.length);
   const held = place.get("text") ?? "";
   useEffect(() => { setText((now) => (now.slice(0, LONGEST) === held ? now : held)); }, [held]);
   useEffect(() => {
-    if (!text || text.length > LONGEST || !neuron.n_patterns) { setRead({ tokens: [], cost: null, error: null }); setBusy(null); return undefined; }
+    if (!text || text.length > LONGEST || !isPredicted) { setRead({ tokens: [], cost: null, error: null }); setBusy(null); return undefined; }
     const mine = new AbortController();
     const run = () => {
       setBusy({ since: performance.now(), cancel: () => mine.abort("cancelled") });
@@ -40,8 +41,8 @@ export function TryText({ neuron, api, model, place }: { neuron: Neuron; api: st
     };
     const waiting = setTimeout(run, truly ? 500 : PAUSE);
     return () => { clearTimeout(waiting); mine.abort(); };
-  }, [text, truly, api, model, turn, neuron.n_patterns]);
-  if (!neuron.n_patterns) return null;
+  }, [text, truly, api, model, turn, isPredicted]);
+  if (!isPredicted) return null;
   const typed = (now: string) => {
     setText(now);
     clearTimeout(timer.current);

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 import n2gdb
+from n2gdb.cli.output.neurons import print_neuron
 from n2gdb.core.progress import silent
 from n2gdb.core.units import UnitName
 from n2gdb.errors import ModelError, SelectionError
+from n2gdb.explorer.neurons import describe_neuron
 from n2gdb.ingest.config import Selection
 from n2gdb.ingest.models.stored import load_stored_model
 from n2gdb.ingest.models.subject import SubjectModel, load_model
@@ -114,7 +116,9 @@ def drawn(encoder: torch.Tensor, bias: torch.Tensor, hook: str) -> Dictionary:
     )
 
 
-def test_dense_latents_are_kept_and_not_learned(tmp_path: Path, corpus: Source) -> None:
+def test_dense_latents_are_kept_and_not_learned(
+    tmp_path: Path, corpus: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = write_gated(tmp_path / "llama", "llama")
     random = torch.Generator().manual_seed(0)
     encoder = torch.randn((WIDTH, COUNT), generator=random)
@@ -139,6 +143,11 @@ def test_dense_latents_are_kept_and_not_learned(tmp_path: Path, corpus: Source) 
         dense = database.count("latents WHERE state = 'dense'")
         assert 3 <= dense <= COUNT - 3
         assert database.count("latents WHERE density >= 0.2") == dense
+        latent = database.query("latents WHERE state = 'dense'")[0].neuron
+        said = describe_neuron(database, database.neuron(latent))["measured"]
+        assert said.endswith("It has no graph that could be judged: it fires on too many tokens for one.")
+        print_neuron(database, str(latent))
+        assert "top examples: not judged, as there is no graph\n" in capsys.readouterr().out
         assert sum(each.dense for each in database.info().layers) == dense
     scores = only_run(path).scores()
     above = scores.filter(np.array(scores["text"].to_pylist()) == "active")
