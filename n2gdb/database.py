@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Database", "default_path", "open_database"]
 
-_LARGEST = 2**63 - 1
-
 
 def default_path() -> Path:
     """Return the database used when none is named: ``$N2GDB_DB``, else ``neurons.n2gdb`` here."""
@@ -270,7 +268,7 @@ class Database(Remembering, NeuronCollection):
         from n2gdb.prediction.fired_tokens import fired_tokens, predictor
 
         owner, tokens = self.model(model), self.tokenize(text, model)
-        if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
+        if at is not None and not -len(tokens) <= arguments.whole("at", at, -arguments.LARGEST) < len(tokens):
             raise ArgumentError(f"position {at} is outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
             self.connection.table,

@@ -18,9 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, overload
 
+from n2gdb.core.arguments import shown
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.grammar.unit_names import UnitText, read_unit, write_unit
+from n2gdb.grammar.unit_names import MOST_DIGITS, UnitText, read_unit, write_unit
 
 if TYPE_CHECKING:
     from n2gdb.core.arrays import Int64Array
@@ -141,7 +142,7 @@ class UnitName:
             return cls.parse(name)
         if isinstance(name, UnitName) and name._is_written():
             return name
-        raise UnknownNameError(f"{name!r} is not a neuron's name: {_WRITE}")
+        raise UnknownNameError(f"{shown(name)} is not a neuron's name: {_WRITE}")
 
     @classmethod
     def parse(cls, text: str) -> UnitName:
@@ -157,7 +158,7 @@ class UnitName:
         """
         found = read_unit(text.strip())
         if found is None:
-            raise UnknownNameError(f"{text!r} is not a neuron's name: {_WRITE}")
+            raise UnknownNameError(f"{shown(text)} is not a neuron's name: {_WRITE}")
         return cls(found.layer, found.index, found.side, found.latent, found.source)
 
     def __eq__(self, other: object) -> bool:
@@ -174,7 +175,7 @@ class UnitName:
     def _is_written(self) -> bool:
         """Whether it is made of what names are made of."""
         return (
-            all(isinstance(part, int) and 0 <= part < 1 << 62 for part in (self.layer, self.index))
+            all(isinstance(part, int) and 0 <= part < 10**MOST_DIGITS for part in (self.layer, self.index))
             and self.side in SIDES
             and isinstance(self.source, str)
         )

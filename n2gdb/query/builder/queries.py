@@ -121,8 +121,6 @@ __all__ = [
     "var",
 ]
 
-_LARGEST = 2**63 - 1
-
 
 def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
     """Return the query for neurons that meet all of ``clauses``; for all neurons if there are none.
@@ -152,7 +150,7 @@ def patterns_of(found: NeuronQuery) -> PatternQuery:
     4
     """
     if not isinstance(found, NeuronQuery):
-        raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
+        raise ArgumentError(f"patterns_of takes a query for neurons, not {arguments.shown(found)}")
     return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, owners=found.tree.subject))
 
 
@@ -215,8 +213,8 @@ class QueryBuilder(Comparing):
 
     def sample(self, count: int, *, seed: int = 0) -> Self:
         """Return ``count`` of the rows that are found, drawn at random by the seed."""
-        drawn = arguments.whole("sample", count, -_LARGEST)
-        return self._with(sample=drawn, seed=arguments.whole("seed", seed, -_LARGEST))
+        drawn = arguments.whole("sample", count, -arguments.LARGEST)
+        return self._with(sample=drawn, seed=arguments.whole("seed", seed, -arguments.LARGEST))
 
     def promoting(self, token: str | TokenStep) -> Self:
         """Require neurons that promote the token, as in the function ``promoting``."""
@@ -288,11 +286,11 @@ class QueryBuilder(Comparing):
 
     def limit(self, count: int) -> Self:
         """Return no more than ``count`` rows."""
-        return self._with(limit=arguments.whole("limit", count, -_LARGEST))
+        return self._with(limit=arguments.whole("limit", count, -arguments.LARGEST))
 
     def offset(self, count: int) -> Self:
         """Skip the first ``count`` rows."""
-        return self._with(offset=arguments.whole("offset", count, -_LARGEST))
+        return self._with(offset=arguments.whole("offset", count, -arguments.LARGEST))
 
     def returning(self, *names: str) -> Self:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field.
