@@ -55,6 +55,7 @@ __all__ = [
     "token_of",
     "unit_key",
     "unit_of",
+    "without_index",
 ]
 
 POSITIVE: Final = "+"
@@ -245,6 +246,15 @@ def place_of(key: int) -> UnitPlace:
 def layer_of(keys: Keys) -> Keys:
     """Return what units of one layer of one model have alike in their keys."""
     return keys >> _LAYER
+
+
+def without_index(key: int) -> int:
+    """Return what units of one source of a layer, and of one side, have alike in their keys.
+
+    >>> without_index(unit_key(1, 3, 45, side=1)) == unit_key(1, 3, 0, side=1)
+    True
+    """
+    return key & ~(MOST_INDICES - 1 << _INDEX)
 
 
 def mlp_unit(name: UnitName) -> int:
