@@ -75,7 +75,11 @@ class Tokenizer:
 
     @property
     def inside(self) -> Cutter:
-        """What cuts parts of texts, as ``cut_inside`` does."""
+        """What cuts parts of texts, as ``cut_inside`` does.
+
+        >>> db.tokenizer().inside.cut("the other") == db.tokenizer().cut_inside("the other")
+        True
+        """
         return _Inside(self)
 
     @cached_property

@@ -138,7 +138,11 @@ class UnitName:
 
     @classmethod
     def of(cls, name: str | UnitName) -> UnitName:
-        """Return a name that may be written; raise UnknownNameError for what is none."""
+        """Return a name that may be written; raise UnknownNameError for what is none.
+
+        >>> str(UnitName.of("3/45")), str(UnitName.of(UnitName(3, 45)))
+        ('L3N45', 'L3N45')
+        """
         if isinstance(name, str):
             return cls.parse(name)
         if isinstance(name, UnitName) and name._is_written():
@@ -197,12 +201,20 @@ class OfNeuron:
 
     @property
     def layer(self) -> int:
-        """Layer of the neuron."""
+        """Layer of the neuron.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ...")[0].layer
+        4
+        """
         return self.neuron.layer
 
     @property
     def index(self) -> int:
-        """Index of the neuron in its layer."""
+        """Index of the neuron in its layer.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ...")[0].index
+        358
+        """
         return self.neuron.index
 
 

@@ -78,7 +78,11 @@ class _TokenStatement:
 
     @property
     def query(self) -> TokenQuery | TokenSetQuery:
-        """The statement; raises QuerySyntaxError if the text of it would not parse."""
+        """The statement; raises QuerySyntaxError if the text of it would not parse.
+
+        >>> str(tokens_activating("L4N12").query.neuron)
+        'L4N12'
+        """
         found = validated(self.tree)
         assert isinstance(found, TokenQuery | TokenSetQuery)
         return found
