@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["UnitText", "read_unit", "write_unit"]
+__all__ = ["MOST_DIGITS", "UnitText", "read_unit", "write_unit"]
 
 #: Name of a layer's MLP among its sources.
 _MLP = "mlp"
 
 _SOURCE = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?"
 
-_SHORT = re.compile(rf"L(\d+)([NF])(\d+)([+-]?)(?:@({_SOURCE}))?", re.IGNORECASE)
-_PLAIN = re.compile(r"(?:blocks\.(\d+)\.mlp|(\d+))/(\d+)([+-]?)", re.IGNORECASE)
-_NEURONPEDIA = re.compile(
-    rf"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?(?:[\w.-]+/)?(\d+)-({_SOURCE})/(\d+)", re.IGNORECASE
-)
+#: Digits of a layer or an index, zeros before them aside. No model has nearly so many; more are no name.
+MOST_DIGITS = 40
 
-#: No layer or index is larger: what is, stands for one that no model has.
-_LARGEST = (1 << 63) - 1
+_NUMBER = rf"0*(\d{{1,{MOST_DIGITS}}})"
+
+_SHORT = re.compile(rf"L{_NUMBER}([NF]){_NUMBER}([+-]?)(?:@({_SOURCE}))?", re.IGNORECASE)
+_PLAIN = re.compile(rf"(?:blocks\.{_NUMBER}\.mlp|{_NUMBER})/{_NUMBER}([+-]?)", re.IGNORECASE)
+_NEURONPEDIA = re.compile(
+    rf"(?:(?:https?://)?(?:www\.)?neuronpedia\.org/)?(?:[\w.-]+/)?{_NUMBER}-({_SOURCE})/{_NUMBER}",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,12 @@ def read_unit(text: str) -> UnitText | None:
         latent = letter.upper() == "F"
         if not latent and source not in (None, _MLP):
             return None
-        return UnitText(_number(layer), _number(index), side or "+", latent, source or "" if latent else "")
+        return UnitText(int(layer), int(index), side or "+", latent, source or "" if latent else "")
     if found := _PLAIN.fullmatch(text):
-        return UnitText(_number(found[1] or found[2]), _number(found[3]), found[4] or "+", False, "")
+        return UnitText(int(found[1] or found[2]), int(found[3]), found[4] or "+", False, "")
     if found := _NEURONPEDIA.fullmatch(text):
         latent = found[2] != _MLP
-        return UnitText(_number(found[1]), _number(found[3]), "+", latent, found[2] if latent else "")
+        return UnitText(int(found[1]), int(found[3]), "+", latent, found[2] if latent else "")
     return None
 
 
@@ -57,7 +60,3 @@ def write_unit(unit: UnitText) -> str:
     side = "-" if unit.side == "-" else ""
     source = f"@{unit.source}" if unit.source else ""
     return f"L{unit.layer}{'F' if unit.latent else 'N'}{unit.index}{side}{source}"
-
-
-def _number(digits: str) -> int:
-    return int(digits) if len(digits) < 19 else _LARGEST

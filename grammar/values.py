@@ -22,6 +22,7 @@ __all__ = [
     "number_of",
     "position_of",
     "unescaped",
+    "whole_of",
 ]
 
 #: Whole numbers beyond the engine's 64 bits are nobody's layer, count or limit.
@@ -85,9 +86,16 @@ def number_of(value: Token) -> int | float:
     """Return a number, whole where it is written so."""
     if not re.fullmatch(r"-?\d+", value):
         return float(value)
-    if len(value) > 20 or abs(int(value)) > LARGEST:
+    if (number := whole_of(value)) is None:
         fail(f"{shortened(value)} is too large a number", position_of(value))
-    return int(value)
+    return number
+
+
+def whole_of(written: str) -> int | None:
+    """Return a whole number, however many zeros it begins with; None where it has more than 64 bits."""
+    digits = written.removeprefix("-").lstrip("0")[:20] or "0"
+    number = int(digits) if written[0] != "-" else -int(digits)
+    return number if abs(number) <= LARGEST else None
 
 
 def count_of(value: Token, keyword: str) -> int:

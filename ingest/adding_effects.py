@@ -16,7 +16,7 @@ from n2gdb.storage.build.database import build_database
 from n2gdb.storage.database_file import check_replaceable
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
 
-__all__ = ["add_effects"]
+__all__ = ["add_effects", "check_present"]
 
 
 def add_effects(database: Path, model: SubjectModel, report: Report = silent) -> int:
@@ -29,9 +29,7 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
     database holds no neurons of this model, where what they write is not known, and where the dictionary of
     latents that have no effects yet is no longer where it was read from.
     """
-    if not database.is_file():
-        raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
-    check_replaceable(database)
+    check_present(database)
     with sole_writer(shards_folder(database)):
         run = _run_of(database, model)
         others = runs_to_keep(database, run, Identity.of(run.model()), ())
@@ -42,6 +40,13 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
         added = write_effects(model, run, report)
         build_database(database, [*others, run], lambda stage: report(f"load {stage}", 0, None))
     return added
+
+
+def check_present(database: Path) -> None:
+    """See that there is a database that can be replaced, before a model is loaded. Raises like ``add_effects``."""
+    if not database.is_file():
+        raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
+    check_replaceable(database)
 
 
 def _other_sources(run: RunFolder) -> list[dict[str, object]]:

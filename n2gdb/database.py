@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -13,18 +12,17 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
-from n2gdb.core.units import NeuronName, token_key
-from n2gdb.errors import ArgumentError, DatabaseError, QueryError
+from n2gdb.core.units import NeuronName
+from n2gdb.errors import ArgumentError, DatabaseError
+from n2gdb.model_tokens import ModelTokens
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.remembering import Remembering
 from n2gdb.storage.checksum import require_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
-from n2gdb.storage.read.tokens import no_token, read_texts, read_tokenizer, token_ids
 
 if TYPE_CHECKING:
-    from n2gdb.core.tokenizer import Tokenizer
     from n2gdb.neuron import Neuron
     from n2gdb.prediction.fired_tokens import FiredToken
     from n2gdb.query.builder.any_query import AnyQuery
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from n2gdb.similarity.neurons import NeuronPair, SimilarNeuron
 
 __all__ = ["Database", "default_path", "open_database"]
-
-_LARGEST = 2**63 - 1
 
 
 def default_path() -> Path:
@@ -59,7 +55,7 @@ def open_database(path: str | os.PathLike[str] | None = None) -> Database:
     return Database(Connection.open(Path(path) if path is not None else default_path()))
 
 
-class Database(Remembering, NeuronCollection):
+class Database(ModelTokens, Remembering, NeuronCollection):
     """A database opened to read; a context manager, for any number of threads.
 
     >>> [str(hit.neuron) for hit in db.query("neurons MATCHING 'the' BEFORE 'end'")]
@@ -69,8 +65,6 @@ class Database(Remembering, NeuronCollection):
     def __init__(self, connection: Connection) -> None:
         """Take over a connection, which ``n2gdb.open`` makes; it stays usable for statements of your own."""
         self._connection = connection
-        self._texts: dict[int, str] = {}
-        self._tokenizers: dict[int, Tokenizer | None] = {}
 
     def __reduce__(self) -> tuple[Callable[[Path], Database], tuple[Path]]:
         """Pickle as the path: another process opens the same file."""
@@ -78,16 +72,30 @@ class Database(Remembering, NeuronCollection):
 
     @property
     def connection(self) -> Connection:
-        """The open file, for Cypher statements of your own."""
+        """The open file, for Cypher statements of your own.
+
+        >>> db.connection.rows("MATCH (m:Model) RETURN m.name", {})
+        [('world',)]
+        """
         return self._connection
 
     @property
     def path(self) -> Path:
-        """The database file."""
+        """The database file.
+
+        >>> db.path.name
+        'neurons.n2gdb'
+        """
         return self.connection.path
 
     def reopener(self) -> Callable[[], Database]:
-        """Return a function that opens the same file again, also in another process."""
+        """Return a function that opens the same file again, also in another process.
+
+        >>> reopen = db.reopener()
+        >>> with reopen() as again:
+        ...     print(len(again))
+        7
+        """
         return partial(open_database, self.path.absolute())
 
     def __repr__(self) -> str:
@@ -270,7 +278,7 @@ class Database(Remembering, NeuronCollection):
         from n2gdb.prediction.fired_tokens import fired_tokens, predictor
 
         owner, tokens = self.model(model), self.tokenize(text, model)
-        if at is not None and not -len(tokens) <= arguments.whole("at", at, -_LARGEST) < len(tokens):
+        if at is not None and not -len(tokens) <= arguments.whole("at", at, -arguments.LARGEST) < len(tokens):
             raise ArgumentError(f"position {at} is outside the text: it has {len(tokens)} tokens")
         return fired_tokens(
             self.connection.table,
@@ -284,35 +292,16 @@ class Database(Remembering, NeuronCollection):
             by=predictor(by),
         )
 
-    def tokenize(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the token ids of a text in a model, without special tokens; raises like ``tokenizer``.
-
-        >>> [db.text(token) for token in db.tokenize("the other side")]
-        ['the', ' other', ' side']
-        """
-        return self.tokenizer(model).cut(arguments.text("text", text))
-
-    def cut(self, text: str, model: str | None = None) -> tuple[int, ...]:
-        """Return the same as ``tokenize``, under its old name; warns with DeprecationWarning."""
-        warnings.warn("Database.cut is now Database.tokenize", DeprecationWarning, stacklevel=2)
-        return self.tokenize(text, model)
-
     def _model_column(self, name: str) -> tuple[str, ...]:
         return (name,) if len(self._models) > 1 else ()
-
-    def tokenizer(self, model: str | None = None) -> Tokenizer:
-        """Return the tokenizer of a model; raise QueryError if it was ingested without one."""
-        owner = self.model(model)
-        if (found := self._tokenizer(owner.number)) is None:
-            raise QueryError(
-                f"{owner.name} was ingested without a tokenizer: ingest it with one to tokenize text"
-            )
-        return found
 
     def session(self, timeout: float | None = None) -> Session:
         """Return the context that one query is answered in; ``timeout`` seconds end any of its statements.
 
         A deadline around the query ends all of them together: ``n2gdb.core.deadline.within``.
+
+        >>> db.session(timeout=5).sources
+        ('mlp',)
         """
         from n2gdb.query.execution.context import Session
 
@@ -327,14 +316,6 @@ class Database(Remembering, NeuronCollection):
             lambda: self._likeness,
             self._columns if self._is_warm() else None,
         )
-
-    def _tokenizer(self, number: int) -> Tokenizer | None:
-        if number not in self._tokenizers:
-            from n2gdb.core.tokenizer import Tokenizer
-
-            text = read_tokenizer(self.connection, number)
-            self._tokenizers[number] = None if text is None else Tokenizer(text)
-        return self._tokenizers[number]
 
     def neuron(self, name: str | NeuronName, model: str | None = None) -> Neuron:
         """Return a neuron by its name; ``model`` is needed if the database holds several models.
@@ -355,40 +336,36 @@ class Database(Remembering, NeuronCollection):
         return found
 
     def model(self, name: str | None = None) -> ModelInfo:
-        """Return a model by its name, or the only one; raise UnknownNameError if that is not clear."""
+        """Return a model by its name, or the only one; raise UnknownNameError if that is not clear.
+
+        >>> db.model().name
+        'world'
+        """
         return find_model(self._models, None if name is None else arguments.text("model", name))
 
-    def text(self, token: int, model: str | None = None) -> str:
-        """Return the text of a token id; raise UnknownNameError for one that the model does not have."""
-        return self.texts([token], model)[int(token)]
-
-    def texts(self, tokens: Iterable[int], model: str | None = None) -> dict[int, str]:
-        """Return the texts of token ids in one look-up; raise UnknownNameError for an unknown one.
-
-        >>> db.texts([267, 631])
-        {267: ' the', 631: ' other'}
-        """
-        owner = self.model(model)
-        keys = {token: token_key(owner.number, token) for token in token_ids(owner, tokens)}
-        if missing := set(keys.values()) - self._texts.keys():
-            self._texts.update(read_texts(self.connection, missing))
-        if unknown := [token for token, key in keys.items() if key not in self._texts]:
-            raise no_token(owner, unknown[0])
-        return {token: self._texts[key] for token, key in keys.items()}
-
     def info(self) -> Inventory:
-        """Return what the database holds: its models, and figures by layer; raises DatabaseError."""
+        """Return what the database holds: its models, and figures by layer; raises DatabaseError.
+
+        >>> db.info().layers[4].neurons
+        1
+        """
         return read_inventory(self.connection, self._models)
 
     def verify(self) -> None:
         """Compare the file with the checksum taken when it was built.
 
         Raises DatabaseFormatError if they differ, DatabaseError where there is no checksum.
+
+        >>> db.verify()
         """
         require_seal(self.path)
 
     def close(self) -> None:
-        """Close the file; closing twice does nothing."""
+        """Close the file; closing twice does nothing.
+
+        >>> opened = n2gdb.open("neurons.n2gdb")
+        >>> opened.close()
+        """
         self.connection.close()
 
     def __enter__(self) -> Self:

@@ -120,7 +120,14 @@ class QueryError(N2gdbError):
 
     @property
     def is_placed(self) -> bool:
-        """Whether the error has a place in the query."""
+        """Whether the error has a place in the query.
+
+        >>> try:
+        ...     db.query("neurons WHERE layr = 3")
+        ... except QueryError as error:
+        ...     print(error.is_placed)
+        True
+        """
         return 0 < self.line <= len(self.text.split("\n"))
 
     def __str__(self) -> str:

@@ -13,21 +13,18 @@ from n2gdb.core.readings import Example, NeuronExamples, counted
 from n2gdb.core.units import NeuronName
 from n2gdb.detached import DetachedSource, NeuronSource
 from n2gdb.evidence.quality import Quality, quality_of
+from n2gdb.neuron_influences import Influences
 from n2gdb.neuron_parts import NeuronPattern, NeuronToken, patterns_of, tokens_of
 from n2gdb.storage.columns import FIGURES
-from n2gdb.storage.read.effects import WrittenToken, read_effects
-from n2gdb.storage.read.evidence import read_class_names, read_evidence, read_token_classes
 from n2gdb.storage.read.neurons import load_examples, load_graph, load_range, read_figures
 from n2gdb.storage.read.records import ActivationHistogram, read_histogram
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from n2gdb.core.arrays import FloatArray, Int64Array
+    from n2gdb.core.arrays import FloatArray
     from n2gdb.drawing import Picture
     from n2gdb.drawing.stored_graph import StoredGraph
-    from n2gdb.evidence.influences import WeighedToken
-    from n2gdb.evidence.weights import UnitEvidence
     from n2gdb.prediction.reading import Reading
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
@@ -36,7 +33,7 @@ __all__ = ["Neuron", "NeuronSource", "load_neuron"]
 
 
 @dataclass(frozen=True, repr=False)
-class Neuron:
+class Neuron(Influences):
     """A stored neuron; ``statistics`` holds all its figures by name, and each is an attribute too.
 
     ``graph`` and ``examples`` are read on first access, while the database is open. A pickled neuron carries
@@ -79,34 +76,58 @@ class Neuron:
 
     @property
     def layer(self) -> int:
-        """Layer of the neuron."""
+        """Layer of the neuron.
+
+        >>> neuron.layer
+        4
+        """
         return self.name.layer
 
     @property
     def index(self) -> int:
-        """Index of the neuron in its layer."""
+        """Index of the neuron in its layer.
+
+        >>> neuron.index
+        358
+        """
         return self.name.index
 
     @property
     def state(self) -> str:
-        """Live, unpredicted, dead or dense."""
+        """Live, unpredicted, dead or dense.
+
+        >>> neuron.state, db["L5N3"].state
+        ('live', 'dead')
+        """
         return str(self.statistics["state"])
 
     @property
     def f1(self) -> float | None:
-        """F1 of the graph on the test half of the top examples; None if it was not judged."""
+        """F1 of the graph on the test half of the top examples; None if it was not judged.
+
+        >>> neuron.f1
+        0.85714287
+        """
         f1: float | None = self.statistics["f1"]
         return f1
 
     @property
     def heldout_f1(self) -> float | None:
-        """F1 on held-out text of its evidence, or its graph where it has none; None where not judged."""
+        """F1 on held-out text of its evidence, or its graph where it has none; None where not judged.
+
+        >>> round(neuron.heldout_f1, 2)
+        0.81
+        """
         f1: float | None = self.statistics["heldout_f1"]
         return f1
 
     @property
     def heldout_firings(self) -> int | None:
-        """Firings of the neuron itself on held-out text; None where no text was held out."""
+        """Firings of the neuron itself on held-out text; None where no text was held out.
+
+        >>> neuron.heldout_firings
+        34
+        """
         firings: int | None = self.statistics["heldout_firings"]
         return firings
 
@@ -121,96 +142,41 @@ class Neuron:
 
     @cached_property
     def graph(self) -> StoredGraph:
-        """The graph, exactly as it was stored."""
+        """The graph, exactly as it was stored.
+
+        >>> neuron.graph
+        <StoredGraph 3 patterns, 4 nodes>
+        """
         from n2gdb.drawing.stored_graph import StoredGraph
 
         return StoredGraph.of(load_graph(self._database.connection, self._key), self.texts)
 
     @cached_property
     def examples(self) -> NeuronExamples:
-        """The top examples, strongest first; ``examples(band="near")`` are those of another strength."""
+        """The top examples, strongest first; ``examples(band="near")`` are those of another strength.
+
+        >>> len(neuron.examples), len(neuron.examples(band="near"))
+        (2, 1)
+        """
         connection = self._database.connection
         return NeuronExamples(load_examples(connection, self._key), load_range(connection, self._key))
 
     @cached_property
     def histogram(self) -> ActivationHistogram | None:
-        """How often each strength of activation occurs on the corpus; None where that was not recorded."""
+        """How often each strength of activation occurs on the corpus; None where that was not recorded.
+
+        >>> neuron.histogram.positions
+        1000
+        """
         return read_histogram(self._database.connection, self._key)
-
-    @cached_property
-    def evidence(self) -> UnitEvidence | None:
-        """The weights of tokens that predict where it fires; None where it has only its graph."""
-        return read_evidence(self._database.connection, self._key)
-
-    @cached_property
-    def token_classes(self) -> Int64Array | None:
-        """The classes of every token that evidence may weigh, (kinds, tokens); None where there are none."""
-        return read_token_classes(self._database.connection, self._database.model(self.model).number)
-
-    @property
-    def activating_tokens(self) -> tuple[WeighedToken, ...]:
-        """The tokens on which it may fire by its evidence; empty without evidence.
-
-        First those of its graph, the strongest before others, then the likeliest.
-
-        >>> [str(each) for each in neuron.activating_tokens]
-        ['·other']
-        """
-        root = self.graph.depth == 0
-        strength = dict(zip(self.graph.token[root].tolist(), self.graph.best[root].tolist(), strict=True))
-        found = [each for each in self._weighed if each.depth == 0]
-        return tuple(sorted(found, key=lambda each: (-strength.get(each.token, 0.0), -each.weight)))
-
-    @property
-    def excited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that makes it likelier to fire, the strongest first; empty without evidence.
-
-        >>> [str(each) for each in neuron.excited_by]
-        ['·an', '·on', '<like <|pad|>>']
-        """
-        return self._context(1)
-
-    @property
-    def inhibited_by(self) -> tuple[WeighedToken, ...]:
-        """The context that makes it less likely to fire, the strongest first; empty without evidence."""
-        return self._context(-1)
-
-    def _context(self, sign: int) -> tuple[WeighedToken, ...]:
-        found = [each for each in self._weighed if each.depth and each.weight * sign > 0]
-        return tuple(sorted(found, key=lambda each: (-abs(each.weight), each.depth, each.token)))
-
-    @cached_property
-    def _weighed(self) -> tuple[WeighedToken, ...]:
-        from n2gdb.prediction.influences import weighed_tokens
-
-        if self.evidence is None:
-            return ()
-        names = read_class_names(self._database.connection, self._database.model(self.model).number)
-        tokens = [token for token in self.evidence.token.tolist() if token not in names]
-        return weighed_tokens(self.evidence, self.texts(tokens), names)
-
-    @property
-    def promotes(self) -> tuple[WrittenToken, ...]:
-        """The tokens whose logits it raises most, the strongest first; empty if no effects are stored.
-
-        >>> [(each.text, each.logit) for each in neuron.promotes]
-        [(' E', 2.0), ('For', 1.5), ("'s", 0.5)]
-        """
-        return tuple(each for each in self._effects if each.logit > 0)
-
-    @property
-    def suppresses(self) -> tuple[WrittenToken, ...]:
-        """The tokens whose logits it lowers most, the strongest first; empty if no effects are stored."""
-        return tuple(each for each in reversed(self._effects) if each.logit < 0)
-
-    @cached_property
-    def _effects(self) -> tuple[WrittenToken, ...]:
-        return read_effects(self._database.connection, self._key)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the neuron, its graph, its evidence and its examples as plain values for JSON.
 
         A pattern's steps start at the activating token. ``evidence`` is null if there is none.
+
+        >>> neuron.as_dict()["patterns"][0]["activation"]
+        1.0
         """
         tokens = {token for example in self.examples() for token in example.tokens}
         texts = self.texts(tokens.union(self.graph.token.tolist()))
@@ -331,7 +297,11 @@ class Neuron:
 
     @property
     def fire_threshold(self) -> float:
-        """The normalised activation from which the neuron counts as firing, as when its graph was judged."""
+        """The normalised activation from which the neuron counts as firing, as when its graph was judged.
+
+        >>> neuron.fire_threshold
+        0.5
+        """
         return self._database.model(self.model).fire_threshold
 
     def similar(
@@ -359,6 +329,9 @@ class Neuron:
         """Return the graph for NetworkX, edges from activating tokens to context; see ``networkx_graph``.
 
         Raises MissingDependencyError if networkx is not installed.
+
+        >>> len(neuron.to_networkx())
+        4
         """
         from n2gdb.networkx_graph import to_networkx
 

@@ -63,7 +63,11 @@ class NeuronToken:
         return f"<NeuronToken {self.role} {display(self.token)} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> neuron.tokens()[0].as_dict()["token"]
+        ' other'
+        """
         return asdict(self)
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import doctest
 import inspect
+from collections.abc import Iterator
+from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
 import n2gdb
 from tests.support.cli_world import build_cli_world
 from tests.support.imports import modules
+
+#: Packages that methods need which the library does without.
+NEEDED = {"to_pandas": "pandas", "to_polars": "polars", "to_scipy": "scipy", "to_networkx": "networkx"}
+#: Old names, which only warn.
+OLD = {"cut"}
 
 PUBLIC = [name for name in n2gdb.__all__ if name != "__version__"]
 
@@ -28,8 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_examples_of_a_module(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An example sees the names of its module and of n2gdb, an open database ``db``, and ``neuron``."""
     monkeypatch.chdir(folder)
-    examples = doctest.DocTestFinder(exclude_empty=True).find(import_module(module))
-    assert any(each.examples for each in examples)
+    found = doctest.DocTestFinder(exclude_empty=True).find(import_module(module))
+    assert any(each.examples for each in found)
+    examples = [each for each in found if _is_installed(NEEDED.get(each.name.rpartition(".")[2]))]
     failures: list[str] = []
     with n2gdb.open("neurons.n2gdb") as db:
         names = {name: getattr(n2gdb, name) for name in PUBLIC if name != "open"}
@@ -38,6 +48,10 @@ def test_the_examples_of_a_module(module: str, folder: Path, monkeypatch: pytest
             each.globs |= names  # to its module's names
             doctest.DocTestRunner().run(each, out=failures.append)
     assert not failures, "".join(failures)
+
+
+def _is_installed(package: str | None) -> bool:
+    return package is None or find_spec(package) is not None
 
 
 #: The root of the errors shows how all of them are caught.
@@ -49,3 +63,26 @@ def test_every_public_name_has_an_example(name: str) -> None:
     offered = getattr(n2gdb, name)
     documented = offered if inspect.isclass(offered) or inspect.isfunction(offered) else type(offered)
     assert ">>> " in (documented.__doc__ or ""), f"the docstring of {name} shows no example"
+
+
+def _methods(offered: type) -> Iterator[tuple[str, object]]:
+    """Yield what the library's classes give to users: methods and properties, inherited ones too."""
+    for name in dir(offered):
+        owner = next((each for each in offered.__mro__ if name in vars(each)), object)
+        member = vars(owner).get(name)
+        kinds = (FunctionType, property, cached_property, classmethod, staticmethod)
+        if owner.__module__.startswith("n2gdb") and not name.startswith("_") and isinstance(member, kinds):
+            yield name, member
+
+
+CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(n2gdb, name))]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_public_method_has_an_example(name: str) -> None:
+    silent = [
+        method
+        for method, member in _methods(getattr(n2gdb, name))
+        if ">>> " not in (member.__doc__ or "") and method not in OLD
+    ]
+    assert not silent, f"{name}: no example shows {', '.join(silent)}"

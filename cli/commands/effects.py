@@ -42,8 +42,10 @@ def effects(
     from n2gdb.cli.output.progress import stages
 
     with stages() as report:
+        from n2gdb.ingest.adding_effects import add_effects, check_present
+
+        check_present(database)  # the model may take minutes to load
         report("load model", 0, None)
-        from n2gdb.ingest.adding_effects import add_effects
         from n2gdb.ingest.models.subject import load_model
 
         added = add_effects(database, load_model(model, device), report)

@@ -53,6 +53,7 @@ from n2gdb.grammar.ast import (
     WrittenVariable,
 )
 from n2gdb.grammar.conditions import Condition
+from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import Kind
 from n2gdb.grammar.parsing.bounds import Bound, as_fields, bound_of
 from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
@@ -323,8 +324,8 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
         return keyword, bound_of(keyword, value)
 
     def neuron(self, name: Token, model: Token | None) -> NeuronRef:
-        unit = read_unit(name)
-        assert unit is not None, "the terminal is what read_unit reads"
+        if (unit := read_unit(name)) is None:
+            fail(f"{shortened(name)} is no neuron: no model has so large a number", position_of(name))
         ref = NeuronRef(
             unit.layer,
             unit.index,

@@ -36,7 +36,7 @@ from n2gdb.grammar.patterns import (
     Variable,
 )
 from n2gdb.grammar.unit_names import read_unit
-from n2gdb.grammar.values import LARGEST, fail, position_of, unescaped
+from n2gdb.grammar.values import fail, position_of, unescaped, whole_of
 
 __all__ = ["PatternBuilder"]
 
@@ -165,9 +165,13 @@ def _distance(word: str, written: Token) -> tuple[int, int | None]:
     """Return the least and the most positions of ``/3``, ``/2..5`` or ``/3..``."""
     at = position_of(written)
     first, dots, last = written[1:].partition("..")
-    numbers = [int(each) if len(each) < 19 else LARGEST + 1 for each in (first, last) if each]
-    if not all(1 <= each <= LARGEST for each in numbers):
-        fail(f"{word}{written[:30]}: a distance is a whole number from 1 up", at)
+    numbers = []
+    for digits in (first, last) if last else (first,):
+        if (number := whole_of(digits)) is None:
+            fail(f"{word}{shortened(written, 30)}: {shortened(digits)} is too large a number", at)
+        if not number:
+            fail(f"{word}{shortened(written, 30)}: a distance is a whole number from 1 up", at)
+        numbers.append(number)
     if not dots:
         return 1, numbers[0]
     if last and numbers[0] > numbers[1]:

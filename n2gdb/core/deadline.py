@@ -15,6 +15,7 @@ from itertools import islice
 from numbers import Real
 from typing import Any, TypeVar
 
+from n2gdb.core.arguments import shown
 from n2gdb.errors import ArgumentError, QueryCancelledError, QueryTimeoutError
 
 __all__ = ["cancelled_by", "check_time", "is_cancellable", "seconds_left", "timed", "within"]
@@ -53,7 +54,7 @@ def within(seconds: float | None) -> Iterator[None]:
     """
     if seconds is not None and not _lies_ahead(seconds):
         raise ArgumentError(
-            f"timeout must be a number of seconds above 0 and up to {_LONGEST:,}, not {seconds!r:.60}"
+            f"timeout must be a number of seconds above 0 and up to {_LONGEST:,}, not {shown(seconds)}"
         )
     around = _DEADLINE.get()
     mine = None if seconds is None else _Deadline(time.monotonic() + float(seconds), float(seconds))

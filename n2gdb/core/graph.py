@@ -58,13 +58,21 @@ class Pattern:
         return self.steps[-1].depth
 
     def decimal(self) -> Pattern:
-        """Return the pattern with its reals as a database holds them: the shortest decimals (reals.py)."""
+        """Return the pattern with its reals as a database holds them: the shortest decimals (reals.py).
+
+        >>> Pattern((Step(0, 7, 1.0),), float(np.float32(0.9))).decimal().activation
+        0.9
+        """
         steps = (replace(step, importance=as_decimal(step.importance)) for step in self.steps)
         confidence = None if self.confidence is None else as_decimal(self.confidence)
         return Pattern(tuple(steps), as_decimal(self.activation), self.support, confidence)
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, object]:
-        """Return plain values for JSON; ``texts`` are of its tokens."""
+        """Return plain values for JSON; ``texts`` are of its tokens.
+
+        >>> Pattern((Step(0, 7, 1.0),), 0.75).as_dict({7: " end"})["activation"]
+        0.75
+        """
         steps = [
             {
                 "depth": step.depth,
@@ -123,7 +131,11 @@ class NeuronGraph:
 
     @staticmethod
     def from_patterns(patterns: Iterable[Pattern]) -> NeuronGraph:
-        """Build a trie from patterns; where two agree, the larger importance and activation are kept."""
+        """Build a trie from patterns; where two agree, the larger importance and activation are kept.
+
+        >>> NeuronGraph.from_patterns([Pattern((Step(0, 7, 1.0),), 0.75)])
+        <NeuronGraph 1 pattern, 1 node>
+        """
         root = _Node(-1, -1, 0.0)
         for pattern in patterns:
             if not pattern.steps or pattern.steps[0].depth != 0:
@@ -186,7 +198,11 @@ class NeuronGraph:
 
     @property
     def n_patterns(self) -> int:
-        """Number of patterns, which is the number of end marks."""
+        """Number of patterns, which is the number of end marks.
+
+        >>> neuron.graph.n_patterns
+        3
+        """
         return int(np.count_nonzero(~np.isnan(self.end)))
 
     def path(self, node: int) -> tuple[int, ...]:

@@ -31,7 +31,11 @@ class PathStep:
         return "_" if self.text is None else display(self.text)
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.query("patterns LIMIT 1")[0].steps[-1].as_dict()["depth"]
+        0
+        """
         return {
             "depth": self.depth,
             "token": self.token,

@@ -53,7 +53,12 @@ class Example:
         return f"<Example {self.band} {self.rank}, {self.split}: activation {self.activation:.3g} {place}>"
 
     def as_dict(self, texts: Mapping[int, str]) -> dict[str, Any]:
-        """Return plain values for JSON; ``texts`` are of its tokens."""
+        """Return plain values for JSON; ``texts`` are of its tokens.
+
+        >>> example = neuron.examples[0]
+        >>> example.as_dict(neuron.texts(example.tokens))["band"]
+        'top'
+        """
         return {
             "rank": self.rank,
             "band": self.band,
@@ -145,7 +150,11 @@ class ReadingRecord:
 
     @property
     def has_truth(self) -> bool:
-        """Whether the true activation of any token is known."""
+        """Whether the true activation of any token is known.
+
+        >>> neuron.read(" the other").has_truth, neuron.read_example(neuron.examples[0]).has_truth
+        (False, True)
+        """
         return any(token.true is not None for token in self.tokens)
 
     @property
@@ -164,7 +173,11 @@ class ReadingRecord:
 
     @property
     def summary(self) -> str:
-        """Say in one sentence where the graph fires, and whether the neuron does."""
+        """Say in one sentence where the graph fires, and whether the neuron does.
+
+        >>> neuron.read(" on the other side").summary
+        'its evidence fires on 1 of 4 tokens'
+        """
         if not self.has_truth:
             fired = sum(token.predicted >= self.threshold for token in self.tokens)
             return f"its {self.by} fires on {fired:,} of {tokens_counted(len(self.tokens))}"
@@ -177,7 +190,11 @@ class ReadingRecord:
         )
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the tokens as plain values for JSON."""
+        """Return the tokens as plain values for JSON.
+
+        >>> neuron.read(" the other").as_dicts()[1]["token"]
+        631
+        """
         names = [each.name for each in fields(ReadToken)]  # asdict would copy every value
         return [
             {name: getattr(token, name) for name in names}

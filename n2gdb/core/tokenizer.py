@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -74,13 +75,18 @@ class Tokenizer:
 
     @property
     def inside(self) -> Cutter:
-        """What cuts parts of texts, as ``cut_inside`` does."""
+        """What cuts parts of texts, as ``cut_inside`` does.
+
+        >>> db.tokenizer().inside.cut("the other") == db.tokenizer().cut_inside("the other")
+        True
+        """
         return _Inside(self)
 
     @cached_property
     def _inside(self) -> tuple[Engine, bool]:
         """The same without what puts a space in front, and whether it then loses spaces."""
         stages = json.loads(self._stored)
+        before = deepcopy((stages.get("pre_tokenizer"), stages.get("normalizer")))
         parts = list(_parts(stages.get("pre_tokenizer")))
         prepends = [part for part in parts if part["type"] == "Metaspace"]
         for part in prepends:
@@ -91,6 +97,8 @@ class Tokenizer:
                 part["add_prefix_space"] = False
         stages["normalizer"] = _without_prepend(stages.get("normalizer"))
         drops_spaces = bool(prepends) and any(part["type"] in _DROP_SPACES for part in parts)
+        if before == (stages.get("pre_tokenizer"), stages["normalizer"]):
+            return self._engine, drops_spaces  # to make another takes long where the vocabulary is large
         return type(self._engine).from_str(json.dumps(stages)), drops_spaces
 
     @staticmethod

@@ -18,9 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, overload
 
+from n2gdb.core.arguments import shown
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.fields import FIELDS
-from n2gdb.grammar.unit_names import UnitText, read_unit, write_unit
+from n2gdb.grammar.unit_names import MOST_DIGITS, UnitText, read_unit, write_unit
 
 if TYPE_CHECKING:
     from n2gdb.core.arrays import Int64Array
@@ -54,6 +55,7 @@ __all__ = [
     "token_of",
     "unit_key",
     "unit_of",
+    "without_index",
 ]
 
 POSITIVE: Final = "+"
@@ -136,12 +138,16 @@ class UnitName:
 
     @classmethod
     def of(cls, name: str | UnitName) -> UnitName:
-        """Return a name that may be written; raise UnknownNameError for what is none."""
+        """Return a name that may be written; raise UnknownNameError for what is none.
+
+        >>> str(UnitName.of("3/45")), str(UnitName.of(UnitName(3, 45)))
+        ('L3N45', 'L3N45')
+        """
         if isinstance(name, str):
             return cls.parse(name)
         if isinstance(name, UnitName) and name._is_written():
             return name
-        raise UnknownNameError(f"{name!r} is not a neuron's name: {_WRITE}")
+        raise UnknownNameError(f"{shown(name)} is not a neuron's name: {_WRITE}")
 
     @classmethod
     def parse(cls, text: str) -> UnitName:
@@ -157,7 +163,7 @@ class UnitName:
         """
         found = read_unit(text.strip())
         if found is None:
-            raise UnknownNameError(f"{text!r} is not a neuron's name: {_WRITE}")
+            raise UnknownNameError(f"{shown(text)} is not a neuron's name: {_WRITE}")
         return cls(found.layer, found.index, found.side, found.latent, found.source)
 
     def __eq__(self, other: object) -> bool:
@@ -174,7 +180,7 @@ class UnitName:
     def _is_written(self) -> bool:
         """Whether it is made of what names are made of."""
         return (
-            all(isinstance(part, int) and 0 <= part < 1 << 62 for part in (self.layer, self.index))
+            all(isinstance(part, int) and 0 <= part < 10**MOST_DIGITS for part in (self.layer, self.index))
             and self.side in SIDES
             and isinstance(self.source, str)
         )
@@ -195,12 +201,20 @@ class OfNeuron:
 
     @property
     def layer(self) -> int:
-        """Layer of the neuron."""
+        """Layer of the neuron.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ...")[0].layer
+        4
+        """
         return self.neuron.layer
 
     @property
     def index(self) -> int:
-        """Index of the neuron in its layer."""
+        """Index of the neuron in its layer.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ...")[0].index
+        358
+        """
         return self.neuron.index
 
 
@@ -244,6 +258,15 @@ def place_of(key: int) -> UnitPlace:
 def layer_of(keys: Keys) -> Keys:
     """Return what units of one layer of one model have alike in their keys."""
     return keys >> _LAYER
+
+
+def without_index(key: int) -> int:
+    """Return what units of one source of a layer, and of one side, have alike in their keys.
+
+    >>> without_index(unit_key(1, 3, 45, side=1)) == unit_key(1, 3, 0, side=1)
+    True
+    """
+    return key & ~(MOST_INDICES - 1 << _INDEX)
 
 
 def mlp_unit(name: UnitName) -> int:

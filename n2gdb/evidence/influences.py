@@ -49,7 +49,11 @@ class WeighedToken:
         return f"WITHIN {-self.depth}" if self.depth < 0 else f"AT {self.depth}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return what JSON can hold.
+
+        >>> neuron.excited_by[0].as_dict()["token"]
+        371
+        """
         return asdict(self)
 
 

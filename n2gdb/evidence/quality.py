@@ -46,7 +46,11 @@ class Quality:
 
     @property
     def is_uncertain(self) -> bool:
-        """Whether it rests on few firings."""
+        """Whether it rests on few firings.
+
+        >>> neuron.quality.is_uncertain
+        False
+        """
         return self.firings < FEW_FIRINGS
 
     def __str__(self) -> str:

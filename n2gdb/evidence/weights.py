@@ -95,6 +95,12 @@ class UnitEvidence:
         """Return the log odds where activating tokens stand and the graph is silent: (some,) float32.
 
         ``own`` has the weight of the token at each of the positions (some,).
+
+        >>> import numpy as np
+        >>> evidence, text = neuron.evidence, np.array(neuron.tokenize(" on the other"))
+        >>> own = evidence.weight[(evidence.token == text[2]) & (evidence.depth == 0)]
+        >>> round(float(evidence.log_odds_at(text, np.array([2]), own)[0]), 2)
+        -0.46
         """
         import numpy as np
 

@@ -42,12 +42,20 @@ class FiredNeuron:
         return f"<FiredNeuron {self.neuron} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.firing(" the other")[1].neurons[0].as_dict()["neuron"]
+        'L4N137'
+        """
         return asdict(self) | {"neuron": str(self.neuron)}
 
     @property
     def quality(self) -> float | None:
-        """Its F1 on held-out text where that is known, else on its top examples."""
+        """Its F1 on held-out text where that is known, else on its top examples.
+
+        >>> print(db.firing(" the other")[1].neurons[0].quality)
+        0.25
+        """
         return self.f1 if self.heldout_f1 is None else self.heldout_f1
 
 

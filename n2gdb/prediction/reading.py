@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from n2gdb.core import arguments
+from n2gdb.core.arguments import shown
 from n2gdb.core.neuron_view import NeuronView
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.readings import Example, ReadingRecord, ReadToken, tokens_counted
@@ -88,7 +89,7 @@ def read_text(
     """
     tokens = neuron.tokenize(text) if isinstance(text, str) else arguments.wholes("text", text)
     if true is not None and not isinstance(true, Collection):
-        raise ArgumentError(f"true must hold one activation for each token, not {true!r}")
+        raise ArgumentError(f"true must hold one activation for each token, not {shown(true)}")
     if true is not None and len(true) != len(tokens):
         raise ArgumentError(
             f"{len(true)} true activations were given for {tokens_counted(len(tokens))}: give one for each,"

@@ -238,6 +238,9 @@ class Answer(Sequence[R], Generic[R]):
 
         Whole numbers are ``Int64``, which may be missing, and reals ``float64``, NaN where missing. Raises
         MissingDependencyError if pandas is not installed.
+
+        >>> db.query("neurons WHERE layer = 4").to_pandas().shape[0]
+        3
         """
         import pyarrow as pa
 
@@ -249,6 +252,9 @@ class Answer(Sequence[R], Generic[R]):
         """Return the columns as a polars data frame.
 
         Raises MissingDependencyError if polars is not installed.
+
+        >>> db.query("neurons WHERE layer = 4").to_polars().height
+        3
         """
         frame: pl.DataFrame = _optional("polars").from_arrow(self.to_arrow())
         return frame

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from n2gdb.core import arguments
+from n2gdb.core.arguments import shown
 from n2gdb.core.units import UnitName
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.unit_names import read_unit
@@ -61,7 +63,7 @@ def unit_text(unit: object) -> str | None:
     if not isinstance(name, UnitName):
         return None
     model = getattr(unit, "model", None)
-    return f"{name} OF {quoted(model)}" if isinstance(model, str) else str(name)
+    return f"{name} OF {quoted(model)}" if isinstance(model, str) else str(UnitName.of(name))
 
 
 def _written(name: str, value: Any, is_unit: bool) -> str:
@@ -69,16 +71,18 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
         return quoted(value)
     if isinstance(value, bool) or value is None:
         raise ArgumentError(
-            f":{name} is {value!r}: a value must be a text, a number, a neuron, or a list of these"
+            f":{name} is {shown(value)}: a value must be a text, a number, a neuron, or a list of these"
         )
-    if isinstance(value, int | float):
+    if isinstance(value, int):
+        return repr(arguments.whole(f":{name}", value, -arguments.LARGEST))
+    if isinstance(value, float):
         if not math.isfinite(value):
-            raise ArgumentError(f":{name} is {value!r}, which is not a number")
+            raise ArgumentError(f":{name} is {shown(value)}, which is not a number")
         return repr(value)
     if (unit := unit_text(value)) is not None:
         return unit
     if is_unit and _is_place(value):
-        return str(UnitName(*value))
+        return str(UnitName.of(UnitName(*value)))
     if isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
         parts = list(_parts(name, value, is_unit))
         if not parts:
@@ -87,7 +91,7 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
     if hasattr(value, "item"):  # a number of numpy's
         return _written(name, value.item(), is_unit)
     raise ArgumentError(
-        f":{name} is {value!r}: a value must be a text, a number, a neuron, or a list of these"
+        f":{name} is {shown(value)}: a value must be a text, a number, a neuron, or a list of these"
     )
 
 

@@ -57,7 +57,11 @@ class SimilarNeuron(OfNeuron):
         return f"<SimilarNeuron {self.neuron} similarity {self.similarity:.2f}, size {self.size}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.similar("L4N358", k=1)[0].as_dict()["neuron"]
+        'L4N137'
+        """
         return {
             "neuron": str(self.neuron),
             "model": self.model,
@@ -90,7 +94,11 @@ class NeuronPair:
         return f"<NeuronPair {self.first} {self.second} {alike}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> sorted(db.pairs(sharing=1)[0].as_dict())
+        ['first', 'first_model', 'second', 'second_model', 'similarity', 'size']
+        """
         return {
             "first": str(self.first),
             "first_model": self.first_model,

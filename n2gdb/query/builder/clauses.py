@@ -53,8 +53,6 @@ __all__ = [
     "tokens_of",
 ]
 
-_LARGEST = 2**63 - 1
-
 
 def matching(
     pattern: Stepwise,
@@ -166,7 +164,7 @@ def firing_on(text: str, *, at: int | None = None, by: str = "evidence") -> Trut
     return Truth(
         FiringOn(
             arguments.text("text", text),
-            None if at is None else arguments.whole("at", at, -_LARGEST),
+            None if at is None else arguments.whole("at", at, -arguments.LARGEST),
             predictor_named(by),
         )
     )

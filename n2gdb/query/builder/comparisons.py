@@ -15,7 +15,6 @@ __all__ = ["Comparing", "similar_to", "subset_of", "superset_of"]
 
 #: What subset_of and superset_of are bounded by where nothing is said, as in the query language.
 _LIKE_ENOUGH = 0.9
-_LARGEST = 2**63 - 1
 
 
 class Comparing(ABC):
@@ -118,4 +117,4 @@ def superset_of(
 
 
 def _size(sharing: int) -> int:
-    return arguments.whole("sharing", sharing, -_LARGEST)
+    return arguments.whole("sharing", sharing, -arguments.LARGEST)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
 
 from n2gdb.core import arguments
+from n2gdb.core.arguments import shown
 from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     And,
@@ -192,7 +192,7 @@ def _condition(name: str, suffix: str, value: Any) -> Condition | Not[Condition]
             return Not(_within(name, value))
         case "missing":
             if not isinstance(value, bool):
-                raise QuerySyntaxError(f"{name}__missing takes True or False, not {value!r}")
+                raise QuerySyntaxError(f"{name}__missing takes True or False, not {shown(value)}")
             return Missing(name) if value else Not(Missing(name))
         case "between":
             return _between(name, value)
@@ -205,10 +205,12 @@ def _condition(name: str, suffix: str, value: Any) -> Condition | Not[Condition]
 def _within(name: str, values: range | Iterable[Any]) -> Between | InList:
     if isinstance(values, range):
         if values.step != 1 or not values:
-            raise QuerySyntaxError(f"{name} within {values!r}: write a range of step 1 that is not empty")
+            raise QuerySyntaxError(
+                f"{name} within {shown(values)}: write a range of step 1 that is not empty"
+            )
         return Between(name, values[0], values[-1])
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise QuerySyntaxError(f"{name} within {values!r}: write a list of values, or a range")
+        raise QuerySyntaxError(f"{name} within {shown(values)}: write a list of values, or a range")
     ordered = sorted(values) if isinstance(values, set | frozenset) else values
     plain = tuple(_plain(value) for value in ordered)
     if not plain:
@@ -218,7 +220,7 @@ def _within(name: str, values: range | Iterable[Any]) -> Between | InList:
 
 def _between(name: str, ends: Any) -> Between:
     if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
-        raise QuerySyntaxError(f"{name} between {ends!r}: write both ends, as in (0.2, 0.5)")
+        raise QuerySyntaxError(f"{name} between {shown(ends)}: write both ends, as in (0.2, 0.5)")
     least, most = (_number(end) for end in ends)
     return Between(name, least, most)
 
@@ -244,9 +246,10 @@ def _plain(value: object) -> int | float | str:
 
 
 def _number(value: object) -> int | float:
-    if type(value) is not bool and isinstance(value, Real) and not math.isnan(value):
-        return int(value) if isinstance(value, Integral) else float(value)
-    raise QuerySyntaxError(f"{value!r} is not a number to compare with")
+    if type(value) is not bool and isinstance(value, Real) and value == value:
+        is_whole = isinstance(value, Integral)
+        return arguments.whole("a number", value, -arguments.LARGEST) if is_whole else float(value)
+    raise QuerySyntaxError(f"{shown(value)} is not a number to compare with")
 
 
 def _operands(formula: Formula[Any], kind: type[And[Any]] | type[Or[Any]]) -> tuple[Any, ...]:
@@ -257,4 +260,4 @@ def check_truths(meant: str, given: tuple[object, ...]) -> None:
     """Raise ArgumentError for what is no clause or condition; ``meant`` says what was."""
     for each in given:
         if not isinstance(each, Truth):
-            raise ArgumentError(f"{meant}, not {each!r}")
+            raise ArgumentError(f"{meant}, not {shown(each)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from n2gdb.core import arguments
+from n2gdb.core.arguments import shown
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Count, GroupBy, Grouping, Key, Measure, Query, Statistic
 from n2gdb.grammar.fields import GROUPS
@@ -42,7 +43,7 @@ def _group(by: str) -> GroupBy:
     try:
         step = float(width)
     except ValueError:
-        raise ArgumentError(f"{by!r}: a step is a number, as in 'f1 / 0.1'") from None
+        raise ArgumentError(f"{shown(by)}: a step is a number, as in 'f1 / 0.1'") from None
     return GroupBy(word, int(step) if step.is_integer() else step)
 
 

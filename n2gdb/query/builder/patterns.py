@@ -7,6 +7,7 @@ from types import EllipsisType
 from typing import NoReturn, TypeAlias
 
 from n2gdb.core import arguments
+from n2gdb.core.arguments import shown
 from n2gdb.errors import ArgumentError, QuerySyntaxError, UnknownNameError
 from n2gdb.grammar.ast import (
     AllOf,
@@ -266,13 +267,13 @@ def _steps(given: Stepwise) -> Steps:
         return tok(given)
     if isinstance(given, EllipsisType):
         return Steps(TokenPattern((Run(),)))
-    raise ArgumentError(f"a step is a string, ... or what tok() and its like return, not {given!r}")
+    raise ArgumentError(f"a step is a string, ... or what tok() and its like return, not {shown(given)}")
 
 
 def _joined(left: Steps, link: Link, right: Steps) -> Steps:
-    if link.most is not None and arguments.whole("within", link.most, -(2**63)) < 1:
+    if link.most is not None and arguments.whole("within", link.most, -arguments.LARGEST) < 1:
         raise QuerySyntaxError(f"within={link.most}: a distance is a whole number from 1 up")
-    if arguments.whole("at_least", link.least, -(2**63)) < 1:
+    if arguments.whole("at_least", link.least, -arguments.LARGEST) < 1:
         raise QuerySyntaxError(f"at_least={link.least}: a distance is a whole number from 1 up")
     if link.most is not None and link.most < link.least:
         raise QuerySyntaxError(f"within={link.most} is less than at_least={link.least}")

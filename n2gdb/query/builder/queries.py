@@ -34,9 +34,10 @@ from n2gdb.query.builder.clauses import (
     suppressing,
     tokens_of,
 )
-from n2gdb.query.builder.comparisons import Comparing, similar_to, subset_of, superset_of
+from n2gdb.query.builder.comparisons import similar_to, subset_of, superset_of
 from n2gdb.query.builder.conditions import Term, Truth, check_truths, conditions_of, conjoined, field
 from n2gdb.query.builder.groups import counting, measuring, order_key
+from n2gdb.query.builder.narrowing import Narrowing
 from n2gdb.query.builder.patterns import (
     DIGIT,
     LOWER,
@@ -48,7 +49,6 @@ from n2gdb.query.builder.patterns import (
     UPPER,
     WORD,
     Steps,
-    Stepwise,
     TokenStep,
     all_of,
     any_token,
@@ -121,8 +121,6 @@ __all__ = [
     "var",
 ]
 
-_LARGEST = 2**63 - 1
-
 
 def neurons(*clauses: Truth[Clause]) -> NeuronQuery:
     """Return the query for neurons that meet all of ``clauses``; for all neurons if there are none.
@@ -152,12 +150,12 @@ def patterns_of(found: NeuronQuery) -> PatternQuery:
     4
     """
     if not isinstance(found, NeuronQuery):
-        raise ArgumentError(f"patterns_of takes a query for neurons, as neurons() returns, not {found!r}")
+        raise ArgumentError(f"patterns_of takes a query for neurons, not {arguments.shown(found)}")
     return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, owners=found.tree.subject))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class QueryBuilder(Comparing):
+class QueryBuilder(Narrowing):
     """A query for neurons or patterns; every method returns another query.
 
     >>> query = neurons().matching("end").where(layer=range(3, 5), n_nodes__ge=2)
@@ -171,35 +169,32 @@ class QueryBuilder(Comparing):
 
     @property
     def query(self) -> Query:
-        """The statement; raises QuerySyntaxError if the text of it would not parse."""
+        """The statement; raises QuerySyntaxError if the text of it would not parse.
+
+        >>> neurons().limit(5).query.limit
+        5
+        """
         return cast(Query, validated(self.tree))
 
     def in_model(self, name: str) -> Self:
-        """Keep only the neurons of one model."""
+        """Keep only the neurons of one model.
+
+        >>> neurons().in_model("world").matching("end")
+        <QueryBuilder neurons IN MODEL 'world' MATCHING 'end'>
+        """
         return self._with(model=arguments.text("model", name))
 
     def having(self, *clauses: Truth[Clause]) -> Self:
-        """Require all of ``clauses`` too; each may be combined with ``&``, ``|`` and ``~``."""
+        """Require all of ``clauses`` too; each may be combined with ``&``, ``|`` and ``~``.
+
+        >>> neurons().having(matching("end") | ~mentioning("the"))
+        <QueryBuilder neurons MATCHING 'end' OR NOT MENTIONING 'the'>
+        """
         if not clauses:
             return self
         check_truths("a clause is what matching() and its like return", clauses)
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
-
-    def matching(
-        self,
-        pattern: Stepwise,
-        *,
-        promoting: str | Steps | None = None,
-        suppressing: str | Steps | None = None,
-        only: bool = False,
-    ) -> Self:
-        """Require a matching pattern; each call may match another path of the neuron.
-
-        ``promoting`` and ``suppressing`` join what the neuron writes, as in the function ``matching``.
-        """
-        clause = matching(pattern, promoting=promoting, suppressing=suppressing, only=only)
-        return self.having(clause)
 
     def among(self, *units: str | NeuronName) -> Self:
         """Consider these units only, or those of a saved set: ``among("$mine")``.
@@ -209,47 +204,14 @@ class QueryBuilder(Comparing):
         """
         return self._with(clauses=listed_first(units, self.tree.clauses))
 
-    def showing(self, text: str, *, exact: bool = False) -> Self:
-        """Require units with a stored example that contains the text."""
-        return self.having(showing(text, exact=exact))
-
     def sample(self, count: int, *, seed: int = 0) -> Self:
-        """Return ``count`` of the rows that are found, drawn at random by the seed."""
-        drawn = arguments.whole("sample", count, -_LARGEST)
-        return self._with(sample=drawn, seed=arguments.whole("seed", seed, -_LARGEST))
+        """Return ``count`` of the rows that are found, drawn at random by the seed.
 
-    def promoting(self, token: str | TokenStep) -> Self:
-        """Require neurons that promote the token, as in the function ``promoting``."""
-        return self.having(promoting(token))
-
-    def suppressing(self, token: str | TokenStep) -> Self:
-        """Require neurons that suppress the token, as in the function ``suppressing``."""
-        return self.having(suppressing(token))
-
-    def excited_by(self, token: str | TokenStep, *, at: int | None = None, within: int | None = None) -> Self:
-        """Require neurons likelier to fire where the token stands, as in the function ``excited_by``."""
-        return self.having(excited_by(token, at=at, within=within))
-
-    def inhibited_by(
-        self, token: str | TokenStep, *, at: int | None = None, within: int | None = None
-    ) -> Self:
-        """Require neurons less likely to fire where the token stands, as in the function ``inhibited_by``."""
-        return self.having(inhibited_by(token, at=at, within=within))
-
-    def mentioning(self, token: str | TokenStep) -> Self:
-        """Require a pattern that names the token, as activating token or as context."""
-        return self.having(mentioning(token))
-
-    def activating_on(self, token: str | TokenStep, *, only: bool = False) -> Self:
-        """Require a pattern that fires on the token; with ``only``, units that fire on no others."""
-        return self.having(activating_on(token, only=only))
-
-    def firing_on(self, text: str, *, at: int | None = None, by: str = "evidence") -> Self:
-        """Require a predicted firing on ``text``: at the token ``at`` (negative from the end), or at any.
-
-        ``by`` names the predictor, evidence or graph, as in the function ``firing_on``.
+        >>> len(db.query(neurons().sample(3, seed=1)))
+        3
         """
-        return self.having(firing_on(text, at=at, by=by))
+        drawn = arguments.whole("sample", count, -arguments.LARGEST)
+        return self._with(sample=drawn, seed=arguments.whole("seed", seed, -arguments.LARGEST))
 
     def where(self, *conditions: Truth[Condition], **fields: object) -> Self:
         """Require conditions on fields, all of them.
@@ -287,12 +249,20 @@ class QueryBuilder(Comparing):
         return self._with(rank=RankBy(neuron_ref(neuron, model), metric_named(metric)))
 
     def limit(self, count: int) -> Self:
-        """Return no more than ``count`` rows."""
-        return self._with(limit=arguments.whole("limit", count, -_LARGEST))
+        """Return no more than ``count`` rows.
+
+        >>> db.query(neurons().limit(2))["neuron"]
+        ['L4N358', 'L4N137']
+        """
+        return self._with(limit=arguments.whole("limit", count, -arguments.LARGEST))
 
     def offset(self, count: int) -> Self:
-        """Skip the first ``count`` rows."""
-        return self._with(offset=arguments.whole("offset", count, -_LARGEST))
+        """Skip the first ``count`` rows.
+
+        >>> db.query(neurons().limit(2).offset(1))["neuron"]
+        ['L4N137', 'L1N7']
+        """
+        return self._with(offset=arguments.whole("offset", count, -arguments.LARGEST))
 
     def returning(self, *names: str) -> Self:
         """Return these columns: neuron, model, path, activation, importance, similarity, size, any field.
@@ -311,7 +281,11 @@ class QueryBuilder(Comparing):
         return StageQuery(replace(self.tree, mode=Mode.EXPLAIN))
 
     def profile(self) -> StageQuery:
-        """Run the query and show the rows and time of each step, beside its estimate."""
+        """Run the query and show the rows and time of each step, beside its estimate.
+
+        >>> db.query(neurons().where(layer=4).profile())["rows"]
+        [3]
+        """
         return StageQuery(replace(self.tree, mode=Mode.PROFILE))
 
     def _with(self, **changes: object) -> Self:
@@ -334,7 +308,11 @@ class StageQuery(QueryBuilder):
     __slots__ = ()
 
     def count(self, *, by: str | Sequence[str] | None = None) -> StageQuery:
-        """Show the steps by which they would be counted instead."""
+        """Show the steps by which they would be counted instead.
+
+        >>> neurons().where(layer=4).explain().count(by="state")
+        <QueryBuilder EXPLAIN COUNT neurons WHERE layer = 4 BY state>
+        """
         return StageQuery(counting(self.tree, by))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Self, overload
 
 from n2gdb.core import arguments
+from n2gdb.core.arguments import shown
 from n2gdb.core.units import NeuronName, UnitName
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Listed, Mode, Query, Role, Subject, TokenQuery, TokenSetQuery, TokenTerm
@@ -21,8 +22,6 @@ __all__ = [
     "tokens_activating",
     "tokens_in_context_of",
 ]
-
-_LARGEST = 2**63 - 1
 
 
 @overload
@@ -65,7 +64,7 @@ def _asked(
         return TokenQueryBuilder(TokenQuery(role, neuron_ref(units, model)))
     tree = units.tree if isinstance(units, Comparing) else None
     if tree is None or tree.subject is Subject.PATTERNS or tree.count is not None:
-        raise ArgumentError(f"tokens are asked of a neuron or of a query for neurons, not of {units!r}")
+        raise ArgumentError(f"tokens are asked of a neuron or of a query for neurons, not of {shown(units)}")
     if model is not None:
         raise ArgumentError("a query for neurons names its model itself: neurons().in_model(...)")
     return TokenSetBuilder(TokenSetQuery((TokenTerm(role, tree),)))
@@ -79,7 +78,11 @@ class _TokenStatement:
 
     @property
     def query(self) -> TokenQuery | TokenSetQuery:
-        """The statement; raises QuerySyntaxError if the text of it would not parse."""
+        """The statement; raises QuerySyntaxError if the text of it would not parse.
+
+        >>> str(tokens_activating("L4N12").query.neuron)
+        'L4N12'
+        """
         found = validated(self.tree)
         assert isinstance(found, TokenQuery | TokenSetQuery)
         return found
@@ -90,7 +93,9 @@ class _TokenStatement:
         >>> [hit.token for hit in db.query(tokens_activating("L4N12").limit(1))]
         [' other']
         """
-        return replace(self, tree=replace(self.tree, limit=arguments.whole("limit", count, -_LARGEST)))
+        return replace(
+            self, tree=replace(self.tree, limit=arguments.whole("limit", count, -arguments.LARGEST))
+        )
 
     def offset(self, count: int) -> Self:
         """Skip the first ``count`` tokens.
@@ -98,7 +103,9 @@ class _TokenStatement:
         >>> [hit.token for hit in db.query(tokens_activating("L4N12").offset(1))]
         [' end']
         """
-        return replace(self, tree=replace(self.tree, offset=arguments.whole("offset", count, -_LARGEST)))
+        return replace(
+            self, tree=replace(self.tree, offset=arguments.whole("offset", count, -arguments.LARGEST))
+        )
 
     def explain(self) -> TokenStageQuery:
         """Show the plan of the query, without running it.

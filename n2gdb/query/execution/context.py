@@ -73,11 +73,19 @@ class Stage:
 
     @classmethod
     def of(cls, step: str, compiled: Compiled, finds: Finds | None) -> Stage:
-        """Return the step that runs a statement, whose rows are what it ``finds``, where that is known."""
+        """Return the step that runs a statement, whose rows are what it ``finds``, where that is known.
+
+        >>> Stage.of("count", Compiled("RETURN 1", {}), None)
+        <Stage count>
+        """
         return cls(step, compiled.cypher, compiled.parameters, finds=finds)
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.query("EXPLAIN neurons WHERE layer = 4")[0].as_dict()["most_rows"]
+        3
+        """
         return {
             "step": self.step,
             "cypher": self.cypher,

@@ -48,7 +48,11 @@ class GroupCount:
         return f"<GroupCount {'' if self.group is None else f'{named}: '}{figure}count {self.count:,}>"
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON: a column for each of several groups."""
+        """Return plain values for JSON: a column for each of several groups.
+
+        >>> db.query("COUNT neurons BY layer")[4].as_dict()
+        {'group': 5, 'count': 1}
+        """
         groups = self.group if isinstance(self.group, tuple) else (self.group,)
         figure = {self.statistic: self.value} if self.statistic else {}
         return {**dict(zip(self.names, groups, strict=True)), **figure, "count": self.count}

@@ -58,7 +58,12 @@ class Evidence:
         return written(self.path)
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> hit = db.query("neurons MATCHING 'end'")[0]
+        >>> sorted(hit.evidence[0].as_dict())
+        ['activation', 'clause', 'confidence', 'importance', 'path', 'steps', 'support']
+        """
         return {
             "clause": self.clause,
             "activation": self.activation,
@@ -112,7 +117,11 @@ class Hit(OfNeuron):
 
     @property
     def path(self) -> str:
-        """The strongest evidence as text; empty for a query that matches no pattern."""
+        """The strongest evidence as text; empty for a query that matches no pattern.
+
+        >>> db.query("neurons MATCHING 'an' BEFORE ...")[0].path
+        '·an · ·other'
+        """
         return str(max(self.evidence, key=lambda found: found.activation)) if self.evidence else ""
 
     def as_dict(self) -> dict[str, object]:

@@ -75,11 +75,19 @@ class PatternHit(OfNeuron):
 
     @property
     def path(self) -> str:
-        """The pattern as text: ``·on · _ · ·other``."""
+        """The pattern as text: ``·on · _ · ·other``.
+
+        >>> db.query("patterns MATCHING 'end' LIMIT 1")[0].path
+        '·the · ·end'
+        """
         return written(self.steps)
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.query("patterns LIMIT 1")[0].as_dict()["activation"]
+        1.0
+        """
         return {
             "neuron": str(self.neuron),
             "model": self.model,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from n2gdb.core.units import place_of
+from n2gdb.core.units import place_of, without_index
 from n2gdb.grammar.ast import Condition, Formula, Query
 from n2gdb.grammar.fields import OF_MATCH
 from n2gdb.query.cypher.compiler import compile_page, compile_rows
@@ -71,12 +71,17 @@ def neuron_rows(session: Session, rows: Iterable[Sequence[Any]]) -> list[dict[st
         for model in session.models
         for source in model.sources
     }
+    told: dict[int, dict[str, str]] = {}  # by what follows from a key, of all units of a set and a side
     neurons = []
     for row in rows:
         neuron = dict(zip(STORED_COLUMNS, row, strict=True))
-        place = place_of(neuron["id"])
-        source = sources[place.model, place.layer, place.source]
-        neurons.append(neuron | {"source": source.name, "kind": source.kind, "side": place.side})
+        alike = without_index(neuron["id"])
+        if alike not in told:
+            place = place_of(alike)
+            source = sources[place.model, place.layer, place.source]
+            told[alike] = {"source": source.name, "kind": source.kind, "side": place.side}
+        neuron.update(told[alike])
+        neurons.append(neuron)
     return neurons
 
 

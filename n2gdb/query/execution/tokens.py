@@ -32,7 +32,11 @@ class TokenHit:
         return f"<TokenHit {display(self.token)} activation {self.activation:.2f}>"
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.query("tokens ACTIVATING L4N12")[0].as_dict()["token"]
+        ' other'
+        """
         return {
             "token": self.token,
             "activation": self.activation,

@@ -78,13 +78,20 @@ class TokenMatrix:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The number of units, and of tokens."""
+        """The number of units, and of tokens.
+
+        >>> db.token_matrix().shape
+        (7, 4096)
+        """
         return len(self.neurons), len(self.texts)
 
     def to_scipy(self) -> Any:
         """Return the matrix as a ``scipy.sparse.csr_array``.
 
         Raises MissingDependencyError if scipy is not installed.
+
+        >>> db.token_matrix().to_scipy().nnz
+        7
         """
         try:
             sparse = import_module("scipy.sparse")

@@ -75,7 +75,11 @@ class ModelInfo:
 
     @property
     def most_units(self) -> int:
-        """Units of the layer that has most of them, of all sources and sides."""
+        """Units of the layer that has most of them, of all sources and sides.
+
+        >>> db.model().most_units
+        359
+        """
         units = [0] * self.n_layers
         for source in self.sources:
             units[source.layer] += source.width * len(source.sides)
@@ -83,12 +87,20 @@ class ModelInfo:
 
     @property
     def source(self) -> str:
-        """Where the model was loaded from: the absolute path of its directory, or a name."""
+        """Where the model was loaded from: the absolute path of its directory, or a name.
+
+        >>> db.model().source
+        'world'
+        """
         return str(json.loads(self.configuration).get("source", self.name))
 
     @property
     def fire_threshold(self) -> float:
-        """The normalised activation from which on a neuron fires; where no other was chosen, 0.5."""
+        """The normalised activation from which on a neuron fires; where no other was chosen, 0.5.
+
+        >>> db.model().fire_threshold
+        0.5
+        """
         return float(json.loads(self.configuration).get("fire_threshold", FIRE_THRESHOLD))
 
 
@@ -137,7 +149,11 @@ class Inventory:
         return f"<Inventory {self.path}, {', '.join(model.name for model in self.models)}: {neurons}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON, the configurations as objects."""
+        """Return plain values for JSON, the configurations as objects.
+
+        >>> sorted(db.info().as_dict())
+        ['layers', 'models', 'path', 'schema_version', 'size']
+        """
         plain = asdict(self) | {"path": str(self.path)}
         for model in plain["models"]:
             model["configuration"] = json.loads(model["configuration"])

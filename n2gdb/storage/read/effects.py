@@ -31,7 +31,11 @@ class WrittenToken:
         return f"<WrittenToken {display(self.text)} {self.logit:+.2f}>"
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> neuron.promotes[0].as_dict()["logit"]
+        2.0
+        """
         return {"token": self.token, "text": self.text, "logit": self.logit}
 
 

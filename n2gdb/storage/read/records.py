@@ -49,7 +49,11 @@ class ActivationHistogram:
         return tuple(struct.unpack("<f", struct.pack("<i", max(n << _SHIFT, 1)))[0] for n in numbers)
 
     def as_dict(self) -> dict[str, object]:
-        """Return what JSON can hold."""
+        """Return what JSON can hold.
+
+        >>> sorted(neuron.histogram.as_dict())
+        ['active', 'counts', 'edges', 'maximum', 'positions']
+        """
         return {
             "positions": self.positions,
             "active": self.active,

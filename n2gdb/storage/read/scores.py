@@ -48,7 +48,11 @@ class LayerScores:
     f1_high: float | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """Return plain values for JSON."""
+        """Return plain values for JSON.
+
+        >>> db.report()[0].as_dict()["predictor"]
+        'n2g'
+        """
         return asdict(self)
 
 

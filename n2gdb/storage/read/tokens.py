@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["count_neurons", "no_token", "read_texts", "read_tokenizer", "token_ids"]
 
-_LARGEST = 2**63 - 1
-
 _RELATIONS = {"activating": "ACTIVATES_ON", "context": "CONTEXT"}
 
 
@@ -48,7 +46,7 @@ def count_neurons(
 
 def token_ids(owner: ModelInfo, tokens: Iterable[int]) -> tuple[int, ...]:
     """Return token ids; raise UnknownNameError for one that no model could have."""
-    ids = arguments.wholes("tokens", tokens, -_LARGEST)
+    ids = arguments.wholes("tokens", tokens, -arguments.LARGEST)
     for token in ids:
         if not 0 <= token < MOST_TOKENS:
             raise no_token(owner, token)

@@ -162,6 +162,16 @@ def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
         add_effects(tmp_path / "none.n2gdb", demo_model())
 
 
+def test_the_command_looks_at_the_database_before_it_loads_a_model(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.pdf"
+    letter.write_bytes(b"%PDF-1.7")
+    for path, message in ((tmp_path / "none.n2gdb", "is not there"), (letter, "is not an n2gdb database")):
+        result = CliRunner().invoke(app, ["effects", str(path), str(tmp_path / "no model")])
+        assert result.exit_code == 1
+        assert message in result.output, "it would have been the model"
+    assert letter.read_bytes() == b"%PDF-1.7"
+
+
 def test_a_model_without_a_direct_way_is_ingested_without_effects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
