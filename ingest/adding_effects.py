@@ -43,7 +43,7 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
 
 
 def check_present(database: Path) -> None:
-    """See that there is a database that can be replaced, before a model is loaded. Raises like ``add_effects``."""
+    """See before a model is loaded that the database can be replaced; raises like ``add_effects``."""
     if not database.is_file():
         raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
     check_replaceable(database)

@@ -100,8 +100,8 @@ def ingest(
     reuses its scan of the same text. The shards of the older run stay on disk: ingesting with its settings
     again restores it without learning anything.
 
-    ``processes`` learn beside this process, which runs the model; by default there is one per remaining core
-    if the model runs on a GPU, none otherwise.
+    ``processes`` learn beside this process, which runs the model; by default there is one per core (on a GPU
+    per remaining core), and none on a CPU for a few hundred units.
 
     Raises CorpusError, SelectionError, StorageError, ModelError, and IngestError if the cluster cannot be
     used. If the database holds data that no shard beside it could restore, it raises StorageError before
@@ -189,7 +189,10 @@ def _learn(
         report("neurons", finished, len(chosen))
         return
     positions = corpus.n_windows * corpus.width
-    wanted = processes_for(model, config, positions) if means.processes is None else means.processes
+    wanted = means.processes
+    if wanted is None:
+        units = 0 if means.cluster else len(pending)
+        wanted = processes_for(model, config, positions, units, means.max_memory)
     pieces = pieces_of(pending, _piece_size(len(pending), wanted, means.shard_neurons))
     processes = min(wanted, len(pieces))
     with _crew(model, corpus, heldout, run, config, means, processes) as crew, _standing_objects_left_alone():

@@ -54,8 +54,9 @@ def ingest_model(
     ``config``. ``weights`` are held in float32 or bfloat16. ``max_memory`` is in bytes. ``report`` is told
     how far each stage is, ``note`` what one should know of the model.
 
-    ``processes`` learn beside this one, which runs the model. None starts one for each core that a GPU
-    leaves free; as they import the calling script, its call then stands under ``if __name__ == "__main__":``.
+    ``processes`` learn beside this one, which runs the model. None starts one for each core, with a GPU
+    for each that is left; as they import the calling script, its call then stands under
+    ``if __name__ == "__main__":``.
 
     Raises CorpusError, ModelError, SelectionError, StorageError, and IngestError where the Ray cluster at
     ``ray`` cannot be used.

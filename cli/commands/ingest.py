@@ -212,8 +212,8 @@ def ingest(
         int | None,
         typer.Option(
             min=0,
-            help="Processes that learn beside the one that runs the passes. Default: with a GPU one for each "
-            "core that is left, else none.",
+            help="Processes that learn beside the one that runs the passes. Default: one for each core, with "
+            "a GPU for each that is left; none on a CPU for fewer than 512 units.",
         ),
     ] = None,
     ray: Annotated[

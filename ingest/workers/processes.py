@@ -1,8 +1,8 @@
 """Worker processes around one device: this process runs the passes, the others do the rest.
 
-An accelerator waits for whoever sorts prompts, reads patterns, refines and judges: one process in Python does
-not keep it busy. So each core has a process that learns pieces, and asks this one for what only the model
-knows. One model is on the device, however many learn.
+An accelerator waits for whoever sorts prompts, reads patterns, refines and judges, and threads that do so
+wait for each other: one process in Python keeps neither a GPU busy nor the cores. So each core has a process
+that learns pieces, and asks this one for what only the model knows. One model is loaded, however many learn.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ __all__ = ["ProcessCrew", "process_crew", "processes_for", "start_ahead"]
 #: More processes than these ask for more passes than a GPU runs.
 _MOST_PROCESSES = 32
 
+#: On a CPU, processes start for no fewer units than these: that takes seconds.
+_LEAST_UNITS = 512
+
 #: Bytes of a process, its text aside.
 _PROCESS_BYTES = 400 << 20
 
@@ -54,18 +57,27 @@ _PROCESS_BYTES = 400 << 20
 _START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-def processes_for(model: SubjectModel, config: N2GConfig, positions: int = 0) -> int:
-    """How many processes learn beside the one that runs the passes: on a GPU each core that it leaves free.
+def processes_for(
+    model: SubjectModel,
+    config: N2GConfig,
+    positions: int = 0,
+    units: int = _LEAST_UNITS,
+    max_memory: int | None = None,
+) -> int:
+    """How many processes learn beside the one that runs the passes: one a core, but one core feeds a GPU.
 
-    As many as half of the free memory holds, each with a layer's top examples and a corpus of so many
-    ``positions``. A CPU is busy with the passes.
+    As many as half of the free memory holds, or of ``max_memory``, each with a layer's top examples and a
+    corpus of so many ``positions``. None on a CPU that has few units to learn, or a single core.
     """
-    if model.device.type != "cuda":
-        return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if model.device.type == "cuda":
+        cores -= 1
+    elif model.device.type != "cpu" or units < _LEAST_UNITS or cores == 1:
+        return 0
     examples = 4 * model.d_mlp * config.top_k * min(config.window, model.n_ctx)
-    room = psutil.virtual_memory().available // 2 // (_PROCESS_BYTES + 2 * examples + text_bytes(positions))
-    return int(min(cores - 1, room, _MOST_PROCESSES))
+    most = min(psutil.virtual_memory().available, max_memory or sys.maxsize)
+    room = most // 2 // (_PROCESS_BYTES + 2 * examples + text_bytes(positions))
+    return int(min(cores, room, _MOST_PROCESSES))
 
 
 def start_ahead(device: str) -> None:

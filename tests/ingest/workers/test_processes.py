@@ -155,4 +155,21 @@ def test_a_gpu_gets_a_process_for_every_core_but_one(monkeypatch: pytest.MonkeyP
     free.available = 2 << 30
     assert processes_for(OnGpu(), N2GConfig()) == 2  # type: ignore[arg-type]
     assert processes_for(OnGpu(), N2GConfig(), 10**8) == 0  # type: ignore[arg-type]
-    assert processes_for(demo_model(), N2GConfig()) == 0
+
+
+def test_a_cpu_gets_a_process_for_every_core_where_there_is_much_to_learn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = type("Memory", (), {"available": 64 << 30})()
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+
+    def processes(units: int, max_memory: int | None = None) -> int:
+        return processes_for(demo_model(), N2GConfig(), 0, units, max_memory)
+
+    assert processes(4608) == 3
+    assert processes(511) == 0
+    assert processes(4608, max_memory=1 << 30) == 1
+    assert processes(4608, max_memory=256 << 20) == 0
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    assert processes(4608) == 0
