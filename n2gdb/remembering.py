@@ -128,6 +128,8 @@ class Remembering(ABC):
 
         It takes seconds of a large database: a server calls it in a thread of its own. Nothing is read where
         that would take more than a quarter of the machine's memory.
+
+        >>> db.read_ahead()
         """
         self._by_statements = None
         most = _MOST_NODES

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from n2gdb.core import units
 from n2gdb.core.units import (
     MOST_INDICES,
     MOST_LAYERS,
@@ -127,7 +124,3 @@ def test_arrays_are_numbered_as_single_units_are() -> None:
     assert keys.tolist() == [unit_key(7, 0, 5, 0, 1), unit_key(7, 511, 9, 127, 0)]
     assert token_key(2, np.array([3], np.int64)).tolist() == [token_key(2, 3)]
     assert model_of(item_key(4, 17)) == 4
-
-
-def test_examples_in_the_documentation_hold() -> None:
-    assert doctest.testmod(units).failed == 0

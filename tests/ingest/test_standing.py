@@ -138,7 +138,9 @@ def test_neurons_added_before_a_kill_come_with_another_model(database: Path) -> 
     with pytest.raises(Killed):
         learn(database, Selection(layers=(0, 3), neurons=(0, 1, 2)), report=kill)
     learn(database, model=other_model())
-    assert held(database) == {"demo": 5, "other": 3}
+    found = held(database)
+    assert found.keys() == {"demo", "other"} and found["other"] == 3
+    assert found["demo"] in (5, 6), "what was under way beside the fifth may have been finished"
     with n2gdb.open(database) as opened:
         neurons = [opened.neuron(name, "demo") for name in ("L0N0", "L3N0")]
         assert all(example.tokens for neuron in neurons for example in neuron.examples)

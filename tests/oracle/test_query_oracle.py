@@ -120,7 +120,8 @@ def test_every_neuron_comes_first_of_those_ranked_by_it(
 ) -> None:
     database, held = world
     for neuron in held.neurons:
-        ref = NeuronRef(neuron.name.layer, neuron.name.index, neuron.model.name, neuron.name.side)
+        name = neuron.name
+        ref = NeuronRef(name.layer, name.index, neuron.model.name, name.side, name.latent, name.source)
         check(Query(rank=RankBy(ref, metric)), database, held)
         first = database.query(Query(rank=RankBy(ref, metric)))[0]
         assert (first.neuron, first.model, first.similarity) == (neuron.name, neuron.model.name, 1)

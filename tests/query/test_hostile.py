@@ -41,6 +41,7 @@ from n2gdb.grammar.ast import (
 from n2gdb.grammar.unparse import written
 from n2gdb.query.parse import read_query
 from n2gdb.storage.connection import Connection
+from tests.generators.unit_sets import UnitSets
 from tests.oracle.check import check
 from tests.oracle.random.queries import known_of, random_statement
 from tests.oracle.world import Model, World
@@ -303,7 +304,11 @@ def test_written_and_read_again(strings: list[str]) -> None:
 
 def test_a_model_whose_own_tokens_are_hostile(strings: list[str], tmp_path: Path, kept: Kept) -> None:
     words = ("<unk>", *strings[8:60], *PIECES)
-    models = (Model(0, strings[70], words, unigram(words)), Model(1, strings[71], words[::-1], ""))
+    sets = UnitSets.drawn(Random(8), 3, 6)
+    models = (
+        Model(0, strings[70], words, unigram(words), sets=sets),
+        Model(1, strings[71], words[::-1], "", sets=sets),
+    )
     path, world = build_models(tmp_path, models, Random(8))
     known = known_of(world)
     random = Random(9)

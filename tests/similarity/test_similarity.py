@@ -14,7 +14,7 @@ import pytest
 import n2gdb
 from n2gdb.core.arrays import position_hash
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.units import SIDES, NeuronName, unit_key
+from n2gdb.core.units import NeuronName, item_key
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import Metric
@@ -24,18 +24,17 @@ from n2gdb.similarity.search import Bounds, ComparisonSource, contained_in, cont
 from n2gdb.similarity.sparse_sets import SparseSets
 from n2gdb.storage import schema, shards
 from n2gdb.storage.build.database import build_database
-from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.schema import MOST_FIRINGS
 from tests.oracle.similarity import containment, similarity
-from tests.oracle.world import Neuron, World
+from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import write_run
 from tests.support.worlds import build_world
 
 METRICS = ("graph", "cofiring", "tokens", "subset")
 
 
-def _key(model: int, name: NeuronName) -> int:
-    return unit_key(model, name.layer, name.index, side=SIDES.index(name.side))
+def _key(model: Model, name: NeuronName) -> int:
+    return item_key(model.number, model.sets.number_of(name))
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Alike:
     world: World
 
     def key(self, neuron: Neuron) -> int:
-        return _key(neuron.model.number, neuron.name)
+        return _key(neuron.model, neuron.name)
 
     def neurons(self) -> dict[int, Neuron]:
         return {self.key(neuron): neuron for neuron in self.world.neurons}
@@ -87,7 +86,7 @@ def test_the_most_similar_neurons_are_those_of_the_definition(
         assert {hit.neuron: hit.size for hit in found} == {k: s.size for k, s in expected.items()}
         for hit in found:
             assert hit.score == pytest.approx(expected[hit.neuron].value, abs=1e-6)
-        ranks = [(-hit.score, -hit.size, neuron_of(alike.database.models(), hit.neuron)[1]) for hit in found]
+        ranks = [(-hit.score, -hit.size, hit.neuron) for hit in found]
         assert ranks == sorted(ranks)
         first = similar(source, key, Metric(metric), Bounds(above, sharing, limit=2))
         assert first == found[:2]
@@ -135,7 +134,7 @@ def test_all_pairs_are_those_of_the_double_loop(alike: Alike, metric: str, above
         for right, other in neurons[place + 1 :]
         if (score := similarity(Metric(metric), one, other, alike.world)).size and score.value >= above - 1e-9
     }
-    names = {model.name: model.number for model in alike.world.models}
+    names = {model.name: model for model in alike.world.models}
     found = {
         (
             _key(names[pair.first_model], pair.first),

@@ -6,6 +6,7 @@ short.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -249,10 +250,12 @@ def _with_estimates(taken: Sequence[Stage], planned: Sequence[Stage]) -> list[St
     by_step: dict[str, list[Stage]] = {}
     for each in planned:
         by_step.setdefault(each.step.partition(";")[0], []).append(each)
+    times = Counter(each.step for each in taken)  # other sets may be found in the same way, if not as planned
     estimates = []
     for each in taken:
         same = by_step.get(each.step, [])
-        only = same[0].estimate if len(same) == 1 else None  # a list may have narrowed its statement since
+        # A list may have narrowed its statement since.
+        only = same[0].estimate if len(same) == times[each.step] == 1 else None
         estimates.append(by_statement.get(_statement(each), only))
     return [replace(each, estimate=estimate) for each, estimate in zip(taken, estimates, strict=True)]
 
