@@ -15,7 +15,7 @@ import pytest
 import n2gdb
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import Metric, Mode, NeuronRef, Query, RankBy
+from n2gdb.grammar.ast import Metric, Mode, NeuronRef, Query, RankBy, Subject
 from n2gdb.query.parse import read_query
 from tests.generators.statements import Job
 from tests.generators.worlds import asked, missing
@@ -122,8 +122,9 @@ def test_every_neuron_comes_first_of_those_ranked_by_it(
     for neuron in held.neurons:
         name = neuron.name
         ref = NeuronRef(name.layer, name.index, neuron.model.name, name.side, name.latent, name.source)
-        check(Query(rank=RankBy(ref, metric)), database, held)
-        first = database.query(Query(rank=RankBy(ref, metric)))[0]
+        ranked = Query(rank=RankBy(ref, metric), subject=Subject.UNITS)
+        check(ranked, database, held)
+        first = database.query(ranked)[0]
         assert (first.neuron, first.model, first.similarity) == (neuron.name, neuron.model.name, 1)
 
 

@@ -246,7 +246,7 @@ def _estimated(session: Session, plan: Plan) -> list[Stage]:
 
 def _with_estimates(taken: Sequence[Stage], planned: Sequence[Stage]) -> list[Stage]:
     """Put beside each step that was taken what was expected of it, where it is one of the planned ones."""
-    by_statement = {_statement(each): each.estimate for each in planned}
+    by_statement = {_statement(each): each.estimate for each in planned if each.cypher is not None}
     by_step: dict[str, list[Stage]] = {}
     for each in planned:
         by_step.setdefault(each.step.partition(";")[0], []).append(each)
