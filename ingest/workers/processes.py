@@ -66,17 +66,20 @@ def processes_for(
 ) -> int:
     """How many processes learn beside the one that runs the passes: one a core, but one core feeds a GPU.
 
-    As many as half of the free memory holds, or of ``max_memory``, each with a layer's top examples and a
-    corpus of so many ``positions``. None on a CPU that has few units to learn, or a single core.
+    As many as half of the free memory holds, each with a layer's top examples and a corpus of so many
+    ``positions``; on a CPU half of ``max_memory``, which on a GPU is of the device. None on a CPU that has
+    few units to learn, or a single core.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = psutil.virtual_memory().available
     if model.device.type == "cuda":
         cores -= 1
     elif model.device.type != "cpu" or units < _LEAST_UNITS or cores == 1:
         return 0
+    else:
+        memory = min(memory, max_memory or memory)
     examples = 4 * model.d_mlp * config.top_k * min(config.window, model.n_ctx)
-    most = min(psutil.virtual_memory().available, max_memory or sys.maxsize)
-    room = most // 2 // (_PROCESS_BYTES + 2 * examples + text_bytes(positions))
+    room = memory // 2 // (_PROCESS_BYTES + 2 * examples + text_bytes(positions))
     return int(min(cores, room, _MOST_PROCESSES))
 
 
