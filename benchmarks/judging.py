@@ -14,7 +14,7 @@ import numpy as np
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.progress import silent
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import unit_key
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.corpus.documents import Windows, read_documents
@@ -92,7 +92,7 @@ class Judging:
     def graphs(self, layer: int, run: RunFolder | None = None) -> dict[int, NeuronGraph]:
         """The graphs of a layer's neurons, those of another run if one is given."""
         found = self._graphs(run or self.run)
-        units = ((unit, mlp_unit(NeuronName(layer, unit))) for unit in range(self.model.d_mlp))
+        units = ((unit, unit_key(0, layer, unit)) for unit in range(self.model.d_mlp))
         return {unit: found.get(number, NeuronGraph.empty()) for unit, number in units}
 
     def _graphs(self, run: RunFolder) -> Mapping[int, NeuronGraph]:
@@ -109,7 +109,7 @@ class Judging:
         of, window, split = self._example_rows
         found = {}
         for unit in range(self.model.d_mlp):
-            own = slice(*np.searchsorted(of, mlp_unit(NeuronName(layer, unit)) + np.arange(2)))
+            own = slice(*np.searchsorted(of, unit_key(0, layer, unit) + np.arange(2)))
             # Examples below the top ones are neither.
             found[unit] = (window[own][split[own] == "train"], window[own][split[own] == "test"])
         return found

@@ -19,7 +19,7 @@ import typer
 
 import n2gdb
 from benchmarks.judging import Judging, print_verdicts
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import unit_key
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.n2g.judge import Verdict
 from n2gdb.ingest.scan.layer_file import layer_scan
@@ -57,7 +57,7 @@ def main(
         found: dict[str, list[tuple[Verdict, ...]]] = {}
         for unit, where in firings.items():
             by_graph = text.predicted(graphs[unit], threshold)
-            own = evidence.get(mlp_unit(NeuronName(layer, unit)))
+            own = evidence.get(unit_key(0, layer, unit))
             said = {
                 "graph": by_graph,
                 "evidence": by_graph if own is None else text.foreseen(own, classes, by_graph),

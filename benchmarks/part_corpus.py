@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from n2gdb.ingest.corpus.documents import read_documents
-from n2gdb.ingest.corpus.heldout_split import split_documents
+from n2gdb.ingest.corpus.heldout_split import is_held_out
 
 #: Characters of what lies between two scanned passages, at least.
 LEAST = 2000
@@ -33,7 +33,7 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     passages = list(read_documents(scanned))
     for name, held_out in (("choose", True), ("judge", False)):
-        documents = list(split_documents(read_documents(corpus), share, held_out=held_out))
+        documents = [text for text in read_documents(corpus) if is_held_out(text, share) == held_out]
         rest = [text for document in documents for text in unscanned(document, passages)]
         with gzip.open(folder / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
             for number, text in enumerate(rest):

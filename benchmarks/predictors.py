@@ -22,7 +22,7 @@ import typer
 import n2gdb
 from benchmarks.judging import Examples, Judging, Predicted, print_verdicts
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import unit_key
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.ingest.arrays import PAD
 from n2gdb.ingest.inference.engine import Engine
@@ -69,7 +69,7 @@ def main(
         for unit in units:
             own = examples[unit]
             said = {name: bench.by_graph(of_layer[unit], own) for name, of_layer in graphs.items()}
-            stored = evidence.get(mlp_unit(NeuronName(layer, unit)))
+            stored = evidence.get(unit_key(0, layer, unit))
             said["evidence"] = foreseen(bench, stored, classes, said["revised"], own)
             for name, predicted in (said | bench.by_look_up(own)).items():
                 verdicts = bench.verdicts(predicted, own, firings.get(unit, np.zeros(0, np.intp)))

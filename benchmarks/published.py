@@ -27,7 +27,7 @@ import typer
 from benchmarks.reference import read_block, timed, training_half
 from n2gdb.ingest.config import N2GConfig
 from n2gdb.ingest.inference.engine import Engine
-from n2gdb.ingest.inference.threads import lanes
+from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel, load_model
 
 #: The script's own: lengths tried, suffixes in a pass, tokens kept behind the pivot, token that masks.
@@ -55,7 +55,7 @@ def main(
         layers.append((engine, block, train, [], None, config))
     theirs, ours = [], []
     threads = torch.get_num_threads()
-    lanes(subject)  # ours run side by side, one thread each; theirs have them all
+    list(on_cores(subject, abs, ()))  # starts as many threads as theirs have; each of ours then has one
     for number in range(rounds):
         taken = []
         torch.set_num_threads(threads)

@@ -27,7 +27,7 @@ import typer
 
 from n2gdb.core.arrays import IndexArray
 from n2gdb.ingest.config import N2GConfig, Selection
-from n2gdb.ingest.inference.threads import lanes, on_cores
+from n2gdb.ingest.inference.threads import on_cores
 from n2gdb.ingest.models.subject import SubjectModel, default_corpus, load_model
 from n2gdb.ingest.pipeline import Source, ingest
 from n2gdb.ingest.trunk.packing import Packed
@@ -123,7 +123,7 @@ def main(
     subject = load_model(model, device, precision)
     if subject.trunk is None:
         raise typer.BadParameter(f"{model} has no trunk: only its own hooked passes can run it")
-    recorder, watch = Recorder(subject.trunk), Stopwatch()
+    recorder, watch, lanes = Recorder(subject.trunk), Stopwatch(), torch.get_num_threads()
     config = N2GConfig(
         tokens=tokens or None,
         precision=precision,
@@ -147,7 +147,7 @@ def main(
     print(f"{name}, {precision}: {scanned:,} tokens of windows, {nodes:,} nodes of prompts")
     print("stage                  wall s   passes   bare   a second, bare")
     reading = wall.get("scan", 0.0) + wall.get("random text", 0.0)
-    in_windows, in_trees = (each.seconds(lanes(subject)) for each in (recorder.of_windows, recorder.of_trees))
+    in_windows, in_trees = (each.seconds(lanes) for each in (recorder.of_windows, recorder.of_trees))
     print_row("scan, random text", reading, in_windows, of_windows, scanned)
     print_row("neurons", wall.get("neurons", 0.0), in_trees, of_trees, nodes)
     for stage in ("start", "tokenise", "load"):

@@ -65,6 +65,8 @@ FIELDS: dict[str, Field] = {
         Field("kind", Kind.CHOICE, choices=("mlp", "sae", "transcoder", "residual", "attention")),
         Field("side", Kind.CHOICE, choices=("+", "-")),
         Field("density", Kind.REAL),
+        # Live if a graph predicts a firing on the unit's test examples, unpredicted if it predicts none, dead
+        # if the unit never fires on the corpus, dense if a latent fires on too many tokens to be learned.
         Field("state", Kind.CHOICE, choices=("live", "unpredicted", "dead", "dense")),
         Field("max_activation", Kind.REAL),
         Field("precision", Kind.REAL),

@@ -10,8 +10,9 @@ from benchmarks.synthetic_words import VOCABULARY, token_text, tokenizer_json
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.tokenizer import Tokenizer
 from n2gdb.core.tokens import kinds_of, normalise
-from n2gdb.core.units import NeuronName, mlp_name
+from n2gdb.core.units import NeuronName
 from n2gdb.storage.graph_rows import graphs_from
+from tests.generators.unit_sets import mlp_name
 
 NEURONS = 1200
 

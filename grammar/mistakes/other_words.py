@@ -48,7 +48,6 @@ _COMPARED = (
 _GROUPED = re.compile(
     r"(?:per|grouped\s+by|(?:in|for|of)\s+(?:each|every)|split\s+by|over)\s+(\w+)", re.IGNORECASE
 )
-_NEURON = re.compile(r"L(\d+)N(\d+)\b", re.IGNORECASE)
 _CONDITION_TEXT = re.compile(r"[a-z_]\w*\s*(?:[<>=!]+\s*)[^\s)]+|[a-z_]\w*\s+in\s+\S+", re.IGNORECASE)
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from n2gdb.storage.shards import storing
 
-__all__ = ["KeptOut", "is_held_out", "split_documents"]
+__all__ = ["KeptOut", "is_held_out"]
 
 _SCALE = 1 << 64
 
@@ -24,11 +24,6 @@ def is_held_out(text: str, share: float) -> bool:
     """
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, person=b"n2gdb heldout")
     return int.from_bytes(digest.digest(), "big") < share * _SCALE
-
-
-def split_documents(documents: Iterable[str], share: float, *, held_out: bool) -> Iterator[str]:
-    """Yield the documents of one side, in order: those kept out, or all others."""
-    return (text for text in documents if is_held_out(text, share) == held_out)
 
 
 class KeptOut:

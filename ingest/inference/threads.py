@@ -20,7 +20,7 @@ import torch
 
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["beside", "lanes", "on_cores"]
+__all__ = ["beside", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
@@ -63,11 +63,6 @@ def on_cores(
         for future in running:
             if not future.cancelled():
                 future.exception()
-
-
-def lanes(model: SubjectModel) -> int:
-    """How many pieces of work with a model run at a time."""
-    return 1 if model.trunk is None else _pool(model.device.type == "cpu")[1]
 
 
 def beside(model: SubjectModel, work: Callable[..., None], pieces: Iterable[tuple[Any, ...]]) -> None:

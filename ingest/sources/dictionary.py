@@ -9,20 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
 from n2gdb.errors import ModelError
 
-__all__ = ["ACTIVATIONS", "NORMALISATIONS", "Dictionary", "GatedWeights", "layer_of"]
-
-#: What turns pre-activations into activations.
-ACTIVATIONS = ("relu", "jumprelu", "topk", "gated")
-
-#: What is done to the model's activations before they are encoded. ``factor`` multiplies by a stored number.
-NORMALISATIONS = ("none", "layer_norm", "constant_norm_rescale", "factor")
+__all__ = ["Dictionary", "GatedWeights", "layer_of"]
 
 #: Pre-activations held at a time: 64 MB.
 _HELD = 1 << 24
@@ -59,7 +53,7 @@ class Dictionary:
     kind: str
     """``sae`` or ``transcoder``."""
     activation: str
-    """One of ACTIVATIONS."""
+    """``relu``, ``jumprelu``, ``topk`` or ``gated``: what turns pre-activations into activations."""
     encoder: torch.Tensor
     """(d_in, d_sae)."""
     bias: torch.Tensor
@@ -76,7 +70,7 @@ class Dictionary:
     rescaled: bool = False
     """Whether topk weighs pre-activations by the norms of the decoder's rows."""
     normalisation: str = "none"
-    """One of NORMALISATIONS."""
+    """``none``, ``layer_norm``, ``constant_norm_rescale`` or ``factor``: done to what is encoded first."""
     factor: float = 1.0
     centred: bool = False
     """Whether the mean over d_model is subtracted first: trained on a model with centred writing weights."""
@@ -172,25 +166,8 @@ class Dictionary:
             start += len(part)
         return found
 
-    def sparse(self, hook: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Yield what fires, some positions at a time: (fired,) position, latent, value each.
-
-        No more than a fixed number of activations is ever held; (position, d_in).
-        """
-        start = 0
-        for part in self._parts(self._prepared(hook)):
-            with torch.inference_mode():
-                values = self._encode(part, _ALL)
-                position, latent = torch.nonzero(values, as_tuple=True)
-                found = values[position, latent]
-            yield position + start, latent, found
-            start += len(part)
-
-    def _rows(self) -> int:
-        return max(1, _HELD // self.d_sae)
-
     def _parts(self, prepared: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return _split(prepared, self._rows())
+        return _split(prepared, max(1, _HELD // self.d_sae))
 
     def _prepared(self, hook: torch.Tensor) -> torch.Tensor:
         """What is multiplied by the encoder: (..., d_in)."""

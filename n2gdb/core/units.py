@@ -47,8 +47,6 @@ __all__ = [
     "UnitPlace",
     "item_key",
     "layer_of",
-    "mlp_name",
-    "mlp_unit",
     "model_of",
     "place_of",
     "token_key",
@@ -267,19 +265,6 @@ def without_index(key: int) -> int:
     True
     """
     return key & ~(MOST_INDICES - 1 << _INDEX)
-
-
-def mlp_unit(name: UnitName) -> int:
-    """Number a neuron among its model's units, as shards do; it must be of an MLP."""
-    assert not name.latent, "latents are numbered by their source"
-    return unit_key(0, name.layer, name.index, 0, SIDES.index(name.side))
-
-
-def mlp_name(unit: int) -> UnitName:
-    """Name a neuron by its number; the inverse of ``mlp_unit``."""
-    place = place_of(unit)
-    assert place.source == 0, "latents are named by their source"
-    return UnitName(place.layer, place.index, place.side)
 
 
 def item_key(model: int, number: Keys) -> Keys:

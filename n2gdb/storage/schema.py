@@ -30,16 +30,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCORES",
     "SOURCES",
-    "STATES",
     "TEXTS",
     "TOKENS",
     "WINDOWS",
 ]
-
-#: States of a unit: ``live`` if its graph predicts a firing on its test examples, ``unpredicted`` if its
-#: graph predicts none, ``dead`` if the unit never fires on the whole corpus, ``dense`` if it is a latent that
-#: fires on so many tokens that its graph was not learned.
-STATES = FIELDS["state"].choices
 
 #: One row per run: the model, its corpus and its configuration.
 MODEL = pa.schema(

@@ -12,13 +12,26 @@ import pyarrow as pa
 from n2gdb.core.units import MLP, MOST_INDICES, SIDES, NeuronName, place_of, unit_key
 from n2gdb.storage import schema
 
-__all__ = ["UnitSet", "UnitSets"]
+__all__ = ["UnitSet", "UnitSets", "mlp_name", "mlp_unit"]
 
 #: What may stand beside the MLP of a layer: name, kind and sides. Two names differ in case alone.
 _OTHERS = (
     *(("res-jb", "sae", "+"), ("Res-JB", "sae", "+"), ("16k.l0_71", "sae", "+"), ("tc", "transcoder", "+")),
     *(("resid_post", "residual", "+-"), ("attn_z", "attention", "+-"), ("N2", "residual", "+")),
 )
+
+
+def mlp_unit(name: NeuronName) -> int:
+    """Number a neuron of an MLP among its model's units, as shards do."""
+    assert not name.latent
+    return unit_key(0, name.layer, name.index, 0, SIDES.index(name.side))
+
+
+def mlp_name(unit: int) -> NeuronName:
+    """Name a neuron of an MLP by its number; the inverse of ``mlp_unit``."""
+    place = place_of(unit)
+    assert place.source == 0
+    return NeuronName(place.layer, place.index, place.side)
 
 
 @dataclass(frozen=True)

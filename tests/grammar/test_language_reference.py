@@ -22,7 +22,6 @@ from n2gdb.query.builder.queries import QueryBuilder
 from n2gdb.query.parse import read_query
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
-from n2gdb.storage.schema import STATES
 from tests.support.small_run import WORDS, model_table, random_graphs, write_effects, write_run
 
 REFERENCE = (Path(__file__).parents[2] / "grammar" / "README.md").read_text(encoding="utf-8")
@@ -72,7 +71,7 @@ def test_an_example_without_strings_is_the_query_that_it_prints(code: str, datab
 
 
 def test_every_word_of_the_language_is_in_the_reference() -> None:
-    words = {*KEYWORDS, *map(str.upper, chain(FIELDS, RETURNED)), *(choice.upper() for choice in STATES)}
+    words = {*KEYWORDS, *map(str.upper, chain(FIELDS, RETURNED)), *map(str.upper, FIELDS["state"].choices)}
     values = [each.value.upper() for each in (*Grouping, *Metric, *TokenKind)]
     words |= {word for value in values for word in value.split()}
     said = {word.upper() for word in re.findall(r"\w+", REFERENCE)}

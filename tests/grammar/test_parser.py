@@ -154,10 +154,6 @@ def test_nodes_know_their_place() -> None:
     assert [step.at for step in clauses.pattern.steps] == [Position(2, 12), Position(2, 25)]
 
 
-def test_states_are_those_that_are_stored() -> None:
-    assert FIELDS["state"].choices == schema.STATES
-
-
 def test_every_field_is_stored_with_a_neuron_or_belongs_to_a_match() -> None:
     stored = {*schema.NEURONS.names, *schema.COUNTS.names} - {"unit", *schema.EVIDENCE_FIGURES.names}
     assert {name for name, field in FIELDS.items() if not field.of_match} == stored

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 import n2gdb
 from n2gdb.cli.main import app
 from n2gdb.core.progress import silent
-from n2gdb.core.units import mlp_unit
 from n2gdb.database import Database
 from n2gdb.ingest.evaluation.heldout import judge_heldout
 from n2gdb.neuron import Neuron
 from n2gdb.storage.read.graphs import read_layer_graphs
 from n2gdb.storage.read.scores import LayerScores, mean_over_layers, read_layer_scores
+from tests.generators.unit_sets import mlp_unit
 from tests.support.demo import demo_model, demo_windows, ingest_demo, true_activations
 
 

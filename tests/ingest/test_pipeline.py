@@ -13,13 +13,13 @@ import pytest
 
 import n2gdb
 from n2gdb.core.progress import Report, silent
-from n2gdb.core.units import mlp_name
 from n2gdb.errors import CorpusError, SelectionError, StorageError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.models.subject import SubjectModel, default_corpus
 from n2gdb.ingest.pipeline import Source, ingest, select_neurons
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
+from tests.generators.unit_sets import mlp_name
 from tests.support.demo import assert_same, demo_model, ingest_demo, only_run, true_activations
 
 

@@ -15,13 +15,14 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 import n2gdb
 from n2gdb import excited_by, inhibited_by, matching, neurons, tok
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QueryError
 from n2gdb.evidence.weights import UnitEvidence
 from n2gdb.query.completion import candidates
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
+from tests.generators.unit_sets import mlp_unit
 from tests.support.small_run import WORDS, model_table, write_run
 
 THE, END, DOG, CAT, OF = (WORDS.index(word) for word in (" the", " end", " dog", " cat", " of"))

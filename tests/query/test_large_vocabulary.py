@@ -18,6 +18,7 @@ from n2gdb.core.units import NeuronName
 from n2gdb.errors import QuerySyntaxError, QueryTimeoutError
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
+from tests.generators.unit_sets import mlp_name
 from tests.support.small_run import model_table, write_run
 
 VOCABULARY, LETTERS = 49_152, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -73,7 +74,6 @@ def database(
 def test_firings_are_those_of_every_graph_from_the_models_own_threshold_on(
     database: n2gdb.Database, graphs: dict[NeuronName, NeuronGraph]
 ) -> None:
-    from n2gdb.core.units import mlp_name
     from n2gdb.prediction.fired_tokens import fired_tokens
 
     random, count = Random(8), 0

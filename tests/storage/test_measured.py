@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from n2gdb.core.reals import as_decimal
-from n2gdb.core.units import NeuronName, mlp_unit
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import StorageError
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.connection import Connection
@@ -28,6 +28,7 @@ from n2gdb.storage.read.records import read_histogram
 from n2gdb.storage.read.scores import read_layer_scores
 from n2gdb.storage.schema import BANDS, EVIDENCE_FIGURES, PREDICTORS
 from n2gdb.storage.shards import RunFolder
+from tests.generators.unit_sets import mlp_unit
 from tests.support.small_run import WORDS, random_graphs, write_run
 
 GRAPHS = random_graphs(seed=11, layers=2, neurons=12)

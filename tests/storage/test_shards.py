@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from n2gdb.core.graph import NeuronGraph
-from n2gdb.core.units import NeuronName, mlp_name, mlp_unit
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import StorageError
 from n2gdb.storage import schema
 from n2gdb.storage.checksums import CHECKSUMS
 from n2gdb.storage.graph_rows import graphs_from, nodes_table
 from n2gdb.storage.shards import RunFolder, run_folders, shards_folder
+from tests.generators.unit_sets import mlp_name, mlp_unit
 from tests.support.small_run import model_table, random_graphs, write_run, write_shards
 
 GRAPHS = random_graphs(seed=1, layers=2, neurons=8)
