@@ -109,6 +109,29 @@ def test_profile_takes_the_planned_steps(small: n2gdb.Database, text: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
+        "COUNT neurons BY layer",
+        "COUNT neurons MATCHING 'dog' BY model",
+        "COUNT neurons BY state",
+        "COUNT neurons MATCHING 'dog' BY activating",
+        "COUNT neurons WHERE f1 > 0.5 BY context",
+        "COUNT neurons BY layer, state",
+        "AVG f1 OF neurons MATCHING 'dog' BY layer",
+        "COUNT patterns MATCHING 'dog' BY layer",
+        "COUNT patterns MATCHING 'dog' BY state",
+        "COUNT patterns MATCHING 'dog' BY activating",
+    ],
+)
+def test_profile_counts_in_the_planned_steps_and_orders_nothing(small: n2gdb.Database, text: str) -> None:
+    planned = [stage.step for stage in small.query(f"EXPLAIN {text}") if " reads " not in stage.step]
+    taken = list(small.query(f"PROFILE {text}"))
+    assert [stage.step for stage in taken] == planned
+    assert not any("ORDER BY" in (stage.cypher or "") or "order" in stage.step for stage in taken)
+    assert taken[-1].rows == len(small.query(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         *QUERIES,
         *EXACT,
         "neurons MATCHING 'dog' BEFORE 'cat' OR MATCHING <word>",

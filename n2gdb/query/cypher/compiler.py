@@ -25,7 +25,6 @@ __all__ = [
     "compile_evidence",
     "compile_influenced",
     "compile_joined",
-    "compile_neurons",
     "compile_page",
     "compile_query",
     "compile_ranks",
@@ -122,12 +121,6 @@ def compile_page(neurons: Sequence[int]) -> Compiled:
     """Return the statement that reads STORED_COLUMNS of a few neurons by id."""
     columns = ", ".join(column(name) for name in STORED_COLUMNS)
     return Compiled(f"MATCH (n:Neuron) WHERE n.id IN $neurons RETURN {columns}", {"neurons": list(neurons)})
-
-
-def compile_neurons(settled: Settled, clauses: Formula[Clause] | None) -> Compiled:
-    """Return the statement that reads the ids of all neurons that meet ``clauses``."""
-    parameters = Parameters()
-    return Compiled(f"{found(settled, clauses, parameters)}\nRETURN n.id", parameters.values)
 
 
 def compile_joined(settled: Settled, clause: PatternClause) -> Iterator[Compiled]:

@@ -360,4 +360,8 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models
-    return groups_of(count, read, lambda: [names[number] for number in timed(models[owner].tolist())], rows)
+
+    def grouped() -> list[Group]:
+        return groups_of(count, read, lambda: [names[each] for each in timed(models[owner].tolist())], rows)
+
+    return session.work(plan.grouping, grouped)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.deadline import timed
+from n2gdb.core.units import model_of, place_of
 from n2gdb.grammar.ast import Count, Grouping, Query, Subject
+from n2gdb.query.cypher.compiler import compile_rows
 from n2gdb.query.cypher.where import split
 from n2gdb.query.execution.context import Session
-from n2gdb.query.execution.neurons import count_neurons, find, find_ids
+from n2gdb.query.execution.neurons import count_neurons, find_ids
 from n2gdb.query.execution.patterns import count_patterns
-from n2gdb.query.execution.plan import ROLES, CountPlan, NeuronPlan, PatternPlan
-from n2gdb.query.execution.rows import read_neurons
+from n2gdb.query.execution.plan import READ_STATES, ROLES, CountPlan, NeuronPlan, PatternPlan
+from n2gdb.query.semantics.binder import Settled
+from n2gdb.storage.parameters import MOST_LISTED
 
 if TYPE_CHECKING:
     from n2gdb.core.arrays import Int64Array
@@ -105,7 +108,7 @@ def group_rows(session: Session, plan: CountPlan) -> Sequence[tuple[Any, ...]]:
         return roles
     if plan.by is None:
         return [(None, _total(session, plan.counted))]
-    return sorted(_neuron_counts(session, plan.counted, plan.by).items())
+    return sorted(_neuron_counts(session, plan, plan.by).items())
 
 
 def _by_columns(session: Session, plan: CountPlan, count: Count) -> list[tuple[Any, ...]]:
@@ -126,18 +129,30 @@ def _total(session: Session, counted: NeuronPlan | PatternPlan) -> int:
     return count_neurons(session, counted)
 
 
-def _neuron_counts(session: Session, counted: NeuronPlan | PatternPlan, grouping: Grouping) -> Counter[Any]:
-    neurons: Sequence[Mapping[str, Any]]
+def _neuron_counts(session: Session, plan: CountPlan, grouping: Grouping) -> Counter[Any]:
+    counted = plan.counted
     if isinstance(counted, PatternPlan):
         each = count_patterns(session, counted)
-        neurons = read_neurons(session, sorted(each))
     else:
-        neurons = find(session, counted).every()
-        each = Counter({neuron["id"]: 1 for neuron in neurons})
-    names = {model.number: model.name for model in session.models}
-    counts: Counter[Any] = Counter()
-    for neuron in timed(neurons):
-        counts[neuron[grouping.value]] += each[neuron["id"]]
+        each = Counter(dict.fromkeys(find_ids(session, counted)[0], 1))
+    group = _grouped(session, grouping, each)
+
+    def count() -> Counter[Any]:
+        counts: Counter[Any] = Counter()
+        for neuron, number in timed(each.items()):
+            counts[group(neuron)] += number
+        return counts
+
+    return session.work(plan.grouping, count)
+
+
+def _grouped(session: Session, grouping: Grouping, neurons: Collection[int]) -> Callable[[int], Any]:
+    """Return a function from Neuron.id, one of ``neurons``, to the group of the neuron."""
+    if grouping is Grouping.LAYER:
+        return lambda neuron: place_of(neuron).layer
     if grouping is Grouping.MODEL:
-        return Counter({names[number]: count for number, count in counts.items()})
-    return counts
+        names = {model.number: model.name for model in session.models}
+        return lambda neuron: names[model_of(neuron)]
+    among = sorted(neurons) if len(neurons) <= MOST_LISTED else None
+    states = compile_rows(Settled(Query(), {}), None, ("id", "state"), among)
+    return dict(session.run(READ_STATES, states)).__getitem__

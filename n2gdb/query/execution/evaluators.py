@@ -33,7 +33,7 @@ from n2gdb.query.cypher.compiler import (
     compile_evidence,
     compile_influenced,
     compile_joined,
-    compile_neurons,
+    compile_rows,
     compile_written,
 )
 from n2gdb.query.cypher.match import WRITES
@@ -138,7 +138,7 @@ class _OfPatterns(Evaluator):
                 Stage(step, finds=finds) if compiled is None else Stage.of(step, compiled, finds)
                 for step, compiled, finds in scan_steps(session, settled, clause)
             )
-        return (Stage.of(_ONE_CLAUSE, compile_neurons(settled, clause), NeuronRows(settled, clause)),)
+        return (Stage.of(_ONE_CLAUSE, compile_rows(settled, clause, ("id",)), NeuronRows(settled, clause)),)
 
     def work_out(self, session: Session, settled: Settled, clause: PatternClause) -> WorkedOut:
         if compares_match_with_neuron(settled.query.where):
@@ -149,7 +149,7 @@ class _OfPatterns(Evaluator):
 
             return WorkedOut(NeuronSet.of(scan(session, settled, clause)))
         else:
-            rows = session.run(_ONE_CLAUSE, compile_neurons(settled, clause))
+            rows = session.run(_ONE_CLAUSE, compile_rows(settled, clause, ("id",)))
         return WorkedOut(NeuronSet.of(neuron for (neuron,) in rows))
 
     def patterns(

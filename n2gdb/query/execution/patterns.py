@@ -147,7 +147,7 @@ def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
         return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
-    counted = session.read("count the patterns", plan.statement)["neuron"].value_counts()
+    counted = session.read("find the patterns", plan.statement)["neuron"].value_counts()
     return Counter({each["values"]: each["counts"] for each in counted.to_pylist()})
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from n2gdb.grammar.ast import (
     Clause,
     Condition,
+    Count,
     Formula,
     Grouping,
     Query,
@@ -42,6 +43,7 @@ __all__ = [
     "KEEP",
     "ORDER_NEURONS",
     "ORDER_PATTERNS",
+    "READ_STATES",
     "ROLES",
     "CountPlan",
     "NeuronPlan",
@@ -57,6 +59,7 @@ __all__ = [
 ROLES = {Grouping.ACTIVATING: "ACTIVATES_ON", Grouping.CONTEXT: "CONTEXT"}
 
 ORDER_NEURONS, ORDER_PATTERNS = "order the neurons", "order the patterns"
+READ_STATES = "read the states of the neurons"
 #: What is done with the sets of clauses that were worked out before.
 KEEP = "keep the neurons of the sets worked out before"
 
@@ -256,13 +259,17 @@ class CountPlan:
             yield Stage(
                 "read the tokens of the neurons", finds=NodeRows(Settled(Query(), {}), ROLES[self.by], None)
             )
+        if self.by is Grouping.STATE:
+            yield Stage(READ_STATES)
         if self.by is not None:
-            yield Stage(
-                f"count by {self.by.value}", finds=GroupRows(self.settled, ROLES.get(self.by, self.by.value))
-            )
-        count = self.query.count
-        if count is not None and (count.groups or count.measure is not None):
-            yield Stage("put the rows in groups")
+            yield Stage(self.grouping, finds=GroupRows(self.settled, ROLES.get(self.by, self.by.value)))
+        elif self.query.count != Count():
+            yield Stage(self.grouping)
+
+    @property
+    def grouping(self) -> str:
+        """The step that counts what was found, in each group."""
+        return "put the rows in groups" if self.by is None else f"count by {self.by.value}"
 
 
 @dataclass(frozen=True, slots=True)

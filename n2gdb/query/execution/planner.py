@@ -29,7 +29,6 @@ from n2gdb.query.cypher.compiler import (
     DEFAULT_ORDER,
     Compiled,
     compile_count,
-    compile_neurons,
     compile_query,
     compile_ranks,
     compile_rows,
@@ -104,7 +103,7 @@ def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> Neuro
     fields = _fields(query, purpose, ranks)
     if is_whole:
         compiled = {Purpose.PAGE: compile_query, Purpose.COUNT: compile_count}.get(purpose)
-        statement = compiled(settled) if compiled else compile_neurons(settled, asked_of)
+        statement = compiled(settled) if compiled else compile_rows(settled, asked_of, fields)
     else:
         statement = compile_rows(settled, asked_of, fields)
     return NeuronPlan(
@@ -166,8 +165,7 @@ def _plan_count(session: Session, settled: Settled, by: Grouping | None) -> Coun
     if settled.query.subject is Subject.PATTERNS:
         return CountPlan(settled.query, bare, by, replace(plan_patterns(session, bare), is_page=False))
     if by not in ROLES:
-        alone = by is None and settled.query.count == Count()
-        purpose = Purpose.COUNT if alone else Purpose.PAGE
+        purpose = Purpose.COUNT if settled.query.count == Count() else Purpose.IDS
         return CountPlan(settled.query, bare, by, _plan_neurons(session, bare, purpose))
     forms = bare.matched_forms
     early = split(bare.query.where).match

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from n2gdb.core.arrays import Int64Array, distinct
 from n2gdb.core.deadline import check_time
@@ -32,7 +33,7 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
     """
     counted = plan.counted
     if session.columns is not None:
-        return _by_columns(session, plan, kind == "CONTEXT")
+        return session.work(plan.grouping, _by_columns(session, plan, kind == "CONTEXT"))
     if isinstance(counted, PatternPlan):
         token, holder = _on_patterns(session, kind, *_found(session, counted), by_pattern=True)
     elif plan.forms or any(each.has_matches for each in plan.settled.positive):
@@ -42,24 +43,27 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
         holder = np.unique(owner, return_inverse=True)[1]
     else:  # every node lies on some pattern
         token, holder = _on_any(session, counted, kind)
-    if not len(token):
-        return Counter()
-    texts = session.vocabulary.table["text"].combine_chunks().dictionary_encode()
-    width = int(holder.max()) + 1
-    check_time()
-    pair = distinct(texts.indices.to_numpy()[token].astype(np.int64) * width + holder)
-    counts = np.bincount(pair // width, minlength=len(texts.dictionary))
+    return session.work(plan.grouping, lambda: _by_text(session.vocabulary.table["text"], token, holder))
+
+
+def _by_text(texts: pa.ChunkedArray, token: Int64Array, holder: Int64Array) -> Counter[str]:
+    """Count the holders of each text, by the tokens' rows."""
+    coded = texts.combine_chunks().dictionary_encode()
+    width = int(holder.max(initial=0)) + 1
+    pair = distinct(coded.indices.to_numpy()[token].astype(np.int64) * width + holder)
+    counts = np.bincount(pair // width, minlength=len(coded.dictionary))
     codes = np.flatnonzero(counts)
-    named = texts.dictionary.take(codes).to_pylist()
+    named = coded.dictionary.take(codes).to_pylist()
     return Counter(dict(zip(named, counts[codes].tolist(), strict=True)))
 
 
-def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[str]:
+def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Callable[[], Counter[str]]:
+    """Find what a query counts, and return a function that counts it."""
     counted = plan.counted
     if isinstance(counted, PatternPlan):
         search, found = find_patterns(session, counted)
         inside = np.ones(len(search.columns.units), np.bool_)
-        return count_tokens(search, found.end, inside, in_context=in_context, by_pattern=True)
+        return lambda: count_tokens(search, found.end, inside, in_context=in_context, by_pattern=True)
     places, _, search = find_units(session, counted, counted.settled.query)
     inside = np.zeros(len(search.columns.units), np.bool_)
     inside[places] = True
@@ -69,7 +73,7 @@ def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Counter[
         found_ends = [search.matches(each).end for each in matching]
         ends = np.concatenate(found_ends) if matching else search.every_end().end
     firings = [each for each in map(search.loose, matching) if each is not None]
-    return count_tokens(search, ends, inside, firings, in_context=in_context, by_pattern=False)
+    return lambda: count_tokens(search, ends, inside, firings, in_context=in_context, by_pattern=False)
 
 
 def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:
