@@ -197,7 +197,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
         [('L4N137', 0.41), ('L4N12', 0.31)]
         """
-        from n2gdb.similarity.neurons import quality_columns, read_metric, similar_neurons
+        from n2gdb.similarity.neurons import notices_of, quality_columns, read_metric, similar_neurons
         from n2gdb.similarity.search import Bounds, ComparisonSource
 
         bounds = Bounds(
@@ -208,9 +208,10 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         )
         key = self.neuron(neuron, model)._key
         source = ComparisonSource(self.connection.rows, lambda: self._likeness, self._is_warm())
-        found = similar_neurons(source, key, read_metric(metric), self._models, bounds)
+        by = read_metric(metric)
+        found = similar_neurons(source, key, by, self._models, bounds)
         shown = ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
-        return answer_of(found, shown, self._likeness.notices(metric) if found else ())
+        return answer_of(found, shown, notices_of(by, source.columns) if found else ())
 
     def pairs(
         self,
@@ -232,7 +233,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         >>> print(db.pairs("subset", across_layers=True, sharing=2).to_csv().splitlines()[1])
         L3N45,L4N12,1.0,2
         """
-        from n2gdb.similarity.neurons import LEAST_OF_PAIRS, named_pairs, read_metric
+        from n2gdb.similarity.neurons import LEAST_OF_PAIRS, named_pairs, notices_of, read_metric
         from n2gdb.similarity.pairs import similar_pairs
 
         by = read_metric(metric)
@@ -251,7 +252,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
             lambda start, stop: named_pairs(found, self._models, start, stop),
             columns=(*first, "second", *second, "similarity", "size"),
             total=lambda: len(found),
-            notices=lambda: self._likeness.notices(by.value),
+            notices=lambda: notices_of(by, lambda: self._likeness),
         )
 
     def firing(

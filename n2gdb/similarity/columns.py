@@ -123,12 +123,6 @@ class SimilarityColumns:
         """Whether the positions on which units fire were recorded; examples are looked at where not."""
         return len(self._recorded) > 0
 
-    def notices(self, metric: str) -> tuple[str, ...]:
-        """Return what an answer by a metric has to say."""
-        if metric.lower() != Metric.COFIRING.value or self.is_recorded:
-            return ()
-        return ("this database has no record of firings: those in the stored examples were compared",)
-
     @cached_property
     def _recorded(self) -> pa.Table:
         return self._read(_FIRINGS)

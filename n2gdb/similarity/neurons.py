@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from n2gdb.storage.parameters import MOST_LISTED
 from n2gdb.storage.read.names import neuron_of
 
 if TYPE_CHECKING:
-    from n2gdb.similarity.columns import Table
+    from n2gdb.similarity.columns import SimilarityColumns, Table
     from n2gdb.similarity.pairs import Pairs
     from n2gdb.storage.read.catalog import ModelInfo
 
@@ -24,6 +24,7 @@ __all__ = [
     "NeuronPair",
     "SimilarNeuron",
     "named_pairs",
+    "notices_of",
     "quality_columns",
     "read_metric",
     "scores_among",
@@ -113,6 +114,13 @@ def quality_columns(found: Sequence[SimilarNeuron]) -> tuple[str, ...]:
     """Return the columns that say how well neurons are predicted: on held-out text, where that is known."""
     known = any(each.heldout_firings is not None for each in found)
     return ("heldout_f1", "heldout_firings") if known else ("f1",)
+
+
+def notices_of(metric: Metric, columns: Callable[[], SimilarityColumns]) -> tuple[str, ...]:
+    """Return what an answer by a metric has to say."""
+    if metric is not Metric.COFIRING or columns().is_recorded:
+        return ()
+    return ("this database has no record of firings: those in the stored examples were compared",)
 
 
 def read_metric(name: str) -> Metric:
