@@ -51,7 +51,7 @@ def complete_words(*words: str) -> Complete:
 
 
 def complete_each(*words: str) -> Complete:
-    """Return a function that does the same for the last of several, parted by commas."""
+    """Return a function that does the same for the last of several, separated by commas."""
 
     def complete(incomplete: str) -> list[str]:
         before, comma, begun = incomplete.rpartition(",")

@@ -66,5 +66,5 @@ NeuronArgument = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, one line a row.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per row.")]
 TimeoutOption = Annotated[float | None, typer.Option(min=0.001, help="Give up after this many seconds.")]

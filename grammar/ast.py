@@ -202,7 +202,7 @@ class Mode(Enum):
 
 
 class Grouping(Enum):
-    """What a count is parted by; the value is the word after BY."""
+    """What a count is grouped by; the value is the word after BY."""
 
     MODEL = "model"
     LAYER = "layer"

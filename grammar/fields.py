@@ -104,7 +104,7 @@ WALKED = tuple(field.name for field in FIELDS.values() if field.origin is Origin
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
 
-#: What a count is parted by: the model, tokens by their role, and every field of a neuron.
+#: What a count is grouped by: the model, tokens by their role, and every field of a neuron.
 GROUPS = (
     *("model", "layer", "state", "activating", "context"),
     *(name for name, field in FIELDS.items() if not field.of_match and name not in ("layer", "state")),

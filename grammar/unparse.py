@@ -122,7 +122,7 @@ def written_step(step: Step) -> str:
             return f"<{kind.value}>"
         case TokensOf(neuron, in_context):
             if neuron.model is not None:
-                raise ValueError(f"no class names a neuron of a model: write IN MODEL {quoted(neuron.model)}")
+                raise ValueError(f"a token class cannot name a model: write IN MODEL {quoted(neuron.model)}")
             return f"<{'context ' if in_context else ''}{neuron}>"
         case AllOf(tests):
             return f"({' & '.join(written_step(each) for each in tests)})"
@@ -181,7 +181,7 @@ def _among(among: Listed) -> str:
 
 
 def _misplaced(among: Listed) -> str:
-    raise ValueError(f"a list of units stands at the start of a query alone, not {_among(among)} elsewhere")
+    raise ValueError(f"a list of units is only allowed at the start of a query: move {_among(among)} there")
 
 
 def _listed_first(clauses: Formula[Clause] | None) -> tuple[Listed | None, Formula[Clause] | None]:
@@ -381,7 +381,7 @@ def _value(value: int | float | str) -> str:
 
 def _number(value: int | float) -> str:
     if math.isnan(value):
-        raise ValueError("no text means a number that is none")
+        raise ValueError("NaN cannot be written in a query")
     if math.isinf(value):
         return "1e999" if value > 0 else "-1e999"
     return repr(value)
@@ -390,7 +390,7 @@ def _number(value: int | float) -> str:
 def _slashed(source: str) -> str:
     """Escape the slashes of a regular expression that are not escaped already."""
     if re.fullmatch(r"(?:[^\\]|\\.)+", source, re.DOTALL) is None:
-        raise ValueError(f"no regular expression is empty or ends in a backslash: {source!r}")
+        raise ValueError(f"a regular expression cannot be empty or end in a backslash: {source!r}")
     return re.sub(r"\\?.", _slashed_piece, source, flags=re.DOTALL)
 
 

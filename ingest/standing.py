@@ -135,10 +135,10 @@ def _whole_neurons(run: RunFolder) -> Neurons:
 
 def _way_out(database: Path, identity: Identity, own: Identity, run: RunFolder | None) -> str:
     if identity == own:
-        return "ask for all of them, which learns them anew"
+        return "ask for all of them, which learns them again"
     if run is None:
         return f"put their shards into {shards_folder(database)}"
-    return f"ingest {identity.name} again as it was, which learns anew what is missing from {run.path}"
+    return f"ingest {identity.name} again as it was, which learns again what is missing from {run.path}"
 
 
 def _one_each(runs: Mapping[Identity, RunFolder], held: Mapping[Identity, Neurons]) -> dict[str, RunFolder]:
@@ -152,7 +152,7 @@ def _one_each(runs: Mapping[Identity, RunFolder], held: Mapping[Identity, Neuron
 def _require_whole(run: RunFolder, name: str) -> None:
     """Raise StorageError for a run that cannot be loaded; windows that its last ingest did not write are."""
     if damaged := run.damaged():
-        raise StorageError(f"{damaged[0]} is damaged: ingest {name} again as it was, which learns it anew")
+        raise StorageError(f"{damaged[0]} is damaged: ingest {name} again as it was, which learns it again")
     run.tokens()
     wanted = run.example_windows()
     if _has_windows(run, wanted):

@@ -267,7 +267,7 @@ class Neuron(Influences):
         """Read one of its examples: its stored true activations above what is predicted.
 
         >>> neuron.read_example(neuron.examples[0]).summary
-        'it fires on 3 of 5 tokens; its evidence foresees 0, misses 3, and fires wrongly on 0'
+        'it fires on 3 of 5 tokens; its evidence predicts 0, misses 3, and fires wrongly on 0'
         """
         from n2gdb.prediction.firing import predictor
         from n2gdb.prediction.reading import read_example

@@ -271,7 +271,7 @@ def _comma(fault: Fault) -> Said:
         return "clauses and conditions are joined by AND or OR, not by a comma"
     if re.search(r"\b(limit|offset)\s+\S+$", fault.before, re.IGNORECASE):
         return "LIMIT takes one number: how many rows to leave out first is OFFSET"
-    return "a count is parted by one thing" if fault.name == "a group" else None
+    return "a count has one group" if fault.name == "a group" else None
 
 
 def _every_column(fault: Fault) -> Said:

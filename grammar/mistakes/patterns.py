@@ -184,10 +184,11 @@ def _grouped_pattern(fault: Fault) -> Said:
     if fault.keyword in _CONNECTORS:
         return f"parentheses hold the alternatives of one position: write {fault.keyword} outside of them"
     if fault.keyword == "OR" or fault.rest.startswith((",", "/")) or LITERAL.match(fault.rest):
-        return "alternatives are parted by |, as in ('dog' | 'cat')"
+        return "alternatives are separated by |, as in ('dog' | 'cat')"
     if fault.keyword == "AND" or fault.rest.startswith("&"):
         return (
-            "one position holds one token: alternatives are parted by |, and two MATCHING are joined by AND"
+            "one position holds one token: alternatives are separated by |,"
+            " and two MATCHING are joined by AND"
         )
     return None
 

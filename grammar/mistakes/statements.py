@@ -102,7 +102,7 @@ def _similarity(fault: Fault) -> Said:
 
 def _semicolon(fault: Fault) -> Said:
     if fault.rest.startswith(";") and "COMMA" in fault.accepted:
-        return "what is listed is parted by commas: a semicolon ends a query"
+        return "items of a list are separated by commas: a semicolon ends a query"
     if fault.rest.startswith(";") or fault.before.endswith(";"):
         return "one query at a time: nothing may follow a semicolon"
     if fault.rest.startswith(("//", "#", "/*")) and not fault.wants_step:

@@ -150,7 +150,7 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
         count = query.count or Count()
         groups = count.groups
         if count.by in (Grouping.ACTIVATING, Grouping.CONTEXT):
-            fail(f"{word} is parted by fields of neurons, as in BY layer", position_of(given["count"]))
+            fail(f"{word} is grouped by fields of neurons, as in BY layer", position_of(given["count"]))
         if count.by is not None:
             groups = (GroupBy(count.by.value),)
         return replace(query, count=Count(None, groups, Measure(statistic, field.name, at=position_of(name))))

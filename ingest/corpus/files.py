@@ -130,7 +130,7 @@ def _read_lines(file: IO[bytes], name: str, field: str, passed: PassedOver) -> I
             raise CorpusError(f"{place}: not UTF-8, at byte {error.start} of the line") from error
         except (ValueError, RecursionError) as error:
             raise CorpusError(
-                f"{place}: no JSON: {one_line(error)}; each line is to hold an object"
+                f"{place}: not JSON: {one_line(error)}; each line is to hold an object"
             ) from error
         yield from documents_of(row, field, place, passed)
 

@@ -111,7 +111,7 @@ class Windows:
     def __iter__(self) -> Iterator[IntArray]:
         """Yield batches of windows: (window, length) int32."""
         if self._started:
-            raise RuntimeError("windows are read once: make them anew")
+            raise RuntimeError("windows are read once: make them again")
         self._started = True
         pending: list[IntArray] = []
         for body in self._bodies():

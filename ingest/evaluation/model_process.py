@@ -91,7 +91,7 @@ class ModelProcess:
                     break
         except (EOFError, OSError) as error:
             raise ModelError(
-                f"the process that runs the model has ended ({one_line(error)}): ask again to start it anew"
+                f"the process that runs the model has ended ({one_line(error)}): ask again to start another"
             ) from error
         finally:
             self._one_at_a_time.release()

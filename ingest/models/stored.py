@@ -36,7 +36,7 @@ def load_stored_model(info: ModelInfo, device: str = "auto", unit: UnitName | No
         if found != stored:
             raise ModelError(
                 f"{info.name} is no longer the model that the database was made of: the fingerprint of its"
-                f" {part} is {found[:12]}, not {stored[:12]}; bring that model back, or ingest this one anew"
+                f" {part} is {found[:12]}, not {stored[:12]}; bring that model back, or ingest this one"
             )
     sides = "".join({side for source in info.sources for side in source.sides})
     return with_units(model, sides, _stored_latents(info, unit) if unit is not None and unit.latent else ())

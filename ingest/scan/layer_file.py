@@ -69,7 +69,9 @@ class LayerScan:
     def _read(self) -> Arrays:
         arrays = self._arrays()
         if arrays is None:
-            raise StorageError(f"{self.path} has gone or is damaged: run again to go on, which scans it anew")
+            raise StorageError(
+                f"{self.path} has gone or is damaged: run again to go on, which scans it again"
+            )
         return arrays
 
     def save(self, found: TopExamples, kept: Kept, key: str) -> None:

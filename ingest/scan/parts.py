@@ -113,7 +113,7 @@ def merge_parts(
 def _load(path: Path) -> State:
     arrays = load_arrays(path, _STATE)
     if arrays is None:
-        raise StorageError(f"{path} has gone or is damaged: run again to go on, which scans it anew")
+        raise StorageError(f"{path} has gone or is damaged: run again to go on, which scans it again")
     return arrays
 
 

@@ -157,7 +157,9 @@ class RecordFile:
     def _read(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         arrays = load_arrays(self.path, (*_small(), *names), some=True)
         if arrays is None:
-            raise StorageError(f"{self.path} has gone or is damaged: run again to go on, which scans it anew")
+            raise StorageError(
+                f"{self.path} has gone or is damaged: run again to go on, which scans it again"
+            )
         return arrays
 
 

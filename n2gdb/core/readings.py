@@ -125,7 +125,7 @@ class ReadToken:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many firings of a text are foreseen, missed, and false alarms, on tokens of known activation."""
+    """How many firings of a text are predicted, missed, and false alarms, on tokens of known activation."""
 
     foreseen: int
     missed: int
@@ -185,7 +185,7 @@ class ReadingRecord:
         known = sum(token.true is not None for token in self.tokens)
         return (
             f"it fires on {found.foreseen + found.missed:,} of {tokens_counted(known)}; its {self.by}"
-            f" foresees {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on"
+            f" predicts {found.foreseen:,}, misses {found.missed:,}, and fires wrongly on"
             f" {found.false_alarms:,}"
         )
 

@@ -128,7 +128,7 @@ class UnitName:
         """Take the parts of a name, or any text that ``parse`` reads."""
         if index is None:
             if not isinstance(layer, str):
-                raise UnknownNameError(f"layer {layer!r} alone names no neuron: give its index too")
+                raise UnknownNameError(f"layer {layer!r} alone is not a neuron: give its index too")
             read = UnitName.parse(layer)
             layer, index, side, latent, source = read.layer, read.index, read.side, read.latent, read.source
         for name, value in zip(self.__slots__, (layer, index, side, latent, source), strict=True):

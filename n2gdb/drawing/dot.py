@@ -23,7 +23,7 @@ def diagram_dot(
 ) -> str:
     """Write a diagram as DOT: context on the left in blue, activating tokens on the right in red.
 
-    Alternatives stand in one node, parted by ``|``. A bold rim marks where a pattern may begin; a dashed
+    Alternatives stand in one node, separated by ``|``. A bold rim marks where a pattern may begin; a dashed
     edge runs over as many any-tokens as it says; a dashed rim says that a pattern is seldom right. Promoted
     tokens stand in green, suppressed ones dashed; ``silencing`` tokens, each with its place, in purple.
     """

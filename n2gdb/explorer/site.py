@@ -40,8 +40,8 @@ def write_site(
     """Write a folder of pages and return how many neurons it shows; its pages fetch nothing from elsewhere.
 
     Addresses are relative, so the folder may lie anywhere below a host. Files of an earlier site are
-    replaced, what is no plain file, belongs to the database or is one is not: raises StorageError, as where
-    the folder cannot be written.
+    replaced; what is not a plain file, is a database or belongs to one is not. Raises StorageError for these,
+    and where the folder cannot be written.
     """
     several = len({neuron.model for neuron in neurons}) > 1
     names = [_file(neuron, several) for neuron in neurons]

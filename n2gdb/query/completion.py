@@ -104,7 +104,7 @@ def open_quote(text: str) -> int | None:
 
 
 def statements_in(text: str) -> list[str]:
-    """Return the statements of a text, parted by semicolons outside of quotes, comments and expressions."""
+    """Return the statements of a text, split at semicolons outside of quotes, comments and expressions."""
     parts, begun, at = [], 0, 0
     while at < len(text):
         found = _WHOLE.match(text, at)

@@ -87,7 +87,7 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     if kind is not None:
-        raise StorageError(f"{path} is {kind}, which no database replaces: name a plain file with --db")
+        raise StorageError(f"{path} is {kind}, which a database cannot replace: name a plain file with --db")
     if there and not _is_ours(path):
         raise StorageError(f"{path} exists and is not an n2gdb database: name another file with --db")
     for beside in list(database_files(path))[1:]:

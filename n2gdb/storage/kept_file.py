@@ -35,7 +35,7 @@ class KeptFile:
     def read(self) -> Any:
         """Return what the file holds, None where there is none.
 
-        Raises StorageError for what is no plain file, for one that cannot be read, and for one that is no
+        Raises StorageError for what is not a plain file, for one that cannot be read, and for one that is no
         JSON.
         """
         try:
@@ -48,7 +48,7 @@ class KeptFile:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise self.unsound(f"it is no JSON: {one_line(error)}") from error
+            raise self.unsound(f"it is not JSON: {one_line(error)}") from error
 
     def unsound(self, why: str) -> StorageError:
         """Return what to raise for a file that holds something else."""

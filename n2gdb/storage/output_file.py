@@ -66,13 +66,13 @@ def check_output(
         raise _refused(path, error) from error
     if kind is not None:
         other = ", or - for standard output" if allow.startswith("-") else ""
-        raise StorageError(f"{path} is {kind}, no plain file: name a file{other}")
+        raise StorageError(f"{path} is {kind}, not a plain file: name a file{other}")
     if any(_is_of(path, each) for each in read):
         raise StorageError(f"{path} is what the command reads: name another file to write")
     if not force:
         raise StorageError(f"{path} is there already: name another file, or overwrite it with {allow}")
     if _is_database(path):
-        raise StorageError(f"{path} is a database, which no other file replaces: name another file")
+        raise StorageError(f"{path} is a database, which another file cannot replace: name another file")
 
 
 @contextmanager

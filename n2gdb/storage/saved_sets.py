@@ -24,10 +24,10 @@ def read_sets(database: Path) -> dict[str, tuple[str, ...]]:
     if kept is None:
         return {}
     if not isinstance(kept, dict):
-        raise file.unsound("it is no object")
+        raise file.unsound("it is not an object")
     for name, units in kept.items():
         if not isinstance(units, list) or not units or not all(isinstance(unit, str) for unit in units):
-            raise file.unsound(f"{name[:60]!r} is no list of neurons")
+            raise file.unsound(f"{name[:60]!r} is not a list of neurons")
     return {name: tuple(units) for name, units in kept.items()}
 
 

@@ -353,7 +353,7 @@ def _has_effects(shard: Path) -> bool:
 
 def _damaged(path: Path, reason: str) -> StorageError:
     return StorageError(
-        f"{path} cannot be read ({reason}): ingest its model again, which learns anew what is damaged"
+        f"{path} cannot be read ({reason}): ingest its model again, which learns again what is damaged"
     )
 
 

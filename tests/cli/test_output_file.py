@@ -121,7 +121,7 @@ def test_links_pipes_devices_and_folders_are_no_files(
         del places["device"]
     for name, place in places.items():
         kind = "link" if name == "lost" else name
-        assert f"{place} is a {kind}, no plain file" in refused(path, *WRITERS[writer], place, *force)
+        assert f"{place} is a {kind}, not a plain file" in refused(path, *WRITERS[writer], place, *force)
     assert target.read_text() == "mine"
     assert places["link"].is_symlink()
     assert places["pipe"].is_fifo()
@@ -280,7 +280,10 @@ def test_long_and_odd_names(tmp_path: Path) -> None:
 def test_a_figure_of_the_library_keeps_the_rules(path: Path, tmp_path: Path) -> None:
     (tmp_path / "link.svg").symlink_to(path)
     for place in (tmp_path / "link.svg", tmp_path / "no" / "x.svg"):
-        with pytest.raises(FigureError, match=r"no plain file|cannot be written"), figure_file(place, 2, 2):
+        with (
+            pytest.raises(FigureError, match=r"not a plain file|cannot be written"),
+            figure_file(place, 2, 2),
+        ):
             raise AssertionError("it was drawn")
     (tmp_path / "there.svg").write_text("mine")
     with pytest.raises(FigureError, match="is there already"):

@@ -158,7 +158,7 @@ CASES = [
         "neurons MATCHING ('a' ^BEFORE 'b')",
         "parentheses hold the alternatives of one position: write BEFORE outside of them",
     ),
-    ("neurons MATCHING ('a' ^OR 'b')", "alternatives are parted by |, as in ('dog' | 'cat')"),
+    ("neurons MATCHING ('a' ^OR 'b')", "alternatives are separated by |, as in ('dog' | 'cat')"),
     (
         "neurons MENTIONING 'a' ^BEFORE 'b'",
         "MENTIONING takes one token: write MATCHING for a pattern with BEFORE",
@@ -349,7 +349,7 @@ CASES = [
     ("neurons WHERE f1 > 0.5 ORDER ^f1", "BY is missing after ORDER: write ORDER BY f1"),
     ("neurons MATCHING ^{'a'}", "alternatives stand in parentheses, as in ('dog' | 'cat')"),
     ("neurons MATCHING ^['a', 'b']", "alternatives stand in parentheses, as in ('dog' | 'cat')"),
-    ("neurons MATCHING ('a'^, 'b')", "alternatives are parted by |, as in ('dog' | 'cat')"),
+    ("neurons MATCHING ('a'^, 'b')", "alternatives are separated by |, as in ('dog' | 'cat')"),
     ("neurons MATCHING 'a' BEFORE ^3 'b'", "a distance is joined to its word by a slash: write BEFORE/3"),
     (
         "neurons MATCHING 'a' ^FOLLOWED BY 'b'",

@@ -182,7 +182,7 @@ def test_a_file_that_is_no_database_is_refused_before_anything_is_learned(tmp_pa
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.n2gdb")
-    with pytest.raises(StorageError, match="is a pipe, which no database replaces"):
+    with pytest.raises(StorageError, match="is a pipe, which a database cannot replace"):
         learn(tmp_path / "x.n2gdb", report=learned_nothing)
     assert (tmp_path / "x.n2gdb").is_fifo()
 

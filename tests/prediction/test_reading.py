@@ -62,7 +62,7 @@ def test_the_truth_stands_beside_the_prediction(neuron: n2gdb.Neuron) -> None:
     assert [token.true for token in reading.tokens] == true.tolist()
     assert reading.agreement == Agreement(foreseen=1, missed=1, false_alarms=1)
     assert reading.summary == (
-        "it fires on 2 of 8 tokens; its graph foresees 1, misses 1, and fires wrongly on 1"
+        "it fires on 2 of 8 tokens; its graph predicts 1, misses 1, and fires wrongly on 1"
     )
     assert neuron.read(TEXT, by="graph").summary == "its graph fires on 2 of 8 tokens"
 
@@ -70,7 +70,7 @@ def test_the_truth_stands_beside_the_prediction(neuron: n2gdb.Neuron) -> None:
 def test_a_truth_that_is_not_known_counts_nowhere(neuron: n2gdb.Neuron) -> None:
     reading = neuron.read(TEXT, [None, None, None, float("nan"), 0, 0, 1, 0], by="graph")
     assert [token.true for token in reading.tokens[:4]] == [None] * 4
-    assert reading.summary.startswith("it fires on 1 of 4 tokens; its graph foresees 1, misses 0")
+    assert reading.summary.startswith("it fires on 1 of 4 tokens; its graph predicts 1, misses 0")
 
 
 def test_the_truth_has_one_number_a_token(neuron: n2gdb.Neuron) -> None:

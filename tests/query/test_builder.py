@@ -278,7 +278,7 @@ LATE = [
     (neurons().limit(-1), "LIMIT takes a whole number from 0 up, not -1"),
     (neurons().order_by("f1").rank_by_similarity("L3N4"), "RANK BY SIMILARITY is an order"),
     (neurons().order_by("f1").count(), "COUNT has nothing but its counts"),
-    (neurons().matching(regex("a\\")), "no regular expression is empty or ends in a backslash"),
+    (neurons().matching(regex("a\\")), "a regular expression cannot be empty or end in a backslash"),
 ]
 
 

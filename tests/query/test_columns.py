@@ -164,9 +164,9 @@ def test_a_file_that_is_there_is_kept_unless_told(small: n2gdb.Database, tmp_pat
     assert path.read_text() == "mine"
     getattr(answer, method)(path, overwrite=True)
     assert path.read_bytes() != b"mine"
-    with pytest.raises(StorageError, match=r"is a folder, no plain file: name a file$"):
+    with pytest.raises(StorageError, match=r"is a folder, not a plain file: name a file$"):
         getattr(answer, method)(tmp_path, overwrite=True)
-    with pytest.raises(StorageError, match="is a database, which no other file replaces"):
+    with pytest.raises(StorageError, match="is a database, which another file cannot replace"):
         getattr(answer, method)(small.path, overwrite=True)
 
 

@@ -25,9 +25,11 @@ SLOW_IMPORTS = (
     "transformers",
 )
 
-#: Modules that take long although they import none of these: random queries, large databases, many files.
+#: Modules that take long although they import none of these: random queries, large databases, many files,
+#: statements that crash the engine in a process of their own.
 SLOW_MODULES = frozenset(
     {
+        "tests/cli/test_cypher.py",
         "tests/cli/test_output_file.py",
         "tests/query/test_columns.py",
         "tests/query/test_hostile.py",

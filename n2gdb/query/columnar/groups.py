@@ -41,7 +41,7 @@ class _Parted:
 
 
 def named_groups(count: Count) -> tuple[GroupBy, ...]:
-    """Return what a count is parted by, one group too."""
+    """Return what a count is grouped by, one group too."""
     return count.groups if count.by is None else (GroupBy(count.by.value),)
 
 

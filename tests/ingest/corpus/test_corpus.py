@@ -127,7 +127,7 @@ def test_an_unknown_kind_of_file_is_refused(tmp_path: Path) -> None:
 
 def test_bad_json_is_placed(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"text": "fine"}\n\n{"text": "cut\n')
-    assert f"{tmp_path / 'bad.jsonl'}, line 3: no JSON" in fault(tmp_path / "bad.jsonl")
+    assert f"{tmp_path / 'bad.jsonl'}, line 3: not JSON" in fault(tmp_path / "bad.jsonl")
     (tmp_path / "list.jsonl").write_text('["text"]\n')
     assert "line 1: a JSON object was expected" in fault(tmp_path / "list.jsonl")
 

@@ -64,12 +64,12 @@ def test_rows_without_text_are_counted_and_passed_over(tmp_path: Path) -> None:
 
 def test_json_of_any_depth_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "deep.jsonl").write_text('{"text": "x"}\n{"text": ' + "[" * 200_000 + "\n")
-    assert "deep.jsonl, line 2: no JSON" in fault(tmp_path / "deep.jsonl")
+    assert "deep.jsonl, line 2: not JSON" in fault(tmp_path / "deep.jsonl")
 
 
 def test_an_array_of_objects_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "array.json").write_text('[{"text": "x"},\n {"text": "y"}]')
-    assert "array.json, line 1: no JSON" in fault(tmp_path / "array.json")
+    assert "array.json, line 1: not JSON" in fault(tmp_path / "array.json")
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {

@@ -95,7 +95,7 @@ def test_one_of_another_model_or_a_damaged_one_is_not_there(tmp_path: Path) -> N
     raw = bytearray(file.path.read_bytes())
     raw[len(raw) // 2] ^= 0xFF
     file.path.write_bytes(raw)
-    with pytest.raises(StorageError, match="scans it anew"):
+    with pytest.raises(StorageError, match="scans it again"):
         file.load(np.arange(UNITS))
     file.path.write_bytes(raw[: len(raw) // 2])
     assert not file.is_of("key")

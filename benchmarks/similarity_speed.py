@@ -1,6 +1,6 @@
 """How long comparisons take: one neuron against all, and all pairs, held against a double loop on a sample.
 
-python -m benchmarks.similarity DATABASE [--draws 40] [--sample 300]
+python -m benchmarks.similarity_speed DATABASE [--draws 40] [--sample 300]
 
 DATABASE is any; ``python -m benchmarks.synthetic`` makes one of 18,432 neurons or more.
 """

@@ -1,6 +1,6 @@
 """The measures of similarity side by side: lists of the neurons most like some, drawn, and what they come to.
 
-python -m benchmarks.likeness DATABASE [--draws 40] [--lists 40] [--shown 3]
+python -m benchmarks.similarity_metrics DATABASE [--draws 40] [--lists 40] [--shown 3]
 
 For each metric: the share of the drawn units that have an answer at the language's own bound, and at others;
 how many answers, and the score and size of the first; and how often the first five fire together with the
