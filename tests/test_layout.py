@@ -259,6 +259,30 @@ def test_no_folder_is_crowded() -> None:
     assert not {folder: count for folder, count in counted.items() if count > _MOST_MODULES}
 
 
+#: Small modules with one importer that lie elsewhere, and why.
+_APART = {
+    "n2gdb.cli.output.answer_files": "output",
+    "n2gdb.cli.repl.completer": "of the shell, which its command starts",
+    "n2gdb.grammar.mistakes.class_words": "a mistake",
+    "n2gdb.grammar.parsing.expected": "only grammar knows the parser",
+    "n2gdb.grammar.rewriting": "only grammar knows how trees are made",
+    "n2gdb.query.columnar.ordering": "over columns",
+}
+
+
+def test_small_modules_lie_beside_their_only_importer() -> None:
+    importers: dict[str, set[str]] = defaultdict(set)
+    for module, imported in _edges():
+        importers[imported].add(module)
+    alone = {
+        module
+        for module, path in modules().items()
+        if path.name != "__init__.py" and path.read_text(encoding="utf-8").count("\n") < 50
+        if len(importers[module]) == 1 and {package_of(module)} != set(map(package_of, importers[module]))
+    }
+    assert alone <= _APART.keys()
+
+
 def test_cypher_is_written_in_few_packages() -> None:
     homes = ("n2gdb.storage", "n2gdb.query", "n2gdb.similarity", "n2gdb.prediction")
     found = {

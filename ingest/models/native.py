@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from n2gdb.errors import ModelError, one_line
 from n2gdb.ingest.models.loaded import Loaded, loaded, needs_newer
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
+from n2gdb.ingest.sources.files import read_json
 
 __all__ = ["boot_native", "demo_directory", "is_native"]
 
@@ -67,17 +67,9 @@ def boot_native(directory: Path, name: str, device: str) -> Loaded:
 
 def _read_config(directory: Path) -> dict[str, Any]:
     path = directory / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"{directory} is not a model: it has no config.json") from error
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {one_line(error)}") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{path} holds no JSON object")
-    return config
+    if not path.exists():
+        raise ModelError(f"{directory} is not a model: it has no config.json")
+    return read_json(path)
 
 
 def _read_weights(path: Path) -> dict[str, Any]:

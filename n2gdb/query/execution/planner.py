@@ -7,16 +7,21 @@ tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from n2gdb.core.units import MLP
 from n2gdb.grammar.ast import (
     And,
     Clause,
+    Comparison,
+    Condition,
     Count,
     Formula,
     Grouping,
+    InList,
     Key,
+    Operator,
     Query,
     Role,
     Statement,
@@ -49,9 +54,11 @@ from n2gdb.query.execution.plan import (
     TokenSetPlan,
 )
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
-from n2gdb.query.semantics.units import of_asked_units
 
 __all__ = ["plan_patterns", "plan_statement", "steps_of"]
+
+#: Kinds of sources whose units are latents.
+LATENT_KINDS = ("sae", "transcoder")
 
 _READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
@@ -66,12 +73,7 @@ def plan_statement(session: Session, statement: Statement, *, counted: bool = Fa
         return _plan_tokens(session, statement)
     if isinstance(statement, TokenSetQuery):
         return _plan_token_sets(session, statement)
-    asked = session.learn_tokens(of_asked_units(statement, session.kinds))
-    settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
-    if settled.asks_for_effects:
-        session.require_effects()
-    if settled.influences:
-        session.require_evidence()
+    settled = _bound(session, statement)
     if statement.count is not None:
         return _plan_count(session, settled, statement.count.by)
     if statement.subject is Subject.PATTERNS:
@@ -82,6 +84,34 @@ def plan_statement(session: Session, statement: Statement, *, counted: bool = Fa
 def steps_of(session: Session, plan: Plan) -> tuple[Stage, ...]:
     """Return the steps of a plan, including what is read once rows are used."""
     return (*plan.steps(session), *((_READ,) if isinstance(plan, NeuronPlan | PatternPlan) else ()))
+
+
+def _bound(session: Session, query: Query) -> Settled:
+    asked = session.learn_tokens(_of_asked_units(query, session.kinds))
+    settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
+    if settled.asks_for_effects:
+        session.require_effects()
+    if settled.influences:
+        session.require_evidence()
+    return settled
+
+
+def _of_asked_units(query: Query, kinds: Collection[str]) -> Query:
+    """Return a query with its units, or those whose patterns it asks for, said in WHERE.
+
+    ``latents`` are those of SAEs and transcoders. ``neurons`` are the units of MLPs, which needs no condition
+    where a database holds nothing else; ``kinds`` are those of the sources that it holds.
+    """
+    condition: Condition
+    units = query.owners or query.subject
+    if units is Subject.LATENTS:
+        condition = InList("kind", LATENT_KINDS)
+    elif units is Subject.NEURONS and any(kind != MLP for kind in kinds):
+        condition = Comparison("kind", Operator.EQUAL, MLP)
+    else:
+        return query
+    asked: Formula[Condition] = condition
+    return replace(query, where=asked if query.where is None else And((query.where, asked)))
 
 
 def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> NeuronPlan:
@@ -196,16 +226,8 @@ def _plan_tokens(session: Session, query: TokenQuery) -> TokenPlan:
 
 
 def _plan_token_sets(session: Session, query: TokenSetQuery) -> TokenSetPlan:
-    plans = []
-    for term in query.terms:
-        asked = session.learn_tokens(of_asked_units(term.units, session.kinds))
-        settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
-        if settled.asks_for_effects:
-            session.require_effects()
-        if settled.influences:
-            session.require_evidence()
-        plans.append(_plan_neurons(session, settled, Purpose.IDS))
-    return TokenSetPlan(query, tuple(plans))
+    units = [_plan_neurons(session, _bound(session, term.units), Purpose.IDS) for term in query.terms]
+    return TokenSetPlan(query, tuple(units))
 
 
 def _all_of(operands: Sequence[Formula[Clause]]) -> Formula[Clause] | None:

@@ -310,7 +310,7 @@ def test_damage_names_the_file(native: Path) -> None:
         ("tokenizer.json", b"{", "tokenizer.json is damaged"),
         ("model.safetensors", b"nothing", "model.safetensors is damaged"),
         ("config.json", b"{", "config.json is not JSON"),
-        ("config.json", b"[]", "config.json holds no JSON object"),
+        ("config.json", b"[]", "config.json does not hold named values"),
         ("config.json", b'{"n_layers": 3}', "config.json is not a native model"),
     ):
         whole = (native / file).read_bytes()
