@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 import torch
@@ -32,6 +33,9 @@ _MOST_KEPT, _LARGEST_KEPT = 1 << 30, 1 << 25
 #: Threads beside an accelerator: each takes some memory there.
 _MOST_BESIDE = 8
 
+#: Held while threads are started: two that ask at once would start them twice.
+_STARTING = Lock()
+
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -48,7 +52,7 @@ def on_cores(
     if model.trunk is None:
         yield from map(work, pieces)
         return
-    pool, workers = _pool(model.device.type == "cpu")
+    pool, workers = _pool_for(model)
     running: deque[Future[Result]] = deque()
     try:
         for piece in pieces:
@@ -67,7 +71,7 @@ def on_cores(
 
 def lanes(model: SubjectModel) -> int:
     """How many pieces of work with a model run at a time."""
-    return 1 if model.trunk is None else _pool(model.device.type == "cpu")[1]
+    return 1 if model.trunk is None else _pool_for(model)[1]
 
 
 def beside(model: SubjectModel, work: Callable[..., None], pieces: Iterable[tuple[Any, ...]]) -> None:
@@ -82,6 +86,11 @@ def beside(model: SubjectModel, work: Callable[..., None], pieces: Iterable[tupl
         return
     for done in [_beside_pool().submit(work, *piece) for piece in pieces]:
         done.result()
+
+
+def _pool_for(model: SubjectModel) -> tuple[ThreadPoolExecutor, int]:
+    with _STARTING:
+        return _pool(model.device.type == "cpu")
 
 
 @cache
