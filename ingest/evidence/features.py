@@ -83,11 +83,9 @@ def promising(
     for feature in features:
         slopes = np.bincount(feature.key, slope[feature.row], units * span)
         curves = np.bincount(feature.key, curve[feature.row], units * span)
-        if feature.excites:
-            slopes = np.maximum(slopes, 0)
-        gain = slopes**2 / (curves + feature.penalty)
-        key = np.flatnonzero(gain > _LEAST_GAIN)
-        gains.append((key, gain[key]))
+        key = np.flatnonzero(slopes > 0 if feature.excites else slopes)
+        gain = slopes[key] ** 2 / (curves[key] + feature.penalty)
+        gains.append((key[gain > _LEAST_GAIN], gain[gain > _LEAST_GAIN]))
     stays = best_of_each(
         np.concatenate([key // span for key, _ in gains]), np.concatenate([gain for _, gain in gains]), most
     )

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 import torch
@@ -32,6 +33,9 @@ _MOST_KEPT, _LARGEST_KEPT = 1 << 30, 1 << 25
 #: Threads beside an accelerator: each takes some memory there.
 _MOST_BESIDE = 8
 
+#: Held while threads are started: two that ask at once would start them twice.
+_STARTING = Lock()
+
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
@@ -48,7 +52,8 @@ def on_cores(
     if model.trunk is None:
         yield from map(work, pieces)
         return
-    pool, workers = _pool(model.device.type == "cpu")
+    with _STARTING:
+        pool, workers = _pool(model.device.type == "cpu")
     running: deque[Future[Result]] = deque()
     try:
         for piece in pieces:

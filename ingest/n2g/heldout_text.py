@@ -36,8 +36,8 @@ class HeldoutText:
 
     def predicted(self, graph: NeuronGraph, threshold: float) -> BoolArray:
         """Where a graph predicts a firing: (window, position)."""
-        ends = graph.matched(self.laid).reshape(len(self.windows), -1)[:, self.gap :]
-        fires: BoolArray = np.append(graph.end, 0)[ends] >= threshold
+        fire = np.append(graph.end >= threshold, False)  # the last is of no pattern
+        fires: BoolArray = fire.take(graph.matched(self.laid)).reshape(len(self.windows), -1)[:, self.gap :]
         return fires
 
     def foreseen(self, evidence: UnitEvidence, classes: Int64Array | None, by_graph: BoolArray) -> BoolArray:
@@ -49,6 +49,8 @@ class HeldoutText:
         places = [self.laid.positions(token) for token in evidence.token[own].tolist()]
         weight = np.repeat(evidence.weight[own], list(map(len, places)))
         position = np.concatenate([np.zeros(0, np.int64), *places])
+        rising = np.argsort(position)
+        position, weight = position[rising], weight[rising]
         found = np.zeros(len(self.laid.tokens), np.bool_)
         matched = np.pad(by_graph, ((0, 0), (self.gap, 0))).ravel()
         odds = evidence.log_odds_at(self.laid.tokens, position, weight, classes)

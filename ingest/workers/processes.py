@@ -136,7 +136,8 @@ class ProcessCrew:
 
     def learn(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         """See Crew; raises what a process raised, and IngestError where one dies."""
-        waiting = deque(pieces)
+        # Deep layers take longest, so they come first: no core waits long for the last piece of another.
+        waiting = deque(reversed(pieces))
         outcomes: SimpleQueue[Piece | BaseException] = SimpleQueue()
         try:
             self._started.result()

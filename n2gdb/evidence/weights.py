@@ -81,10 +81,9 @@ class UnitEvidence:
         text = np.asarray(tokens, np.int64)
         total = np.full(len(text), -np.inf, np.float32)
         own = self.depth == 0
-        place, hit = _find(self.token[own], text)
-        position = np.flatnonzero(hit)
-        own_weight = self.weight[own][place[hit]]
-        total[position] = self.log_odds_at(text, position, own_weight, classes)
+        place = _places(self.token[own], text)
+        position = np.flatnonzero(place >= 0)
+        total[position] = self.log_odds_at(text, position, self.weight[own][place[position]], classes)
         if matched is not None:
             total[matched] += np.float32(self.graph)
         return total
@@ -114,9 +113,9 @@ class UnitEvidence:
             row = np.flatnonzero(position >= depth)
             before = text[position[row] - depth]
             row, before = row[before >= 0], before[before >= 0]
+            weights = np.append(weight, np.float32(0))  # the last is of what is not known
             for named in (before, *(() if classes is None else classes[:, before])):
-                place, hit = _find(known, named)
-                total[row[hit]] += weight[place[hit]]
+                total[row] += weights[_places(known, named)]
         return total
 
     def probability(
@@ -157,30 +156,34 @@ def _anywhere(
 ) -> FloatArray:
     """Add up the weights of the known tokens that stand in the ``reach`` positions before each: (position,).
 
-    A token weighs once, however often it stands there.
+    Positions rise. A token weighs once, however often it stands there.
     """
     import numpy as np
 
     total = np.zeros(len(position), np.float32)
-    place, hit = _find(known, text)
-    at = np.flatnonzero(hit)
+    place = _places(known, text)
+    at = np.flatnonzero(place >= 0)
     order = np.argsort(place[at], kind="stable")
     bounds = np.searchsorted(place[at][order], np.arange(len(known) + 1))
     for number in range(len(known)):
         there = at[order[bounds[number] : bounds[number + 1]]]
         if len(there):
-            last = np.searchsorted(there, position) - 1
-            total[(last >= 0) & (there[last] >= position - reach)] += weight[number]
+            first = np.searchsorted(position, there + 1)
+            stop = np.searchsorted(position, there + (reach + 1))
+            begun = np.bincount(first, minlength=len(position) + 1) - np.bincount(
+                stop, minlength=len(position) + 1
+            )
+            total[np.cumsum(begun[:-1]) > 0] += weight[number]
     return total
 
 
-def _find(rising: IntArray, wanted: Int64Array) -> tuple[Int64Array, BoolArray]:
-    """Where each wanted number stands among some that rise, and whether it does."""
+def _places(rising: IntArray, wanted: Int64Array) -> IntArray:
+    """Where each wanted number stands among some that rise; -1 where it doesn't, and for negative ones."""
     import numpy as np
 
-    # A table beats a search in long texts, and every known number is a token's or a class's.
-    size = int(rising[-1]) + 1 if len(rising) else 0
-    table = np.full(size + 1, -1, np.int64)
-    table[rising] = np.arange(len(rising))
-    place = table[np.where((wanted < 0) | (wanted >= size), size, wanted)]
-    return place, place >= 0
+    # A table beats a search in long texts, and every known number is a token's or a class's. Its first entry
+    # is for negative numbers, its last for those above all that are known.
+    table = np.full(int(rising[-1]) + 3 if len(rising) else 1, -1, np.int32)
+    table[rising + 1] = np.arange(len(rising), dtype=np.int32)
+    found: IntArray = table.take(wanted + 1, mode="clip")
+    return found

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import isnan
 from typing import Any
 
+from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.tokens import display
+from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.errors import QueryError
 from n2gdb.explorer.neurons import list_examples
@@ -14,12 +17,14 @@ from n2gdb.explorer.plain import plain_path
 from n2gdb.neuron import Neuron
 from n2gdb.neuron_parts import NeuronPattern
 from n2gdb.similarity.neurons import scores_among
+from n2gdb.storage.read.graphs import read_graphs
 from n2gdb.storage.read.names import neuron_key
 
-__all__ = ["compare", "list_pairs", "named_neurons"]
+__all__ = ["compare", "list_pairs", "list_similar", "named_neurons"]
 
-#: Neurons in one comparison; patterns and tokens of each list; pairs in one answer.
-_MOST, _LISTED, _PAIRS = 6, 40, 200
+#: Neurons in one comparison; patterns and tokens of each list; pairs, and neurons like one, in one answer;
+#: tokens that are named beside a neuron.
+_MOST, _LISTED, _PAIRS, _LEADING = 6, 40, 200, 4
 
 
 def named_neurons(database: Database, names: str) -> list[Neuron]:
@@ -80,8 +85,53 @@ def list_pairs(
     found = database.pairs(
         metric, above=above, model=model, across_layers=across_layers, sharing=max(1, min_size)
     )
-    rows = [each.as_dict() for each in found[offset : offset + min(limit, _PAIRS)]]
+    shown = found[offset : offset + min(limit, _PAIRS)]
+    named = {(each.first_model, each.first) for each in shown} | {
+        (each.second_model, each.second) for each in shown
+    }
+    fires = _fires_on(database, named)
+    rows = [
+        each.as_dict()
+        | {
+            "first_fires_on": fires[each.first_model, each.first],
+            "second_fires_on": fires[each.second_model, each.second],
+        }
+        for each in shown
+    ]
     return {"total": len(found), "rows": rows}
+
+
+def list_similar(database: Database, neuron: Neuron, metric: str, *, limit: int) -> dict[str, Any]:
+    """Return the neurons most like one, each with what it fires on."""
+    found = neuron.similar(min(limit, _PAIRS), metric)
+    fires = _fires_on(database, {(each.model, each.neuron) for each in found})
+    return {"rows": [each.as_dict() | {"fires_on": fires[each.model, each.neuron]} for each in found]}
+
+
+def _fires_on(
+    database: Database, named: Collection[tuple[str, NeuronName]]
+) -> dict[tuple[str, NeuronName], list[str]]:
+    """Return a few tokens of each (model, neuron) as they are shown, the most activating first."""
+    keys = {each: neuron_key(database.model(each[0]), each[1]) for each in named}
+    graphs = read_graphs(database.connection, [key for key in keys.values() if key is not None])
+    tokens = {each: _leading(graphs[key]) for each, key in keys.items() if key in graphs}
+    texts = {
+        model: database.texts({token for of, own in tokens.items() if of[0] == model for token in own}, model)
+        for model in {model for model, _ in tokens}
+    }
+    return {each: [display(texts[each[0]][token]) for token in tokens.get(each, ())] for each in keys}
+
+
+def _leading(graph: NeuronGraph) -> list[int]:
+    """The activating tokens with the strongest patterns."""
+    strongest: dict[int, float] = {}
+    activating = -1
+    for token, depth, end in zip(graph.token.tolist(), graph.depth.tolist(), graph.end.tolist(), strict=True):
+        if depth == 0:
+            activating = token
+        if not isnan(end):
+            strongest[activating] = max(strongest.get(activating, 0.0), end)
+    return sorted(strongest, key=lambda each: -strongest[each])[:_LEADING]
 
 
 def _key(pattern: NeuronPattern) -> tuple[tuple[int, str | None], ...]:

@@ -23,7 +23,6 @@ __all__ = [
     "describe_neuron",
     "list_examples",
     "list_patterns",
-    "list_similar",
     "plain_tokens",
     "read_truly",
     "read_typed",
@@ -136,11 +135,6 @@ def _example(neuron: Neuron, example: Example) -> dict[str, Any]:
         "pivot": example.pivot,
         "tokens": plain_tokens(neuron.read_example(example)),
     }
-
-
-def list_similar(neuron: Neuron, metric: str, *, limit: int) -> dict[str, Any]:
-    """Return the neurons most like one."""
-    return {"rows": neuron.similar(min(limit, _MOST), metric).to_dicts()}
 
 
 def read_typed(neuron: Neuron, text: str) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _examples(database: Database, asked: Asked) -> Any:
 
 def _similar(database: Database, asked: Asked) -> Any:
     metric, limit = asked.given("metric") or DEFAULT_METRIC.value, asked.whole("limit", _SIMILAR)
-    return neurons.list_similar(_found(database, asked), metric, limit=limit)
+    return comparison.list_similar(database, _found(database, asked), metric, limit=limit)
 
 
 def _predict(database: Database, asked: Asked) -> Any:

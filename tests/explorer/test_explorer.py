@@ -154,6 +154,7 @@ def test_a_neuron_has_patterns_examples_and_likes(client: TestClient) -> None:
     (example,) = examples["examples"]
     assert example["tokens"][example["pivot"]]["true"] == 1.0
     rows = told(client, "/api/neuron/L4N137/similar", metric="tokens")["rows"]
+    assert all(0 < len(row["fires_on"]) <= 4 for row in rows)
     assert rows[0]["neuron"] == "L4N12"
     assert "metric" in refused(client, "/api/neuron/L4N137/similar", 400, metric="taste")["message"]
 

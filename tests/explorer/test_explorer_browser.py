@@ -323,7 +323,7 @@ def test_layers_and_models_have_pages(page: Page) -> None:
     page.goto("/layer/1")
     settled(page)
     assert page.locator("h1").inner_text() == "Layer 1"
-    assert page.locator("main svg").count() >= 2
+    until(page, lambda: page.locator("main svg").count() >= 2)
     page.locator("table.counts a").first.click()
     page.wait_for_selector("section.answer .summary")
     page.get_by_role("link", name="Report").click()

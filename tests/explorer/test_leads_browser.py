@@ -217,6 +217,7 @@ def test_an_answer_is_taken_away(page: Page) -> None:
 def test_pairs_and_help_are_pages(page: Page) -> None:
     page.goto("/pairs?above=0.5&min_size=1&metric=subset")
     page.locator("table.rows a", has_text="compare").first.wait_for()
+    assert page.locator("table.rows tbody tr").first.locator(".token.fires").count() >= 2  # of either neuron
     page.keyboard.press("?")
     page.locator("h1", has_text="Help").wait_for()
     assert "n2gdb 0." in page.locator("main").inner_text()
@@ -302,7 +303,9 @@ def test_what_a_record_of_the_corpus_tells_is_shown(page: Page) -> None:
     page.route(re.compile(r"/api/neuron/L1N2(\?|$)"), with_record)
     page.reload()
     settled(page)
-    assert page.locator("section[aria-labelledby=spread] svg [aria-label*='25 tokens of 1,000']").count() == 1
+    spread = page.locator("section[aria-labelledby=spread]")
+    spread.scroll_into_view_if_needed()  # charts are drawn where they are seen
+    spread.locator("svg [aria-label*='25 tokens of 1,000']").wait_for(state="attached")
     assert "held-out F1" in page.locator("dl.figures").inner_text()
     assert page.locator("dl.figures .meter.few").count() >= 1
     assert page.locator(".support").first.inner_text().strip() == "1,200 ×, 25 % right"

@@ -26,6 +26,11 @@ export function Chip({ shown, kind = "", tip, href, onClick }: { shown: string; 
   return href ? <a {...attributes} href={href} onClick={onClick}><bdi>{shown}</bdi></a> : <bdi {...attributes}>{shown}</bdi>;
 }
 
+/** A few tokens that a neuron fires on, in a table. */
+export function FiresOn({ tokens }: { tokens: string[] }) {
+  return <span class="tokens">{tokens.map((shown) => <Chip key={shown} shown={shown} kind="fires" />)}</span>;
+}
+
 /** A path in text order: what the query names is marked, the last step is what the neuron fires on; each leads on. */
 export function PathLine({ path, model }: { path: Path; model: string | null }) {
   const parts: JSX.Element[] = [];

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
 
+from n2gdb.ingest.inference import threads
 from n2gdb.ingest.inference.threads import beside
 from tests.support.demo import demo_model
 
@@ -34,3 +38,24 @@ def test_an_error_is_raised_where_the_work_was_asked_for(device: str) -> None:
 
     with pytest.raises(ValueError, match="the third"):
         beside(replace(demo_model(), device=torch.device(device)), work, ((piece,) for piece in range(5)))
+
+
+def test_threads_that_ask_at_once_share_the_same_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bool] = []
+
+    @cache
+    def slow_pool(on_cpu: bool) -> tuple[str, int]:
+        made.append(on_cpu)
+        time.sleep(0.05)
+        return "pool", 1
+
+    monkeypatch.setattr(threads, "_pool", slow_pool)
+    at_once = threading.Barrier(3)
+
+    def ask(_: int) -> object:
+        at_once.wait(60)
+        return threads._pool_for(demo_model())
+
+    with ThreadPoolExecutor(3) as asking:
+        assert set(asking.map(ask, range(3))) == {("pool", 1)}
+    assert made == [True]
