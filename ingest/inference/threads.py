@@ -52,8 +52,7 @@ def on_cores(
     if model.trunk is None:
         yield from map(work, pieces)
         return
-    with _STARTING:
-        pool, workers = _pool(model.device.type == "cpu")
+    pool, workers = _pool_for(model)
     running: deque[Future[Result]] = deque()
     try:
         for piece in pieces:
@@ -82,6 +81,11 @@ def beside(model: SubjectModel, work: Callable[..., None], pieces: Iterable[tupl
         return
     for done in [_beside_pool().submit(work, *piece) for piece in pieces]:
         done.result()
+
+
+def _pool_for(model: SubjectModel) -> tuple[ThreadPoolExecutor, int]:
+    with _STARTING:
+        return _pool(model.device.type == "cpu")
 
 
 @cache
