@@ -96,7 +96,9 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
         raise StorageError(f"{path} exists and is not an n2gdb database: name another file with --db")
     # Files are replaced by their folder's rights: a file's own say that its owner wants it kept.
     if there and not (path.stat().st_mode & _WRITABLE and os.access(path, os.W_OK)):
-        raise StorageError(f"{path} is read-only: allow it to be written (chmod u+w), or name another with --db")
+        raise StorageError(
+            f"{path} is read-only: allow it to be written (chmod u+w), or name another with --db"
+        )
     for beside in list(database_files(path))[1:]:
         if beside.is_dir():
             raise StorageError(f"{beside} is a folder, where a file of the database belongs: move it away")

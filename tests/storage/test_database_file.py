@@ -186,16 +186,15 @@ def test_effects_say_what_is_in_the_place_of_a_database(tmp_path: Path, make: Ca
     assert snapshot(tmp_path) == before
 
 
-def test_ingest_refuses_before_it_learns(tmp_path: Path) -> None:
+def test_ingest_refuses_before_it_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "n2gdb.ingest.models.subject", None)  # to load a model would fail
     path = tmp_path / "thesis.pdf"
     thesis(path)
-    started = time.monotonic()
     result = CliRunner().invoke(app, ["ingest", "demo", "--layers", "0", "--neurons", "0", "--db", str(path)])
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
         f"error: {path} exists and is not an n2gdb database: name another file with --db"
     )
-    assert time.monotonic() - started < 10
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.pdf"]
 
 

@@ -36,7 +36,7 @@ _GPT = {
 }
 _GEMMA = {**_GROUPED, "head_dim": 8, "query_pre_attn_scalar": 8}
 #: Of models in which some layers attend in linear time.
-_LINEAR = {
+_LINEAR: dict[str, Any] = {
     "linear_num_value_heads": 4,
     "linear_num_key_heads": 2,
     "linear_key_head_dim": 8,
