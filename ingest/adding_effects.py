@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from n2gdb.core.progress import Report, silent
@@ -44,7 +45,7 @@ def add_effects(database: Path, model: SubjectModel, report: Report = silent) ->
 
 def check_present(database: Path) -> None:
     """See before a model is loaded that the database can be replaced; raises like ``add_effects``."""
-    if not database.is_file():
+    if not os.path.lexists(database):
         raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
     check_replaceable(database)
 

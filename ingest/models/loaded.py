@@ -12,7 +12,7 @@ from n2gdb.errors import ModelError
 from n2gdb.ingest.models.fingerprint import bridge_configuration, model_fingerprint
 from n2gdb.ingest.models.tokenizer import ModelTokenizer
 
-__all__ = ["Loaded", "close", "loaded", "needs_newer", "probe_tokens", "require_finite"]
+__all__ = ["Loaded", "close", "loaded", "needs_newer", "probe_tokens", "require_causal", "require_finite"]
 
 #: Weights that a message names.
 _NAMED = 3
@@ -50,7 +50,12 @@ def needs_newer(name: str) -> ModelError:
 
 
 def probe_tokens(d_vocab: int, n_ctx: int) -> torch.Tensor:
-    """Two prompts that a loaded model is tried on, alike in their first half: (2, position)."""
+    """Two prompts that a loaded model is tried on, alike in their first half: (2, position).
+
+    Raises ModelError for a model that reads one token at a time: nothing stands before it.
+    """
+    if n_ctx < 2:
+        raise ModelError(f"it reads {n_ctx} tokens at a time, and a pattern takes two at least")
     some = torch.arange(1, 1 + min(_PROBED, n_ctx)) % d_vocab
     half = len(some) // 2
     return torch.stack([some, torch.cat([some[:half], some[half:].flip(0)])])
@@ -63,6 +68,15 @@ def close(found: torch.Tensor, expected: torch.Tensor, held: torch.dtype = torch
     """
     found, expected = found.float(), expected.float()
     return bool((found - expected).abs().max() <= _ROUNDING[held] * expected.abs().max())
+
+
+def require_causal(found: torch.Tensor, name: str, held: torch.dtype) -> None:
+    """Raise ModelError where what a model gives on ``probe_tokens`` depends on later ones: (2, position, any)."""
+    one, other = found[:, : found.shape[1] // 2]
+    if not close(other, one, held):
+        raise ModelError(
+            f"{name} is not causal, its tokens attend to later ones: only causal language models can be read"
+        )
 
 
 def require_finite(weights: Mapping[str, torch.Tensor]) -> None:

@@ -7,6 +7,7 @@ is loaded already.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ __all__ = ["load_pretrained"]
 
 #: Keys that a message names.
 _NAMED = 4
+
+#: Causal masks, which older versions of transformers saved beside the weights, and newer ones compute.
+_SAVED_MASK = re.compile(r"\b(attn|attention)\.(bias|masked_bias|causal_mask)$")
 
 
 def load_pretrained(source: str, failure: str, device: str, held: torch.dtype = torch.float32) -> Loaded:
@@ -51,12 +55,12 @@ def load_pretrained(source: str, failure: str, device: str, held: torch.dtype = 
         raise ModelError(f"{failure}: {error}") from error
     except (OSError, ValueError, RuntimeError) as error:  # files, formats and the network
         raise ModelError(f"{failure}: {one_line(error)}") from error
-    except KeyError as error:  # a kind of activation or rotation without a class
-        raise ModelError(f"{failure}: transformers does not know {error}, which config.json names") from error
+    except KeyError as error:  # a kind of activation or rotation without a class, or what a rotation lacks
+        unknown = f"transformers does not know {error}, which config.json names"
+        said = " ".join(str(part) for part in error.args)
+        raise ModelError(f"{failure}: {said if ' ' in said else unknown}") from error
     except Exception as error:  # transformers and transformer-lens let any error through
         raise ModelError(f"{failure}: {type(error).__name__}: {one_line(error)}") from error
-    # Keys and values of a cache that nobody reads would double the memory of a batch.
-    bridge.original_model.config.use_cache = False
     return Loaded(bridge, tokenizer, fingerprint)
 
 
@@ -106,7 +110,9 @@ def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, An
     )
     faults = {
         "are missing": sorted(info["missing_keys"]),
-        "are not of this model": sorted(info["unexpected_keys"]),
+        "are not of this model": sorted(
+            key for key in info["unexpected_keys"] if not _SAVED_MASK.search(key)
+        ),
         "have another shape": [
             f"{key} {tuple(found)} where {tuple(wanted)} is due"
             for key, found, wanted in sorted(info["mismatched_keys"])
@@ -115,6 +121,10 @@ def _with_all_weights(kind: Any, source: str, config: Any, options: dict[str, An
     said = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in faults.items() if keys]
     if said:
         raise ModelError(f"its weights do not fit its config.json: {'; '.join(said)}")
+    for part in (model.config, model.config.get_text_config()):
+        # Keys and values of a cache that nobody reads would double the memory of a batch; models without
+        # attention cannot make one.
+        part.use_cache = False
     return model.eval()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from n2gdb.errors import ModelError, one_line
-from n2gdb.ingest.models.loaded import close, probe_tokens
+from n2gdb.ingest.models.loaded import probe_tokens, require_causal
 
 __all__ = ["Sites", "find_sites"]
 
@@ -36,6 +36,8 @@ def find_sites(bridge: Any, name: str) -> Sites:
     for a layer that a pass does not reach once, and for a model whose positions attend to later ones.
     """
     template = _POST if bridge.get_hook_point(_BEFORE_NORM.format(layer=0)) is None else _BEFORE_NORM
+    if bridge.cfg.n_layers < 1 or not hasattr(bridge, "blocks"):
+        raise ModelError(f"{name} has no layers that follow each other: nothing in it can be read")
     points = tuple(_point(bridge, name, template, layer) for layer in range(bridge.cfg.n_layers))
     tokens = probe_tokens(bridge.cfg.d_vocab, bridge.cfg.n_ctx)
     passed = _pass(bridge, name, points, tokens.to(bridge.W_E.device))
@@ -48,13 +50,7 @@ def find_sites(bridge: Any, name: str) -> Sites:
     for (values,) in passed:
         if not torch.isfinite(values).all():
             raise ModelError(f"{name}: its activations are NaN or infinite: its weights are damaged")
-        # The prompts differ after their first half, which must not affect the first.
-        one, other = values.view(*tokens.shape, -1)[:, : tokens.shape[1] // 2]
-        if not close(other, one, bridge.W_E.dtype):
-            raise ModelError(
-                f"{name} is not causal, its tokens attend to later ones: only causal language models"
-                " can be read"
-            )
+        require_causal(values.view(*tokens.shape, -1), name, bridge.W_E.dtype)
     return Sites(template, points, widths[0][0])
 
 

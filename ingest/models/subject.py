@@ -346,9 +346,9 @@ def _subject(
     name: str, source: str, loaded: Loaded, device: torch.device, *, half: bool, weights: str
 ) -> SubjectModel:
     bridge = loaded.bridge
+    sites = find_sites(bridge, name)
     trunk = trunk_of(bridge, half=half)
     fuse_norms(bridge)
-    sites = find_sites(bridge, name)
     model = SubjectModel(
         name=name,
         source=source,

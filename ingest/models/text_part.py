@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from n2gdb.ingest.models.loaded import close, probe_tokens
+from n2gdb.ingest.models.loaded import close, probe_tokens, require_causal
 
 __all__ = ["text_part", "tried"]
 
@@ -36,12 +36,17 @@ def text_part(model: Any) -> Any:
 
 
 def tried(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """The prompts that models are tried on, and a model's logits: (2, position), (2, position, token)."""
+    """The prompts that models are tried on, and a model's logits: (2, position), (2, position, token).
+
+    Raises ModelError for a model whose positions attend to later ones.
+    """
     config = model.config.get_text_config()
     tokens = probe_tokens(config.vocab_size, getattr(config, "max_position_embeddings", None) or _CONTEXT)
     tokens = tokens.to(model.device)
     with torch.inference_mode():
-        return tokens, model(input_ids=tokens).logits
+        logits = model(input_ids=tokens).logits
+    require_causal(logits, type(model).__name__, model.dtype)
+    return tokens, logits
 
 
 def _assembled(model: Any) -> Any:

@@ -95,7 +95,7 @@ class Tokenizer:
         for part in parts:
             if part["type"] == "ByteLevel":
                 part["add_prefix_space"] = False
-        stages["normalizer"] = _without_prepend(stages.get("normalizer"))
+        stages["normalizer"] = _without_edges(stages.get("normalizer"))
         drops_spaces = bool(prepends) and any(part["type"] in _DROP_SPACES for part in parts)
         if before == (stages.get("pre_tokenizer"), stages["normalizer"]):
             return self._engine, drops_spaces  # to make another takes long where the vocabulary is large
@@ -127,11 +127,11 @@ def _parts(stage: Any) -> Iterator[dict[str, Any]]:
         yield from _parts(part)
 
 
-def _without_prepend(normalizer: Any) -> Any:
-    """A normalizer without the step that puts a space in front."""
-    if normalizer is None or normalizer["type"] == "Prepend":
+def _without_edges(normalizer: Any) -> Any:
+    """A normalizer without the steps that put a space in front of a text, or take those at its ends away."""
+    if normalizer is None or normalizer["type"] in ("Prepend", "Strip"):
         return None
     if normalizer["type"] != "Sequence":
         return normalizer
-    kept = [_without_prepend(part) for part in normalizer["normalizers"]]
+    kept = [_without_edges(part) for part in normalizer["normalizers"]]
     return {**normalizer, "normalizers": [part for part in kept if part is not None]}

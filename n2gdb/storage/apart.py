@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from n2gdb.core.deadline import check_time, seconds_left, within
 from n2gdb.errors import DatabaseError
 from n2gdb.storage.connection import Connection
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["ask_apart"]
 
 T = TypeVar("T")
+
+_GRACE = 0.3  # seconds for the child to say by itself that its time is over
 
 
 def ask_apart(
@@ -39,7 +42,11 @@ def ask_apart(
     child.start()
     theirs.close()
     try:
-        answer = ours.recv()
+        with within(timeout):
+            left = seconds_left()
+            if not ours.poll(None if left is None else left + _GRACE):
+                check_time()  # raises: some statements hear neither the engine's clock nor an interrupt
+            answer = ours.recv()
     except EOFError:
         child.join()
         raise DatabaseError(

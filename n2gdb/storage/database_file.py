@@ -7,6 +7,7 @@ import fcntl
 import mmap
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from n2gdb.errors import (
@@ -38,6 +39,9 @@ _DAMAGE = (
 #: What it says where it gets no memory, or no addresses.
 _NO_MEMORY = ("Mmap for size", "bad_alloc", "Cannot allocate memory", "Buffer manager", "bad allocation")
 _LOCKED = (errno.EAGAIN, errno.EACCES)
+
+#: Rights of which a file that may be written has one.
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_readable(path: Path) -> None:
@@ -76,8 +80,8 @@ def check_readable(path: Path) -> None:
 def check_replaceable(path: Path, needed: int = 0) -> None:
     """See that a database can be built at ``path``, before anything is learned for it.
 
-    Only a database of n2gdb, an empty file or nothing is ever replaced. ``needed`` are the bytes that it
-    will take at least. Raises StorageError.
+    Only a database of n2gdb, an empty file or nothing is ever replaced, and no file that is read-only.
+    ``needed`` are the bytes that it will take at least. Raises StorageError.
     """
     try:
         kind = kind_of_file(path)
@@ -90,6 +94,11 @@ def check_replaceable(path: Path, needed: int = 0) -> None:
         raise StorageError(f"{path} is {kind}, which a database cannot replace: name a plain file with --db")
     if there and not _is_ours(path):
         raise StorageError(f"{path} exists and is not an n2gdb database: name another file with --db")
+    # Files are replaced by their folder's rights: a file's own say that its owner wants it kept.
+    if there and not (path.stat().st_mode & _WRITABLE and os.access(path, os.W_OK)):
+        raise StorageError(
+            f"{path} is read-only: allow it to be written (chmod u+w), or name another with --db"
+        )
     for beside in list(database_files(path))[1:]:
         if beside.is_dir():
             raise StorageError(f"{beside} is a folder, where a file of the database belongs: move it away")

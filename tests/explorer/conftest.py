@@ -37,7 +37,7 @@ def served(path: Path, *options: str, port: str = "0") -> Iterator[str]:
         yield found[0]
     finally:
         server.terminate()
-        assert server.wait(10) in (0, -15)
+        assert server.wait(60) in (0, -15)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ from tests.storage.test_connection import SLOW
 
 def test_a_statement_ends_when_its_question_is_cancelled(small: n2gdb.Database) -> None:
     event = threading.Event()
-    threading.Timer(0.3, event.set).start()
     begun = time.monotonic()
+    threading.Timer(0.3, event.set).start()
     with cancelled_by(event), within(30), pytest.raises(QueryCancelledError):
         small.connection.rows(SLOW)
     assert 0.2 < time.monotonic() - begun < 15

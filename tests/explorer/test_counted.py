@@ -116,7 +116,7 @@ def test_a_server_that_warms_up_has_what_pages_show_first(
         monkeypatch.setitem(routes.ANSWERS, path, (noted(path, find), kept))
     with n2gdb.open(small_path) as opened:
         app = make_app(opened, warm=True)
-        for _ in range(200):
+        for _ in range(1200):
             if len(asked) == len(routes.WARM):
                 break
             time.sleep(0.05)
@@ -179,7 +179,7 @@ def test_a_server_answers_by_statements_until_its_columns_are_read(
 
     def slow(table: Any, vocabulary: Any, ids: Any) -> Any:
         reading.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return read_tries(table, vocabulary, ids)
 
     monkeypatch.setattr(columns, "read_tries", slow)
@@ -187,7 +187,7 @@ def test_a_server_answers_by_statements_until_its_columns_are_read(
     with n2gdb.open(small_path) as opened:
         ahead = threading.Thread(target=opened.read_ahead)
         ahead.start()
-        assert reading.wait(10)
+        assert reading.wait(60)
         meanwhile = [answer_query(opened, query, model=None, limit=50, offset=0)["rows"] for _ in range(3)]
         assert "tries" not in vars(opened._columns)
         go_on.set()

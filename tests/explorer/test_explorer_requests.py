@@ -17,7 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import n2gdb
-from n2gdb.core.deadline import check_time
+from n2gdb.core.deadline import cancelled_by, check_time
 from n2gdb.explorer import app as app_module
 from n2gdb.explorer import make_app, routes, turns
 from n2gdb.explorer.plain import exact
@@ -177,19 +177,28 @@ def test_a_request_has_one_deadline(small_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_slow_requests_do_not_stop_the_others(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slowly = (lambda database, _: database.connection.rows(SLOW), False)
-    monkeypatch.setitem(routes.ANSWERS, "/api/query", slowly)
+    begun, over = threading.Event(), threading.Event()
+
+    def slowly(database: n2gdb.Database, _: object) -> object:
+        begun.set()
+        with cancelled_by(over):
+            return database.connection.rows(SLOW)
+
+    monkeypatch.setitem(routes.ANSWERS, "/api/query", (slowly, False))
     with (
         n2gdb.open(small_path) as opened,
-        TestClient(make_app(opened, timeout=4.0), "http://localhost") as app,
+        TestClient(make_app(opened, timeout=60.0), "http://localhost") as app,
         ThreadPoolExecutor(16) as pool,
     ):
-        slow = [pool.submit(app.get, "/api/query?q=neurons") for _ in range(4)]
-        time.sleep(0.3)
-        assert app.get("/api/neuron/L0N1").status_code == 200
-        assert app.get("/api/explain?q=neurons").status_code == 200
-        assert not all(each.done() for each in slow)
-        assert {each.result().status_code for each in slow} == {503}
+        slow = [pool.submit(app.get, f"/api/query?q=neurons&offset={number}") for number in range(4)]
+        try:
+            assert begun.wait(60)
+            assert app.get("/api/neuron/L0N1").status_code == 200
+            assert app.get("/api/explain?q=neurons").status_code == 200
+            assert not any(each.done() for each in slow)
+        finally:
+            over.set()
+        assert not {each.result().status_code for each in slow} & {200, 500}
 
 
 def test_questions_that_come_together_each_have_all_of_their_time(
@@ -225,8 +234,13 @@ def test_questions_that_come_together_each_have_all_of_their_time(
 
 
 def test_who_waits_too_long_is_told_so(small_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slowly = (lambda database, _: database.connection.rows(SLOW), False)
-    monkeypatch.setitem(routes.ANSWERS, "/api/query", slowly)
+    begun = threading.Event()
+
+    def slowly(database: n2gdb.Database, _: object) -> object:
+        begun.set()
+        return database.connection.rows(SLOW)
+
+    monkeypatch.setitem(routes.ANSWERS, "/api/query", (slowly, False))
     monkeypatch.setattr(turns, "_LONGEST_WAIT", 1.0)
     monkeypatch.setattr(app_module, "_QUESTIONS_AT_ONCE", 1)
     with (
@@ -235,7 +249,7 @@ def test_who_waits_too_long_is_told_so(small_path: Path, monkeypatch: pytest.Mon
         ThreadPoolExecutor(4) as pool,
     ):
         first = pool.submit(app.get, "/api/query?q=neurons")
-        time.sleep(0.5)
+        assert begun.wait(60)
         second = app.get("/api/query?q=neurons")
         assert not first.done()
         assert second.status_code == 503

@@ -67,7 +67,8 @@ def test_a_full_disk_leaves_what_was_there(file: KeptFile, monkeypatch: pytest.M
     assert list(file.path.parent.iterdir()) == [file.path]
 
 
-def test_two_writers_wait_for_each_other(tmp_path: Path) -> None:
+def test_two_writers_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_file, "_PATIENCE", 60.0)  # a slow disk may take a second for each of them
     database = tmp_path / "x.n2gdb"
 
     def save(number: int) -> None:

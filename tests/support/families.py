@@ -35,6 +35,14 @@ _GPT = {
     "eos_token_id": 1,
 }
 _GEMMA = {**_GROUPED, "head_dim": 8, "query_pre_attn_scalar": 8}
+#: Of models in which some layers attend in linear time.
+_LINEAR: dict[str, Any] = {
+    "linear_num_value_heads": 4,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "head_dim": 8,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +183,26 @@ FAMILIES: dict[str, Family] = {
     "ministral3": _of("Ministral3Config", "mlp.down_proj", head_dim=8),
     "hunyuan": _of("HunYuanDenseV1Config", "mlp.down_proj", head_dim=8),
     "nanochat": _of("NanoChatConfig", "mlp.fc2"),
+    "lfm2": _of(
+        "Lfm2Config",
+        "feed_forward.w2",
+        layer_types=["conv", "full_attention", "conv"],
+        block_auto_adjust_ff_dim=False,
+    ),
+    "falcon_h1": _of("FalconH1Config", "feed_forward.down_proj", head_dim=8, mamba_d_ssm=32, mamba_n_heads=4),
+    "olmo_hybrid": _of("OlmoHybridConfig", "mlp.down_proj", **_LINEAR),
+    "qwen3_5-linear": _of("Qwen3_5TextConfig", "mlp.down_proj", **_LINEAR),
+    "bitnet": _of("BitNetConfig", "mlp.down_proj"),
+    "youtu": _of(
+        "YoutuConfig",
+        "mlp.down_proj",
+        {**_GROUPED, "num_key_value_heads": 4},
+        q_lora_rank=8,
+        kv_lora_rank=8,
+        qk_rope_head_dim=4,
+        qk_nope_head_dim=4,
+        v_head_dim=8,
+    ),
     "modernbert-decoder": _of("ModernBertDecoderConfig", "mlp.Wo", _SIZES, pad_token_id=1),
 }
 
@@ -231,6 +259,12 @@ REFUSED: dict[str, tuple[str, Callable[[], Any], str]] = {
         num_kv_heads=2,
     ),
     "falcon-alibi": _refused("FalconConfig", "does not support this configuration", sizes=_SIZES, alibi=True),
+    "gemma3-both-ways": _refused(
+        "Gemma3TextConfig", _BOTH_WAYS, sizes=_GEMMA, use_bidirectional_attention=True
+    ),
+    "llama-empty": _refused("LlamaConfig", "has no layers", num_hidden_layers=0),
+    "hrm": _refused("HrmTextConfig", "has no layers"),
+    "qwen3_next": _refused("Qwen3NextConfig", _EXPERTS, num_experts=2, num_experts_per_tok=1, **_LINEAR),
     "helium": _refused("HeliumConfig", "does not support HeliumForCausalLM", head_dim=8),
     "biogpt": _refused("BioGptConfig", "does not support BioGptForCausalLM", sizes=_PADDED),
 }

@@ -39,6 +39,13 @@ def byte_level_prefixed() -> Tokenizer:
     return tokenizer
 
 
+def byte_level_stripped() -> Tokenizer:
+    """The first, where spaces at the ends of a text are dropped."""
+    tokenizer = byte_level()
+    tokenizer.normalizer = normalizers.Strip()
+    return tokenizer
+
+
 def _sentencepiece_bpe() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -156,6 +163,7 @@ KINDS: dict[str, Callable[[], Tokenizer]] = {
     for kind in (
         byte_level,
         byte_level_prefixed,
+        byte_level_stripped,
         llama,
         gemma,
         unigram,

@@ -40,6 +40,8 @@ def build_database(
                 folder.mkdir()
                 load(connection.rows, runs, progress or _silent, folder)
             check_replaceable(path)
+            if path.exists():
+                shutil.copymode(path, building)  # what only its owner may read stays so
             move_sealed(building, path)
         finally:
             _remove(building)

@@ -26,6 +26,7 @@ def entering(model: Any, projection: str, tokens: torch.Tensor) -> list[torch.Te
     for name, module in model.named_modules():
         if name.endswith(projection) and "vision" not in name:
             module.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0]))
+    model.config.use_cache = False  # where no layer attends, transformers fails on an empty one
     with torch.inference_mode():
         model(input_ids=tokens)
     return [value.view(*tokens.shape, -1) for value in found]

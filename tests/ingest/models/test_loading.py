@@ -130,6 +130,35 @@ def test_weights_that_do_not_fit_are_named(
     assert "\n" not in str(caught.value)
 
 
+MASKS = {
+    "gpt2": ["transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"],
+    "gpt_neo": ["transformer.h.{}.attn.attention.bias", "transformer.h.{}.attn.attention.masked_bias"],
+    "gptj": ["transformer.h.{}.attn.bias", "transformer.h.{}.attn.masked_bias"],
+    "gpt_neox": ["gpt_neox.layers.{}.attention.bias", "gpt_neox.layers.{}.attention.masked_bias"],
+    "codegen": ["transformer.h.{}.attn.causal_mask"],
+    "llama": ["model.layers.{}.self_attn.rotary_emb.inv_freq"],
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_what_older_versions_saved_beside_the_weights_is_passed_over(name: str, tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES[name].config())
+    before = load_model(tmp_path, "cpu").fingerprint
+    saved = {each.format(layer): torch.ones(1, 1, 8, 8) for each in MASKS[name] for layer in range(3)}
+    edit_weights(tmp_path, lambda weights: weights.update(saved))
+    assert load_model(tmp_path, "cpu").fingerprint == before
+
+
+def test_a_bias_that_is_no_mask_is_not_passed_over(tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    added = {"model.layers.1.self_attn.q_proj.bias": torch.ones(32)}
+    edit_weights(tmp_path, lambda weights: weights.update(added))
+    with pytest.raises(
+        ModelError, match=r"1 are not of this model \(model\.layers\.1\.self_attn\.q_proj\.bias"
+    ):
+        load_model(tmp_path, "cpu")
+
+
 def test_a_tied_embedding_is_not_missing(tmp_path: Path) -> None:
     write_transformers(tmp_path, FAMILIES["llama-tied"].config())
     assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
@@ -287,6 +316,12 @@ def test_a_decoder_of_berts_kind_is_causal(tmp_path: Path) -> None:
         ({"vocab_size": 200}, r"2 have another shape \(lm_head\.weight"),
         ({"quantization_config": {"quant_method": "awq"}}, "quantised"),
         ({"is_encoder_decoder": True}, "is an encoder-decoder model"),
+        ({"is_causal": False}, "LlamaForCausalLM is not causal, its tokens attend to later ones"),
+        ({"max_position_embeddings": 1}, "it reads 1 tokens at a time"),
+        (
+            {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}},
+            ": Missing required keys in `rope_para",
+        ),
     ],
 )
 def test_a_configuration_that_is_not_understood_is_said(

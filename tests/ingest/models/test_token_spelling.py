@@ -21,7 +21,16 @@ from tests.support.tiny_models import VOCABULARY, tiny_tokenizer, write_native
 from tests.support.tokenizers_of_every_kind import KINDS
 
 #: Kinds that know where a word begins, and those that put a space in front of a text.
-SPACED = ("byte_level", "byte_level_prefixed", "llama", "gemma", "unigram", "unigram_first", "unigram_split")
+SPACED = (
+    "byte_level",
+    "byte_level_prefixed",
+    "byte_level_stripped",
+    "llama",
+    "gemma",
+    "unigram",
+    "unigram_first",
+    "unigram_split",
+)
 PREFIXED = ("byte_level_prefixed", "llama", "unigram", "unigram_first", "unigram_split")
 UNMARKED = ("word_endings", "byte_level_endings", "words")
 
