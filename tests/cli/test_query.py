@@ -216,6 +216,74 @@ def test_a_query_loads_neither_torch_nor_arrow_nor_numpy_nor_rich(path: Path) ->
     assert done.stderr.strip() == ""
 
 
+def as_a_command(environment: dict[str, str], *arguments: str) -> tuple[int, str, str]:
+    """Run the command in a process; what it loaded follows what it wrote to standard error."""
+    code = (
+        "import atexit, sys\n"
+        "from n2gdb.cli.main import run\n"
+        "atexit.register(lambda: print('typer' in sys.modules, file=sys.stderr))\n"
+        "sys.argv[0] = 'n2gdb'\n"
+        "run()"
+    )
+    command = [sys.executable, "-c", code, "query", *arguments]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "neurons MATCHING 'dog'",
+        "COUNT neurons BY layer",
+        "neurons MATCHING 'nowhere'",
+        "neurons WHERE f1 > 2",
+        "neuron",
+        "neurons WHERE layers = 3",
+        "",
+    ],
+)
+def test_a_query_alone_is_answered_as_one_with_options(path: Path, query: str) -> None:
+    code, out, err = run(path, query, "--limit", "20")
+    assert as_a_command({"N2GDB_DB": str(path)}, query) == (code, out, f"{err}False\n")
+
+
+def test_a_query_alone_may_name_its_database(path: Path) -> None:
+    query, named = "neurons MATCHING 'except' BEFORE 'the'", ("--db", str(path))
+    code, out, err = run(path, query)
+    for words in ([query, *named], [*named, query]):
+        assert as_a_command({"N2GDB_DB": ""}, *words) == (code, out, f"{err}False\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["-"], 2),
+        (["--help"], 0),
+        (["--db"], 2),
+        (["neurons", "LIMIT", "1"], 0),
+        (["neurons", "--csv"], 0),
+        ([], 2),
+    ],
+)
+def test_anything_else_is_read_as_options_are(path: Path, words: list[str], code: int) -> None:
+    ended, _, err = as_a_command({"N2GDB_DB": str(path)}, *words)
+    assert (ended, err.splitlines()[-1]) == (code, "True")
+
+
+def test_a_query_alone_of_no_database_is_one_line(tmp_path: Path) -> None:
+    code, out, err = as_a_command({}, "neurons", "--db", str(tmp_path / "none.n2gdb"))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 2  # and what it loaded
+
+
 def test_python_gives_the_same_hits(path: Path) -> None:
     with n2gdb.open(path) as database:
         (hit,) = database.query("neurons MATCHING 'except' BEFORE 'the'")
