@@ -32,13 +32,13 @@ _STEPS = (
     "MATCH (n:Neuron)-[x:PASSES]->(p:Path) WHERE {among} RETURN n.id AS id, p.id AS step, x.weight AS weight"
 )
 _TOKENS = "MATCH (n:Neuron)-[:{role}]->(t:Token) WHERE {among} RETURN n.id AS id, t.text_key AS text"
-_FIRINGS = "MATCH (n:Record) WHERE n.firings IS NOT NULL AND {among} RETURN n.id AS id, n.firings AS firings"
+_FIRINGS = "MATCH (n:Neuron) WHERE n.firings IS NOT NULL AND {among} RETURN n.id AS id, n.firings AS firings"
 _EXAMPLES = (
     "MATCH (n:Neuron)-[e:{kind}]->(w:Window) WHERE {among}"
     " RETURN n.id AS id, offset(id(w)) AS window, e.start AS start, e.trace AS trace"
 )
 _IS_RECORDED = (
-    "MATCH (n:Record) WHERE n.firings IS NOT NULL AND n.id >= $low AND n.id < $high RETURN n.id LIMIT 1"
+    "MATCH (n:Neuron) WHERE n.firings IS NOT NULL AND n.id >= $low AND n.id < $high RETURN n.id LIMIT 1"
 )
 
 

@@ -6,6 +6,7 @@
     (Neuron)-[WRITES]->(Token)           one a token that it promotes or suppresses most
     (Neuron)-[EVIDENCE]->(Token)         one a signed weight; CLASS_EVIDENCE of a class of tokens
     (Neuron)-[TOP_EXAMPLE]->(Window)     and EXAMPLE of lesser strength
+    (Neuron)-[SCORE]->(Model)            how well one predictor of it does on one text
 
 Properties of the engine that shape this file: an unbound parameter silently finds nothing; an empty file is
 taken for a new database; nearly every error is a RuntimeError; Ctrl-C waits for the statement to end.
@@ -331,15 +332,22 @@ def _check_parameters(cypher: str, given: Mapping[str, Any]) -> None:
 
 def _schema_version(connection: Connection) -> int:
     try:
-        rows = connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' RETURN m.value")
+        rows = connection.rows("MATCH (m:Model) RETURN m.schema_version LIMIT 1")
     except QueryTimeoutError:
         raise
     except DatabaseError as error:
-        if "Table Meta does not exist" not in str(error):
-            raise opening_error(connection.path, str(error)) from error
-        rows = []
+        rows = _earlier_version(connection, str(error))
     if len(rows) != 1 or not str(rows[0][0]).isdecimal():
         raise DatabaseFormatError(
             f"{connection.path} is a Kùzu database, but not one of n2gdb: name another file"
         )
     return int(rows[0][0])
+
+
+def _earlier_version(connection: Connection, message: str) -> list[Row]:
+    """Read the version of a database from before models had it; nothing where it is none of n2gdb."""
+    if "Cannot find property schema_version" in message:
+        return connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' RETURN m.value")
+    if "Table Model does not exist" in message:
+        return []
+    raise opening_error(connection.path, message)

@@ -244,9 +244,9 @@ class RunFolder:
         place = pc.index_in(table["band"], pa.array(schema.BANDS))
         return _by(table.append_column("place", place), ("unit", "place", "rank")).drop_columns(["place"])
 
-    def scores(self) -> pa.Table:
-        """Read the scores of predictors, by (unit, text, predictor): ``schema.SCORES``."""
-        return self._gather("scores", ("unit", "text", "predictor"), None)
+    def scores(self, shards: Sequence[Path] | None = None) -> pa.Table:
+        """Read the scores of some shards, or of all, by (unit, text, predictor): ``schema.SCORES``."""
+        return self._gather("scores", ("unit", "text", "predictor"), shards)
 
     def evidence(self, shards: Sequence[Path] | None = None) -> pa.Table:
         """Read the evidence of some shards, or of all, by (unit, depth, token): ``schema.EVIDENCE``."""

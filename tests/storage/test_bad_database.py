@@ -69,21 +69,21 @@ def not_ours(path: Path, good: Path) -> None:
 
 
 def without_version(path: Path, good: Path) -> None:
-    with_version(path, good, "")
+    with_version(path, good, None)
 
 
 def newer(path: Path, good: Path) -> None:
-    with_version(path, good, "99")
+    with_version(path, good, 99)
 
 
 def older(path: Path, good: Path) -> None:
-    with_version(path, good, "0")
+    with_version(path, good, 0)
 
 
-def with_version(path: Path, good: Path, version: str) -> None:
+def with_version(path: Path, good: Path, version: int | None) -> None:
     shutil.copy(good, path)
     with Connection(path, read_only=False) as connection:
-        connection.rows("MATCH (m:Meta) WHERE m.key = 'schema_version' SET m.value = $v", {"v": version})
+        connection.rows("MATCH (m:Model) SET m.schema_version = $v", {"v": version})
 
 
 BAD: dict[Callable[[Path, Path], None], str] = {

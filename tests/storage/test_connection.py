@@ -102,13 +102,13 @@ def test_every_column_lands_in_its_own(tmp_path: Path, small_graphs: Graphs) -> 
     roots, context = (run.nodes().filter(each) for each in (IS_ROOT, ~IS_ROOT))
     stored = {
         "MATCH (x:Model)": run.model(),
+        "MATCH (m:Model) UNWIND m.sources AS x": run.sources(),
         "MATCH (x:Token)": run.tokens(),
-        "MATCH (x:Source)": run.sources(),
         "MATCH (x:Neuron)": run.neurons().drop_columns(["unit"]),
         "MATCH (x:Window)": run.windows(),
-        "MATCH (x:Score)": run.scores().drop_columns(["unit"]),
-        "MATCH (x:Record)": run.records().drop_columns(["unit"]),
+        "MATCH (x:Neuron) WHERE x.positions IS NOT NULL": run.records().drop_columns(["unit"]),
         "MATCH (x:TokenClass)": run.classes(),
+        "MATCH (n:Neuron)-[x:SCORE]->(:Model)": run.scores().drop_columns(["unit", "layer", "index"]),
         "MATCH (n:Neuron)-[x:EVIDENCE]->()": tokens.drop_columns(["unit", "token"]),
         "MATCH (n:Neuron)-[x:CLASS_EVIDENCE]->()": classes.drop_columns(["unit", "token"]),
         "MATCH (n:Neuron)-[x:TOP_EXAMPLE]->()": top.drop_columns(["unit", "window", "band"]),

@@ -21,7 +21,6 @@ from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.shards import RunFolder
-from n2gdb.version import SCHEMA_VERSION, __version__
 
 __all__ = ["BATCH_NODES", "load", "memory_needed"]
 
@@ -67,8 +66,6 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
         _fill(write, "PASSES", pa.concat_tables(passes))
         for table in RELATIONSHIPS.keys() - spool.names - {"PASSES"}:
             write(RELATIONSHIPS[table].create(table), {})
-    for key, value in (("schema_version", str(SCHEMA_VERSION)), ("code_version", __version__)):
-        write("CREATE (:Meta {key: $key, value: $value})", {"key": key, "value": value})
     progress("checkpoint")
     write("CHECKPOINT", {})
 

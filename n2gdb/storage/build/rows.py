@@ -18,11 +18,12 @@ from n2gdb.core.arrays import Int64Array, is_in
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import GraphSteps, Tries
-from n2gdb.core.units import item_key, token_key, unit_key
+from n2gdb.core.units import item_key, token_key
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.likeness import Likeness
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.shards import RunFolder
+from n2gdb.version import SCHEMA_VERSION
 
 __all__ = ["ModelRows"]
 
@@ -66,23 +67,23 @@ class ModelRows:
 
     def entities(self, measures: NeuronMeasures, likeness: Likeness) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
-        yield "Model", self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
-        yield "Source", self._sources()
+        model = self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
+        model = model.append_column("sources", self._sources())
+        yield "Model", model.append_column("schema_version", pa.array([SCHEMA_VERSION], pa.int64()))
         yield "Token", self._tokens()
         neurons = self.run.neurons()
         key = self._neuron_key(neurons)
         rows = self._keyed(neurons.drop_columns(["unit"]), key)
         for name, values in measures.of(key).items():
             rows = rows.append_column(name, pa.array(values))
-        yield "Neuron", rows.append_column("weight", pa.array(likeness.totals(key)))
-        scores = self.run.scores().drop_columns(["unit"])
-        yield "Score", self._keyed(scores, item_key(self.number, np.arange(len(scores), dtype=np.int64)))
+        rows = rows.append_column("weight", pa.array(likeness.totals(key)))
+        records = decimals(self.run.records())
+        own = records.drop_columns(["unit"]).take(pc.index_in(neurons["unit"], records["unit"]))
+        yield "Neuron", pa.table([*rows.columns, *own.columns], [*rows.column_names, *own.column_names])
         windows = self.run.windows()
         yield "Window", self._keyed(windows, self._window_key(windows["window"].to_numpy()))
         classes = self.run.classes()
         yield "TokenClass", self._keyed(classes, self._class_key(classes["class"].to_numpy()))
-        records = self.run.records()
-        yield "Record", self._keyed(records.drop_columns(["unit"]), self._neuron_key(records))
 
     def relationships(
         self, shards: Sequence[Path]
@@ -101,6 +102,7 @@ class ModelRows:
             yield from self._evidence_rows(shards)
             yield "WRITES", effects
             yield from self._example_rows(shards)
+            yield "SCORE", self._scores(shards)
 
         steps = tries.steps(neuron, self.text_keys, self.norm_keys)
         return steps, NeuronMeasures.measured(tries, neuron), tables()
@@ -161,10 +163,17 @@ class ModelRows:
         yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
         yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
 
-    def _sources(self) -> pa.Table:
-        sources = self.run.sources()
-        layer, number = (sources[name].to_numpy() for name in ("layer", "number"))
-        return self._keyed(sources, unit_key(self.number, layer, np.zeros_like(layer), number))
+    def _sources(self) -> pa.Array:
+        """Return the sources of the model, one list of records, in the order of layers."""
+        sources = self.run.sources().sort_by([("layer", "ascending"), ("number", "ascending")])
+        return pa.array([sources.to_pylist()], pa.list_(pa.struct(list(sources.schema))))
+
+    def _scores(self, shards: Sequence[Path]) -> pa.Table:
+        """How the predictors of the neurons of some shards do: rows of SCORE."""
+        scores = decimals(self.run.scores(shards))
+        ends = {"neuron": self._neuron_key(scores), "owner": np.full(len(scores), self.number, np.int64)}
+        own = scores.drop_columns(["unit", "layer", "index"])
+        return pa.table([*map(pa.array, ends.values()), *own.columns], [*ends, *own.column_names])
 
     def _tokens(self) -> pa.Table:
         tokens = self.run.tokens()

@@ -160,25 +160,17 @@ class Inventory:
         return plain
 
 
-_MODEL_FIELDS = tuple(ModelInfo.__dataclass_fields__)[1:-1]
-_SOURCE_FIELDS = tuple(SourceInfo.__dataclass_fields__)
+_MODEL_FIELDS = tuple(ModelInfo.__annotations__)[1:]
 
 
 def read_models(connection: Connection) -> tuple[ModelInfo, ...]:
     """Read the models, by number."""
     fields = ", ".join(f"m.{name}" for name in _MODEL_FIELDS)
     rows = connection.rows(f"MATCH (m:Model) RETURN m.id, {fields} ORDER BY m.id")
-    sources = _read_sources(connection)
-    return tuple(replace(ModelInfo(*row), sources=tuple(sources.get(row[0], ()))) for row in rows)
-
-
-def _read_sources(connection: Connection) -> dict[int, list[SourceInfo]]:
-    """Read the sources by the number of their model, in the order of layers."""
-    fields = ", ".join(f"s.`{name}`" for name in _SOURCE_FIELDS)
-    found: dict[int, list[SourceInfo]] = {}
-    for model, *row in connection.rows(f"MATCH (s:Source) RETURN s.model, {fields} ORDER BY s.id"):
-        found.setdefault(model, []).append(SourceInfo(*row))
-    return found
+    return tuple(
+        replace(ModelInfo(*own), sources=tuple(SourceInfo(**each) for each in sources))
+        for *own, sources in rows
+    )
 
 
 def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inventory:

@@ -71,8 +71,8 @@ def read_histogram(connection: Connection, key: int) -> ActivationHistogram | No
 def read_histograms_between(connection: Connection, first: int, last: int) -> dict[int, ActivationHistogram]:
     """Return the same of the units whose keys lie between two, both included; without those of none."""
     rows = connection.rows(
-        "MATCH (r:Record) WHERE r.id >= $first AND r.id <= $last"
-        " RETURN r.id, r.positions, r.active, r.maximum, r.counts",
+        "MATCH (n:Neuron) WHERE n.id >= $first AND n.id <= $last AND n.positions IS NOT NULL"
+        " RETURN n.id, n.positions, n.active, n.maximum, n.counts",
         {"first": first, "last": last},
     )
     return {

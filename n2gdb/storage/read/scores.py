@@ -66,8 +66,8 @@ def read_layer_scores(connection: Connection, number: int, model: str) -> tuple[
         {"model": number},
     )
     others = connection.rows(
-        "MATCH (s:Score) WHERE s.model = $model"
-        f" RETURN s.layer, s.text, s.predictor, count(s.f1), {_means('s')}",
+        "MATCH (n:Neuron)-[s:SCORE]->(:Model) WHERE n.model = $model"
+        f" RETURN n.layer, s.text, s.predictor, count(s.f1), {_means('s')}",
         {"model": number},
     )
     rows = [(layer, "test", N2G, *rest) for layer, *rest in own] + [tuple(row) for row in others]
@@ -96,8 +96,8 @@ def _intervals(connection: Connection, number: int) -> dict[tuple[int, str, str]
     for _, layer, f1 in sorted(rows):
         scores.setdefault((layer, "test", N2G), []).append(f1)
     rows = connection.rows(
-        "MATCH (s:Score) WHERE s.model = $model AND s.f1 IS NOT NULL"
-        " RETURN s.id, s.layer, s.text, s.predictor, s.f1",
+        "MATCH (n:Neuron)-[s:SCORE]->(:Model) WHERE n.model = $model AND s.f1 IS NOT NULL"
+        " RETURN n.id, n.layer, s.text, s.predictor, s.f1",
         {"model": number},
     )
     for _, layer, text, predictor, f1 in sorted(rows):
