@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import json
 import os
@@ -131,6 +130,8 @@ class Answer(Sequence[R], Generic[R]):
 
     def _repr_html_(self) -> str:
         """Return an HTML table for a notebook, with all text escaped."""
+        import html  # only notebooks need it
+
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"

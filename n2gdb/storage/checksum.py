@@ -9,7 +9,6 @@ between the two moves leaves a database that still verifies.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import struct
@@ -183,6 +182,8 @@ def _read_first(file: BinaryIO) -> Iterator[tuple[int, int]]:
 
 def _digests(path: Path) -> tuple[str, int]:
     """Return the SHA-256 of a file in hex, and its CRC-32."""
+    import hashlib  # a reader never needs it
+
     digest, checksum = hashlib.sha256(), 0
     for chunk in _chunks(path):
         digest.update(chunk)

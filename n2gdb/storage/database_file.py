@@ -6,7 +6,6 @@ import errno
 import fcntl
 import mmap
 import os
-import shutil
 import stat
 from pathlib import Path
 
@@ -126,6 +125,8 @@ def _is_ours(path: Path) -> bool:
 
 def _check_room(path: Path, needed: int) -> None:
     """Check that the folder takes files, with the longest of the names that a build makes, and has space."""
+    import shutil  # a reader never needs it
+
     trial = path.with_name(f"{path.name}.building.shadow")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
