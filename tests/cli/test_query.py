@@ -221,7 +221,7 @@ def as_a_command(environment: dict[str, str], *arguments: str) -> tuple[int, str
     code = (
         "import atexit, sys\n"
         "from n2gdb.cli.main import run\n"
-        "slow = {'typer', 'numpy', 'hashlib', 'html', 'shutil'}\n"
+        "slow = {'typer', 'numpy', 'html'}\n"
         "atexit.register(lambda: print('loaded:', *sorted(slow & set(sys.modules)), file=sys.stderr))\n"
         "sys.argv[0] = 'n2gdb'\n"
         "run()"
