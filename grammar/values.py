@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, no_field
 from n2gdb.grammar.patterns import Position
-
-if TYPE_CHECKING:
-    from lark import Token
+from n2gdb.grammar.tokens import Token
 
 __all__ = [
     "LARGEST",
@@ -47,7 +45,7 @@ def fail(message: str, at: Position) -> NoReturn:
 
 def position_of(token: Token) -> Position:
     """Return where a token of the text starts."""
-    return Position(token.line or 1, token.column or 1)
+    return Position(token.line, token.column)
 
 
 def unescaped(literal: Token) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from lark import Token
-
+from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.values import LARGEST, fail, number_of, position_of
 
 __all__ = ["Bound", "as_fields", "bound_of"]

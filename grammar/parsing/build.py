@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
-from lark import Token, v_args
-
 from n2gdb.grammar.ast import (
     DEFAULT_METRIC,
     And,
@@ -60,6 +58,7 @@ from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.parsing.build_tails import Tail, TailBuilder, word_of
 from n2gdb.grammar.patterns import Position
+from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import LARGEST, fail, field_of, number_of, position_of, unescaped
 
@@ -86,7 +85,6 @@ class _Term:
 _Parted: TypeAlias = tuple[Query, dict[str, Token]]
 
 
-@v_args(inline=True)
 class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
     """Builds a statement bottom-up while the parser runs; raises MeaningError if it makes no sense."""
 

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from lark import Token, Transformer, v_args
-
-from n2gdb.grammar.ast import Not, Statement
+from n2gdb.grammar.ast import Not
 from n2gdb.grammar.conditions import (
     Absolute,
     Arithmetic,
@@ -25,6 +23,7 @@ from n2gdb.grammar.conditions import (
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, Field, Kind
 from n2gdb.grammar.patterns import START, Position
+from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.values import fail, field_of, no_function, number_of, position_of, unescaped
 
 __all__ = ["ConditionBuilder"]
@@ -43,8 +42,7 @@ _FLIPPED = {
 _DEEPEST = 20
 
 
-@v_args(inline=True)
-class ConditionBuilder(Transformer[Token, Statement]):
+class ConditionBuilder:
     """Builds conditions bottom-up."""
 
     def where(self, conditions: object) -> object:

@@ -9,9 +9,6 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lark import Token, Transformer, v_args
-
-from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.mistakes.class_words import meant_class
 from n2gdb.grammar.patterns import (
@@ -35,6 +32,7 @@ from n2gdb.grammar.patterns import (
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import fail, position_of, unescaped, whole_of
 
@@ -60,8 +58,7 @@ class _Gap:
     at: Position
 
 
-@v_args(inline=True)
-class PatternBuilder(Transformer[Token, Statement]):
+class PatternBuilder:
     """Builds steps and patterns bottom-up."""
 
     def pattern(self, *written: Step | _Gap | _Connector) -> TokenPattern:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import TypeAlias
 
-from lark import Token, Transformer, v_args
-
 from n2gdb.grammar.ast import (
     DEFAULT_METRIC,
     Count,
@@ -19,10 +17,10 @@ from n2gdb.grammar.ast import (
     Metric,
     NeuronRef,
     RankBy,
-    Statement,
 )
 from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.fields import FIELDS, GROUP_WORDS, GROUPS, RETURNED, Kind, nearest
+from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.values import count_of, fail, field_of, number_of, position_of
 
 __all__ = ["Tail", "TailBuilder", "word_of"]
@@ -34,8 +32,7 @@ _LEAST_STEP = 1e-9
 Tail: TypeAlias = tuple[Token, str, object]
 
 
-@v_args(inline=True)
-class TailBuilder(Transformer[Token, Statement]):
+class TailBuilder:
     """Builds orders, slices, groups and columns."""
 
     def order(self, keyword: Token, _: Token, *keys: Key) -> Tail:

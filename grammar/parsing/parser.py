@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import cast
-
-from lark import Lark
-from lark.exceptions import UnexpectedInput
+from typing import TYPE_CHECKING, Any, cast
 
 from n2gdb.grammar.ast import Statement
 from n2gdb.grammar.checks import check
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.parsing.build import Builder
+from n2gdb.grammar.parsing.machine import read
+from n2gdb.grammar.parsing.tables import Tables, read_tables, tables_of, write_tables
 from n2gdb.grammar.values import MeaningError
+
+if TYPE_CHECKING:
+    from lark import Lark
 
 __all__ = ["lark_parser", "parse"]
 
@@ -30,12 +33,8 @@ def parse(text: str) -> Statement:
         raise GrammarError(message, text=text[:40], line=1, column=1)
     _check_characters(text)
     try:
-        statement = cast(Statement, lark_parser().parse(text))
+        statement = _read(text)
         check(statement)
-    except UnexpectedInput as error:
-        from n2gdb.grammar.mistakes.syntax_help import explain  # only where a text does not parse
-
-        raise explain(error, text) from None
     except MeaningError as fault:
         raise GrammarError(fault.message, text=text, line=fault.at.line, column=fault.at.column) from None
     return replace(statement, source=text)
@@ -53,25 +52,68 @@ def _check_characters(text: str) -> None:
         raise GrammarError(message, text=shown, line=line, column=column) from None
 
 
+def _read(text: str) -> Statement:
+    """Read a text by the tables that are kept; by Lark, which loads longer, where that cannot be done."""
+    tables = _tables(_kept("query.json"))
+    statement: Statement | None = None if tables is None else read(tables, text, Builder())
+    return _read_by_lark(text) if statement is None else statement
+
+
+def _read_by_lark(text: str) -> Statement:
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        return cast(Statement, lark_parser().parse(text))
+    except UnexpectedInput as error:
+        from n2gdb.grammar.mistakes.syntax_help import explain  # only where a text does not parse
+
+        raise explain(error, text) from None
+
+
+@cache
+def _tables(path: Path | None) -> Tables | None:
+    if path is None:
+        return None
+    tables = read_tables(path, _grammar())
+    if tables is None:
+        tables = tables_of(lark_parser())
+        write_tables(path, _grammar(), tables)
+    return tables
+
+
 @cache
 def lark_parser() -> Lark:
     """Return the parser of query.lark, which builds a statement while it reads."""
-    grammar = Path(__file__).parents[1].joinpath("query.lark").read_text("utf-8")
+    from lark import Lark
+
+    path = _kept("query.tables")
     return Lark(
-        grammar,
+        _grammar(),
         parser="lalr",
         lexer="contextual",
-        transformer=Builder(),
+        transformer=_InLark(),
         maybe_placeholders=True,
-        cache=_cache_file() or False,
+        cache=False if path is None else str(path),
     )
 
 
-def _cache_file() -> str | None:
-    """Return where Lark keeps its tables, a tenth of a query's time to make; None if there is no place."""
+class _InLark:
+    """The tree builder as Lark calls it: with one list of children."""
+
+    def __getattr__(self, name: str) -> Callable[[list[Any]], Any]:
+        method = getattr(Builder(), name)
+        return lambda children: method(*children)
+
+
+def _grammar() -> str:
+    return Path(__file__).parents[1].joinpath("query.lark").read_text("utf-8")
+
+
+def _kept(name: str) -> Path | None:
+    """Return where tables are kept, which take half a second to make; None if there is no place."""
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "n2gdb"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # a home that cannot be written, or none at all
         return None
-    return str(folder / "query.tables")
+    return folder / name
