@@ -180,6 +180,14 @@ def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> 
         load_model(tmp_path, "cpu")
 
 
+@pytest.mark.parametrize("factor", [3e38, -3e38])
+def test_weights_that_overflow_are_said(factor: float, tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    edit_weights(tmp_path, lambda weights: weights.update({UP: factor * weights[UP]}))
+    with pytest.raises(ModelError, match="its activations are NaN or infinite: its weights are damaged"):
+        load_model(tmp_path, "cpu")
+
+
 def test_native_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
     weights = write_native(tmp_path, "gelu")
     weights["blocks.1.mlp.W_in"][0, 5] = torch.nan
