@@ -343,7 +343,17 @@ def test_a_configuration_that_is_not_understood_is_said(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]"])
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "tokenizer_config.json", "tokenizer.json"])
+def test_a_file_that_is_no_json_is_named(name: str, tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    if "index" in name:
+        (tmp_path / "model.safetensors").rename(tmp_path / "model-00001-of-00001.safetensors")
+    (tmp_path / name).write_text("{")
+    with pytest.raises(ModelError, match=rf"cannot be loaded: {name} is not JSON: Expecting"):
+        load_model(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[]"])
 def test_a_tokenizer_that_cannot_be_read_is_said(content: str | None, tmp_path: Path) -> None:
     write_transformers(tmp_path, FAMILIES["llama"].config())
     if content is None:
