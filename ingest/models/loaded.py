@@ -71,7 +71,12 @@ def close(found: torch.Tensor, expected: torch.Tensor, held: torch.dtype = torch
 
 
 def require_causal(found: torch.Tensor, name: str, held: torch.dtype) -> None:
-    """Raise ModelError where what a model gives on ``probe_tokens`` tells later ones: (2, position, any)."""
+    """Raise ModelError where what a model gives on ``probe_tokens`` depends on later ones: (2, position, any).
+
+    Also where it is NaN or infinite.
+    """
+    if not torch.isfinite(found).all():
+        raise ModelError(f"{name}: its activations are NaN or infinite: its weights are damaged")
     one, other = found[:, : found.shape[1] // 2]
     if not close(other, one, held):
         raise ModelError(

@@ -7,6 +7,7 @@ is loaded already.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,6 +54,8 @@ def load_pretrained(source: str, failure: str, device: str, held: torch.dtype = 
         )
     except ModelError as error:
         raise ModelError(f"{failure}: {error}") from error
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{failure}: {_damaged(source)} is not JSON: {error}") from error
     except (OSError, ValueError, RuntimeError) as error:  # files, formats and the network
         raise ModelError(f"{failure}: {one_line(error)}") from error
     except KeyError as error:  # a kind of activation or rotation without a class, or what a rotation lacks
@@ -62,6 +65,21 @@ def load_pretrained(source: str, failure: str, device: str, held: torch.dtype = 
     except Exception as error:  # transformers and transformer-lens let any error through
         raise ModelError(f"{failure}: {type(error).__name__}: {one_line(error)}") from error
     return Loaded(bridge, tokenizer, fingerprint)
+
+
+def _damaged(source: str) -> str:
+    """Name the files of a directory that hold no JSON, though they are called so."""
+    return (
+        ", ".join(path.name for path in sorted(Path(source).glob("*.json")) if not _is_json(path)) or "a file"
+    )
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def _configuration(source: str, options: dict[str, Any]) -> Any:
@@ -165,6 +183,8 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(source, **options)
+    except json.JSONDecodeError:
+        raise
     except Exception as error:  # two libraries read it, and neither says which errors it raises
         raise ModelError(
             f"its tokenizer cannot be loaded, a tokenizer.json is needed: {one_line(error)}"

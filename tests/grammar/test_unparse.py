@@ -87,7 +87,7 @@ def test_slashes_and_line_breaks_of_an_expression_are_escaped(source: str, text:
 
 @pytest.mark.parametrize("source", ["", "a\\"])
 def test_an_expression_that_no_text_has_is_refused(source: str) -> None:
-    with pytest.raises(ValueError, match="empty or ends in a backslash"):
+    with pytest.raises(ValueError, match="empty or end in a backslash"):
         written(_expression(source))
 
 

@@ -180,6 +180,14 @@ def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> 
         load_model(tmp_path, "cpu")
 
 
+@pytest.mark.parametrize("factor", [3e38, -3e38])
+def test_weights_that_overflow_are_said(factor: float, tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    edit_weights(tmp_path, lambda weights: weights.update({UP: factor * weights[UP]}))
+    with pytest.raises(ModelError, match="its activations are NaN or infinite: its weights are damaged"):
+        load_model(tmp_path, "cpu")
+
+
 def test_native_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
     weights = write_native(tmp_path, "gelu")
     weights["blocks.1.mlp.W_in"][0, 5] = torch.nan
@@ -335,7 +343,17 @@ def test_a_configuration_that_is_not_understood_is_said(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]"])
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "tokenizer_config.json", "tokenizer.json"])
+def test_a_file_that_is_no_json_is_named(name: str, tmp_path: Path) -> None:
+    write_transformers(tmp_path, FAMILIES["llama"].config())
+    if "index" in name:
+        (tmp_path / "model.safetensors").rename(tmp_path / "model-00001-of-00001.safetensors")
+    (tmp_path / name).write_text("{")
+    with pytest.raises(ModelError, match=rf"cannot be loaded: {name} is not JSON: Expecting"):
+        load_model(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[]"])
 def test_a_tokenizer_that_cannot_be_read_is_said(content: str | None, tmp_path: Path) -> None:
     write_transformers(tmp_path, FAMILIES["llama"].config())
     if content is None:
