@@ -71,7 +71,7 @@ def close(found: torch.Tensor, expected: torch.Tensor, held: torch.dtype = torch
 
 
 def require_causal(found: torch.Tensor, name: str, held: torch.dtype) -> None:
-    """Raise ModelError where what a model gives on ``probe_tokens`` depends on later ones: (2, position, any).
+    """Raise ModelError where what a model gives on ``probe_tokens`` tells later ones: (2, position, any).
 
     Also where it is NaN or infinite.
     """

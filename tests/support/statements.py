@@ -91,12 +91,15 @@ def _queries(draw: st.DrawFn) -> Query:
     clauses = draw(st.none() | _formulas(_clauses(), 4))
     matched = isinstance(clauses, Matching | Mentioning | FiringOn)
     names = _NUMBERED if matched else _OF_NEURON
+    subject = draw(st.sampled_from(Subject))
+    if subject is Subject.PATTERNS:  # a row is one pattern, and these are of all of them
+        names = tuple(name for name in names if name not in ("matches", "share"))
     query = Query(
         clauses,
         draw(st.none() | _formulas(_conditions(names), 4)),
         limit=draw(_COUNT),
         offset=draw(_COUNT),
-        subject=draw(st.sampled_from(Subject)),
+        subject=subject,
         model=draw(st.none() | _TYPED),
         mode=draw(st.sampled_from(Mode)),
     )
