@@ -10,7 +10,7 @@ from enum import Enum
 from n2gdb.grammar.errors import shortened
 
 __all__ = [
-    *("FIELDS", "GROUPS", "GROUP_WORDS", "OF_MATCH", "RETURNED", "WALKED"),
+    *("FIELDS", "GROUPS", "GROUP_WORDS", "MATCH_FIELDS", "OF_MATCH", "RETURNED", "WALKED"),
     *("Field", "Kind", "Origin", "nearest", "no_field"),
 ]
 
@@ -100,6 +100,9 @@ OF_MATCH = tuple(field.name for field in FIELDS.values() if field.origin is Orig
 
 #: The fields of a match that no statement knows.
 WALKED = tuple(field.name for field in FIELDS.values() if field.origin is Origin.WALKED)
+
+#: Every field of a match.
+MATCH_FIELDS = tuple(name for name, field in FIELDS.items() if field.of_match)
 
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)

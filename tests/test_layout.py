@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 
+from n2gdb.grammar.fields import FIELDS
 from tests.support.imports import PARTS, ROOT, circles, import_graph, modules, package_of
 
 #: What every package may import beside itself; a package stands for its own modules, not for those below it.
@@ -340,6 +344,40 @@ def test_keys_are_put_together_in_one_place() -> None:
         and not isinstance(node.left, ast.Constant)
     }
     assert found <= {"n2gdb.core.units", *_SHIFTS}
+
+
+#: What lists columns with what they are: the schema of what is stored, and who computes them.
+_SCHEMA, _COMPUTED = "n2gdb.storage.schema", "n2gdb.ingest.n2g.records"
+
+
+def _columns_listed(path: Path) -> Iterator[set[str]]:
+    """The fields of the language that each list, set, tuple or dictionary of a module names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            named = [
+                each.elts[0] if isinstance(each, ast.Tuple) and each.elts else each for each in node.elts
+            ]
+        elif isinstance(node, ast.Dict):
+            named = [each for each in node.keys if each is not None]
+        else:
+            continue
+        yield {each.value for each in named if isinstance(each, ast.Constant) and each.value in FIELDS}
+
+
+def test_columns_are_listed_in_one_place() -> None:
+    """Whoever needs many columns takes them from the registry: no two modules list the same ones."""
+    lists = [
+        (module, columns)
+        for module, path in modules().items()
+        for columns in _columns_listed(path)
+        if len(columns) >= 5
+    ]
+    same = {
+        (one, other)
+        for (one, first), (other, second) in combinations(lists, 2)
+        if len(first & second) >= 5 and {one, other} != {_SCHEMA, _COMPUTED}
+    }
+    assert (_SCHEMA in {module for module, _ in lists}, same) == (True, set())
 
 
 _ARRAY = re.compile(r"^\s*\w+(?:: TypeAlias)? = (?:npt\.)?NDArray\[", re.MULTILINE)

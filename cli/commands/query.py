@@ -25,10 +25,11 @@ def query(
     ] = None,
     db: DatabaseOption = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Read the queries, parted by semicolons, from a file.")
+        Path | None,
+        typer.Option("--file", "-f", help="Read queries from a file, with semicolons between them."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, with all evidence.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a row.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_lines: Annotated[
         bool, typer.Option("--jsonl", help="Print JSON lines, one a row, with all evidence.")
     ] = False,

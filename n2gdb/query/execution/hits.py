@@ -11,7 +11,7 @@ from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.evidence.quality import quality_of
 from n2gdb.grammar.ast import Clause
-from n2gdb.grammar.fields import OF_MATCH
+from n2gdb.grammar.fields import MATCH_FIELDS, OF_MATCH
 from n2gdb.query.cypher.breadth import of_columns
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets
@@ -135,14 +135,7 @@ class Hit(OfNeuron):
             "neuron": str(self.neuron),
             "model": self.model,
             **self.statistics,
-            "activation": self.activation,
-            "importance": self.importance,
-            "support": self.support,
-            "confidence": self.confidence,
-            "matches": self.matches,
-            "share": self.share,
-            "depth": self.depth,
-            "named": self.named,
+            **{name: getattr(self, name) for name in MATCH_FIELDS},
             "similarity": self.similarity,
             "size": self.size,
             "path": self.path,

@@ -11,7 +11,7 @@ from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
-from n2gdb.grammar.fields import FIELDS, OF_MATCH
+from n2gdb.grammar.fields import FIELDS, MATCH_FIELDS, OF_MATCH
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
@@ -92,14 +92,7 @@ class PatternHit(OfNeuron):
             "neuron": str(self.neuron),
             "model": self.model,
             **self.statistics,
-            "activation": self.activation,
-            "importance": self.importance,
-            "support": self.support,
-            "confidence": self.confidence,
-            "matches": None,
-            "share": None,
-            "depth": self.depth,
-            "named": self.named,
+            **{name: getattr(self, name, None) for name in MATCH_FIELDS},  # some are of all patterns
             "similarity": None,  # as of neurons that are compared with none
             "size": None,
             "path": self.path,
