@@ -232,7 +232,7 @@ def test_another_model_of_the_same_name_is_refused(world: World, part: str) -> N
         "model": replace(stored, model_fingerprint="0123456789abcdef"),
         "tokenizer": replace(stored, tokenizer_fingerprint="0123456789abcdef"),
     }
-    with pytest.raises(ModelError, match=r"no longer the model .* not 0123456789ab; .*ingest this one anew"):
+    with pytest.raises(ModelError, match=r"no longer the model .* not 0123456789ab; .*ingest this one"):
         load_stored_model(infos[part], "cpu")
 
 

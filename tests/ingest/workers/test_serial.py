@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from threading import Barrier, Lock
+from threading import Event, Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,29 +27,37 @@ def crew(monkeypatch: pytest.MonkeyPatch, begin: Callable[..., Any], finish: Cal
     return SimpleNamespace(learn=lambda: list(found.learn(PIECES)), stopped=stopped)
 
 
+class Meeting:
+    """Counts who is there at once; everyone waits until so many have been."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted, self.here, self.most = wanted, 0, 0
+        self._lock, self._together = Lock(), Event()
+
+    def attend(self, *given: Any) -> Any:
+        with self._lock:
+            self.here += 1
+            self.most = max(self.most, self.here)
+            if self.here >= self.wanted:
+                self._together.set()
+        assert self._together.wait(60)
+        time.sleep(0.01)  # one more would be met here
+        with self._lock:
+            self.here -= 1
+        return given[1]
+
+
 def test_pieces_are_finished_side_by_side_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    together = Barrier(3, timeout=20)
-    own = crew(monkeypatch, lambda bench, piece, text: piece, lambda bench, begun: together.wait())
+    finishing = Meeting(3)
+    own = crew(monkeypatch, lambda bench, piece, text: piece, finishing.attend)
     assert own.learn() == PIECES
 
 
 def test_no_more_pieces_ask_the_model_at_once_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    asking, most, lock = 0, 0, Lock()
-
-    def begin(bench: Any, piece: Piece, text: Any) -> Piece:
-        nonlocal asking, most
-        with lock:
-            asking += 1
-            most = max(most, asking)
-        threads.wait()
-        with lock:
-            asking -= 1
-        return piece
-
-    threads = Barrier(2, timeout=20)
-    own = crew(monkeypatch, begin, lambda bench, begun: None)
+    asking = Meeting(2)
+    own = crew(monkeypatch, asking.attend, lambda bench, begun: None)
     assert own.learn() == PIECES
-    assert most == 2
+    assert asking.most == 2
 
 
 def test_an_error_of_a_piece_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
