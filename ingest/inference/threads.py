@@ -21,7 +21,7 @@ import torch
 
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["beside", "on_cores"]
+__all__ = ["beside", "keep_to_one_core", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
@@ -81,6 +81,16 @@ def beside(model: SubjectModel, work: Callable[..., None], pieces: Iterable[tupl
         return
     for done in [_beside_pool().submit(work, *piece) for piece in pieces]:
         done.result()
+
+
+def keep_to_one_core(model: SubjectModel) -> None:
+    """Have torch run on this very thread whatever it asks for, on a CPU whose other cores have work.
+
+    Torch gives each thread a team of as many as there are cores, which wait for work at full speed.
+    """
+    if model.device.type == "cpu":
+        _pool_for(model)  # which counts the cores by what a thread may use
+        torch.set_num_threads(1)
 
 
 def _pool_for(model: SubjectModel) -> tuple[ThreadPoolExecutor, int]:

@@ -36,6 +36,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import text_bytes
 from n2gdb.ingest.inference.passes import Passes
+from n2gdb.ingest.inference.threads import keep_to_one_core
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.workers.ipc import RequestKind, Served, ServedHelper
 from n2gdb.ingest.workers.serial import Alone
@@ -189,6 +190,7 @@ class ProcessCrew:
         outcomes: SimpleQueue[Piece | BaseException],
     ) -> None:
         """Answer a process until there is no piece left."""
+        keep_to_one_core(self._bench.engine.model)
         try:
             while True:
                 what, arguments = connection.recv()
