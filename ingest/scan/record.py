@@ -8,7 +8,8 @@ position, the same for all units, so that the records of two units can be compar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,12 +133,12 @@ class Recorder:
     def _add(self, activations: torch.Tensor, first: int) -> None:
         largest = activations.amax(dim=0).clamp(min=0) + 0.0  # no negative zero, whose bits are no bin's
         self._raise_maximum(largest.cpu().numpy())
-        self._active += _count_true(activations > 0)
+        self._active += _count_true(_compared(operator.gt, activations, np.zeros(1, np.float32)))
         self._n_positions += int((activations[:, 0] > -torch.inf).sum())
         # All that grows with the batch is done on its device; what is kept, which soon is little, comes back.
         rows, n_units = activations.shape
         here = activations.device
-        flat = _true(activations >= torch.from_numpy(_edges(self._maximum)[:, 0]).to(here))
+        flat = _true(_compared(operator.ge, activations, _edges(self._maximum)[:, 0]))
         value = activations.reshape(-1)[flat]
         row = torch.div(flat, n_units, rounding_mode="floor")
         unit = flat - row * n_units
@@ -284,6 +285,16 @@ def only(state: State, units: IndexArray) -> dict[str, npt.NDArray[Any]]:
     }
 
 
+def _compared(
+    compare: Callable[[Any, Any], Any], activations: torch.Tensor, least: FloatArray
+) -> torch.Tensor:
+    """Compare activations with a number of each unit, (unit,); numpy does it four times as fast as torch."""
+    if activations.device.type == "cpu":
+        return torch.from_numpy(compare(activations.numpy(), least))
+    mask: torch.Tensor = compare(activations, torch.from_numpy(least).to(activations.device))
+    return mask
+
+
 def _true(mask: torch.Tensor) -> torch.Tensor:
     """Return the sorted flat indices where a mask is true; numpy does it eight times as fast as torch."""
     if mask.device.type == "cpu":
@@ -302,7 +313,9 @@ def _count_true(mask: torch.Tensor) -> Int64Array:
     Eight columns are summed as one integer, over no more rows than a byte can count.
     """
     rows, columns = mask.shape
-    whole = torch.nn.functional.pad(mask, (0, -columns % 8)).contiguous().view(torch.int64)
+    if columns % 8:
+        mask = torch.nn.functional.pad(mask, (0, -columns % 8))
+    whole = mask.contiguous().view(torch.int64)
     total = np.zeros(whole.shape[1] * 8, np.int64)
     for start in range(0, rows, 255):
         total += whole[start : start + 255].sum(dim=0).cpu().numpy().view(np.uint8)
