@@ -101,8 +101,10 @@ class Rows:
 
 def sigmoid(x: FloatArray) -> FloatArray:
     """The logistic function."""
-    found: FloatArray = np.reciprocal(1 + np.exp(-x))
-    return found
+    found: FloatArray = np.negative(x)  # the one array that it makes
+    np.exp(found, out=found)
+    found += 1
+    return np.reciprocal(found, out=found)
 
 
 def log_odds(rows: int, blocks: Sequence[FitBlock]) -> FloatArray:
@@ -129,11 +131,16 @@ class _Part:
         several = np.bincount(block.row, minlength=len(rows.label)).astype(np.float32)
         return cls(slice(None), rows.label, rows.importance, several)
 
-    def derivatives(self, block: FitBlock, total: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """How steeply the loss falls with each weight of the block, and its curvature: (values,) each."""
-        probability = sigmoid(total[self.at])
-        slope = self.importance * (self.label - probability)
-        curve = self.importance * probability * (1 - probability)
+    def derivatives(self, block: FitBlock, odds: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """How steeply the loss falls with each weight of the block, and its curvature: (values,) each.
+
+        ``odds`` are the log odds of its entries, or of all rows.
+        """
+        probability = sigmoid(odds)
+        slope = self.label - probability
+        slope *= self.importance
+        curve = self.importance * probability
+        curve *= np.subtract(1, probability, out=probability)
         if self.several is None:
             return block.sums(slope), block.sums(curve)
         return block.sums(slope[block.row]), block.sums((curve * self.several)[block.row])
@@ -149,11 +156,16 @@ def fit(rows: Rows, blocks: Sequence[FitBlock], sweeps: int) -> tuple[list[FitBl
     parts = [_Part.of_block(rows, block) for block in blocks]
     for _ in range(sweeps):
         for number, (block, part) in enumerate(zip(found, parts, strict=True)):
-            slope, curve = part.derivatives(block, total)
+            odds = total[part.at]
+            slope, curve = part.derivatives(block, odds)
             step = (slope - block.penalty * block.weight) / (curve + (block.penalty + 1e-9))
             step = np.clip(step, -_STEP, _STEP).astype(np.float32)
             if block.excites:
                 step = np.maximum(step, -block.weight)
-            block.add_to(total, step)
+            if block.several:
+                block.add_to(total, step)
+            else:  # as add_to, with what is at hand
+                odds += step[block.value]
+                total[block.row] = odds
             found[number] = replace(block, weight=block.weight + step)
     return found, total

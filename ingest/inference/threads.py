@@ -21,7 +21,7 @@ import torch
 
 from n2gdb.ingest.models.subject import SubjectModel
 
-__all__ = ["beside", "keep_to_one_core", "on_cores"]
+__all__ = ["beside", "keep_freed_memory", "keep_to_one_core", "on_cores"]
 
 #: How long a thread may keep the interpreter when another asks for it.
 _SWITCH_SECONDS = 1e-4
@@ -113,16 +113,16 @@ def _pool(on_cpu: bool) -> tuple[ThreadPoolExecutor, int]:
     sys.setswitchinterval(_SWITCH_SECONDS)
     if not on_cpu:
         return ThreadPoolExecutor(2, "n2gdb"), 2
-    _keep_freed_memory()
+    keep_freed_memory()
     workers = torch.get_num_threads()
     torch.set_num_threads(1)
     return ThreadPoolExecutor(workers, "n2gdb", torch.set_num_threads, (1,)), workers
 
 
-def _keep_freed_memory() -> None:
-    """Have the C library keep what tensors free, where it is glibc: every pass wants as much again.
+def keep_freed_memory() -> None:
+    """Have the C library keep what arrays free, where it is glibc: whatever comes next wants as much again.
 
-    It would else give each large tensor back to the system, which then clears the next one page by page.
+    It would else give each large array back to the system, which then clears the next one page by page.
     """
     if sys.platform != "linux":
         return

@@ -36,7 +36,7 @@ from n2gdb.ingest.corpus.store import CorpusStore
 from n2gdb.ingest.inference.engine import Engine
 from n2gdb.ingest.inference.memory import text_bytes
 from n2gdb.ingest.inference.passes import Passes
-from n2gdb.ingest.inference.threads import keep_to_one_core
+from n2gdb.ingest.inference.threads import keep_freed_memory, keep_to_one_core
 from n2gdb.ingest.models.subject import SubjectModel
 from n2gdb.ingest.workers.ipc import RequestKind, Served, ServedHelper
 from n2gdb.ingest.workers.serial import Alone
@@ -278,6 +278,7 @@ def _learn(connection: Connection, work: _Work) -> None:
     """Learn pieces in a process of its own until there is none left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that is asked
     torch.set_num_threads(1)
+    keep_freed_memory()
     gc.freeze()
     served = Served(connection)
     bench = work.bench(served)
