@@ -55,7 +55,7 @@ Chosen = tuple[int, int, int]
 _Unit = TypeVar("_Unit", NeuronName, Chosen)
 
 #: Pieces for each process that learns, and neurons of the smallest: fewer would not fill a GPU's batches.
-_PIECES, _SMALLEST_PIECE = 8, 128
+_PIECES, _SMALLEST_PIECE = 16, 128
 
 
 @dataclass(frozen=True, slots=True)
