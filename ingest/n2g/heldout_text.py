@@ -49,8 +49,6 @@ class HeldoutText:
         places = [self.laid.positions(token) for token in evidence.token[own].tolist()]
         weight = np.repeat(evidence.weight[own], list(map(len, places)))
         position = np.concatenate([np.zeros(0, np.int64), *places])
-        rising = np.argsort(position)
-        position, weight = position[rising], weight[rising]
         found = np.zeros(len(self.laid.tokens), np.bool_)
         matched = np.pad(by_graph, ((0, 0), (self.gap, 0))).ravel()
         odds = evidence.log_odds_at(self.laid.tokens, position, weight, classes)

@@ -156,10 +156,12 @@ def _anywhere(
 ) -> FloatArray:
     """Add up the weights of the known tokens that stand in the ``reach`` positions before each: (position,).
 
-    Positions rise. A token weighs once, however often it stands there.
+    A token weighs once, however often it stands there.
     """
     import numpy as np
 
+    rising = np.argsort(position, kind="stable")
+    position = position[rising]
     total = np.zeros(len(position), np.float32)
     place = _places(known, text)
     at = np.flatnonzero(place >= 0)
@@ -174,7 +176,9 @@ def _anywhere(
                 stop, minlength=len(position) + 1
             )
             total[np.cumsum(begun[:-1]) > 0] += weight[number]
-    return total
+    found = np.empty_like(total)
+    found[rising] = total
+    return found
 
 
 def _places(rising: IntArray, wanted: Int64Array) -> IntArray:

@@ -56,6 +56,16 @@ def test_log_odds_add_up_what_stands_before(seed: int) -> None:
     assert unit.reach == 8
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_log_odds_at_positions_in_any_order_are_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    text, own = rng.integers(-1, 10, 80), rng.normal(size=80).astype(np.float32)
+    position = rng.permutation(80)
+    rising = evidence(seed).log_odds_at(text, np.arange(80), own, CLASSES)
+    found = evidence(seed).log_odds_at(text, position, own[position], CLASSES)
+    np.testing.assert_array_equal(found, rising[position])
+
+
 def test_influences_are_one_line_whatever_the_tokens_hold() -> None:
     weighed = [
         WeighedToken(1, 7, "like \n\n \n\t the", 1.0, is_class=True),
