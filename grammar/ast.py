@@ -6,7 +6,6 @@ A position in the source never counts in a comparison, so a test writes the tree
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
@@ -66,6 +65,7 @@ from n2gdb.grammar.patterns import (
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     "DEFAULT_METRIC",

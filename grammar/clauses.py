@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, TypeAlias
 
@@ -17,6 +16,7 @@ from n2gdb.grammar.patterns import (
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     "DEFAULT_METRIC",

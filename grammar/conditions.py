@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from n2gdb.grammar.patterns import START, Position
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     "Absolute",

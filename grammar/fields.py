@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from n2gdb.grammar.errors import shortened
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     *("FIELDS", "GROUPS", "GROUP_WORDS", "MATCH_FIELDS", "OF_MATCH", "RETURNED", "WALKED"),
@@ -165,5 +164,7 @@ def no_field(name: str) -> str:
 
 def nearest(word: str, names: tuple[str, ...]) -> str | None:
     """Return the name most like ``word``, case aside, or None when none is like it."""
+    import difflib  # here, as only a mistake needs it
+
     found = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
     return next((name for name in names if found and name.lower() == found[0]), None)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from n2gdb.grammar.records import dataclass
 from n2gdb.grammar.unit_names import UnitText, write_unit
 
 __all__ = [

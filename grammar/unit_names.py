@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from n2gdb.grammar.records import dataclass
 
 __all__ = ["MOST_DIGITS", "UnitText", "read_unit", "write_unit"]
 

@@ -26,10 +26,11 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.evidence",
         "n2gdb.storage",
         "n2gdb.core",
+        "n2gdb.grammar",
         "n2gdb.errors",
         "n2gdb.version",
     },
-    "n2gdb.evidence": {"n2gdb.core"},
+    "n2gdb.evidence": {"n2gdb.core", "n2gdb.grammar"},
     "n2gdb.drawing": {"n2gdb.evidence", "n2gdb.core", "n2gdb.errors"},
     "n2gdb.plotting": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors"},
     "n2gdb.similarity": {

@@ -206,6 +206,23 @@ def test_a_command_loads_only_what_it_needs(command: str, unused: set[str], smal
     assert run.stdout.splitlines()[-1] == "loaded:"
 
 
+def test_modules_that_a_query_loads_take_dataclass_from_where_it_costs_least(small_path: Path) -> None:
+    code = (
+        "import dataclasses, sys\nfrom n2gdb.cli.main import run\n"
+        f"sys.argv = ['n2gdb', 'query', \"neurons MATCHING 'the'\", '--db', {str(small_path)!r}]\n"
+        "try:\n    run()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "made = {name: getattr(module, 'dataclass', None) for name, module in sys.modules.items()\n"
+        "        if name.startswith('n2gdb.')}\n"
+        "print(sum(each is not None for each in made.values()),"
+        " *sorted(name for name, each in made.items() if each is dataclasses.dataclass))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    number, *dear = run.stdout.splitlines()[-1].split()
+    assert int(number) > 20
+    assert dear == ["n2gdb.detached"], "take it from n2gdb.grammar.records"  # its one class can change
+
+
 def test_importing_the_command_line_changes_nothing() -> None:
     code = (
         "import gc\nbefore = gc.get_threshold()\nimport n2gdb.cli.main\nassert gc.get_threshold() == before"

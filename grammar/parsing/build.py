@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn, TypeAlias
 
 from n2gdb.grammar.ast import (
@@ -58,6 +58,7 @@ from n2gdb.grammar.parsing.build_conditions import ConditionBuilder
 from n2gdb.grammar.parsing.build_patterns import PatternBuilder
 from n2gdb.grammar.parsing.build_tails import Tail, TailBuilder, word_of
 from n2gdb.grammar.patterns import Position
+from n2gdb.grammar.records import dataclass
 from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import LARGEST, fail, field_of, number_of, position_of, unescaped

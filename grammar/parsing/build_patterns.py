@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 
 from n2gdb.grammar.errors import shortened
@@ -32,6 +31,7 @@ from n2gdb.grammar.patterns import (
     TokenTest,
     Variable,
 )
+from n2gdb.grammar.records import dataclass
 from n2gdb.grammar.tokens import Token
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.values import fail, position_of, unescaped, whole_of

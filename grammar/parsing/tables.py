@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from n2gdb.grammar.records import dataclass
 
 if TYPE_CHECKING:
     from lark import Lark

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from itertools import islice
 from numbers import Real
 from typing import Any, TypeVar
 
 from n2gdb.core.arguments import shown
 from n2gdb.errors import ArgumentError, QueryCancelledError, QueryTimeoutError
+from n2gdb.grammar.records import dataclass
 
 __all__ = ["cancelled_by", "check_time", "is_cancellable", "seconds_left", "timed", "within"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from n2gdb.core.byte_tokens import side_by_side
 from n2gdb.core.tokens import display
+from n2gdb.grammar.records import dataclass
 
 __all__ = ["PathStep", "filled", "readable", "written"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Self
 
 from n2gdb.core.byte_tokens import together
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     "Agreement",

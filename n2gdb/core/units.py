@@ -15,12 +15,12 @@ keys rise with model, layer, source, index and side, in this order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, overload
 
 from n2gdb.core.arguments import shown
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.records import dataclass
 from n2gdb.grammar.unit_names import MOST_DIGITS, UnitText, read_unit, write_unit
 
 if TYPE_CHECKING:

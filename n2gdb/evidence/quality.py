@@ -7,8 +7,9 @@ neuron's top examples, where firings are many and false alarms few.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     "FEW_FIRINGS",

@@ -14,11 +14,11 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from n2gdb.errors import DatabaseError, DatabaseFormatError, RebuildError, StorageError
+from n2gdb.grammar.records import dataclass
 
 __all__ = [
     "LOGS",

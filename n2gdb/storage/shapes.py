@@ -25,9 +25,9 @@ tests/storage/test_engine_traps.py:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from n2gdb.grammar.records import dataclass
 from n2gdb.storage.parameters import Parameters
 
 __all__ = ["NO_NUMBER", "Page", "node_in", "order_key", "relationship_in", "settled", "word_key"]

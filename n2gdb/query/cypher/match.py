@@ -7,11 +7,11 @@ lie on one path when their preorder intervals nest; `act_token` names the path's
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from n2gdb.grammar.ast import Condition, Effect, Formula, Link
 from n2gdb.grammar.fields import OF_MATCH
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.where import MatchFields, condition_text, grows_with_activation, mentions
 from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.token_sets import TokenSet, is_broad, is_keyed, members, reads

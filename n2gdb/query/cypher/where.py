@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.reals import as_stored
@@ -28,6 +27,7 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.conditions import fields_in, simplified
 from n2gdb.grammar.fields import FIELDS, Kind
+from n2gdb.grammar.records import dataclass
 from n2gdb.storage.parameters import Parameters
 from n2gdb.storage.shapes import node_in, relationship_in
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from n2gdb.grammar.ast import Clause, Metric, RankBy
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.execution.context import Session
 from n2gdb.query.execution.evaluators import WorkedOut, evaluator_of
 from n2gdb.query.execution.plan import NeuronPlan

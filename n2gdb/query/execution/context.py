@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ from n2gdb.core.deadline import check_time
 from n2gdb.core.units import UnitName, token_key
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
+from n2gdb.grammar.records import dataclass
 from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed

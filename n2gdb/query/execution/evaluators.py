@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from n2gdb.core.units import token_key
@@ -28,6 +28,7 @@ from n2gdb.grammar.ast import (
     SimilarTo,
     Writing,
 )
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.breadth import is_scanned, needs_columns
 from n2gdb.query.cypher.compiler import (
     compile_evidence,

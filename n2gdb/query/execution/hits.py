@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, cast
 
 from n2gdb.core.deadline import timed
@@ -12,6 +12,7 @@ from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.evidence.quality import quality_of
 from n2gdb.grammar.ast import Clause
 from n2gdb.grammar.fields import MATCH_FIELDS, OF_MATCH
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.breadth import of_columns
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.execution.clause_sets import ClauseSets

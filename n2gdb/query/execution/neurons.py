@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from n2gdb.core.deadline import check_time, timed
 from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Formula, Key
 from n2gdb.grammar.fields import OF_MATCH
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.compiler import DEFAULT_ORDER, compile_count, compile_rows
 from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import Session

@@ -7,7 +7,7 @@ statements: the executor runs it, EXPLAIN prints it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +22,7 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     TokenSetQuery,
 )
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.breadth import needs_columns
 from n2gdb.query.cypher.compiler import (
     Compiled,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from n2gdb.core.units import place_of, without_index
 from n2gdb.grammar.ast import Condition, Formula, Query
 from n2gdb.grammar.fields import OF_MATCH
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.compiler import compile_page, compile_rows
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.cypher.where import mentions_neuron

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from n2gdb.errors import QueryError
@@ -19,6 +19,7 @@ from n2gdb.grammar.ast import (
     Query,
     Writing,
 )
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.semantics.normal_form import (
     Lowered,
     PatternClause,

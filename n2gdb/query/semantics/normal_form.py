@@ -10,7 +10,7 @@ all that runs a query.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise, product
 from math import prod
 from typing import Any, TypeAlias, TypeGuard
@@ -36,6 +36,7 @@ from n2gdb.grammar.ast import (
     Variable,
     Writing,
 )
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet
 from n2gdb.query.semantics.vocabulary import Vocabulary, literals_of
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from n2gdb.grammar.records import dataclass
 from n2gdb.storage.parameters import MOST_COMPARED, Parameters
 from n2gdb.storage.shapes import node_in
 

@@ -6,7 +6,7 @@ Answers are kept for as long as the database is open; only expressions and scans
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from n2gdb.grammar.ast import (
     TokensOf,
     TokenTest,
 )
+from n2gdb.grammar.records import dataclass
 from n2gdb.query.semantics import token_sets
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.token_sets import Among, AnyOf, NotA, OfKind, Reads, TokenSet, mask

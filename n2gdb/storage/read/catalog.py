@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from n2gdb.core.readings import counted
+from n2gdb.grammar.records import dataclass
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.shapes import settled
 from n2gdb.version import SCHEMA_VERSION
