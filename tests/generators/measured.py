@@ -53,17 +53,19 @@ def measured_on_corpus(
     *,
     weighed: bool = True,
     alive: bool = True,
+    parts: int = 8,
 ) -> Measured:
     """Make up what a unit's graph, and the unit, met in a corpus of a thousand tokens.
 
     A third of the units have no evidence, all where they are not ``weighed``; every fifth never fires on
-    held-out text. ``words`` is the size of the vocabulary. Units that are not ``alive`` never fire.
+    held-out text. ``words`` is the size of the vocabulary. Units that are not ``alive`` never fire. Shares
+    are so many ``parts`` of one.
     """
-    support, confidence = _occurrences(random, graph)
+    support, confidence = _occurrences(random, graph, parts)
     has_evidence = weighed and len(graph) > 0 and name.index % 3 != 2
     firings = random.randint(1, 40) if len(graph) and name.index % 5 != 4 else 0
     by_name: dict[tuple[str, str], Row] = {
-        (text, predictor): _figures(random, firings)
+        (text, predictor): _figures(random, firings, parts)
         for text, predictors in PREDICTORS.items()
         for predictor in predictors
         if has_evidence or predictor != "evidence"
@@ -93,13 +95,13 @@ def measured_on_corpus(
     )
 
 
-def _occurrences(random: Random, graph: NeuronGraph) -> tuple[np.ndarray, np.ndarray]:
+def _occurrences(random: Random, graph: NeuronGraph, parts: int) -> tuple[np.ndarray, np.ndarray]:
     """A path occurs as often as its parent's at most; some never do, and have no confidence."""
     support, confidence = np.zeros(len(graph), np.int64), np.full(len(graph), np.nan, np.float32)
     for node, parent in enumerate(graph.parent.tolist()):
         support[node] = random.randint(0, 50 if parent < 0 else int(support[parent]))
         if support[node]:
-            confidence[node] = random.randint(0, 8) / 8
+            confidence[node] = random.randint(0, parts) / parts
     return support, confidence
 
 
@@ -119,8 +121,8 @@ def _weights(random: Random, graph: NeuronGraph, words: int) -> list[tuple[int, 
     return [(depth, token, weight) for (depth, token), weight in sorted((own | context).items())]
 
 
-def _figures(random: Random, firings: int) -> Row:
-    precision, recall = random.randint(1, 8) / 8, random.randint(1, 8) / 8
+def _figures(random: Random, firings: int, parts: int) -> Row:
+    precision, recall = random.randint(1, parts) / parts, random.randint(1, parts) / parts
     judged = firings > 0
     return {
         "precision": precision if judged else None,

@@ -158,9 +158,12 @@ class World:
 
     def among(self, model: str | None) -> list[Neuron]:
         """Return the neurons of one model, or of all, by name and model: what settles every tie."""
+        self._check_name(model)
+        return [neuron for neuron in self._in_order if model in (None, neuron.model.name)]
+
+    def _check_name(self, model: str | None) -> None:
         if model is not None and model not in [each.name for each in self.models]:
             raise RefusedError(f"no model {model}")
-        return [neuron for neuron in self._in_order if model in (None, neuron.model.name)]
 
     @cached_property
     def _in_order(self) -> list[Neuron]:
@@ -174,8 +177,8 @@ class World:
 
     def neuron(self, ref: NeuronRef, model: str | None) -> Neuron:
         """Return the neuron that a statement names, ``model`` being the statement's own."""
-        self.among(model)
-        self.among(ref.model)
+        self._check_name(model)
+        self._check_name(ref.model)
         name = ref.model or model
         models = [each for each in self.models if name in (None, each.name)]
         if len(models) != 1:

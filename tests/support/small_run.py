@@ -86,11 +86,12 @@ def write_shards(
     recorded: bool = True,
     sets: UnitSets | None = None,
     dense: Collection[NeuronName] = (),
+    parts: int = 8,
 ) -> None:
     """Write one shard a set of units; without the positions of firings where they are not ``recorded``.
 
     Units are neurons of MLPs, unless ``sets`` says what else there is. ``dense`` ones fire so often that
-    they have examples and no graph.
+    they have examples and no graph. Precision, recall and confidence are so many ``parts`` of one.
     """
     random = Random(seed)
     sets = sets or UnitSets.of_mlps(graphs)
@@ -103,7 +104,7 @@ def write_shards(
         ]
         units = [sets.number_of(name) for name, _ in here]
         rows = [
-            _neuron(random, name, graph, unit, of, name in dense)
+            _neuron(random, name, graph, unit, of, name in dense, parts)
             for (name, graph), unit in zip(here, units, strict=True)
         ]
         measured = [
@@ -115,6 +116,7 @@ def write_shards(
                 len(words),
                 weighed=weighed,
                 alive=len(graph) > 0 or name in dense,
+                parts=parts,
             )
             for (name, graph), unit in zip(here, units, strict=True)
         ]
@@ -171,10 +173,10 @@ def model_table(name: str, graphs: Mapping[NeuronName, NeuronGraph], words: int)
 
 
 def _neuron(
-    random: Random, name: NeuronName, graph: NeuronGraph, unit: int, of: UnitSet, dense: bool
+    random: Random, name: NeuronName, graph: NeuronGraph, unit: int, of: UnitSet, dense: bool, parts: int
 ) -> dict[str, object]:
     judged = len(graph) > 0 and name.index % 5 != 4
-    precision, recall = random.randint(1, 8) / 8, random.randint(1, 8) / 8
+    precision, recall = random.randint(1, parts) / parts, random.randint(1, parts) / parts
     return {
         "unit": unit,
         "layer": name.layer,

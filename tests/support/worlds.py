@@ -62,6 +62,8 @@ MERGES = (
 )
 
 LAYERS, WIDTH = 3, 6
+#: Shares are so many tenths: 0.9 is not the same in 32 bits and in 64, as seven eighths are.
+_PARTS = 10
 #: What counts as firing: as ingested by default, and otherwise; patterns activate as much, less and more.
 _THRESHOLDS = (0.5, 0.5, 0.625, 0.75)
 
@@ -218,7 +220,7 @@ def _write(folder: Path, model: Model, graphs: dict[NeuronName, NeuronGraph], se
         for name, graph in graphs.items()
         if name.latent and not len(graph) and Random(f"{seed} {name}").random() < 0.6
     }
-    write_shards(run, graphs, seed, recorded=seed % 4 != 0, sets=model.sets, dense=dense)
+    write_shards(run, graphs, seed, recorded=seed % 4 != 0, sets=model.sets, dense=dense, parts=_PARTS)
     return run
 
 

@@ -90,9 +90,10 @@ class Values:
         return Decimal(random.randint(0, 9)) if name in _COUNTED else random.choice(_NUMBERS)
 
     def draw_words(self, random: Random, name: str, number: int) -> tuple[str, ...]:
-        """Return words that a field can be, some of them those that are stored."""
+        """Return words that a field can be, most often those that are stored."""
         known = tuple(dict.fromkeys((*self.words.get(name, ()), *_WORDS[name])))
-        if name == "source" and random.random() < 0.9:  # others are refused where no source is called so
+        # Of others nothing is found, and they are refused where no source is called so.
+        if random.random() < (0.9 if name == "source" else 0.6):
             known = tuple(self.words.get(name, known))
         return tuple(random.sample(known, min(number, len(known))))
 
@@ -112,12 +113,12 @@ def random_condition(random: Random, on_match: Sequence[str], values: Values = N
         return InList(name, values.draw_words(random, name, random.randint(1, 3)))
     if kind < 0.26:
         return _computed(random, on_match)
-    if kind < 0.4:
+    if kind < 0.45:
         return _computed_at(random, on_match, values)
     name = _field(random, on_match)
-    if kind < 0.46:
+    if kind < 0.5:
         return Missing(name if random.random() < 0.9 else random.choice(WORDS))
-    if kind < 0.56:
+    if kind < 0.6:
         return InList(name, tuple(_literal(values.draw(random, name)) for _ in range(random.randint(1, 4))))
     if kind < 0.7:
         least, most = sorted((values.draw(random, name), values.draw(random, name)))
@@ -133,9 +134,14 @@ def _computed(random: Random, on_match: Sequence[str]) -> Computed:
 
 
 def _computed_at(random: Random, on_match: Sequence[str], values: Values) -> Computed:
-    """Return arithmetic on a field that comes to the literal, as it is written, at a value of the field."""
-    name = _field(random, on_match)
-    value, other = values.draw(random, name), random.choice(_OPERANDS)
+    """Return arithmetic on a field that comes to the literal, as it is written, at a value of the field.
+
+    Of a real number its last digits decide, which 32 bits and 64 do not share.
+    """
+    name = _field(random, on_match) if random.random() < 0.5 else random.choice(REAL)
+    stored = values.by_field.get(name)
+    value = random.choice(stored) if stored and random.random() < 0.8 else values.draw(random, name)
+    other = random.choice(_OPERANDS)
     sign = random.choice("+-*/")
     pair: tuple[Expression, Expression] = (FieldValue(name), Number(_literal(other)))
     first, second = value, other

@@ -82,6 +82,8 @@ __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "stateme
 TYPED = (" the", "the", "THE", "end", " end", "of", "dog", " cat", "s", "\n", "xyzzy")
 
 _SHOWN = ("neuron", "model", "path", "similarity", "size", *OF_MATCH, *WHOLE, *REAL, *WORDS)
+#: Rows from which on an answer is long: the engine sorts it in parts.
+_MANY = 1000
 _ABOVE = (0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)
 
 
@@ -153,9 +155,7 @@ def _values_of(world: World) -> Values:
             found["importance"].update(Decimal(repr(number(step.importance))) for step in pattern.steps[1:])
             found["depth"].add(Decimal(pattern.depth))
             found["named"].add(Decimal(len(pattern.steps) - 1))
-    words = {
-        name: sorted({str(each.statistics[name]) for each in world.neurons}) for name in ("source", "kind")
-    }
+    words = {name: sorted({str(each.statistics[name]) for each in world.neurons}) for name in WORDS}
     return Values({name: sorted(values) for name, values in found.items()}, words)
 
 
@@ -199,11 +199,13 @@ def _token_sets(random: Random, known: Known) -> TokenSetQuery:
 
 def random_query(random: Random, known: Known) -> Query:
     """Return a query for neurons, for patterns, or for a count of either."""
+    if known.rows > _MANY and random.random() < 0.3:
+        return _whole(random, known)
     subject = Subject.PATTERNS if random.random() < 0.2 else _units(random, known)
     model = random.choice(known.models) if random.random() < 0.15 else None
     leaves = random.choice((1, 1, 1, 1, 1, 1, 1, 2, 2, 3))
     clauses = None
-    if random.random() < 0.9:
+    if random.random() < 0.8:
         clauses = random_formula(random, lambda: _clause(random, known), leaves)
     owners = _units(random, known) if subject is Subject.PATTERNS and random.random() < 0.25 else None
     has_match = any(is_pattern_clause(each) for each in positive(clauses))
@@ -231,6 +233,15 @@ def random_query(random: Random, known: Known) -> Query:
     if random.random() < 0.06:
         query = replace(query, sample=random.choice((0, 1, 2, 3, 5, 8, 13, 50)), seed=random.randint(0, 3))
     return _ended(random, known, query, on_match if owners is None else OF_PATTERN)
+
+
+def _whole(random: Random, known: Known) -> Query:
+    """Return a query whose answer is long, and which is ordered by a few keys and often cut far behind."""
+    subject = Subject.PATTERNS if random.random() < 0.15 else _units(random, known)
+    on_match = OF_PATTERN if subject is Subject.PATTERNS else ()
+    where = random_condition(random, on_match, known.values) if random.random() < 0.4 else None
+    cut = _cut(random, known.rows), _cut(random, known.rows)
+    return Query(None, where, _order(random, on_match), *cut, subject)
 
 
 def _units(random: Random, known: Known) -> Subject:
@@ -290,15 +301,19 @@ def _order(random: Random, on_match: Sequence[str]) -> tuple[Key, ...]:
     """Return one to four keys, of every type: words, whole numbers, reals, and what may be missing."""
     of_match = tuple(on_match)
     kinds = [WORDS, WHOLE, REAL, *((of_match,) * 2 if of_match else ())]
-    number = random.choice((1, 1, 1, 2, 2, 3, 4))
+    number = random.choice((1, 1, 2, 2, 3, 4))
     fields = dict.fromkeys(random.choice(random.choice(kinds)) for _ in range(number))
     return tuple(Key(name, random.random() < 0.5) for name in fields)
 
 
 def _text(random: Random, known: Known, path: TokenPath) -> str:
-    """Return a text to run graphs on: along a stored path, or a piece of the corpus."""
-    if not known.examples or random.random() < 0.6:
-        return text_along(random, known.texts, path)
+    """Return a text to run graphs on: along stored paths, one behind the other, or a piece of the corpus.
+
+    Of several paths many tokens are known, in other places too than where their own path has them.
+    """
+    if not known.examples or random.random() < 0.7:
+        others = random.choices(known.paths, k=random.choice((0, 1, 1, 2, 3)))
+        return "".join(text_along(random, known.texts, each) for each in (*others, path))
     example = random.choice(known.examples)
     start = random.randrange(max(1, len(example) - 20))
     return example[start : start + random.randint(1, 120)]
@@ -324,8 +339,8 @@ def _clause(random: Random, known: Known) -> Clause:
         return _influenced(random, known, path)
     if kind < 0.7:
         return Mentioning(random_test(random, known.texts, random.choice(path)[1]))
-    if kind < 0.8 and known.has_tokenizer:
-        at = random.choice((None, None, -1, -1, 0, 1, -2, 40))
+    if kind < 0.83 and known.has_tokenizer:
+        at = None if random.random() < 0.6 else random.choice((-1, -1, 0, 1, -2, 40))
         return FiringOn(_text(random, known, path), at, random.choice(list(Predictor)))
     neuron, above = random.choice(known.neurons), random.choice(_ABOVE)
     sharing = random.choice((1, 1, 1, 2, 3, 5))
