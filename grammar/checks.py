@@ -89,14 +89,15 @@ def _parts(node: object) -> Sequence[object]:
 
 def _check_match_fields(query: Query) -> None:
     """Refuse fields of a match if there is no match that could have them."""
+    if query.subject is Subject.PATTERNS:
+        for name, at in _shown_fields(query):
+            if name in _OF_UNIT:
+                fail(f"{name} {_ROWS}", at)
     if query.subject is Subject.PATTERNS and query.owners is None:
         for condition in _conditions(query.where):
             for name in fields_in(condition):
                 if name in _OF_UNIT:
                     fail(f"{name} {_ROWS}", condition.at)
-        for key in query.order:
-            if key.field in _OF_UNIT:
-                fail(f"{key.field} {_ROWS}", key.at)
         return
     signs = set(_signs_of_matches(query.clauses))
     if not signs:
@@ -105,18 +106,24 @@ def _check_match_fields(query: Query) -> None:
                 if FIELDS[name].of_match:
                     fail(f"{name} {_OF_MATCH} a MATCHING clause", condition.at)
     if True not in signs and query.subject is not Subject.PATTERNS:
-        for key in query.order:
-            if FIELDS[key.field].of_match:
-                fail(f"{key.field} {_OF_MATCH} a MATCHING clause that is not negated", key.at)
+        for name, at in _shown_fields(query):
+            if name in FIELDS and FIELDS[name].of_match:
+                fail(f"{name} {_OF_MATCH} a MATCHING clause that is not negated", at)
+
+
+def _shown_fields(query: Query) -> Iterator[tuple[str, Position]]:
+    """Yield what rows are ordered by, parted by, and measured by."""
+    yield from ((key.field, key.at) for key in query.order)
+    if query.count is not None:
+        yield from ((group.name, group.at) for group in query.count.groups)
+        if query.count.measure is not None:
+            yield query.count.measure.field, query.count.measure.at
 
 
 def _check_written_fields(query: Query) -> None:
     """Refuse the logits of what is written where no clause that is not negated names such tokens."""
     asked = [(name, condition.at) for condition in _conditions(query.where) for name in fields_in(condition)]
-    asked += [(key.field, key.at) for key in query.order]
-    if query.count is not None:
-        asked += [(group.name, group.at) for group in query.count.groups]
-        asked += [(each.field, each.at) for each in (query.count.measure,) if each is not None]
+    asked += _shown_fields(query)
     if wrong := [each for each in asked if each[0] in WRITTEN]:
         known = {effect.field for effect in _effects(query.clauses)}
         for name, at in wrong:

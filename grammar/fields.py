@@ -112,14 +112,14 @@ MATCH_FIELDS = tuple(name for name, field in FIELDS.items() if field.of_match)
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
 
-#: What a count is grouped by: the model, tokens by their role, and every field of a neuron.
+#: What a count is grouped by: the model, tokens by their role, and every field.
 GROUPS = (
     *("model", "layer", "state", "activating", "context"),
-    *(name for name, field in FIELDS.items() if not field.of_match and name not in ("layer", "state")),
+    *(name for name in FIELDS if name not in ("layer", "state")),
 )
 
 #: The same in words.
-GROUP_WORDS = "there are model, layer, state, activating, context, and every field of a neuron"
+GROUP_WORDS = "there are model, layer, state, activating, context, and every field"
 
 #: What is not a field, though one might think so, and what to write.
 _ELSEWHERE = {

@@ -194,7 +194,8 @@ _STATISTICS: dict[str, Callable[[list[float]], float]] = {
 
 
 def _value_of(row: Any, field: str, query: Query, world: World) -> Any:
-    return getattr(row, field) if field in OF_MATCH else _of_neuron(field, query, row.neuron, world)
+    of_row = field in OF_MATCH and isinstance(row, Row)
+    return getattr(row, field) if of_row else _field(field, query, row.neuron, world)
 
 
 def _of_neuron(field: str, query: Query, neuron: Neuron, world: World) -> Any:

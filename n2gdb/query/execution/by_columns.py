@@ -351,7 +351,7 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
         read, rows = search.reader(found), len(found)
     else:
         owner, _, search = find_units(session, counted, counted.settled.query)
-        read, rows = (lambda name: search.taken(name, owner)), len(owner)
+        read, rows = (lambda name: _key(search, name, owner)), len(owner)
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models

@@ -261,7 +261,7 @@ def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) 
     """Say how the rows of a query are counted, ranked or ordered, and what is shown of them."""
     kind = random.random()
     if kind < 0.1:
-        return replace(query, count=_grouped(random, query))
+        return replace(query, count=_grouped(random, query, on_match))
     if kind < 0.22:
         return replace(query, count=Count(random.choice((None, *Grouping))))
     if kind < 0.32 and query.subject is not Subject.PATTERNS:
@@ -273,20 +273,19 @@ def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) 
     return query
 
 
-def _grouped(random: Random, query: Query) -> Count:
+def _grouped(random: Random, query: Query, on_match: Sequence[str]) -> Count:
     """Part by one or several fields, some in steps; count, or say something of a field."""
-    logits = _logits_in(query.clauses)
-    known = tuple(dict.fromkeys(("model", *WORDS, *WHOLE, *REAL, *logits)))
+    known = tuple(dict.fromkeys(("model", *WORDS, *WHOLE, *REAL, *on_match)))
     names = random.sample(known, random.randint(0, 3))
     groups = tuple(
         GroupBy(name, random.choice((0.1, 0.25, 2, 5)))
-        if name in (*WHOLE, *REAL, *logits) and random.random() < 0.4
+        if name in (*WHOLE, *REAL, *on_match) and random.random() < 0.4
         else GroupBy(name)
         for name in names
     )
     if groups and random.random() < 0.4 and (len(groups) > 1 or groups[0].width is not None):
         return Count(None, groups)
-    fields = (*WHOLE, *REAL, *logits * 3, *(OF_PATTERN * 3 if query.subject is Subject.PATTERNS else ()))
+    fields = (*WHOLE, *REAL, *(*on_match,) * 3)
     return Count(None, groups, Measure(random.choice(list(Statistic)), random.choice(fields)))
 
 
