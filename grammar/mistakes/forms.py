@@ -33,7 +33,8 @@ def _range(fault: Fault) -> Said:
         return f"a least distance is written with two dots: write {least}"
     if word[1] == "_":
         return f"a range begins with a number: write _/1..{bound[2]}"
-    return f"one number is the largest distance: write {word[1].upper()}/{bound[2]}"
+    most_of = int(bound[2]) - (bound[1] == "<")
+    return f"one number is the largest distance: write {word[1].upper()}/{most_of}"
 
 
 def _list(fault: Fault) -> Said:
