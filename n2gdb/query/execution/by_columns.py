@@ -39,6 +39,7 @@ from n2gdb.query.semantics.binder import Settled, clauses_of, fold
 from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.normal_form import is_of_patterns
 from n2gdb.query.semantics.places import placed
+from n2gdb.similarity.scored import Scored
 from n2gdb.storage.shapes import Page
 
 __all__ = [
@@ -139,9 +140,8 @@ def _ordered(
     ids = units.ids[found]
     ties = [_whole(units.column("layer"))[found], _whole(units.column("index"))[found], ids]
     if plan.is_ordered_by_score and not query.order:
-        scores = [sets.ordering_key(each) for each in ids.tolist()]
-        by_name = np.lexsort([*reversed(ties)])
-        order = np.array(sorted(by_name.tolist(), key=scores.__getitem__), np.int64)
+        score, size = Scored.of(sets.scores or {}).among(ids)
+        order = np.lexsort([*reversed(ties), -size, -score, ids != sets.first])
     else:
         keys = [(_key(search, key.field, found), key.descending) for key in query.order or DEFAULT_ORDER]
         if not query.order:

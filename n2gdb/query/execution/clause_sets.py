@@ -75,15 +75,20 @@ def work_out(session: Session, plan: NeuronPlan) -> ClauseSets:
     return ClauseSets(known, firings, found[plan.leading].scores if plan.leading is not None else None)
 
 
-def _ranks(session: Session, settled: Settled, rank: RankBy, named: int) -> dict[int, Score]:
+def _ranks(session: Session, settled: Settled, rank: RankBy, named: int) -> Mapping[int, Score]:
     from n2gdb.similarity.search import Bounds, ComparisonSource, Score, itself, similar
 
-    def scores(source: ComparisonSource) -> list[Score]:
-        found = similar(source, named, rank.metric, Bounds(model=settled.model))
-        if session.columns is not None and rank.metric is Metric.GRAPH:  # without a statement
+    def scores(source: ComparisonSource) -> Mapping[int, Score]:
+        if session.columns is None:
+            own = itself(source, named, rank.metric)
+            found = similar(source, named, rank.metric, Bounds(model=settled.model))
+            return {score.neuron: score for score in (own, *found)}
+        from n2gdb.similarity.scored import scores_against
+
+        if rank.metric is Metric.GRAPH:  # without a statement
             own = Score(named, 1.0, session.columns.count_steps(named))
         else:
             own = itself(source, named, rank.metric)
-        return [own, *found]
+        return scores_against(source.columns(), own, rank.metric, settled.model)
 
-    return {score.neuron: score for score in session.compare(rank.neuron, scores)}
+    return session.compare(rank.neuron, scores)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from n2gdb.query.cypher.estimates import Estimate
     from n2gdb.query.cypher.step_rows import Finds
     from n2gdb.similarity.columns import SimilarityColumns
-    from n2gdb.similarity.search import ComparisonSource, Score
+    from n2gdb.similarity.search import ComparisonSource
     from n2gdb.storage.read.catalog import ModelInfo
 
 __all__ = ["FIRING", "WALK", "Rows", "Session", "Stage", "Table", "positions_of"]
@@ -140,9 +140,7 @@ class Session:
         """Return a function that runs statements of many rows and records each as a stage of this name."""
         return lambda cypher, parameters: self.read(step, Compiled(cypher, dict(parameters)))
 
-    def compare(
-        self, ref: NeuronRef, search: Callable[[ComparisonSource], Sequence[Score]]
-    ) -> Sequence[Score]:
+    def compare(self, ref: NeuronRef, search: Callable[[ComparisonSource], Counted]) -> Counted:
         """Compare neurons with one: from columns, or by statements, each of them a step."""
         from n2gdb.similarity.search import ComparisonSource
 
