@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from n2gdb.cli.output.terminal import say
 from n2gdb.errors import QuerySyntaxError, UsageError
 
 if TYPE_CHECKING:
-    from n2gdb.database import Database
     from n2gdb.grammar.ast import Statement
-    from n2gdb.query.answer import Answer
 
 __all__ = ["SHOWN", "ask"]
 
@@ -40,7 +38,7 @@ def ask(
 
     Return False where nothing was found because a token does not exist: scripts should notice.
     """
-    from n2gdb.cli.output.answers import legend_of, limited_to, notices_of, print_answer
+    from n2gdb.cli.output.answers import legend_of, limited_to, notices_of, print_answer, save_neurons
     from n2gdb.database import default_path
     from n2gdb.grammar.ast import Mode
 
@@ -64,7 +62,7 @@ def ask(
             with within(timeout):
                 answer = database.query(shown, timeout=timeout)
                 if save is not None:
-                    _save(database, save, answer)
+                    save_neurons(database, save, answer)
                 elif output is not None:
                     from n2gdb.cli.output.answer_files import write_answer
 
@@ -77,15 +75,6 @@ def ask(
                     say(notice, err=True)
             failed |= bool(answer.notices) and not len(answer)
     return not failed
-
-
-def _save(database: Database, name: str, answer: Answer[Any]) -> None:
-    from n2gdb.query.execution.hits import Hit
-
-    if not all(isinstance(each, Hit) for each in answer):
-        raise UsageError("--save takes a query that finds neurons, as in \"neurons MATCHING 'the'\"")
-    database.save_set(name, answer)
-    say(f"${name.lower()}: {len(answer):,} neurons; neurons IN ${name.lower()} asks for them", err=True)
 
 
 def _statements(words: list[str], file: Path | None) -> list[Statement]:

@@ -9,6 +9,7 @@ from n2gdb.grammar.ast import (
     And,
     Clause,
     Condition,
+    Effect,
     Formula,
     Influenced,
     Listed,
@@ -27,7 +28,7 @@ from n2gdb.grammar.ast import (
     Writing,
 )
 from n2gdb.grammar.conditions import fields_in
-from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.fields import FIELDS, WRITTEN
 from n2gdb.grammar.values import fail
 
 __all__ = ["check"]
@@ -45,6 +46,7 @@ def check(statement: Statement) -> None:
         _check_nesting(statement.clauses)
         _check_nesting(statement.where)
         _check_match_fields(statement)
+        _check_written_fields(statement)
         _check_listed(statement.clauses)
     if isinstance(statement, TokenSetQuery):
         for term in statement.terms:
@@ -87,14 +89,15 @@ def _parts(node: object) -> Sequence[object]:
 
 def _check_match_fields(query: Query) -> None:
     """Refuse fields of a match if there is no match that could have them."""
+    if query.subject is Subject.PATTERNS:
+        for name, at in _shown_fields(query):
+            if name in _OF_UNIT:
+                fail(f"{name} {_ROWS}", at)
     if query.subject is Subject.PATTERNS and query.owners is None:
         for condition in _conditions(query.where):
             for name in fields_in(condition):
                 if name in _OF_UNIT:
                     fail(f"{name} {_ROWS}", condition.at)
-        for key in query.order:
-            if key.field in _OF_UNIT:
-                fail(f"{key.field} {_ROWS}", key.at)
         return
     signs = set(_signs_of_matches(query.clauses))
     if not signs:
@@ -103,9 +106,48 @@ def _check_match_fields(query: Query) -> None:
                 if FIELDS[name].of_match:
                     fail(f"{name} {_OF_MATCH} a MATCHING clause", condition.at)
     if True not in signs and query.subject is not Subject.PATTERNS:
-        for key in query.order:
-            if FIELDS[key.field].of_match:
-                fail(f"{key.field} {_OF_MATCH} a MATCHING clause that is not negated", key.at)
+        for name, at in _shown_fields(query):
+            if name in FIELDS and FIELDS[name].of_match:
+                fail(f"{name} {_OF_MATCH} a MATCHING clause that is not negated", at)
+
+
+def _shown_fields(query: Query) -> Iterator[tuple[str, Position]]:
+    """Yield what rows are ordered by, parted by, and measured by."""
+    yield from ((key.field, key.at) for key in query.order)
+    if query.count is not None:
+        yield from ((group.name, group.at) for group in query.count.groups)
+        if query.count.measure is not None:
+            yield query.count.measure.field, query.count.measure.at
+
+
+def _check_written_fields(query: Query) -> None:
+    """Refuse the logits of what is written where no clause that is not negated names such tokens."""
+    asked = [(name, condition.at) for condition in _conditions(query.where) for name in fields_in(condition)]
+    asked += _shown_fields(query)
+    if wrong := [each for each in asked if each[0] in WRITTEN]:
+        known = {effect.field for effect in _effects(query.clauses)}
+        for name, at in wrong:
+            if name not in known:
+                effect = next(effect.value for effect in Effect if effect.field == name)
+                fail(
+                    f"{name} is the logit of a token that {effect} names: it needs {effect}, "
+                    f"as in {effect} 'the' WHERE {name} {'>' if name == WRITTEN[0] else '<'} 0",
+                    at,
+                )
+
+
+def _effects(clauses: Formula[Clause] | None, positive: bool = True) -> Iterator[Effect]:
+    """Yield what the clauses that are not negated ask about what is written."""
+    match clauses:
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from _effects(operand, positive)
+        case Not(operand):
+            yield from _effects(operand, not positive)
+        case Writing(effect) if positive:
+            yield effect
+        case Matching(written=written) if positive:
+            yield from (each.effect for each in written)
 
 
 def _conditions(where: Formula[Condition] | None) -> Iterator[Condition]:

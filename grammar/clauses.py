@@ -62,6 +62,11 @@ class Effect(Enum):
     PROMOTING = "PROMOTING"
     SUPPRESSING = "SUPPRESSING"
 
+    @property
+    def field(self) -> str:
+        """The field of the logits that it asks about."""
+        return "promoted" if self is Effect.PROMOTING else "suppressed"
+
 
 @dataclass(frozen=True, slots=True)
 class Writing:

@@ -9,7 +9,7 @@ from n2gdb.grammar.errors import shortened
 from n2gdb.grammar.records import dataclass
 
 __all__ = [
-    *("FIELDS", "GROUPS", "GROUP_WORDS", "MATCH_FIELDS", "OF_MATCH", "RETURNED", "WALKED"),
+    *("FIELDS", "GROUPS", "GROUP_WORDS", "MATCH_FIELDS", "OF_MATCH", "RETURNED", "WALKED", "WRITTEN"),
     *("Field", "Kind", "Origin", "nearest", "no_field"),
 ]
 
@@ -29,6 +29,7 @@ class Origin(Enum):
     COUNTED = "counted from the graphs when a database is built"
     MATCHED = "of one match, not of the neuron"
     WALKED = "of a match too, and known only once whole tries are walked"
+    WRITTEN = "of what a neuron writes to the tokens that a query names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ FIELDS: dict[str, Field] = {
         Field("share", Kind.REAL, Origin.WALKED),
         Field("depth", Kind.WHOLE, Origin.WALKED),
         Field("named", Kind.WHOLE, Origin.WALKED),
+        Field("promoted", Kind.REAL, Origin.WRITTEN),
+        Field("suppressed", Kind.REAL, Origin.WRITTEN),
     )
 }
 
@@ -100,20 +103,23 @@ OF_MATCH = tuple(field.name for field in FIELDS.values() if field.origin is Orig
 #: The fields of a match that no statement knows.
 WALKED = tuple(field.name for field in FIELDS.values() if field.origin is Origin.WALKED)
 
+#: The logits that PROMOTING and SUPPRESSING ask about, in the order of these.
+WRITTEN = tuple(field.name for field in FIELDS.values() if field.origin is Origin.WRITTEN)
+
 #: Every field of a match.
 MATCH_FIELDS = tuple(name for name, field in FIELDS.items() if field.of_match)
 
 #: The columns that RETURN knows: how a row is named, what of it matched, and every field.
 RETURNED = ("neuron", "model", "path", "similarity", "size", *FIELDS)
 
-#: What a count is grouped by: the model, tokens by their role, and every field of a neuron.
+#: What a count is grouped by: the model, tokens by their role, and every field.
 GROUPS = (
     *("model", "layer", "state", "activating", "context"),
-    *(name for name, field in FIELDS.items() if not field.of_match and name not in ("layer", "state")),
+    *(name for name in FIELDS if name not in ("layer", "state")),
 )
 
 #: The same in words.
-GROUP_WORDS = "there are model, layer, state, activating, context, and every field of a neuron"
+GROUP_WORDS = "there are model, layer, state, activating, context, and every field"
 
 #: What is not a field, though one might think so, and what to write.
 _ELSEWHERE = {
@@ -132,6 +138,10 @@ _ELSEWHERE = {
     "patterns": "write n_patterns for how many there are, MATCHING for what they are",
     "nodes": "write n_nodes for how many there are",
     "firings": "write true_firings or predicted_firings",
+    **dict.fromkeys(
+        ("logit", "logits", "promotes", "suppresses"),
+        "write promoted after PROMOTING, suppressed after SUPPRESSING",
+    ),
     "count": "write COUNT before neurons, or a field such as n_patterns",
     "score": "write f1, precision or recall",
     "accuracy": "write f1, precision or recall",

@@ -11,16 +11,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import MISSING, Field, FrozenInstanceError
 from operator import attrgetter
+from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
 
 
-def _dataclass(**options: bool) -> Callable[[type], type]:
-    """Return what makes a dataclass of a class."""
-    if options == {"frozen": True, "slots": True}:
+def _dataclass(plain: type | None = None, /, **options: bool) -> Any:
+    """Return a dataclass of a class, or what makes one."""
+    if plain is None and options == {"frozen": True, "slots": True}:
         return _record
-    return dataclasses.dataclass(**options)
+    return dataclasses.dataclass(plain, **options)
 
 
 def _record(plain: type) -> Any:
@@ -34,23 +35,17 @@ def _record(plain: type) -> Any:
     state = _values([each.name for each in fields])
     key = _values([each.name for each in fields if each.compare])
 
-    def is_equal(record: Any, other: object) -> Any:
-        return key(record) == key(other) if other.__class__ is record.__class__ else NotImplemented
+    def __eq__(self: Any, other: object) -> Any:  # noqa: N807
+        return key(self) == key(other) if other.__class__ is self.__class__ else NotImplemented
 
-    def hashed(record: Any) -> int:
-        return hash(key(record))
+    def __hash__(self: Any) -> int:  # noqa: N807
+        return hash(key(self))
 
-    methods = {
-        "__eq__": is_equal,
-        "__hash__": hashed,
-        "__repr__": _written,
-        "__setattr__": _assign,
-        "__delattr__": _delete,
-        "__getstate__": lambda record: list(state(record)),
-        "__setstate__": _set_state,
-        "__init__": _init(made, fields),
-    }
-    for name, method in methods.items():
+    def __getstate__(self: Any) -> list[Any]:  # noqa: N807
+        return list(state(self))
+
+    for method in (__eq__, __hash__, __getstate__, *_COMMON, _init(made, fields)):
+        name = method.__name__
         if vars(made).get(name) is None:  # it is None for the hash of a class that says what equals it
             setattr(made, name, method)
     return made
@@ -61,6 +56,7 @@ def _is_special(plain: type) -> bool:
     return (
         plain.__doc__ is None
         or any(map(dataclasses.is_dataclass, plain.__mro__))
+        or any("InitVar" in str(each) for each in vars(plain).get("__annotations__", {}).values())
         or any(isinstance(each, Field) and _is_unusual(each) for each in vars(plain).values())
     )
 
@@ -100,20 +96,21 @@ def _init(made: type, fields: tuple[Field[Any], ...]) -> Any:
     return init
 
 
-def _written(record: Any) -> str:
-    names = (each.name for each in dataclasses.fields(record) if each.repr)
-    shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in names)
-    return f"{type(record).__qualname__}({shown})"
+@recursive_repr()
+def __repr__(self: Any) -> str:  # noqa: N807
+    names = (each.name for each in dataclasses.fields(self) if each.repr)
+    shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+    return f"{type(self).__qualname__}({shown})"
 
 
-def _assign(record: Any, name: str, value: object) -> None:
-    _check_free(record, name, "assign to")
-    object.__setattr__(record, name, value)
+def __setattr__(self: Any, name: str, value: object) -> None:  # noqa: N807
+    _check_free(self, name, "assign to")
+    object.__setattr__(self, name, value)
 
 
-def _delete(record: Any, name: str) -> None:
-    _check_free(record, name, "delete")
-    object.__delattr__(record, name)
+def __delattr__(self: Any, name: str) -> None:  # noqa: N807
+    _check_free(self, name, "delete")
+    object.__delattr__(self, name)
 
 
 def _check_free(record: Any, name: str, what: str) -> None:
@@ -122,9 +119,13 @@ def _check_free(record: Any, name: str, what: str) -> None:
         raise FrozenInstanceError(f"cannot {what} field {name!r}")
 
 
-def _set_state(record: Any, state: list[Any]) -> None:
-    for each, value in zip(dataclasses.fields(record), state, strict=True):
-        object.__setattr__(record, each.name, value)
+def __setstate__(self: Any, state: list[Any]) -> None:  # noqa: N807
+    for each, value in zip(dataclasses.fields(self), state, strict=True):
+        object.__setattr__(self, each.name, value)
+
+
+#: The methods that are the same for all records.
+_COMMON: tuple[Callable[..., Any], ...] = (__repr__, __setattr__, __delattr__, __setstate__)
 
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from n2gdb.core import arguments
+from n2gdb.core.neuron_view import AnyUnit, model_given
 from n2gdb.core.units import NeuronName
 from n2gdb.detached import NeuronSource
-from n2gdb.errors import QueryError
+from n2gdb.errors import ArgumentError, QueryError
 from n2gdb.query.answer import Answer, answer_of
 from n2gdb.storage.columns import FIGURES
 from n2gdb.storage.read.names import missing_neuron, neuron_key, neuron_of
@@ -36,7 +37,7 @@ class NeuronCollection(NeuronSource):
         """Return the models that the database holds, by number."""
 
     @abstractmethod
-    def neuron(self, name: str | NeuronName, model: str | None = None) -> Neuron:
+    def neuron(self, name: AnyUnit, model: str | None = None) -> Neuron:
         """Return a neuron by its name."""
 
     def __len__(self) -> int:
@@ -53,25 +54,25 @@ class NeuronCollection(NeuronSource):
         return (neuron for model in self.models() for neuron in self._neurons(model, None))
 
     def __contains__(self, name: object) -> bool:
-        """Return whether some model has a neuron of this name, however it is written.
+        """Return whether some model has this neuron, however it is given.
 
-        >>> "4/358" in db
-        True
+        >>> "4/358" in db, next(iter(db)) in db
+        (True, True)
         """
         try:
-            wanted = _name(name)
-        except QueryError:
+            wanted, owner = NeuronName.of(name), model_given(name)
+        except (ArgumentError, QueryError):
             return False
-        keys = (neuron_key(model, wanted) for model in self.models())
+        keys = (neuron_key(model, wanted) for model in self.models() if owner in (None, model.name))
         return any(key is not None and read_figures(self.connection, key, ("id",)) for key in keys)
 
-    def __getitem__(self, name: str | NeuronName | tuple[int, int]) -> Neuron:
-        """Return a neuron: ``db["L3N45"]`` or ``db[3, 45]``; raises like ``neuron``.
+    def __getitem__(self, name: AnyUnit) -> Neuron:
+        """Return a neuron: ``db["L3N45"]``, ``db[3, 45]``, or ``db[hit]``; raises like ``neuron``.
 
         >>> db[4, 358] == db["L4N358"], (9, 9) in db, len(db)
         (True, False, 7)
         """
-        return self.neuron(_name(name))
+        return self.neuron(name)
 
     def neurons(self, model: str | None = None, layer: int | None = None) -> Iterator[Neuron]:
         """Yield every neuron of a model, or of one of its layers, in order.
@@ -171,11 +172,3 @@ class NeuronCollection(NeuronSource):
         if wanted is not None and wanted >= owner.n_layers:
             raise missing_neuron(self.connection.rows, owner, NeuronName(wanted, 0))
         return owner, wanted
-
-
-def _name(name: object) -> NeuronName:
-    """Return a name as it stands between brackets; raise UnknownNameError for what is none."""
-    if isinstance(name, tuple) and len(name) == 2:
-        layer, index = arguments.wholes("a neuron's layer and index", name)
-        return NeuronName.of(NeuronName(layer, index))
-    return NeuronName.of(name)  # type: ignore[arg-type]

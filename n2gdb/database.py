@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from n2gdb.collection import NeuronCollection
 from n2gdb.core import arguments
 from n2gdb.core.deadline import within
+from n2gdb.core.neuron_view import AnyUnit, model_given
 from n2gdb.core.units import NeuronName
 from n2gdb.errors import ArgumentError, DatabaseError
 from n2gdb.model_tokens import ModelTokens
@@ -21,6 +22,7 @@ from n2gdb.storage.checksum import require_seal
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.read.catalog import Inventory, ModelInfo, read_inventory, read_models
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key, neuron_of
+from n2gdb.storage.read.neurons import knows_heldout
 
 if TYPE_CHECKING:
     from n2gdb.neuron import Neuron
@@ -179,7 +181,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
 
     def similar(
         self,
-        neuron: str | NeuronName,
+        neuron: AnyUnit,
         k: int | None = 20,
         metric: str = "graph",
         *,
@@ -197,7 +199,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         >>> [(str(other.neuron), round(other.similarity, 2)) for other in db.similar("L4N358", k=2)]
         [('L4N137', 0.41), ('L4N12', 0.31)]
         """
-        from n2gdb.similarity.neurons import notices_of, quality_columns, read_metric, similar_neurons
+        from n2gdb.similarity.neurons import notices_of, read_metric, similar_neurons
         from n2gdb.similarity.search import Bounds, ComparisonSource
 
         bounds = Bounds(
@@ -210,7 +212,8 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         source = ComparisonSource(self.connection.rows, lambda: self._likeness, self._is_warm())
         by = read_metric(metric)
         found = similar_neurons(source, key, by, self._models, bounds)
-        shown = ("neuron", *self._model_column("model"), *quality_columns(found), "similarity", "size")
+        quality = ("heldout_f1", "heldout_firings") if knows_heldout(self.connection.rows) else ("f1",)
+        shown = ("neuron", *self._model_column("model"), *quality, "similarity", "size")
         return answer_of(found, shown, notices_of(by, source.columns) if found else ())
 
     def pairs(
@@ -318,8 +321,8 @@ class Database(ModelTokens, Remembering, NeuronCollection):
             self._columns if self._is_warm() else None,
         )
 
-    def neuron(self, name: str | NeuronName, model: str | None = None) -> Neuron:
-        """Return a neuron by its name; ``model`` is needed if the database holds several models.
+    def neuron(self, name: AnyUnit, model: str | None = None) -> Neuron:
+        """Return a neuron by its name, or for a hit; a name needs ``model`` where there are several.
 
         Raises UnknownNameError if the database does not hold it, saying what it holds.
 
@@ -329,7 +332,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         from n2gdb.neuron import load_neuron  # queries make no neurons
 
         wanted = NeuronName.of(name)
-        owner = self.model(model)
+        owner = self.model(model or model_given(name))
         key = neuron_key(owner, wanted)
         found = None if key is None else load_neuron(self, key, wanted, owner.name)
         if found is None:

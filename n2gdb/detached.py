@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from n2gdb.core.units import NeuronName
+    from n2gdb.core.neuron_view import AnyUnit
     from n2gdb.query.answer import Answer
     from n2gdb.similarity.neurons import SimilarNeuron
     from n2gdb.storage.connection import Connection
@@ -37,7 +37,7 @@ class NeuronSource(Protocol):
 
     def similar(
         self,
-        neuron: str | NeuronName,
+        neuron: AnyUnit,
         k: int | None = 20,
         metric: str = "graph",
         *,
@@ -98,7 +98,7 @@ class DetachedSource:
 
     def similar(
         self,
-        neuron: str | NeuronName,
+        neuron: AnyUnit,
         k: int | None = 20,
         metric: str = "graph",
         *,

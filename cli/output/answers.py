@@ -17,17 +17,19 @@ from n2gdb.cli.output.terminal import (
     print_table,
     say,
 )
+from n2gdb.errors import UsageError
 from n2gdb.query.answer import cell_of
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from n2gdb.core.paths import PathStep
+    from n2gdb.database import Database
     from n2gdb.grammar.ast import Statement
     from n2gdb.query.answer import Answer
     from n2gdb.query.execution.context import Stage
 
-__all__ = ["legend_of", "limited_to", "notices_of", "print_answer"]
+__all__ = ["legend_of", "limited_to", "notices_of", "print_answer", "save_neurons"]
 
 _FAINT = "dim"
 _WORDS = frozenset({"neuron", "model", "state", "path", "token", "group", "first", "second"})
@@ -141,3 +143,16 @@ def _figures(stage: Stage) -> str:
 
 def _shortened(text: str, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def save_neurons(database: Database, name: str, answer: Answer[Any]) -> None:
+    """Save the neurons of an answer as a set; where there are none, a set of this name stays as it is."""
+    from n2gdb.query.execution.hits import Hit
+
+    if not all(isinstance(each, Hit) for each in answer):
+        raise UsageError("a set holds neurons: save a query that finds them, as neurons MATCHING 'the'")
+    if not answer:
+        say(f"nothing is saved as ${name.lower()}: no neuron was found", err=True)
+        return
+    database.save_set(name, answer)
+    say(f"${name.lower()}: {len(answer):,} neurons; neurons IN ${name.lower()} asks for them", err=True)

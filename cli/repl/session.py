@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from n2gdb.cli.output.answers import limited_to, notices_of, print_answer
+from n2gdb.cli.output.answers import limited_to, notices_of, print_answer, save_neurons
 from n2gdb.cli.output.neurons import print_neuron
 from n2gdb.cli.output.terminal import print_table, say
 from n2gdb.cli.repl.text import HELP, META_COMMANDS
@@ -29,8 +29,8 @@ _SHOWN = 5  # neurons of a token
 class ShellSession:
     """Answers statements and the shell's own commands, and prints what they give.
 
-    ``last`` is the statement asked last; ``failed`` says that some line could not be answered, ``ended``
-    that :quit was said.
+    ``last`` is the statement asked last, ``answered`` the last that had an answer; ``failed`` says that some
+    line could not be answered, ``ended`` that :quit was said.
     """
 
     def __init__(self, database: Database, *, timeout: float | None = None) -> None:
@@ -39,6 +39,7 @@ class ShellSession:
         self._timeout = timeout
         self._as_json = False
         self.last = ""
+        self.answered = ""
         self.failed = False
         self.ended = False
 
@@ -108,15 +109,9 @@ class ShellSession:
         print_table(("token", "activation"), rows)
 
     def _save(self, name: str) -> None:
-        from n2gdb.query.execution.hits import Hit
-
-        if not self.last:
-            raise UsageError(":save keeps the neurons of the last query: none was asked yet")
-        found = self._database.query(self.last)
-        if not all(isinstance(each, Hit) for each in found):
-            raise UsageError(":save keeps neurons: the last query found something else")
-        self._database.save_set(name, found)
-        say(f"${name.lower()}: {len(found):,} neurons", err=True)
+        if not self.answered:
+            raise UsageError(":save keeps the neurons of the last query: none was answered yet")
+        save_neurons(self._database, name, self._database.query(self.answered))
 
     def _explain(self, text: str) -> None:
         from n2gdb.grammar.ast import Mode
@@ -134,6 +129,7 @@ class ShellSession:
         shown, limited = limited_to(_LIMIT, asked)
         answer = self._database.query(shown)
         print_answer(answer, as_json=self._as_json)
+        self.answered = text
         for notice in notices_of(answer, limited=limited, skipped=asked.offset or 0):
             say(notice, err=True)
 

@@ -12,6 +12,8 @@ _OTHER = {
     "digit": "number num numeric numeral int integer float decimal year d",
     "punct": "symbol sign special mark",
     "upper": "caps allcaps all_caps uc",
+    "lower": "lowercase lower_case small minuscule lc",
+    "piece": "subword subwords continuation suffix inner fragment",
     "title": "capital capitalized capitalised cap name proper initial titlecase camel",
     "word": "letter letters alpha alphabetic text string w alnum noun verb",
     "space": "newline tab blank ws s linebreak indent eol",
@@ -20,8 +22,6 @@ _OTHER = {
 _CLASSES = {word: name for name, words in _OTHER.items() for word in words.split()}
 #: What is not a class, and how it is asked for.
 _EXPRESSED = {
-    "lower": "write /[a-z]+/",
-    "lowercase": "write /[a-z]+/",
     "any": "write _ for exactly one position, ... for one or more",
     "token": "write _ for exactly one position, ... for one or more",
     "ignore": "write _ for exactly one position, ... for one or more",

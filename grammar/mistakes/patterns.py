@@ -92,8 +92,6 @@ def _distance(fault: Fault) -> Said:
         number := _NUMBER.match(fault.rest)
     ):
         return f"a distance is joined to its word by a slash: write {joined[1].upper()}/{number[0]}"
-    if re.search(r"/\d+$", fault.before) and (most := re.match(r"(?:\.\.|-|,)\s*(\d+)", fault.rest)):
-        return f"a distance is one number, the most: write /{most[1]}"
     keyword = fault.previous.rpartition("/")[0] or fault.previous
     if keyword not in _CONNECTORS:
         return None

@@ -9,6 +9,7 @@ from lark.exceptions import UnexpectedInput
 from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.mistakes.conditions import CONDITION_MISTAKES
 from n2gdb.grammar.mistakes.error_context import Fault
+from n2gdb.grammar.mistakes.forms import FORM_MISTAKES
 from n2gdb.grammar.mistakes.other_words import OPENINGS, OTHER_WORDS
 from n2gdb.grammar.mistakes.patterns import PATTERN_MISTAKES
 from n2gdb.grammar.mistakes.statements import STATEMENT_MISTAKES
@@ -16,7 +17,14 @@ from n2gdb.grammar.terminal_words import expected, nearest_keyword
 
 __all__ = ["explain"]
 
-_MISTAKES = (*OPENINGS, *PATTERN_MISTAKES, *STATEMENT_MISTAKES, *OTHER_WORDS, *CONDITION_MISTAKES)
+_MISTAKES = (
+    *OPENINGS,
+    *FORM_MISTAKES,
+    *PATTERN_MISTAKES,
+    *STATEMENT_MISTAKES,
+    *OTHER_WORDS,
+    *CONDITION_MISTAKES,
+)
 _LITERAL_OR_COMMENT = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|--[^\n]*""")
 
 

@@ -141,11 +141,6 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
                 f"{field.name} is a word: {word} takes a field of numbers, as in {word} f1 OF",
                 position_of(name),
             )
-        if field.of_match and (query.subject is not Subject.PATTERNS or field.name in ("matches", "share")):
-            fail(
-                f"{field.name} is a field of a match: {word} takes one of a neuron, as in {word} f1 OF",
-                position_of(name),
-            )
         count = query.count or Count()
         groups = count.groups
         if count.by in (Grouping.ACTIVATING, Grouping.CONTEXT):

@@ -1,15 +1,15 @@
-"""The interface of a neuron that pictures and readings need."""
+"""The interface of a neuron that pictures and readings need, and all that may stand for a neuron."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
-    from n2gdb.core.units import NeuronName
+    from n2gdb.core.units import NeuronName, OfNeuron
 
-__all__ = ["NeuronView", "ShownInfluence", "WrittenView"]
+__all__ = ["AnyUnit", "NeuronView", "ShownInfluence", "WrittenView", "model_given"]
 
 
 class ShownInfluence(Protocol):
@@ -92,3 +92,13 @@ class NeuronView(Protocol):
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a text."""
+
+
+#: A unit as it may be given: by a name or its text, by its layer and index, or as a record of it.
+AnyUnit: TypeAlias = "str | NeuronName | tuple[int, int] | OfNeuron | NeuronView"
+
+
+def model_given(unit: object) -> str | None:
+    """Return the model of a unit that is given as a record of it; None where only a name is known."""
+    model = getattr(unit, "model", None)
+    return model if isinstance(model, str) else None

@@ -47,6 +47,9 @@ class Tokenizer:
                 "the stored tokenizer cannot be read: build the database again with `n2gdb ingest`"
             ) from error
 
+    def __repr__(self) -> str:
+        return f"<Tokenizer {self._engine.get_vocab_size():,} tokens>"
+
     def cut(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a whole ``text``, none of them special: (tokens,).
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar, overload
 
-from n2gdb.core.arguments import shown
+from n2gdb.core.arguments import shown, wholes
 from n2gdb.errors import UnknownNameError
 from n2gdb.grammar.fields import FIELDS
 from n2gdb.grammar.records import dataclass
@@ -135,17 +135,25 @@ class UnitName:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def of(cls, name: str | UnitName) -> UnitName:
-        """Return a name that may be written; raise UnknownNameError for what is none.
+    def of(cls, unit: object) -> UnitName:
+        """Return the name of a unit, however it is given; raise UnknownNameError for what is none.
 
-        >>> str(UnitName.of("3/45")), str(UnitName.of(UnitName(3, 45)))
-        ('L3N45', 'L3N45')
+        >>> UnitName.of("3/45") == UnitName.of((3, 45)) == "L3N45"
+        True
+        >>> UnitName.of(neuron) == UnitName.of(db.query("neurons IN (L4N358)")[0])
+        True
         """
-        if isinstance(name, str):
-            return cls.parse(name)
+        if isinstance(unit, str):
+            return cls.parse(unit)
+        name: object = unit
+        if isinstance(unit, tuple) and len(unit) == 2:
+            layer, index = wholes("a neuron's layer and index", unit)
+            name = cls(layer, index)
+        elif not isinstance(unit, UnitName):
+            name = getattr(unit, "neuron", None) or getattr(unit, "name", None)
         if isinstance(name, UnitName) and name._is_written():
             return name
-        raise UnknownNameError(f"{shown(name)} is not a neuron's name: {_WRITE}")
+        raise UnknownNameError(f"{shown(unit)} is not a neuron's name: {_WRITE}")
 
     @classmethod
     def parse(cls, text: str) -> UnitName:
@@ -188,6 +196,9 @@ class UnitName:
 
     def __str__(self) -> str:
         return write_unit(UnitText(self.layer, self.index, self.side, self.latent, self.source))
+
+    def __format__(self, form: str) -> str:
+        return format(str(self), form)
 
 
 class OfNeuron:

@@ -29,6 +29,7 @@ from n2gdb.grammar.ast import (
     TokenKind,
     TokenLiteral,
 )
+from n2gdb.grammar.fields import FIELDS
 from n2gdb.grammar.unparse import written
 from n2gdb.query.builder.conditions import conditions_of, conjoined
 from n2gdb.query.builder.patterns import Steps, kind, tok
@@ -213,6 +214,8 @@ def _of_group(query: Query, group: GroupBy, value: Any) -> Query | None:
             return _firing_on(query, str(value))
         case Grouping.CONTEXT.value:
             return _also(query, tok(str(value), exact=True).before(...))
+        case name if FIELDS[name].of_match and query.subject is not Subject.PATTERNS:
+            return None  # it is the largest of several matches, which no condition says
         case name if group.width is None:
             return _narrowed(query, **{name: value})
         case name:

@@ -9,7 +9,7 @@ from typing import Any
 
 from n2gdb.core.tokens import display
 from n2gdb.grammar.ast import Metric, Predictor, TokenKind
-from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED
+from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED, WRITTEN
 from n2gdb.grammar.parsing.expected import expected_terminals
 from n2gdb.grammar.terminal_words import WORDS
 
@@ -26,6 +26,7 @@ _BEGUN = re.compile(r"L(?P<layer>\d+)N(?P<index>\d*)", re.IGNORECASE)
 _HALF_WORD = re.compile(r"[\w<$.]*\Z")
 _LAST_KEYWORD = re.compile(r"(?i)\b(USING|RETURN|BY)\b[^'\"]*\Z")
 _COUNTED = re.compile(r"(?i)\A\s*(?:(?:EXPLAIN|PROFILE)\s+)?COUNT\b")
+_MEASURED = re.compile(r"(?i)\A\s*(?:(?:EXPLAIN|PROFILE)\s+)?(?:AVG|MIN|MAX|MEDIAN|SUM)\b")
 _ORDERED = re.compile(r"(?i)\bORDER\s+BY\b[^'\"]*\Z")
 _MODEL_DUE = re.compile(r"(?i)\b(?:MODEL|L\d+N\d+\s+OF|\d+/\d+\s+OF)\s*\Z")
 _PREDICTED = re.compile(
@@ -188,6 +189,25 @@ def _names(before: str) -> Iterable[str]:
         case "RETURN":
             return RETURNED
         case "BY" if _COUNTED.match(before) and not _ORDERED.search(before):
-            return GROUPS
+            return [name for name in GROUPS if _is_of_rows(before, name)]
+        case "BY" if _MEASURED.match(before) and not _ORDERED.search(before):
+            return [
+                name for name in GROUPS if _is_of_rows(before, name) and name not in ("activating", "context")
+            ]
         case _:
-            return FIELDS
+            return [name for name in FIELDS if _is_of_rows(before, name)]
+
+
+def _is_of_rows(before: str, name: str) -> bool:
+    """Whether rows of a query so far have a field, if it is of matches or of what neurons write."""
+    said = set(re.findall(r"[a-z]+", before.lower()))
+    if not said & {"neurons", "latents", "units", "patterns"}:
+        return True  # of a statistic, what it is of is still to come
+    if name in WRITTEN:
+        return (name == WRITTEN[0] and "promoting" in said) or (name == WRITTEN[1] and "suppressing" in said)
+    field = FIELDS.get(name)
+    if field is None or not field.of_match:
+        return True
+    if "patterns" in said:
+        return name not in ("matches", "share")
+    return bool(said & {"matching", "mentioning", "activating", "firing"})

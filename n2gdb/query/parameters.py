@@ -9,8 +9,9 @@ from typing import Any
 
 from n2gdb.core import arguments
 from n2gdb.core.arguments import shown
+from n2gdb.core.neuron_view import model_given
 from n2gdb.core.units import UnitName
-from n2gdb.errors import ArgumentError
+from n2gdb.errors import ArgumentError, UnknownNameError
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.grammar.unparse import quoted
 
@@ -29,6 +30,8 @@ _UNIT_DUE = re.compile(
     r"\s+in)\s*(?:\((?:[^()]*,)?\s*)?\Z",
     re.IGNORECASE,
 )
+#: After what a unit is named between < and >, as a token class names it: without its model.
+_CLASS_DUE = re.compile(r"<(?:context\s+)?\Z", re.IGNORECASE)
 
 
 def filled_in(text: str, values: Mapping[str, Any]) -> str:
@@ -47,6 +50,8 @@ def filled_in(text: str, values: Mapping[str, Any]) -> str:
             raise ArgumentError(f"no value for :{name}: give one, as in query(text, {{{name!r}: ...}})")
         used.add(name)
         before = text[: found.start()] + (found["set"] or "")
+        if _CLASS_DUE.search(before) and text[found.end() :].startswith(">"):
+            return str(UnitName.of(values[name]))
         return (found["set"] or "") + _written(name, values[name], bool(_UNIT_DUE.search(before)))
 
     filled = _PIECES.sub(value, text)
@@ -57,13 +62,16 @@ def filled_in(text: str, values: Mapping[str, Any]) -> str:
 
 def unit_text(unit: object) -> str | None:
     """Return the name of a unit as queries write it, its model too where it says it; None for aught else."""
-    name = getattr(unit, "neuron", None) or getattr(unit, "name", None) or unit
     if isinstance(unit, str):
         return unit if read_unit(unit) is not None else None
-    if not isinstance(name, UnitName):
+    if isinstance(unit, tuple):
         return None
-    model = getattr(unit, "model", None)
-    return f"{name} OF {quoted(model)}" if isinstance(model, str) else str(UnitName.of(name))
+    try:
+        name = UnitName.of(unit)
+    except UnknownNameError:
+        return None
+    model = model_given(unit)
+    return f"{name} OF {quoted(model)}" if isinstance(model, str) else str(name)
 
 
 def _written(name: str, value: Any, is_unit: bool) -> str:

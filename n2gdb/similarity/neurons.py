@@ -25,7 +25,6 @@ __all__ = [
     "SimilarNeuron",
     "named_pairs",
     "notices_of",
-    "quality_columns",
     "read_metric",
     "scores_among",
     "similar_neurons",
@@ -108,12 +107,6 @@ class NeuronPair:
             "similarity": self.similarity,
             "size": self.size,
         }
-
-
-def quality_columns(found: Sequence[SimilarNeuron]) -> tuple[str, ...]:
-    """Return the columns that say how well neurons are predicted: on held-out text, where that is known."""
-    known = any(each.heldout_firings is not None for each in found)
-    return ("heldout_f1", "heldout_firings") if known else ("f1",)
 
 
 def notices_of(metric: Metric, columns: Callable[[], SimilarityColumns]) -> tuple[str, ...]:

@@ -97,7 +97,23 @@ def test_a_set_is_saved_and_asked_for(path: Path) -> None:
     assert "neurons IN $mine asks for them" in err
     saved, asked = run(path, "neurons IN $mine --", "--json"), run(path, "neurons WHERE layer = 3", "--json")
     assert json.loads(saved[1]) == json.loads(asked[1])
-    assert "finds neurons" in run(path, "COUNT neurons", "--save", "mine")[2]
+    assert "a set holds neurons" in run(path, "COUNT neurons", "--save", "mine")[2]
+
+
+def test_a_set_stays_where_nothing_is_found(path: Path) -> None:
+    kept = run(path, "neurons WHERE layer = 3", "--save", "kept")
+    assert kept[0] == 0
+    code, _, err = run(path, "neurons WHERE layer = 3 AND layer = 4", "--save", "Kept")
+    assert (code, "nothing is saved as $kept" in err) == (0, True)
+    with n2gdb.open(path) as database:
+        held = database.sets()["kept"]
+        session = ShellSession(database)
+        for line in ("neurons WHERE layer = 3 LIMIT 1", "neurons WHERE layer >", ":save mine"):
+            session.answer(line)  # the last that had an answer is saved
+        assert len(database.sets()["mine"]) == 1
+        session.answer("neurons WHERE layer = 3 AND layer = 4")
+        session.answer(":save kept")
+        assert database.sets()["kept"] == held
 
 
 def test_a_set_that_somebody_changed_is_no_more_than_a_list(path: Path) -> None:

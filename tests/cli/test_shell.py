@@ -191,6 +191,11 @@ def test_lines_are_remembered(connection: Connection, tmp_path: Path) -> None:
         ("neurons ORDER BY f1 D", "neurons ORDER BY f1 DESC"),
         ("neurons RETURN pa", "neurons RETURN path"),
         ("COUNT neurons BY l", "COUNT neurons BY layer"),
+        ("COUNT neurons MATCHING 'the' BY sh", "COUNT neurons MATCHING 'the' BY share"),
+        ("COUNT patterns BY de", "COUNT patterns BY depth"),
+        ("AVG f1 OF neurons BY m", "AVG f1 OF neurons BY model"),
+        ("AVG sha", "AVG share"),
+        ("neurons PROMOTING 'the' ORDER BY pro", "neurons PROMOTING 'the' ORDER BY promoted"),
         ("neurons SIMILAR TO L4", "neurons SIMILAR TO L4N358"),
         ("neurons SIMILAR TO L4N12 USING t", "neurons SIMILAR TO L4N12 USING tokens"),
         ("neurons SUBSET OF L4N3", "neurons SUBSET OF L4N358"),
@@ -211,6 +216,10 @@ def test_completion(text: str, expected: str, connection: Connection) -> None:
         ("neurons ", "neurons f1"),
         ("neurons MATCHING ", "neurons MATCHING WHERE"),
         ("COUNT neurons BY ", "COUNT neurons BY activation"),
+        ("neurons WHERE ", "neurons WHERE activation"),
+        ("patterns WHERE ", "patterns WHERE share"),
+        ("AVG f1 OF neurons BY ", "AVG f1 OF neurons BY activating"),
+        ("neurons PROMOTING 'the' WHERE ", "neurons PROMOTING 'the' WHERE suppressed"),
     ],
 )
 def test_what_cannot_stand_there_is_not_offered(text: str, begun: str, connection: Connection) -> None:

@@ -103,7 +103,7 @@ CASES = [
     ("COUNT neurons BY ^layers", "no group layers: did you mean layer?"),
     (
         "COUNT neurons BY ^foo",
-        "no group foo: there are model, layer, state, activating, context, and every field of a neuron",
+        "no group foo: there are model, layer, state, activating, context, and every field",
     ),
     (
         "COUNT neurons ^GROUP BY layer",

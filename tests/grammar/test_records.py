@@ -129,7 +129,47 @@ def classes(make: Any) -> dict[str, type]:
     class Empty:
         """Nothing."""
 
-    made = (Simple, One, Alike, Made, Ordered, Bare, Own, Parametrised, Checked, Derived, Changed, Empty)
+    @make(frozen=True, slots=True)
+    class Doubled:
+        """It is made with what it does not keep."""
+
+        first: int
+        times: dataclasses.InitVar[int]
+        second: str = "b"
+
+        def __post_init__(self, times: int) -> None:
+            object.__setattr__(self, "first", self.first * int(times))
+
+    @make(frozen=True, slots=True)
+    class Looped:
+        """It may hold itself."""
+
+        first: Any
+
+    @make
+    class Plain:
+        """One without options."""
+
+        first: int
+        second: str = "b"
+
+    made = (
+        Simple,
+        One,
+        Alike,
+        Made,
+        Ordered,
+        Bare,
+        Own,
+        Parametrised,
+        Checked,
+        Derived,
+        Changed,
+        Empty,
+        Doubled,
+        Looped,
+        Plain,
+    )
     return {each.__name__: each for each in made}
 
 
@@ -140,6 +180,12 @@ def _said(ask: Callable[[], object]) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return repr(answer).split(" at 0x")[0]
+
+
+def _holding_itself(kind: Any) -> object:
+    held: list[Any] = []
+    held.append(kind(held))
+    return held[0]
 
 
 def _assigned(record: Any, name: str) -> object:
@@ -159,6 +205,13 @@ QUESTIONS: dict[str, Callable[[Any], object]] = {
     "too many": lambda kind: kind(1, "x", [2], 3, 4),
     "by name": lambda kind: kind(second="y", first=2),
     "defaults": lambda kind: [getattr(kind(1), name) for name in kind.__match_args__],
+    "two": lambda kind: kind(2, 3),
+    "itself": lambda kind: _holding_itself(kind),
+    "methods": lambda kind: [
+        (name, method.__name__, method.__module__.split(".")[0] in ("tests", "n2gdb", "reprlib"))
+        for name in ("__init__", "__eq__", "__hash__", "__repr__", "__setattr__", "__delattr__")
+        if callable(method := vars(kind).get(name))
+    ],
     "keyword only": lambda kind: kind(1, named=5).named,
     "unknown": lambda kind: kind(1, unknown=5),
     "equal": lambda kind: (kind(1) == kind(1), kind(1) == kind(2), kind(1) != kind(1, "z"), kind(1) == 1),

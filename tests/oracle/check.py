@@ -17,12 +17,12 @@ from n2gdb.query.execution.hits import Evidence, Hit
 from n2gdb.query.execution.patterns import PatternHit
 from n2gdb.query.parse import read_query
 from tests.oracle import evaluator as oracle
-from tests.oracle.clauses import best, is_pattern_clause, matches, positive
+from tests.oracle.clauses import best, is_pattern_clause, matches, positive, strongest
 from tests.oracle.evaluator import Found
 from tests.oracle.match import Match, resolved
 from tests.oracle.numbers import alike, number
 from tests.oracle.patterns import Row
-from tests.oracle.where import OF_MATCH, OF_PATTERN, STORED
+from tests.oracle.where import OF_EFFECTS, OF_MATCH, OF_PATTERN, STORED
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["check"]
@@ -95,6 +95,7 @@ def _check_columns(plain: Mapping[str, Any], query: Query, row: Any, world: Worl
     known = {
         **row.neuron.statistics,
         **of_match,
+        **{name: strongest(name, query, row.neuron, world) for name in OF_EFFECTS if name in plain},
         "neuron": str(row.neuron.name),
         "model": row.neuron.model.name,
     }

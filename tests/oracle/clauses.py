@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeGuard, TypeVar
 
@@ -10,7 +11,7 @@ from n2gdb.core.tokens import without_space
 from n2gdb.grammar.ast import (
     And,
     Clause,
-    Condition,
+    Effect,
     FiringOn,
     Formula,
     Influence,
@@ -23,10 +24,20 @@ from n2gdb.grammar.ast import (
     Showing,
     Writing,
 )
-from tests.oracle.match import Match, PatternClause, cuts_of, matches_of, takes
+from tests.oracle.match import (
+    Match,
+    PatternClause,
+    _allowed,
+    _orders,
+    _placements,
+    _read,
+    cuts_of,
+    matches_of,
+    takes,
+)
 from tests.oracle.numbers import number, rounded
 from tests.oracle.similarity import containment, similarity
-from tests.oracle.where import about_match, truth
+from tests.oracle.where import OF_EFFECTS, about_match, fields_of, truth
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW
 
@@ -40,26 +51,33 @@ __all__ = [
     "is_all",
     "is_pattern_clause",
     "matches",
+    "numbers_of",
     "positive",
     "positive_matches",
     "shares",
     "shows",
+    "strongest",
     "written_by",
 ]
 
 Item = TypeVar("Item")
 
 
+def numbers_of(query: Query, neuron: Neuron, world: World) -> Mapping[str, object]:
+    """Return what a query computes with of a neuron: its statistics, and the logits that WHERE asks for."""
+    asked = set() if query.where is None else set(fields_of(query.where))
+    logits = {name: strongest(name, query, neuron, world) for name in OF_EFFECTS if name in asked}
+    return {**neuron.numbers, **{name: number(logit) for name, logit in logits.items()}}
+
+
 def matches(clause: PatternClause, query: Query, world: World) -> Mapping[Neuron, Sequence[Match]]:
     """Return the matches of a clause that WHERE lets count, by neuron; neurons without one are not there."""
-    return _counting(clause, query.where, world)
+    return _counting(clause, query, world)
 
 
 @lru_cache(maxsize=32)
-def _counting(
-    clause: PatternClause, where: Formula[Condition] | None, world: World
-) -> Mapping[Neuron, Sequence[Match]]:
-    restrictions = about_match(where)
+def _counting(clause: PatternClause, query: Query, world: World) -> Mapping[Neuron, Sequence[Match]]:
+    restrictions = about_match(query.where)
     found = matches_of(clause, world)
     if restrictions:
         counting = {
@@ -67,11 +85,13 @@ def _counting(
                 match
                 for match in each
                 if all(
-                    truth(one, {**neuron.numbers, **match.fields, **shares(neuron, each)}) is True
+                    truth(one, {**numbers_of(query, neuron, world), **match.fields, **shares(neuron, each)})
+                    is True
                     for one in restrictions
                 )
             ]
             for neuron, each in found.items()
+            for own in (numbers_of(query, neuron, world),)
         }
         found = {neuron: each for neuron, each in counting.items() if each}
     if isinstance(clause, Matching) and clause.only:
@@ -164,13 +184,50 @@ def is_pattern_clause(clause: Clause) -> TypeGuard[PatternClause]:
 
 def written_by(clause: Writing, world: World) -> frozenset[Neuron]:
     """Return the neurons that write a token such as a clause says; a text of several tokens is none."""
-    found = set()
-    for model in world.models:
-        tokens = takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
-        found |= {
-            each for each in world.neurons if each.model is model and each.writes(clause.effect) & tokens
-        }
-    return frozenset(found)
+    return frozenset(
+        each for each in world.neurons if each.writes(clause.effect) & _named(clause, each.model)
+    )
+
+
+def _named(clause: Writing, model: Model) -> frozenset[int]:
+    return takes(clause.test, model) | {cut[0] for cut in cuts_of(clause.test, model) if len(cut) == 1}
+
+
+def strongest(field: str, query: Query, neuron: Neuron, world: World) -> float | None:
+    """Return the strongest logit of the tokens that clauses which are not negated say a neuron writes."""
+    effect = next(each for each in Effect if each.field == field)
+    sign = 1 if effect is Effect.PROMOTING else -1
+    found: list[float] = []
+    for clause in positive(query.clauses):
+        if isinstance(clause, Writing) and clause.effect is effect:
+            named = _named(clause, neuron.model)
+            found += [logit for token, logit in neuron.logits(effect).items() if token in named]
+        elif isinstance(clause, Matching) and neuron in matches_of(clause, world):
+            found += _logits_of(clause, effect, neuron)
+    return rounded(max(found, key=lambda logit: sign * logit)) if found else None
+
+
+def _logits_of(clause: Matching, effect: Effect, neuron: Neuron) -> list[float]:
+    """Return the logits of the tokens that the neuron writes as the variables of its matches demand."""
+    allowed = _allowed(neuron, clause.written)
+    orders = [
+        ([_read(step, neuron.model) for step in order.steps], order.links)
+        for order in _orders(clause.pattern)
+    ]
+    found = []
+    for each in clause.written:
+        logits = neuron.logits(each.effect) if each.effect is effect else {}
+        for token, logit in logits.items():
+            alone = replace(neuron, effects={token: logit})
+            names = {each.variable.name: _allowed(alone, (each,))[each.variable.name]}
+            names = {**allowed, **{name: tokens & allowed[name] for name, tokens in names.items()}}
+            if any(
+                _placements(steps, links, pattern, names, neuron.model.texts)
+                for pattern in neuron.patterns.values()
+                for steps, links in orders
+            ):
+                found.append(logit)
+    return found
 
 
 def influenced_by(clause: Influenced, world: World) -> frozenset[Neuron]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from hashlib import blake2b
 from statistics import median
@@ -45,14 +45,16 @@ from tests.oracle.clauses import (
     influenced_by,
     is_pattern_clause,
     matches,
+    numbers_of,
     shows,
+    strongest,
     written_by,
 )
 from tests.oracle.match import cuts_of, negated_literals, takes
 from tests.oracle.numbers import number
 from tests.oracle.patterns import Row, Token, every_row, matching_rows, patterns_of, tokens
 from tests.oracle.similarity import Score, containment, similarity
-from tests.oracle.where import OF_MATCH, about_neuron, truth
+from tests.oracle.where import OF_EFFECTS, OF_MATCH, about_neuron, truth
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["Found", "Group", "Token", "answer", "limited"]
@@ -118,7 +120,7 @@ def patterns(query: Query, world: World) -> list[Row]:
         rows = patterns_of(query, _meeting(query, world), world, lambda each: _holders(each, query, world))
     rows = drawn(query, rows, lambda row: f"{_lot_of(row.neuron)} {row.end}")
     for key in reversed(query.order or (Key("activation", descending=True),)):
-        rows.sort(key=lambda row: _rank(key, _row_field(key.field, row)))
+        rows.sort(key=lambda row: _rank(key, _value_of(row, key.field, query, world)))
     return rows
 
 
@@ -163,8 +165,10 @@ def figures(query: Query, world: World) -> list[Any]:
     if not count.groups:
         groups[()] = []
     for row in _subjects(query, world):
-        key = tuple(_part(each, row) for each in count.groups)
-        value = None if count.measure is None else number(_value_of(row, count.measure.field))
+        key = tuple(_part(each, row, query, world) for each in count.groups)
+        value = None
+        if count.measure is not None:
+            value = number(_value_of(row, count.measure.field, query, world))
         groups[key].append(value)
     rows = []
     for key, values in groups.items():
@@ -189,18 +193,23 @@ _STATISTICS: dict[str, Callable[[list[float]], float]] = {
 }
 
 
-def _value_of(row: Any, field: str) -> Any:
-    return getattr(row, field) if field in OF_MATCH else row.neuron.statistics[field]
+def _value_of(row: Any, field: str, query: Query, world: World) -> Any:
+    of_row = field in OF_MATCH and isinstance(row, Row)
+    return getattr(row, field) if of_row else _field(field, query, row.neuron, world)
 
 
-def _part(group: GroupBy, row: Any) -> object:
+def _of_neuron(field: str, query: Query, neuron: Neuron, world: World) -> Any:
+    return strongest(field, query, neuron, world) if field in OF_EFFECTS else neuron.statistics[field]
+
+
+def _part(group: GroupBy, row: Any, query: Query, world: World) -> object:
     if group.name == "model":
         return row.neuron.model.name
-    value = row.neuron.numbers[group.name]
+    value = number(_value_of(row, group.name, query, world))
     if group.width is None or value is None:
         return value
     width = Decimal(repr(group.width))
-    return float(Decimal(repr(value)) // width * width)
+    return float((Decimal(repr(value)) / width).to_integral_value(ROUND_FLOOR) * width)
 
 
 def tokens_of_sets(query: TokenSetQuery, world: World) -> list[Token]:
@@ -266,7 +275,7 @@ def _meeting(query: Query, world: World) -> list[Neuron]:
         neuron
         for neuron in world.among(query.model)
         if _is_asked_for(neuron, query.owners or query.subject)
-        and all(truth(each, neuron.numbers) is True for each in conditions)
+        and all(truth(each, numbers_of(query, neuron, world)) is True for each in conditions)
     ]
 
 
@@ -366,16 +375,12 @@ def _rows_counted(query: Query, world: World) -> list[Row]:
 
 
 def _field(name: str, query: Query, neuron: Neuron, world: World) -> object:
-    return best(name, query, neuron, world) if name in OF_MATCH else neuron.statistics[name]
+    return best(name, query, neuron, world) if name in OF_MATCH else _of_neuron(name, query, neuron, world)
 
 
 def _is_certain(neuron: Neuron) -> bool:
     firings = neuron.statistics["heldout_firings"]
     return isinstance(firings, int) and firings >= 10
-
-
-def _row_field(name: str, row: Row) -> object:
-    return _value_of(row, name)
 
 
 def _unlikeness(found: Found) -> tuple[float, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from n2gdb.grammar.ast import Clause, FiringOn, Matching, Predictor, Query, Role, TokenQuery
-from tests.oracle.clauses import extent, is_all, is_pattern_clause, positive, positive_matches
+from tests.oracle.clauses import extent, is_all, is_pattern_clause, numbers_of, positive, positive_matches
 from tests.oracle.match import Match, PatternClause, importance_of, matches_of
 from tests.oracle.numbers import number
 from tests.oracle.where import OF_PATTERN, about_match, truth
@@ -79,7 +79,7 @@ def patterns_of(query: Query, neurons: Sequence[Neuron], world: World, of_neuron
         for end in neuron.patterns
         if (neuron, end) in holding
     )
-    return [row for row in rows if _counts(query, row)]
+    return [row for row in rows if _counts(query, row, world)]
 
 
 def matching_rows(query: Query, neuron: Neuron, world: World) -> list[Row]:
@@ -117,9 +117,10 @@ def _by_graph(clause: PatternClause) -> PatternClause:
     return replace(clause, by=Predictor.GRAPH) if isinstance(clause, FiringOn) else clause
 
 
-def _counts(query: Query, row: Row) -> bool:
+def _counts(query: Query, row: Row, world: World) -> bool:
     own = {name: number(getattr(row, name)) for name in OF_PATTERN}
-    return all(truth(each, {**row.neuron.numbers, **own}) is True for each in about_match(query.where))
+    fields = {**numbers_of(query, row.neuron, world), **own}
+    return all(truth(each, fields) is True for each in about_match(query.where))
 
 
 def _largest(values: Iterable[float | None]) -> float | None:

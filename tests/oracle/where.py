@@ -30,7 +30,16 @@ from n2gdb.grammar.ast import (
 )
 from tests.oracle.numbers import number, rounded
 
-__all__ = ["OF_MATCH", "OF_PATTERN", "STORED", "about_match", "about_neuron", "fields_of", "truth"]
+__all__ = [
+    "OF_EFFECTS",
+    "OF_MATCH",
+    "OF_PATTERN",
+    "STORED",
+    "about_match",
+    "about_neuron",
+    "fields_of",
+    "truth",
+]
 
 Truth = bool | None  # None is SQL's unknown
 Fields = Mapping[str, object]
@@ -54,6 +63,7 @@ TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 STORED = ("activation", "importance", "support", "confidence")
 OF_PATTERN = (*STORED, "depth", "named")
 OF_MATCH = (*OF_PATTERN, "matches", "share")
+OF_EFFECTS = ("promoted", "suppressed")
 
 
 def truth(formula: Formula[Condition], fields: Fields) -> Truth:

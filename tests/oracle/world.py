@@ -133,8 +133,12 @@ class Neuron:
 
     def writes(self, effect: Effect) -> frozenset[int]:
         """Return the tokens that it promotes, or suppresses."""
+        return frozenset(self.logits(effect))
+
+    def logits(self, effect: Effect) -> Mapping[int, float]:
+        """Return the logit of each of these tokens."""
         sign = 1 if effect is Effect.PROMOTING else -1
-        return frozenset(token for token, logit in self.effects.items() if sign * logit > 0)
+        return {token: logit for token, logit in self.effects.items() if sign * logit > 0}
 
     def __str__(self) -> str:
         return f"{self.name} of {self.model.name}"

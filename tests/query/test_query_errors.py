@@ -26,7 +26,7 @@ FIELDS = (
     "layer, index, source, kind, side, density, state, max_activation, precision, recall, f1, true_firings, "
     "predicted_firings, heldout_precision, heldout_recall, heldout_f1, heldout_firings, "
     "n_patterns, n_nodes, n_activating, n_context, polysemy, max_depth, activation, "
-    "importance, support, confidence, matches, share, depth, named"
+    "importance, support, confidence, matches, share, depth, named, promoted, suppressed"
 )
 
 # A query with a ^ before the fault, and what is said.

@@ -134,6 +134,69 @@ def test_a_hit_shows_the_pattern_whose_token_is_written(database: n2gdb.Database
     ]
 
 
+#: What is asked, and the logits that the rows have, in order.
+LOGITS = [
+    ("PROMOTING 'end' ORDER BY promoted DESC", "L0N0 2.0 None, L0N3 1.0 None"),
+    ("PROMOTING 'end' WHERE promoted > 1", "L0N0 2.0 None"),
+    ("PROMOTING /.*/ WHERE promoted >= 2 ORDER BY promoted", "L0N0 2.0 None, L0N3 2.0 None, L0N2 3.0 None"),
+    ("PROMOTING 'end' AND SUPPRESSING !'the' RETURN promoted, suppressed", "L0N0 2.0 -1.5"),
+    ("SUPPRESSING 'end' OR PROMOTING 'cat' WHERE suppressed < -1", "L0N1 None -2.0"),
+    (
+        "SUPPRESSING 'end' OR PROMOTING 'cat' WHERE suppressed IS MISSING AND promoted > index",
+        "L0N2 3.0 None",
+    ),
+    ("MATCHING $x PROMOTING $x ORDER BY promoted", "L0N3 1.0 None, L0N0 2.0 None"),
+    ("MATCHING $x BEFORE ... PROMOTING !$x ORDER BY promoted, index", "L0N3 2.0 None, L0N2 3.0 None"),
+    ("MATCHING $x BEFORE ... PROMOTING ~$x WHERE promoted + activation > 2", "L0N3 2.0 None"),
+    ("MATCHING 'end' PROMOTING 'of' AND NOT PROMOTING 'dog' WHERE promoted > 0", "L0N3 2.0 None"),
+    ("IN (L0N3) PROMOTING ('end' | 'of') WHERE promoted > 0", "L0N3 2.0 None"),
+]
+
+
+@pytest.mark.parametrize(("asked", "expected"), LOGITS, ids=[asked for asked, _ in LOGITS])
+def test_the_logits_of_what_is_named_are_fields(asked: str, expected: str, path: Path) -> None:
+    for before in range(2):
+        with n2gdb.open(path) as database:
+            assert before == sum(len(database.query("neurons LIMIT 1")) for _ in range(before))
+            text = asked.partition(" RETURN ")[0]
+            answer = database.query(f"neurons {text} RETURN neuron, promoted, suppressed".replace("  ", " "))
+            rows = [f"{row['neuron']} {row['promoted']} {row['suppressed']}" for row in answer.to_dicts()]
+            shown = [each.rsplit(" ", 2)[0] for each in rows]
+            assert shown == [str(hit.neuron) for hit in database.query(f"neurons {text}")]
+            assert ", ".join(rows) == expected
+            clauses = text.partition(" ORDER BY ")[0]
+            assert database.count(f"neurons {clauses}") == len(rows)
+            assert {str(hit.neuron) for hit in database.query(f"patterns OF neurons {clauses}")} == {*shown}
+
+
+def test_logits_are_grouped_and_measured(database: n2gdb.Database) -> None:
+    grouped = database.query("COUNT neurons SUPPRESSING /.*/ BY suppressed / 1")
+    assert [(each.group, each.count) for each in grouped] == [(-2.0, 2)]
+    assert database.query("MAX promoted OF neurons PROMOTING /.*/")["max"] == [3.0]
+    hits = database.query("patterns PROMOTING 'of' WHERE promoted > 1 RETURN neuron, promoted")
+    assert [(str(hit.neuron), hit.promoted) for hit in hits] == [("L0N3", 2.0)] * 2
+    assert str(neurons(promoting("end")).where(promoted__ge=1).order_by("-promoted")) == (
+        "neurons PROMOTING 'end' WHERE promoted >= 1 ORDER BY promoted DESC"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "column"),
+    [
+        ("neurons WHERE promoted > 1", 15),
+        ("neurons NOT PROMOTING 'end' WHERE promoted > 1", 35),
+        ("neurons PROMOTING 'end' ORDER BY suppressed", 34),
+        ("patterns MATCHING $x PROMOTING $x WHERE index > suppressed", 41),
+        ("COUNT neurons BY promoted / 2", 18),
+        ("AVG promoted OF neurons", 5),
+    ],
+)
+def test_a_logit_needs_a_token_that_is_named(asked: str, column: int, database: n2gdb.Database) -> None:
+    with pytest.raises(QueryError, match="is the logit of a token that ") as caught:
+        database.query(asked)
+    assert (caught.value.line, caught.value.column) == (1, column)
+
+
 def test_several_tokens_are_refused_with_a_caret(database: n2gdb.Database) -> None:
     with pytest.raises(QueryError, match="PROMOTING takes one token, and 'the end' is 2") as caught:
         database.query("neurons PROMOTING 'the end'")

@@ -14,7 +14,13 @@ import pytest
 import n2gdb
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.units import NeuronName
-from n2gdb.errors import DatabaseNotFoundError, MissingDependencyError, QueryError, UnknownNameError
+from n2gdb.errors import (
+    ArgumentError,
+    DatabaseNotFoundError,
+    MissingDependencyError,
+    QueryError,
+    UnknownNameError,
+)
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.read import bulk
 from tests.support.cli_world import build_cli_world
@@ -41,6 +47,43 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Database]:
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of these many neurons."""
     monkeypatch.setattr(bulk, "_TOGETHER", request.param)
+
+
+@pytest.mark.parametrize("query", ["neurons", "patterns"])
+def test_a_neuron_is_had_for_every_record_of_it(two: n2gdb.Database, query: str) -> None:
+    for hit in two.query(query):
+        neuron = two[hit]
+        assert (str(neuron.name), neuron.model) == (str(hit.neuron), hit.model)
+        assert two[neuron] == two.neuron(neuron) == neuron
+        assert neuron in two
+        assert hit in two
+    other = two.neuron("L0N1", "two")
+    assert two.similar(other).columns == two.similar("L0N1", model="two").columns
+    assert list(two.similar(other)) == list(two.similar("L0N1", model="two"))
+    assert f"{other.name:>6}|{other.name}" == "  L0N1|L0N1"
+
+
+def test_an_answer_without_similar_neurons_has_the_same_columns(small: n2gdb.Database) -> None:
+    none, some = small.similar("L1N3", above=1.0, sharing=10**6), small.similar("L1N3")
+    assert (len(none), none.columns) == (0, some.columns)
+    assert "heldout_f1" in none.columns
+    assert none.to_arrow().schema == some.to_arrow().schema
+
+
+def test_builders_take_every_record_of_a_neuron(two: n2gdb.Database) -> None:
+    neuron = two.neuron("L0N1", "two")
+    hit, *others = two.query("neurons IN MODEL 'two' LIMIT 3")
+    named = f"{hit.neuron} OF 'two'"
+    assert str(n2gdb.similar_to(neuron)) == "SIMILAR TO L0N1 OF 'two'"
+    assert str(n2gdb.neurons().rank_by_similarity(hit)) == f"neurons RANK BY SIMILARITY TO {named}"
+    assert str(n2gdb.tokens_activating(hit)) == f"tokens ACTIVATING {named}"
+    assert str(n2gdb.tokens_of(neuron).before(...)) == "<L0N1> BEFORE ..."  # a class is of the model asked
+    assert str(n2gdb.patterns_of(hit)) == f"patterns IN ({named})"
+    among = n2gdb.neurons().among((1, 2), [hit, *others, hit], neuron, "L0N0")
+    assert str(among).startswith(f"neurons IN (L1N2, {named}, ")
+    assert len(two.query(n2gdb.neurons().among(two.query("neurons")))) == len(two)
+    with pytest.raises(ArgumentError, match="names no unit"):
+        n2gdb.neurons().among([])
 
 
 def test_a_neuron_is_had_by_its_name_or_place(small: n2gdb.Database) -> None:
@@ -228,6 +271,7 @@ def test_everything_shows_itself_on_a_short_line(small: n2gdb.Database, small_pa
 
 #: What people look at in a notebook or at a prompt, and how it begins there.
 SHOWN = [
+    ("db.tokenizer()", "<Tokenizer "),
     ("db.model()", "<ModelInfo world: 6 layers of "),
     ("db.info()", "<Inventory "),
     ("neuron.graph", "<StoredGraph 3 patterns, 4 nodes>"),

@@ -61,7 +61,7 @@ from n2gdb.grammar.ast import (
     Variable,
     Writing,
 )
-from n2gdb.grammar.fields import FIELDS, RETURNED, Kind
+from n2gdb.grammar.fields import FIELDS, RETURNED, WRITTEN, Kind
 
 __all__ = ["any_statement"]
 
@@ -69,7 +69,9 @@ Leaf = TypeVar("Leaf")
 
 _TEXT = st.one_of(st.sampled_from(("the", " the", "'", '"', "\\", "-- x", "/", "\n\t\r", "$p0 }")), st.text())
 _TYPED = _TEXT.filter(bool)
-_NUMBERED = tuple(name for name, field in FIELDS.items() if field.kind is not Kind.CHOICE)
+_NUMBERED = tuple(
+    name for name, field in FIELDS.items() if field.kind is not Kind.CHOICE and name not in WRITTEN
+)
 _OF_NEURON = tuple(name for name in _NUMBERED if not FIELDS[name].of_match)
 _WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)
 _NUMBER: st.SearchStrategy[int | float] = st.one_of(_WHOLE, st.floats(allow_nan=False), st.integers(0, 9))

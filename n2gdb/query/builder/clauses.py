@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
 from typing import cast
 
 from n2gdb.core import arguments
+from n2gdb.core.neuron_view import AnyUnit, model_given
 from n2gdb.core.units import NeuronName
 from n2gdb.errors import ArgumentError, UnknownNameError
 from n2gdb.grammar.ast import (
@@ -179,13 +181,13 @@ def showing(text: str, *, exact: bool = False) -> Truth[Clause]:
     return Truth(Showing(arguments.text("text", text), bool(exact)))
 
 
-def tokens_of(neuron: str | NeuronName, *, in_context: bool = False) -> TokenStep:
+def tokens_of(neuron: AnyUnit, *, in_context: bool = False) -> TokenStep:
     """Return any token that a neuron fires on; with ``in_context``, that its patterns name as context.
 
     >>> print(tokens_of("L1N7").before(...))
     <L1N7> BEFORE ...
     """
-    test = TokensOf(neuron_ref(neuron, None), bool(in_context))
+    test = TokensOf(neuron_ref(NeuronName.of(neuron), None), bool(in_context))
     return TokenStep(TokenPattern((test,)), test)
 
 
@@ -196,9 +198,9 @@ def _written(effect: Effect, token: str | Steps) -> Writing | WrittenVariable:
     return Writing(effect, test_of(cast("str | TokenStep", token)))
 
 
-def neuron_ref(name: str | NeuronName, model: str | None) -> NeuronRef:
-    """Return a reference to a neuron by name; raise UnknownNameError for an invalid name."""
-    found = NeuronName.of(name)
+def neuron_ref(unit: AnyUnit, model: str | None) -> NeuronRef:
+    """Return a reference to a neuron however it is given; raise UnknownNameError for what is none."""
+    found, model = NeuronName.of(unit), model or model_given(unit)
     owner = None if model is None else arguments.text("model", model)
     return NeuronRef(found.layer, found.index, owner, found.side, found.latent, found.source)
 
@@ -222,13 +224,23 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
     raise UnknownNameError(f"no {what} {name}: {hint}", (near,) if near else ())
 
 
-def listed_first(units: Sequence[str | NeuronName], clauses: Formula[Clause] | None) -> Formula[Clause]:
+def listed_first(
+    units: Sequence[AnyUnit | Iterable[AnyUnit]], clauses: Formula[Clause] | None
+) -> Formula[Clause]:
     """Return clauses after a list of units, which has to stand first."""
-    if not units:
-        raise ArgumentError("among() names no unit: give one or more, as in among('L3N45', 'L4N12')")
     if len(units) == 1 and isinstance(units[0], str) and units[0].startswith("$"):
         listed = Listed((), units[0][1:])
     else:
-        listed = Listed(tuple(neuron_ref(each, None) for each in units))
+        listed = Listed(tuple(dict.fromkeys(neuron_ref(each, None) for each in _each(units))))
+        if not listed.neurons:
+            raise ArgumentError("among() names no unit: give one or more, as in among('L3N45', 'L4N12')")
     rest = () if clauses is None else clauses.operands if isinstance(clauses, And) else (clauses,)
     return And((listed, *rest)) if rest else listed
+
+
+def _each(units: Iterable[AnyUnit | Iterable[AnyUnit]]) -> Iterator[AnyUnit]:
+    """Yield units, those of a list or an answer one by one; a tuple of two numbers is one unit."""
+    for unit in units:
+        is_place = isinstance(unit, tuple) and all(isinstance(each, Integral) for each in unit)
+        is_many = isinstance(unit, Iterable) and not isinstance(unit, str) and not is_place
+        yield from cast("Iterable[AnyUnit]", unit if is_many else (unit,))

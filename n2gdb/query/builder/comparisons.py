@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Self
 
 from n2gdb.core import arguments
-from n2gdb.core.units import NeuronName
+from n2gdb.core.neuron_view import AnyUnit
 from n2gdb.grammar.ast import DEFAULT_METRIC, Clause, ContainedIn, Contains, Query, SimilarTo
 from n2gdb.query.builder.clauses import metric_named, neuron_ref
 from n2gdb.query.builder.conditions import Truth
@@ -29,7 +29,7 @@ class Comparing(ABC):
 
     def similar_to(
         self,
-        neuron: str | NeuronName,
+        neuron: AnyUnit,
         *,
         metric: str = DEFAULT_METRIC.value,
         above: float | None = None,
@@ -45,7 +45,7 @@ class Comparing(ABC):
 
     def subset_of(
         self,
-        neuron: str | NeuronName,
+        neuron: AnyUnit,
         *,
         above: float = _LIKE_ENOUGH,
         sharing: int = 1,
@@ -60,7 +60,7 @@ class Comparing(ABC):
 
     def superset_of(
         self,
-        neuron: str | NeuronName,
+        neuron: AnyUnit,
         *,
         above: float = _LIKE_ENOUGH,
         sharing: int = 1,
@@ -75,7 +75,7 @@ class Comparing(ABC):
 
 
 def similar_to(
-    neuron: str | NeuronName,
+    neuron: AnyUnit,
     *,
     metric: str = DEFAULT_METRIC.value,
     above: float | None = None,
@@ -95,7 +95,7 @@ def similar_to(
 
 
 def subset_of(
-    neuron: str | NeuronName, *, above: float = _LIKE_ENOUGH, sharing: int = 1, model: str | None = None
+    neuron: AnyUnit, *, above: float = _LIKE_ENOUGH, sharing: int = 1, model: str | None = None
 ) -> Truth[Clause]:
     """Return the clause for neurons that share at least ``above`` (0 to 1) of their tokens with the other.
 
@@ -106,7 +106,7 @@ def subset_of(
 
 
 def superset_of(
-    neuron: str | NeuronName, *, above: float = _LIKE_ENOUGH, sharing: int = 1, model: str | None = None
+    neuron: AnyUnit, *, above: float = _LIKE_ENOUGH, sharing: int = 1, model: str | None = None
 ) -> Truth[Clause]:
     """Return the clause for neurons that have at least ``above`` (0 to 1) of the other's tokens.
 

@@ -8,12 +8,12 @@ another. Names are checked when they are given, everything else when the tree is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
 from n2gdb.core import arguments
-from n2gdb.core.units import NeuronName
+from n2gdb.core.neuron_view import AnyUnit
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import DEFAULT_METRIC, Clause, Condition, Mode, Query, RankBy, Subject
 from n2gdb.grammar.fields import RETURNED
@@ -143,14 +143,18 @@ def patterns(*clauses: Truth[Clause]) -> PatternQuery:
     return PatternQuery(Query(subject=Subject.PATTERNS)).having(*clauses)
 
 
-def patterns_of(found: NeuronQuery) -> PatternQuery:
-    """Return the query for every pattern of the neurons that another query finds.
+def patterns_of(found: NeuronQuery | AnyUnit) -> PatternQuery:
+    """Return the query for every pattern of one neuron, or of those that another query finds.
 
     >>> len(db.query(patterns_of(neurons().activating_on("end"))))
     4
+    >>> patterns_of("L4N358").matching("other")
+    <QueryBuilder patterns IN (L4N358) MATCHING 'other'>
     """
-    if not isinstance(found, NeuronQuery):
+    if isinstance(found, QueryBuilder) and not isinstance(found, NeuronQuery):
         raise ArgumentError(f"patterns_of takes a query for neurons, not {arguments.shown(found)}")
+    if not isinstance(found, NeuronQuery):
+        return patterns().among(found)
     return PatternQuery(replace(found.tree, subject=Subject.PATTERNS, owners=found.tree.subject))
 
 
@@ -196,8 +200,8 @@ class QueryBuilder(Narrowing):
         given = () if self.tree.clauses is None else (self.tree.clauses,)
         return self._with(clauses=conjoined(*given, *(clause.formula for clause in clauses)))
 
-    def among(self, *units: str | NeuronName) -> Self:
-        """Consider these units only, or those of a saved set: ``among("$mine")``.
+    def among(self, *units: AnyUnit | Iterable[AnyUnit]) -> Self:
+        """Consider these units only, those of an answer, or of a saved set: ``among("$mine")``.
 
         >>> neurons().among("L4N358", "L4N12").matching("end")
         <QueryBuilder neurons IN (L4N358, L4N12) MATCHING 'end'>
@@ -239,7 +243,7 @@ class QueryBuilder(Narrowing):
         return self._with(order=tuple(map(order_key, keys)))
 
     def rank_by_similarity(
-        self, neuron: str | NeuronName, *, metric: str = DEFAULT_METRIC.value, model: str | None = None
+        self, neuron: AnyUnit, *, metric: str = DEFAULT_METRIC.value, model: str | None = None
     ) -> Self:
         """Order by similarity to a neuron, the most similar first.
 

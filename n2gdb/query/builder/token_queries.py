@@ -7,7 +7,7 @@ from typing import Self, overload
 
 from n2gdb.core import arguments
 from n2gdb.core.arguments import shown
-from n2gdb.core.units import NeuronName, UnitName
+from n2gdb.core.neuron_view import AnyUnit
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Listed, Mode, Query, Role, Subject, TokenQuery, TokenSetQuery, TokenTerm
 from n2gdb.grammar.unparse import written
@@ -27,9 +27,9 @@ __all__ = [
 @overload
 def tokens_activating(units: Comparing) -> TokenSetBuilder: ...
 @overload
-def tokens_activating(units: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder: ...
+def tokens_activating(units: AnyUnit, *, model: str | None = None) -> TokenQueryBuilder: ...
 def tokens_activating(
-    units: str | NeuronName | Comparing, *, model: str | None = None
+    units: AnyUnit | Comparing, *, model: str | None = None
 ) -> TokenQueryBuilder | TokenSetBuilder:
     """Return the query for the tokens that a neuron fires on, strongest first, or any of those of a query.
 
@@ -45,9 +45,9 @@ def tokens_activating(
 @overload
 def tokens_in_context_of(units: Comparing) -> TokenSetBuilder: ...
 @overload
-def tokens_in_context_of(units: str | NeuronName, *, model: str | None = None) -> TokenQueryBuilder: ...
+def tokens_in_context_of(units: AnyUnit, *, model: str | None = None) -> TokenQueryBuilder: ...
 def tokens_in_context_of(
-    units: str | NeuronName | Comparing, *, model: str | None = None
+    units: AnyUnit | Comparing, *, model: str | None = None
 ) -> TokenQueryBuilder | TokenSetBuilder:
     """Return the query for the tokens that a neuron's patterns name as context, or those of a query's units.
 
@@ -57,13 +57,11 @@ def tokens_in_context_of(
     return _asked(Role.CONTEXT, units, model)
 
 
-def _asked(
-    role: Role, units: str | NeuronName | Comparing, model: str | None
-) -> TokenQueryBuilder | TokenSetBuilder:
-    if isinstance(units, str | UnitName):
+def _asked(role: Role, units: AnyUnit | Comparing, model: str | None) -> TokenQueryBuilder | TokenSetBuilder:
+    if not isinstance(units, Comparing):
         return TokenQueryBuilder(TokenQuery(role, neuron_ref(units, model)))
-    tree = units.tree if isinstance(units, Comparing) else None
-    if tree is None or tree.subject is Subject.PATTERNS or tree.count is not None:
+    tree = units.tree
+    if tree.subject is Subject.PATTERNS or tree.count is not None:
         raise ArgumentError(f"tokens are asked of a neuron or of a query for neurons, not of {shown(units)}")
     if model is not None:
         raise ArgumentError("a query for neurons names its model itself: neurons().in_model(...)")

@@ -13,7 +13,7 @@ from n2gdb.grammar.ast import Effect
 from n2gdb.query.columnar.example_texts import ExampleTexts
 from n2gdb.query.columnar.tries import Table, TrieColumns, read_tries
 from n2gdb.query.columnar.units import Units, read_units
-from n2gdb.query.columnar.writes import Writes
+from n2gdb.query.columnar.writes import Writes, Written
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.semantics.vocabulary import Vocabulary
 
@@ -71,15 +71,15 @@ class Columns:
         activating, token = tries.alike[tries.activating[rows]], tries.alike[tries.token[rows]]
         return len(set(zip(activating.tolist(), tries.depth[rows].tolist(), token.tolist(), strict=True)))
 
-    def _written(self, effect: Effect) -> tuple[Int64Array, Int64Array, Int64Array]:
-        """Return the tokens that units write, by unit, and where those of each unit begin and end."""
+    def _written(self, effect: Effect) -> Written:
         found = self._table(
             f"MATCH (n:Neuron)-[w:WRITES]->(t:Token) WHERE w.logit {WRITES[effect]}"
-            " RETURN n.id AS unit, offset(id(t)) AS token",
+            " RETURN n.id AS unit, offset(id(t)) AS token, w.logit AS logit",
             {},
         )
         owner = np.searchsorted(self.units.ids, found["unit"].to_numpy())
         order = np.argsort(owner, kind="stable")
         places = np.arange(len(self.units))
+        token, logit = (found[name].to_numpy()[order] for name in ("token", "logit"))
         first = np.searchsorted(owner[order], places, "left")
-        return found["token"].to_numpy()[order], first, np.searchsorted(owner[order], places, "right")
+        return Written(token, logit, first, np.searchsorted(owner[order], places, "right"))

@@ -11,9 +11,10 @@ import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, distinct
 from n2gdb.core.deadline import check_time
-from n2gdb.grammar.ast import Clause, Condition, FiringOn, Formula
-from n2gdb.grammar.fields import FIELDS
+from n2gdb.grammar.ast import Clause, Condition, Effect, FiringOn, Formula
+from n2gdb.grammar.fields import FIELDS, WRITTEN
 from n2gdb.query.columnar.columns import Columns
+from n2gdb.query.columnar.logits import logits_of
 from n2gdb.query.columnar.units import Column, Words, holding, stored_reals
 from n2gdb.query.columnar.walk import Scope, found_patterns, units_of
 from n2gdb.query.cypher.where import split
@@ -87,6 +88,7 @@ class Search:
         self._loose = loose
         self._places = None if places is None else np.sort(places)
         self._matches: dict[Clause, Matches] = {}
+        self._logits: dict[str, Float64Array] = {}
 
     @cached_property
     def meeting(self) -> BoolArray:
@@ -96,7 +98,7 @@ class Search:
         if self.settled.model is not None:
             inside &= units.models == self.settled.model
         for condition in self.conditions.neuron:
-            inside &= holding(condition, units.column, len(units))
+            inside &= holding(condition, self.of_units, len(units))
         return inside
 
     @cached_property
@@ -153,7 +155,7 @@ class Search:
                 return known.activation
             if FIELDS[name].of_match:
                 return np.full(len(known), np.nan)
-            return self._of_units(name, known.place)
+            return self.taken(name, known.place)
 
         holds = [holding(each, read, len(known)) for each in conditions]
         return known.kept(np.logical_and.reduce(holds))
@@ -222,12 +224,24 @@ class Search:
         def read(name: str) -> Column:
             if FIELDS[name].of_match:
                 return self.field(name, found)
-            return self._of_units(name, owner)
+            return self.taken(name, owner)
 
         return read
 
-    def _of_units(self, name: str, places: IntegerArray) -> Column:
-        whole = self.columns.units.column(name)
+    def of_units(self, name: str) -> Column:
+        """Return a field of all units; of what they write, to the tokens that the query names."""
+        if name not in WRITTEN:
+            return self.columns.units.column(name)
+        if name not in self._logits:
+            tries = self.columns.tries
+            rows = None if self._places is None else tries.rows_in(self._places)
+            effect = next(each for each in Effect if each.field == name)
+            self._logits[name] = logits_of(self.columns, self.settled, Scope(tries, None, rows), effect)
+        return self._logits[name]
+
+    def taken(self, name: str, places: IntegerArray) -> Column:
+        """Return a field of some units."""
+        whole = self.of_units(name)
         return Words(whole.codes[places], whole.names) if isinstance(whole, Words) else whole[places]
 
     def field(self, name: str, found: Matches) -> Float64Array:

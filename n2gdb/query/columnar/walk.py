@@ -11,7 +11,7 @@ from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Effect, Link
 from n2gdb.query.columnar.tries import TrieColumns, expanded
-from n2gdb.query.columnar.writes import Writes
+from n2gdb.query.columnar.writes import Writes, loosely_written
 from n2gdb.query.semantics.normal_form import Anchor, Lowered
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet, mask
 
@@ -330,13 +330,8 @@ def _compared(
 
 def _writes_so(tries: TrieColumns, rows: IntArray, writes: Writes, effect: Effect, alike: bool) -> BoolArray:
     """Return which nodes' units write a token like the node's, or another than it."""
-    written, first, stop = writes.of(effect)
-    owner = tries.owner[rows]
-    row, place = expanded(first[owner], stop[owner])
-    own, other = tries.token[rows][row], written[place]
-    fits = tries.alike[own] == tries.alike[other] if alike else own != other
     found = np.zeros(len(rows), np.bool_)
-    found[row[fits]] = True
+    found[loosely_written(tries, rows, writes.of(effect), alike)[0]] = True
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from n2gdb.grammar.fields import WALKED
+from n2gdb.grammar.fields import WALKED, WRITTEN
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.semantics.binder import PatternClause, Settled
 from n2gdb.query.semantics.normal_form import Lowered
@@ -16,8 +16,7 @@ __all__ = ["is_scanned", "needs_columns", "of_columns"]
 def needs_columns(settled: Settled) -> bool:
     """Tell whether a query asks for what is only known once whole tries are walked."""
     query = settled.query
-    asked = {key.field for key in query.order} | set(query.returns)
-    if asked & {*WALKED} or any(mentions(each, name) for each in split(query.where).match for name in WALKED):
+    if of_columns(settled):
         return True
     if query.count is not None and (query.count.groups or query.count.measure is not None):
         return True
@@ -29,12 +28,14 @@ def needs_columns(settled: Settled) -> bool:
 
 
 def of_columns(settled: Settled) -> tuple[str, ...]:
-    """Return the fields of a match, of those that no statement knows, that a query asks for."""
+    """Return the fields that no statement knows, of those that a query asks for."""
     query = settled.query
     named = [*query.returns, *(key.field for key in query.order)]
-    conditions = split(query.where).match
+    conditions = split(query.where)
     return tuple(
-        name for name in sorted(WALKED) if name in named or any(mentions(each, name) for each in conditions)
+        name
+        for name in sorted((*WALKED, *WRITTEN))
+        if name in named or any(mentions(each, name) for each in (*conditions.match, *conditions.neuron))
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from n2gdb.errors import QueryError
 from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Clause, Formula, Influence, Influenced, Key, Writing
-from n2gdb.grammar.fields import FIELDS, OF_MATCH, Kind
+from n2gdb.grammar.fields import FIELDS, OF_MATCH, WRITTEN, Kind
 from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.match import WRITES, match_clause
-from n2gdb.query.cypher.where import column, condition_text, mentions_neuron, split
+from n2gdb.query.cypher.where import column, condition_text, fields_of, mentions_neuron, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, fold
 from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
 from n2gdb.query.semantics.token_sets import is_listable, reads
@@ -246,12 +246,12 @@ def neuron_truths(
     parameters: Parameters,
     among: Sequence[int] | None = None,
 ) -> list[str]:
-    """Return the conditions on ``n`` that express WHERE and ``clauses``."""
-    conditions = split(settled.query.where)
+    """Return the conditions on ``n`` that express WHERE, as far as a statement can, and ``clauses``."""
+    conditions = [each for each in split(settled.query.where).neuron if not fields_of(each) & {*WRITTEN}]
     truths = [] if settled.model is None else [f"n.model = {parameters.bind(settled.model)}"]
     if among is not None:
         truths.append(node_in("n.id", among, parameters))
-    truths += [f"({condition_text(each, None, parameters)})" for each in conditions.neuron]
+    truths += [f"({condition_text(each, None, parameters)})" for each in conditions]
     if clauses is not None:
         truths.append(_holds(settled, clauses, parameters))
     return truths

@@ -157,7 +157,7 @@ def _key(search: Search, field: str, places: Int64Array) -> Column:
     if FIELDS[field].of_match:
         values: Float64Array = _field_of(search, field)[places]
         return values
-    return _taken(search, field, places)
+    return search.taken(field, places)
 
 
 def count_units(session: Session, plan: NeuronPlan) -> int:
@@ -176,11 +176,6 @@ def _names(columns: Columns, places: Int64Array) -> list[str]:
 def _field_of(search: Search, name: str) -> Float64Array:
     clauses = [each for each in search.settled.positive if each.has_matches]
     return search.largest(name, clauses)
-
-
-def _taken(search: Search, name: str, places: IntegerArray) -> Column:
-    column = search.columns.units.column(name)
-    return Words(column.codes[places], column.names) if isinstance(column, Words) else column[places]
 
 
 def _whole(column: Column) -> Int64Array:
@@ -204,7 +199,7 @@ def matches_in(
 def values_in(search: Search, names: Sequence[str], ids: Sequence[int]) -> dict[int, dict[str, object]]:
     """Return fields of a match, the largest over the matches of positive clauses, by unit and name."""
     places = search.columns.units.places(ids)
-    values = {name: _plain(name, _field_of(search, name)[places]) for name in names}
+    values = {name: _plain(name, _key(search, name, places)) for name in names}
     return {unit: {name: values[name][at] for name in names} for at, unit in enumerate(ids)}
 
 
@@ -356,7 +351,7 @@ def rows_in_groups(session: Session, plan: CountPlan, count: Count) -> list[Grou
         read, rows = search.reader(found), len(found)
     else:
         owner, _, search = find_units(session, counted, counted.settled.query)
-        read, rows = (lambda name: _taken(search, name, owner)), len(owner)
+        read, rows = (lambda name: _key(search, name, owner)), len(owner)
     if not rows and count.groups + ((count.by,) if count.by else ()):
         return []
     models = search.columns.units.models

@@ -17,6 +17,7 @@ from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
+from n2gdb.storage.read.neurons import knows_heldout
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -265,8 +266,7 @@ class Session:
     @property
     def has_heldout(self) -> bool:
         """Whether the database knows how well neurons are predicted on held-out text."""
-        known = "MATCH (n:Neuron) WHERE n.heldout_firings IS NOT NULL RETURN n.id LIMIT 1"
-        return bool(self.rows(known, {}))
+        return knows_heldout(self.rows)
 
     @property
     def kinds(self) -> frozenset[str]:

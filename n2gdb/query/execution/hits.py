@@ -11,7 +11,7 @@ from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.evidence.quality import quality_of
 from n2gdb.grammar.ast import Clause
-from n2gdb.grammar.fields import MATCH_FIELDS, OF_MATCH
+from n2gdb.grammar.fields import MATCH_FIELDS, OF_MATCH, WRITTEN
 from n2gdb.grammar.records import dataclass
 from n2gdb.query.cypher.breadth import of_columns
 from n2gdb.query.cypher.compiler import Compiled
@@ -83,8 +83,8 @@ class Hit(OfNeuron):
     ``activation``, ``importance``, ``support`` and ``confidence`` are the largest over all its matches of
     positive clauses, None where there is none; ``evidence`` holds a pattern for each positive clause that
     holds of it. ``similarity`` and ``size``, the number of path nodes or tokens shared, are those of the
-    neuron that the query compares with. ``matches``, ``share``, ``depth`` and ``named`` are known where the
-    query asks for them, in WHERE, ORDER BY or RETURN.
+    neuron that the query compares with. ``matches``, ``share``, ``depth``, ``named``, ``promoted`` and
+    ``suppressed`` are known where the query asks for them, in WHERE, ORDER BY or RETURN.
 
     >>> hit = db.query("neurons MATCHING 'the' BEFORE 'other'")[0]
     >>> str(hit.neuron), hit.activation, hit.path
@@ -109,6 +109,8 @@ class Hit(OfNeuron):
     share: float | None = None
     depth: int | None = None
     named: int | None = None
+    promoted: float | None = None
+    suppressed: float | None = None
 
     def __repr__(self) -> str:
         quality = quality_of(self.statistics)
@@ -136,7 +138,7 @@ class Hit(OfNeuron):
             "neuron": str(self.neuron),
             "model": self.model,
             **self.statistics,
-            **{name: getattr(self, name) for name in MATCH_FIELDS},
+            **{name: getattr(self, name) for name in (*MATCH_FIELDS, *WRITTEN)},
             "similarity": self.similarity,
             "size": self.size,
             "path": self.path,

@@ -11,7 +11,8 @@ from n2gdb.core.deadline import check_time, timed
 from n2gdb.core.paths import PathStep, filled, written
 from n2gdb.core.units import NeuronName, OfNeuron
 from n2gdb.grammar.ast import Key
-from n2gdb.grammar.fields import FIELDS, MATCH_FIELDS, OF_MATCH
+from n2gdb.grammar.fields import FIELDS, MATCH_FIELDS, OF_MATCH, WRITTEN
+from n2gdb.query.cypher.breadth import of_columns
 from n2gdb.query.cypher.patterns import DEFAULT_ORDER
 from n2gdb.query.execution.clause_sets import ClauseSets
 from n2gdb.query.execution.context import Session
@@ -35,7 +36,8 @@ class PatternHit(OfNeuron):
     ``path`` and ``steps`` are in text order.
 
     ``support`` is how often it occurs in the corpus, ``confidence`` on which share of these occurrences the
-    neuron fires; None where that was not counted, or there is none.
+    neuron fires; None where that was not counted, or there is none. ``promoted`` and ``suppressed`` are its
+    neuron's, known where the query asks for them.
 
     >>> hit = db.query("patterns MATCHING 'an' BEFORE ...")[0]
     >>> str(hit.neuron), hit.path, hit.activation
@@ -51,6 +53,8 @@ class PatternHit(OfNeuron):
     confidence: float | None
     steps: tuple[PathStep, ...]
     statistics: Mapping[str, object] = field(hash=False)
+    promoted: float | None = None
+    suppressed: float | None = None
 
     def __repr__(self) -> str:
         return f"<PatternHit {self.neuron} activation {self.activation:.2f}: {self.path}>"
@@ -92,7 +96,7 @@ class PatternHit(OfNeuron):
             "neuron": str(self.neuron),
             "model": self.model,
             **self.statistics,
-            **{name: getattr(self, name, None) for name in MATCH_FIELDS},  # some are of all patterns
+            **{name: getattr(self, name, None) for name in (*MATCH_FIELDS, *WRITTEN)},  # some are of neurons
             "similarity": None,  # as of neurons that are compared with none
             "size": None,
             "path": self.path,
@@ -155,6 +159,7 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
     paths = paths_of(session, [(pattern.row.neuron, pattern.row.end) for pattern in patterns])
     depths = _depths(session, settled, list({pattern.row.neuron for pattern in patterns}))
     models = {model.number: model.name for model in session.models}
+    written = _written(session, settled, list({pattern.row.neuron for pattern in patterns}))
     return [
         PatternHit(
             neuron_of(session.models, pattern.neuron["id"])[1],
@@ -166,10 +171,21 @@ def pattern_hits_of(session: Session, settled: Settled, patterns: Sequence[Found
             pattern.row.confidence,
             filled(paths[key], depths.get(key, frozenset())),
             {name: pattern.neuron[name] for name in STATISTICS},
+            **written.get(pattern.row.neuron, {}),
         )
         for pattern in patterns
         for key in [(pattern.row.neuron, pattern.row.end)]
     ]
+
+
+def _written(session: Session, settled: Settled, neurons: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
+    """Return the logits that a query asks for, by name and Neuron.id."""
+    names = [name for name in of_columns(settled) if name in WRITTEN]
+    if not names or not neurons:
+        return {}
+    from n2gdb.query.execution.by_columns import matches_in, values_in
+
+    return values_in(matches_in(session, settled, neurons, ClauseSets({}))[0], names, neurons)
 
 
 def _depths(

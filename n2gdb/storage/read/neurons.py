@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core.readings import Example
@@ -16,13 +16,26 @@ if TYPE_CHECKING:
     from n2gdb.core.arrays import FloatArray
     from n2gdb.core.graph import NeuronGraph
 
-__all__ = ["count_neurons", "load_examples", "load_graph", "neuron_keys", "read_figures", "read_places"]
+__all__ = [
+    "count_neurons",
+    "knows_heldout",
+    "load_examples",
+    "load_graph",
+    "neuron_keys",
+    "read_figures",
+    "read_places",
+]
 
 
 def count_neurons(connection: Connection) -> int:
     """Count the neurons of all models."""
     ((count,),) = connection.rows("MATCH (n:Neuron) RETURN count(n.id)")
     return int(count)
+
+
+def knows_heldout(rows: Callable[[str, dict[str, Any]], Sequence[object]]) -> bool:
+    """Return whether the database knows how well neurons are predicted on held-out text."""
+    return bool(rows("MATCH (n:Neuron) WHERE n.heldout_firings IS NOT NULL RETURN n.id LIMIT 1", {}))
 
 
 def neuron_keys(connection: Connection, model: int, layer: int | None = None) -> list[int]:

@@ -30,6 +30,7 @@ from n2gdb.grammar.fields import FIELDS, Kind
 
 __all__ = [
     "NO_VALUES",
+    "OF_EFFECTS",
     "OF_MATCH",
     "OF_PATTERN",
     "REAL",
@@ -50,6 +51,8 @@ REAL = ("f1", "precision", "recall", "max_activation", "density", *HELDOUT)
 #: Fields of a single pattern, and with them those of a match.
 OF_PATTERN = ("activation", "importance", "support", "confidence", "depth", "named")
 OF_MATCH = (*OF_PATTERN, "matches", "share")
+#: Fields of the logits that clauses on effects ask about.
+OF_EFFECTS = ("promoted", "suppressed")
 #: Fields of whole numbers.
 _COUNTED = frozenset({*WHOLE, "support", "matches", "depth", "named"})
 #: Fields of words, and the words of each.

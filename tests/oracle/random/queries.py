@@ -61,9 +61,10 @@ from n2gdb.grammar.ast import (
 )
 from n2gdb.grammar.unparse import written
 from tests.oracle.clauses import is_pattern_clause, positive
-from tests.oracle.numbers import number
+from tests.oracle.numbers import number, rounded
 from tests.oracle.random.conditions import (
     NO_VALUES,
+    OF_EFFECTS,
     OF_MATCH,
     OF_PATTERN,
     REAL,
@@ -81,7 +82,7 @@ __all__ = ["TYPED", "Known", "known_of", "queries", "random_statement", "stateme
 #: Tokens as they are typed: known by text, by norm, under both kinds of quotes, and not at all.
 TYPED = (" the", "the", "THE", "end", " end", "of", "dog", " cat", "s", "\n", "xyzzy")
 
-_SHOWN = ("neuron", "model", "path", "similarity", "size", *OF_MATCH, *WHOLE, *REAL, *WORDS)
+_SHOWN = ("neuron", "model", "path", "similarity", "size", *OF_MATCH, *OF_EFFECTS, *WHOLE, *REAL, *WORDS)
 #: Rows from which on an answer is long: the engine sorts it in parts.
 _MANY = 1000
 _ABOVE = (0, 0.1, 0.25, 0.5, 0.6, 0.75, 0.9, 1.0)
@@ -155,6 +156,9 @@ def _values_of(world: World) -> Values:
             found["importance"].update(Decimal(repr(number(step.importance))) for step in pattern.steps[1:])
             found["depth"].add(Decimal(pattern.depth))
             found["named"].add(Decimal(len(pattern.steps) - 1))
+        for effect in Effect:
+            logits = neuron.logits(effect).values()
+            found[effect.field].update(Decimal(repr(number(rounded(logit)))) for logit in logits)
     words = {name: sorted({str(each.statistics[name]) for each in world.neurons}) for name in WORDS}
     return Values({name: sorted(values) for name, values in found.items()}, words)
 
@@ -216,6 +220,8 @@ def random_query(random: Random, known: Known) -> Query:
     on_match: Sequence[str] = OF_MATCH if has_match else ()
     if subject is Subject.PATTERNS and owners is None:
         on_match = OF_PATTERN
+    logits = _logits_in(clauses)
+    on_match = (*on_match, *logits)
     where = None
     if random.random() < 0.5:
         leaves = random.choice((1, 1, 1, 1, 2, 3))
@@ -232,7 +238,18 @@ def random_query(random: Random, known: Known) -> Query:
     )
     if random.random() < 0.06:
         query = replace(query, sample=random.choice((0, 1, 2, 3, 5, 8, 13, 50)), seed=random.randint(0, 3))
-    return _ended(random, known, query, on_match if owners is None else OF_PATTERN)
+    return _ended(random, known, query, on_match if owners is None else (*OF_PATTERN, *logits))
+
+
+def _logits_in(clauses: Formula[Clause] | None) -> tuple[str, ...]:
+    """Return the fields of the logits that clauses ask about."""
+    effects = set()
+    for clause in positive(clauses):
+        if isinstance(clause, Matching):
+            effects |= {each.effect.field for each in clause.written}
+        elif isinstance(clause, Writing):
+            effects.add(clause.effect.field)
+    return tuple(sorted(effects))
 
 
 def _whole(random: Random, known: Known) -> Query:
@@ -255,7 +272,7 @@ def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) 
     """Say how the rows of a query are counted, ranked or ordered, and what is shown of them."""
     kind = random.random()
     if kind < 0.1:
-        return replace(query, count=_grouped(random, query))
+        return replace(query, count=_grouped(random, query, on_match))
     if kind < 0.22:
         return replace(query, count=Count(random.choice((None, *Grouping))))
     if kind < 0.32 and query.subject is not Subject.PATTERNS:
@@ -267,19 +284,19 @@ def _ended(random: Random, known: Known, query: Query, on_match: Sequence[str]) 
     return query
 
 
-def _grouped(random: Random, query: Query) -> Count:
+def _grouped(random: Random, query: Query, on_match: Sequence[str]) -> Count:
     """Part by one or several fields, some in steps; count, or say something of a field."""
-    known = tuple(dict.fromkeys(("model", *WORDS, *WHOLE, *REAL)))
+    known = tuple(dict.fromkeys(("model", *WORDS, *WHOLE, *REAL, *on_match)))
     names = random.sample(known, random.randint(0, 3))
     groups = tuple(
         GroupBy(name, random.choice((0.1, 0.25, 2, 5)))
-        if name in (*WHOLE, *REAL) and random.random() < 0.4
+        if name in (*WHOLE, *REAL, *on_match) and random.random() < 0.4
         else GroupBy(name)
         for name in names
     )
     if groups and random.random() < 0.4 and (len(groups) > 1 or groups[0].width is not None):
         return Count(None, groups)
-    fields = (*WHOLE, *REAL, *(OF_PATTERN * 3 if query.subject is Subject.PATTERNS else ()))
+    fields = (*WHOLE, *REAL, *(*on_match,) * 3)
     return Count(None, groups, Measure(random.choice(list(Statistic)), random.choice(fields)))
 
 

@@ -16,7 +16,6 @@ from tests.oracle.random.queries import Known, random_statement
 _DRAWN = 8_000
 _NUMBERS = {name for name, field in FIELDS.items() if field.kind is not Kind.CHOICE}
 _OF_UNITS = {name for name, field in FIELDS.items() if not field.of_match}
-_OF_ROWS = {"matches", "share"}  # of neurons alone: patterns, which are measured by them, have none
 #: What no statement at random has, and why.
 _LEFT_OUT = {
     *("Mode.EXPLAIN", "Mode.PROFILE"),  # they answer with steps, not with rows: tests/query/test_plan.py
@@ -56,7 +55,7 @@ def _language() -> set[str]:
         names |= {f"{place} of {field}" for field in words}
     names |= {f"Missing of {field}" for field in FIELDS} | {f"Key of {field}" for field in FIELDS}
     names |= {f"GroupBy of {group}" for group in {*GROUPS} - {"activating", "context"}}
-    names |= {f"Measure of {field}" for field in _NUMBERS - _OF_ROWS}
+    names |= {f"Measure of {field}" for field in _NUMBERS}
     names |= {f"RETURN {column}" for column in RETURNED}
     return names | {f"Arithmetic {sign}" for sign in "+-*/%"}
 
