@@ -8,13 +8,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.deadline import check_time
-from n2gdb.core.units import UnitName, token_key
+from n2gdb.core.units import HeldUnits, UnitName, token_key
 from n2gdb.errors import QueryError
 from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
 from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
 from n2gdb.query.semantics.vocabulary import Vocabulary
+from n2gdb.storage.read.catalog import read_held
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 
 if TYPE_CHECKING:
@@ -271,8 +272,12 @@ class Session:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of all sources of the database."""
+        """The kinds of all sources of the models."""
         return frozenset(source.kind for model in self.models for source in model.sources)
+
+    def read_held(self) -> tuple[HeldUnits, ...]:
+        """Return of which sources the database holds units."""
+        return read_held(self.rows)
 
     @property
     def sources(self) -> tuple[str, ...]:

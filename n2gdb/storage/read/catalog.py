@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from n2gdb.core.readings import counted
+from n2gdb.core.units import HeldUnits
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.shapes import settled
 from n2gdb.version import SCHEMA_VERSION
@@ -19,6 +21,7 @@ __all__ = [
     "ModelInfo",
     "SourceInfo",
     "count_nodes",
+    "read_held",
     "read_inventory",
     "read_models",
 ]
@@ -171,6 +174,14 @@ def read_models(connection: Connection) -> tuple[ModelInfo, ...]:
         replace(ModelInfo(*own), sources=tuple(SourceInfo(**each) for each in sources))
         for *own, sources in rows
     )
+
+
+def read_held(
+    rows: Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]],
+) -> tuple[HeldUnits, ...]:
+    """Read of which sources there are units: of those of a model, some may not have been ingested."""
+    found = rows("MATCH (n:Neuron) RETURN DISTINCT n.model, n.kind, n.source", {})
+    return tuple(HeldUnits(*row) for row in sorted(found))
 
 
 def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inventory:
