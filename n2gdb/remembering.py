@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from n2gdb.core.deadline import seconds_left
 from n2gdb.errors import ArgumentError, QuerySyntaxError
-from n2gdb.storage.read.catalog import count_nodes
+from n2gdb.storage.read.catalog import count_nodes, read_held
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.core.units import HeldUnits
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -51,6 +52,10 @@ class Remembering(ABC):
 
     @abstractmethod
     def _tokenizer(self, number: int) -> Tokenizer | None: ...
+
+    @cached_property
+    def _held(self) -> tuple[HeldUnits, ...]:
+        return read_held(self.connection)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:

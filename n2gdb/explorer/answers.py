@@ -76,6 +76,7 @@ def answer_query(
         rows = [{**row, "query": group_query(asked, row)} for row in rows]
     return {
         "kind": kind,
+        "noun": _noun(asked, kind),
         "columns": list(found.columns),
         "sortable": [column for column in found.columns if column in _SORTABLE],
         "rows": rows,
@@ -200,6 +201,13 @@ def _kind(asked: Statement) -> str:
     if asked.count is not None:
         return "counts"
     return "patterns" if asked.subject is Subject.PATTERNS else "neurons"
+
+
+def _noun(asked: Statement, kind: str) -> str:
+    """Return what a row is called."""
+    if kind == "neurons" and isinstance(asked, Query):
+        return asked.subject.value.removesuffix("s")
+    return {"counts": "group", "stages": "step"}.get(kind, kind.removesuffix("s"))
 
 
 def _shows(row: dict[str, Any], columns: Sequence[str], wanted: str) -> bool:

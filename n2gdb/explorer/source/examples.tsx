@@ -35,7 +35,7 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
     <Loaded of={told} what="Fetching examples">{({ total, examples }) => {
       const shown = once ? distinct(examples) : examples;
       return <div class="examples">{shown.length ? shown.map((example) => <One key={`${example.band} ${example.rank}`} example={example} whole={whole} lines={lines} lit={lit} model={model} neuron={neuron} />)
-        : <p class="nothing">No examples: the neuron never fired on the corpus.</p>}
+        : <p class="nothing">No examples: it never fired on the corpus.</p>}
       {once && shown.length < examples.length ? <p class="faint">{grouped(examples.length - shown.length)} more of the same left out.</p> : null}
       {total > examples.length ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
     }}</Loaded></section>;

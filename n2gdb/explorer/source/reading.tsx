@@ -66,7 +66,7 @@ function Lines({ text }: { text: string }) {
 const shade = (value: number | null) => (value === null || value < 0.02 ? 0 : Math.min(1, value)).toFixed(2);
 
 function saying(token: Token, both: boolean): string {
-  const said = both && token.true !== null ? [`neuron ${score(token.true)}`] : [];
+  const said = both && token.true !== null ? [`truly ${score(token.true)}`] : [];
   said.push(`predicted ${score(token.predicted)}`);
   if (token.pattern) said.push(`by ${token.pattern}`);
   else said.push("no pattern matches");
@@ -77,7 +77,7 @@ function saying(token: Token, both: boolean): string {
 /** Say what the colours are: the same in the explorer, in pages of their own and on a terminal. */
 export function ReadingKey({ both, threshold = 0.5 }: { both: boolean; threshold?: number }) {
   return <p class="reading-key faint">
-    <span>{both ? "on the text: the neuron’s true activation" : "on the text: what is predicted"}</span>
+    <span>{both ? "on the text: the true activation" : "on the text: what is predicted"}</span>
     {both ? <span>in the row below: what is predicted</span> : null}
     <span>0 <span class="scale" aria-hidden="true" /> 1</span><span><b class="tok fires" style={{ "--v": "0.7" }}>fires</b> from {threshold} on</span></p>;
 }

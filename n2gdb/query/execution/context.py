@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from n2gdb.core.deadline import check_time
 from n2gdb.core.units import HeldUnits, UnitName, token_key
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
+from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, Subject, TokensOf
 from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.units import word_for
 from n2gdb.query.semantics.vocabulary import Vocabulary
-from n2gdb.storage.read.catalog import read_held
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class Session:
     tokenizer: Callable[[int], Tokenizer | None]
     read_columns: Callable[[], Columns]
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    read_held: Callable[[], tuple[HeldUnits, ...]]  # of which sources the database holds units
     likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
@@ -275,9 +276,10 @@ class Session:
         """The kinds of all sources of the models."""
         return frozenset(source.kind for model in self.models for source in model.sources)
 
-    def read_held(self) -> tuple[HeldUnits, ...]:
-        """Return of which sources the database holds units."""
-        return read_held(self.rows)
+    @property
+    def units(self) -> Subject:
+        """The word that finds all units of the database, and says what they are as far as one word does."""
+        return word_for({each.kind for each in self.read_held()})
 
     @property
     def sources(self) -> tuple[str, ...]:

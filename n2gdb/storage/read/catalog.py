@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,11 +175,9 @@ def read_models(connection: Connection) -> tuple[ModelInfo, ...]:
     )
 
 
-def read_held(
-    rows: Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]],
-) -> tuple[HeldUnits, ...]:
+def read_held(connection: Connection) -> tuple[HeldUnits, ...]:
     """Read of which sources there are units: of those of a model, some may not have been ingested."""
-    found = rows("MATCH (n:Neuron) RETURN DISTINCT n.model, n.kind, n.source", {})
+    found = connection.rows("MATCH (n:Neuron) RETURN DISTINCT n.model, n.kind, n.source")
     return tuple(HeldUnits(*row) for row in sorted(found))
 
 
