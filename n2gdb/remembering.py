@@ -128,8 +128,10 @@ class Remembering(ABC):
         left = seconds_left()
         return self._nodes <= _MOST_NODES and (left is None or left > self._nodes * _READING)
 
-    def read_ahead(self) -> None:
+    def read_ahead(self, *, likeness: bool = False) -> None:
         """Read the columns that answer questions quickly; until they are there, statements answer all.
+
+        With ``likeness`` read those that tell which neurons fire together, once the others are there.
 
         It takes seconds of a large database: a server calls it in a thread of its own. Nothing is read where
         that would take more than a quarter of the machine's memory.
@@ -144,6 +146,8 @@ class Remembering(ABC):
         if self._nodes <= most:
             _ = self._columns.tries
             self._by_statements = 0
+            if likeness:
+                _ = self._likeness.firings
 
     @cached_property
     def _nodes(self) -> int:
