@@ -10,13 +10,13 @@ interface Options {
   both: boolean;
   pivot?: number | null;
   lines?: boolean;
-  lit?: string | null;
+  lit?: readonly number[];
   model: string | null;
   label: string;
 }
 
 /** Show a text; tokens that fire, or that a pattern matches, say so when pointed at, and the arrows go from one to the next. */
-export function Reading({ tokens, both, pivot = null, lines = true, lit = null, label }: Options) {
+export function Reading({ tokens, both, pivot = null, lines = true, lit = [], label }: Options) {
   const root = useRef<HTMLParagraphElement>(null);
   const worth = (token: Token) => token.pattern !== null || token.against.length > 0 || (both && (token.true ?? 0) >= 0.05);
   const first = tokens.findIndex(worth);
@@ -48,7 +48,7 @@ export function Reading({ tokens, both, pivot = null, lines = true, lit = null, 
       const above = both ? (token.true ?? 0) : token.predicted;
       const fires = both ? token.fires.true : token.fires.predicted;
       const names = ["tok", place === pivot ? "pivot" : "", fires ? "fires" : "", token.fires.predicted ? "fires-predicted" : "", token.fires.true ? "fires-true" : "",
-        lit !== null && token.pattern === lit ? "pattern-lit" : "", both && token.true === null ? "unknown" : ""];
+        lit.includes(place) ? "pattern-lit" : "", both && token.true === null ? "unknown" : ""];
       const shown = lines ? token.text : token.text.replace(/\n/g, "⏎");
       return <span key={place} class={names.filter(Boolean).join(" ")} data-at={place} data-tip={worth(token) ? saying(token, both) : undefined}
         tabIndex={worth(token) ? (place === first ? 0 : -1) : undefined}
