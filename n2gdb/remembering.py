@@ -128,10 +128,9 @@ class Remembering(ABC):
         left = seconds_left()
         return self._nodes <= _MOST_NODES and (left is None or left > self._nodes * _READING)
 
-    def read_ahead(self, *, likeness: bool = False) -> None:
+    def read_ahead(self) -> None:
         """Read the columns that answer questions quickly; until they are there, statements answer all.
 
-        With ``likeness`` read those that tell which neurons fire together, once the others are there.
 
         It takes seconds of a large database: a server calls it in a thread of its own. Nothing is read where
         that would take more than a quarter of the machine's memory.
@@ -146,8 +145,6 @@ class Remembering(ABC):
         if self._nodes <= most:
             _ = self._columns.tries
             self._by_statements = 0
-            if likeness:
-                _ = self._likeness.firings
 
     @cached_property
     def _nodes(self) -> int:
@@ -158,6 +155,14 @@ class Remembering(ABC):
         from n2gdb.similarity.columns import SimilarityColumns
 
         return SimilarityColumns(self.connection.table, self._models)
+
+    def read_likeness_ahead(self) -> None:
+        """Read what tells which neurons fire together, where other columns were read ahead.
+
+        >>> db.read_likeness_ahead()
+        """
+        if "tries" in vars(self._columns):
+            _ = self._likeness.firings
 
     @cached_property
     def _columns(self) -> Columns:

@@ -198,7 +198,8 @@ def _json(served: _Served, path: str, look_up: _LookUp) -> Callable[[Request], A
 
 def _read_ahead(database: Database) -> None:
     with suppress(N2gdbError):  # as where it is closed: whoever asks is told
-        database.read_ahead(likeness=True)
+        database.read_ahead()
+        database.read_likeness_ahead()
 
 
 def _warmed(looked_up: dict[str, _LookUp]) -> None:
