@@ -270,6 +270,7 @@ class Query:
     owners: Subject | None = None  # of patterns: all those of the units that the rest finds
     sample: int | None = None  # so many of the rows, drawn by the seed
     seed: int = 0
+    units_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
     model_at: Position = dataclasses.field(default=START, compare=False, repr=False, kw_only=True)
     source: str = dataclasses.field(default="", compare=False, repr=False, kw_only=True)
     """The text that positions are places of; empty where it was built without one."""

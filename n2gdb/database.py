@@ -317,6 +317,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
             self._tokenizer,
             lambda: self._columns,
             self._saved,
+            lambda: self._held,
             lambda: self._likeness,
             self._columns if self._is_warm() else None,
         )

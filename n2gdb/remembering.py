@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from n2gdb.core.deadline import seconds_left
 from n2gdb.errors import ArgumentError, QuerySyntaxError
-from n2gdb.storage.read.catalog import count_nodes
+from n2gdb.storage.read.catalog import count_nodes, read_held
 
 if TYPE_CHECKING:
     from n2gdb.core.tokenizer import Cutter, Tokenizer
+    from n2gdb.core.units import HeldUnits
     from n2gdb.grammar.ast import NeuronRef
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
@@ -51,6 +52,10 @@ class Remembering(ABC):
 
     @abstractmethod
     def _tokenizer(self, number: int) -> Tokenizer | None: ...
+
+    @cached_property
+    def _held(self) -> tuple[HeldUnits, ...]:
+        return read_held(self.connection)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -126,6 +131,7 @@ class Remembering(ABC):
     def read_ahead(self) -> None:
         """Read the columns that answer questions quickly; until they are there, statements answer all.
 
+
         It takes seconds of a large database: a server calls it in a thread of its own. Nothing is read where
         that would take more than a quarter of the machine's memory.
 
@@ -149,6 +155,14 @@ class Remembering(ABC):
         from n2gdb.similarity.columns import SimilarityColumns
 
         return SimilarityColumns(self.connection.table, self._models)
+
+    def read_likeness_ahead(self) -> None:
+        """Read what tells which neurons fire together, where other columns were read ahead.
+
+        >>> db.read_likeness_ahead()
+        """
+        if "tries" in vars(self._columns):
+            _ = self._likeness.firings
 
     @cached_property
     def _columns(self) -> Columns:

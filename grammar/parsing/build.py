@@ -97,21 +97,20 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
 
     def query(
         self,
-        subject: tuple[Subject, Subject | None, Listed | None],
+        subject: Query,
         model: Token | None,
         among: Listed | None,
         clauses: Formula[Clause] | None,
         where: Formula[Condition] | None,
         *tails: Tail,
     ) -> _Parted:
-        for each in (among, subject[2]):
-            clauses = _narrowed(each, clauses)
-        query = Query(clauses, where, subject=subject[0], owners=subject[1])
+        clauses = _narrowed(subject.clauses, _narrowed(among, clauses))
+        query = replace(subject, clauses=clauses, where=where)
         if model is not None:
             query = replace(query, model=unescaped(model), model_at=position_of(model))
         given = _once(tails)
         for keyword, _, _ in tails:
-            _check_together(keyword, given, subject[0])
+            _check_together(keyword, given, subject.subject)
         changes = {name: value for _, name, value in tails if name != "sample"}
         for _, _, value in (each for each in tails if each[1] == "sample"):
             changes["sample"], changes["seed"] = value  # type: ignore[misc]
@@ -152,15 +151,12 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
     def statistic(self, keyword: Token) -> Statistic:
         return Statistic(keyword.upper())
 
-    def subject(
-        self, keyword: Token, owners: Token | None = None
-    ) -> tuple[Subject, Subject | None, Listed | None]:
-        return Subject(keyword.lower()), None if owners is None else Subject(owners.lower()), None
+    def subject(self, keyword: Token, owners: Token | None = None) -> Query:
+        of = None if owners is None else Subject(owners.lower())
+        return Query(subject=Subject(keyword.lower()), owners=of, units_at=position_of(owners or keyword))
 
-    def patterns_of_neuron(
-        self, keyword: Token, neuron: NeuronRef
-    ) -> tuple[Subject, Subject | None, Listed | None]:
-        return Subject.PATTERNS, None, Listed((neuron,), at=neuron.at)
+    def patterns_of_neuron(self, keyword: Token, neuron: NeuronRef) -> Query:
+        return Query(Listed((neuron,), at=neuron.at), subject=Subject.PATTERNS)
 
     def saved(self, name: Token) -> Listed:
         return Listed((), name[1:].lower(), at=position_of(name))
@@ -198,7 +194,8 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
         clauses: Formula[Clause] | None,
         where: Formula[Condition] | None,
     ) -> Query:
-        query = Query(_narrowed(among, clauses), where, subject=Subject(keyword.lower()))
+        at = position_of(keyword)
+        query = Query(_narrowed(among, clauses), where, subject=Subject(keyword.lower()), units_at=at)
         if model is None:
             return query
         return replace(query, model=unescaped(model), model_at=position_of(model))
@@ -331,7 +328,7 @@ class Builder(PatternBuilder, ConditionBuilder, TailBuilder):
         return ref if model is None else replace(ref, model=unescaped(model), model_at=position_of(model))
 
 
-def _narrowed(among: Listed | None, clauses: Formula[Clause] | None) -> Formula[Clause] | None:
+def _narrowed(among: Formula[Clause] | None, clauses: Formula[Clause] | None) -> Formula[Clause] | None:
     """Put the units that a query lists before its clauses."""
     if among is None:
         return clauses

@@ -41,6 +41,7 @@ __all__ = [
     "POSITIVE",
     "SIDES",
     "WITHIN_MODEL",
+    "HeldUnits",
     "NeuronName",
     "OfNeuron",
     "UnitName",
@@ -229,6 +230,15 @@ class OfNeuron:
 
 #: What units were called while neurons were all there was, and still are where most are neurons.
 NeuronName = UnitName
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUnits:
+    """A source of which a database holds units, and the number of its model."""
+
+    model: int
+    kind: str  # one of KINDS
+    source: str
 
 
 @dataclass(frozen=True, slots=True, order=True)

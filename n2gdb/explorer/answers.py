@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from n2gdb.core.deadline import timed
 from n2gdb.core.graph import NeuronGraph
@@ -52,6 +55,32 @@ _DRAWN = frozenset(
 )
 
 
+class _Latest:
+    """Rows of the latest answers of a database, whose pictures are asked for next."""
+
+    _MOST = 16
+
+    def __init__(self) -> None:
+        self._rows: WeakKeyDictionary[Database, OrderedDict[object, Sequence[Any]]] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def put(self, database: Database, asked: object, rows: Sequence[Any]) -> None:
+        with self._lock:
+            held = self._rows.setdefault(database, OrderedDict())
+            held[asked] = rows
+            held.move_to_end(asked)
+            while len(held) > self._MOST:
+                held.popitem(last=False)
+
+    def get(self, database: Database, asked: object) -> Sequence[Any] | None:
+        with self._lock:
+            held = self._rows.get(database)
+            return None if held is None else held.get(asked)
+
+
+_LATEST = _Latest()
+
+
 def answer_query(
     database: Database,
     query: str,
@@ -71,11 +100,14 @@ def answer_query(
     asked = read_asked(query, model)
     kind = _kind(asked)
     found, chosen, total = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
+    if kind == "neurons":
+        _LATEST.put(database, (query, model, limit, offset, order, find), chosen)
     rows = [plain_record(row) for row in chosen]
     if kind == "counts" and isinstance(asked, Query):
         rows = [{**row, "query": group_query(asked, row)} for row in rows]
     return {
         "kind": kind,
+        "noun": _noun(asked, kind),
         "columns": list(found.columns),
         "sortable": [column for column in found.columns if column in _SORTABLE],
         "rows": rows,
@@ -120,7 +152,9 @@ def sketch_rows(
     asked = read_asked(query, model)
     if _kind(asked) != "neurons":
         return {"pictures": []}
-    _, rows, _ = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
+    rows = _LATEST.get(database, (query, model, limit, offset, order, find))
+    if rows is None:
+        _, rows, _ = _rows(database, asked, limit=limit, offset=offset, order=order, find=find)
     bare = [(row.model, row.neuron) for row in rows if not row.evidence]
     drawn = dict(zip(bare, _thumbnails(database, bare), strict=True))
     return {"pictures": [drawn.get((row.model, row.neuron)) or _sketch(database, row) for row in timed(rows)]}
@@ -200,6 +234,13 @@ def _kind(asked: Statement) -> str:
     if asked.count is not None:
         return "counts"
     return "patterns" if asked.subject is Subject.PATTERNS else "neurons"
+
+
+def _noun(asked: Statement, kind: str) -> str:
+    """Return what a row is called."""
+    if kind == "neurons" and isinstance(asked, Query):
+        return asked.subject.value.removesuffix("s")
+    return {"counts": "group", "stages": "step"}.get(kind, kind.removesuffix("s"))
 
 
 def _shows(row: dict[str, Any], columns: Sequence[str], wanted: str) -> bool:

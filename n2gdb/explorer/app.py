@@ -27,11 +27,12 @@ from n2gdb.errors import N2gdbError, QueryCancelledError, QueryError, QueryTimeo
 from n2gdb.explorer.asked import Asked
 from n2gdb.explorer.assets import encoded, read_assets
 from n2gdb.explorer.guard import Guard, refusal
+from n2gdb.explorer.kept import KeptAnswers
 from n2gdb.explorer.layers import describe_database
 from n2gdb.explorer.neurons import ModelRunner
 from n2gdb.explorer.notes import Notes
 from n2gdb.explorer.plain import exact
-from n2gdb.explorer.routes import ANSWERS, PICTURES, QUESTIONS, WARM, Draw, Find, own_answers
+from n2gdb.explorer.routes import ANSWERS, LONG, PICTURES, QUESTIONS, WARM, Draw, Find, own_answers
 from n2gdb.explorer.turns import Turns
 from n2gdb.version import __version__
 
@@ -49,8 +50,8 @@ _PAGES_AT_ONCE, _QUESTIONS_AT_ONCE = 4, max(2, (os.cpu_count() or 1) // 4)
 #: Answers of each kind that are kept.
 _KEPT = 1000
 
-#: Seconds for the model, which may have to be loaded first.
-_MODEL_TIMEOUT = 300.0
+#: Seconds for what is long by its nature: the model, which may have to be loaded first, and all pairs.
+_LONG_TIMEOUT = 300.0
 
 #: Bytes of a change to the notes.
 _LARGEST_CHANGE = 200_000
@@ -170,18 +171,16 @@ _LookUp = Callable[[Asked], bytes]
 
 def _look_up(served: _Served, path: str, find: Find, *, kept: bool) -> _LookUp:
     """Return what makes an answer out of what ``find`` returns; the latest answers are ``kept``."""
-    limit = _limit(served, path)
 
     def found(asked: Asked) -> bytes:
-        with within(limit):
-            plain = find(served.database, asked)
-            return json.dumps(exact(plain), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        plain = find(served.database, asked)
+        return json.dumps(exact(plain), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
-    return lru_cache(maxsize=_KEPT)(found) if kept else found
+    return KeptAnswers(found, _KEPT) if kept else found
 
 
 def _limit(served: _Served, path: str) -> float:
-    return _MODEL_TIMEOUT if path.endswith(("/true", "/trajectories")) else served.timeout
+    return max(_LONG_TIMEOUT, served.timeout) if path in LONG else served.timeout
 
 
 def _json(served: _Served, path: str, look_up: _LookUp) -> Callable[[Request], Awaitable[Response]]:
@@ -200,12 +199,13 @@ def _json(served: _Served, path: str, look_up: _LookUp) -> Callable[[Request], A
 def _read_ahead(database: Database) -> None:
     with suppress(N2gdbError):  # as where it is closed: whoever asks is told
         database.read_ahead()
+        database.read_likeness_ahead()
 
 
 def _warmed(looked_up: dict[str, _LookUp]) -> None:
     """Look up what pages show first, so that it is kept: one after the other, beside what is asked."""
     for path, parts in WARM:
-        with suppress(N2gdbError):  # whoever asks is told
+        with suppress(N2gdbError), within(_LONG_TIMEOUT):  # whoever asks is told
             looked_up[path](Asked(parts))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from math import isnan
 from typing import Any
 
+from n2gdb.core.deadline import check_time
 from n2gdb.core.graph import NeuronGraph
 from n2gdb.core.tokens import display
 from n2gdb.core.units import NeuronName
@@ -83,7 +84,12 @@ def list_pairs(
 ) -> dict[str, Any]:
     """Return some of the pairs of neurons that are alike, the most alike first, and how many there are."""
     found = database.pairs(
-        metric, above=above, model=model, across_layers=across_layers, sharing=max(1, min_size)
+        metric,
+        above=above,
+        model=model,
+        across_layers=across_layers,
+        sharing=max(1, min_size),
+        progress=lambda *_: check_time(),
     )
     shown = found[offset : offset + min(limit, _PAIRS)]
     named = {(each.first_model, each.first) for each in shown} | {

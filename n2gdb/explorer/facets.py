@@ -63,8 +63,6 @@ def list_facets(database: Database, query: str, *, model: str | None) -> dict[st
     asked = read_asked(query, model)
     if not isinstance(asked, Query) or asked.count is not None or asked.mode is not Mode.ANSWER:
         return {"facets": []}
-    if asked.subject is Subject.LATENTS or asked.subject is Subject.UNITS:
-        return {"facets": []}
     plain = replace(asked, order=(), rank=None, limit=None, offset=None, returns=(), source="")
     shown = replace(
         asked, model=None if model is not None and asked.model == model else asked.model, source=""
@@ -89,19 +87,21 @@ class _Counts:
             case Grouping.LAYER:
                 counts = np.bincount(units.table["layer"].to_numpy(), rows)
                 return [(layer, int(count)) for layer, count in enumerate(counts) if count]
-            case Grouping.MODEL:
+            case _:
                 counts = np.bincount(units.models, rows)
                 named: list[tuple[Any, int]] = [
                     (each.name, int(counts[each.number]))
                     for each in self.database.models()
                     if each.number < len(counts)
                 ]
-            case _:
-                words = units.column(by.value)
-                assert isinstance(words, Words), "states are words"
-                named = [
-                    (name, int(rows[words.codes == code].sum())) for code, name in enumerate(words.names)
-                ]
+        return sorted(named, key=lambda each: (-each[1], each[0]))
+
+    def of_words(self, field: str) -> list[tuple[str, int]]:
+        """Count the rows of each word of a field, the most frequent first."""
+        words = self.found.columns.units.column(field)
+        assert isinstance(words, Words), "kinds and states are words"
+        rows = self.found.rows
+        named = [(name, int(rows[words.codes == code].sum())) for code, name in enumerate(words.names)]
         return sorted(named, key=lambda each: (-each[1], each[0]))
 
     def within(self, narrowing: Mapping[str, float]) -> int:
@@ -166,9 +166,13 @@ def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> 
     else:
         yield _facet("f1", "F1", list(_bands(counts, shown, "f1", _BANDS)))
     yield _facet("density", "density", list(_bands(counts, shown, "density", _DENSITIES)))
-    if plain.subject is Subject.NEURONS:
+    if plain.subject is not Subject.PATTERNS:
+        kinds: _Shown = [
+            (group, count, _narrowed(shown, kind=group)) for group, count in counts.of_words("kind")
+        ]
+        yield _facet("kind", "kind", kinds)
         states: _Shown = [
-            (str(group), count, _narrowed(shown, state=group)) for group, count in counts.of(Grouping.STATE)
+            (group, count, _narrowed(shown, state=group)) for group, count in counts.of_words("state")
         ]
         yield _facet("state", "state", states)
     yield _facet("activating", "fires on", list(_tokens(shown, counts)))
@@ -243,8 +247,13 @@ def _band(field: str, least: float, below: float | None) -> str:
     if below is None:
         return f"{least:g} and more"
     if field != "heldout_firings":
-        return f"{least:g} to {below:g}"
+        return f"{_plain(least)} to {_plain(below)}"
     return f"{least:g}" if below - least == 1 else f"{least:g} to {below - 1:g}"
+
+
+def _plain(number: float) -> str:
+    """Write a number without an exponent."""
+    return f"{number:.9f}".rstrip("0").rstrip(".")
 
 
 def _limits(field: str, least: float, below: float | None) -> dict[str, float]:

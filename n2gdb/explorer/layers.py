@@ -13,6 +13,7 @@ from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
 from n2gdb.evidence.quality import FEW_FIRINGS
 from n2gdb.grammar.ast import Query, Subject
+from n2gdb.grammar.unparse import written
 from n2gdb.query.parse import read_query
 from n2gdb.storage.read.catalog import LayerFigures, ModelInfo
 from n2gdb.storage.read.layers import count_behaviours, frequent_tokens, outstanding_neurons, read_qualities
@@ -20,26 +21,26 @@ from n2gdb.storage.read.names import neuron_of
 from n2gdb.storage.read.scores import mean_over_layers, read_layer_scores
 from n2gdb.version import __version__
 
-__all__ = ["describe_database", "describe_layer", "describe_model", "list_questions"]
+__all__ = ["describe_database", "describe_layer", "describe_model", "list_questions", "units_word"]
 
 _BINS, _TOKENS, _NEURONS = 10, 30, 10
 
 #: Questions to begin with, in words; those that a database answers are offered.
 _EXAMPLES = {
-    "neurons MATCHING 'the' BEFORE ... WHERE f1 >= 0.6 LIMIT 50": "Who needs “the” before what it fires on?",
-    "neurons MATCHING 'of' THEN 'the'": "Who fires on “the” right after “of”?",
-    "neurons MATCHING $x BEFORE $x WHERE f1 >= 0.5": "Who fires on a token that came before?",
+    "{units} MATCHING 'the' BEFORE ... WHERE f1 >= 0.6 LIMIT 50": "Who needs “the” before what it fires on?",
+    "{units} MATCHING 'of' THEN 'the'": "Who fires on “the” right after “of”?",
+    "{units} MATCHING $x BEFORE $x WHERE f1 >= 0.5": "Who fires on a token that came before?",
     "patterns MATCHING <digit> THEN <punct> LIMIT 50": "Which patterns are a digit, then punctuation?",
-    "neurons MENTIONING 'import' ORDER BY f1 DESC LIMIT 50": "Who has “import” anywhere in a pattern?",
-    "neurons MATCHING /said|says|cried|asked/ WHERE n_context = 0": "Who fires on any “said” or “asked”?",
-    'neurons FIRING ON "Once upon a time" LIMIT 20': "Who fires on a text?",
-    "neurons WHERE polysemy >= 5 AND f1 >= 0.7 ORDER BY polysemy DESC": "Who does many things, and well?",
-    "COUNT neurons MATCHING 'the' BEFORE ... BY layer": "In which layers is “the” needed before?",
-    "COUNT neurons BY state": "How many are live, how many dead?",
+    "{units} MENTIONING 'import' ORDER BY f1 DESC LIMIT 50": "Who has “import” anywhere in a pattern?",
+    "{units} MATCHING /said|says|cried|asked/ WHERE n_context = 0": "Who fires on any “said” or “asked”?",
+    '{units} FIRING ON "Once upon a time" LIMIT 20': "Who fires on a text?",
+    "{units} WHERE polysemy >= 5 AND f1 >= 0.7 ORDER BY polysemy DESC": "Who does many things, and well?",
+    "COUNT {units} MATCHING 'the' BEFORE ... BY layer": "In which layers is “the” needed before?",
+    "COUNT {units} BY state": "How many are live, how many dead?",
 }
 _RULE = (
-    "Means over the neurons that fire in their test examples; a graph that predicts no firing of its neuron"
-    " counts as 0, dead neurons are counted apart."
+    "Means over those that fire in their test examples; a graph that predicts no firing counts as 0,"
+    " the dead are counted apart."
 )
 
 
@@ -47,12 +48,24 @@ def describe_database(database: Database) -> dict[str, Any]:
     """Return what a database holds."""
     layers = database.info().layers
     models = [_model(model, layers) for model in database.models()]
-    return {"file": database.path.name, "version": __version__, "models": models}
+    return {
+        "file": database.path.name,
+        "version": __version__,
+        "units": units_word(database).value,
+        "models": models,
+    }
+
+
+def units_word(database: Database) -> Subject:
+    """Return the word of a query that finds all units of a database: neurons, latents or units."""
+    return database.session().units
 
 
 def list_questions(database: Database) -> dict[str, Any]:
     """Return questions that a database answers, to begin with."""
-    offered = ((query, said) for query, said in _EXAMPLES.items() if _answers(database, query))
+    units = units_word(database)
+    asked = {query.format(units=units.value): said for query, said in _EXAMPLES.items()}
+    offered = ((query, said) for query, said in asked.items() if _answers(database, query, units))
     return {"examples": [{"query": query, "said": said} for query, said in offered]}
 
 
@@ -123,12 +136,12 @@ def _model(model: ModelInfo, layers: Sequence[LayerFigures]) -> dict[str, Any]:
     }
 
 
-def _answers(database: Database, query: str) -> bool:
+def _answers(database: Database, query: str, units: Subject) -> bool:
     """Return whether an example soon finds something; one that this database cannot answer is not one."""
     asked = read_query(query)
     assert isinstance(asked, Query), "examples ask for units or patterns"
     # One unit that is found is enough, in any order: of its patterns, or among those counted.
-    one = replace(asked, subject=Subject.NEURONS, count=None, order=(), limit=1, source="")
+    one = replace(asked, subject=units, count=None, order=(), limit=1, source="")
     try:
         return len(database.query(one)) > 0
     except N2gdbError:
@@ -152,12 +165,15 @@ def _tokens(database: Database, model: int, layer: int) -> list[dict[str, Any]]:
     """Return the tokens that most neurons of a layer fire on, each with the query for these."""
     from n2gdb.query.builder.queries import neurons, tok
 
+    units = units_word(database)
     return [
         {
             "text": text,
             "shown": display(text),
             "neurons": count,
-            "query": str(neurons().matching(tok(text, exact=True)).where(layer=layer)),
+            "query": written(
+                replace(neurons().matching(tok(text, exact=True)).where(layer=layer).tree, subject=units)
+            ),
         }
         for text, count in frequent_tokens(database.connection, model, layer, _TOKENS)
     ]

@@ -43,8 +43,8 @@ _ON_HELDOUT = (
     " tokens there.{few} "
 )
 _MEASURED = (
-    "On top examples, F1, precision and recall compare what its graph predicts with what the neuron does in"
-    " the half of these that the graph was not built from: it fires on {firings} tokens there."
+    "On top examples, F1, precision and recall compare what its graph predicts with what it does in the half"
+    " of these that the graph was not built from: it fires on {firings} tokens there."
 )
 _NO_GRAPH = "It has no graph that could be judged: it fires on too many tokens for one."
 _NOT_MEASURED = "Its graph is not judged: the half of its top examples that is kept for that holds no firing."

@@ -14,7 +14,7 @@ from n2gdb.explorer.notes import Notes
 from n2gdb.grammar.ast import DEFAULT_METRIC
 from n2gdb.neuron import Neuron
 
-__all__ = ["ANSWERS", "PICTURES", "QUESTIONS", "WARM", "Draw", "Find", "own_answers"]
+__all__ = ["ANSWERS", "LONG", "PICTURES", "QUESTIONS", "WARM", "Draw", "Find", "own_answers"]
 
 #: Returns what JSON can hold.
 Find = Callable[[Database, Asked], Any]
@@ -202,6 +202,8 @@ QUESTIONS = frozenset(
     )
 )
 
+#: Those of them that take long by their nature, and whose pages say what they do meanwhile.
+LONG = frozenset(("/api/pairs", "/api/neuron/{name}/true", "/api/neuron/{name}/trajectories"))
 
 #: What pages show without being asked for anything of their own, and what takes long the first time.
 WARM: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (

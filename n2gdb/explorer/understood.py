@@ -10,8 +10,9 @@ from typing import Any
 from n2gdb.core.units import NeuronName
 from n2gdb.database import Database
 from n2gdb.errors import N2gdbError, UnknownNameError
+from n2gdb.explorer.layers import units_word
 from n2gdb.explorer.plain import plain_error
-from n2gdb.grammar.ast import Query
+from n2gdb.grammar.ast import Query, Subject
 from n2gdb.grammar.unit_names import read_unit
 from n2gdb.query.parse import read_query
 
@@ -56,13 +57,14 @@ def _meanings(database: Database, text: str, model: str | None) -> Iterator[Mean
     if is_one:
         yield query
     if len(text) <= _LONGEST:
-        yield from _words(text)
+        yield from _words(text, units_word(database))
     if not is_one:
         yield query
 
 
 def _neurons(database: Database, text: str, model: str | None) -> Iterator[Meaning]:
-    """Yield the neurons of this name, of the model on show first; where there is none, why."""
+    """Yield the units of this name, of the model on show first; where there is none, why."""
+    what = "latent" if NeuronName.of(text).latent else "neuron"
     models = sorted(database.models(), key=lambda each: each.name != model)
     missing: N2gdbError | None = None
     for each in models:
@@ -72,24 +74,27 @@ def _neurons(database: Database, text: str, model: str | None) -> Iterator[Meani
             missing = missing or error
             continue
         of = f" of {each.name}" if len(models) > 1 else ""
-        yield Meaning("neuron", f"the neuron {name}{of}", neuron=name, model=each.name)
+        yield Meaning("neuron", f"the {what} {name}{of}", neuron=name, model=each.name)
         missing = None
     if missing is not None:
-        yield Meaning("neuron", f"the neuron {text}", error=plain_error(missing))
+        yield Meaning("neuron", f"the {what} {text}", error=plain_error(missing))
 
 
-def _words(text: str) -> Iterator[Meaning]:
+def _words(text: str, units: Subject) -> Iterator[Meaning]:
     from n2gdb.query.builder.queries import neurons, tok
 
+    def query(tree: Query) -> str:
+        return _written(replace(tree, subject=units))
+
     firing = replace(neurons().firing_on(text).tree, limit=100)
-    reads = Meaning("text", "a text: neurons whose graphs fire on it", query=_written(firing))
+    reads = Meaning("text", f"a text: {units.value} whose graphs fire on it", query=query(firing))
     if not _WORD.fullmatch(text):
         yield reads
         return
     word = neurons().matching(tok(text)).tree
-    yield Meaning("word", f"the word {text}: neurons that fire on it", query=_written(word))
+    yield Meaning("word", f"the word {text}: {units.value} that fire on it", query=query(word))
     mentioned = neurons().mentioning(tok(text)).tree
-    yield Meaning("mention", f"the word {text}, anywhere in a pattern", query=_written(mentioned))
+    yield Meaning("mention", f"the word {text}, anywhere in a pattern", query=query(mentioned))
     yield reads
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, position_hash
 from n2gdb.core.deadline import check_time
@@ -154,18 +155,22 @@ class SimilarityColumns:
         """Return where some units fire in their stored examples: rows, and numbers of positions."""
         rows, positions = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         threshold = np.array([self._thresholds[model] for model in self.models.tolist()])
+        # Halves from 0 up rise as their bits do: one less, as the threshold may be rounded up to a half.
+        least = int(np.float16(threshold.min(initial=1.0)).view("<i2")) - 1
         for kind in ("TOP_EXAMPLE", "EXAMPLE"):
-            found = self._read(_EXAMPLES, kind=kind)
-            row = self._row(found)
-            lengths = pc.binary_length(found["trace"]).to_numpy().astype(np.int64) // 2
-            value = np.frombuffer(b"".join(found["trace"].to_pylist()), "<f2")
-            owner = np.repeat(np.arange(len(row)), lengths)
-            within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-            fires = wanted[row][owner] & (value >= threshold[row][owner]) & (value > 0)
-            owner, within = owner[fires], within[fires]
-            window, start = found["window"].to_numpy(), found["start"].to_numpy()
-            rows.append(row[owner])
-            positions.append(window[owner] * _WINDOW + start[owner] + within)
+            for found in self._read(_EXAMPLES, kind=kind).to_batches():
+                check_time()
+                row = np.searchsorted(self.ids, found["id"].to_numpy())
+                value, end = _halves(found["trace"])
+                likely = np.flatnonzero(value.view("<i2") >= least)  # few, and compared as whole numbers
+                owner = np.searchsorted(end, likely, "right")
+                of = row[owner]
+                fires = wanted[of] & (value[likely] >= threshold[of]) & (value[likely] > 0)
+                owner, likely = owner[fires], likely[fires]
+                within = likely - np.concatenate([[0], end])[owner]
+                window, start = found["window"].to_numpy(), found["start"].to_numpy()
+                rows.append(row[owner])
+                positions.append(window[owner] * _WINDOW + start[owner] + within)
         return np.concatenate(rows), np.concatenate(positions)
 
     def against(self, neuron: int, metric: Metric) -> Compared:
@@ -208,3 +213,12 @@ class SimilarityColumns:
         if metric is Metric.COFIRING:
             return self.firings.count(own)
         return int(sum(sets.total[own] for sets in self.roles))
+
+
+def _halves(traces: pa.BinaryArray) -> tuple[NDArray[np.float16], Int64Array]:
+    """Return the 16-bit floats of all traces in a row, and where each trace ends: (values,), (traces,)."""
+    end = np.cumsum(pc.binary_length(traces).to_numpy().astype(np.int64)) // 2
+    _, offsets, values = traces.buffers()
+    first = int(np.frombuffer(offsets, np.int32)[traces.offset]) if len(traces) else 0
+    count = int(end[-1]) if len(end) else 0
+    return np.frombuffer(values or b"", "<f2", count, first), end

@@ -383,4 +383,9 @@ def storing(path: Path) -> Iterator[None]:
             raise StorageError(
                 f"no space left to write {path}: free some, then run again to go on"
             ) from error
+        file = next((each for each in (path, *path.parents) if each.is_file()), None)
+        if file is not None and isinstance(error, FileExistsError | NotADirectoryError):
+            raise StorageError(
+                f"{file} is a file, where a folder is needed: move it away, or choose another --db"
+            ) from error
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -109,3 +109,14 @@ def until(page: Page, holds: Callable[[], bool]) -> None:
             return
         page.wait_for_timeout(50)
     raise AssertionError("it did not come")
+
+
+def focused(page: Page) -> str:
+    """Return what has the focus: its id, label or text."""
+    return str(
+        page.evaluate(
+            """(() => { let at = document.activeElement;
+            while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+            return at.id || at.getAttribute("aria-label") || at.textContent; })()"""
+        )
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.explorer.conftest import settled, until
+from tests.explorer.conftest import focused, settled, until
 from tests.support.chromium import REQUIRED, needs_chromium
 
 if TYPE_CHECKING:
@@ -112,16 +112,6 @@ def test_a_cold_page_asks_for_little(browser: Browser, origin: str, path: str) -
     )
     assert again == [], "static files came again"
     context.close()
-
-
-def focused(page: Page) -> str:
-    return str(
-        page.evaluate(
-            """(() => { let at = document.activeElement;
-            while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-            return at.id || at.getAttribute("aria-label") || at.textContent; })()"""
-        )
-    )
 
 
 def test_a_question_is_asked_and_followed_by_the_keyboard_alone(page: Page) -> None:

@@ -198,3 +198,17 @@ def test_a_server_answers_by_statements_until_its_columns_are_read(
             == meanwhile[0]
             == meanwhile[2]
         )
+
+
+def test_the_pictures_of_an_answer_do_not_ask_again(
+    small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"model": None, "limit": 3, "offset": 1, "order": "layer desc", "find": None}
+    query = "neurons MATCHING ..."
+    afresh = sketch_rows(small, query, **asked)
+    answer_query(small, query, **asked)
+    monkeypatch.setattr(n2gdb.Database, "query", unread)
+    assert sketch_rows(small, query, **asked) == afresh
+    assert len(afresh["pictures"]) == 3
+    with pytest.raises(AssertionError):
+        sketch_rows(small, query, **{**asked, "offset": 2})

@@ -141,6 +141,28 @@ def test_the_graph_answers_to_pointer_and_keyboard(page: Page) -> None:
     until(page, lambda: "L1N2" in neurons_of(page))
 
 
+def test_a_token_of_the_graph_lights_the_examples_that_its_pattern_matches(page: Page) -> None:
+    """Also where evidence predicts: what it says of a token is longer than a pattern of the graph."""
+    said = [" he", " sat", " on", " the", " other", " side", " of", " an", " other"]
+
+    def with_text(route: Route) -> None:
+        told = route.fetch().json()
+        first = told["examples"][0]
+        foreseen = {"pattern": "·sat · ·on · ·the · ·other", "at": [1, 2, 3, 4], "against": []}
+        first["tokens"] = [first["tokens"][0] | foreseen | {"text": each, "shown": each} for each in said]
+        first["pivot"] = 4
+        route.fulfill(json=told)
+
+    page.route(re.compile("/api/neuron/L1N2/examples"), with_text)
+    page.goto("/neuron/L1N2")
+    settled(page)
+    page.locator(".live .picture >> css=g[data-t][aria-label^='·on']").hover()
+    until(page, lambda: page.locator(".example.matched-by").count() == 1)
+    assert page.locator(".matched-by .pattern-lit").all_inner_texts() == [" on", " the", " other"]
+    page.mouse.move(0, 0)
+    until(page, lambda: page.locator(".matched-by, .pattern-lit").count() == 0)
+
+
 def test_a_wide_graph_opens_where_it_fires_and_says_that_there_is_more(page: Page) -> None:
     page.set_viewport_size({"width": 420, "height": 800})
     page.goto("/neuron/L2N3")

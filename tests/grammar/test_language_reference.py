@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 import n2gdb
+from n2gdb.core.units import NeuronName
 from n2gdb.errors import QuerySyntaxError
 from n2gdb.grammar.ast import Grouping, Metric, TokenKind
 from n2gdb.grammar.fields import FIELDS, RETURNED
@@ -22,7 +24,8 @@ from n2gdb.query.builder.queries import QueryBuilder
 from n2gdb.query.parse import read_query
 from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
-from tests.support.small_run import WORDS, model_table, random_graphs, write_effects, write_run
+from tests.generators.unit_sets import UnitSet, UnitSets
+from tests.support.small_run import WORDS, model_table, random_graph, random_graphs, write_effects, write_run
 
 REFERENCE = (Path(__file__).parents[2] / "grammar" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = [found.replace(r"\|", "|") for found in re.findall(r"^\| `(.+?)` \|", REFERENCE, re.MULTILINE)]
@@ -31,12 +34,16 @@ BUILT = re.findall(r"^(?:neurons|patterns_of)\(.*$", REFERENCE, re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[n2gdb.Database]:
-    """A database of one model, *demo*, with 5 x 50 random graphs and a tokenizer of whole words."""
+    """A database of one model, *demo*: 5 x 50 neurons, 20 latents, and a tokenizer of whole words."""
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<eos>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r" ?\w+"), "isolated")
     folder = tmp_path_factory.mktemp("reference")
     graphs = random_graphs(seed=3, layers=5, neurons=50)
-    run = write_run(folder / "demo", graphs)
+    latents = UnitSet(4, 1, "res-jb", "sae", 20)
+    sets = UnitSets((*UnitSets.of_mlps(graphs).sets, latents))
+    random = Random(4)
+    graphs |= {NeuronName(4, index, latent=True): random_graph(random) for index in range(20)}
+    run = write_run(folder / "demo", graphs, sets=sets)
     (row,) = model_table("demo", graphs, len(WORDS)).to_pylist()
     run.write_model(pa.Table.from_pylist([row | {"tokenizer": tokenizer.to_str()}], schema=schema.MODEL))
     write_effects(run)

@@ -54,7 +54,7 @@ from tests.oracle.match import cuts_of, negated_literals, takes
 from tests.oracle.numbers import number
 from tests.oracle.patterns import Row, Token, every_row, matching_rows, patterns_of, tokens
 from tests.oracle.similarity import Score, containment, similarity
-from tests.oracle.where import OF_EFFECTS, OF_MATCH, about_neuron, truth
+from tests.oracle.where import OF_EFFECTS, OF_MATCH, about_neuron, named_words, truth
 from tests.oracle.world import Neuron, RefusedError, World
 
 __all__ = ["Found", "Group", "Token", "answer", "limited"]
@@ -242,6 +242,9 @@ def tokens_of_sets(query: TokenSetQuery, world: World) -> list[Token]:
 def _check(query: Query, world: World) -> None:
     """Refuse names that are not there, and texts that no model can cut or that are too short."""
     among = [model for model in world.models if query.model in (None, model.name)]
+    world.called(query.owners or query.subject, query.model)
+    if not set(named_words(query.where, "source")) <= {each.statistics["source"] for each in world.neurons}:
+        raise RefusedError("no such source")
     for clause in every_clause(query.clauses):
         if any(_is_several(literal, world) for literal in negated_literals(clause)):
             raise RefusedError("! before several tokens")
@@ -273,21 +276,9 @@ def _meeting(query: Query, world: World) -> list[Neuron]:
     conditions = about_neuron(query.where)
     return [
         neuron
-        for neuron in world.among(query.model)
-        if _is_asked_for(neuron, query.owners or query.subject)
-        and all(truth(each, numbers_of(query, neuron, world)) is True for each in conditions)
+        for neuron in world.called(query.owners or query.subject, query.model)
+        if all(truth(each, numbers_of(query, neuron, world)) is True for each in conditions)
     ]
-
-
-def _is_asked_for(neuron: Neuron, subject: Subject) -> bool:
-    """Whether a word names units of this kind: latents are those of autoencoders and transcoders."""
-    match subject:
-        case Subject.NEURONS:
-            return neuron.statistics["kind"] == "mlp"
-        case Subject.LATENTS:
-            return neuron.statistics["kind"] in ("sae", "transcoder")
-        case _:
-            return True
 
 
 def _holding(query: Query, world: World) -> list[Neuron]:

@@ -31,14 +31,8 @@ from n2gdb.grammar.ast import (
 from tests.oracle.numbers import number, rounded
 
 __all__ = [
-    "OF_EFFECTS",
-    "OF_MATCH",
-    "OF_PATTERN",
-    "STORED",
-    "about_match",
-    "about_neuron",
-    "fields_of",
-    "truth",
+    *("OF_EFFECTS", "OF_MATCH", "OF_PATTERN", "STORED"),
+    *("about_match", "about_neuron", "fields_of", "named_words", "truth"),
 ]
 
 Truth = bool | None  # None is SQL's unknown
@@ -104,6 +98,20 @@ def about_neuron(where: Formula[Condition] | None) -> list[Formula[Condition]]:
 def about_match(where: Formula[Condition] | None) -> list[Formula[Condition]]:
     """Return the conjuncts that mention a field of a match."""
     return [each for each in _conjuncts(where) if not set(OF_MATCH).isdisjoint(fields_of(each))]
+
+
+def named_words(formula: Formula[Condition] | None, field: str) -> Iterator[str]:
+    """Yield the words that conditions compare a field with."""
+    match formula:
+        case And(operands) | Or(operands):
+            for each in operands:
+                yield from named_words(each, field)
+        case Not(each):
+            yield from named_words(each, field)
+        case Comparison(name, _, value) if name == field:
+            yield str(value)
+        case InList(name, values) if name == field:
+            yield from map(str, values)
 
 
 def fields_of(formula: Formula[Condition]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import tokenizers
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise, without_space
 from n2gdb.core.units import NeuronName
-from n2gdb.grammar.ast import Effect, NeuronRef
+from n2gdb.grammar.ast import Effect, NeuronRef, Subject
 from tests.generators.unit_sets import UnitSets
 from tests.oracle.numbers import number
 
@@ -168,6 +168,18 @@ class World:
     def _check_name(self, model: str | None) -> None:
         if model is not None and model not in [each.name for each in self.models]:
             raise RefusedError(f"no model {model}")
+
+    def called(self, word: Subject, model: str | None) -> list[Neuron]:
+        """Return the units that a word means, of one model or of all; raise RefusedError where it means none.
+
+        Latents are those of autoencoders and transcoders.
+        """
+        held = self.among(model)
+        kinds = {Subject.NEURONS: ("mlp",), Subject.LATENTS: ("sae", "transcoder")}.get(word)
+        found = [each for each in held if kinds is None or each.statistics["kind"] in kinds]
+        if held and not found:
+            raise RefusedError(f"no {word.value}")
+        return found
 
     @cached_property
     def _in_order(self) -> list[Neuron]:

@@ -148,7 +148,7 @@ def test_a_killed_write_is_neither_read_nor_kept(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StorageError, match=r"file/run cannot be written: Not a directory"):
+    with pytest.raises(StorageError, match=r"file is a file, where a folder is needed"):
         RunFolder.create(tmp_path / "file" / "run")
 
 
@@ -219,3 +219,11 @@ def test_a_table_that_is_replaced_is_known_before_and_after(tmp_path: Path) -> N
     (run.path / "windows.parquet").write_bytes(old)  # as a crash between the two writes leaves it
     assert len(run.windows()) == 1
     assert "windows.parquet" in (run.path / CHECKSUMS).read_text()
+
+
+@pytest.mark.parametrize("file", ["x.n2gdb.shards", "runs"])
+def test_a_file_where_a_folder_is_needed_is_named(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).touch()
+    folder = shards_folder(tmp_path / ("x.n2gdb" if file.startswith("x") else "runs/x.n2gdb"))
+    with pytest.raises(StorageError, match=rf"{file} is a file, where a folder is needed: move it away"):
+        RunFolder.create(folder / "run")

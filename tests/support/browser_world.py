@@ -15,9 +15,10 @@ from n2gdb.storage import schema
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import RunFolder
 from tests.generators.measured import token_classes
+from tests.generators.unit_sets import UnitSet, UnitSets
 from tests.support.small_run import WINDOW, model_table, random_graph, random_graphs, write_run, write_shards
 
-__all__ = ["HOSTILE", "build_browser_world", "build_two_models"]
+__all__ = ["HOSTILE", "build_browser_world", "build_latents", "build_two_models"]
 
 _STORED = (Path(__file__).parents[2] / "ingest" / "demo" / "tokenizer.json").read_text(encoding="utf-8")
 _TOKENIZER = Tokenizer.from_str(_STORED)
@@ -79,6 +80,15 @@ def build_two_models(folder: Path) -> Path:
     run.write_model(pa.Table.from_pylist([row | {"n_layers": 30}], schema=schema.MODEL))
     build_database(folder / "two.n2gdb", [first, run])
     return folder / "two.n2gdb"
+
+
+def build_latents(folder: Path) -> Path:
+    """Build ``latents.n2gdb``: nine latents in layer 1 of a model of whose neurons none was ingested."""
+    random = Random(4)
+    sets = UnitSets((UnitSet(1, 0, "mlp", "mlp", 4), UnitSet(1, 1, "res-jb", "sae", 9)))
+    graphs = {NeuronName(1, index, latent=True): random_graph(random) for index in range(9)}
+    build_database(folder / "latents.n2gdb", [write_run(folder / "latents", graphs, sets=sets)])
+    return folder / "latents.n2gdb"
 
 
 def _graph(*patterns: tuple[float, *tuple[int, ...]]) -> NeuronGraph:

@@ -11,6 +11,7 @@ import { Picture } from "./picture";
 import { ask, Refused, useAsked } from "./server";
 import { Suggestions } from "./suggestions";
 import type { Answer, Database, Facet, Row } from "./types";
+import { words } from "./words";
 
 const TOGETHER = 50;
 const MOST = 200; // rows that the server gives at once
@@ -27,7 +28,7 @@ export function AnswerPage({ place, database, model }: { place: Place; database:
     return () => removeEventListener("ask-again", again);
   }, [q]);
   return <>
-    <h1 class={q ? "unseen" : ""}>{q ? "Answer" : "What does each neuron fire on?"}</h1>
+    <h1 class={q ? "unseen" : ""}>{q ? "Answer" : `What does each ${words.one} fire on?`}</h1>
     {q ? <Found key={`${q} ${model}`} q={q} model={model} place={place} many={database.models.length > 1} file={database.file} /> : null}
     <Suggestions open={q === null} model={model} />
   </>;
@@ -66,7 +67,7 @@ function Found({ q, model, place, many, file }: { q: string; model: string | nul
       setState((before) => ({ ...before, answer: told, rows: rows.current, busy: false, pictures: fresh ? [] : before.pictures }));
       if (fresh) {
         remember(q);
-        announce(counted(told.total, noun(told.kind)));
+        announce(counted(told.total, told.noun));
       }
       if (find === null) setWhole(told.total);
       if (told.kind === "neurons") {
@@ -119,7 +120,7 @@ function Found({ q, model, place, many, file }: { q: string; model: string | nul
     {state.error ? <Refusal error={state.error} retry={state.error.column === null ? () => setTurn((now) => now + 1) : undefined} /> : null}
     {answer ? <>
       <div class="summary">
-        <h2><strong>{grouped(answer.total)}</strong> {answer.total === 1 ? noun(answer.kind) : `${noun(answer.kind)}s`}{find && whole !== null ? <span class="faint"> of {grouped(whole)}</span> : null}</h2>
+        <h2><strong>{grouped(answer.total)}</strong> {answer.total === 1 ? answer.noun : `${answer.noun}s`}{find && whole !== null ? <span class="faint"> of {grouped(whole)}</span> : null}</h2>
         <span class="faint">{duration(answer.milliseconds)}</span><span class="gap" />
         {listed && (whole ?? 0) > 1 ? <Filter find={find} /> : null}
         {answer.kind === "stages" ? null : <Explained q={q} model={model} open={place.get("cypher") === "yes"} />}
@@ -138,10 +139,6 @@ function Found({ q, model, place, many, file }: { q: string; model: string | nul
           </div>}
     </> : null}
   </section>;
-}
-
-function noun(kind: string): string {
-  return { neurons: "neuron", patterns: "pattern", tokens: "token", counts: "group", stages: "step" }[kind] ?? "row";
 }
 
 function Filter({ find }: { find: string | null }) {
@@ -204,7 +201,8 @@ function Facets({ q, model }: { q: string; model: string | null }) {
   </aside>;
 }
 
-const TITLES: Record<string, string> = { heldout_f1: "held-out F1", heldout_precision: "held-out precision", heldout_recall: "held-out recall", heldout_firings: "held-out firings", neuron: "neuron", model: "model", f1: "F1", path: "what matched", n_patterns: "patterns", n_nodes: "nodes", n_activating: "activating", n_context: "context", true_firings: "true firings", predicted_firings: "predicted firings", max_activation: "max activation", polysemy: "behaviours", max_depth: "depth", size: "shared" };
+const TITLES: Record<string, string> = { heldout_f1: "held-out F1", heldout_precision: "held-out precision", heldout_recall: "held-out recall", heldout_firings: "held-out firings", model: "model", f1: "F1", path: "what matched", n_patterns: "patterns", n_nodes: "nodes", n_activating: "activating", n_context: "context", true_firings: "true firings", predicted_firings: "predicted firings", max_activation: "max activation", polysemy: "behaviours", max_depth: "depth", size: "shared" };
+const titleOf = (column: string, answer: Answer) => (column === "neuron" ? (answer.kind === "neurons" ? answer.noun : words.one) : TITLES[column] ?? column.replaceAll("_", " "));
 const SHARES = new Set(["f1", "precision", "recall", "similarity", "heldout_f1", "heldout_precision", "heldout_recall", "confidence"]);
 
 function Table({ answer, rows, pictures, model, many, order, place }:
@@ -239,7 +237,7 @@ function Table({ answer, rows, pictures, model, many, order, place }:
       <thead><tr>
         {named ? <th scope="col"><span class="unseen">mark</span></th> : null}
         {answer.columns.map((column) => {
-          const title = TITLES[column] ?? column.replaceAll("_", " ");
+          const title = titleOf(column, answer);
           const aria = sorted === column ? (direction === "desc" ? "descending" : "ascending") : undefined;
           return <th key={column} scope="col" class={`c-${column}${numeric(column) ? " number" : ""}`} aria-sort={aria as never}>
             {answer.sortable.includes(column) ? <button type="button" onClick={() => sort(column)} data-tip={`sort all ${grouped(answer.total)} rows by ${title}`}>{title}</button> : title}</th>;
@@ -250,7 +248,7 @@ function Table({ answer, rows, pictures, model, many, order, place }:
         const noted = row.neuron && row.model ? kept?.neurons[noteKey(row.neuron, String(row.model))] : undefined;
         return <tr key={at} data-row={at}>
           {named ? <td class="c-mark"><label class="check"><input type="checkbox" checked={marked.has(at)} onChange={() => mark(at)} aria-label={`Mark ${row.neuron}`} /></label></td> : null}
-          {answer.columns.map((column) => <td key={column} class={`c-${column}${numeric(column) ? " number" : ""}`} data-title={TITLES[column] ?? column}>
+          {answer.columns.map((column) => <td key={column} class={`c-${column}${numeric(column) ? " number" : ""}`} data-title={titleOf(column, answer)}>
             <Cell column={column} row={row} model={model} many={many} place={place} />
             {column === "neuron" && noted ? <span class="labels">{noted.labels.map((label) => <span key={label} class="label">{label}</span>)}{noted.note ? <span class="label note" data-tip={noted.note}>note</span> : null}</span> : null}
           </td>)}
@@ -280,7 +278,7 @@ function Cell({ column, row, model, many, place }: { column: string; row: Row; m
     const paths = row.evidence ? row.evidence.map((found) => found.path) : row.path ? [row.path] : [];
     return <>{paths.map((path, at) => <PathLine key={at} path={path} model={model} />)}</>;
   }
-  if (column === "token") return <Chip shown={row.shown ?? String(value)} kind="fires" href={answerAt(`neurons MENTIONING ${JSON.stringify(String(value))}`, model)} />;
+  if (column === "token") return <Chip shown={row.shown ?? String(value)} kind="fires" href={answerAt(`${words.many} MENTIONING ${JSON.stringify(String(value))}`, model)} />;
   if (value === null || value === undefined) return <span class="faint">–</span>;
   if (SHARES.has(column) && typeof value === "number") return <Meter value={value} firings={firingsOf(column, row)} />;
   if (typeof value === "number") return <>{column === "activation" || column === "importance" ? score(value) : Number.isInteger(value) ? grouped(value) : figure(value)}</>;
@@ -309,7 +307,7 @@ function Picked({ rows, model, clear }: { rows: Row[]; model: string | null; cle
       setSaid(error.message);
     }
   }
-  return <div class="picked" role="group" aria-label="Marked rows"><strong>{counted(rows.length, "neuron")} marked</strong>
+  return <div class="picked" role="group" aria-label="Marked rows"><strong>{counted(rows.length, words.one)} marked</strong>
     <button type="button" disabled={rows.length < 2 || rows.length > 6} onClick={() => go(compareAt(names))}>Compare</button>
     {kept?.writable ? <form class="inline" onSubmit={(event) => void list(event)}>
       <label><span class="unseen">List</span><input name="list" list="lists" placeholder="a list" defaultValue={Object.keys(kept.lists)[0] ?? ""} maxLength={100} /></label>

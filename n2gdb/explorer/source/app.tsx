@@ -17,6 +17,7 @@ import { ask, Refused, toldDatabase } from "./server";
 import { Tips } from "./tips";
 import { TrajectoriesPage } from "./trajectories";
 import type { Database } from "./types";
+import { speakOf } from "./words";
 import "./style.css";
 import "./pages.css";
 
@@ -29,7 +30,7 @@ function App() {
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (toldDatabase && turn === 0) return;
-    ask<Database>("/api/database").then((told) => { setDatabase(told); setError(null); }, (failed) => {
+    ask<Database>("/api/database").then((told) => { speakOf(told); setDatabase(told); setError(null); }, (failed) => {
       if (!(failed instanceof Refused)) throw failed;
       setError(failed);
     });

@@ -7,8 +7,8 @@ import { grouped } from "./format";
 import { announce, useKeys } from "./parts";
 import { ask, isGivenUp, Refused, useHealth, type Health } from "./server";
 import type { Database, Meaning } from "./types";
+import { words } from "./words";
 
-const HINT = "A neuron (L3N45), a word, a text, or a query";
 const PAUSE = 160; // milliseconds without a key before the server is asked
 
 export const ADDRESSED: Record<Health, string | null> = {
@@ -40,7 +40,7 @@ export function Bar({ place, database, model }: { place: Place | null; database:
         ? <span class="switch"><select aria-label="Model" value={shown?.name} onChange={(event) => switched(place, event.currentTarget.value)}>
           {database.models.map((each) => <option key={each.name} value={each.name}>{each.name}</option>)}</select></span>
         : null}
-      {database ? <span class="file faint">{database.file} · {database.models.length === 1 ? `${database.models[0]!.name} · ` : ""}{grouped(database.models.reduce((sum, each) => sum + each.neurons, 0))} neurons · n2gdb {database.version}</span> : null}
+      {database ? <span class="file faint">{database.file} · {database.models.length === 1 ? `${database.models[0]!.name} · ` : ""}{grouped(database.models.reduce((sum, each) => sum + each.neurons, 0))} {words.many} · n2gdb {database.version}</span> : null}
     </header>
     {ADDRESSED[health] ? <p class="health" role="alert">{ADDRESSED[health]} <button type="button" onClick={() => location.reload()}>Reload</button></p> : null}
     <Box place={place} model={named} />
@@ -70,7 +70,7 @@ function leads(meaning: Meaning, said: string, model: string | null): string | n
   return address("/", { q: meaning.query, model, said: meaning.kind === "query" ? null : said });
 }
 
-const TITLES: Record<string, string> = { neuron: "neuron", word: "word", mention: "word in a pattern", text: "text", query: "query" };
+const TITLES: Record<string, string> = { neuron: "name", word: "word", mention: "word in a pattern", text: "text", query: "query" };
 
 function Box({ place, model }: { place: Place | null; model: string | null }) {
   const root = useRef<HTMLDivElement>(null);
@@ -128,7 +128,7 @@ function Box({ place, model }: { place: Place | null; model: string | null }) {
   useEffect(() => {
     if (!root.current || editor.current) return;
     editor.current = new Editor(root.current, place?.get("q") ?? "", {
-      label: "Ask: a neuron, a word, a text or a query", hint: HINT, model: () => latest.current.model, run: (said) => void run(said),
+      label: `Ask: a ${words.one}, a word, a text or a query`, hint: `A ${words.one} (${words.named}), a word, a text, or a query`, model: () => latest.current.model, run: (said) => void run(said),
       changed: (now) => {
         setText(now);
         setDirty(true);
@@ -175,7 +175,7 @@ function Box({ place, model }: { place: Place | null; model: string | null }) {
       {meanings.map((meaning, number) => {
         const href = leads(meaning, said, model);
         const now = dirty ? number === 0 : href === location.pathname + location.search || (q !== null && meaning.query === q);
-        return href === null ? null : <a key={number} class="meaning" href={href} aria-current={now ? "true" : undefined} data-tip={meaning.said}>{TITLES[meaning.kind] ?? meaning.kind}{meaning.kind === "neuron" && meaning.model && model ? ` of ${meaning.model}` : ""}</a>;
+        return href === null ? null : <a key={number} class="meaning" href={href} aria-current={now ? "true" : undefined} data-tip={meaning.said}>{meaning.neuron ? words.one : TITLES[meaning.kind]}{meaning.kind === "neuron" && meaning.model && model ? ` of ${meaning.model}` : ""}</a>;
       })}</div> : null}
   </form>;
 }

@@ -30,7 +30,7 @@ export function Histogram({ of, log, mark, ...look }: { of: Bin[]; title: string
 export function Lines({ of, title, along, href }: { of: Series[]; title: string; along: string; href?: (at: number) => string | null }) {
   const shown = of.filter((series) => series.values.length);
   return <div><Chart key_={JSON.stringify(shown)} look={{ title }} draw={(charts, width) => charts.drawLines(shown, { title: along, width }, href ?? (() => null))} />
-    <p class="chart-key">{shown.map((series, place) => <span key={series.name}><svg viewBox="-6 -6 12 12" class={`series s${place}`} aria-hidden="true"><path d={SHAPES[place]} /></svg>{series.name}</span>)}</p></div>;
+    <p class="chart-key">{shown.map((series, place) => <span key={series.name}><svg viewBox="-6 -6 12 12" class={`series s${series.look ?? place}`} aria-hidden="true"><path d={SHAPES[series.look ?? place]} /></svg>{series.name}</span>)}</p></div>;
 }
 
 const SHAPES = ["M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", "M-3.5-3.5h7v7h-7z", "M0-4.5l4.5 8h-9z", "M0-5l5 5l-5 5l-5-5z", "M0-5.4L1.5-1.7L5.2-1.7L2.3 .6L3.3 4.4L0 2.2L-3.3 4.4L-2.3 .6L-5.2-1.7L-1.5-1.7Z"];

@@ -6,7 +6,8 @@ export interface Column { label: string; count: number; said: string; href?: str
 /** ``firm`` of the count are drawn dark, the others pale; all of it where it is not given. */
 export interface Bin { from: number; to: number; count: number; firm?: number; said: string; href?: string | null }
 export interface Axis { log?: boolean; mark?: { at: number; said: string } }
-export interface Series { name: string; values: [number, number][] }
+/** ``look`` numbers its colour, dashes and shape; by its place among the others unless given. */
+export interface Series { name: string; values: [number, number][]; look?: number }
 
 export interface Look { width: number; title: string; counted?: string }
 
@@ -55,6 +56,7 @@ export function drawHistogram(of: Bin[], look: Look, { log = false, mark }: Axis
 
 /** Lines of values from 0 to 1 along whole numbers; shapes as well as colours tell them apart. */
 export function drawLines(of: Series[], look: Look, href: (at: number) => string | null): SVGSVGElement {
+  const looks = of.map((series, place) => series.look ?? place);
   const every = of.flatMap((series, place) => series.values.map(([at, value]) => ({ series, place, at, value })));
   const [first, last] = [Math.min(...every.map(({ at }) => at)), Math.max(...every.map(({ at }) => at))];
   const step = Math.ceil((last - first + 1) / Math.max(4, look.width / 36));
@@ -63,10 +65,10 @@ export function drawLines(of: Series[], look: Look, href: (at: number) => string
     x: { domain: [first, last === first ? last + 1 : last], label: look.title, labelAnchor: "center", labelArrow: "none", inset: 10, tickFormat: String, tickSize: 3,
       ticks: Array.from({ length: last - first + 1 }, (_, place) => first + place).filter((at) => (at - first) % step === 0) },
     y: { domain: [0, Math.max(1, ...every.map(({ value }) => value))], grid: true, ticks: 4, tickSize: 0, label: null },
-    symbol: { domain: of.map((_, place) => place), range: [...MARKS] },
+    symbol: { domain: looks, range: looks.map((look) => MARKS[look]!) },
     marks: [
-      of.map((_, place) => Plot.line(every.filter((each) => each.place === place), { x: "at", y: "value", className: `series s${place} line` } as Plot.LineOptions)),
-      of.map((_, place) => Plot.dot(every.filter((each) => each.place === place), { x: "at", y: "value", symbol: "place", r: 4, className: `series s${place} dots` } as Plot.DotOptions)),
+      of.map((_, place) => Plot.line(every.filter((each) => each.place === place), { x: "at", y: "value", className: `series s${looks[place]} line` } as Plot.LineOptions)),
+      of.map((_, place) => Plot.dot(every.filter((each) => each.place === place), { x: "at", y: "value", symbol: () => looks[place]!, r: 4, className: `series s${looks[place]} dots` } as Plot.DotOptions)),
       Plot.dot(every, { x: "at", y: "value", r: 12, className: "reach", ariaLabel: ({ series, at, value }: (typeof every)[number]) => `${series.name}, ${look.title} ${at}: ${value.toFixed(3)}`,
         href: ({ at }: (typeof every)[number]) => href(at) } as Plot.DotOptions),
     ],

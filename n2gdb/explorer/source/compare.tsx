@@ -8,6 +8,7 @@ import { FetchedPicture } from "./picture";
 import { Reading, ReadingKey } from "./reading";
 import { useAsked } from "./server";
 import type { Database, Example, Pattern } from "./types";
+import { words } from "./words";
 
 interface Compared {
   neurons: { neuron: string; model: string; f1: number | null; true_firings: number; heldout_f1: number | null; heldout_firings: number | null; n_patterns: number; alone: Pattern[]; n_alone: number; tokens: Named[]; example: Example[] }[];
@@ -25,12 +26,12 @@ export function ComparePage({ place, database, model }: { place: Place; database
   const told = useAsked<Compared>(listed.length > 1 ? "/api/comparison" : null, { names });
   useEffect(() => { document.title = `${listed.map((name) => name.split("=")[0]).join(" and ")} · n2gdb`; }, [names]);
   useEffect(() => (told.data ? restoreScroll() : undefined), [told.data !== null]);
-  return <><header class="title"><h1 tabIndex={-1}>{listed.map((name, at) => <>{at ? " and " : ""}<a href={neuronAt(name.split("=")[0]!, name.split("=")[1] ?? null)}>{name.split("=")[0]}</a></>)}{listed.length ? null : "Compare neurons"}</h1></header>
+  return <><header class="title"><h1 tabIndex={-1}>{listed.map((name, at) => <>{at ? " and " : ""}<a href={neuronAt(name.split("=")[0]!, name.split("=")[1] ?? null)}>{name.split("=")[0]}</a></>)}{listed.length ? null : `Compare ${words.many}`}</h1></header>
     <form class="inline" onSubmit={(event) => {
       event.preventDefault();
       const name = String(new FormData(event.currentTarget).get("neuron") ?? "").trim();
       if (name) go(compareAt([...listed, many && !name.includes("=") && model ? `${name}=${model}` : name]));
-    }}><label for="other">{listed.length ? "With another" : "A neuron"}</label><input id="other" name="neuron" placeholder="L3N45" maxLength={200} /><button type="submit">Add</button>
+    }}><label for="other">{listed.length ? "With another" : `A ${words.one}`}</label><input id="other" name="neuron" placeholder={words.named} maxLength={200} /><button type="submit">Add</button>
       {listed.length > 2 ? listed.map((name) => <button key={name} type="button" class="quiet" onClick={() => go(compareAt(listed.filter((each) => each !== name)))}>without {name.split("=")[0]}</button>) : null}</form>
     {listed.length > 1 ? <figure class="graph"><FetchedPicture url={address("/api/compare.svg", { names })} label={`Graphs of ${listed.map((name) => name.split("=")[0]).join(" and ")}, what all share ringed in green`} />
       <figcaption>ringed in green: what all graphs have, a token in the same place</figcaption></figure> : null}

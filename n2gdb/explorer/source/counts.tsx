@@ -21,7 +21,7 @@ export function Counts({ answer, q, model }: { answer: Answer; q: string; model:
   const most = Math.max(...rows.map((row) => Math.abs(value(row) ?? 0)), 1e-9);
   const by = groups.length === 1 ? (/\bBY\s+(\w+)/i.exec(q)?.[1]?.toLowerCase() ?? "group") : null;
   const bins = groups.length === 1 && !statistic ? binsOf(rows, Number(/\/\s*([\d.]+)\s*$/.exec(q)?.[1]), by!, model) : null;
-  return <>{bins ? <Histogram of={bins} title={by!.replaceAll("_", " ")} counted={/\bpatterns\b/i.test(q) ? "patterns" : "neurons"} /> : null}
+  return <>{bins ? <Histogram of={bins} title={by!.replaceAll("_", " ")} counted={/\b(?:patterns|latents|units)\b/i.exec(q)?.[0].toLowerCase() ?? "neurons"} /> : null}
     <table class="counts"><caption class="unseen">Counts of {q}</caption>
       <thead><tr>{groups.map((group) => <th key={group} scope="col">{(by ?? group).replaceAll("_", " ")}</th>)}{statistic ? <th scope="col" class="number">{statistic}</th> : null}
         <th scope="col" class="number">count</th><th scope="col"><span class="unseen">bar</span></th></tr></thead>

@@ -14,7 +14,7 @@ const PARTS: [string, RegExp][] = [
   ["token", /'(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|\/(?:[^/\\\n]|\\.)+\/[a-z]*/],
   ["neuron", /\bL\d+[NF]\d+\b/],
   ["class", /<[a-z]+>|\$\w+/],
-  ["keyword", /\b[A-Z]{2,}\b|\b(?:neurons|patterns|tokens)\b/],
+  ["keyword", /\b[A-Z]{2,}\b|\b(?:neurons|latents|units|patterns|tokens)\b/],
 ];
 const KINDS = [...PARTS.map(([kind]) => kind), "wrong"];
 export const PATTERN = new RegExp(PARTS.map(([kind, part]) => `(?<${kind}>${part.source})`).join("|"), "gu");

@@ -6,7 +6,7 @@ import { Loaded } from "./parts";
 import type { Lit } from "./picture";
 import { Reading, ReadingKey } from "./reading";
 import { useAsked } from "./server";
-import type { Example } from "./types";
+import type { Example, Token } from "./types";
 
 const FIRST = 6;
 const MORE = 40;
@@ -35,7 +35,7 @@ export function Examples({ api, model, place, lit, neuron }: { api: string; mode
     <Loaded of={told} what="Fetching examples">{({ total, examples }) => {
       const shown = once ? distinct(examples) : examples;
       return <div class="examples">{shown.length ? shown.map((example) => <One key={`${example.band} ${example.rank}`} example={example} whole={whole} lines={lines} lit={lit} model={model} neuron={neuron} />)
-        : <p class="nothing">No examples: the neuron never fired on the corpus.</p>}
+        : <p class="nothing">No examples: it never fired on the corpus.</p>}
       {once && shown.length < examples.length ? <p class="faint">{grouped(examples.length - shown.length)} more of the same left out.</p> : null}
       {total > examples.length ? <button class="more" type="button" onClick={() => note({ examples: "all" })}>Show all {grouped(total)}</button> : null}</div>;
     }}</Loaded></section>;
@@ -53,14 +53,21 @@ function distinct(examples: Example[]): Example[] {
   });
 }
 
+/** The places of the tokens that a pattern names, wherever all of it stands in a text. */
+function matchedBy(tokens: Token[], pattern: Lit): number[] {
+  const steps = [...pattern];
+  return tokens.flatMap((_, at) => (steps.every(([depth, text]) => tokens[at - depth]?.text === text) ? steps.map(([depth]) => at - depth) : []));
+}
+
 function One({ example, whole, lines, lit, model, neuron }: { example: Example; whole: boolean; lines: boolean; lit: Lit | null; model: string | null; neuron: string }) {
   const [start, stop] = whole ? [0, example.tokens.length] : [Math.max(0, example.pivot - AROUND), Math.min(example.tokens.length, example.pivot + AFTER)];
   const tokens = example.tokens.slice(start, stop).map((token) => ({ ...token, at: token.at.map((at) => at - start), against: token.against.map((at) => at - start) }));
-  const matched = lit !== null && tokens.some((token) => token.pattern === lit.text);
+  const matching = lit === null ? [] : matchedBy(example.tokens, lit).map((at) => at - start);
+  const matched = matching.length > 0;
   return <article class={`example${matched ? " matched-by" : ""}${start > 0 ? " starts-inside" : ""}${stop < example.tokens.length ? " ends-inside" : ""}`}>
     <p class="about faint"><span class="rank">{example.rank + 1}</span>activation {figure(example.activation)}
       <span class="split" tabIndex={0} data-tip={example.split === "test" ? "kept apart to judge the graph" : "the graph was built from it"}>{example.split}</span>
       {example.band && example.band !== "top" ? <span>{bandOf(example.band)}</span> : null}{matched ? <span class="match-said">matched by the pattern on show</span> : null}</p>
-    <Reading tokens={tokens} both pivot={example.pivot - start} lines={lines} lit={lit?.text ?? null} model={model} label={`Example ${example.rank + 1} of ${neuron}`} />
+    <Reading tokens={tokens} both pivot={example.pivot - start} lines={lines} lit={matching} model={model} label={`Example ${example.rank + 1} of ${neuron}`} />
   </article>;
 }

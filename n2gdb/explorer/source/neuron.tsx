@@ -12,6 +12,7 @@ import { ask, fetchText, modelAtHand, Refused, useAsked } from "./server";
 import { Similar } from "./similar";
 import { TryText } from "./tried";
 import type { Database, Meaning, Neuron, Pattern, Weighed, Written } from "./types";
+import { unitOf, words } from "./words";
 
 const DRAWN = 40;
 const DRAWN_MORE = 200;
@@ -33,7 +34,7 @@ export function NeuronPage({ place, database, model }: { place: Place; database:
   useEffect(() => { document.title = `${neuron?.neuron ?? name} · n2gdb`; }, [neuron?.neuron, name]);
   useEffect(() => (neuron ? restoreScroll() : undefined), [neuron?.neuron]);
   if (neuron === null) {
-    return told.error ? <Missing error={told.error} name={name} database={database} retry={told.retry} /> : <div aria-busy="true"><h1>{name}</h1></div>;
+    return told.error ? <Missing error={told.error} name={name} database={database} model={model} retry={told.retry} /> : <div aria-busy="true"><h1>{name}</h1></div>;
   }
   const api = `/api/neuron/${encodeURIComponent(neuron.neuron)}`;
   const info = database.models.find((each) => each.name === neuron.model);
@@ -88,10 +89,16 @@ function useStepping(name: string, model: string | null, place: Place): (by: num
   }, [place.page]);
 }
 
-function Missing({ error, name, database, retry }: { error: Refused; name: string; database: Database; retry: () => void }) {
-  return <section class="refusal-page"><h1>Not shown: {name}</h1><Refusal error={error} retry={retry} />
-    <p>{database.models.length > 1 ? <>Of which model? {database.models.map((each) => <a key={each.name} class="button" href={neuronAt(name, each.name)}>{each.name}</a>)}</> : null}</p>
-    <p><a href="/">Ask a question instead</a></p></section>;
+// What is not held is said, with links to what is: the same name in other models, and the layer's units.
+function Missing({ error, name, database, model, retry }: { error: Refused; name: string; database: Database; model: string | null; retry: () => void }) {
+  const meant = useAsked<{ meanings: Meaning[] }>(database.models.length > 1 ? "/api/understand" : null, { text: name });
+  const owners = (meant.data?.meanings ?? []).filter((each) => each.neuron !== null);
+  const layer = Number(/^L(\d+)/i.exec(name)?.[1] ?? -1);
+  const held = database.models.find((each) => each.name === model) ?? database.models[0]!;
+  return <section class="refusal-page"><h1>Not shown: {name}</h1><Refusal error={error} retry={error.status === 404 ? undefined : retry} />
+    {owners.map((each) => <p key={each.model}><a class="button" href={neuronAt(each.neuron!, each.model)}>{each.neuron} of {each.model}</a></p>)}
+    {held.layers.includes(layer) ? <p><a href={answerAt(`${words.many} WHERE layer = ${layer}`, model)}>The {words.many} of layer {layer}</a></p> : null}
+    <p><a href={answerAt(null, model)}>Ask a question instead</a></p></section>;
 }
 
 function Heading({ neuron, api, model, place, step }: { neuron: Neuron; api: string; model: string | null; place: Place; step: (by: number) => void }) {
@@ -111,7 +118,7 @@ function Heading({ neuron, api, model, place, step }: { neuron: Neuron; api: str
         <a class="button" href={address(`${api}/graph.svg`, { model, most })} download={`${neuron.neuron}.svg`}>Save SVG</a>
       </span>
       {modelAtHand && neuron.n_patterns ? <a class="button" href={address(`/trajectories/${encodeURIComponent(neuron.neuron)}`, { model })}>Trajectories</a> : null}
-      <nav class="steps" aria-label="Neighbours">{stepLink("←", "Previous neuron", neuron.previous, -1)}{stepLink("→", "Next neuron", neuron.next, 1)}</nav>
+      <nav class="steps" aria-label="Neighbours">{stepLink("←", `Previous ${unitOf(neuron.kind)}`, neuron.previous, -1)}{stepLink("→", `Next ${unitOf(neuron.kind)}`, neuron.next, 1)}</nav>
     </div></header>;
 }
 
@@ -119,11 +126,11 @@ function figuresOf(neuron: Neuron): Figure[] {
   const field = (name: string) => neuron[name] as number | null | undefined;
   const heldout = field("heldout_f1") !== undefined && field("heldout_f1") !== null;
   return [
-    ...(heldout ? [{ name: "held-out F1", tip: "how well the graph predicts the neuron on ordinary text that nothing was learned from", value: <Meter value={field("heldout_f1")} firings={field("heldout_firings")} /> }] : []),
+    ...(heldout ? [{ name: "held-out F1", tip: "how well it is predicted on ordinary text that nothing was learned from", value: <Meter value={field("heldout_f1")} firings={field("heldout_firings")} /> }] : []),
     { name: heldout ? "F1 on top examples" : "F1", tip: "2 P R / (P + R), on the half of the top examples that the graph was not built from", value: <Meter value={neuron.f1} firings={neuron.true_firings} /> },
-    { name: "precision", tip: "of the tokens that the graph fires on, the share that the neuron fires on", value: <Meter value={neuron.precision} /> },
+    { name: "precision", tip: "of the tokens that the graph fires on, the share that it fires on", value: <Meter value={neuron.precision} /> },
     { name: "recall", tip: "of the tokens that the neuron fires on, the share that the graph fires on", value: <Meter value={neuron.recall} /> },
-    { name: "true firings", tip: "tokens of the test examples on which the neuron fires", value: grouped(neuron.true_firings) },
+    { name: "true firings", tip: "tokens of the test examples on which it fires", value: grouped(neuron.true_firings) },
     { name: "predicted", tip: "tokens of the test examples on which the graph fires", value: grouped(neuron.predicted_firings) },
     { name: "patterns", tip: "paths of the graph that end", value: grouped(neuron.n_patterns) },
     { name: "nodes", tip: "of the trie that the patterns make", value: grouped(neuron.n_nodes) },
@@ -135,13 +142,13 @@ function figuresOf(neuron: Neuron): Figure[] {
 }
 
 const NO_GRAPH: Partial<Record<string, string>> = {
-  dead: "This neuron never fires on the corpus: it has no graph.",
+  dead: "It never fires on the corpus, and has no graph.",
   dense: "It fires on so large a share of tokens that no graph was learned; what makes it fire sooner, and its examples, are below.",
 };
 
 function GraphBox({ neuron, api, model, place, onlit }: { neuron: Neuron; api: string; model: string | null; place: Place; onlit: (lit: Lit | null) => void }) {
   if (!neuron.n_patterns) {
-    return <figure class="graph"><p class="nothing">{NO_GRAPH[neuron.state] ?? "This neuron has no patterns: its graph predicts nothing."}</p></figure>;
+    return <figure class="graph"><p class="nothing">{NO_GRAPH[neuron.state] ?? "It has no patterns: its graph predicts nothing."}</p></figure>;
   }
   const all = place.get("all") === "yes";
   const label = `Graph of ${neuron.neuron}: ${neuron.n_patterns} patterns, F1 ${score(neuron.f1)}; the same patterns are listed below`;
@@ -163,7 +170,7 @@ function Effects({ neuron, model, place }: { neuron: Neuron; model: string | nul
   const side = (title: string, verb: string, of: Written[]) => {
     const most = Math.max(...of.map((each) => Math.abs(each.logit)), 1e-9);
     return of.length ? <section><h3>{title}</h3><ul class="effects">{of.slice(0, all ? of.length : WRITTEN).map((each) => <li key={each.token}>
-      <Chip shown={each.shown} kind={each.logit < 0 ? "suppresses" : "writes"} tip={`logit ${figure(each.logit)} at its largest activation; opens the neurons that do the same`} href={answerAt(`neurons ${verb} ${literal(each.text)}`, model)} />
+      <Chip shown={each.shown} kind={each.logit < 0 ? "suppresses" : "writes"} tip={`logit ${figure(each.logit)} at its largest activation; opens the ${words.many} that do the same`} href={answerAt(`${words.many} ${verb} ${literal(each.text)}`, model)} />
       <span class="share" style={{ "--share": Math.abs(each.logit) / most }} aria-hidden="true" /><span class="number faint">{figure(each.logit)}</span></li>)}</ul></section> : null;
   };
   const more = Math.max(neuron.promotes.length, neuron.suppresses.length) > WRITTEN;
@@ -195,7 +202,7 @@ function Evidence({ neuron, model }: { neuron: Neuron; model: string | null }) {
   if (!excites.length && !inhibits.length) return null;
   const side = (title: string, verb: string, of: Weighed[]) => (of.length ? <section><h3>{title}</h3><ul class="effects weighed">{of.slice(0, WEIGHED).map((each, at) => <li key={at}>
     <Chip shown={each.shown} kind={each.weight > 0 ? "context" : "inhibits"} tip={`${each.place.toLowerCase().replace("at", "tokens before:")}; adds ${figure(each.weight)} to the log odds of firing`}
-      href={answerAt(`neurons ${verb} ${each.is_class ? each.shown : literal(each.text)} ${each.place}`, model)} /><span class="faint">{each.place}</span><span class="number faint">{each.weight > 0 ? "+" : ""}{figure(each.weight)}</span></li>)}</ul></section> : null);
+      href={answerAt(`${words.many} ${verb} ${each.is_class ? each.shown : literal(each.text)} ${each.place}`, model)} /><span class="faint">{each.place}</span><span class="number faint">{each.weight > 0 ? "+" : ""}{figure(each.weight)}</span></li>)}</ul></section> : null);
   return <section class="writes" aria-labelledby="evidence"><h2 id="evidence">What makes it likelier to fire, and what keeps it silent</h2><div class="columns">
     {side("likelier after", "EXCITED BY", excites)}{side("keeps it silent", "INHIBITED BY", inhibits)}</div></section>;
 }
@@ -209,8 +216,8 @@ function Patterns({ neuron, api, model, place }: { neuron: Neuron; api: string; 
   return <section aria-labelledby="patterns"><h2 id="patterns">Patterns</h2>
     {rest.error ? <Refusal error={rest.error} retry={rest.retry} /> : null}
     <ol class="patterns" aria-busy={rest.busy ? "true" : undefined}>{shown.map((pattern, at) => <li key={at}><Meter value={pattern.activation} /><span><PathLine path={pattern.path} model={model} />
-      {pattern.support === null || pattern.support === undefined ? null : <span class="faint support" data-tip={`it occurs ${grouped(pattern.support)} times in the corpus${pattern.support ? `; the neuron fires on ${score(pattern.confidence)} of these` : ""}`}> {grouped(pattern.support)} ×{pattern.support ? `, ${Math.round(100 * (pattern.confidence ?? 0))} % right` : ""}</span>}</span>
-    <a class="ask-pattern" href={answerAt(patternQuery(pattern.path.steps), model)} aria-label={`Neurons with ${pattern.path.text}`} data-tip="neurons with this pattern">→</a></li>)}</ol>
+      {pattern.support === null || pattern.support === undefined ? null : <span class="faint support" data-tip={`the pattern occurs ${grouped(pattern.support)} times in the corpus${pattern.support ? `; it fires on ${score(pattern.confidence)} of these` : ""}`}> {grouped(pattern.support)} ×{pattern.support ? `, ${Math.round(100 * (pattern.confidence ?? 0))} % right` : ""}</span>}</span>
+    <a class="ask-pattern" href={answerAt(patternQuery(pattern.path.steps), model)} aria-label={`Find ${pattern.path.text}`} data-tip={`${words.many} with this pattern`}>→</a></li>)}</ol>
     {neuron.n_patterns ? null : <p class="nothing">No patterns.</p>}
     {left > 0 ? <button class="more" type="button" onClick={() => note({ patterns: Math.min(200, shown.length + TOGETHER) })}>{left <= TOGETHER ? `Show ${grouped(left)} more` : `Show ${TOGETHER} more of ${grouped(left)}`}</button> : null}
   </section>;

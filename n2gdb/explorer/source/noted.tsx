@@ -7,6 +7,7 @@ import { keepList, keepNote, keyParts, noteKey, useNotes } from "./kept";
 import { Refusal } from "./parts";
 import { Refused } from "./server";
 import type { Database } from "./types";
+import { words } from "./words";
 
 /** What is kept of one neuron, to be changed. */
 export function NoteBox({ neuron, model }: { neuron: string; model: string }) {
@@ -76,10 +77,10 @@ export function NotesPage({ database }: { database: Database }) {
   return <div aria-busy={kept ? undefined : "true"}>
     <header class="title"><div class="line"><h1>Notes and lists</h1><span class="gap" />{noted.length || lists.length ? <button type="button" onClick={save}>Save JSON</button> : null}</div></header>
     {kept ? <p class="measured">They are kept in {kept.file}, beside the database, which itself is never changed{kept.writable ? "" : "; the file cannot be written now"}.</p> : null}
-    <section><h2>Neurons</h2>{noted.length ? <table class="rows"><thead><tr><th scope="col">neuron</th><th scope="col">labels</th><th scope="col">note</th><th scope="col">changed</th></tr></thead>
+    <section><h2>{words.many[0]!.toUpperCase() + words.many.slice(1)}</h2>{noted.length ? <table class="rows"><thead><tr><th scope="col">{words.one}</th><th scope="col">labels</th><th scope="col">note</th><th scope="col">changed</th></tr></thead>
       <tbody>{noted.map(([key, each]) => <tr key={key}><td class="c-neuron"><a class="neuron" href={at(key)}>{many ? key : keyParts(key).neuron}</a></td><td>{each.labels.map((label) => <span key={label} class="label">{label}</span>)}</td><td class="pre">{each.note}</td><td class="faint">{each.changed.slice(0, 10)}</td></tr>)}</tbody></table>
-      : <p class="nothing">No neuron has a note yet: write one on its page.</p>}</section>
-    <section><h2>Lists</h2>{lists.length ? lists.map(([name, keys]) => <section key={name} class="list"><h3>{name} <span class="faint">{counted(keys.length, "neuron")}</span></h3>
+      : <p class="nothing">No {words.one} has a note yet: write one on its page.</p>}</section>
+    <section><h2>Lists</h2>{lists.length ? lists.map(([name, keys]) => <section key={name} class="list"><h3>{name} <span class="faint">{counted(keys.length, words.one)}</span></h3>
       <p class="names">{keys.map((key) => <a key={key} class="neuron" href={at(key)}>{many ? key : keyParts(key).neuron}</a>)}</p>
       <p class="line">{keys.length >= 2 && keys.length <= 6 ? <button type="button" onClick={() => go(compareAt(keys.map((key) => { const { model, neuron } = keyParts(key); return many ? `${neuron}=${model}` : neuron; })))}>Compare</button> : null}
         {kept?.writable ? <button type="button" class="quiet" onClick={() => void keepList(name, [])}>Forget the list</button> : null}</p></section>)

@@ -7,17 +7,18 @@ import { coloured } from "./editor";
 import { counted, literal, parted, score } from "./format";
 import type { Asked, Refused } from "./server";
 import type { Path, Step } from "./types";
+import { words } from "./words";
 
 const COUNTED = 4; // as many any-tokens in a row are counted, not drawn
 
-/** The query for the neurons that have a token so far before the one that they fire on, which is 0. */
+/** The query for the units that have a token so far before the one that they fire on, which is 0. */
 export function placeQuery(text: string, depth: number): string {
-  return `neurons MATCHING ${literal(text)}${" THEN _".repeat(depth)}`;
+  return `${words.many} MATCHING ${literal(text)}${" THEN _".repeat(depth)}`;
 }
 
-/** The query for the neurons that have a whole pattern. */
+/** The query for the units that have a whole pattern. */
 export function patternQuery(steps: { text: string | null }[]): string {
-  return `neurons MATCHING ${steps.map((step) => (step.text === null ? "_" : literal(step.text))).join(" THEN ")}`;
+  return `${words.many} MATCHING ${steps.map((step) => (step.text === null ? "_" : literal(step.text))).join(" THEN ")}`;
 }
 
 /** One token, its text in a direction of its own. */
@@ -53,7 +54,7 @@ function StepChip({ step, model }: { step: Step; model: string | null }) {
   const fires = step.depth === 0;
   const said = [fires ? "fires here" : step.depth === 1 ? "one token before" : `${step.depth} tokens before`,
     step.importance === null ? null : `importance ${score(step.importance)}`,
-    step.matched ? "named by the query" : null, "opens the neurons that have it there"].filter(Boolean).join(", ");
+    step.matched ? "named by the query" : null, `opens the ${words.many} that have it there`].filter(Boolean).join(", ");
   const chip = <Chip shown={step.shown} kind={fires ? "fires" : "context"} tip={said} href={answerAt(placeQuery(step.text ?? "", step.depth), model)} />;
   return step.matched ? <mark class="matched">{chip}</mark> : chip;
 }

@@ -74,8 +74,8 @@ g[data-t]:focus-visible rect:last-of-type{stroke:var(--focus);stroke-width:3;str
 .lighting g.lit rect:last-of-type{stroke-opacity:1;stroke-width:2}
 @media (prefers-reduced-motion:no-preference){g[data-p],path[data-p]{transition:opacity .12s}}`;
 
-/** What a pattern of the picture says, in words, and which it is. */
-export interface Lit { place: number; text: string; of: number }
+/** A pattern of the picture: the tokens that it names, by how far each stands before the last. */
+export type Lit = ReadonlyMap<number, string>;
 
 const HEIGHT = 480;
 
@@ -128,6 +128,7 @@ export function Graph({ url, label, model, onlit, tall }: { url: string; label: 
     const lines = [...svg.querySelectorAll<SVGPathElement>("path[data-p]")];
     const patterns = (element: Element) => (element.getAttribute("data-p") ?? "").split(" ").filter(Boolean).map(Number);
     const wordOf = (token: Element) => token.querySelector("title")?.textContent?.split("\n")[0] ?? "";
+    const textOf = (token: Element) => JSON.parse(token.getAttribute("data-t")!) as string;
     const depthOf = (token: Element) => Number(token.getAttribute("data-d"));
     let turn = 0;
     for (const [at, token] of tokens.entries()) {
@@ -142,15 +143,19 @@ export function Graph({ url, label, model, onlit, tall }: { url: string; label: 
       if (token === null) { setSaid(null); told.current.onlit(null); return; }
       const through = patterns(token);
       const number = through[turn % Math.max(1, through.length)] ?? -1;
-      const named = new Map<number, string>();
+      const [named, exact] = [new Map<number, string>(), new Map<number, string>()];
       for (const each of [...tokens, ...lines]) each.classList.toggle("lit", patterns(each).includes(number));
-      for (const each of tokens) if (each.classList.contains("lit")) named.set(depthOf(each), wordOf(each));
+      for (const each of tokens) {
+        if (!each.classList.contains("lit")) continue;
+        named.set(depthOf(each), wordOf(each));
+        exact.set(depthOf(each), textOf(each));
+      }
       const written = Array.from({ length: Math.max(...named.keys()) + 1 }, (_, depth) => named.get(depth) ?? "_").reverse().join(" · ");
-      told.current.onlit({ place: number, text: written, of: through.length });
+      told.current.onlit(exact);
       const others = through.length > 1 ? ` (${(turn % through.length) + 1} of ${through.length} through this token: N for the next)` : "";
       setSaid(`pattern ${number + 1}: ${written}${others}. Enter asks for ${wordOf(token)} in this place.`);
     };
-    const follow = (token: Element) => go(answerAt(placeQuery(JSON.parse(token.getAttribute("data-t")!) as string, depthOf(token)), told.current.model));
+    const follow = (token: Element) => go(answerAt(placeQuery(textOf(token), depthOf(token)), told.current.model));
     const tokenOf = (event: Event) => (event.target as Element).closest?.("g[data-t]") ?? null;
     let pointed: Element | null = null;
     const on = <K extends keyof SVGElementEventMap>(kind: K, listener: (event: SVGElementEventMap[K]) => void) => svg.addEventListener(kind, listener as EventListener);

@@ -10,13 +10,13 @@ interface Options {
   both: boolean;
   pivot?: number | null;
   lines?: boolean;
-  lit?: string | null;
+  lit?: readonly number[];
   model: string | null;
   label: string;
 }
 
 /** Show a text; tokens that fire, or that a pattern matches, say so when pointed at, and the arrows go from one to the next. */
-export function Reading({ tokens, both, pivot = null, lines = true, lit = null, label }: Options) {
+export function Reading({ tokens, both, pivot = null, lines = true, lit = [], label }: Options) {
   const root = useRef<HTMLParagraphElement>(null);
   const worth = (token: Token) => token.pattern !== null || token.against.length > 0 || (both && (token.true ?? 0) >= 0.05);
   const first = tokens.findIndex(worth);
@@ -48,7 +48,7 @@ export function Reading({ tokens, both, pivot = null, lines = true, lit = null, 
       const above = both ? (token.true ?? 0) : token.predicted;
       const fires = both ? token.fires.true : token.fires.predicted;
       const names = ["tok", place === pivot ? "pivot" : "", fires ? "fires" : "", token.fires.predicted ? "fires-predicted" : "", token.fires.true ? "fires-true" : "",
-        lit !== null && token.pattern === lit ? "pattern-lit" : "", both && token.true === null ? "unknown" : ""];
+        lit.includes(place) ? "pattern-lit" : "", both && token.true === null ? "unknown" : ""];
       const shown = lines ? token.text : token.text.replace(/\n/g, "⏎");
       return <span key={place} class={names.filter(Boolean).join(" ")} data-at={place} data-tip={worth(token) ? saying(token, both) : undefined}
         tabIndex={worth(token) ? (place === first ? 0 : -1) : undefined}
@@ -66,7 +66,7 @@ function Lines({ text }: { text: string }) {
 const shade = (value: number | null) => (value === null || value < 0.02 ? 0 : Math.min(1, value)).toFixed(2);
 
 function saying(token: Token, both: boolean): string {
-  const said = both && token.true !== null ? [`neuron ${score(token.true)}`] : [];
+  const said = both && token.true !== null ? [`truly ${score(token.true)}`] : [];
   said.push(`predicted ${score(token.predicted)}`);
   if (token.pattern) said.push(`by ${token.pattern}`);
   else said.push("no pattern matches");
@@ -77,7 +77,7 @@ function saying(token: Token, both: boolean): string {
 /** Say what the colours are: the same in the explorer, in pages of their own and on a terminal. */
 export function ReadingKey({ both, threshold = 0.5 }: { both: boolean; threshold?: number }) {
   return <p class="reading-key faint">
-    <span>{both ? "on the text: the neuron’s true activation" : "on the text: what is predicted"}</span>
+    <span>{both ? "on the text: the true activation" : "on the text: what is predicted"}</span>
     {both ? <span>in the row below: what is predicted</span> : null}
     <span>0 <span class="scale" aria-hidden="true" /> 1</span><span><b class="tok fires" style={{ "--v": "0.7" }}>fires</b> from {threshold} on</span></p>;
 }

@@ -18,7 +18,7 @@ export function TrajectoriesPage({ place, model }: { place: Place; model: string
   const told = useAsked<Followed>(`/api/neuron/${encodeURIComponent(name)}/trajectories`, { model });
   useEffect(() => { document.title = `Trajectories of ${name} · n2gdb`; }, [name]);
   return <><header class="title"><h1 tabIndex={-1}>Trajectories of <a href={neuronAt(name, model)}>{name}</a></h1></header>
-    <p class="measured">The model runs again on the top examples, cut to their last 1, 2, 3, … tokens: how much context the neuron needs. 1 is its largest activation.</p>
+    <p class="measured">The model runs again on the top examples, cut to their last 1, 2, 3, … tokens: how much context it needs. 1 is its largest activation.</p>
     <Loaded of={told} what="Running the model on the cut examples">{(data) => <>
       <Lines of={[{ name: "mean", values: data.mean.map((value, at): [number, number] => [at + 1, Math.max(0, value)]) },
         ...data.examples.slice(0, 3).map((example): { name: string; values: [number, number][] } => ({ name: `example ${example.rank + 1}`, values: [...example.activation].reverse().map((value, at): [number, number] => [at + 1, Math.max(0, value)]) }))]}

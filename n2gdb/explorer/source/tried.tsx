@@ -7,6 +7,7 @@ import { Refusal, Waiting } from "./parts";
 import { Reading, ReadingKey } from "./reading";
 import { ask, modelAtHand, Refused } from "./server";
 import type { Cost, Neuron, Token } from "./types";
+import { unitOf } from "./words";
 
 const PAUSE = 120; // milliseconds
 const LONGEST = 4000;
@@ -55,15 +56,15 @@ export function TryText({ neuron, api, model, place }: { neuron: Neuron; api: st
     <h2 id="try-title"><label for="try">Try a text</label></h2>
     <textarea id="try" rows={2} spellcheck={false} dir="auto" placeholder="Type or paste a text" value={text} onInput={(event) => typed(event.currentTarget.value)} />
     <div class="line options">
-      {modelAtHand ? <label class="check"><input type="checkbox" checked={truly} onChange={() => setTruly((now) => !now)} /> run the model: what the neuron really does</label>
-        : <span class="faint">Start with <code>n2gdb serve --model</code> to see what the neuron really does here.</span>}
+      {modelAtHand ? <label class="check"><input type="checkbox" checked={truly} onChange={() => setTruly((now) => !now)} /> run the model: what the {unitOf(neuron.kind)} really does</label>
+        : <span class="faint">Start with <code>n2gdb serve --model</code> to see what the {unitOf(neuron.kind)} really does here.</span>}
       {text.length > LONGEST ? <span class="refusal" role="alert">{text.length.toLocaleString("en")} characters: {LONGEST.toLocaleString("en")} at most are read, and nothing is cut silently; shorten it.</span> : null}
     </div>
     <div class="prediction" aria-busy={busy && !tokens.length ? "true" : undefined}>
       {busy ? <Waiting of={busy} what={truly ? "Running the model" : "Reading"} /> : null}
       {error ? <Refusal error={error} retry={() => setTurn((now) => now + 1)} /> : null}
       {text && tokens.length ? <><Reading tokens={tokens} both={cost !== null} model={model} label={`The text as ${neuron.neuron} reads it`} /><ReadingKey both={cost !== null} />
-        <p class="pattern-line faint" role="status">{cost ? `The neuron fires on ${firing} of ${tokens.length} tokens. The model was loaded in ${duration(cost.load_seconds * 1000)}, once; this run took ${duration(cost.run_seconds * 1000)}; its process holds ${(cost.memory / 1e9).toFixed(1)} GB.`
+        <p class="pattern-line faint" role="status">{cost ? `The ${unitOf(neuron.kind)} fires on ${firing} of ${tokens.length} tokens. The model was loaded in ${duration(cost.load_seconds * 1000)}, once; this run took ${duration(cost.run_seconds * 1000)}; its process holds ${(cost.memory / 1e9).toFixed(1)} GB.`
           : firing ? `${firing} of ${tokens.length} tokens fire: point at one, or go through them with the arrows, to see its pattern.` : `None of ${tokens.length} tokens fires.`}</p></> : null}
     </div>
   </section>;

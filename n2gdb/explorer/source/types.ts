@@ -6,7 +6,7 @@ export interface Model {
   name: string; n_layers: number; d_mlp: number; d_vocab: number; corpus: string; corpus_tokens: number; site: string;
   activation_function: string; neurons: number; layers: number[]; dead: number; unpredicted: number; patterns: number; mean_f1: number | null;
 }
-export interface Database { file: string; version: string; models: Model[] }
+export interface Database { file: string; version: string; units: string; models: Model[] }
 export interface Step { depth: number; token: number | null; text: string | null; importance: number | null; matched: boolean; shown: string }
 export interface Path { text: string; steps: Step[] }
 export interface Evidence { clause: number; activation: number; path: Path }
@@ -16,7 +16,7 @@ export interface Row {
   group?: string | number | null; count?: number; state?: string;
 }
 export interface Answer {
-  kind: "neurons" | "patterns" | "tokens" | "counts" | "stages";
+  kind: "neurons" | "patterns" | "tokens" | "counts" | "stages"; noun: string;
   columns: string[]; sortable: string[]; rows: Row[]; total: number; notices: string[]; milliseconds: number;
 }
 export interface Stage { step: string; cypher: string | null; parameters: Record<string, unknown> | null; rows: number | null; milliseconds: number | null; least_rows?: number | null; most_rows?: number | null; reads?: number | null }

@@ -8,13 +8,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from n2gdb.core.deadline import check_time
-from n2gdb.core.units import UnitName, token_key
+from n2gdb.core.units import HeldUnits, UnitName, token_key
 from n2gdb.errors import QueryError
-from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, TokensOf
+from n2gdb.grammar.ast import FiringOn, Listed, NeuronRef, Query, Subject, TokensOf
 from n2gdb.grammar.records import dataclass
 from n2gdb.grammar.rewriting import nodes_of, rewritten
 from n2gdb.query.cypher.compiler import Compiled
 from n2gdb.query.semantics.places import placed
+from n2gdb.query.semantics.units import word_for
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.names import find_model, missing_neuron, neuron_key
 from n2gdb.storage.read.neurons import knows_heldout
@@ -111,6 +112,7 @@ class Session:
     tokenizer: Callable[[int], Tokenizer | None]
     read_columns: Callable[[], Columns]
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
+    read_held: Callable[[], tuple[HeldUnits, ...]]  # of which sources the database holds units
     likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
@@ -270,8 +272,13 @@ class Session:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of all sources of the database."""
+        """The kinds of all sources of the models."""
         return frozenset(source.kind for model in self.models for source in model.sources)
+
+    @property
+    def units(self) -> Subject:
+        """The word that finds all units of the database, and says what they are as far as one word does."""
+        return word_for({each.kind for each in self.read_held()})
 
     @property
     def sources(self) -> tuple[str, ...]:

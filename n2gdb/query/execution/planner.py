@@ -7,21 +7,16 @@ tokens.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from n2gdb.core.units import MLP
 from n2gdb.grammar.ast import (
     And,
     Clause,
-    Comparison,
-    Condition,
     Count,
     Formula,
     Grouping,
-    InList,
     Key,
-    Operator,
     Query,
     Role,
     Statement,
@@ -54,11 +49,9 @@ from n2gdb.query.execution.plan import (
     TokenSetPlan,
 )
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
+from n2gdb.query.semantics.units import of_named_units
 
 __all__ = ["plan_patterns", "plan_statement", "steps_of"]
-
-#: Kinds of sources whose units are latents.
-LATENT_KINDS = ("sae", "transcoder")
 
 _READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
@@ -87,31 +80,14 @@ def steps_of(session: Session, plan: Plan) -> tuple[Stage, ...]:
 
 
 def _bound(session: Session, query: Query) -> Settled:
-    asked = session.learn_tokens(_of_asked_units(query, session.kinds))
-    settled = settle(asked, session.vocabulary, session.model_of(asked), session.sources)
+    model = session.model_of(query)
+    asked = session.learn_tokens(of_named_units(query, model, session.kinds, session.read_held))
+    settled = settle(asked, session.vocabulary, model, session.sources)
     if settled.asks_for_effects:
         session.require_effects()
     if settled.influences:
         session.require_evidence()
     return settled
-
-
-def _of_asked_units(query: Query, kinds: Collection[str]) -> Query:
-    """Return a query with its units, or those whose patterns it asks for, said in WHERE.
-
-    ``latents`` are those of SAEs and transcoders. ``neurons`` are the units of MLPs, which needs no condition
-    where a database holds nothing else; ``kinds`` are those of the sources that it holds.
-    """
-    condition: Condition
-    units = query.owners or query.subject
-    if units is Subject.LATENTS:
-        condition = InList("kind", LATENT_KINDS)
-    elif units is Subject.NEURONS and any(kind != MLP for kind in kinds):
-        condition = Comparison("kind", Operator.EQUAL, MLP)
-    else:
-        return query
-    asked: Formula[Condition] = condition
-    return replace(query, where=asked if query.where is None else And((query.where, asked)))
 
 
 def _plan_neurons(session: Session, settled: Settled, purpose: Purpose) -> NeuronPlan:

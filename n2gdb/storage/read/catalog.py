@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from n2gdb.core.readings import counted
+from n2gdb.core.units import HeldUnits
 from n2gdb.grammar.records import dataclass
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.shapes import settled
@@ -20,6 +21,7 @@ __all__ = [
     "ModelInfo",
     "SourceInfo",
     "count_nodes",
+    "read_held",
     "read_inventory",
     "read_models",
 ]
@@ -172,6 +174,12 @@ def read_models(connection: Connection) -> tuple[ModelInfo, ...]:
         replace(ModelInfo(*own), sources=tuple(SourceInfo(**each) for each in sources))
         for *own, sources in rows
     )
+
+
+def read_held(connection: Connection) -> tuple[HeldUnits, ...]:
+    """Read of which sources there are units: of those of a model, some may not have been ingested."""
+    found = connection.rows("MATCH (n:Neuron) RETURN DISTINCT n.model, n.kind, n.source")
+    return tuple(HeldUnits(*row) for row in sorted(found))
 
 
 def read_inventory(connection: Connection, models: tuple[ModelInfo, ...]) -> Inventory:
