@@ -315,6 +315,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
             lambda: self._columns,
             self._saved,
             lambda: self._likeness,
+            lambda: self._outline is not None,
             self._columns if self._is_warm() else None,
         )
 

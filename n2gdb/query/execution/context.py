@@ -110,6 +110,7 @@ class Session:
     read_columns: Callable[[], Columns]
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
     likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
+    has_outline: Callable[[], bool]  # whether the shape of all graphs is known, of a very large database
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
     _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)
