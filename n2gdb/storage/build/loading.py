@@ -102,7 +102,7 @@ def _nodes(
     """Yield (node table, its rows)."""
     for model in models:
         yield from model.entities(measures, likeness)
-    yield "Path", pa.table([likeness.paths], ["id"])
+    yield "Path", likeness.paths
 
 
 def _passes(likeness: Likeness, kind: str, steps: pa.RecordBatch) -> pa.Table:
