@@ -21,6 +21,9 @@ from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_duckdb", "set_text"]
 
+#: Columns of trie nodes that are taken over as they are.
+_OF_NODES = ("depth", "pre", "importance", "end", "support", "confidence")
+
 
 def build_duckdb(path: Path, run: RunFolder) -> None:
     """Build a DuckDB file from a run, a shard at a time."""
@@ -89,12 +92,14 @@ def _nodes(model: ModelRows, shard: Path) -> pa.Table:
         "level": level,
         "best": tries.best,
     }
-    return pa.table({**columns, **{name: nodes[name] for name in ("depth", "pre", "importance", "end")}})
+    return pa.table({**columns, **{name: nodes[name] for name in _OF_NODES}})
 
 
 def _steps(model: ModelRows, shard: Path, likeness: Likeness) -> pa.Table:
     nodes = model.run.nodes([shard])
-    return likeness.rows(*Tries.of(nodes).steps(_neuron_key(nodes), model.text_keys, model.norm_keys))
+    rows = likeness.rows(*Tries.of(nodes).steps(_neuron_key(nodes), model.text_keys, model.norm_keys))
+    weight = likeness.weights(rows["path"].to_numpy()) * rows["activation"].to_numpy()
+    return rows.drop_columns(["activation"]).append_column("weight", pa.array(weight))
 
 
 def _neuron_key(table: pa.Table) -> Int64Array:

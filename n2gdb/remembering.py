@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from n2gdb.similarity.columns import SimilarityColumns
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
+    from n2gdb.storage.read.outline import Outline
 
 __all__ = ["Remembering"]
 
 #: Nodes of all tries that are kept as columns: 60 bytes each; and the seconds to read one, on a busy machine.
 _MOST_NODES, _READING = 5_000_000, 2e-6
-#: Bytes of a node as it is read; a server takes this share of the machine's memory for it.
-_NODE_READ, _SHARE = 240, 0.25
+#: Of more nodes their outline is kept: so many bytes each, in up to this share of the machine's memory.
+_OUTLINED, _SHARE = 60, 0.25
 
 
 class Remembering(ABC):
@@ -123,28 +124,35 @@ class Remembering(ABC):
         self._asked += 1
         if self._by_statements is None or self._asked <= self._by_statements:
             return False
-        if "tries" in vars(self._columns):
-            return True
+        if self._nodes > _MOST_NODES:
+            return False
         left = seconds_left()
-        return self._nodes <= _MOST_NODES and (left is None or left > self._nodes * _READING)
+        return "tries" in vars(self._columns) or left is None or left > self._nodes * _READING
 
     def read_ahead(self) -> None:
         """Read the columns that answer questions quickly; until they are there, statements answer all.
 
-
-        It takes seconds of a large database: a server calls it in a thread of its own. Nothing is read where
-        that would take more than a quarter of the machine's memory.
+        It takes seconds of a large database: a server calls it in a thread of its own. Of a very large one
+        only the shape of all graphs is read.
 
         >>> db.read_ahead()
         """
-        self._by_statements = None
-        most = _MOST_NODES
-        if hasattr(os, "sysconf"):  # elsewhere nothing tells how much memory there is
-            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            most = max(most, int(memory * _SHARE / _NODE_READ))
-        if self._nodes <= most:
+        before, self._by_statements = self._by_statements, None
+        if self._nodes <= _MOST_NODES:
             _ = self._columns.tries
-            self._by_statements = 0
+            before = 0
+        elif self._outline is not None:
+            _ = self._columns.tries
+        self._by_statements = before
+
+    @cached_property
+    def _outline(self) -> Outline | None:
+        """The shape of all tries, of a database that is too large for columns; None where it has none."""
+        if self._nodes <= _MOST_NODES or self._nodes * _OUTLINED > _memory() * _SHARE:
+            return None
+        from n2gdb.storage.read.outline import read_outline
+
+        return read_outline(self.path)
 
     @cached_property
     def _nodes(self) -> int:
@@ -168,4 +176,11 @@ class Remembering(ABC):
     def _columns(self) -> Columns:
         from n2gdb.query.columnar.columns import Columns
 
-        return Columns(self.connection.table, self._vocabulary)
+        return Columns(self.connection.table, self._vocabulary, self._outline)
+
+
+def _memory() -> float:
+    """Return the bytes of the machine's memory; where nothing tells, as much as anyone asks for."""
+    if not hasattr(os, "sysconf"):
+        return float("inf")
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -21,7 +21,14 @@ ALLOWED: dict[str, set[str]] = {
     "n2gdb.grammar.parsing": {"n2gdb.grammar.mistakes", "n2gdb.grammar"},
     "n2gdb.core": {"n2gdb.grammar", "n2gdb.errors"},  # which knows how units are written
     "n2gdb.storage": {"n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
-    "n2gdb.storage.build": {"n2gdb.storage", "n2gdb.core", "n2gdb.errors", "n2gdb.version"},
+    "n2gdb.storage.build": {
+        "n2gdb.storage",
+        "n2gdb.storage.read",  # which knows the outline
+        "n2gdb.core",
+        "n2gdb.grammar",
+        "n2gdb.errors",
+        "n2gdb.version",
+    },
     "n2gdb.storage.read": {
         "n2gdb.evidence",
         "n2gdb.storage",

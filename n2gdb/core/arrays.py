@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 __all__ = [
     "BoolArray",
+    "ByteArray",
     "Float64Array",
     "FloatArray",
     "IndexArray",
@@ -30,6 +31,7 @@ IntegerArray = npt.NDArray[np.integer]
 IndexArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 KeyArray = npt.NDArray[np.uint64]
+ByteArray = npt.NDArray[np.uint8]
 
 Whole = TypeVar("Whole", bound=np.integer)
 

@@ -96,11 +96,14 @@ class Tries:
         token, activation = norm_keys[self.token], np.nan_to_num(self.best)
 
         def each(step: Int64Array) -> GraphSteps:
-            order = np.lexsort((-activation, step, neuron))
-            first = np.ones(len(order), np.bool_)
-            first[1:] = (neuron[order][1:] != neuron[order][:-1]) | (step[order][1:] != step[order][:-1])
+            order = np.lexsort((step, neuron))
+            owner, taken = neuron[order], step[order]
+            new = np.ones(len(order), np.bool_)
+            new[1:] = (owner[1:] != owner[:-1]) | (taken[1:] != taken[:-1])
+            first = np.flatnonzero(new)
             kept = order[first]
-            return GraphSteps(neuron[kept], step[kept], loose[kept], token[kept], activation[kept])
+            largest = np.maximum.reduceat(activation[order], first) if len(first) else activation
+            return GraphSteps(owner[first], taken[first], loose[kept], token[kept], largest)
 
         return each(exact), each(loose)
 

@@ -44,7 +44,7 @@ Read = Callable[[str, Mapping[str, object]], "pa.Table"]
 Predictor = Literal["evidence", "graph"]
 
 _ROOTS = (
-    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {activating}"
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {activating} HINT ((t JOIN a) JOIN n)"
     " RETURN n.id AS neuron, a.pre AS pre, -1 AS parent, t.id AS activating, t.id AS token, 0 AS depth,"
     f" a.`end` AS mark, {NO_NUMBER} AS least, a.support AS support, a.confidence AS confidence,"
     " n.evidence_threshold IS NOT NULL AS weighed"

@@ -30,7 +30,8 @@ Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 
 _UNITS = "MATCH (n:Neuron) WHERE {among} RETURN n.id AS id, n.weight AS weight ORDER BY n.id"
 _STEPS = (
-    "MATCH (n:Neuron)-[x:PASSES]->(p:Path) WHERE {among} RETURN n.id AS id, p.id AS step, x.weight AS weight"
+    "MATCH (n:Neuron)-[x:PASSES]->(p:Path) WHERE {among}"
+    " RETURN n.id AS id, p.id AS step, p.weight * x.activation AS weight"
 )
 _TOKENS = "MATCH (n:Neuron)-[:{role}]->(t:Token) WHERE {among} RETURN n.id AS id, t.text_key AS text"
 _FIRINGS = "MATCH (n:Neuron) WHERE n.firings IS NOT NULL AND {among} RETURN n.id AS id, n.firings AS firings"

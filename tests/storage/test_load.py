@@ -115,7 +115,9 @@ def test_stored_steps_are_those_of_several_neurons(
                 found = ((n, round(each[step] * weight, 9)) for n, each in steps.items() if step in each)
                 wanted[tuple(sorted(found))] += 1
     with Connection.open(three_models) as connection:
-        rows = connection.rows("MATCH (n:Neuron)-[p:PASSES]->(x:Path) RETURN x.id, n.id, p.weight")
+        rows = connection.rows(
+            "MATCH (n:Neuron)-[p:PASSES]->(x:Path) RETURN x.id, n.id, x.weight * p.activation"
+        )
         ((stored,),) = connection.rows("MATCH (x:Path) RETURN count(*)")
     passing: dict[int, dict[int, float]] = {}
     for path, neuron, weight in rows:

@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array, distinct
+from n2gdb.core.arrays import BoolArray, Int64Array, distinct, is_in
 from n2gdb.core.units import token_key
 from n2gdb.grammar.ast import Effect
 from n2gdb.query.columnar.example_texts import ExampleTexts
-from n2gdb.query.columnar.tries import Table, TrieColumns, read_tries
+from n2gdb.query.columnar.tries import Table, TrieColumns, outlined_tries, read_tries
 from n2gdb.query.columnar.units import Units, read_units
 from n2gdb.query.columnar.writes import Writes, Written
 from n2gdb.query.cypher.match import WRITES
 from n2gdb.query.semantics.vocabulary import Vocabulary
+from n2gdb.storage.read.outline import Outline
 
 __all__ = ["Columns"]
 
 
 class Columns:
-    """The columns of a database; each is read when it is first asked for, and kept."""
+    """The columns of a database; each is read when it is first asked for, and kept.
 
-    def __init__(self, table: Table, vocabulary: Vocabulary) -> None:
-        """Read through ``table``, which runs a statement with its parameters and returns columns."""
-        self._table = table
+    Of a database with an outline only the shape of its tries is kept of all units, and what matches are shown
+    with is read of some.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        vocabulary: Vocabulary,
+        outline: Outline | None = None,
+        among: Sequence[int] = (),
+    ) -> None:
+        """Read through ``table``, which runs a statement with its parameters and returns columns.
+
+        ``among`` are the only units, by Neuron.id; all where there are none.
+        """
+        self._table, self._outline, self._among = table, outline, among
         self.vocabulary = vocabulary
-        vocabulary.hold_by(lambda tokens: self.tries.holds(tokens))
+        if outline is None and not among:
+            vocabulary.hold_by(lambda tokens: self.tries.holds(tokens))
         self.writes = Writes(self._written)
+        self._some: tuple[frozenset[int], Columns] | None = None
 
     @cached_property
     def units(self) -> Units:
         """All units."""
-        return read_units(self._table)
+        return read_units(self._table, self._among)
 
     @cached_property
     def tries(self) -> TrieColumns:
         """The tries of all units."""
-        return read_tries(self._table, self.vocabulary.table, self.units.ids)
+        vocabulary, ids = self.vocabulary.table, self.units.ids
+        if self._outline is not None:
+            return outlined_tries(self._outline, self._table, vocabulary, ids)
+        return read_tries(self._table, vocabulary, ids, self._among)
+
+    @property
+    def is_outlined(self) -> bool:
+        """Whether only the shape of tries is kept."""
+        return self._outline is not None
+
+    def of(self, units: Iterable[int]) -> Columns:
+        """Return what knows all of some units, by Neuron.id: itself, or the same of them alone."""
+        if self._outline is None:
+            return self
+        wanted = frozenset(units)
+        if self._some is None or not wanted <= self._some[0]:
+            self._some = wanted, Columns(self._table, self.vocabulary, among=sorted(wanted))
+        return self._some[1]
 
     @cached_property
     def activating(self) -> tuple[Int64Array, Int64Array, tuple[str, ...]]:
@@ -60,9 +93,7 @@ class Columns:
 
     def among(self, ids: Mapping[int, object] | frozenset[int]) -> BoolArray:
         """Return which units are among some, by their ids: (units,)."""
-        inside = np.zeros(len(self.units), np.bool_)
-        inside[self.units.places(sorted(ids))] = True
-        return inside
+        return is_in(self.units.ids, np.array(sorted(ids), np.int64))
 
     def count_steps(self, unit: int) -> int:
         """Count the steps of a unit's graph, by Neuron.id, with case and space aside."""
@@ -72,10 +103,11 @@ class Columns:
         return len(set(zip(activating.tolist(), tries.depth[rows].tolist(), token.tolist(), strict=True)))
 
     def _written(self, effect: Effect) -> Written:
+        chosen = " AND n.id IN $among" if self._among else ""
         found = self._table(
-            f"MATCH (n:Neuron)-[w:WRITES]->(t:Token) WHERE w.logit {WRITES[effect]}"
+            f"MATCH (n:Neuron)-[w:WRITES]->(t:Token) WHERE w.logit {WRITES[effect]}{chosen}"
             " RETURN n.id AS unit, offset(id(t)) AS token, w.logit AS logit",
-            {},
+            {"among": list(self._among)} if self._among else {},
         )
         owner = np.searchsorted(self.units.ids, found["unit"].to_numpy())
         order = np.argsort(owner, kind="stable")

@@ -15,6 +15,7 @@ from n2gdb.grammar.ast import Clause, Condition, Effect, FiringOn, Formula
 from n2gdb.grammar.fields import FIELDS, WRITTEN
 from n2gdb.query.columnar.columns import Columns
 from n2gdb.query.columnar.logits import logits_of
+from n2gdb.query.columnar.tries import TrieColumns
 from n2gdb.query.columnar.units import Column, Words, holding, stored_reals
 from n2gdb.query.columnar.walk import Scope, found_patterns, units_of
 from n2gdb.query.cypher.where import split
@@ -34,18 +35,38 @@ class Matches:
     """Matches of a clause: the row where the pattern ends, and the least importance that the clause names.
 
     ``anchors`` are the rows of the nodes that it names, -1 where a form names fewer: (matches, anchors).
+    Without ``known`` the importance is the least of the context among them, or else of the whole path.
     """
 
+    tries: TrieColumns
     end: IntArray  # (matches,)
-    importance: Float64Array  # (matches,)
     anchors: IntArray
+    known: Float64Array | None = None  # (matches,)
+
+    @classmethod
+    def of_ends(cls, tries: TrieColumns, end: IntArray, importance: Float64Array | None = None) -> Matches:
+        """Return matches that name no nodes, with their importance, or that of their paths."""
+        return cls(tries, end, np.zeros((len(end), 0), np.int32), importance)
 
     def __len__(self) -> int:
         return len(self.end)
 
+    @cached_property
+    def importance(self) -> Float64Array:
+        """NaN where no context is on the path: (matches,)."""
+        if self.known is not None:
+            return self.known
+        tries, least = self.tries, np.full(len(self), np.nan)
+        for rows in self.anchors.T:  # of no row, -1, as of an activating token there is none
+            least = np.fmin(least, np.where(rows < 0, np.nan, tries.importance[rows]))
+        bare = np.flatnonzero(np.isnan(least))
+        least[bare] = tries.least[self.end[bare]]
+        return least
+
     def kept(self, inside: BoolArray) -> Matches:
         """Return some of them."""
-        return Matches(self.end[inside], self.importance[inside], self.anchors[inside])
+        known = None if self.known is None else self.known[inside]
+        return Matches(self.tries, self.end[inside], self.anchors[inside], known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +192,7 @@ class Search:
         tries = self.columns.tries
         check_time()
         if isinstance(clause, FiringOn):
-            ends = self._fired[clause]
-            return Matches(ends, tries.least[ends], np.zeros((len(ends), 0), np.int32))
+            return Matches.of_ends(tries, self._fired[clause])
         assert is_of_patterns(clause)
         forms = self.settled.forms[clause]
         parts = [each for form in forms for each in found_patterns(self.scope, form, self.columns.writes)]
@@ -181,11 +201,8 @@ class Search:
         for each in parts:
             padding = np.full((len(each.end), width - each.anchors.shape[1]), -1, np.int32)
             anchors.append(np.concatenate([each.anchors, padding], axis=1))
-        return Matches(
-            np.concatenate([np.zeros(0, np.int32), *(each.end for each in parts)]),
-            np.concatenate([np.zeros(0), *(each.importance for each in parts)]),
-            np.concatenate(anchors),
-        )
+        end = np.concatenate([np.zeros(0, np.int32), *(each.end for each in parts)])
+        return Matches(tries, end, np.concatenate(anchors))
 
     def meeting_rows(self, rows: Matches) -> Matches:
         """Return the rows, a pattern each, that the conditions on matches hold of."""
@@ -197,16 +214,13 @@ class Search:
         ends, place = np.unique(found.end, return_inverse=True)
         importance = np.full(len(ends), np.nan)
         np.fmax.at(importance, place, found.importance)
-        least = self.columns.tries.least[ends]
-        return Matches(
-            ends, np.where(np.isnan(importance), least, importance), np.zeros((len(ends), 0), np.int32)
-        )
+        tries = self.columns.tries
+        return Matches.of_ends(tries, ends, np.where(np.isnan(importance), tries.least[ends], importance))
 
     def every_end(self) -> Matches:
         """Return every pattern of the units in scope that the conditions on matches hold of."""
         tries = self.columns.tries
-        ends = self.scope.narrowed(tries.ends)
-        return self.meeting_rows(Matches(ends, tries.least[ends], np.zeros((len(ends), 0), np.int32)))
+        return self.meeting_rows(Matches.of_ends(tries, self.scope.narrowed(tries.ends)))
 
     def _meeting(self, found: Matches, conditions: Sequence[Formula[Condition]]) -> Matches:
         if not conditions or not len(found.end):
@@ -292,7 +306,7 @@ class Search:
         """
         tries, found = self.columns.tries, self.matches(clause)
         owner = tries.owner[found.end]
-        depths = np.where(found.anchors >= 0, tries.depth[found.anchors], -1)
+        depths = np.where(found.anchors >= 0, tries.depth[found.anchors].astype(np.int64), -1)
         columns = (
             self.columns.units.ids[owner],
             found.end - tries.first[owner],

@@ -13,29 +13,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
 from n2gdb.core.deadline import check_time
 from n2gdb.core.tokens import normalise
+from n2gdb.storage.read.outline import Outline
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TrieColumns", "expanded", "read_tries"]
+__all__ = ["TrieColumns", "expanded", "outlined_tries", "read_tries"]
 
 #: Runs a statement with its parameters and returns its columns.
 Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 
-_CONTEXT = (
-    "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) HINT ((n JOIN c) JOIN t)"
-    " RETURN n.id AS unit, offset(id(t)) AS token, c.pre AS pre, c.depth AS depth, c.parent AS parent,"
-    " c.last AS last, c.importance AS importance, c.`end` AS `end`, c.written AS written,"
-    " c.support AS support, c.confidence AS confidence"
-)
-_ROOTS = (
-    "MATCH (n:Neuron)-[c:ACTIVATES_ON]->(t:Token) HINT ((n JOIN c) JOIN t)"
+#: Nodes up to which an index of them by token is made.
+_MOST_SORTED = 5_000_000
+#: Tokens that nodes are compared with one by one.
+_FEW = 8
+
+#: What is read of nodes for single matches; the rest tells how tries are shaped.
+_FIGURES = ("importance", "end", "written", "support", "confidence")
+
+_OF_PATTERNS = "c.`end` AS `end`, c.written AS written, c.support AS support, c.confidence AS confidence"
+_NODES = (
+    "MATCH (n:Neuron)-[c:ACTIVATES_ON]->(t:Token) {where} HINT ((n JOIN c) JOIN t)"
     " RETURN n.id AS unit, offset(id(t)) AS token, c.pre AS pre, CAST(0, 'INT32') AS depth,"
-    " CAST(-1, 'INT32') AS parent, c.last AS last, CAST(NULL, 'DOUBLE') AS importance, c.`end` AS `end`,"
-    " c.written AS written, c.support AS support, c.confidence AS confidence"
+    " CAST(-1, 'INT32') AS parent, c.last AS last, false AS repeats,"
+    f" CAST(NULL, 'DOUBLE') AS importance, {_OF_PATTERNS}",
+    "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) {where} HINT ((n JOIN c) JOIN t)"
+    " RETURN n.id AS unit, offset(id(t)) AS token, c.pre AS pre, c.depth AS depth, c.parent AS parent,"
+    f" c.last AS last, c.repeats AS repeats, c.importance AS importance, {_OF_PATTERNS}",
+)
+_FIGURE_OF = tuple(
+    f"MATCH (n:Neuron)-[c:{kind}]->(t:Token) WHERE c.`{{figure}}` IS NOT NULL HINT ((n JOIN c) JOIN t)"
+    " RETURN n.id AS unit, c.pre AS pre, CAST(c.`{figure}`, 'DOUBLE') AS figure"
+    for kind in ("CONTEXT", "ACTIVATES_ON")
 )
 
 
@@ -43,30 +55,100 @@ _ROOTS = (
 class TrieColumns:
     """The nodes of every unit's trie; what is none of a node is NaN.
 
-    ``first`` are the units' first rows, and the number of rows last: (units + 1,). All else is (nodes,).
+    ``first`` are the units' first rows, and the number of rows last: (units + 1,). Columns are (nodes,) each;
+    ``read`` makes those that few questions need, by name.
     """
 
     first: Int64Array
-    owner: IntArray  # place of the unit
-    token: IntArray  # row of the vocabulary
-    depth: IntArray
-    parent: IntArray  # row of the next named node towards the activating token; -1 of a root
-    last: IntArray  # row of the last node below
-    importance: Float64Array
-    end: Float64Array  # activation of the pattern that ends here
-    written: Float64Array  # logit that the unit itself writes of this token
-    support: Float64Array  # how often the pattern that ends here occurs in the corpus
-    confidence: Float64Array  # on which share of these occurrences the unit fires
+    token: IntegerArray  # row of the vocabulary
+    depth: IntegerArray
     vocabulary: pa.Table
+    read: Callable[[str], Any]
 
     def __len__(self) -> int:
         return len(self.token)
 
     @cached_property
+    def owner(self) -> IntArray:
+        """Place of the unit."""
+        return np.repeat(np.arange(len(self.first) - 1, dtype=np.int32), np.diff(self.first))
+
+    @cached_property
+    def is_root(self) -> BoolArray:
+        """Which nodes are activating tokens."""
+        return np.equal(self.depth, 0)
+
+    @cached_property
+    def parent(self) -> IntArray:
+        """Row of the next named node towards the activating token; -1 of a root."""
+        parent: IntArray = self.read("parent")
+        return parent
+
+    @cached_property
+    def last(self) -> IntArray:
+        """Row of the last node below."""
+        last: IntArray = self.read("last")
+        return last
+
+    @cached_property
+    def repeats(self) -> BoolArray:
+        """Which nodes have the token of a node nearer to the activating token."""
+        repeats: BoolArray = self.read("repeats")
+        return repeats
+
+    @cached_property
+    def ends(self) -> IntArray:
+        """The rows where patterns end, rising: (patterns,)."""
+        return np.flatnonzero(self.read("is_end")).astype(np.int32)
+
+    @cached_property
+    def importance(self) -> Float64Array:
+        """Of context tokens."""
+        return self._figure("importance")
+
+    @cached_property
+    def end(self) -> Float64Array:
+        """Activation of the pattern that ends here."""
+        return self._figure("end")
+
+    @cached_property
+    def written(self) -> Float64Array:
+        """Logit that the unit itself writes of this token."""
+        return self._figure("written")
+
+    @cached_property
+    def support(self) -> Float64Array:
+        """How often the pattern that ends here occurs in the corpus."""
+        return self._figure("support")
+
+    @cached_property
+    def confidence(self) -> Float64Array:
+        """On which share of these occurrences the unit fires."""
+        return self._figure("confidence")
+
+    def _figure(self, name: str) -> Float64Array:
+        figure: Float64Array = self.read(name)
+        return figure
+
+    @cached_property
+    def roots(self) -> IntArray:
+        """The rows of activating tokens, rising."""
+        return np.flatnonzero(self.is_root).astype(np.int32)
+
+    @cached_property
     def root(self) -> IntArray:
-        """The row of the path's activating token: (nodes,)."""
-        rows = np.arange(len(self), dtype=np.int32)
-        return np.maximum.accumulate(np.where(self.parent < 0, rows, 0)).astype(np.int32)
+        """The row of the path's activating token."""
+        return np.repeat(self.roots, np.diff(self.roots, append=len(self)))
+
+    @cached_property
+    def activating(self) -> IntegerArray:
+        """The token that the path to a node activates on."""
+        return np.repeat(self.root_tokens, np.diff(self.roots, append=len(self)))
+
+    @cached_property
+    def root_tokens(self) -> IntegerArray:
+        """The tokens of ``roots``."""
+        return self.token[self.roots]
 
     @cached_property
     def level(self) -> IntArray:
@@ -93,60 +175,18 @@ class TrieColumns:
         return level, least
 
     @cached_property
-    def ends(self) -> IntArray:
-        """The rows where patterns end, rising: (patterns,)."""
-        return np.flatnonzero(~np.isnan(self.end)).astype(np.int32)
-
-    @cached_property
     def patterns(self) -> Int64Array:
         """How many patterns each unit has: (units,)."""
         return np.bincount(self.owner[self.ends], minlength=len(self.first) - 1)
 
-    @cached_property
-    def is_root(self) -> BoolArray:
-        """Which nodes are activating tokens: (nodes,)."""
-        return self.parent < 0
-
-    @cached_property
-    def roots(self) -> IntArray:
-        """The rows of activating tokens, rising."""
-        return np.flatnonzero(self.is_root).astype(np.int32)
-
-    @cached_property
-    def context(self) -> IntArray:
-        """The rows of context tokens, rising."""
-        return np.flatnonzero(~self.is_root).astype(np.int32)
-
-    @cached_property
-    def activating(self) -> IntArray:
-        """The token that the path to a node activates on: (nodes,)."""
-        return self.token[self.root]
-
-    @cached_property
-    def root_tokens(self) -> IntArray:
-        """The tokens of ``roots``."""
-        return self.token[self.roots]
-
-    @cached_property
-    def context_tokens(self) -> IntArray:
-        """The tokens of ``context``."""
-        return self.token[self.context]
-
-    @cached_property
-    def _by_depth(self) -> tuple[IntArray, IntArray, Int64Array]:
-        """The rows of ``context`` by depth, their tokens, and where those of each depth begin."""
-        depth = self.depth[self.context]
-        order = np.argsort(depth, kind="stable")
-        begin = np.concatenate([[0], np.cumsum(np.bincount(depth))])
-        return self.context[order], self.context_tokens[order], begin
-
-    def context_within(self, least: int, most: int | None) -> tuple[IntArray, IntArray]:
-        """Return the rows of context so far from the activating token, by depth, and their tokens."""
-        rows, tokens, begin = self._by_depth
-        deepest = len(begin) - 1
-        start = begin[min(least, deepest)]
-        stop = begin[deepest if most is None else min(most + 1, deepest)]
-        return rows[start:stop], tokens[start:stop]
+    def context_among(self, inside: BoolArray | None, least: int, most: int | None) -> IntArray:
+        """Return the rows of context so far from the activating token, of some tokens or of all; rising."""
+        near = self.depth >= max(least, 1)
+        if most is not None:
+            near &= self.depth <= most
+            rows = np.flatnonzero(near)
+            return (rows if inside is None else rows[inside[self.token[rows]]]).astype(np.int32)
+        return np.flatnonzero(near if inside is None else near & inside[self.token]).astype(np.int32)
 
     @cached_property
     def repeated(self) -> IntArray:
@@ -156,19 +196,8 @@ class TrieColumns:
     @cached_property
     def counts(self) -> Int64Array:
         """How many nodes each token of the vocabulary has: (tokens,)."""
-        return np.bincount(self.token, minlength=len(self.vocabulary))
-
-    @cached_property
-    def repeats(self) -> BoolArray:
-        """Which nodes have the token of a node nearer to the activating token: (nodes,)."""
-        found = np.zeros(len(self), np.bool_)
-        rows = np.flatnonzero(~self.is_root)
-        above = self.parent[rows]
-        while len(rows):
-            found[rows[self.token[above] == self.token[rows]]] = True
-            above = self.parent[above]
-            rows, above = rows[above >= 0], above[above >= 0]
-        return found
+        counts: Int64Array = self.read("counts")
+        return counts
 
     @cached_property
     def _by_token(self) -> tuple[IntArray, Int64Array]:
@@ -178,16 +207,24 @@ class TrieColumns:
 
     def rows_of(self, tokens: Int64Array) -> IntArray:
         """Return the rows of some tokens, by their rows of the vocabulary; rising."""
+        if len(self) > _MOST_SORTED:
+            return np.flatnonzero(self._has(tokens)).astype(np.int32)
         order, begin = self._by_token
         if not len(tokens):
             return order[:0]
         rows = np.concatenate([order[begin[token] : begin[token + 1]] for token in tokens.tolist()])
         return rows if len(tokens) == 1 else np.sort(rows)
 
-    def rows_among(self, tokens: Int64Array) -> IntArray:
-        """Return the same of many tokens, by token."""
-        order, begin = self._by_token
-        return order[expanded(begin[tokens], begin[tokens + 1])[1]]
+    def _has(self, tokens: Int64Array) -> BoolArray:
+        """Return which nodes have one of some tokens: (nodes,)."""
+        found = np.zeros(len(self), np.bool_)
+        if len(tokens) <= _FEW:  # to compare is faster than to look up, for each of them
+            for token in tokens.tolist():
+                found |= self.token == token
+            return found
+        inside = np.zeros(len(self.vocabulary), np.bool_)
+        inside[tokens] = True
+        return inside[self.token]
 
     @cached_property
     def _ids(self) -> tuple[Int64Array, Int64Array]:
@@ -246,9 +283,12 @@ def expanded(start: Int64Array, stop: Int64Array) -> tuple[Int64Array, Int64Arra
     return place, np.arange(len(place)) - behind[place] + start[place]
 
 
-def read_tries(table: Table, vocabulary: pa.Table, units: Int64Array) -> TrieColumns:
-    """Read all tries; ``units`` are the ids of all units, rising."""
-    parts = [table(_ROOTS, {}), table(_CONTEXT, {})]
+def read_tries(
+    table: Table, vocabulary: pa.Table, units: Int64Array, among: Sequence[int] = ()
+) -> TrieColumns:
+    """Read the tries of some units, or of all; ``units`` are the ids of these units, rising."""
+    given = {"among": list(among)} if among else {}
+    parts = [table(each.format(where="WHERE n.id IN $among" if among else ""), given) for each in _NODES]
 
     def column(name: str, kind: type) -> Any:
         check_time()  # of a large database each column takes tenths of a second
@@ -266,17 +306,51 @@ def read_tries(table: Table, vocabulary: pa.Table, units: Int64Array) -> TrieCol
         return column(name, kind)[order]
 
     parent = sorted_column("parent", np.int32)
-    return TrieColumns(
-        first,
-        owner,
-        sorted_column("token", np.int32),
-        sorted_column("depth", np.int32),
-        np.where(parent < 0, np.int32(-1), parent + base),
-        sorted_column("last", np.int32) + base,
-        sorted_column("importance", np.float64),
-        sorted_column("end", np.float64),
-        sorted_column("written", np.float64),
-        sorted_column("support", np.float64),
-        sorted_column("confidence", np.float64),
-        vocabulary,
-    )
+    columns = {
+        "parent": np.where(parent < 0, np.int32(-1), parent + base),
+        "last": sorted_column("last", np.int32) + base,
+        "repeats": sorted_column("repeats", np.bool_),
+        **{name: sorted_column(name, np.float64) for name in _FIGURES},
+    }
+    token, depth = (sorted_column(name, np.int32) for name in ("token", "depth"))
+    columns |= {"is_end": ~np.isnan(columns["end"]), "counts": np.bincount(token, minlength=len(vocabulary))}
+    return TrieColumns(first, token, depth, vocabulary, columns.__getitem__)
+
+
+def outlined_tries(outline: Outline, table: Table, vocabulary: pa.Table, units: Int64Array) -> TrieColumns:
+    """Return all tries by their outline; of their figures those that are asked for are read."""
+    nodes = np.zeros(len(units), np.int64)
+    nodes[np.searchsorted(units, outline.unit)] = outline.nodes
+    first = np.concatenate([[0], np.cumsum(nodes)])
+
+    def made(name: str) -> Any:
+        check_time()
+        row = np.arange(first[-1], dtype=np.int32)
+        match name:
+            case "parent":
+                row -= outline.gap.astype(np.int32)
+                row[outline.gap == 0] = -1
+            case "last":
+                row += outline.below.astype(np.int32)
+            case "repeats":
+                return outline.repeated
+            case "is_end":
+                return outline.ends
+            case "counts":
+                counts = np.zeros(len(vocabulary), np.int64)
+                counts[: len(outline.counts)] = outline.counts
+                return counts
+            case _:
+                return read(name)
+        return row
+
+    def read(figure: str) -> Float64Array:
+        values = np.full(first[-1], np.nan)
+        for each in _FIGURE_OF[: 1 if figure == "importance" else 2]:  # a root has none
+            found = table(each.format(figure=figure), {})
+            check_time()
+            owner = np.searchsorted(units, found["unit"].to_numpy())
+            values[first[owner] + found["pre"].to_numpy()] = found["figure"].to_numpy()
+        return values
+
+    return TrieColumns(first, outline.token, outline.depth, vocabulary, made)

@@ -11,6 +11,7 @@ import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 from n2gdb.core.reals import as_stored
+from n2gdb.core.units import model_of
 from n2gdb.grammar.ast import (
     Absolute,
     And,
@@ -68,24 +69,32 @@ _COMPARE: Mapping[Operator, Callable[[Any, Any], BoolArray]] = {
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """The units of a database by rising id: ANSWER_COLUMNS, as they are stored and as columns."""
+    """The units of a database by rising id: ANSWER_COLUMNS, as they are stored and as columns.
 
-    table: pa.Table
-    weighed: BoolArray  # which have evidence: (units,)
+    ``read`` returns some of the units' properties, written in Cypher, by name.
+    """
+
+    ids: Int64Array  # Neuron.id: (units,)
+    read: Callable[[Mapping[str, str]], pa.Table]
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.ids)
 
     @cached_property
-    def ids(self) -> Int64Array:
-        """Neuron.id of each: (units,)."""
-        found: Int64Array = self.table["id"].to_numpy()
+    def table(self) -> pa.Table:
+        """ANSWER_COLUMNS as they are stored."""
+        return self.read({name: column(name) for name in ANSWER_COLUMNS})
+
+    @cached_property
+    def weighed(self) -> BoolArray:
+        """Which have evidence: (units,)."""
+        found: BoolArray = self.read({"weighed": "n.evidence_threshold IS NOT NULL"})["weighed"].to_numpy()
         return found
 
     @cached_property
     def models(self) -> Int64Array:
         """The number of the model of each: (units,)."""
-        found: Int64Array = self.table["model"].to_numpy()
+        found: Int64Array = model_of(self.ids)
         return found
 
     @cached_property
@@ -95,7 +104,8 @@ class Units:
     def column(self, name: str) -> Column:
         """Return a field of all units."""
         if name not in self._columns:
-            values = self.table[name].combine_chunks()
+            stored = self.table if "table" in vars(self) else self.read({name: column(name)})
+            values = stored[name].combine_chunks()
             if FIELDS[name].kind is Kind.CHOICE:
                 found = values.to_pylist()
                 names = tuple(sorted({each for each in found if each is not None}))
@@ -105,7 +115,7 @@ class Units:
                 self._columns[name] = values.to_numpy(zero_copy_only=False).astype(np.float64)
         return self._columns[name]
 
-    def places(self, ids: Sequence[int]) -> Int64Array:
+    def places(self, ids: Sequence[int] | Int64Array) -> Int64Array:
         """Return the places of units, by their ids, all of which are there."""
         return np.searchsorted(self.ids, np.asarray(ids, np.int64))
 
@@ -115,12 +125,17 @@ class Units:
         return rows
 
 
-def read_units(table: Table) -> Units:
-    """Read all units."""
-    named = ", ".join(f"{column(name)} AS `{name}`" for name in ANSWER_COLUMNS)
-    named = f"{named}, n.evidence_threshold IS NOT NULL AS weighed"
-    found = table(f"MATCH (n:Neuron) RETURN {named}", {}).sort_by("id").combine_chunks()
-    return Units(found.select(ANSWER_COLUMNS), found["weighed"].to_numpy())
+def read_units(table: Table, among: Sequence[int] = ()) -> Units:
+    """Return some units, by Neuron.id, or all; their fields are read as they are asked for."""
+    where = " WHERE n.id IN $among" if among else ""
+    given = {"among": list(among)} if among else {}
+
+    def read(columns: Mapping[str, str]) -> pa.Table:
+        named = ", ".join(f"{value} AS `{name}`" for name, value in {"key": "n.id", **columns}.items())
+        found = table(f"MATCH (n:Neuron){where} RETURN {named}", given)
+        return found.sort_by("key").combine_chunks()
+
+    return Units(read({})["key"].to_numpy(), read)
 
 
 def stored_reals(values: Float64Array) -> Float64Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, is_in
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Effect, Link
 from n2gdb.query.columnar.tries import TrieColumns, expanded
@@ -21,8 +21,6 @@ __all__ = ["FormMatches", "Scope", "found_patterns", "units_of"]
 _MANY = 20_000
 #: Tokens that are looked up one by one.
 _FEW = 1_000
-#: The share of all context, one in so many, below which rows are gathered by their tokens.
-_SPARSE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,6 @@ class FormMatches:
 
     anchors: IntArray  # (matches, anchors) rows
     end: IntArray  # (matches,) rows
-    importance: Float64Array  # (matches,) the least of the context that is named, or of all; NaN of none
 
 
 def found_patterns(scope: Scope, form: Lowered, writes: Writes) -> list[FormMatches]:
@@ -82,7 +79,7 @@ def _found(scope: Scope, form: Lowered, writes: Writes) -> FormMatches:
     tries = scope.tries
     if not form.anchors:
         ends = _ends_anywhere(scope, form.reach)
-        return FormMatches(np.zeros((len(ends), 0), np.int32), ends, tries.least[ends])
+        return FormMatches(np.zeros((len(ends), 0), np.int32), ends)
     anchors = _assigned(scope, form, _anchors(scope, form), writes)
     deepest = anchors[:, 0]
     lowest = np.searchsorted(tries.ends, deepest)
@@ -92,18 +89,12 @@ def _found(scope: Scope, form: Lowered, writes: Writes) -> FormMatches:
     if form.reach:
         kept = tries.depth[end] - tries.depth[deepest[match]] >= form.reach
         match, end = match[kept], end[kept]
-    anchors = anchors[match]
-    context = len(form.context)
-    if context:
-        importance = np.minimum.reduce([tries.importance[anchors[:, each]] for each in range(context)])
-    else:
-        importance = tries.least[end]
-    return FormMatches(anchors, end, importance)
+    return FormMatches(anchors[match], end)
 
 
 def _ends_anywhere(scope: Scope, reach: int) -> IntArray:
     tries = scope.tries
-    ends = tries.ends if scope.rows is None else scope.rows[~np.isnan(tries.end[scope.rows])]
+    ends = tries.ends if scope.rows is None else scope.rows[is_in(scope.rows, tries.ends)]
     ends = scope.narrowed(ends)
     return ends[tries.depth[ends] >= reach] if reach else ends
 
@@ -187,23 +178,21 @@ class _Placed:
             return rows[self.fits(rows)]
         if self.repeats:
             return tries.repeated[self.fits(tries.repeated)]
-        rows = tries.roots if self.is_activating else tries.context
-        if self.inside is not None:
-            rows = rows[self.inside[tries.root_tokens if self.is_activating else tries.context_tokens]]
+        if not self.is_activating:
+            rows = tries.context_among(self.inside, 1, None)
+        elif self.inside is None:
+            rows = tries.roots
+        else:
+            rows = tries.roots[self.inside[tries.root_tokens]]
         return rows[self._placed_well(rows)] if self.is_placed else rows
 
     def rows_within(self, gap: Link) -> IntArray:
-        """Return the rows of context that it may stand on so far from the activating token, in any order."""
+        """Return the rows of context that it may stand on so far from the activating token."""
         tries = self.scope.tries
         if self.listed is not None or self.repeats:
             rows = self.rows()
             return rows if gap == Link() else rows[_within(tries.depth[rows], gap)]
-        if self.inside is not None and gap == Link() and self.count < len(tries.context) // _SPARSE:
-            rows = tries.rows_among(np.flatnonzero(self.inside))
-            rows = rows[~tries.is_root[rows]]
-        else:
-            rows, tokens = tries.context_within(gap.least, gap.most)
-            rows = rows if self.inside is None else rows[self.inside[tokens]]
+        rows = tries.context_among(self.inside, gap.least, gap.most)
         return rows[self._placed_well(rows)] if self.is_placed else rows
 
 
@@ -216,7 +205,7 @@ def _anchors(scope: Scope, form: Lowered) -> list[_Placed]:
         repeats = anchor.variable is not None and anchor.variable in later
         gap = form.gaps[-1] if place == last and not is_activating else None
         listed = inside = None
-        count = len(tries.roots) if is_activating else len(tries.repeated if repeats else tries.context)
+        count = len(tries.roots) if is_activating else len(tries.repeated) if repeats else len(tries)
         if anchor.tokens is not None:
             listed = _listed(tries, anchor.tokens)
             if listed is None:
@@ -382,6 +371,6 @@ def _covered(tries: TrieColumns, rows: IntArray, holds: BoolArray) -> BoolArray:
     return covered
 
 
-def _within(distance: IntArray, gap: Link) -> BoolArray:
+def _within(distance: IntegerArray, gap: Link) -> BoolArray:
     near = distance >= gap.least
     return near if gap.most is None else near & (distance <= gap.most)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from n2gdb.grammar.fields import WALKED, WRITTEN
+from n2gdb.grammar.ast import FiringOn, Subject
+from n2gdb.grammar.fields import FIELDS, WALKED, WRITTEN
 from n2gdb.query.cypher.where import mentions, split
-from n2gdb.query.semantics.binder import PatternClause, Settled
-from n2gdb.query.semantics.normal_form import Lowered
-from n2gdb.query.semantics.token_sets import is_broad, is_listable
+from n2gdb.query.semantics.binder import PatternClause, Settled, clauses_of
+from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
+from n2gdb.query.semantics.token_sets import is_broad, is_listable, members
 
-__all__ = ["is_scanned", "needs_columns", "of_columns"]
+__all__ = ["is_scanned", "is_walked", "needs_columns", "of_columns"]
 
 
 def needs_columns(settled: Settled) -> bool:
@@ -51,6 +52,26 @@ def is_scanned(settled: Settled, clause: PatternClause) -> bool:
     return any(_is_broad(form) for form in forms) and not any(
         _repeats(form) or _is_bare(form) or _is_written(form) for form in forms
     )
+
+
+def is_walked(settled: Settled, *, by_token: bool = False) -> bool:
+    """Whether walking the outline of all tries is faster: for broad patterns, or a count by their tokens."""
+    query = settled.query
+    if query.rank is not None or query.subject is Subject.PATTERNS or split(query.where).match:
+        return False
+    if any(FIELDS[key.field].of_match for key in query.order):
+        return False
+    forms = [form for each in settled.forms.values() for form in each]
+    on_text = [isinstance(each, FiringOn) for each in clauses_of(query.clauses) if not is_of_patterns(each)]
+    return all(on_text) and (by_token or bool(on_text) or any(map(_is_wide, forms)))
+
+
+def _is_wide(form: Lowered) -> bool:
+    """Whether no anchor narrows a join."""
+    sets = [anchor.tokens for anchor in form.anchors]
+    if not form.context:
+        return all(map(is_broad, sets))
+    return all(each is None or members(each) is None for each in sets)
 
 
 def _is_broad(form: Lowered) -> bool:

@@ -65,15 +65,17 @@ def search_of(
     session: Session,
     settled: Settled,
     sets: ClauseSets,
-    places: Int64Array | None = None,
+    ids: Sequence[int] | None = None,
     *,
     of_patterns: bool = False,
 ) -> Search:
     """Return a query over columns, with what was worked out of its clauses that columns do not know.
 
-    With ``of_patterns`` FIRING ON holds of patterns by which a graph fires, whatever a unit's evidence says.
+    ``ids`` are the only units to look in, where they are few. With ``of_patterns`` FIRING ON holds of
+    patterns by which a graph fires, whatever a unit's evidence says.
     """
-    columns = columns_of(session)
+    columns = columns_of(session) if ids is None else columns_of(session).of(ids)
+    places = None if ids is None else columns.units.places(ids)
     known: dict[Clause, BoolArray] = {}
     firings: dict[Clause, IntArray] = {}
     loose: dict[Clause, Loose] = {}
@@ -82,8 +84,8 @@ def search_of(
             by = Predictor.GRAPH if of_patterns else clause.by
             with placed(clause.at):
                 fired = session.fired_by_columns(settled.model, replace(clause, by=by))
-            firings[clause] = _ends_of(columns, fired, places)
-            loose[clause] = _loose_of(fired, places)
+            firings[clause] = _ends_of(columns_of(session), fired, columns, places)
+            loose[clause] = _loose_of(columns_of(session), fired, columns, places)
         elif not is_of_patterns(clause):
             known[clause] = _inside(columns, _worked(session, settled, clause, sets))
     return Search(columns, settled, known, firings, loose, places)
@@ -101,19 +103,30 @@ def _inside(columns: Columns, held: NeuronSet) -> BoolArray:
     return ~inside if held.without else inside
 
 
-def _ends_of(columns: Columns, fired: Sequence[Fired], places: Int64Array | None) -> IntArray:
+def _ends_of(whole: Columns, fired: Sequence[Fired], columns: Columns, places: Int64Array | None) -> IntArray:
+    """Return the rows where patterns end by which units fire: among ``columns``, at ``places``."""
     end = np.concatenate([np.zeros(0, np.int32), *(each for each, _ in fired)])
-    return end if places is None else end[np.isin(columns.tries.owner[end], places)]
+    if places is None:
+        return end
+    owner = whole.tries.owner[end]
+    inside = np.isin(whole.units.ids[owner], columns.units.ids[places])
+    end, owner = end[inside], owner[inside]
+    first = columns.tries.first[columns.units.places(whole.units.ids[owner])]
+    moved: IntArray = (end - whole.tries.first[owner] + first).astype(np.int32)
+    return moved
 
 
-def _loose_of(fired: Sequence[Fired], places: Int64Array | None) -> Loose:
+def _loose_of(whole: Columns, fired: Sequence[Fired], columns: Columns, places: Int64Array | None) -> Loose:
     parts = [each for _, each in fired]
     found = Loose(
         np.concatenate([np.zeros(0, np.int64), *(each.place for each in parts)]),
         np.concatenate([np.zeros(0), *(each.activation for each in parts)]),
         tuple(steps for each in parts for steps in each.steps),
     )
-    return found if places is None else found.kept(np.isin(found.place, places))
+    if places is None:
+        return found
+    found = found.kept(np.isin(whole.units.ids[found.place], columns.units.ids[places]))
+    return replace(found, place=columns.units.places(whole.units.ids[found.place]))
 
 
 def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64Array, ClauseSets, Search]:
@@ -187,8 +200,7 @@ def matches_in(
     session: Session, settled: Settled, ids: Sequence[int], sets: ClauseSets
 ) -> tuple[Search, dict[Clause, Iterable[tuple[Any, ...]]]]:
     """Return the matches of the positive clauses on patterns in some units, as an evaluator's ``matches``."""
-    columns = columns_of(session)
-    search = search_of(session, settled, sets, columns.units.places(ids))
+    search = search_of(session, settled, sets, ids)
     found: dict[Clause, Iterable[tuple[Any, ...]]] = {}
     for clause in dict.fromkeys(settled.positive):
         if clause.has_matches:
@@ -210,8 +222,9 @@ def _plain(name: str, values: Any) -> list[object]:
 
 def paths_to(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[PathStep]]:
     """Return the named steps down to each end, (Neuron.id, preorder index), by rising depth."""
-    columns = columns_of(session)
-    tries, wanted = columns.tries, list(dict.fromkeys(ends))
+    wanted = list(dict.fromkeys(ends))
+    columns = columns_of(session).of(unit for unit, _ in wanted)
+    tries = columns.tries
     places = columns.units.places([unit for unit, _ in wanted])
     ids = tries.vocabulary["id"]
     paths = {}
@@ -252,7 +265,7 @@ def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches
         def of_units() -> Matches:
             inside = search.units(settled.query.clauses)
             ends = tries.ends[inside[tries.owner[tries.ends]]]
-            return _rows(search, ends, tries.least[ends])
+            return Matches.of_ends(tries, ends)
 
         return search, session.work(WALK, of_units)
     search = search_of(session, settled, ClauseSets({}), of_patterns=True)
@@ -283,13 +296,9 @@ def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches
             )
         ends = tries.ends[holds]
         importance = np.where(np.isnan(best), tries.least[tries.ends], best)[holds]
-        return search.meeting_rows(_rows(search, ends, importance))
+        return search.meeting_rows(Matches.of_ends(tries, ends, importance))
 
     return search, session.work(WALK, walked)
-
-
-def _rows(search: Search, ends: Any, importance: Any) -> Matches:
-    return Matches(ends, importance, np.zeros((len(ends), 0), np.int32))
 
 
 def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -> list[PatternRow]:

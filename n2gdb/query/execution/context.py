@@ -114,6 +114,7 @@ class Session:
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
     read_held: Callable[[], tuple[HeldUnits, ...]]  # of which sources the database holds units
     likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
+    has_outline: Callable[[], bool]  # whether the shape of all graphs is known, of a very large database
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
     _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)

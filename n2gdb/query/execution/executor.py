@@ -14,11 +14,12 @@ from typing import Any
 from n2gdb.grammar.ast import And, Clause, Count, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, answer_of
-from n2gdb.query.cypher.breadth import needs_columns, of_columns
+from n2gdb.query.cypher.breadth import is_walked, needs_columns, of_columns
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
 from n2gdb.query.execution.plan import (
+    ROLES,
     CountPlan,
     NeuronPlan,
     PatternPlan,
@@ -60,7 +61,8 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
         if statement.mode is Mode.EXPLAIN:
             return answer_of([*_meanings(session, plan), *_estimated(session, plan)], _STAGE_COLUMNS)
         if statement.mode is Mode.PROFILE:
-            session.columns = None  # it takes the steps that EXPLAIN shows
+            # It takes the steps that EXPLAIN shows.
+            session.columns, session.has_outline = None, lambda: False
         answered = execute(session, plan)
         if statement.mode is Mode.PROFILE:
             next(iter(answered), None)
@@ -111,11 +113,22 @@ def execute(session: Session, plan: Plan) -> Answer[Any]:
 
 
 def _read_columns(session: Session, plan: Plan) -> None:
-    """Let a question be answered from columns that no statement answers."""
+    """Let a question be answered from columns that no statement answers, or none as quickly."""
     if session.columns is not None or isinstance(plan, TokenPlan):
         return
-    if isinstance(plan, TokenSetPlan) or needs_columns(plan.settled):
+    needed = isinstance(plan, TokenSetPlan) or needs_columns(plan.settled)
+    if needed or (_is_walked(plan) and session.has_outline()):
         session.columns = session.read_columns()
+
+
+def _is_walked(plan: Plan) -> bool:
+    match plan:
+        case NeuronPlan(settled):
+            return is_walked(settled)
+        case CountPlan(settled=settled, by=by):
+            return is_walked(settled, by_token=by in ROLES)
+        case _:
+            return False
 
 
 def _grouped_columns(count: Count) -> tuple[tuple[str, ...], dict[str, Kind]]:

@@ -85,13 +85,8 @@ def _by_columns(session: Session, plan: NeuronPlan) -> Found:
 
     query, units = plan.settled.query, columns_of(session).units
     places, sets, _ = find_units(session, plan, query)
-    kept = places[Page.of(query.offset, query.limit).slice]
-    return Found(
-        units.ids[kept].tolist(),
-        lambda start, stop: units.rows(kept[start:stop]),
-        lambda: len(places),
-        sets,
-    )
+    ids = units.ids[places[Page.of(query.offset, query.limit).slice]].tolist()
+    return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: len(places), sets)
 
 
 def _by_statement(session: Session, plan: NeuronPlan) -> Found:

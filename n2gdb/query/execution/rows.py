@@ -53,7 +53,7 @@ class Known(NamedTuple):
 def read_neurons(session: Session, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Return the neurons with these ids as mappings from ANSWER_COLUMNS to stored values."""
     if session.columns is not None:
-        units = session.columns.units
+        units = session.columns.of(ids).units
         return units.rows(units.places(ids))
     if len(ids) <= MOST_LISTED:
         compiled = compile_page(ids)

@@ -19,12 +19,13 @@ __all__ = ["held"]
 Read = Callable[[str, Mapping[str, object]], "pa.Table"]
 Sequences = Iterable[tuple[int, ...]]
 
+# The engine by itself starts from all neurons where several tokens are listed: twenty times as long.
 _CONTEXT = (
-    "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE {tokens}"
+    "MATCH (n:Neuron)-[c:CONTEXT]->(t:Token) WHERE {tokens} HINT ((t JOIN c) JOIN n)"
     " RETURN n.id AS neuron, c.pre AS pre, c.parent AS parent, c.depth AS depth, t.id AS token"
 )
 _ROOTS = (
-    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {tokens}"
+    "MATCH (n:Neuron)-[a:ACTIVATES_ON]->(t:Token) WHERE {tokens} HINT ((t JOIN a) JOIN n)"
     " RETURN n.id AS neuron, a.pre AS pre, -1 AS parent, 0 AS depth, t.id AS token"
 )
 

@@ -10,6 +10,7 @@ from n2gdb.storage.build.loading import load, memory_needed
 from n2gdb.storage.checksum import move_sealed
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.database_file import check_replaceable, unwritable
+from n2gdb.storage.read.outline import append_outline
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_database"]
@@ -38,7 +39,9 @@ def build_database(
                 connection.rows("CALL force_checkpoint_on_close=false")
                 folder = _spool_folder(building)
                 folder.mkdir()
-                load(connection.rows, runs, progress or _silent, folder)
+                outline = load(connection.rows, runs, progress or _silent, folder)
+            if outline is not None:
+                append_outline(building, outline)
             check_replaceable(path)
             if path.exists():
                 shutil.copymode(path, building)  # what only its owner may read stays so

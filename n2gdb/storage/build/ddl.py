@@ -72,7 +72,7 @@ NODE_TABLES = (
     f" {_columns(schema.COUNTS)}, weight DOUBLE, {_columns(schema.RECORDS, _OWNER)})",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     f"CREATE NODE TABLE TokenClass(id INT64 PRIMARY KEY, model INT64, {_columns(schema.CLASSES)})",
-    "CREATE NODE TABLE Path(id INT64 PRIMARY KEY)",
+    "CREATE NODE TABLE Path(id INT64 PRIMARY KEY, weight DOUBLE)",
 )
 
 _MARKS = {"written": "DOUBLE", "support": "INT64", "confidence": "DOUBLE"}
@@ -95,7 +95,7 @@ RELATIONSHIPS = {
             **_MARKS,
         },
     ),
-    "PASSES": Relationship("Path", {"weight": "DOUBLE"}),
+    "PASSES": Relationship("Path", {"activation": "DOUBLE"}),
     "EVIDENCE": Relationship("Token", {"depth": "INT32", "weight": "DOUBLE"}),
     "CLASS_EVIDENCE": Relationship("TokenClass", {"depth": "INT32", "weight": "DOUBLE"}),
     "SCORE": Relationship("Model", _types(schema.SCORES, (*_OWNER, "layer", "index")), from_neurons=True),

@@ -20,6 +20,7 @@ from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
+from n2gdb.storage.read.outline import Outline
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["BATCH_NODES", "load", "memory_needed"]
@@ -40,8 +41,10 @@ def memory_needed(runs: Sequence[RunFolder]) -> int:
     return _LEAST_MEMORY + _NODE_MEMORY * sum(run.count_nodes() for run in runs)
 
 
-def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None], folder: Path) -> None:
-    """Fill an empty database; run i becomes model number i.
+def load(
+    write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None], folder: Path
+) -> Outline | None:
+    """Fill an empty database, run i becomes model number i; return the outline of its tries.
 
     ``progress`` gets each stage as it starts; ``folder`` is for large files in between, and is there.
     """
@@ -49,9 +52,11 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
     for definition in NODE_TABLES:
         write(definition, {})
     progress("read shards")
-    models = [ModelRows.of(run, number) for number, run in enumerate(runs)]
+    models: list[ModelRows] = []
+    for number, run in enumerate(runs):
+        models.append(ModelRows.of(run, number, models[-1].tokens_up_to if models else 0))
     with Spool(folder) as spool:
-        likeness, measures = _spooled(models, spool)
+        likeness, measures, outline = _spooled(models, spool)
         for table, rows in _nodes(models, likeness, measures):
             progress(table)
             _copy(write, table, rows)
@@ -68,6 +73,7 @@ def load(write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None
             write(RELATIONSHIPS[table].create(table), {})
     progress("checkpoint")
     write("CHECKPOINT", {})
+    return outline
 
 
 def _copy(write: Write, table: str, rows: pa.Table) -> None:
@@ -96,7 +102,7 @@ def _nodes(
     """Yield (node table, its rows)."""
     for model in models:
         yield from model.entities(measures, likeness)
-    yield "Path", pa.table([likeness.paths], ["id"])
+    yield "Path", likeness.paths
 
 
 def _passes(likeness: Likeness, kind: str, steps: pa.RecordBatch) -> pa.Table:
@@ -106,19 +112,20 @@ def _passes(likeness: Likeness, kind: str, steps: pa.RecordBatch) -> pa.Table:
     )
 
 
-def _spooled(models: Sequence[ModelRows], spool: Spool) -> tuple[Likeness, NeuronMeasures]:
+def _spooled(models: Sequence[ModelRows], spool: Spool) -> tuple[Likeness, NeuronMeasures, Outline | None]:
     """Spool all relationships, and steps for those of PASSES.
 
-    Return what the steps of all neurons have in common, and the measures of all neurons.
+    Return what the steps of all neurons have in common, their measures, and the outline of their tries.
     """
-    surveys, measures = [], []
+    surveys, measures, outlines = [], [], []
     for model in models:
         for shards in model.run.batches(BATCH_NODES):
-            steps, measured, tables = model.relationships(shards)
+            steps, measured, outline, tables = model.relationships(shards)
+            outlines.append(outline)
             surveys.append(StepSurvey.of(*steps))
             measures.append(measured)
             for kind, each in zip(STEPS, steps, strict=True):
                 spool.add(kind, each.table())
             for table, rows in tables:
                 spool.add(table, rows)
-    return Likeness.joined(surveys), NeuronMeasures.joined(measures)
+    return Likeness.joined(surveys), NeuronMeasures.joined(measures), Outline.joined(outlines)

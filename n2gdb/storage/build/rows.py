@@ -22,6 +22,7 @@ from n2gdb.core.units import item_key, token_key
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.likeness import Likeness
 from n2gdb.storage.build.measures import NeuronMeasures
+from n2gdb.storage.read.outline import OutlinePart
 from n2gdb.storage.shards import RunFolder
 from n2gdb.version import SCHEMA_VERSION
 
@@ -48,22 +49,26 @@ _OF_NODES = ("pre", "depth", "importance", "parent", "end", "support", "confiden
 
 @dataclass(frozen=True, slots=True)
 class ModelRows:
-    """The rows of one run as model number ``number``; keys of texts are of every token id: (tokens,)."""
+    """The rows of one run as model number ``number``; what is of every token id is (tokens,)."""
 
     run: RunFolder
     number: int
     text_keys: Int64Array
     norm_keys: Int64Array  # of the texts with case and space aside
+    places: Int64Array  # in the table of the tokens of all models
+    tokens_up_to: int  # of the models up to this one
 
     @classmethod
-    def of(cls, run: RunFolder, number: int) -> ModelRows:
+    def of(cls, run: RunFolder, number: int, tokens_before: int = 0) -> ModelRows:
         """Read the vocabulary of a run; raise DatabaseFormatError if two texts have the same key."""
         tokens = run.tokens()
         token = tokens["token"].to_numpy()
-        keys = np.zeros((2, int(token.max(initial=-1)) + 1), np.int64)
+        of_token = np.zeros((3, int(token.max(initial=-1)) + 1), np.int64)
         for place, column in enumerate(("text", "norm")):
-            keys[place, token] = _text_keys(tokens[column]).to_numpy()
-        return cls(run, number, *keys)
+            of_token[place, token] = _text_keys(tokens[column]).to_numpy()
+        of_token[2, token] = tokens_before + np.arange(len(token))
+        text_keys, norm_keys, places = of_token
+        return cls(run, number, text_keys, norm_keys, places, tokens_before + len(token))
 
     def entities(self, measures: NeuronMeasures, likeness: Likeness) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
@@ -87,7 +92,7 @@ class ModelRows:
 
     def relationships(
         self, shards: Sequence[Path]
-    ) -> tuple[tuple[GraphSteps, GraphSteps], NeuronMeasures, Iterator[tuple[str, pa.Table]]]:
+    ) -> tuple[tuple[GraphSteps, GraphSteps], NeuronMeasures, OutlinePart, Iterator[tuple[str, pa.Table]]]:
         """Return what follows from the graphs of some shards, and (database table, its rows) of them.
 
         First come the steps of the neurons, as they are written and with case and space aside: rows of PASSES
@@ -105,7 +110,19 @@ class ModelRows:
             yield "SCORE", self._scores(shards)
 
         steps = tries.steps(neuron, self.text_keys, self.norm_keys)
-        return steps, NeuronMeasures.measured(tries, neuron), tables()
+        return steps, NeuronMeasures.measured(tries, neuron), self._outline(nodes, tries, neuron), tables()
+
+    def _outline(self, nodes: pa.Table, tries: Tries, neuron: Int64Array) -> OutlinePart:
+        row, pre = np.arange(len(neuron)), nodes["pre"].to_numpy()
+        return OutlinePart(
+            neuron,
+            self.places[tries.token],
+            tries.depth,
+            np.where(tries.above < 0, 0, row - tries.above),
+            tries.last - pre,
+            nodes["end"].is_valid().to_numpy(),
+            tries.repeats,
+        ).narrow()
 
     def _example_rows(self, shards: Sequence[Path]) -> Iterator[tuple[str, pa.Table]]:
         examples = decimals(self.run.examples(shards))

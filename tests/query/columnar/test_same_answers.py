@@ -100,16 +100,14 @@ BROAD = (
 )
 
 
-@pytest.mark.parametrize("sparse", [1, 1_000_000])  # rows are gathered by token, or picked out of all
 @pytest.mark.parametrize("pattern", BROAD)
 def test_broad_patterns_hold_of_the_same_neurons_however_they_are_walked(
-    pattern: str, sparse: int, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+    pattern: str, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = f"neurons MATCHING {pattern} ORDER BY layer, index"
     each_way = _answered(database, text, 0)
     monkeypatch.setattr(walk, "_MANY", -1)
     monkeypatch.setattr(walk, "_FEW", 0)
-    monkeypatch.setattr(walk, "_SPARSE", sparse)
     assert _answered(database, text, 0) == each_way == _answered(database, text, None)
 
 
