@@ -25,7 +25,6 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.storage",
         "n2gdb.storage.read",  # which knows the outline
         "n2gdb.core",
-        "n2gdb.grammar",
         "n2gdb.errors",
         "n2gdb.version",
     },
