@@ -18,7 +18,7 @@ from n2gdb.core.arguments import shown
 from n2gdb.errors import ArgumentError, QueryCancelledError, QueryTimeoutError
 from n2gdb.grammar.records import dataclass
 
-__all__ = ["cancelled_by", "check_time", "is_cancellable", "seconds_left", "timed", "within"]
+__all__ = ["cancelled_by", "check_time", "seconds_left", "timed", "within"]
 
 T = TypeVar("T")
 
@@ -79,11 +79,6 @@ def cancelled_by(event: threading.Event) -> Iterator[None]:
         yield
     finally:
         _CANCELLED.reset(token)
-
-
-def is_cancellable() -> bool:
-    """Tell whether another thread may cancel what is done here, so that whoever waits looks now and then."""
-    return _CANCELLED.get() is not None
 
 
 def seconds_left() -> float | None:

@@ -12,7 +12,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
-from n2gdb.core.deadline import check_time, is_cancellable, seconds_left
+from n2gdb.core.deadline import check_time, seconds_left
 from n2gdb.errors import DatabaseError
 
 __all__ = ["Asking", "Read"]
@@ -22,7 +22,9 @@ Read: TypeAlias = Callable[[Any, Callable[[], None]], Any]
 
 _GRACE = 0.1  # seconds for the engine to end a statement at its deadline by itself
 _PATIENCE = 5.0  # seconds for it to end one that is interrupted
-_LOOK = 0.05  # seconds between two looks at whether the question was cancelled
+#: Seconds between two looks at whether the question was cancelled. A signal that comes just before a wait is
+#: noticed only after it: a wait without an end would lose Ctrl-C.
+_LOOK = 0.05
 
 
 class Asking:
@@ -142,9 +144,6 @@ def _in_a_thread(work: Callable[[], None], finished: threading.Event) -> None:
     worker.do(work, finished)
 
 
-def _wait(end: float | None) -> float | None:
-    """Return the seconds to wait for a statement before looking at the clock; None: as long as it takes."""
-    left = None if end is None else max(0.0, end - time.monotonic())
-    if not is_cancellable():
-        return left
-    return _LOOK if left is None else min(_LOOK, left)
+def _wait(end: float | None) -> float:
+    """Return the seconds to wait for a statement before looking at the clock and for signals."""
+    return _LOOK if end is None else min(_LOOK, max(0.0, end - time.monotonic()))

@@ -168,6 +168,9 @@ ENDS = {
     "time.sleep(0.5)",
     "an interrupted wait": "try:\n    threading.Timer(0.4, stop).start()\n    ask()\n"
     "except KeyboardInterrupt: pass",
+    # As a signal that comes just before the wait: it is noted, and wakes nobody.
+    "an interrupt that wakes nobody": "import _thread\ntry:\n"
+    "    threading.Timer(0.4, _thread.interrupt_main).start()\n    ask()\nexcept KeyboardInterrupt: pass",
     # The timer starts within the try: it may fire before its start has returned.
     "interrupted at once": "try:\n    threading.Timer(0.0001, stop).start()\n    ask()\n"
     "except KeyboardInterrupt: pass",
