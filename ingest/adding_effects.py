@@ -48,6 +48,7 @@ def check_present(database: Path) -> None:
     if not os.path.lexists(database):
         raise DatabaseNotFoundError(f"{database} is not there: n2gdb ingest makes it")
     check_replaceable(database)
+    _runs_of(database)
 
 
 def _other_sources(run: RunFolder) -> list[dict[str, object]]:
@@ -55,13 +56,18 @@ def _other_sources(run: RunFolder) -> list[dict[str, object]]:
     return [row for row in run.sources().to_pylist() if row["kind"] != MLP]
 
 
+def _runs_of(database: Path) -> list[RunFolder]:
+    """Return the runs whose shards are beside a database; raise StorageError where there are none."""
+    if runs := list(run_folders(database)):
+        return runs
+    raise StorageError(
+        f"{database} has no shards beside it: put them into {shards_folder(database)}, or ingest again"
+    )
+
+
 def _run_of(database: Path, model: SubjectModel) -> RunFolder:
     """Return the run of a model that a database was built from; the last one where its file is outdated."""
-    runs = {Identity.of(run.model()): run for run in run_folders(database)}
-    if not runs:
-        raise StorageError(
-            f"{database} has no shards beside it: put them into {shards_folder(database)}, or ingest again"
-        )
+    runs = {Identity.of(run.model()): run for run in _runs_of(database)}
     held = held_neurons(database, has_shards=True) or runs
     own = [identity for identity in held if identity.model == model.fingerprint]
     if not own:

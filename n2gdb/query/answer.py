@@ -119,7 +119,10 @@ class Answer(Sequence[R], Generic[R]):
             return self._named(index)
         if isinstance(index, slice):
             return tuple(self[place] for place in range(self._length)[index])
-        place = range(self._length)[index]
+        try:
+            place = range(self._length)[index]
+        except IndexError:
+            raise IndexError(f"no row {index} in an answer of {self._length:,} rows") from None
         return self._chunk(place // _TOGETHER)[place % _TOGETHER]
 
     def __repr__(self) -> str:

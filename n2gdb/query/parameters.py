@@ -30,6 +30,12 @@ _UNIT_DUE = re.compile(
     r"\s+in)\s*(?:\((?:[^()]*,)?\s*)?\Z",
     re.IGNORECASE,
 )
+#: After what a token is tested: a list there is of alternatives.
+_TEST_DUE = re.compile(
+    r"(?:\b(?:matching|only|mentioning|then|promoting|suppressing|(?:excited|inhibited)\s+by"
+    r"|(?:only|activating)\s+on|(?:before|after|near)(?:/[\d.]+)?)\s*\(?|[|&!])\s*\Z",
+    re.IGNORECASE,
+)
 #: After what a unit is named between < and >, as a token class names it: without its model.
 _CLASS_DUE = re.compile(r"<(?:context\s+)?\Z", re.IGNORECASE)
 
@@ -52,7 +58,8 @@ def filled_in(text: str, values: Mapping[str, Any]) -> str:
         before = text[: found.start()] + (found["set"] or "")
         if _CLASS_DUE.search(before) and text[found.end() :].startswith(">"):
             return str(UnitName.of(values[name]))
-        return (found["set"] or "") + _written(name, values[name], bool(_UNIT_DUE.search(before)))
+        joint = " | " if _TEST_DUE.search(before) else ", "
+        return (found["set"] or "") + _written(name, values[name], bool(_UNIT_DUE.search(before)), joint)
 
     filled = _PIECES.sub(value, text)
     if unused := sorted(values.keys() - used):
@@ -74,7 +81,7 @@ def unit_text(unit: object) -> str | None:
     return f"{name} OF {quoted(model)}" if isinstance(model, str) else str(name)
 
 
-def _written(name: str, value: Any, is_unit: bool) -> str:
+def _written(name: str, value: Any, is_unit: bool, joint: str = ", ") -> str:
     if isinstance(value, str) and not (is_unit and read_unit(value) is not None):
         return quoted(value)
     if isinstance(value, bool) or value is None:
@@ -95,7 +102,7 @@ def _written(name: str, value: Any, is_unit: bool) -> str:
         parts = list(_parts(name, value, is_unit))
         if not parts:
             raise ArgumentError(f":{name} is empty: a list holds one value or more")
-        return f"({', '.join(parts)})"
+        return f"({joint.join(parts)})"
     if hasattr(value, "item"):  # a number of numpy's
         return _written(name, value.item(), is_unit)
     raise ArgumentError(

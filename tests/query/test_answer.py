@@ -57,7 +57,7 @@ def test_records_are_read_in_chunks_as_they_are_looked_at() -> None:
     assert asked == [(256, 512), (512, 600), (0, 256)]
     assert [record.number for record in answer] == list(range(600))
     assert len(asked) == 3
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="in an answer of "):
         answer[600]
 
 

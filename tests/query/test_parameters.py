@@ -30,6 +30,19 @@ WRITTEN: list[tuple[str, dict[str, Any], str]] = [
     ("tokens ACTIVATING :n", {"n": NeuronName(2, 1)}, "tokens ACTIVATING L2N1"),
     ("neurons SIMILAR TO :n", {"n": (2, 1)}, "neurons SIMILAR TO L2N1"),
     ("neurons IN :mine", {"mine": [(3, 4), "L2N1", (3, 4)]}, "neurons IN (L3N4, L2N1)"),
+    (
+        "neurons MATCHING :w BEFORE ...",
+        {"w": ["he", "it's"]},
+        r"neurons MATCHING ('he' | 'it\'s') BEFORE ...",
+    ),
+    ("neurons MATCHING 'a' BEFORE/2..5 :w", {"w": ("b",)}, "neurons MATCHING 'a' BEFORE/2..5 ('b')"),
+    ("neurons MATCHING (<title> & !:w)", {"w": ["a", "b"]}, "neurons MATCHING (<title> & !('a' | 'b'))"),
+    ("neurons ACTIVATING ONLY ON :w", {"w": ["a", "b"]}, "neurons ACTIVATING ONLY ON ('a' | 'b')"),
+    (
+        "neurons PROMOTING :w WHERE layer IN :l",
+        {"w": ["a", "b"], "l": [1]},
+        "neurons PROMOTING ('a' | 'b') WHERE layer IN (1)",
+    ),
     ("neurons MATCHING <:n> BEFORE ...", {"n": "3/4"}, "neurons MATCHING <L3N4> BEFORE ..."),
     ("neurons MATCHING <context :n>", {"n": NeuronName(3, 4)}, "neurons MATCHING <context L3N4>"),
     ("neurons WHERE f1 <:least", {"least": 0.5}, "neurons WHERE f1 <0.5"),
@@ -80,6 +93,20 @@ def test_a_value_that_is_not_given_is_asked_for(text: str, database: n2gdb.Datab
 def test_a_value_never_becomes_part_of_the_query(database: n2gdb.Database) -> None:
     hostile = "x' OR MATCHING 'the"
     assert database.count("neurons MATCHING :word", {"word": hostile}) == 0
+
+
+def test_a_list_of_words_is_of_alternatives(database: n2gdb.Database) -> None:
+    for clause in (
+        "MATCHING",
+        "MATCHING ONLY",
+        "MENTIONING",
+        "ACTIVATING ON",
+        "ACTIVATING ONLY ON",
+        "PROMOTING",
+    ):
+        asked = database.query(f"neurons {clause} :words", {"words": ["the", "dog"]})
+        assert asked["neuron"] == database.query(f"neurons {clause} ('the' | 'dog')")["neuron"]
+    assert len(database.query("neurons MATCHING :words BEFORE :words", {"words": ["the", "dog"]}))
 
 
 def test_an_answer_is_a_list_of_its_neurons(database: n2gdb.Database) -> None:

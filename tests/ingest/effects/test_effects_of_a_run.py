@@ -162,10 +162,12 @@ def test_a_database_that_is_not_there_is_said(tmp_path: Path) -> None:
         add_effects(tmp_path / "none.n2gdb", demo_model())
 
 
-def test_the_command_looks_at_the_database_before_it_loads_a_model(tmp_path: Path) -> None:
-    letter = tmp_path / "letter.pdf"
+def test_the_command_looks_at_the_database_before_it_loads_a_model(standing: Path, tmp_path: Path) -> None:
+    letter, alone = tmp_path / "letter.pdf", tmp_path / "alone.n2gdb"
     letter.write_bytes(b"%PDF-1.7")
-    for path, message in ((tmp_path / "none.n2gdb", "is not there"), (letter, "is not an n2gdb database")):
+    alone.write_bytes(standing.read_bytes())
+    missing = (tmp_path / "none.n2gdb", "is not there")
+    for path, message in (missing, (letter, "is not an n2gdb database"), (alone, "has no shards beside it")):
         result = CliRunner().invoke(app, ["effects", str(path), str(tmp_path / "no model")])
         assert result.exit_code == 1
         assert message in result.output, "it would have been the model"
