@@ -51,7 +51,7 @@ def test_what_is_asked_and_linked_finds_latents(of_latents: Page) -> None:
     until(of_latents, lambda: "latents%20MATCHING" in of_latents.url or "latents+MATCHING" in of_latents.url)
     until(of_latents, lambda: len(neurons_of(of_latents)) > 1)
     assert of_latents.locator(".summary h2").inner_text().endswith("latents")
-    assert of_latents.locator(".facets section").count() >= 2
+    until(of_latents, lambda: of_latents.locator(".facets section").count() >= 2)
     for path, link in (
         ("/layer/1", "dl.figures a"),
         ("/layer/1", "table.counts a.token"),

@@ -11,7 +11,7 @@ import { Picture } from "./picture";
 import { ask, Refused, useAsked } from "./server";
 import { Suggestions } from "./suggestions";
 import type { Answer, Database, Facet, Row } from "./types";
-import { words } from "./words";
+import { titled, words } from "./words";
 
 const TOGETHER = 50;
 const MOST = 200; // rows that the server gives at once
@@ -201,8 +201,7 @@ function Facets({ q, model }: { q: string; model: string | null }) {
   </aside>;
 }
 
-const TITLES: Record<string, string> = { heldout_f1: "held-out F1", heldout_precision: "held-out precision", heldout_recall: "held-out recall", heldout_firings: "held-out firings", model: "model", f1: "F1", path: "what matched", n_patterns: "patterns", n_nodes: "nodes", n_activating: "activating", n_context: "context", true_firings: "true firings", predicted_firings: "predicted firings", max_activation: "max activation", polysemy: "behaviours", max_depth: "depth", size: "shared" };
-const titleOf = (column: string, answer: Answer) => (column === "neuron" ? (answer.kind === "neurons" ? answer.noun : words.one) : TITLES[column] ?? column.replaceAll("_", " "));
+const titleOf = (column: string, answer: Answer) => (column === "neuron" ? (answer.kind === "neurons" ? answer.noun : words.one) : titled(column));
 const SHARES = new Set(["f1", "precision", "recall", "similarity", "heldout_f1", "heldout_precision", "heldout_recall", "confidence"]);
 
 function Table({ answer, rows, pictures, model, many, order, place }:

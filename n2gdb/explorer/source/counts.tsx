@@ -5,6 +5,7 @@ import { Histogram, type Bin } from "./chart";
 import { counted, figure, grouped } from "./format";
 import { Bar, Chip } from "./parts";
 import type { Answer, Row } from "./types";
+import { titled } from "./words";
 
 /** Show the groups of a COUNT, or of a statistic; one without a group is a single number. */
 export function Counts({ answer, q, model }: { answer: Answer; q: string; model: string | null }) {
@@ -21,9 +22,9 @@ export function Counts({ answer, q, model }: { answer: Answer; q: string; model:
   const most = Math.max(...rows.map((row) => Math.abs(value(row) ?? 0)), 1e-9);
   const by = groups.length === 1 ? (/\bBY\s+(\w+)/i.exec(q)?.[1]?.toLowerCase() ?? "group") : null;
   const bins = groups.length === 1 && !statistic ? binsOf(rows, Number(/\/\s*([\d.]+)\s*$/.exec(q)?.[1]), by!, model) : null;
-  return <>{bins ? <Histogram of={bins} title={by!.replaceAll("_", " ")} counted={/\b(?:patterns|latents|units)\b/i.exec(q)?.[0].toLowerCase() ?? "neurons"} /> : null}
+  return <>{bins ? <Histogram of={bins} title={titled(by!)} counted={/\b(?:patterns|latents|units)\b/i.exec(q)?.[0].toLowerCase() ?? "neurons"} /> : null}
     <table class="counts"><caption class="unseen">Counts of {q}</caption>
-      <thead><tr>{groups.map((group) => <th key={group} scope="col">{(by ?? group).replaceAll("_", " ")}</th>)}{statistic ? <th scope="col" class="number">{statistic}</th> : null}
+      <thead><tr>{groups.map((group) => <th key={group} scope="col">{titled(by ?? group)}</th>)}{statistic ? <th scope="col" class="number">{statistic}</th> : null}
         <th scope="col" class="number">count</th><th scope="col"><span class="unseen">bar</span></th></tr></thead>
       <tbody>{rows.map((row, at) => <tr key={at}>
         {groups.map((group, place) => { const Name = place === 0 ? "th" : "td"; return <Name key={group} scope={place === 0 ? "row" : undefined}><Group row={row} of={row[group]} by={by ?? group} href={place === 0 ? href(row) : undefined} /></Name>; })}
@@ -51,6 +52,6 @@ function binsOf(rows: Row[], width: number, by: string, model: string | null): B
     const row = known.get(first + place);
     const [from, to] = [Number(((first + place) * width).toPrecision(9)), Number(((first + place + 1) * width).toPrecision(9))];
     const count = row?.count ?? 0;
-    return { from, to, count, said: `${by.replaceAll("_", " ")} ${figure(from)} to ${figure(to)}: ${counted(count, "row")}`, href: typeof row?.query === "string" ? answerAt(row.query, model) : null };
+    return { from, to, count, said: `${titled(by)} ${figure(from)} to ${figure(to)}: ${counted(count, "row")}`, href: typeof row?.query === "string" ? answerAt(row.query, model) : null };
   });
 }

@@ -44,7 +44,7 @@ export function Picture({ svg, kind, label }: { svg: string; kind: string; label
 /** A picture that is fetched. */
 export function FetchedPicture({ url, label }: { url: string; label: string }) {
   const { svg, error, retry } = useSvg(url);
-  return <div class="picture still" tabIndex={0} role="group" aria-label={label} aria-busy={svg === null && !error ? "true" : undefined}>
+  return <div class="picture still scroll" tabIndex={0} role="group" aria-label={label} aria-busy={svg === null && !error ? "true" : undefined}>
     {error ? <Refusal error={error} retry={retry} /> : null}{svg ? <Picture svg={svg} kind="whole" label={label} /> : null}</div>;
 }
 

@@ -13,7 +13,7 @@ import n2gdb
 from n2gdb.cli.output.neurons import print_neuron
 from n2gdb.core.progress import silent
 from n2gdb.core.units import UnitName
-from n2gdb.errors import ModelError, SelectionError
+from n2gdb.errors import ModelError, QueryError, SelectionError
 from n2gdb.explorer.neurons import describe_neuron
 from n2gdb.ingest.config import Selection
 from n2gdb.ingest.models.stored import load_stored_model
@@ -44,7 +44,9 @@ def test_other_sites_are_ingested_on_both_sides(tmp_path: Path, corpus: Source, 
     windows = windows_of(model, corpus)
     with n2gdb.open(path) as database:
         assert database.count("units") == 8
-        assert database.count("neurons") == database.count("latents") == 0
+        for word in ("neurons", "latents"):
+            with pytest.raises(QueryError, match=f"no {word}: it holds directions of attn_out, resid_post"):
+                database.count(word)
         for name, source_kind in (("resid_post", "residual"), ("attn_out", "attention")):
             point = model.bridge.get_hook_point(f"blocks.1.{SITES_BY_NAME[name][0]}")
             (hook,) = model._hooks_through_bridge(windows.clamp(min=0), [point])

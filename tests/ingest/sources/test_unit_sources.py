@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import n2gdb
 from n2gdb.core.progress import silent
-from n2gdb.errors import ModelError, SelectionError, UnknownNameError
+from n2gdb.errors import ModelError, QueryError, SelectionError, UnknownNameError
 from n2gdb.ingest.config import N2GConfig, Selection
 from n2gdb.ingest.corpus.documents import Windows, read_documents
 from n2gdb.ingest.models.read_units import with_units
@@ -247,7 +247,8 @@ def test_latents_go_the_whole_way(tmp_path: Path, corpus: Source, kind: str, arc
                 encoded = dictionary.encode(real[None])[0, latent.name.index]
                 assert float(encoded) == pytest.approx(example.activation, rel=1e-3, abs=1e-4)
         assert database.count("latents") == database.count("units") == dictionary.d_sae
-        assert database.count("neurons") == 0
+        with pytest.raises(QueryError, match="holds no neurons: it holds latents"):
+            database.count("neurons")
         hit = database.query("latents MATCHING ... WHERE source = 'res-x' AND kind = 'sae'")[0]
         assert str(hit.neuron).startswith("L1F")
         assert list(database.query(f"tokens ACTIVATING {hit.neuron}")) == list(
