@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "n2gdb.storage": {"n2gdb.core", "n2gdb.grammar", "n2gdb.errors", "n2gdb.version"},
     "n2gdb.storage.build": {
         "n2gdb.storage",
-        "n2gdb.storage.read",  # which knows the outline
+        "n2gdb.storage.read",
         "n2gdb.core",
         "n2gdb.errors",
         "n2gdb.version",
@@ -46,13 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "n2gdb.grammar",
         "n2gdb.errors",
     },
-    "n2gdb.prediction": {
-        "n2gdb.evidence",
-        "n2gdb.drawing",
-        "n2gdb.storage",
-        "n2gdb.core",
-        "n2gdb.errors",
-    },
+    "n2gdb.prediction": {"n2gdb.evidence", "n2gdb.drawing", "n2gdb.storage", "n2gdb.core", "n2gdb.errors"},
     "n2gdb.query": {
         "n2gdb.evidence",
         "n2gdb.core",

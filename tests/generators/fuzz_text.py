@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from n2gdb.grammar.unparse import written
-from tests.oracle.random.queries import Known, random_statement
+from tests.oracle.random.known import Known
+from tests.oracle.random.queries import random_statement
 
 __all__ = ["KINDS", "fuzz_text"]
 

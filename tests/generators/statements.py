@@ -13,7 +13,8 @@ from n2gdb.grammar.unparse import written
 from tests.generators.worlds import Asked, asked
 from tests.oracle.census import constructs, least
 from tests.oracle.check import check
-from tests.oracle.random.queries import Known, random_statement
+from tests.oracle.random.known import Known
+from tests.oracle.random.queries import random_statement
 from tests.oracle.tally import Tally, kind_of
 from tests.support.child_process import Tell
 

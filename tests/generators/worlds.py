@@ -16,7 +16,7 @@ from n2gdb.storage.shards import run_folders
 from tests.generators.stored_world import example_texts, smollm_runs, world_of
 from tests.generators.wide_world import wide_run
 from tests.oracle.clauses import forget
-from tests.oracle.random.queries import Known, known_of
+from tests.oracle.random.known import Known, known_of
 from tests.oracle.world import World
 from tests.support.worlds import build_world
 

@@ -44,7 +44,8 @@ from n2gdb.grammar.errors import GrammarError
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.soundness import is_sound
 from n2gdb.grammar.unparse import written
-from tests.oracle.random.queries import Known, random_statement
+from tests.oracle.random.known import Known
+from tests.oracle.random.queries import random_statement
 from tests.support.fast import examples
 from tests.support.statements import any_statement
 

@@ -22,7 +22,7 @@ from n2gdb.grammar.parsing.parser import lark_parser, parse
 from n2gdb.grammar.parsing.tables import Tables, read_tables, tables_of, write_tables
 from n2gdb.grammar.values import MeaningError
 from tests.generators.fuzz_text import fuzz_text
-from tests.oracle.random.queries import Known
+from tests.oracle.random.known import Known
 
 #: What random statements seldom hold.
 TEXTS = [

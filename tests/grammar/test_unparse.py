@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from n2gdb.grammar.ast import Matching, Query, Statement, TokenExpression, TokenPattern
 from n2gdb.grammar.parsing.parser import parse
 from n2gdb.grammar.unparse import written
-from tests.oracle.random.queries import Known, random_statement
+from tests.oracle.random.known import Known
+from tests.oracle.random.queries import random_statement
 from tests.support.fast import examples
 from tests.support.statements import any_statement
 

@@ -18,7 +18,7 @@ from tests.oracle.check import check
 from tests.oracle.match import Match
 from tests.oracle.match import fired as fired_on
 from tests.oracle.numbers import alike, number
-from tests.oracle.random.queries import Known
+from tests.oracle.random.known import Known
 from tests.oracle.tally import Tally, kind_of
 from tests.oracle.world import Model, Neuron, World
 from tests.support.child_process import Tell

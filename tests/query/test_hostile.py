@@ -43,7 +43,8 @@ from n2gdb.query.parse import read_query
 from n2gdb.storage.connection import Connection
 from tests.generators.unit_sets import UnitSets
 from tests.oracle.check import check
-from tests.oracle.random.queries import known_of, random_statement
+from tests.oracle.random.known import known_of
+from tests.oracle.random.queries import random_statement
 from tests.oracle.world import Model, World
 from tests.support.worlds import build_models, build_world, unigram
 

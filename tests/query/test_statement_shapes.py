@@ -16,7 +16,8 @@ import n2gdb
 from n2gdb.errors import N2gdbError, QueryError
 from n2gdb.grammar.unparse import written
 from n2gdb.storage.connection import Connection
-from tests.oracle.random.queries import known_of, random_statement
+from tests.oracle.random.known import known_of
+from tests.oracle.random.queries import random_statement
 from tests.support.worlds import build_world
 
 ROOT = Path(__file__).parents[2]

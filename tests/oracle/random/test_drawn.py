@@ -11,7 +11,8 @@ from typing import Any
 from n2gdb.grammar import ast
 from n2gdb.grammar.fields import FIELDS, GROUPS, RETURNED, Kind
 from tests.oracle.random.conditions import Values
-from tests.oracle.random.queries import Known, random_statement
+from tests.oracle.random.known import Known
+from tests.oracle.random.queries import random_statement
 
 _DRAWN = 8_000
 _NUMBERS = {name for name, field in FIELDS.items() if field.kind is not Kind.CHOICE}
