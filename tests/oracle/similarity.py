@@ -48,9 +48,9 @@ def similarity(metric: Metric, one: Neuron, other: Neuron, world: World) -> Scor
 def _common(one: Neuron, other: Neuron, world: World) -> Score:
     """Compare the steps of two graphs, as written and with case and space aside: weighted Jaccard."""
     common = united = 0.0
-    for first, second in zip(_steps(one), _steps(other), strict=True):
+    for first, second, is_loose in zip(_steps(one), _steps(other), (False, True), strict=True):
         for step in first | second:
-            rarity = world.rarity[normalise(step[2])]
+            rarity = world.rarity[step[2] if is_loose else normalise(step[2])]  # which drops one space a time
             common += rarity * min(first.get(step, 0.0), second.get(step, 0.0))
             united += rarity * max(first.get(step, 0.0), second.get(step, 0.0))
     size = len(_steps(one)[1].keys() & _steps(other)[1].keys())

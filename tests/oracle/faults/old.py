@@ -62,7 +62,7 @@ _CYPHER = "n2gdb.query.cypher"
 FAULTS: Mapping[str, Fault] = {
     "FIRING ON filters by IN": Fault(
         "smollm",
-        0,
+        5,
         {
             "n2gdb.prediction.firing.relationship_in": node_in,
             "n2gdb.prediction.firing.MOST_COMPARED": 1 << 30,
@@ -70,10 +70,9 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "ORDER BY state as a string": Fault("long", 0, {f"{_CYPHER}.compiler.order_key": _unmerged}),
     "arithmetic in 32 bits": Fault("small", 0, {f"{_CYPHER}.where._computed": _in_32_bits}),
-    "ORDER BY source as a string": Fault("long", 0, {f"{_CYPHER}.compiler.word_key": _unmerged}),
-    "WHERE of a match by IN": Fault("smollm", 0, {f"{_CYPHER}.where.relationship_in": node_in}),
-    "activating tokens by IN": Fault("smollm", 0, {f"{_CYPHER}.match.relationship_in": node_in}),
-    "numbers compared as written": Fault("small", 0, {f"{_CYPHER}.where.as_stored": float}),
+    "ORDER BY source as a string": Fault("long", 1, {f"{_CYPHER}.compiler.word_key": _unmerged}),
+    "activating tokens by IN": Fault("smollm", 1, {f"{_CYPHER}.match.relationship_in": node_in}),
+    "numbers compared as written": Fault("small", 1000, {f"{_CYPHER}.where.as_stored": float}),
     "columns in another order": Fault(
         "small",
         0,
