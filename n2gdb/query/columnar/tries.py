@@ -30,6 +30,8 @@ Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 _MOST_SORTED = 5_000_000
 #: Tokens that nodes are compared with one by one.
 _FEW = 8
+#: The share of all nodes, one in so many, below which rows are gathered by their tokens.
+_SPARSE = 4
 
 #: What is read of nodes for single matches; the rest tells how tries are shaped.
 _FIGURES = ("importance", "end", "written", "support", "confidence")
@@ -188,6 +190,28 @@ class TrieColumns:
             return (rows if inside is None else rows[inside[self.token[rows]]]).astype(np.int32)
         return np.flatnonzero(near if inside is None else near & inside[self.token]).astype(np.int32)
 
+    def context_within(self, inside: BoolArray | None, least: int, most: int | None) -> IntArray:
+        """Return the same in any order, by indexes where making them does not take seconds."""
+        if len(self) > _MOST_SORTED:
+            return self.context_among(inside, least, most)
+        if inside is not None and least <= 1 and most is None:
+            tokens = np.flatnonzero(inside)
+            if self.counts[tokens].sum() * _SPARSE < len(self):
+                order, begin = self._by_token
+                found = order[expanded(begin[tokens], begin[tokens + 1])[1]]
+                return found[~self.is_root[found]]
+        rows, of_rows, begin = self._by_depth
+        deepest = len(begin) - 1
+        here = slice(begin[min(least, deepest)], begin[deepest if most is None else min(most + 1, deepest)])
+        return rows[here] if inside is None else rows[here][inside[of_rows[here]]]
+
+    @cached_property
+    def _by_depth(self) -> tuple[IntArray, IntegerArray, Int64Array]:
+        """The rows of context by depth, their tokens, and where those of each depth begin."""
+        rows = np.argsort(self.depth, kind="stable")[len(self.roots) :].astype(np.int32)
+        begin = np.cumsum(np.bincount(self.depth)) - len(self.roots)
+        return rows, self.token[rows], np.concatenate([[0], begin])
+
     @cached_property
     def repeated(self) -> IntArray:
         """The rows of ``repeats``, rising."""
@@ -313,6 +337,7 @@ def read_tries(
         **{name: sorted_column(name, np.float64) for name in _FIGURES},
     }
     token, depth = (sorted_column(name, np.int32) for name in ("token", "depth"))
+    depth = depth.astype(np.min_scalar_type(int(depth.max(initial=0))))  # compared at once, in its few bytes
     columns |= {"is_end": ~np.isnan(columns["end"]), "counts": np.bincount(token, minlength=len(vocabulary))}
     return TrieColumns(first, token, depth, vocabulary, columns.__getitem__)
 

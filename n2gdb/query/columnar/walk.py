@@ -187,12 +187,12 @@ class _Placed:
         return rows[self._placed_well(rows)] if self.is_placed else rows
 
     def rows_within(self, gap: Link) -> IntArray:
-        """Return the rows of context that it may stand on so far from the activating token."""
+        """Return the rows of context that it may stand on so far from the activating token, in any order."""
         tries = self.scope.tries
         if self.listed is not None or self.repeats:
             rows = self.rows()
             return rows if gap == Link() else rows[_within(tries.depth[rows], gap)]
-        rows = tries.context_among(self.inside, gap.least, gap.most)
+        rows = tries.context_within(self.inside, gap.least, gap.most)
         return rows[self._placed_well(rows)] if self.is_placed else rows
 
 

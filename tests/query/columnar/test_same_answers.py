@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import n2gdb
-from n2gdb.query.columnar import firing, walk
+from n2gdb.query.columnar import firing, tries, walk
 from n2gdb.query.cypher.breadth import needs_columns
 from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
 from n2gdb.query.execution.planner import plan_statement
@@ -100,14 +100,16 @@ BROAD = (
 )
 
 
+@pytest.mark.parametrize("sparse", [0, 1_000_000])  # rows are gathered by token, or picked out of all
 @pytest.mark.parametrize("pattern", BROAD)
 def test_broad_patterns_hold_of_the_same_neurons_however_they_are_walked(
-    pattern: str, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+    pattern: str, sparse: int, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = f"neurons MATCHING {pattern} ORDER BY layer, index"
     each_way = _answered(database, text, 0)
     monkeypatch.setattr(walk, "_MANY", -1)
     monkeypatch.setattr(walk, "_FEW", 0)
+    monkeypatch.setattr(tries, "_SPARSE", sparse)
     assert _answered(database, text, 0) == each_way == _answered(database, text, None)
 
 
