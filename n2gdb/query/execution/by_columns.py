@@ -39,7 +39,6 @@ from n2gdb.query.semantics.binder import Settled, clauses_of, fold
 from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.normal_form import is_of_patterns
 from n2gdb.query.semantics.places import placed
-from n2gdb.storage.shapes import Page
 
 __all__ = [
     "columns_of",
@@ -47,8 +46,9 @@ __all__ = [
     "find_patterns",
     "find_units",
     "matches_in",
-    "ordered_patterns",
+    "order_of_patterns",
     "paths_to",
+    "pattern_rows",
     "rows_in_groups",
     "values_in",
 ]
@@ -297,15 +297,19 @@ def _rows(search: Search, ends: Any, importance: Any) -> Matches:
     return Matches(ends, importance, np.zeros((len(ends), 0), np.int32))
 
 
-def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -> list[PatternRow]:
-    """Return the patterns of a page in the order of a query."""
-    columns = search.columns
-    tries, units = columns.tries, columns.units
+def order_of_patterns(search: Search, found: Matches, query: Query) -> Int64Array:
+    """Return the order of the patterns of a query, as places among those found: (patterns,)."""
+    tries, units = search.columns.tries, search.columns.units
     owner = tries.owner[found.end]
     read = search.reader(found)
     keys = [(read(key.field), key.descending) for key in query.order or STRONGEST]
     ties = [_whole(units.column("layer"))[owner], _whole(units.column("index"))[owner], units.ids[owner]]
-    order = in_order(keys, [*ties, found.end.astype(np.int64)])[page.slice]
+    return in_order(keys, [*ties, found.end.astype(np.int64)])
+
+
+def pattern_rows(search: Search, found: Matches, order: Int64Array) -> list[PatternRow]:
+    """Return the patterns at some places among those found."""
+    tries, units = search.columns.tries, search.columns.units
     chosen = found.end[order]
     columns_read = (
         units.ids[tries.owner[chosen]],
