@@ -142,6 +142,8 @@ def test_profile_counts_in_the_planned_steps_and_orders_nothing(small: n2gdb.Dat
         "COUNT neurons WHERE f1 > 0.5 BY context",
         "COUNT neurons BY layer",
         "COUNT patterns MATCHING 'dog' OR MATCHING 'cat' BY context",
+        "patterns SAMPLE 8 SEED 3 OFFSET 5",
+        "patterns ORDER BY depth LIMIT 3",
     ],
 )
 def test_estimates_hold_of_the_rows_that_profile_counts(small: n2gdb.Database, text: str) -> None:

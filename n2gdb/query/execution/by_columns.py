@@ -40,7 +40,6 @@ from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.normal_form import is_of_patterns
 from n2gdb.query.semantics.places import placed
 from n2gdb.similarity.scored import Scored
-from n2gdb.storage.shapes import Page
 
 __all__ = [
     "columns_of",
@@ -48,8 +47,9 @@ __all__ = [
     "find_patterns",
     "find_units",
     "matches_in",
-    "ordered_patterns",
+    "order_of_patterns",
     "paths_to",
+    "pattern_rows",
     "rows_in_groups",
     "values_in",
 ]
@@ -301,15 +301,19 @@ def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches
     return search, session.work(WALK, walked)
 
 
-def ordered_patterns(search: Search, found: Matches, query: Query, page: Page) -> list[PatternRow]:
-    """Return the patterns of a page in the order of a query."""
-    columns = search.columns
-    tries, units = columns.tries, columns.units
+def order_of_patterns(search: Search, found: Matches, query: Query) -> Int64Array:
+    """Return the order of the patterns of a query, as places among those found: (patterns,)."""
+    tries, units = search.columns.tries, search.columns.units
     owner = tries.owner[found.end]
     read = search.reader(found)
     keys = [(read(key.field), key.descending) for key in query.order or STRONGEST]
     ties = [_whole(units.column("layer"))[owner], _whole(units.column("index"))[owner], units.ids[owner]]
-    order = in_order(keys, [*ties, found.end.astype(np.int64)])[page.slice]
+    return in_order(keys, [*ties, found.end.astype(np.int64)])
+
+
+def pattern_rows(search: Search, found: Matches, order: Int64Array) -> list[PatternRow]:
+    """Return the patterns at some places among those found."""
+    tries, units = search.columns.tries, search.columns.units
     chosen = found.end[order]
     columns_read = (
         units.ids[tries.owner[chosen]],

@@ -120,11 +120,11 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
     query = plan.settled.query
     page = Page.of(query.offset, query.limit)
     if session.columns is not None:
-        from n2gdb.query.execution.by_columns import find_patterns, ordered_patterns
+        from n2gdb.query.execution.by_columns import find_patterns, order_of_patterns, pattern_rows
 
         search, every = find_patterns(session, plan)
-        kept = session.work(ORDER_PATTERNS, lambda: ordered_patterns(search, every, query, page))
-        return _with_neurons(session, kept), lambda: len(every)
+        order = session.work(ORDER_PATTERNS, lambda: order_of_patterns(search, every, query))
+        return _with_neurons(session, pattern_rows(search, every, order[page.slice])), lambda: len(every)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
         kept = [PatternRow(*row[: 2 + len(OF_MATCH)]) for row in found]
