@@ -177,10 +177,10 @@ def test_a_server_answers_by_statements_until_its_columns_are_read(
     """Whoever asks meanwhile does not wait for them."""
     reading, go_on = threading.Event(), threading.Event()
 
-    def slow(table: Any, vocabulary: Any, ids: Any) -> Any:
+    def slow(*asked: Any) -> Any:
         reading.set()
         assert go_on.wait(60)
-        return read_tries(table, vocabulary, ids)
+        return read_tries(*asked)
 
     monkeypatch.setattr(columns, "read_tries", slow)
     query = "neurons MATCHING /e/ BEFORE ..."

@@ -181,7 +181,8 @@ def _expression(random: Random, on_match: Sequence[str], signs: int) -> Expressi
 
 def _field(random: Random, on_match: Sequence[str]) -> str:
     if on_match and random.random() < 0.5:
-        return random.choice(on_match)
+        logits = tuple(each for each in on_match if each in OF_EFFECTS)  # few statements have any
+        return random.choice((*on_match, *logits * 3))
     return random.choice(WHOLE) if random.random() < 0.5 else random.choice(REAL)
 
 

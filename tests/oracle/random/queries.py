@@ -213,7 +213,8 @@ def _grouped(random: Random, query: Query, on_match: Sequence[str]) -> Count:
     )
     if groups and random.random() < 0.4 and (len(groups) > 1 or groups[0].width is not None):
         return Count(None, groups)
-    fields = (*WHOLE, *REAL, *(*on_match,) * 3)
+    logits = tuple(each for each in on_match if each in OF_EFFECTS)  # few statements have any
+    fields = (*WHOLE, *REAL, *(*on_match,) * 3, *logits * 9)
     return Count(None, groups, Measure(random.choice(list(Statistic)), random.choice(fields)))
 
 

@@ -14,7 +14,7 @@ from tests.oracle.random.conditions import Values
 from tests.oracle.random.known import Known
 from tests.oracle.random.queries import random_statement
 
-_DRAWN = 8_000
+_DRAWN = 16_000
 _NUMBERS = {name for name, field in FIELDS.items() if field.kind is not Kind.CHOICE}
 _OF_UNITS = {name for name, field in FIELDS.items() if not field.of_match}
 #: What no statement at random has, and why.
