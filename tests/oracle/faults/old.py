@@ -62,7 +62,7 @@ _CYPHER = "n2gdb.query.cypher"
 FAULTS: Mapping[str, Fault] = {
     "FIRING ON filters by IN": Fault(
         "smollm",
-        5,
+        108,
         {
             "n2gdb.prediction.firing.relationship_in": node_in,
             "n2gdb.prediction.firing.MOST_COMPARED": 1 << 30,
