@@ -17,7 +17,7 @@ from n2gdb.query.columnar.columns import Columns
 from n2gdb.query.columnar.logits import logits_of
 from n2gdb.query.columnar.tries import TrieColumns
 from n2gdb.query.columnar.units import Column, Words, holding, stored_reals
-from n2gdb.query.columnar.walk import Scope, found_patterns, units_of
+from n2gdb.query.columnar.walk import Scope, ends_of, found_patterns, units_of
 from n2gdb.query.cypher.where import split
 from n2gdb.query.semantics.binder import Settled, fold
 from n2gdb.query.semantics.normal_form import PatternClause, is_of_patterns
@@ -163,6 +163,15 @@ class Search:
             kept = self._meeting(found, self.conditions.match)
             self._matches[clause] = self.whole(kept) if getattr(clause, "only", False) else kept
         return self._matches[clause]
+
+    def ends(self, clause: Clause) -> IntArray:
+        """Return the rows where the patterns of ``matches`` end, without working out more of them."""
+        is_narrowed = clause in self._matches or self.conditions.match or getattr(clause, "only", False)
+        if is_narrowed or not is_of_patterns(clause):
+            return self.matches(clause).end
+        forms = self.settled.forms[clause]
+        parts = [ends_of(self.scope, form, self.columns.writes) for form in forms]
+        return np.concatenate([np.zeros(0, np.int32), *parts])
 
     def loose(self, clause: Clause) -> Loose | None:
         """Return the firings of a clause without a pattern that WHERE lets count; None where it has none."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, is_in
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, distinct, is_in
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Effect, Link
 from n2gdb.query.columnar.tries import TrieColumns, expanded
@@ -15,7 +15,7 @@ from n2gdb.query.columnar.writes import Writes, loosely_written
 from n2gdb.query.semantics.normal_form import Anchor, Lowered
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet, mask
 
-__all__ = ["FormMatches", "Scope", "found_patterns", "units_of"]
+__all__ = ["FormMatches", "Scope", "ends_of", "found_patterns", "units_of"]
 
 #: Rows above which a walk asks only whether nodes hold, where that is all that is wanted.
 _MANY = 20_000
@@ -57,6 +57,28 @@ def units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
     return inside
 
 
+def ends_of(scope: Scope, form: Lowered, writes: Writes) -> IntArray:
+    """Return the rows where patterns with a match of a form end, each once for each way to read its texts."""
+    return np.concatenate([_ends_of(scope, each, writes) for each in form.unfolded()])
+
+
+def _ends_of(scope: Scope, form: Lowered, writes: Writes) -> IntArray:
+    if form.anchors and not form.reach:
+        anchors, tries = _anchors(scope, form), scope.tries
+        if _is_wide(scope, form, anchors):
+            rows = np.sort(_holding(scope, form, anchors))
+            last = np.maximum.accumulate(tries.last[rows])  # of what is below nodes so far
+            above = np.searchsorted(rows, tries.ends, "right") - 1
+            return tries.ends[(above >= 0) & (np.append(last, -1)[above] >= tries.ends)]
+    return distinct(_found(scope, form, writes).end)
+
+
+def _is_wide(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> bool:
+    """Whether nodes are many, and may be asked one by one whether they hold."""
+    plain = _is_plain(form) and len(anchors) > 1 and scope.rows is None
+    return plain and min(anchor.count for anchor in anchors) > _MANY
+
+
 def _units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
     tries = scope.tries
     inside = np.zeros(len(tries.first) - 1, np.bool_)
@@ -64,8 +86,7 @@ def _units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
         inside[tries.owner[_ends_anywhere(scope, form.reach)]] = True
         return inside
     anchors = _anchors(scope, form)
-    plain = _is_plain(form) and len(anchors) > 1 and scope.rows is None
-    if plain and min(anchor.count for anchor in anchors) > _MANY:
+    if _is_wide(scope, form, anchors):
         inside[tries.owner[_holding(scope, form, anchors)]] = True
         return inside
     deepest = _assigned(scope, form, anchors, writes)[:, 0]

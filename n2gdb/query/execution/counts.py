@@ -74,7 +74,7 @@ def tally(session: Session, query: Query) -> Tally:
     """Count what a query for units or patterns finds, LIMIT aside, once for counts by anything."""
     import numpy as np
 
-    from n2gdb.query.execution.planner import plan_statement
+    from n2gdb.query.execution.planner import plan_statement, read_columns
     from n2gdb.query.execution.role_counts import count_in_role
 
     columns = session.read_columns()
@@ -82,6 +82,7 @@ def tally(session: Session, query: Query) -> Tally:
         session.columns = columns  # of which only the units are read
     plan = plan_statement(session, replace(query, count=Count(Grouping.ACTIVATING)))
     assert isinstance(plan, CountPlan), "it counts"
+    read_columns(session, plan)
     rows = np.zeros(len(columns.units), np.int64)
     if isinstance(plan.counted, PatternPlan):
         found = count_patterns(session, plan.counted)

@@ -14,12 +14,11 @@ from typing import Any
 from n2gdb.grammar.ast import And, Clause, Count, Formula, Grouping, Mode, Statement, TokenLiteral
 from n2gdb.grammar.fields import FIELDS, Kind
 from n2gdb.query.answer import Answer, answer_of
-from n2gdb.query.cypher.breadth import is_walked, needs_columns, of_columns
+from n2gdb.query.cypher.breadth import of_columns
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.hits import hits_of
 from n2gdb.query.execution.neurons import count_neurons, find
 from n2gdb.query.execution.plan import (
-    ROLES,
     CountPlan,
     NeuronPlan,
     PatternPlan,
@@ -27,7 +26,7 @@ from n2gdb.query.execution.plan import (
     TokenPlan,
     TokenSetPlan,
 )
-from n2gdb.query.execution.planner import plan_statement, steps_of
+from n2gdb.query.execution.planner import plan_statement, read_columns, steps_of
 from n2gdb.query.semantics.binder import Settled, clauses_of
 from n2gdb.query.semantics.normal_form import names_tokens, tests_of
 from n2gdb.query.semantics.places import shown_in
@@ -74,7 +73,7 @@ def count(session: Session, statement: Statement) -> int:
     """Count the rows of a statement, without its LIMIT and OFFSET."""
     with shown_in(statement.source):
         plan = plan_statement(session, replace(statement, limit=None, offset=None), counted=True)
-        _read_columns(session, plan)
+        read_columns(session, plan)
         if isinstance(plan, NeuronPlan):
             return count_neurons(session, plan)
         if isinstance(plan, PatternPlan):
@@ -86,7 +85,7 @@ def count(session: Session, statement: Statement) -> int:
 
 def execute(session: Session, plan: Plan) -> Answer[Any]:
     """Run a plan."""
-    _read_columns(session, plan)
+    read_columns(session, plan)
     match plan:
         case NeuronPlan():
             return _neurons(session, plan)
@@ -110,25 +109,6 @@ def execute(session: Session, plan: Plan) -> Answer[Any]:
             from n2gdb.query.execution.tokens import find_set_tokens
 
             return _sliced(find_set_tokens(session, plan), plan.query, _TOKEN_COLUMNS)
-
-
-def _read_columns(session: Session, plan: Plan) -> None:
-    """Let a question be answered from columns that no statement answers, or none as quickly."""
-    if session.columns is not None or isinstance(plan, TokenPlan):
-        return
-    needed = isinstance(plan, TokenSetPlan) or needs_columns(plan.settled)
-    if needed or (_is_walked(plan) and session.has_outline()):
-        session.columns = session.read_columns()
-
-
-def _is_walked(plan: Plan) -> bool:
-    match plan:
-        case NeuronPlan(settled):
-            return is_walked(settled)
-        case CountPlan(settled=settled, by=by):
-            return is_walked(settled, by_token=by in ROLES)
-        case _:
-            return False
 
 
 def _grouped_columns(count: Count) -> tuple[tuple[str, ...], dict[str, Kind]]:

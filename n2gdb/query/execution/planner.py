@@ -24,7 +24,7 @@ from n2gdb.grammar.ast import (
     TokenQuery,
     TokenSetQuery,
 )
-from n2gdb.query.cypher.breadth import needs_columns
+from n2gdb.query.cypher.breadth import is_walked, needs_columns
 from n2gdb.query.cypher.compiler import (
     DEFAULT_ORDER,
     Compiled,
@@ -51,7 +51,7 @@ from n2gdb.query.execution.plan import (
 from n2gdb.query.semantics.binder import Settled, clauses_of, conjuncts, fold, settle
 from n2gdb.query.semantics.units import of_named_units
 
-__all__ = ["plan_patterns", "plan_statement", "steps_of"]
+__all__ = ["plan_patterns", "plan_statement", "read_columns", "steps_of"]
 
 _READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
@@ -210,3 +210,22 @@ def _all_of(operands: Sequence[Formula[Clause]]) -> Formula[Clause] | None:
     if len(operands) > 1:
         return And(tuple(operands))
     return operands[0] if operands else None
+
+
+def read_columns(session: Session, plan: Plan) -> None:
+    """Let a question be answered from columns that no statement answers, or none as quickly."""
+    if session.columns is not None or isinstance(plan, TokenPlan):
+        return
+    needed = isinstance(plan, TokenSetPlan) or needs_columns(plan.settled)
+    if needed or (_is_walked(plan) and session.has_outline()):
+        session.columns = session.read_columns()
+
+
+def _is_walked(plan: Plan) -> bool:
+    match plan:
+        case NeuronPlan(settled):
+            return is_walked(settled)
+        case CountPlan(settled=settled, by=by):
+            return is_walked(settled, by_token=by in ROLES)
+        case _:
+            return False

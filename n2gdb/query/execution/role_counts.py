@@ -70,7 +70,7 @@ def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Callable
     matching = [each for each in search.settled.positive if each.has_matches]
     ends = None
     if matching or plan.early:
-        found_ends = [search.matches(each).end for each in matching]
+        found_ends = [search.ends(each) for each in matching]
         ends = np.concatenate(found_ends) if matching else search.every_end().end
     firings = [each for each in map(search.loose, matching) if each is not None]
     return lambda: count_tokens(search, ends, inside, firings, in_context=in_context, by_pattern=False)

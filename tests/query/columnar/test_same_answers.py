@@ -105,12 +105,14 @@ BROAD = (
 def test_broad_patterns_hold_of_the_same_neurons_however_they_are_walked(
     pattern: str, sparse: int, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = f"neurons MATCHING {pattern} ORDER BY layer, index"
-    each_way = _answered(database, text, 0)
+    texts = [f"neurons MATCHING {pattern} ORDER BY layer, index"]
+    texts += [f"COUNT neurons MATCHING {pattern} BY {role}" for role in ("activating", "context")]
+    each_way = [_answered(database, text, 0) for text in texts]
     monkeypatch.setattr(walk, "_MANY", -1)
     monkeypatch.setattr(walk, "_FEW", 0)
     monkeypatch.setattr(tries, "_SPARSE", sparse)
-    assert _answered(database, text, 0) == each_way == _answered(database, text, None)
+    for text, found in zip(texts, each_way, strict=True):
+        assert _answered(database, text, 0) == found == _answered(database, text, None)
 
 
 def test_a_text_is_run_once_for_the_neurons_and_their_hits(
