@@ -60,7 +60,7 @@ def _message(fault: Fault) -> tuple[str, int]:
             return (said, fault.offset) if isinstance(said, str) else said
     if (keyword := nearest_keyword(fault.word, fault.accepted)) is not None:
         return f"unexpected {fault.shown}: did you mean {keyword}?", fault.offset
-    possible = fault.accepted if fault.counts else fault.accepted - {"BY"}
+    possible = fault.accepted if fault.counts else fault.accepted - {"BY"} or fault.accepted
     if not fault.rest.strip():
         return f"the query ends too early: expected {expected(possible, fault.name)}", fault.offset
     return f"unexpected {fault.shown}: expected {expected(possible, fault.name)}", fault.offset

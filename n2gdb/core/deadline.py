@@ -25,12 +25,18 @@ T = TypeVar("T")
 _TOGETHER = 1024  # items between two looks at the clock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Deadline:
-    """When a question must have ended, by the monotonic clock, and the seconds that it was given."""
+    """When a question must have ended, by the monotonic clock, and the seconds that it was given.
+
+    Ctrl-C may come as a block ends, so that whoever opened it ends it late, when other blocks have begun. So
+    what is over is marked, and never puts back what it found.
+    """
 
     end: float
     limit: float
+    around: _Deadline | None
+    is_over: bool = False
 
     @property
     def error(self) -> QueryTimeoutError:
@@ -56,14 +62,25 @@ def within(seconds: float | None) -> Iterator[None]:
         raise ArgumentError(
             f"timeout must be a number of seconds above 0 and up to {_LONGEST:,}, not {shown(seconds)}"
         )
-    around = _DEADLINE.get()
-    mine = None if seconds is None else _Deadline(time.monotonic() + float(seconds), float(seconds))
-    earliest = min((each for each in (around, mine) if each), key=lambda each: each.end, default=None)
+    if seconds is None:
+        yield
+        return
+    end, limit, around = time.monotonic() + float(seconds), float(seconds), _current()
+    if around is not None and around.end < end:
+        end, limit = around.end, around.limit
+    mine = _Deadline(end, limit, around)
     try:
-        _DEADLINE.set(earliest)  # within the try: Ctrl-C may come as soon as it is set
+        _DEADLINE.set(mine)  # within the try: Ctrl-C may come as soon as it is set
         yield
     finally:
-        _DEADLINE.set(around)
+        mine.is_over = True
+
+
+def _current() -> _Deadline | None:
+    deadline = _DEADLINE.get()
+    while deadline is not None and deadline.is_over:
+        deadline = deadline.around
+    return deadline
 
 
 def _lies_ahead(seconds: object) -> bool:
@@ -89,7 +106,7 @@ def seconds_left() -> float | None:
     cancelled = _CANCELLED.get()
     if cancelled is not None and cancelled.is_set():
         raise QueryCancelledError("the query was cancelled")
-    deadline = _DEADLINE.get()
+    deadline = _current()
     if deadline is None:
         return None
     left = deadline.end - time.monotonic()

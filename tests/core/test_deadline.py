@@ -58,25 +58,20 @@ def test_what_is_past_its_deadline_says_so() -> None:
     assert list(timed(range(3000))) == list(range(3000))
 
 
-@pytest.mark.parametrize("calls", [1, 2])
-def test_ctrl_c_at_any_moment_leaves_no_deadline_behind(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
+def test_ctrl_c_as_a_deadline_is_set_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor a deadline that every later question would be past."""
 
     class Interrupted:
-        """A variable where Ctrl-C comes right after the first, or second, time that it is set."""
+        """A variable where Ctrl-C comes right after it is set."""
 
-        def __init__(self) -> None:
-            self.value: Any = None
-            self.left = calls
+        value: Any = None
 
         def get(self) -> Any:
             return self.value
 
         def set(self, value: Any) -> None:
             self.value = value
-            self.left -= 1
-            if not self.left:
-                raise KeyboardInterrupt
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(deadline, "_DEADLINE", Interrupted())
     with pytest.raises(KeyboardInterrupt), within(5):
@@ -137,6 +132,17 @@ def test_a_line_of_the_shell_has_one_deadline(small: n2gdb.Database) -> None:
         session.answer(line, told.append)
     assert len(told) == 2
     assert all(isinstance(each, QueryTimeoutError) for each in told)
+
+
+def test_a_block_that_ends_late_brings_no_deadline_back() -> None:
+    """As where Ctrl-C comes as the inner block ends, and its error is kept."""
+    outer, inner = within(60), within(30)
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+    assert seconds_left() is not None
+    del inner
+    assert seconds_left() is None
 
 
 def test_rows_are_read_within_the_time(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
