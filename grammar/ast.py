@@ -6,6 +6,7 @@ A position in the source never counts in a comparison, so a test writes the tree
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
@@ -136,6 +137,7 @@ __all__ = [
     "Variable",
     "Writing",
     "WrittenVariable",
+    "signed",
 ]
 
 Leaf = TypeVar("Leaf")
@@ -164,6 +166,20 @@ class Not(Generic[Leaf]):
 
 #: A truth over leaves: clauses on one side of WHERE, conditions on the other.
 Formula: TypeAlias = Leaf | And[Leaf] | Or[Leaf] | Not[Leaf]
+
+
+def signed(formula: Formula[Leaf] | None, positive: bool = True) -> Iterator[tuple[Leaf, bool]]:
+    """Yield each leaf, and whether it stands under an even number of NOTs."""
+    match formula:
+        case And(operands) | Or(operands):
+            for operand in operands:
+                yield from signed(operand, positive)
+        case Not(operand):
+            yield from signed(operand, not positive)
+        case None:
+            return
+        case _:
+            yield formula, positive
 
 
 @dataclass(frozen=True, slots=True)

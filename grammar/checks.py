@@ -26,6 +26,7 @@ from n2gdb.grammar.ast import (
     TokenPattern,
     TokenSetQuery,
     Writing,
+    signed,
 )
 from n2gdb.grammar.conditions import fields_in
 from n2gdb.grammar.fields import FIELDS, WRITTEN
@@ -99,7 +100,8 @@ def _check_match_fields(query: Query) -> None:
                 if name in _OF_UNIT:
                     fail(f"{name} {_ROWS}", condition.at)
         return
-    signs = set(_signs_of_matches(query.clauses))
+    clauses: Iterator[tuple[Clause, bool]] = signed(query.clauses)
+    signs = {positive for clause, positive in clauses if clause.has_matches}
     if not signs:
         for condition in _conditions(query.where):
             for name in fields_in(condition):
@@ -136,43 +138,15 @@ def _check_written_fields(query: Query) -> None:
                 )
 
 
-def _effects(clauses: Formula[Clause] | None, positive: bool = True) -> Iterator[Effect]:
+def _effects(clauses: Formula[Clause] | None) -> Iterator[Effect]:
     """Yield what the clauses that are not negated ask about what is written."""
-    match clauses:
-        case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _effects(operand, positive)
-        case Not(operand):
-            yield from _effects(operand, not positive)
-        case Writing(effect) if positive:
-            yield effect
-        case Matching(written=written) if positive:
-            yield from (each.effect for each in written)
+    for clause, positive in signed(clauses):
+        if positive and isinstance(clause, Writing):
+            yield clause.effect
+        elif positive and isinstance(clause, Matching):
+            yield from (each.effect for each in clause.written)
 
 
 def _conditions(where: Formula[Condition] | None) -> Iterator[Condition]:
-    match where:
-        case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _conditions(operand)
-        case Not(operand):
-            yield from _conditions(operand)
-        case None:
-            return
-        case _:
-            yield where
-
-
-def _signs_of_matches(clauses: Formula[Clause] | None, positive: bool = True) -> Iterator[bool]:
-    """Yield, for each clause that has matches, whether it stands under an even number of NOTs."""
-    match clauses:
-        case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _signs_of_matches(operand, positive)
-        case Not(operand):
-            yield from _signs_of_matches(operand, not positive)
-        case None:
-            return
-        case clause:
-            if clause.has_matches:
-                yield positive
+    every: Iterator[tuple[Condition, bool]] = signed(where)
+    return (condition for condition, _ in every)

@@ -18,6 +18,7 @@ from n2gdb.grammar.ast import (
     Or,
     Query,
     Writing,
+    signed,
 )
 from n2gdb.grammar.records import dataclass
 from n2gdb.query.semantics.normal_form import (
@@ -106,12 +107,14 @@ def settle(
 
 def clauses_of(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
     """Return every clause of a formula, in written order."""
-    return tuple(clause for clause, _ in _signed(clauses))
+    every: Iterator[tuple[Clause, bool]] = signed(clauses)
+    return tuple(clause for clause, _ in every)
 
 
 def positive_clauses(clauses: Formula[Clause] | None) -> tuple[Clause, ...]:
     """Return the clauses that are not negated: under no NOT, or under an even number."""
-    return tuple(clause for clause, positive in _signed(clauses) if positive)
+    every: Iterator[tuple[Clause, bool]] = signed(clauses)
+    return tuple(clause for clause, positive in every if positive)
 
 
 def conjuncts(clauses: Formula[Clause] | None) -> list[Formula[Clause]]:
@@ -148,16 +151,3 @@ def _count(where: Formula[Condition] | None) -> int:
             return _count(operand)
         case _:
             return 0 if where is None else 1
-
-
-def _signed(clauses: Formula[Clause] | None, positive: bool = True) -> Iterator[tuple[Clause, bool]]:
-    match clauses:
-        case And(operands) | Or(operands):
-            for operand in operands:
-                yield from _signed(operand, positive)
-        case Not(operand):
-            yield from _signed(operand, not positive)
-        case None:
-            return
-        case _:
-            yield clauses, positive
