@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import numpy as np
@@ -14,9 +15,10 @@ import pyarrow as pa
 
 from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tokens import kinds_of
-from n2gdb.core.tries import Tries
-from n2gdb.storage.build.likeness import Likeness, StepSurvey
+from n2gdb.core.tries import GraphSteps, Tries
+from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
 from n2gdb.storage.build.rows import ModelRows
+from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_duckdb", "set_text"]
@@ -26,26 +28,42 @@ _OF_NODES = ("depth", "pre", "importance", "end", "support", "confidence")
 
 
 def build_duckdb(path: Path, run: RunFolder) -> None:
-    """Build a DuckDB file from a run, a shard at a time."""
+    """Build a DuckDB file from a run, a shard at a time; what follows from tries is computed once, as there.
+
+    Steps can be numbered and weighed when those of all shards are known: they wait beside the file.
+    """
     path.unlink(missing_ok=True)
     model = ModelRows.of(run, 0)
-    likeness = Likeness.joined([StepSurvey.of(*model.relationships([shard])[0]) for shard in run.shards()])
-    with duckdb.connect(str(path)) as connection:
+    surveys: list[StepSurvey] = []
+    with (
+        TemporaryDirectory(dir=path.parent) as folder,
+        Spool(Path(folder)) as spool,
+        duckdb.connect(str(path)) as connection,
+    ):
         _create(connection, "token", _tokens(run))
         for shard in run.shards():
-            nodes = _nodes(model, shard)
-            _create(connection, "unsorted", nodes)
-            neurons = _neurons(run, shard)
-            weight = pa.array(likeness.totals(neurons["id"].to_numpy()))
-            _create(connection, "neuron", neurons.append_column("weight", weight))
-            _create(connection, "unsorted_step", _steps(model, shard, likeness))
+            nodes = run.nodes([shard])
+            tries = Tries.of(nodes)
+            steps = tries.steps(_neuron_key(nodes), model.text_keys, model.norm_keys)
+            surveys.append(StepSurvey.of(*steps))
+            for kind, each in zip(STEPS, steps, strict=True):
+                spool.add(kind, each.table())
+            _create(connection, "unsorted", _nodes(nodes, tries))
             _create(connection, "example", run.examples([shard]))
             _create(connection, "evidence", run.evidence([shard]))
             _create(connection, "record", run.records([shard]))
-        connection.execute("CREATE TABLE step AS SELECT * FROM unsorted_step ORDER BY path, neuron")
-        connection.execute("DROP TABLE unsorted_step")
         connection.execute("CREATE TABLE node AS SELECT * FROM unsorted ORDER BY token, neuron, pre")
         connection.execute("DROP TABLE unsorted")
+        likeness = Likeness.joined(surveys)
+        neurons = run.neurons()
+        key = _neuron_key(neurons)
+        weighed = neurons.append_column("id", pa.array(key))
+        _create(connection, "neuron", weighed.append_column("weight", pa.array(likeness.totals(key))))
+        for kind, spooled in spool.tables():
+            for batch in spooled.to_batches():
+                _create(connection, "unsorted_step", _steps(batch, kind, likeness))
+        connection.execute("CREATE TABLE step AS SELECT * FROM unsorted_step ORDER BY path, neuron")
+        connection.execute("DROP TABLE unsorted_step")
         _create(connection, "example_window", run.windows())
         connection.execute("CREATE TABLE text (position INTEGER, token INTEGER)")
         connection.execute("CHECKPOINT")
@@ -72,20 +90,12 @@ def _tokens(run: RunFolder) -> pa.Table:
     return pa.table(columns | {"classes": kinds})
 
 
-def _neurons(run: RunFolder, shard: Path) -> pa.Table:
-    neurons = run.neurons([shard])
-    return neurons.append_column("id", pa.array(_neuron_key(neurons)))
-
-
-def _nodes(model: ModelRows, shard: Path) -> pa.Table:
-    nodes = model.run.nodes([shard])
-    tries = Tries.of(nodes)
-    neuron = _neuron_key(nodes)
+def _nodes(nodes: pa.Table, tries: Tries) -> pa.Table:
     level = np.zeros(len(nodes), np.int32)
     for above, rows in enumerate(tries.levels):
         level[rows] = above
     columns: Mapping[str, object] = {
-        "neuron": neuron,
+        "neuron": _neuron_key(nodes),
         "token": nodes["token"],
         "act_token": tries.token[tries.root].astype(np.int32),
         "last": tries.last,
@@ -95,9 +105,9 @@ def _nodes(model: ModelRows, shard: Path) -> pa.Table:
     return pa.table({**columns, **{name: nodes[name] for name in _OF_NODES}})
 
 
-def _steps(model: ModelRows, shard: Path, likeness: Likeness) -> pa.Table:
-    nodes = model.run.nodes([shard])
-    rows = likeness.rows(*Tries.of(nodes).steps(_neuron_key(nodes), model.text_keys, model.norm_keys))
+def _steps(steps: pa.RecordBatch, kind: str, likeness: Likeness) -> pa.Table:
+    none = GraphSteps.nothing()
+    rows = likeness.rows(**{each: GraphSteps.read(steps) if each == kind else none for each in STEPS})
     weight = likeness.weights(rows["path"].to_numpy()) * rows["activation"].to_numpy()
     return rows.drop_columns(["activation"]).append_column("weight", pa.array(weight))
 

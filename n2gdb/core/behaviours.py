@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2gdb.core.arrays import Int64Array, IntArray, IntegerArray
+from n2gdb.core.arrays import Int64Array, IntArray, IntegerArray, pair_order
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
@@ -46,9 +46,9 @@ def linked_tries(
     if not len(token):
         return np.zeros(0, np.int64)
     tries, trie = np.unique(root.astype(np.int64), return_inverse=True)
-    order = np.lexsort((token, depth, neuron))
-    keys = np.stack([neuron, depth, token])[:, order]  # (3, nodes)
-    changes = (np.diff(keys) != 0).any(axis=0)
+    drawn = depth.astype(np.int64) << 32 | token.astype(np.int64)
+    order = pair_order(neuron, drawn)
+    changes = (np.diff(neuron[order]) != 0) | (np.diff(drawn[order]) != 0)
     return _spread(tries, trie, order, np.flatnonzero(np.append(True, changes)))
 
 

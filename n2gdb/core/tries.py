@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, mixed
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, mixed, pair_order
 
 __all__ = ["GraphSteps", "Tries"]
 
@@ -96,7 +96,7 @@ class Tries:
         token, activation = norm_keys[self.token], np.nan_to_num(self.best)
 
         def each(step: Int64Array) -> GraphSteps:
-            order = np.lexsort((step, neuron))
+            order = pair_order(neuron, step)
             owner, taken = neuron[order], step[order]
             new = np.ones(len(order), np.bool_)
             new[1:] = (owner[1:] != owner[:-1]) | (taken[1:] != taken[:-1])

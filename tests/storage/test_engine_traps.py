@@ -17,6 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from n2gdb.storage.build.loading import GROUP_NEURONS
+
 NEURONS, NAMING, NAMES, TOKENS = 5000, 48, 1500, 49_152
 STATES = ("dead", "live", "unpredicted")
 EVERY = "MATCH (n:Namer)-[c:NAMES]->(t:Token) RETURN n.id, t.id, c.root, c.depth"
@@ -203,3 +205,29 @@ def test_columns_are_copied_by_position(tmp_path: Path) -> None:
     engine.rows("COPY Pair FROM $rows", rows=pa.table({"id": [1], "second": [20], "first": [10]}))
     assert engine.rows("MATCH (p:Pair) RETURN p.first, p.second") == [(20, 10)]
     engine.close()
+
+
+def test_a_copy_gives_each_group_of_nodes_the_space_of_the_largest_before_it(tmp_path: Path) -> None:
+    owners, each = GROUP_NEURONS + 10, 4
+    owner = np.repeat(np.arange(owners), each)
+    rows = pa.table(
+        {"from": owner, "to": np.zeros(len(owner), np.int64), "value": np.arange(len(owner)) % 99}
+    )
+    pages = []
+    for name, parts in (
+        ("whole", [rows]),
+        ("parts", [rows[: GROUP_NEURONS * each], rows[GROUP_NEURONS * each :]]),
+    ):
+        engine = Engine(tmp_path / name, read_only=False)
+        engine.rows("CALL threads=1")
+        engine.rows("CREATE NODE TABLE Owner(id INT64 PRIMARY KEY)")
+        engine.rows("COPY Owner FROM $rows", rows=pa.table({"id": np.arange(owners)}))
+        engine.rows("CREATE REL TABLE OWNS(FROM Owner TO Owner, value INT64) WITH (storage_direction='fwd')")
+        for part in parts:
+            engine.rows("COPY OWNS FROM $rows", rows=part)
+        engine.rows("CHECKPOINT")
+        stored = "CALL storage_info('OWNS') WHERE column_name = 'fwd_value' AND num_values > 0"
+        pages.append([count for (count,) in engine.rows(f"{stored} RETURN num_pages ORDER BY node_group_id")])
+        engine.close()
+    (first, wasted), (same, own) = pages
+    assert first == same == wasted > 10 * own

@@ -67,7 +67,7 @@ def dense(seed: int) -> Graphs:
     return {NeuronName(0, i): random_graph(random, words=len(WORDS), patterns=9, depth=3) for i in range(20)}
 
 
-@pytest.fixture(scope="module", params=[100, 1_000_000], ids=["many batches", "one batch"])
+@pytest.fixture(scope="module", params=[(100, 7), (1_000_000, 1 << 17)], ids=["many parts", "at once"])
 def three_models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("load")
     runs = [
@@ -76,7 +76,8 @@ def three_models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         write_run(folder / "c", dense(3), TWICE),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "BATCH_NODES", request.param)
+        for name, most in zip(("BATCH_NODES", "GROUP_NEURONS"), request.param, strict=True):
+            patch.setattr(loading, name, most)
         build_database(folder / "x.n2gdb", runs)
     return folder / "x.n2gdb"
 

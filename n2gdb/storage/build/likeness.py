@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Float64Array, Int64Array, is_in
+from n2gdb.core.arrays import Float64Array, Int64Array, is_in, pair_order
 from n2gdb.core.tries import GraphSteps
 
 __all__ = ["STEPS", "Likeness", "StepSurvey"]
@@ -46,7 +46,7 @@ class StepSurvey:
             np.concatenate([getattr(each, name) for each in (exact, loose)]) for name in ("neuron", "token")
         )
         activation = np.concatenate([exact.activation, loose.activation])
-        order = np.lexsort((token, neuron))
+        order = pair_order(neuron, token)
         neuron, token = neuron[order], token[order]
         first = _changes(neuron, token)
         summed = np.add.reduceat(activation[order], first) if len(first) else activation
@@ -145,7 +145,7 @@ def _placed(values: Int64Array, rising: Int64Array) -> tuple[Int64Array, Int64Ar
 
 def _counted(first: Int64Array, second: Int64Array, count: Int64Array, third: Int64Array) -> Int64Array:
     """Return every pair once, rising, with the sum of its counts, and what follows from it: (pairs, 4)."""
-    order = np.lexsort((second, first))
+    order = pair_order(first, second)
     first, second = first[order], second[order]
     kept = _changes(first, second)
     summed = np.add.reduceat(count[order], kept) if len(kept) else count

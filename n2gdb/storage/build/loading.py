@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tries import GraphSteps
 from n2gdb.storage.build.ddl import NODE_TABLES, RELATIONSHIPS
 from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
@@ -23,11 +25,13 @@ from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.read.outline import Outline
 from n2gdb.storage.shards import RunFolder
 
-__all__ = ["BATCH_NODES", "load", "memory_needed"]
+__all__ = ["BATCH_NODES", "GROUP_NEURONS", "load", "memory_needed"]
 
 
 #: Runs one statement with its parameters.
 Write = Callable[[str, Mapping[str, Any]], object]
+
+GROUP_NEURONS = 1 << 17  # whose relationships the engine stores together
 
 _LEAST_MEMORY = 512 << 20
 _NODE_MEMORY = 230  # measured, with the least: 2.6 times what a row of CONTEXT takes
@@ -57,18 +61,22 @@ def load(
         models.append(ModelRows.of(run, number, models[-1].tokens_up_to if models else 0))
     with Spool(folder) as spool:
         likeness, measures, outline = _spooled(models, spool)
+        neurons = np.zeros(0, np.int64)  # keys, in the order in which the engine has them
         for table, rows in _nodes(models, likeness, measures):
             progress(table)
             _copy(write, table, rows)
+            if table == "Neuron":
+                neurons = np.concatenate([neurons, rows["key"].to_numpy()])
+        groups = neurons[::GROUP_NEURONS]
         passes = [likeness.rows(*(GraphSteps.nothing(),) * 2)]
         for table, rows in spool.tables():
             if table in STEPS:
                 passes += [_passes(likeness, table, batch) for batch in rows.to_batches()]
                 continue
             progress(table)
-            _fill(write, table, rows)
+            _fill(write, table, rows, groups)
         progress("PASSES")
-        _fill(write, "PASSES", pa.concat_tables(passes))
+        _fill(write, "PASSES", pa.concat_tables(passes), groups)
         for table in RELATIONSHIPS.keys() - spool.names - {"PASSES"}:
             write(RELATIONSHIPS[table].create(table), {})
     progress("checkpoint")
@@ -83,17 +91,31 @@ def _copy(write: Write, table: str, rows: pa.Table) -> None:
         write(f"COPY {table} FROM $rows", {"rows": pa.Table.from_batches(batches)})
 
 
-def _fill(write: Write, table: str, rows: pa.Table) -> None:
+def _fill(write: Write, table: str, rows: pa.Table, groups: Int64Array) -> None:
     """Create a table of relationships with its rows; columns that are null throughout are added afterwards.
 
     To store a null costs the engine ten times what a number does where a thousand or more stand together.
+    ``groups`` are the keys of the neurons that begin a group of the engine's, rising.
     """
     columns = rows.column_names if len(rows) else []
     nothing = [name for name in columns[2:] if rows[name].null_count == len(rows)]
     write(RELATIONSHIPS[table].create(table, nothing), {})
-    _copy(write, table, rows.drop_columns(nothing))
+    for part in _groups(rows, groups) if RELATIONSHIPS[table].from_neurons else [rows]:
+        _copy(write, table, part.drop_columns(nothing))
     for name in nothing:
         write(RELATIONSHIPS[table].add(table, name), {})
+
+
+def _groups(rows: pa.Table, groups: Int64Array) -> list[pa.Table]:
+    """Divide rows by the engine's group of their neurons.
+
+    In one copy the engine gives every group the space of the largest so far. What is stored from neurons
+    alone can be copied a group at a time, so that each takes its own.
+    """
+    if len(groups) <= 1 or not len(rows):
+        return [rows]
+    group = np.searchsorted(groups, rows.column(0).to_numpy(), side="right") - 1
+    return [rows.filter(pa.array(group == number)) for number in range(len(groups))]
 
 
 def _nodes(
