@@ -46,7 +46,7 @@ def linked_tries(
     if not len(token):
         return np.zeros(0, np.int64)
     tries, trie = np.unique(root.astype(np.int64), return_inverse=True)
-    drawn = depth.astype(np.int64) << 32 | token.astype(np.int64)
+    drawn = depth.astype(np.int64) * (int(token.max()) + 1) + token
     order = pair_order(neuron, drawn)
     changes = (np.diff(neuron[order]) != 0) | (np.diff(drawn[order]) != 0)
     return _spread(tries, trie, order, np.flatnonzero(np.append(True, changes)))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 from starlette.applications import Starlette
@@ -32,7 +35,7 @@ from n2gdb.explorer.layers import describe_database
 from n2gdb.explorer.neurons import ModelRunner
 from n2gdb.explorer.notes import Notes
 from n2gdb.explorer.plain import exact
-from n2gdb.explorer.routes import ANSWERS, LONG, PICTURES, QUESTIONS, WARM, Draw, Find, own_answers
+from n2gdb.explorer.routes import ANSWERS, FIRST, LONG, PICTURES, QUESTIONS, WARM, Draw, Find, own_answers
 from n2gdb.explorer.turns import Turns
 from n2gdb.version import __version__
 
@@ -58,6 +61,9 @@ _LARGEST_CHANGE = 200_000
 
 #: What a request is answered with that was given up by whoever asked; nobody reads it.
 _GIVEN_UP = 499
+
+#: Names that every program writes alike into an address, but for commas.
+_PLAIN = re.compile(r"[A-Za-z0-9,-]+")
 
 #: A picture styles itself, and does nothing else.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -116,7 +122,7 @@ def make_app(
     finds = {**ANSWERS, **{path: (find, False) for path, find in own_answers(served.notes, runner).items()}}
     looked_up = {path: _look_up(served, path, find, kept=kept) for path, (find, kept) in finds.items()}
     routes = [
-        *(Route(path, _page(served)) for path in _PAGES),
+        *(Route(path, _page(served, FIRST.get(path, ()))) for path in _PAGES),
         *(Route(path, _json(served, path, look_up)) for path, look_up in looked_up.items()),
         Route("/api/notes", _changed(served), methods=["POST"]),
         Route("/api/server", _alive(served)),
@@ -145,25 +151,43 @@ def _held(database: Database, timeout: float) -> Any:
         return None
 
 
-def _page(served: _Served) -> Callable[[Request], Awaitable[Response]]:
-    """Make the endpoint of every page: the shell, which then reads the address."""
+def _page(served: _Served, first: Sequence[str]) -> Callable[[Request], Awaitable[Response]]:
+    """Make the endpoint of a page: the shell, which reads the address, and asks for what is ``first``."""
 
     async def answer(request: Request) -> Response:
-        return await _shell(served, request, 200)
+        return await _shell(served, request, 200, first)
 
     return answer
 
 
-async def _shell(served: _Served, request: Request, status: int) -> Response:
+async def _shell(served: _Served, request: Request, status: int, first: Sequence[str] = ()) -> Response:
     """Answer with the shell, which says what the database holds, so that its page need not ask."""
 
     def made() -> Response:
         at_hand = "yes" if served.runner is not None else ""
-        held = json.dumps(served.held())
-        shell = read_assets().page(server=served.server, token=served.token, model=at_hand, database=held)
-        return HTMLResponse(shell, status, headers={"Cache-Control": "no-store"})
+        held = served.held()
+        headers = {"Cache-Control": "no-store"}
+        if held is not None and len(held["models"]) == 1:
+            headers |= _ahead(request, first)
+        told = json.dumps(held)
+        shell = read_assets().page(server=served.server, token=served.token, model=at_hand, database=told)
+        return HTMLResponse(shell, status, headers=headers)
 
     return await _answered(request, served.pages, served.timeout, made)
+
+
+def _ahead(request: Request, first: Sequence[str]) -> dict[str, str]:
+    """Have the browser fetch what a page asks first while it reads the page's script.
+
+    The page finds it there where it asks for the very same: so only where the address chooses nothing else.
+    """
+    names = {**request.path_params, **request.query_params}
+    needed = {name for address in first for _, name, _, _ in Formatter().parse(address) if name}
+    if not first or names.keys() != needed or not all(_PLAIN.fullmatch(str(each)) for each in names.values()):
+        return {}
+    written = {name: quote(str(each), safe="") for name, each in names.items()}
+    links = [f"<{each.format(**written)}>; rel=preload; as=fetch; crossorigin" for each in first]
+    return {"Link": ", ".join(links)}
 
 
 _LookUp = Callable[[Asked], bytes]

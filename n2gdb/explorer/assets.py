@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import mimetypes
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -48,10 +49,17 @@ class Assets:
     shell: str
 
     def page(self, **named: str) -> str:
-        """Return the shell; ``{{file app.js}}`` becomes its address, ``{{token}}`` what ``named`` says."""
+        """Return the shell, with what belongs in its places.
+
+        ``{{file app.js}}`` becomes the file's address, ``{{data icon.svg}}`` the file itself as an address,
+        and ``{{token}}`` what ``named`` says.
+        """
 
         def put(found: re.Match[str]) -> str:
             word, name = found.groups()
+            if word == "data":
+                file = self.files[name]
+                return f"data:{file.kind};base64,{b64encode(file.content).decode()}"
             return self.address(name) if word == "file" else escape(named[word])
 
         return _PLACE.sub(put, self.shell)

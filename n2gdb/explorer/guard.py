@@ -15,7 +15,7 @@ __all__ = ["Guard", "refusal"]
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 

@@ -14,7 +14,7 @@ from n2gdb.explorer.notes import Notes
 from n2gdb.grammar.ast import DEFAULT_METRIC
 from n2gdb.neuron import Neuron
 
-__all__ = ["ANSWERS", "LONG", "PICTURES", "QUESTIONS", "WARM", "Draw", "Find", "own_answers"]
+__all__ = ["ANSWERS", "FIRST", "LONG", "PICTURES", "QUESTIONS", "WARM", "Draw", "Find", "own_answers"]
 
 #: Returns what JSON can hold.
 Find = Callable[[Database, Asked], Any]
@@ -204,6 +204,17 @@ QUESTIONS = frozenset(
 
 #: Those of them that take long by their nature, and whose pages say what they do meanwhile.
 LONG = frozenset(("/api/pairs", "/api/neuron/{name}/true", "/api/neuron/{name}/trajectories"))
+
+#: What the page at an address asks first where nothing else is chosen there, with the names in its address.
+FIRST: dict[str, tuple[str, ...]] = {
+    "/neuron/{name}": (
+        *("/api/neuron/{name}", f"/api/neuron/{{name}}/graph.svg?most={_DRAWN}"),
+        *("/api/neuron/{name}/examples?limit=6", "/api/neuron/{name}/similar?metric=graph&limit=12"),
+    ),
+    "/layer/{layer:int}": ("/api/layer/{layer}",),
+    "/model": ("/api/model",),
+    "/compare": ("/api/comparison?names={names}", "/api/compare.svg?names={names}"),
+}
 
 #: What pages show without being asked for anything of their own, and what takes long the first time.
 WARM: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (

@@ -89,6 +89,13 @@ COLD = (
     *("/pairs", "/notes", "/trajectories/L1N2", "/help", "/nowhere"),
 )
 
+#: How many answers a page has fetched ahead.
+AHEAD = {"/neuron/L1N2": 4, "/layer/1": 1, "/model": 1, "/compare?names=L1N0,L1N1": 2}
+ASKED = """
+window.asked = []; const before = window.fetch;
+window.fetch = (url, init) => { window.asked.push(url); return before(url, init); };
+"""
+
 
 @pytest.mark.parametrize("path", COLD)
 def test_a_cold_page_asks_for_little(browser: Browser, origin: str, path: str) -> None:
@@ -100,9 +107,15 @@ def test_a_cold_page_asks_for_little(browser: Browser, origin: str, path: str) -
         came.append((response.url, int(response.headers.get("content-length", 1_000_000))))
 
     page.on("response", count)
-    page.goto(path)
+    page.add_init_script(ASKED)
+    shell = page.goto(path)
     page.wait_for_load_state("networkidle")
     assert len(came) <= 10, came
+    assert len({url for url, _ in came}) == len(came), came
+    assert shell is not None
+    ahead = re.findall("<([^>]*)>", shell.headers.get("link", ""))
+    assert set(ahead) <= set(page.evaluate("window.asked"))  # the page asks for all that is fetched ahead
+    assert len(ahead) == AHEAD.get(path, 0)
     assert sum(size for _, size in came) <= 250_000, came
     page.goto("/help" if path != "/help" else "/notes")  # the same page anew would ask whether it has changed
     page.wait_for_load_state("networkidle")

@@ -292,7 +292,7 @@ def test_pages_are_the_shell_and_files_stay_inside(client: TestClient) -> None:
 def test_files_are_kept_by_the_browser_as_long_as_their_content_stays(client: TestClient) -> None:
     shell = client.get("/").text
     addresses = re.findall(r'"(/static/[^"]+)"', shell)
-    assert len(addresses) == 3
+    assert len(addresses) == 2
     for address in addresses:
         kept = client.get(address)
         assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"

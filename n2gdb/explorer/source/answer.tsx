@@ -1,6 +1,6 @@
 // The answer page: what a query finds, sorted and searched as a whole, loaded as one scrolls, narrowed by facets.
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { address, answerAt, compareAt, go, note, restoreScroll, type Place } from "./address";
 import { Counts } from "./counts";
 import { Explained, Stages } from "./explained";
@@ -88,7 +88,7 @@ function Found({ q, model, place, many, file }: { q: string; model: string | nul
     }
   }, [q, model, order, find]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const wanted = Math.max(TOGETHER, Number(place.get("rows") ?? 0) || 0);
     void load(0, wanted, true);
     return () => control.current?.abort();

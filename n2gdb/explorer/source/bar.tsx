@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { address, answerAt, go, layerAt, modelAt, neuronAt, note, type Place } from "./address";
-import { Editor } from "./editor";
+import type { Editor, Offer } from "./editor";
 import { grouped } from "./format";
 import { announce, useKeys } from "./parts";
 import { ask, isGivenUp, Refused, useHealth, type Health } from "./server";
@@ -70,13 +70,26 @@ function leads(meaning: Meaning, said: string, model: string | null): string | n
   return address("/", { q: meaning.query, model, said: meaning.kind === "query" ? null : said });
 }
 
+// It is half of the page's script, and what the page shows does not wait for it.
+const loading = import("./editor");
+
+const offer: Offer = async (text, at, signal) => {
+  try {
+    return await ask("/api/complete", { q: text, at }, signal);
+  } catch (error) {
+    if (isGivenUp(error) || error instanceof Refused) return null; // asking says what is wrong
+    throw error;
+  }
+};
+
 const TITLES: Record<string, string> = { neuron: "name", word: "word", mention: "word in a pattern", text: "text", query: "query" };
 
 function Box({ place, model }: { place: Place | null; model: string | null }) {
   const root = useRef<HTMLDivElement>(null);
   const editor = useRef<Editor | null>(null);
-  const latest = useRef({ model });
-  latest.current = { model };
+  const q = place?.page === "answer" ? place.get("q") : null;
+  const latest = useRef<{ model: string | null; q: string; focus?: { select?: boolean } }>({ model, q: q ?? "" });
+  Object.assign(latest.current, { model, q: q ?? "" });
   const [meanings, setMeanings] = useState<Meaning[]>([]);
   const [at, setAt] = useState<number | null>(null);
   const [text, setText] = useState("");
@@ -126,21 +139,29 @@ function Box({ place, model }: { place: Place | null; model: string | null }) {
   }, [understand]);
 
   useEffect(() => {
-    if (!root.current || editor.current) return;
-    editor.current = new Editor(root.current, place?.get("q") ?? "", {
-      label: `Ask: a ${words.one}, a word, a text or a query`, hint: `A ${words.one} (${words.named}), a word, a text, or a query`, model: () => latest.current.model, run: (said) => void run(said),
-      changed: (now) => {
-        setText(now);
-        setDirty(true);
-        setAt(null);
-        clearTimeout(waiting.current);
-        waiting.current = window.setTimeout(() => void look(now), PAUSE);
-      },
+    void loading.then(({ Editor }) => {
+      if (!root.current || editor.current) return;
+      editor.current = new Editor(root.current, latest.current.q, {
+        label: `Ask: a ${words.one}, a word, a text or a query`, hint: `A ${words.one} (${words.named}), a word, a text, or a query`, offer, run: (said) => void run(said),
+        changed: (now) => {
+          setText(now);
+          setDirty(true);
+          setAt(null);
+          clearTimeout(waiting.current);
+          waiting.current = window.setTimeout(() => void look(now), PAUSE);
+        },
+      });
+      if (latest.current.focus) editor.current.focus(latest.current.focus);
     });
   }, []);
 
+  // Before the editor is there, the focus waits for it.
+  const focus = (how: { select?: boolean }) => {
+    latest.current.focus = how;
+    editor.current?.focus(how);
+  };
+
   // The address says what is asked: the box follows it.
-  const q = place?.page === "answer" ? place.get("q") : null;
   const page = `${place?.page} ${place?.names.join(" ")}`;
   useEffect(() => {
     clearTimeout(waiting.current);
@@ -149,7 +170,8 @@ function Box({ place, model }: { place: Place | null; model: string | null }) {
     setDirty(false);
     setMeanings([]);
     setText(q ?? "");
-    if (place?.page === "answer" && q === null && matchMedia("(pointer: fine)").matches) editor.current?.focus();
+    latest.current.focus = undefined;
+    if (place?.page === "answer" && q === null && matchMedia("(pointer: fine)").matches) focus({});
     const said = place?.get("said");
     if (said) void understand(said).then(setMeanings, (error) => { if (!isGivenUp(error) && !(error instanceof Refused)) throw error; });
   }, [q, page]);
@@ -161,7 +183,7 @@ function Box({ place, model }: { place: Place | null; model: string | null }) {
     return () => removeEventListener("query-refused", refused);
   }, [look]);
 
-  useKeys({ "/": () => editor.current?.focus({ select: true }), "?": () => go("/help") });
+  useKeys({ "/": () => focus({ select: true }), "?": () => go("/help") });
 
   const said = dirty ? text.trim() : (place?.get("said") ?? "");
   const [first] = meanings;

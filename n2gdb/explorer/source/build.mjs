@@ -30,15 +30,16 @@ async function bundled(options) {
   return outputFiles;
 }
 
-// The library for charts comes with the first of them, in a file that its content names.
-const charts = await bundled({ entryPoints: { charts: "charts.ts" }, entryNames: "[name]-[hash]" });
-const path = `./${basename(charts[0].path)}`;
-const elsewhere = { name: "charts", setup: ({ onResolve }) => onResolve({ filter: /^\.\/charts$/ }, () => ({ path, external: true })) };
+// What not every page shows at once comes in files of its own, which their content names.
+const apart = [];
+for (const name of ["charts", "editor"]) apart.push(...(await bundled({ entryPoints: { [name]: `${name}.ts` }, entryNames: "[name]-[hash]" })));
+const named = new Map(apart.map(({ path }) => [`./${basename(path).split("-")[0]}`, `./${basename(path)}`]));
+const elsewhere = { name: "apart", setup: ({ onResolve }) => onResolve({ filter: /^\.\/\w+$/ }, ({ path, kind }) => (kind === "dynamic-import" && named.has(path) ? { path: named.get(path), external: true } : null)) };
 const page = await bundled({ entryPoints: { app: "app.tsx" }, plugins: [elsewhere] });
 
 // Beside each lies what browsers take of it that read Brotli, which Python's own library does not write.
 const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 22 } };
-const files = [...charts, ...page].flatMap(({ path, contents }) => [
+const files = [...apart, ...page].flatMap(({ path, contents }) => [
   { path, contents: Buffer.from(contents) },
   { path: `${path}.br`, contents: brotliCompressSync(contents, quality) },
 ]);

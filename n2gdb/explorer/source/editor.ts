@@ -1,38 +1,13 @@
-// The box's editor: CodeMirror, with the server's completions and mistakes.
+// The box's editor: CodeMirror, with completions and mistakes. A file of its own, which comes beside the first answers.
 
 import { autocompletion, acceptCompletion, closeCompletion, completionKeymap, completionStatus, moveCompletionSelection, selectedCompletionIndex, startCompletion, type Completion, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorState, Prec, StateEffect, StateField } from "@codemirror/state";
 import { EditorView, ViewPlugin, keymap, placeholder, type ViewUpdate } from "@codemirror/view";
-import { ask, isGivenUp, Refused } from "./server";
+import { KINDS, kindOf, PATTERN } from "./colours";
 
 /** A place of the text that something is wrong at. */
 export interface Mistake { from: number; to: number }
-
-// Colours of a query as it is typed. They only look: the server alone knows what a query means.
-const PARTS: [string, RegExp][] = [
-  ["token", /'(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|\/(?:[^/\\\n]|\\.)+\/[a-z]*/],
-  ["neuron", /\bL\d+[NF]\d+\b/],
-  ["class", /<[a-z]+>|\$\w+/],
-  ["keyword", /\b[A-Z]{2,}\b|\b(?:neurons|latents|units|patterns|tokens)\b/],
-];
-const KINDS = [...PARTS.map(([kind]) => kind), "wrong"];
-export const PATTERN = new RegExp(PARTS.map(([kind, part]) => `(?<${kind}>${part.source})`).join("|"), "gu");
-
-/** Cut a query into [kind, text] parts that together are the text. */
-export function coloured(text: string): [string, string][] {
-  const cut: [string, string][] = [];
-  let at = 0;
-  for (const found of text.matchAll(PATTERN)) {
-    if (found.index > at) cut.push(["plain", text.slice(at, found.index)]);
-    cut.push([kindOf(found), found[0]]);
-    at = found.index + found[0].length;
-  }
-  if (at < text.length) cut.push(["plain", text.slice(at)]);
-  return cut;
-}
-
-const kindOf = (found: RegExpMatchArray) => Object.entries(found.groups ?? {}).find(([, part]) => part !== undefined)?.[0] ?? "plain";
 
 const mark = StateEffect.define<Mistake | null>();
 const mistake = StateField.define<Mistake | null>({
@@ -89,7 +64,10 @@ const look = EditorView.theme({
   "li[aria-selected] .cm-completionDetail": { color: "inherit" },
 });
 
-interface Handlers { changed: (text: string) => void; run: (text: string) => void; label: string; hint: string; model: () => string | null }
+/** What may stand at a place of a text, counted in characters; null where nothing is offered. */
+export type Offer = (text: string, at: number, signal: AbortSignal) => Promise<{ from: number; items: { text: string; shown: string; kind: string }[] } | null>;
+
+interface Handlers { changed: (text: string) => void; run: (text: string) => void; offer: Offer; label: string; hint: string }
 
 /** A one-box editor in a place of its own; Enter runs, Shift-Enter breaks the line, Tab takes what is offered. */
 export class Editor {
@@ -124,7 +102,7 @@ export class Editor {
         extensions: [own, history(), keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]), EditorView.lineWrapping, mistake, highlight, look,
           placeholder(handlers.hint),
           EditorView.contentAttributes.of({ "aria-label": handlers.label, id: "query", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
-          autocompletion({ override: [offered], selectOnOpen: false, icons: false, interactionDelay: 0, activateOnTypingDelay: 80 }),
+          autocompletion({ override: [offered(handlers.offer)], selectOnOpen: false, icons: false, interactionDelay: 0, activateOnTypingDelay: 80 }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) handlers.changed(update.state.doc.toString());
             if (awaited === null || completionStatus(update.state) === "pending") return;
@@ -178,20 +156,15 @@ export class Editor {
   }
 }
 
-async function offered(context: CompletionContext): Promise<CompletionResult | null> {
+// What the server offers at the cursor, as CodeMirror lists it.
+const offered = (offer: Offer) => async (context: CompletionContext): Promise<CompletionResult | null> => {
   const control = new AbortController();
   context.addEventListener("abort", () => control.abort());
-  try {
-    const told = await ask<{ from: number; items: { text: string; shown: string; kind: string }[] }>("/api/complete",
-      { q: context.state.doc.toString(), at: [...context.state.doc.sliceString(0, context.pos)].length }, control.signal);
-    if (!told.items.length || (!context.explicit && !context.state.doc.length)) return null;
-    const text = context.state.doc.toString();
-    const from = [...text].slice(0, told.from).join("").length;
-    const typed = text.slice(from, context.pos);
-    const options: Completion[] = told.items.filter((item) => item.text !== typed).map((item) => ({ label: item.shown, apply: item.text, detail: item.kind }));
-    return options.length ? { from, options, filter: false } : null;
-  } catch (error) {
-    if (isGivenUp(error) || error instanceof Refused) return null; // nothing is offered; asking says what is wrong
-    throw error;
-  }
-}
+  const text = context.state.doc.toString();
+  const told = await offer(text, [...context.state.doc.sliceString(0, context.pos)].length, control.signal);
+  if (!told?.items.length || (!context.explicit && !context.state.doc.length)) return null;
+  const from = [...text].slice(0, told.from).join("").length;
+  const typed = text.slice(from, context.pos);
+  const options: Completion[] = told.items.filter((item) => item.text !== typed).map((item) => ({ label: item.shown, apply: item.text, detail: item.kind }));
+  return options.length ? { from, options, filter: false } : null;
+};

@@ -20,7 +20,7 @@ export function LayerPage({ place, database, model }: { place: Place; database: 
   const number = Number(place.names[0]);
   const shown = database.models.find((each) => each.name === model) ?? database.models[0]!;
   const held = shown.layers.includes(number);
-  const told = useAsked<Layer>(held ? `/api/layer/${number}` : null, { model: shown.name });
+  const told = useAsked<Layer>(held ? `/api/layer/${number}` : null, { model });
   const at = shown.layers.indexOf(number);
   const step = (by: number) => { const to = shown.layers[at + by]; if (held && to !== undefined) go(layerAt(to, model)); };
   useKeys({ j: () => step(1), ArrowRight: () => step(1), k: () => step(-1), ArrowLeft: () => step(-1) });

@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { answerAt } from "./address";
-import { coloured } from "./editor";
+import { coloured } from "./colours";
 import { counted, literal, parted, score } from "./format";
 import type { Asked, Refused } from "./server";
 import type { Path, Step } from "./types";

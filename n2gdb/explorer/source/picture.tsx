@@ -2,7 +2,7 @@
 
 import { select } from "d3-selection";
 import { zoom, zoomIdentity, type ZoomBehavior } from "d3-zoom";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { answerAt, go, note } from "./address";
 import { placeQuery, Refusal } from "./parts";
 import { fetchText, Refused } from "./server";
@@ -37,7 +37,7 @@ function drawnIn(host: HTMLElement, text: string, rules = ""): SVGSVGElement {
 /** A picture as it is; `label` says what it shows, without one it only repeats what is beside it. */
 export function Picture({ svg, kind, label }: { svg: string; kind: string; label?: string }) {
   const place = useRef<HTMLSpanElement>(null);
-  useEffect(() => { if (place.current) drawnIn(place.current, svg); }, [svg]);
+  useLayoutEffect(() => { if (place.current) drawnIn(place.current, svg); }, [svg]);
   return <span class={kind} ref={place} role={label ? "img" : undefined} aria-label={label} aria-hidden={label ? undefined : "true"} />;
 }
 
@@ -52,7 +52,7 @@ function useSvg(url: string): { svg: string | null; error: Refused | null; retry
   const [svg, setSvg] = useState<string | null>(null);
   const [error, setError] = useState<Refused | null>(null);
   const [turn, setTurn] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const mine = new AbortController();
     fetchText(url, mine.signal).then((text) => { setSvg(text); setError(null); }, (failed) => {
       if (mine.signal.aborted) return;

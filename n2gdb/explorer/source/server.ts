@@ -1,6 +1,6 @@
 // Questions to the server. A refusal is an error that carries what the server says of it.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { address, type Parameters } from "./address";
 import type { Database } from "./types";
 
@@ -132,7 +132,7 @@ export function useAsked<T>(path: string | null, parameters: Parameters = {}): A
   const [tries, setTries] = useState(0);
   const control = useRef<AbortController | null>(null);
   const since = useRef(0);
-  useEffect(() => {
+  useLayoutEffect(() => { // before anything is painted: the answer is awaited the sooner
     if (key === null) {
       setState({ data: null, error: null, busy: false, key });
       return undefined;
