@@ -63,7 +63,7 @@ _LARGEST_CHANGE = 200_000
 _GIVEN_UP = 499
 
 #: Names that every program writes alike into an address, but for commas.
-_PLAIN = re.compile(r"[A-Za-z0-9,-]+")
+_PLAIN = re.compile(r"[A-Z0-9,-]+")
 
 #: A picture styles itself, and does nothing else.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -168,7 +168,7 @@ async def _shell(served: _Served, request: Request, status: int, first: Sequence
         held = served.held()
         headers = {"Cache-Control": "no-store"}
         if held is not None and len(held["models"]) == 1:
-            headers |= _ahead(request, first)
+            headers |= _ahead(request, first, served.database)
         told = json.dumps(held)
         shell = read_assets().page(server=served.server, token=served.token, model=at_hand, database=told)
         return HTMLResponse(shell, status, headers=headers)
@@ -176,14 +176,17 @@ async def _shell(served: _Served, request: Request, status: int, first: Sequence
     return await _answered(request, served.pages, served.timeout, made)
 
 
-def _ahead(request: Request, first: Sequence[str]) -> dict[str, str]:
+def _ahead(request: Request, first: Sequence[str], database: Database) -> dict[str, str]:
     """Have the browser fetch what a page asks first while it reads the page's script.
 
-    The page finds it there where it asks for the very same: so only where the address chooses nothing else.
+    The page finds it there where it asks for the very same: so only where the address chooses nothing else,
+    and names what the database holds.
     """
     names = {**request.path_params, **request.query_params}
     needed = {name for address in first for _, name, _, _ in Formatter().parse(address) if name}
     if not first or names.keys() != needed or not all(_PLAIN.fullmatch(str(each)) for each in names.values()):
+        return {}
+    if "name" in names and names["name"] not in database:
         return {}
     written = {name: quote(str(each), safe="") for name, each in names.items()}
     links = [f"<{each.format(**written)}>; rel=preload; as=fetch; crossorigin" for each in first]

@@ -304,3 +304,17 @@ def test_what_is_found_is_sorted(sixty: TestClient) -> None:
         assert len(scores) > 10
         assert scores == sorted(scores, reverse=True)
         assert {row["layer"] for row in rows} == {1}
+
+
+@pytest.mark.parametrize(
+    "path", ["/neuron/L9N9", "/neuron/l4n358", "/neuron/L4N358?most=9", "/compare", "/nowhere"]
+)
+def test_nothing_is_fetched_ahead_that_a_page_may_not_ask_for(client: TestClient, path: str) -> None:
+    assert "link" not in client.get(path).headers
+
+
+def test_what_a_page_asks_first_is_fetched_beside_its_script(client: TestClient) -> None:
+    links = client.get("/neuron/L4N358").headers["link"]
+    addresses = [each.partition(">")[0][1:] for each in links.split(", ")]
+    assert len(addresses) == 4
+    assert all(client.get(address).status_code == 200 for address in addresses)
