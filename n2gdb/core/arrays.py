@@ -21,6 +21,7 @@ __all__ = [
     "is_in",
     "mixed",
     "position_hash",
+    "stable_order",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -40,6 +41,17 @@ def distinct(values: npt.NDArray[Whole]) -> npt.NDArray[Whole]:
     """Return the different values, rising; ``np.unique`` takes ten times as long over millions."""
     rising = np.sort(values)
     return rising[np.concatenate([[True], rising[1:] != rising[:-1]])] if len(rising) else rising
+
+
+def stable_order(values: Int64Array) -> IndexArray:
+    """Return the order of numbers from 0 up, equal ones as they come.
+
+    Where bits are free, numbers are sorted with their places: in a third of the time of ``np.argsort``.
+    """
+    bits = len(values).bit_length()
+    if int(values.max(initial=0)) >> (63 - bits):
+        return np.argsort(values, kind="stable")
+    return np.sort(values << bits | np.arange(len(values))) & ((1 << bits) - 1)
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

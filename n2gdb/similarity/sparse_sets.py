@@ -60,7 +60,7 @@ class SparseSets:
         rarity[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
         key = row * max(1, len(frequency)) + rarity[number]
         first = np.argsort(key)
-        first = first[_is_first(key[first])]
+        first = first[is_first(key[first])]
         weights = np.ones(len(first)) if weight is None else weight[first].astype(np.float64)
         totals = np.bincount(row[first], weights, n) if total is None else total
         counted = np.ones(len(first), np.bool_) if counts is None else counts[first]
@@ -81,11 +81,17 @@ class SparseSets:
 
     def prefix(self, share: float) -> BoolArray:
         """Return which entries are the rarest, without which less than ``share`` is left: (entries,)."""
-        before = np.cumsum(self.weight) - self.weight
-        within = before - before[self.start[self.row]]
-        behind = np.bincount(self.row, self.weight, len(self.total))[self.row] - within
-        rare: BoolArray = behind >= share * self.total[self.row] - _TOLERANCE
-        return rare
+        return self.rarest(share * self.total - _TOLERANCE)[0]
+
+    def rarest(self, least: Float64Array) -> tuple[BoolArray, Float64Array]:
+        """Return which entries are the rarest of their rows, and the weight of the others: (entries,), (n,).
+
+        The others weigh less than ``least``, of which there is one a row.
+        """
+        after = np.cumsum(self.weight[::-1])[::-1]
+        after = np.append(after, 0.0)
+        rare: BoolArray = after[:-1] >= np.repeat(least + after[self.start[1:]], np.diff(self.start))
+        return rare, np.bincount(self.row[~rare], self.weight[~rare], len(self.total))
 
     def shared(self, left: Int64Array, right: Int64Array) -> tuple[Float64Array, Int64Array]:
         """Return, for pairs of rows, the sum of the smaller weights of common elements, and their number."""
@@ -96,7 +102,7 @@ class SparseSets:
         swap = lengths[left] > lengths[right]
         small, large = np.where(swap, right, left), np.where(swap, left, right)
         reach = np.cumsum(lengths[small])
-        for low, high in _blocks(reach):
+        for low, high in blocks(reach):
             pair, entry = expanded(self.start[small[low:high]], lengths[small[low:high]])
             wanted = large[low:high][pair] * self._width + self.element[entry]
             found = np.searchsorted(self._key, wanted).clip(max=len(self._key) - 1)
@@ -141,11 +147,11 @@ def pairs_within(
     """
     order = np.lexsort((member, key))
     key, member = key[order], member[order]
-    fresh = _is_first(key) | _is_first(member)
+    fresh = is_first(key) | is_first(member)
     key, member = key[fresh], member[fresh]
     end = np.searchsorted(key, key, "right")
     following = end - np.arange(len(key)) - 1  # each is paired with those after it in its group
-    for low, high in _blocks(np.cumsum(following)):
+    for low, high in blocks(np.cumsum(following)):
         first, second = expanded(np.arange(low, high) + 1, following[low:high])
         width = int(member.max(initial=0)) + 1
         pair = distinct(member[low + first] * width + member[second])
@@ -153,7 +159,7 @@ def pairs_within(
         report(high, len(key))
 
 
-def _is_first(values: Int64Array) -> BoolArray:
+def is_first(values: Int64Array) -> BoolArray:
     """Return which of some values differ from the one before: the first of each, where they rise."""
     first = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=first[1:])
@@ -167,11 +173,11 @@ def expanded(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Ar
     return owner, start[owner] + offset
 
 
-def _blocks(reach: Int64Array) -> Iterator[tuple[int, int]]:
-    """Yield ranges of items whose sizes, summed up in ``reach``, come to about _BLOCK."""
+def blocks(reach: Int64Array, most: int = _BLOCK) -> Iterator[tuple[int, int]]:
+    """Yield ranges of items whose sizes, summed up in ``reach``, come to about ``most``."""
     low = 0
     while low < len(reach):
         done = int(reach[low - 1]) if low else 0
-        high = max(low + 1, int(np.searchsorted(reach, done + _BLOCK, "right")))
+        high = max(low + 1, int(np.searchsorted(reach, done + most, "right")))
         yield low, high
         low = high
