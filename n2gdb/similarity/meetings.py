@@ -15,21 +15,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, stable_order
-from n2gdb.similarity.sparse_sets import SparseSets, blocks, expanded, is_first
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct, is_first, stable_order
+from n2gdb.similarity.sparse_sets import SparseSets, expanded, groups
 
 __all__ = ["Enough", "candidates", "candidates_of_both"]
 
 #: Meetings that are made at once: few enough for the processor's cache.
 _BLOCK = 1 << 18
 #: Pairs of elements that are made at once.
-_KEYS = 1 << 22
-#: Bits of a weight as a whole number.
-_BITS = 20
+_KEYS = 1 << 19
+#: Pairs that are returned at once.
+_GATHERED = 1 << 20
 #: Elements are left out that weigh less than this part of what is needed.
 _LEFT_OUT = 0.9
 #: Sums of reals may miss a bound that they meet by this part.
 _SLACK = 1e-9
+
+RowPairs = tuple[Int64Array, Int64Array]
 
 
 @dataclass(frozen=True)
@@ -58,41 +60,44 @@ class Enough:
         return cls(least, np.zeros(len(total)), lambda smaller, larger: least[smaller])
 
 
-def candidates(
-    sets: SparseSets, enough: Enough, report: Callable[[int, int], None]
-) -> Iterator[tuple[Int64Array, Int64Array]]:
-    """Yield blocks of pairs of rows that may have enough in common, each pair once, the smaller
-    row first."""
+def candidates(sets: SparseSets, enough: Enough, report: Callable[[int, int], None]) -> Iterator[RowPairs]:
+    """Yield blocks of pairs of rows, the smaller row first, among them all that have enough in common."""
+    return _gathered(_likely(sets, enough, report), len(sets.total))
+
+
+def candidates_of_both(
+    first: SparseSets, second: SparseSets, share: float, report: Callable[[int, int], None]
+) -> Iterator[RowPairs]:
+    """Yield the same for a share of the larger set that is in common in each of two kinds of sets.
+
+    Sets that are both empty have all in common in ``second``, but nothing in ``first``.
+    """
+    return _gathered(_likely_in_both(first, second, share, report), len(first.total))
+
+
+def _likely(sets: SparseSets, enough: Enough, report: Callable[[int, int], None]) -> Iterator[RowPairs]:
     n = len(sets.total)
     by_size = np.argsort(sets.total, kind="stable")
     place = np.empty(n, np.int64)
     place[by_size] = np.arange(n)
     leading, left_out = sets.rarest(_LEFT_OUT * enough.smaller)
-    kept, left_out_of_larger = sets.rarest(_LEFT_OUT * enough.larger)
-    kept = np.flatnonzero(kept)
-    kept = kept[np.argsort(sets.element[kept] * n + place[sets.row[kept]])]
-    unit = sets.weight.max(initial=1.0)
-    worth = None
-    if unit != sets.weight.min(initial=1.0):
-        unit /= (1 << _BITS) - 1
-        worth = np.ceil(sets.weight[kept] / unit).astype(np.int64)
-    found = _meetings(sets.element[kept], place[sets.row[kept]], n, report, leading[kept], worth)
-    for smaller, larger, amount in found:
+    following, left_out_of_larger = sets.rarest(_LEFT_OUT * enough.larger)
+    entry = np.flatnonzero(following)
+    entry = entry[np.argsort(sets.element[entry] * n + place[sets.row[entry]])]
+    element, member = sets.element[entry], place[sets.row[entry]]
+    weight = None if np.all(sets.weight == 1) else sets.weight[entry]
+    for smaller, larger, amount in _meetings(element, member, n, report, leading[entry], weight):
         smaller, larger = by_size[smaller], by_size[larger]
-        most = amount * unit + np.maximum(left_out[smaller], left_out_of_larger[larger])
+        most = amount + np.maximum(left_out[smaller], left_out_of_larger[larger])
         good = most >= enough.pair(smaller, larger) * (1 - _SLACK)
         smaller, larger = smaller[good], larger[good]
         yield np.minimum(smaller, larger), np.maximum(smaller, larger)
 
 
-def candidates_of_both(
+def _likely_in_both(
     first: SparseSets, second: SparseSets, share: float, report: Callable[[int, int], None]
-) -> Iterator[tuple[Int64Array, Int64Array]]:
-    """Yield blocks of pairs of rows that may have a share of the larger set in common in two kinds of sets.
-
-    Pairs have a rare element of ``first`` and one of ``second`` in common, or none in ``second``. The smaller
-    row is first; a pair may come in several blocks.
-    """
+) -> Iterator[RowPairs]:
+    """Pairs that meet have a rare element of ``first`` and one of ``second`` in common, or none there."""
     n = len(first.total)
     entry = np.flatnonzero(first.prefix(share))
     entry = entry[stable_order(first.element[entry])]
@@ -105,64 +110,74 @@ def candidates_of_both(
     other = np.concatenate([second.element[rare] + 1, np.zeros(len(alone), np.int64)])[order]
     start, width = np.searchsorted(owner[order], np.arange(n + 1)), int(other.max(initial=0)) + 1
     length = np.diff(start)[row]
-    for own, done, total in _groups(element, length, _KEYS):
+    for own, done, total in groups(element, length, _KEYS):
         at, place = expanded(start[row[own]], length[own])
         key = ((element[own] - element[own][0])[at] * width + other[place]) * n + row[own][at]
         key.sort()
         both = key // n
-        for left, right, amount in _meetings(both, key - both * n, n, lambda *_: report(done, total)):
+        for left, right, amount in _meetings(both, key - both * n, n):
             most = amount + np.maximum(left_out[left], left_out[right])
             good = most >= np.maximum(least[left], least[right]) * (1 - _SLACK)
             yield left[good], right[good]
+        report(done, total)
 
 
 def _meetings(
     element: Int64Array,
     member: Int64Array,
     n: int,
-    report: Callable[[int, int], None],
+    report: Callable[[int, int], None] | None = None,
     leading: BoolArray | None = None,
-    worth: Int64Array | None = None,
-) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:
-    """Yield blocks of pairs of members of one element or more, with the sum of the smaller worths.
+    weight: Float64Array | None = None,
+) -> Iterator[tuple[Int64Array, Int64Array, Int64Array | Float64Array]]:
+    """Yield blocks of pairs of members of one element or more, with the sum of the smaller weights there.
 
-    Entries rise by element, then member. Each pair comes once, the smaller member first, which must be
-    ``leading`` there; members are below ``n``, worths below 2 ** _BITS, and 1 unless given. ``report`` gets the
-    number of meetings done, and of all.
+    Entries rise by element, then member, which is below ``n``. Each pair comes once, the smaller member
+    first, which must be ``leading`` there. Weights are 1 unless given. ``report`` gets the number of meetings
+    done, and of all.
     """
-    first = np.flatnonzero(is_first(element))
-    size = np.diff(first, append=len(element))
-    following = np.repeat(first + size, size) - np.arange(1, len(element) + 1)
+    entry = np.flatnonzero(element[1:] == element[:-1])  # each meets all that follow in its element
+    last = np.flatnonzero(np.append(entry[1:] != entry[:-1] + 1, len(entry) > 0))
+    length = np.repeat(entry[last] + 1, np.diff(last, prepend=-1)) - entry
     if leading is not None:
-        following *= leading
-    entry = np.flatnonzero(following)
-    entry = entry[stable_order(member[entry])]
-    length, row = following[entry], member[entry]
-    for own, done, total in _groups(row, length, _BLOCK):
-        times, start = length[own], entry[own] + 1
-        place = np.arange(times.sum()) + np.repeat(start - np.cumsum(times) + times, times)
-        base = row[own][0]
-        pair = np.repeat((row[own] - base) * n, times) + member[place]
-        if worth is None:
+        entry, length = entry[leading[entry]], length[leading[entry]]
+    order = stable_order(member[entry])
+    entry, length = entry[order], length[order]
+    row = member[entry]
+    for own, done, total in groups(row, length, _BLOCK):
+        times = length[own]
+        place = np.arange(times.sum()) + np.repeat(entry[own] + 1 - np.cumsum(times) + times, times)
+        pair = np.repeat(row[own] * n, times) + member[place]
+        if weight is None:
             pair.sort()
             begin = np.flatnonzero(is_first(pair))
             pair, amount = pair[begin], np.diff(begin, append=len(pair))
         else:
-            pair <<= _BITS
-            pair |= np.minimum(np.repeat(worth[entry[own]], times), worth[place])
-            pair.sort()
-            each = pair & ((1 << _BITS) - 1)
-            pair >>= _BITS
-            begin = np.flatnonzero(is_first(pair))
-            pair, amount = pair[begin], np.add.reduceat(each, begin)
+            order = stable_order(pair)
+            smaller = np.minimum(np.repeat(weight[entry[own]], times), weight[place])[order]
+            begin = np.flatnonzero(is_first(pair[order]))
+            pair, amount = pair[order[begin]], np.add.reduceat(smaller, begin)
         left = pair // n
-        yield left + base, pair - left * n, amount
-        report(done, total)
+        yield left, pair - left * n, amount
+        if report is not None:
+            report(done, total)
 
 
-def _groups(rising: Int64Array, size: Int64Array, most: int) -> Iterator[tuple[slice, int, int]]:
-    """Yield ranges of items of about ``most`` in size, all that are equal in one; what is done, and of what."""
-    end = np.append(np.flatnonzero(rising[1:] != rising[:-1]) + 1, len(rising))
-    reach = np.cumsum(size)[end - 1] if len(rising) else end[:0]
-    for low, high in blocks(reach, most):
-        yield slice(int(end[low - 1]) if low else 0, int(end[high - 1])), int(reach[high - 1]), int(reach[-1])
+def _gathered(blocks: Iterator[RowPairs], n: int) -> Iterator[RowPairs]:
+    """Yield the pairs in blocks of about one size, each pair once in a block."""
+    held: list[Int64Array] = []
+    size = 0
+    for left, right in blocks:
+        held.append(left * n + right)
+        size += len(left)
+        if size >= _GATHERED:
+            yield _once(held, n)
+            held, size = [], 0
+    if size:
+        yield _once(held, n)
+
+
+def _once(held: list[Int64Array], n: int) -> RowPairs:
+    pair = distinct(np.concatenate(held))
+    left = pair // n
+    return left, pair - left * n
