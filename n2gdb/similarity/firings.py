@@ -93,7 +93,7 @@ class FiringSets:
         for left, right in candidates(sets, self._enough(sets.total, above), report):
             kept = allowed(left, right)
             left, right = left[kept], right[kept]
-            common = self._common(left, right)
+            common = sets.shared(left, right)[1]
             yield left, right, self._share(left, right, common), common
 
     def _enough(self, count: Float64Array, above: float) -> Enough:
@@ -110,14 +110,6 @@ class FiringSets:
 
         smaller, larger = (np.minimum(of, above * fewest) for of in (either.smaller, either.larger))
         return Enough(smaller, larger, pair)
-
-    def _common(self, left: Int64Array, right: Int64Array) -> Int64Array:
-        length = np.diff(self.start)
-        pair, entry = expanded(self.start[left], length[left])
-        wanted = right[pair] * self._width + self.rank[entry]
-        found = np.searchsorted(self._key, wanted).clip(max=max(len(self._key) - 1, 0))
-        both = self._key[found] == wanted
-        return np.bincount(pair[both], minlength=len(left)).astype(np.int64)
 
     def _share(self, left: Int64Array, right: Int64Array, common: Int64Array) -> Float64Array:
         limit = np.minimum(np.minimum(self.limit[left], self.limit[right]), self._width - 1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pairs", "similar_pairs"]
 
+#: Sums of reals may miss a threshold that they meet by this much.
 _TOLERANCE = 1e-9
 
 
@@ -79,6 +80,7 @@ def similar_pairs(
     if progress is not None:
         progress("read the graphs", 0, None)
     allowed = _allowed(columns, model, across_layers)
+    above = max(0.0, above - _TOLERANCE)
     match metric:
         case Metric.GRAPH:
             found = _by_steps(columns.steps, above, allowed, report)
@@ -116,7 +118,7 @@ def _by_firings(
 
 def _by_steps(steps: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
     """Weighted Jaccard: shared weight s of totals a and b gives s / (a + b - s)."""
-    enough = Enough.of_either(steps.total, above - _TOLERANCE)
+    enough = Enough.of_either(steps.total, above)
     for left, right in candidates(steps, enough, report):
         near = allowed(left, right)
         left, right = left[near], right[near]
@@ -129,7 +131,7 @@ def _by_tokens(
     activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
     """Overlap over the larger set, in both roles."""
-    for left, right in candidates_of_both(activating, context, above - _TOLERANCE, report):
+    for left, right in candidates_of_both(activating, context, above, report):
         near = allowed(left, right)
         yield _scored(activating, context, left[near], right[near], np.maximum, above)
 
@@ -138,7 +140,7 @@ def _by_subset(
     activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
     """Overlap over the smaller set, in both roles: candidates are those that have it in the first."""
-    enough = Enough.of_smaller(activating.total, above - _TOLERANCE)
+    enough = Enough.of_smaller(activating.total, above)
     for left, right in candidates(activating, enough, report):
         near = allowed(left, right)
         yield _scored(activating, context, left[near], right[near], np.minimum, above)
@@ -154,7 +156,7 @@ def _scored(
 ) -> _Candidates:
     """Score pairs in the activating role first, and in the other those that are still above."""
     score, size = _overlap(activating, left, right, divisor)
-    good = score >= above - _TOLERANCE
+    good = score >= above
     left, right, score, size = left[good], right[good], score[good], size[good]
     also, more = _overlap(context, left, right, divisor)
     return _kept(left, right, np.minimum(score, also), size + more, above)
@@ -174,7 +176,7 @@ def _overlap(
 def _kept(
     left: Int64Array, right: Int64Array, score: Float64Array, size: Int64Array, above: float
 ) -> _Candidates:
-    good = score >= above - _TOLERANCE
+    good = score >= above
     return _Candidates(left[good], right[good], score[good], size[good])
 
 
