@@ -124,7 +124,7 @@ class SimilarityColumns:
             found = self._read(_STEPS_OF_SOME)
             step, weight = found["step"].to_numpy(), found["weight"].to_numpy()
         total = self._units["weight"].to_numpy()
-        return SparseSets.of(self._row(found), step, len(self.ids), weight, total, step % 2 == 0)
+        return SparseSets.of(self._row(found), step, len(self.ids), weight, total, step & 1 == 0)
 
     @cached_property
     def roles(self) -> tuple[SparseSets, SparseSets]:

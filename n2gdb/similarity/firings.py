@@ -109,7 +109,7 @@ class FiringSets:
             return np.where(whole[left] & whole[right], either.pair(left, right), above * fewest)
 
         smaller, larger = (np.minimum(of, above * fewest) for of in (either.smaller, either.larger))
-        return Enough(smaller, larger, pair)
+        return Enough(smaller, larger, pair, 0.5)  # many meet in one window of text and have little else
 
     def _share(self, left: Int64Array, right: Int64Array, common: Int64Array) -> Float64Array:
         limit = np.minimum(np.minimum(self.limit[left], self.limit[right]), self._width - 1)

@@ -26,8 +26,6 @@ _BLOCK = 1 << 18
 _KEYS = 1 << 19
 #: Pairs that are returned at once.
 _GATHERED = 1 << 20
-#: Elements are left out that weigh less than this part of what is needed.
-_LEFT_OUT = 0.9
 #: Sums of reals may miss a bound that they meet by this part.
 _SLACK = 1e-9
 
@@ -41,11 +39,13 @@ class Enough:
     smaller  (n,) each with sets that are as large or larger, at least
     larger   (n,) each with sets that are as small or smaller, at least; no more than ``smaller``
     pair     takes pairs, the smaller set first, and returns how much each needs
+    common   the most common elements of a set are left out that weigh less than this part of what it needs
     """
 
     smaller: Float64Array
     larger: Float64Array
     pair: Callable[[Int64Array, Int64Array], Float64Array]
+    common: float = 0.9
 
     @classmethod
     def of_either(cls, total: Float64Array, share: float) -> Enough:
@@ -57,7 +57,7 @@ class Enough:
     def of_smaller(cls, total: Float64Array, share: float) -> Enough:
         """A share of the smaller set."""
         least = share * total
-        return cls(least, np.zeros(len(total)), lambda smaller, larger: least[smaller])
+        return cls(least, np.zeros(len(total)), lambda smaller, larger: least[smaller], 0.8)
 
 
 def candidates(sets: SparseSets, enough: Enough, report: Callable[[int, int], None]) -> Iterator[RowPairs]:
@@ -80,8 +80,8 @@ def _likely(sets: SparseSets, enough: Enough, report: Callable[[int, int], None]
     by_size = np.argsort(sets.total, kind="stable")
     place = np.empty(n, np.int64)
     place[by_size] = np.arange(n)
-    leading, left_out = sets.rarest(_LEFT_OUT * enough.smaller)
-    following, left_out_of_larger = sets.rarest(_LEFT_OUT * enough.larger)
+    leading, left_out = sets.rarest(enough.common * enough.smaller)
+    following, left_out_of_larger = sets.rarest(enough.common * enough.larger)
     entry = np.flatnonzero(following)
     entry = entry[np.argsort(sets.element[entry] * n + place[sets.row[entry]])]
     element, member = sets.element[entry], place[sets.row[entry]]
@@ -103,7 +103,7 @@ def _likely_in_both(
     entry = entry[stable_order(first.element[entry])]
     element, row = first.element[entry], first.row[entry]
     least = share * second.total
-    rare, left_out = second.rarest(_LEFT_OUT * least)
+    rare, left_out = second.rarest(Enough.common * least)
     alone = np.flatnonzero(np.diff(second.start) == 0)
     owner = np.concatenate([second.row[rare], alone])
     order = stable_order(owner)

@@ -147,10 +147,8 @@ class SparseSets:
 
 
 def _by_row(row: Int64Array, number: Int64Array) -> IndexArray:
-    """Return the order of entries by row, then number; most come by row, so rows are ordered as a whole."""
-    first = np.flatnonzero(is_first(row))
-    of_rows = stable_order(row[first])
-    order = expanded(first[of_rows], np.diff(first, append=len(row))[of_rows])[1]
+    """Return the order of entries by row, then number; mostly they come by row, which this sort makes use of."""
+    order = np.argsort(row, kind="stable")
     row, width = row[order], int(number.max(initial=0)) + 1
     for own, _, _ in groups(row, np.ones(len(row), np.int64), _SORTED):
         part = order[own]
@@ -169,8 +167,7 @@ def groups(rising: Int64Array, size: Int64Array, most: int) -> Iterator[tuple[sl
 def expanded(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return, for ranges of these starts and lengths, the range of each member and the member."""
     owner = np.repeat(np.arange(len(start)), length)
-    offset = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)
-    return owner, start[owner] + offset
+    return owner, np.arange(len(owner)) + np.repeat(start - np.cumsum(length) + length, length)
 
 
 def _blocks(reach: Int64Array, most: int = _BLOCK) -> Iterator[tuple[int, int]]:
