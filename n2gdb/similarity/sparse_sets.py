@@ -147,7 +147,7 @@ class SparseSets:
 
 
 def _by_row(row: Int64Array, number: Int64Array) -> IndexArray:
-    """Return the order of entries by row, then number; mostly they come by row, which this sort makes use of."""
+    """Return the order of entries by row, then number: most come by row, so the first sort is quick."""
     order = np.argsort(row, kind="stable")
     row, width = row[order], int(number.max(initial=0)) + 1
     for own, _, _ in groups(row, np.ones(len(row), np.int64), _SORTED):
