@@ -18,10 +18,12 @@ __all__ = [
     "IntegerArray",
     "KeyArray",
     "distinct",
+    "is_first",
     "is_in",
     "mixed",
     "pair_order",
     "position_hash",
+    "stable_order",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -40,7 +42,18 @@ Whole = TypeVar("Whole", bound=np.integer)
 def distinct(values: npt.NDArray[Whole]) -> npt.NDArray[Whole]:
     """Return the different values, rising; ``np.unique`` takes ten times as long over millions."""
     rising = np.sort(values)
-    return rising[np.concatenate([[True], rising[1:] != rising[:-1]])] if len(rising) else rising
+    return rising[is_first(rising)]
+
+
+def stable_order(values: Int64Array) -> IndexArray:
+    """Return the order of numbers from 0 up, equal ones as they come.
+
+    Where bits are free, numbers are sorted with their places: in a third of the time of ``np.argsort``.
+    """
+    bits = len(values).bit_length()
+    if int(values.max(initial=0)) >> (63 - bits):
+        return np.argsort(values, kind="stable")
+    return np.sort(values << bits | np.arange(len(values))) & ((1 << bits) - 1)
 
 
 def pair_order(first: IntegerArray, second: IntegerArray) -> IndexArray:
@@ -87,6 +100,13 @@ def position_hash(position: npt.NDArray[np.integer]) -> KeyArray:
     What a unit's record keeps are the positions with the smallest of these, the same for all units.
     """
     return mixed(position.astype(np.uint64) + _GOLDEN)
+
+
+def is_first(values: npt.NDArray[Whole]) -> BoolArray:
+    """Return which of some values differ from the one before: the first of each, where they rise."""
+    first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return first
 
 
 def is_in(values: npt.NDArray[Whole], rising: npt.NDArray[Whole]) -> BoolArray:

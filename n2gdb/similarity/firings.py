@@ -16,9 +16,12 @@ from functools import cached_property
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
-from n2gdb.similarity.sparse_sets import expanded, pairs_within
+from n2gdb.similarity.meetings import Enough, candidates
+from n2gdb.similarity.sparse_sets import SparseSets, expanded
 
 __all__ = ["FiringSets"]
+
+_ALL = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class FiringSets:
         """Lay out firings in any order; ``sampled`` tells of which units only some are known: (n,)."""
         width = int(rank.max(initial=0)) + 1
         row, rank = np.divmod(distinct(row * width + rank), width)
-        limit = np.full(len(sampled), np.iinfo(np.int64).max)
+        limit = np.full(len(sampled), _ALL)
         limit[sampled] = rank[np.searchsorted(row, np.flatnonzero(sampled), "right") - 1]
         return cls(row, rank, limit)
 
@@ -77,22 +80,36 @@ class FiringSets:
         return other, self._share(np.full(len(other), row), other, common[other]), common[other]
 
     def pairs(
-        self, allowed: Callable[[Int64Array, Int64Array], BoolArray], report: Callable[[int, int], None]
+        self,
+        above: float,
+        allowed: Callable[[Int64Array, Int64Array], BoolArray],
+        report: Callable[[int, int], None],
     ) -> Iterator[tuple[Int64Array, Int64Array, Float64Array, Int64Array]]:
-        """Yield blocks of pairs of rows that fire together, with the share and the number of firings."""
-        for left, right in pairs_within(self.rank, self.row, report):
+        """Yield blocks of pairs of rows that fire together, with the share and the number of firings.
+
+        All whose share is ``above`` or more are among them.
+        """
+        sets = SparseSets.of(self.row, self.rank, len(self.limit))
+        for left, right in candidates(sets, self._enough(sets.total, above), report):
             kept = allowed(left, right)
             left, right = left[kept], right[kept]
-            common = self._common(left, right)
+            common = sets.shared(left, right)[1]
             yield left, right, self._share(left, right, common), common
 
-    def _common(self, left: Int64Array, right: Int64Array) -> Int64Array:
-        length = np.diff(self.start)
-        pair, entry = expanded(self.start[left], length[left])
-        wanted = right[pair] * self._width + self.rank[entry]
-        found = np.searchsorted(self._key, wanted).clip(max=max(len(self._key) - 1, 0))
-        both = self._key[found] == wanted
-        return np.bincount(pair[both], minlength=len(left)).astype(np.int64)
+    def _enough(self, count: Float64Array, above: float) -> Enough:
+        """Return how many firings must be of both, of those that are known.
+
+        Of a unit of which only some are known, all of these count where its limit is the smaller one.
+        """
+        whole = self.limit == _ALL
+        fewest = count[~whole].min(initial=np.inf)
+        either = Enough.of_either(count, above)
+
+        def pair(left: Int64Array, right: Int64Array) -> Float64Array:
+            return np.where(whole[left] & whole[right], either.pair(left, right), above * fewest)
+
+        smaller, larger = (np.minimum(of, above * fewest) for of in (either.smaller, either.larger))
+        return Enough(smaller, larger, pair, 0.5)  # many meet in one window of text and have little else
 
     def _share(self, left: Int64Array, right: Int64Array, common: Int64Array) -> Float64Array:
         limit = np.minimum(np.minimum(self.limit[left], self.limit[right]), self._width - 1)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array
 from n2gdb.core.units import layer_of
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Metric
-from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
+from n2gdb.similarity.meetings import Enough, candidates, candidates_of_both
+from n2gdb.similarity.sparse_sets import SparseSets
 
 if TYPE_CHECKING:
     from n2gdb.similarity.columns import SimilarityColumns
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pairs", "similar_pairs"]
 
+#: Sums of reals may miss a threshold that they meet by this much.
 _TOLERANCE = 1e-9
 
 
@@ -78,6 +80,7 @@ def similar_pairs(
     if progress is not None:
         progress("read the graphs", 0, None)
     allowed = _allowed(columns, model, across_layers)
+    above = max(0.0, above - _TOLERANCE)
     match metric:
         case Metric.GRAPH:
             found = _by_steps(columns.steps, above, allowed, report)
@@ -109,17 +112,15 @@ def _by_firings(
     firings: FiringSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
     """Share of the firings of either that are firings of both."""
-    for left, right, score, size in firings.pairs(allowed, report):
+    for left, right, score, size in firings.pairs(above, allowed, report):
         yield _kept(left, right, score, size, above)
 
 
 def _by_steps(steps: SparseSets, above: float, allowed: _Allowed, report: _Report) -> Iterator[_Candidates]:
     """Weighted Jaccard: shared weight s of totals a and b gives s / (a + b - s)."""
-    rare = steps.prefix(above)
-    for left, right in pairs_within(steps.element[rare], steps.row[rare], report):
-        first, second = steps.total[left], steps.total[right]
-        near = np.minimum(first, second) >= above * np.maximum(first, second) - _TOLERANCE
-        near &= allowed(left, right)
+    enough = Enough.of_either(steps.total, above)
+    for left, right in candidates(steps, enough, report):
+        near = allowed(left, right)
         left, right = left[near], right[near]
         shared, size = steps.shared(left, right)
         score = np.minimum(shared / (steps.total[left] + steps.total[right] - shared), 1.0)
@@ -129,68 +130,20 @@ def _by_steps(steps: SparseSets, above: float, allowed: _Allowed, report: _Repor
 def _by_tokens(
     activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
-    """Overlap over the larger set, in both roles: rare tokens of both roles must meet."""
-    member, key = _rare_of_both(activating, context, above)
-    for left, right in pairs_within(key, member, report):
+    """Overlap over the larger set, in both roles."""
+    for left, right in candidates_of_both(activating, context, above, report):
         near = allowed(left, right)
-        for sets in (activating, context):
-            sizes = (
-                np.minimum(sets.total[left], sets.total[right]),
-                np.maximum(sets.total[left], sets.total[right]),
-            )
-            near &= sizes[0] >= above * sizes[1] - _TOLERANCE
         yield _scored(activating, context, left[near], right[near], np.maximum, above)
 
 
 def _by_subset(
     activating: SparseSets, context: SparseSets, above: float, allowed: _Allowed, report: _Report
 ) -> Iterator[_Candidates]:
-    """Overlap over the smaller set, in both roles: a rare token of the smaller is in the larger."""
-    for left, right in _joined(activating, above, report):
+    """Overlap over the smaller set, in both roles: candidates are those that have it in the first."""
+    enough = Enough.of_smaller(activating.total, above)
+    for left, right in candidates(activating, enough, report):
         near = allowed(left, right)
         yield _scored(activating, context, left[near], right[near], np.minimum, above)
-
-
-def _rare_of_both(activating: SparseSets, context: SparseSets, above: float) -> tuple[Int64Array, Int64Array]:
-    """Return (row, key) for every rare activating with every rare context token of a row, or with none."""
-    rare_a, rare_c = activating.prefix(above), context.prefix(above)
-    row, first = activating.row[rare_a], activating.element[rare_a]
-    start = np.searchsorted(context.row[rare_c], row)
-    length = np.searchsorted(context.row[rare_c], row, "right") - start
-    alone = context.total[row] == 0
-    owner = np.repeat(np.arange(len(row)), length)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length) + start[owner]
-    width = int(context.element.max(initial=-1)) + 2
-    with_context = first[owner] * width + context.element[rare_c][place] + 1
-    return (
-        np.concatenate([row[owner], row[alone]]),
-        np.concatenate([with_context, first[alone] * width]),
-    )
-
-
-def _joined(sets: SparseSets, above: float, report: _Report) -> Iterator[tuple[Int64Array, Int64Array]]:
-    """Yield blocks of pairs of rows of which a rare element of the smaller set is in the larger."""
-    rare = np.flatnonzero(sets.prefix(above))
-    by_element = np.argsort(sets.element, kind="stable")
-    element, member = sets.element[by_element], sets.row[by_element]
-    start = np.searchsorted(element, sets.element[rare])
-    length = np.searchsorted(element, sets.element[rare], "right") - start
-    reach = np.cumsum(length)
-    n = len(sets.total)
-    low = 0
-    while low < len(rare):
-        done = int(reach[low - 1]) if low else 0
-        high = max(low + 1, int(np.searchsorted(reach, done + (1 << 21), "right")))
-        owner = np.repeat(np.arange(low, high), length[low:high])
-        place = np.arange(len(owner)) - np.repeat(
-            np.cumsum(length[low:high]) - length[low:high], length[low:high]
-        )
-        small, large = sets.row[rare[owner]], member[start[owner] + place]
-        wanted = (sets.total[small] <= sets.total[large]) & (small != large)
-        pair = distinct(np.minimum(small, large)[wanted] * n + np.maximum(small, large)[wanted])
-        yield pair // n, pair % n
-        report(high, len(rare))
-        low = high
 
 
 def _scored(
@@ -203,7 +156,7 @@ def _scored(
 ) -> _Candidates:
     """Score pairs in the activating role first, and in the other those that are still above."""
     score, size = _overlap(activating, left, right, divisor)
-    good = score >= above - _TOLERANCE
+    good = score >= above
     left, right, score, size = left[good], right[good], score[good], size[good]
     also, more = _overlap(context, left, right, divisor)
     return _kept(left, right, np.minimum(score, also), size + more, above)
@@ -223,7 +176,7 @@ def _overlap(
 def _kept(
     left: Int64Array, right: Int64Array, score: Float64Array, size: Int64Array, above: float
 ) -> _Candidates:
-    good = score >= above - _TOLERANCE
+    good = score >= above
     return _Candidates(left[good], right[good], score[good], size[good])
 
 

@@ -7,19 +7,22 @@ Srikant, *Scaling up all pairs similarity search*, 2007).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
+from n2gdb.core.arrays import BoolArray, Float64Array, IndexArray, Int64Array, is_first, stable_order
+from n2gdb.core.deadline import check_time
 
-__all__ = ["SparseSets", "expanded", "pairs_within"]
+__all__ = ["SparseSets", "expanded", "groups"]
 
 
 #: Pairs that are made or compared at once: what bounds the memory.
 _BLOCK = 1 << 21
+#: Entries that are sorted at once: few enough for the processor's cache.
+_SORTED = 1 << 18
 #: Sums of reals may miss a bound that they meet by this much.
 _TOLERANCE = 1e-9
 
@@ -53,18 +56,21 @@ class SparseSets:
     ) -> SparseSets:
         """Lay out entries in any order; one that occurs twice counts once.
 
-        Weights are 1 unless given, and every entry counts.
+        Elements are numbers from 0 up. Weights are 1 unless given, and every entry counts.
         """
-        _, number, frequency = np.unique(element, return_inverse=True, return_counts=True)
-        rarity = np.empty(len(frequency), np.int64)
-        rarity[np.argsort(frequency, kind="stable")] = np.arange(len(frequency))
-        key = row * max(1, len(frequency)) + rarity[number]
-        first = np.argsort(key)
-        first = first[_is_first(key[first])]
-        weights = np.ones(len(first)) if weight is None else weight[first].astype(np.float64)
-        totals = np.bincount(row[first], weights, n) if total is None else total
-        counted = np.ones(len(first), np.bool_) if counts is None else counts[first]
-        return cls(row[first], rarity[number][first], weights, totals.astype(np.float64), counted)
+        frequency = np.bincount(element)
+        used = np.flatnonzero(frequency)
+        rarity = np.zeros(len(frequency), np.int64)
+        rarity[used[stable_order(frequency[used])]] = np.arange(len(used))
+        number = rarity[element]
+        order = _by_row(row, number)
+        row, number = row[order], number[order]
+        if not (fresh := is_first(row) | is_first(number)).all():
+            order, row, number = order[fresh], row[fresh], number[fresh]
+        weights = np.ones(len(order)) if weight is None else weight[order].astype(np.float64, copy=False)
+        totals = np.bincount(row, weights, n) if total is None else total
+        counted = np.ones(len(order), np.bool_) if counts is None else counts[order]
+        return cls(row, number, weights, totals.astype(np.float64), counted)
 
     @cached_property
     def start(self) -> Int64Array:
@@ -81,11 +87,18 @@ class SparseSets:
 
     def prefix(self, share: float) -> BoolArray:
         """Return which entries are the rarest, without which less than ``share`` is left: (entries,)."""
-        before = np.cumsum(self.weight) - self.weight
-        within = before - before[self.start[self.row]]
-        behind = np.bincount(self.row, self.weight, len(self.total))[self.row] - within
-        rare: BoolArray = behind >= share * self.total[self.row] - _TOLERANCE
-        return rare
+        return self.rarest(share * self.total - _TOLERANCE)[0]
+
+    def rarest(self, least: Float64Array) -> tuple[BoolArray, Float64Array]:
+        """Return which entries are the rarest of their rows, and the weight of the others: (entries,), (n,).
+
+        The others weigh less than ``least``, of which there is one a row.
+        """
+        after = np.cumsum(self.weight[::-1])[::-1]
+        after = np.append(after, 0.0)
+        rare: BoolArray = after[:-1] >= np.repeat(least + after[self.start[1:]], np.diff(self.start))
+        others = np.bincount(self.row[~rare], self.weight[~rare], len(self.total))
+        return rare, others.astype(np.float64)
 
     def shared(self, left: Int64Array, right: Int64Array) -> tuple[Float64Array, Int64Array]:
         """Return, for pairs of rows, the sum of the smaller weights of common elements, and their number."""
@@ -97,6 +110,7 @@ class SparseSets:
         small, large = np.where(swap, right, left), np.where(swap, left, right)
         reach = np.cumsum(lengths[small])
         for low, high in _blocks(reach):
+            check_time()
             pair, entry = expanded(self.start[small[low:high]], lengths[small[low:high]])
             wanted = large[low:high][pair] * self._width + self.element[entry]
             found = np.searchsorted(self._key, wanted).clip(max=len(self._key) - 1)
@@ -132,46 +146,35 @@ class SparseSets:
         return other, least[other], size[other]
 
 
-def pairs_within(
-    key: Int64Array, member: Int64Array, report: Callable[[int, int], None]
-) -> Iterator[tuple[Int64Array, Int64Array]]:
-    """Yield blocks of pairs, smaller member first, of all members that have a key in common.
-
-    A pair comes once in a block, but may come in several. ``report`` gets the number of entries done.
-    """
-    order = np.lexsort((member, key))
-    key, member = key[order], member[order]
-    fresh = _is_first(key) | _is_first(member)
-    key, member = key[fresh], member[fresh]
-    end = np.searchsorted(key, key, "right")
-    following = end - np.arange(len(key)) - 1  # each is paired with those after it in its group
-    for low, high in _blocks(np.cumsum(following)):
-        first, second = expanded(np.arange(low, high) + 1, following[low:high])
-        width = int(member.max(initial=0)) + 1
-        pair = distinct(member[low + first] * width + member[second])
-        yield pair // width, pair % width
-        report(high, len(key))
+def _by_row(row: Int64Array, number: Int64Array) -> IndexArray:
+    """Return the order of entries by row, then number: most come by row, so the first sort is quick."""
+    order = np.argsort(row, kind="stable")
+    row, width = row[order], int(number.max(initial=0)) + 1
+    for own, _, _ in groups(row, np.ones(len(row), np.int64), _SORTED):
+        part = order[own]
+        order[own] = part[stable_order((row[own] - row[own][0]) * width + number[part])]
+    return order
 
 
-def _is_first(values: Int64Array) -> BoolArray:
-    """Return which of some values differ from the one before: the first of each, where they rise."""
-    first = np.ones(len(values), np.bool_)
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    return first
+def groups(rising: Int64Array, size: Int64Array, most: int) -> Iterator[tuple[slice, int, int]]:
+    """Yield ranges of items of about ``most`` in size, equal ones together; how much is done, and of what."""
+    end = np.append(np.flatnonzero(rising[1:] != rising[:-1]) + 1, len(rising))
+    reach = np.cumsum(size)[end - 1] if len(rising) else end[:0]
+    for low, high in _blocks(reach, most):
+        yield slice(int(end[low - 1]) if low else 0, int(end[high - 1])), int(reach[high - 1]), int(reach[-1])
 
 
 def expanded(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return, for ranges of these starts and lengths, the range of each member and the member."""
     owner = np.repeat(np.arange(len(start)), length)
-    offset = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)
-    return owner, start[owner] + offset
+    return owner, np.arange(len(owner)) + np.repeat(start - np.cumsum(length) + length, length)
 
 
-def _blocks(reach: Int64Array) -> Iterator[tuple[int, int]]:
-    """Yield ranges of items whose sizes, summed up in ``reach``, come to about _BLOCK."""
+def _blocks(reach: Int64Array, most: int = _BLOCK) -> Iterator[tuple[int, int]]:
+    """Yield ranges of items whose sizes, summed up in ``reach``, come to about ``most``."""
     low = 0
     while low < len(reach):
         done = int(reach[low - 1]) if low else 0
-        high = max(low + 1, int(np.searchsorted(reach, done + _BLOCK, "right")))
+        high = max(low + 1, int(np.searchsorted(reach, done + most, "right")))
         yield low, high
         low = high
