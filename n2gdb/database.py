@@ -319,7 +319,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
             self._saved,
             lambda: self._held,
             lambda: self._likeness,
-            lambda: self._outline is not None,
+            self._outlined,
             self._columns if self._is_warm() else None,
         )
 

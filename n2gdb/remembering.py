@@ -133,7 +133,7 @@ class Remembering(ABC):
         """Read the columns that answer questions quickly; until they are there, statements answer all.
 
         It takes seconds of a large database: a server calls it in a thread of its own. Of a very large one
-        only the shape of all graphs is read.
+        only the shape of all graphs is read, and how strong each pattern is.
 
         >>> db.read_ahead()
         """
@@ -142,7 +142,7 @@ class Remembering(ABC):
             _ = self._columns.tries
             before = 0
         elif self._outline is not None:
-            _ = self._columns.tries
+            self._columns.tries.read_ahead()
         self._by_statements = before
 
     @cached_property
@@ -153,6 +153,13 @@ class Remembering(ABC):
         from n2gdb.storage.read.outline import read_outline
 
         return read_outline(self.path)
+
+    def _outlined(self) -> frozenset[str] | None:
+        """Return the fields of matches that were read beside the outline; None where there is none."""
+        if self._outline is None:
+            return None
+        tries = vars(self._columns).get("tries")
+        return frozenset({"activation"} if tries is not None and "end" in vars(tries) else ())
 
     @cached_property
     def _nodes(self) -> int:

@@ -99,7 +99,7 @@ class Columns:
         """Count the steps of a unit's graph, by Neuron.id, with case and space aside."""
         tries = self.tries
         rows = tries.rows_in(self.units.places([unit]))
-        activating, token = tries.alike[tries.activating[rows]], tries.alike[tries.token[rows]]
+        activating, token = tries.alike[tries.token[tries.root[rows]]], tries.alike[tries.token[rows]]
         return len(set(zip(activating.tolist(), tries.depth[rows].tolist(), token.tolist(), strict=True)))
 
     def _written(self, effect: Effect) -> Written:

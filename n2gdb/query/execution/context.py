@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from dataclasses import field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,7 +114,7 @@ class Session:
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
     read_held: Callable[[], tuple[HeldUnits, ...]]  # of which sources the database holds units
     likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
-    has_outline: Callable[[], bool]  # whether the shape of all graphs is known, of a very large database
+    outlined: Callable[[], Collection[str] | None]  # fields of matches read beside an outline; None without
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
     _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)

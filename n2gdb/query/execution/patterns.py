@@ -123,8 +123,9 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
         from n2gdb.query.execution.by_columns import find_patterns, order_of_patterns, pattern_rows
 
         search, every = find_patterns(session, plan)
-        order = session.work(ORDER_PATTERNS, lambda: order_of_patterns(search, every, query))
-        return _with_neurons(session, pattern_rows(search, every, order[page.slice])), lambda: len(every)
+        order = session.work(ORDER_PATTERNS, lambda: order_of_patterns(search, every, query, page.stop))
+        kept = pattern_rows(search, every.kept(order[page.slice]))
+        return _with_neurons(session, kept), lambda: len(every)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
         kept = [PatternRow(*row[: 2 + len(OF_MATCH)]) for row in found]
@@ -138,10 +139,14 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
     """Count the patterns of a query by Neuron.id, without LIMIT and OFFSET."""
     if session.columns is not None:
+        import numpy as np
+
         from n2gdb.query.execution.by_columns import find_patterns
 
         search, every = find_patterns(session, plan)
-        return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
+        counts = search.columns.tries.per_unit(every.end)
+        held = np.flatnonzero(counts)
+        return Counter(dict(zip(search.columns.units.ids[held].tolist(), counts[held].tolist(), strict=True)))
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("find the patterns", plan.statement)["neuron"].value_counts()
