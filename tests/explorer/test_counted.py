@@ -12,12 +12,13 @@ import pytest
 from starlette.testclient import TestClient
 
 import n2gdb
+from n2gdb import remembering
 from n2gdb.drawing import thumbnail
 from n2gdb.explorer import facets, make_app, routes
 from n2gdb.explorer.answers import answer_query, sketch_rows
 from n2gdb.explorer.comparison import compare
 from n2gdb.grammar.ast import Metric
-from n2gdb.query.columnar import columns
+from n2gdb.query.columnar import columns, search, walk
 from n2gdb.query.columnar.tries import read_tries
 from n2gdb.storage.connection import Connection
 
@@ -45,6 +46,35 @@ def test_a_facet_counts_what_its_query_finds(small: n2gdb.Database, query: str) 
         assert len(facet["groups"]) > 1
         for group in facet["groups"]:
             assert small.count(group["query"]) == group["count"] > 0, (facet["name"], group)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_facets_of_a_very_large_database_are_the_same(
+    small: n2gdb.Database, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = facets.list_facets(small, query, model=None)
+    with n2gdb.open(small.path) as opened:
+        monkeypatch.setattr(remembering, "_MOST_NODES", 0)
+        monkeypatch.setattr(walk, "_DENSE", 1_000_000)
+        for ahead in (False, True):
+            if ahead:
+                opened.read_ahead()
+            assert facets.list_facets(opened, query, model=None) == expected
+            assert opened._columns.is_outlined
+
+
+def test_facets_walk_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[object] = []
+
+    def noted(*given: Any) -> Any:
+        walked.append(given)
+        return walk.ends_of(*given)
+
+    monkeypatch.setattr(search, "ends_of", noted)
+    monkeypatch.setattr(small, "_by_statements", 0)
+    found = facets.list_facets(small, "neurons MATCHING <word> BEFORE <word>", model=None)["facets"]
+    assert "activating" in [each["name"] for each in found]
+    assert len(walked) == 1
 
 
 def test_facets_find_an_answer_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,25 @@ from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.outline import Outline
 
 __all__ = ["Columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Activating:
+    """What units fire on: a unit by its place and a text by its code, (pairs,) each and no pair twice."""
+
+    owner: Int64Array
+    code: Int64Array
+    texts: tuple[str, ...]
+    units: int
+    _of_classes: dict[object, BoolArray] = field(default_factory=dict)
+
+    def units_on(self, of: Hashable, holds: Callable[[str, Any], bool]) -> BoolArray:
+        """Return which units fire on a text of a class, as ``holds`` tells of each; kept: (units,)."""
+        if of not in self._of_classes:
+            inside = np.array([holds(text, of) for text in self.texts], np.bool_)
+            self._of_classes[of] = np.zeros(self.units, np.bool_)
+            self._of_classes[of][self.owner[inside[self.code]]] = True
+        return self._of_classes[of]
 
 
 class Columns:
@@ -74,8 +95,8 @@ class Columns:
         return self._some[1]
 
     @cached_property
-    def activating(self) -> tuple[Int64Array, Int64Array, tuple[str, ...]]:
-        """What each unit fires on: units by place, codes of texts, no pair twice; the texts."""
+    def activating(self) -> Activating:
+        """What each unit fires on."""
         found = self._table(
             "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) RETURN n.id AS unit, offset(id(t)) AS token", {}
         )
@@ -84,7 +105,7 @@ class Columns:
         texts = self.vocabulary.table["text"].take(known).combine_chunks().dictionary_encode()
         pair = distinct(owner * (len(known) + 1) + texts.indices.to_numpy()[token])
         owner, code = np.divmod(pair, len(known) + 1)
-        return owner, code, tuple(texts.dictionary.to_pylist())
+        return Activating(owner, code, tuple(texts.dictionary.to_pylist()), len(self.units))
 
     @cached_property
     def windows(self) -> ExampleTexts:

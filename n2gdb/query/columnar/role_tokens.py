@@ -30,10 +30,9 @@ def count_by_unit(
     ``ends`` are the rows of the patterns that count; None where all nodes do. Tokens of ``loose`` firings
     count beside.
     """
-    if ends is None:
-        rows = np.flatnonzero(np.repeat(inside, np.diff(tries.first)) & (tries.is_root != in_context))
-    else:
-        rows = _above(tries, ends if inside.all() else ends[inside[tries.owner[ends]]], in_context)
+    of_role = np.equal(tries.is_root, not in_context)
+    rows = np.flatnonzero(of_role if ends is None else of_role & _above(tries, ends, in_context))
+    rows = rows[inside[tries.owner[rows]]]
     exciting = [
         (token, place)
         for found in loose
@@ -60,8 +59,8 @@ def _named(tries: TrieColumns, counts: Int64Array) -> Counter[str]:
     return Counter(dict(zip(named, counts[codes].tolist(), strict=True)))
 
 
-def _above(tries: TrieColumns, ends: IntArray, in_context: bool) -> Int64Array:
-    """Return the rows of a role on the paths to some ends, each once."""
+def _above(tries: TrieColumns, ends: IntArray, in_context: bool) -> BoolArray:
+    """Return which nodes are on the paths to some ends; of context those, or else the activating ones."""
     seen = np.zeros(len(tries), np.bool_)
     rows = ends if in_context else tries.root[ends]
     while len(rows):
@@ -70,7 +69,7 @@ def _above(tries: TrieColumns, ends: IntArray, in_context: bool) -> Int64Array:
         rows = tries.parent[rows]
         rows = rows[rows >= 0]
         rows = rows[~seen[rows]]
-    return np.flatnonzero(seen & (tries.is_root != in_context))
+    return seen
 
 
 def on_paths(tries: TrieColumns, ends: IntegerArray, in_context: bool) -> tuple[Int64Array, Int64Array]:
