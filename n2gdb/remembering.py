@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.kept_pairs import KeptPairs
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
     from n2gdb.storage.read.outline import Outline
@@ -170,6 +171,12 @@ class Remembering(ABC):
         from n2gdb.similarity.columns import SimilarityColumns
 
         return SimilarityColumns(self.connection.table, self._models)
+
+    @cached_property
+    def _pairs(self) -> KeptPairs:
+        from n2gdb.similarity.kept_pairs import KeptPairs
+
+        return KeptPairs(self._likeness)
 
     def read_likeness_ahead(self) -> None:
         """Read what tells which neurons fire together, where other columns were read ahead.
