@@ -51,9 +51,12 @@ def in_order(
 def _rising(column: Column, falls: bool) -> Float64Array:
     """Return numbers in whose order rows stand, what is missing last."""
     check_time()
-    values: Float64Array = column.codes.astype(np.float64) if isinstance(column, Words) else column
-    missing = values < 0 if isinstance(column, Words) else np.isnan(values)
-    return np.where(missing, np.inf, -values if falls else values)
+    missing = column.codes < 0 if isinstance(column, Words) else np.isnan(column)
+    values: Float64Array = np.array(column.codes if isinstance(column, Words) else column, np.float64)
+    if falls:
+        np.negative(values, out=values)
+    values[missing] = np.inf
+    return values
 
 
 def sampled(names: Sequence[str], number: int, seed: int) -> list[int]:

@@ -273,12 +273,11 @@ class Search:
 
     def reader(self, found: Matches) -> Callable[[str], Column]:
         """Return what gives the fields of matches, those of their units among them: (matches,) each."""
-        owner = self.columns.tries.owner[found.end]
 
         def read(name: str) -> Column:
             if FIELDS[name].of_match:
                 return self.field(name, found)
-            return self.taken(name, owner)
+            return self.taken(name, self.columns.tries.owner[found.end])
 
         return read
 

@@ -150,7 +150,7 @@ def order_units(
     """Return the first units among some, by their places, in the order of a query."""
     units, query = search.columns.units, plan.settled.query
     ids = units.ids[found]
-    ties = _in_place(search.columns, found)
+    ties = _in_place(search.columns, found.__getitem__)
     if plan.is_ordered_by_score and not query.order:
         score, size = Scored.of(sets.scores or {}).among(ids)
         keys: list[tuple[Column, bool]] = [
@@ -168,15 +168,17 @@ def order_units(
     return ordered
 
 
-def _in_place(columns: Columns, owner: IntegerArray) -> list[Callable[[Int64Array], Int64Array]]:
-    """Return what tells rows of some units apart, as ``in_order`` asks for it: where their units stand."""
+def _in_place(
+    columns: Columns, owner: Callable[[Int64Array], IntegerArray]
+) -> list[Callable[[Int64Array], Int64Array]]:
+    """Return what settles ties of rows for ``in_order``: where their units stand, which ``owner`` returns."""
     units = columns.units
     named = (_whole(units.column("layer")), _whole(units.column("index")), units.ids)
-    return [partial(_of_owners, values, owner) for values in named]
 
+    def of_units(values: Int64Array, rows: Int64Array) -> Int64Array:
+        return values[owner(rows)]
 
-def _of_owners(values: Int64Array, owner: IntegerArray, rows: Int64Array) -> Int64Array:
-    return values[owner[rows]]
+    return [partial(of_units, values) for values in named]
 
 
 def _key(search: Search, field: str, places: Int64Array) -> Column:
@@ -282,10 +284,10 @@ def find_patterns(session: Session, plan: PatternPlan) -> tuple[Search, Matches]
 
 def order_of_patterns(search: Search, found: Matches, query: Query, most: int | None) -> Int64Array:
     """Return the first patterns of a query in its order, as places among those found: (patterns,)."""
-    read = search.reader(found)
+    read, tries = search.reader(found), search.columns.tries
     keys = [(read(key.field), key.descending) for key in query.order or STRONGEST]
-    ties = _in_place(search.columns, search.columns.tries.owner[found.end])
-    return in_order(keys, [*ties, found.end.astype(np.int64).take], len(found), most)
+    ties = _in_place(search.columns, lambda rows: tries.owner[found.end[rows]])
+    return in_order(keys, [*ties, lambda rows: rows], len(found), most)  # they are found in their order
 
 
 def pattern_rows(search: Search, found: Matches) -> list[PatternRow]:
