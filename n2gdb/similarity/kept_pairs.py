@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from n2gdb.core.units import layer_of, model_of
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.pairs import Pairs, similar_pairs
 
@@ -50,4 +53,9 @@ class KeptPairs:
             if model is None and not across_layers and len(found) <= _MOST:
                 self._kept[metric] = above, sharing, found
             return found
-        return kept.narrowed(above=above, sharing=sharing, model=model, across_layers=across_layers)
+        allowed = np.ones(len(kept), np.bool_)
+        if model is not None:
+            allowed &= (model_of(kept.left) == model) & (model_of(kept.right) == model)
+        if across_layers:
+            allowed &= layer_of(kept.left) != layer_of(kept.right)
+        return kept.narrowed(above, sharing, allowed)

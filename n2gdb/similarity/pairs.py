@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
-from n2gdb.core.units import layer_of, model_of
+from n2gdb.core.units import layer_of
 from n2gdb.errors import ArgumentError
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.sparse_sets import SparseSets, pairs_within
@@ -39,13 +39,9 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.left)
 
-    def narrowed(self, *, above: float, sharing: int, model: int | None, across_layers: bool) -> Pairs:
-        """Return those that ``similar_pairs`` returns for a narrower question."""
-        inside = (self.score >= above - _TOLERANCE) & (self.size >= sharing)
-        if model is not None:
-            inside &= (model_of(self.left) == model) & (model_of(self.right) == model)
-        if across_layers:
-            inside &= layer_of(self.left) != layer_of(self.right)
+    def narrowed(self, above: float, sharing: int, allowed: BoolArray) -> Pairs:
+        """Return those ``allowed`` that are as similar and share as much: (pairs,)."""
+        inside = allowed & (self.score >= above - _TOLERANCE) & (self.size >= sharing)
         return Pairs(self.left[inside], self.right[inside], self.score[inside], self.size[inside])
 
 
