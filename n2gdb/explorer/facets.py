@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tokens import CLASSES, SHAPES, display, kinds_of
 from n2gdb.database import Database
 from n2gdb.evidence.quality import FEW_FIRINGS
@@ -128,9 +129,14 @@ class _Counts:
 
     def of_class(self, of: TokenKind) -> int:
         """Return how many rows fire on a token of a class."""
+        texts, units = self.found.columns.activating.of_class(of, _is_of)
         if self.plain.subject is Subject.PATTERNS:
-            return sum(count for text, count in self.tokens.items() if _is_of(text, of))
-        return int(self.found.rows[self.found.columns.activating.units_on(of, _is_of)].sum())
+            return int(self._by_text[texts].sum())
+        return int(self.found.rows[units].sum())
+
+    @cached_property
+    def _by_text(self) -> Int64Array:
+        return np.array([self.tokens[text] for text in self.found.columns.activating.texts], np.int64)
 
 
 def _is_of(text: str, of: TokenKind) -> bool:

@@ -31,14 +31,15 @@ class Activating:
     code: Int64Array
     texts: tuple[str, ...]
     units: int
-    _of_classes: dict[object, BoolArray] = field(default_factory=dict)
+    _of_classes: dict[object, tuple[BoolArray, BoolArray]] = field(default_factory=dict)
 
-    def units_on(self, of: Hashable, holds: Callable[[str, Any], bool]) -> BoolArray:
-        """Return which units fire on a text of a class, as ``holds`` tells of each; kept: (units,)."""
+    def of_class(self, of: Hashable, holds: Callable[[str, Any], bool]) -> tuple[BoolArray, BoolArray]:
+        """Return which texts are of a class, as ``holds`` says, and which units fire on such; kept."""
         if of not in self._of_classes:
-            inside = np.array([holds(text, of) for text in self.texts], np.bool_)
-            self._of_classes[of] = np.zeros(self.units, np.bool_)
-            self._of_classes[of][self.owner[inside[self.code]]] = True
+            texts = np.array([holds(text, of) for text in self.texts], np.bool_)
+            units = np.zeros(self.units, np.bool_)
+            units[self.owner[texts[self.code]]] = True
+            self._of_classes[of] = texts, units
         return self._of_classes[of]
 
 

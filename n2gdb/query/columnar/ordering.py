@@ -26,9 +26,14 @@ def in_order(
     Then comes what settles a tie, which returns whole numbers of some rows.
     """
     levels: list[Callable[[Int64Array], Int64Array | Float64Array]]
-    levels = [*(_rising(*key).__getitem__ for key in keys), *ties]
-    first, chosen = [], np.arange(rows)
+    rising = [_rising(*key) for key in keys]
+    levels = [*(each.__getitem__ for each in rising), *ties]
     left = rows if most is None else most
+    if rising and 0 < left < rows:
+        chosen = np.flatnonzero(rising[0] <= np.partition(rising[0], left - 1)[left - 1])
+    else:
+        chosen = np.arange(rows)
+    first = []
     for level in levels:  # leaves what is certainly not among the first
         if not 0 < left < len(chosen):
             break

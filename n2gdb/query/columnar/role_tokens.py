@@ -17,9 +17,11 @@ __all__ = ["count_by_pattern", "count_by_unit", "on_paths"]
 
 def count_by_pattern(tries: TrieColumns, ends: IntArray, in_context: bool) -> Counter[str]:
     """Count, by a token's text, the patterns that have it in a role, by the rows where they end."""
+    if not in_context:  # each activates on one
+        counts = np.bincount(tries.token[tries.root[ends]], minlength=len(tries.vocabulary))
+        return _named(tries, np.bincount(tries.same_text, counts).astype(np.int64))
     rows, holder = on_paths(tries, ends, in_context)
-    text = tries.same_text[tries.token[rows]]
-    return _named(tries, _holders(text, holder) if in_context else np.bincount(text))  # it activates on one
+    return _named(tries, _holders(tries.same_text[tries.token[rows]], holder))
 
 
 def count_by_unit(
