@@ -56,7 +56,7 @@ def is_scanned(settled: Settled, clause: PatternClause) -> bool:
 
 
 def is_walked(
-    settled: Settled, outlined: Collection[str], order: Sequence[Key], *, by_token: bool = False
+    settled: Settled, outlined: Collection[str], order: Sequence[Key] = (), *, by_token: bool = False
 ) -> bool:
     """Whether walking the outline of all tries is faster, beside which fields of matches are ``outlined``.
 

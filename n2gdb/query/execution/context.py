@@ -252,13 +252,14 @@ class Session:
                 "the database does not hold what excites and inhibits its neurons: ingest the model again"
             )
 
-    def work(self, step: str, do: Callable[[], Counted]) -> Counted:
-        """Run a step in Python whose result can be counted, and record it."""
+    def work(self, step: str, do: Callable[[], Counted], rows: int | None = None) -> Counted:
+        """Run a step in Python whose result can be counted, and record it, with ``rows`` if it has more."""
         check_time()
         start = perf_counter()
         done = do()
         check_time()
-        self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
+        taken = (perf_counter() - start) * 1000
+        self.stages.append(Stage(step, rows=len(done) if rows is None else rows, milliseconds=taken))
         return done
 
     def model_of(self, query: Query) -> int | None:

@@ -86,8 +86,10 @@ def _by_columns(session: Session, plan: NeuronPlan) -> Found:
     query, units = plan.settled.query, columns_of(session).units
     page = Page.of(query.offset, query.limit)
     places, sets, search = find_units(session, plan, query)
-    first = session.work(ORDER_NEURONS, lambda: order_units(search, plan, sets, places, page.stop))
-    ids = units.ids[first[page.slice]].tolist()
+    ordered = session.work(
+        ORDER_NEURONS, lambda: order_units(search, plan, sets, places, page.stop), len(places)
+    )
+    ids = units.ids[ordered[page.slice]].tolist()
     return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: len(places), sets)
 
 

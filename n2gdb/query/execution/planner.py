@@ -228,9 +228,12 @@ def _is_walked(plan: NeuronPlan | PatternPlan | CountPlan, outlined: Collection[
     """Whether the outline of all graphs is walked, and fields of matches that were read beside it."""
     if outlined is None:
         return False
-    query = plan.settled.query
-    if isinstance(plan, PatternPlan) and plan.is_page:
-        is_short = query.limit is not None and query.limit <= _MOST_SHOWN
-        return is_short and is_walked(plan.settled, outlined, query.order or STRONGEST)
-    by_token = isinstance(plan, CountPlan) and plan.by in ROLES
-    return is_walked(plan.settled, outlined, query.order, by_token=by_token)
+    query, settled = plan.settled.query, plan.settled
+    match plan:
+        case PatternPlan(is_page=True):
+            is_short = query.limit is not None and query.limit <= _MOST_SHOWN
+            return is_short and is_walked(settled, outlined, query.order or STRONGEST)
+        case NeuronPlan(purpose=Purpose.PAGE):
+            return is_walked(settled, outlined, query.order)
+        case _:
+            return is_walked(settled, outlined, by_token=isinstance(plan, CountPlan) and plan.by in ROLES)

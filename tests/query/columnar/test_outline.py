@@ -86,6 +86,7 @@ def test_broad_questions_walk_the_outline(text: str, walked: bool, outlined: n2g
         ("patterns LIMIT 0", True),
         ("patterns MATCHING <word> THEN <word>", False),
         ("patterns MATCHING <word> ORDER BY importance LIMIT 3", False),
+        ("patterns MATCHING 'the' BEFORE ... ORDER BY importance LIMIT 2", False),
         ("COUNT patterns MATCHING <word> THEN <word> BY layer", True),
         ("COUNT patterns MATCHING <word> BEFORE ... BY context", True),
         ("neurons SIMILAR TO L4N35", False),
