@@ -54,6 +54,8 @@ ON_TEXT = 'FIRING ON "on the other"'
         f"COUNT neurons {ON_TEXT} BY activating",
         f"COUNT neurons {ON_TEXT} BY context",
         f"COUNT patterns {ON_TEXT} BY activating",
+        "COUNT neurons MENTIONING 'the' AND NOT MATCHING 'on' BEFORE ... BY activating",
+        "COUNT neurons MATCHING <word> AND MENTIONING 'the' BY context",
         "neurons MENTIONING 'the' WHERE support >= 5 ORDER BY confidence DESC, support",
         "patterns MENTIONING 'the' WHERE confidence > 0.2 ORDER BY support DESC",
         "neurons EXCITED BY 'the' OR INHIBITED BY <word>",
