@@ -237,11 +237,9 @@ class Database(ModelTokens, Remembering, NeuronCollection):
         L3N45,L4N12,1.0,2
         """
         from n2gdb.similarity.neurons import LEAST_OF_PAIRS, named_pairs, notices_of, read_metric
-        from n2gdb.similarity.pairs import similar_pairs
 
         by = read_metric(metric)
-        found = similar_pairs(
-            self._likeness,
+        found = self._pairs.find(
             by,
             above=LEAST_OF_PAIRS[by] if above is None else arguments.number("above", above),
             sharing=arguments.whole("sharing", sharing, 1),
@@ -319,7 +317,7 @@ class Database(ModelTokens, Remembering, NeuronCollection):
             self._saved,
             lambda: self._held,
             lambda: self._likeness,
-            lambda: self._outline is not None,
+            self._outlined,
             self._columns if self._is_warm() else None,
         )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from n2gdb.query.columnar.columns import Columns
     from n2gdb.query.semantics.vocabulary import Vocabulary
     from n2gdb.similarity.columns import SimilarityColumns
+    from n2gdb.similarity.kept_pairs import KeptPairs
     from n2gdb.storage.connection import Connection
     from n2gdb.storage.read.catalog import ModelInfo
     from n2gdb.storage.read.outline import Outline
@@ -133,7 +134,7 @@ class Remembering(ABC):
         """Read the columns that answer questions quickly; until they are there, statements answer all.
 
         It takes seconds of a large database: a server calls it in a thread of its own. Of a very large one
-        only the shape of all graphs is read.
+        only the shape of all graphs is read, and how strong each pattern is.
 
         >>> db.read_ahead()
         """
@@ -142,7 +143,7 @@ class Remembering(ABC):
             _ = self._columns.tries
             before = 0
         elif self._outline is not None:
-            _ = self._columns.tries
+            self._columns.tries.read_ahead()
         self._by_statements = before
 
     @cached_property
@@ -154,6 +155,13 @@ class Remembering(ABC):
 
         return read_outline(self.path)
 
+    def _outlined(self) -> frozenset[str] | None:
+        """Return the fields of matches that were read beside the outline; None where there is none."""
+        if self._outline is None:
+            return None
+        tries = vars(self._columns).get("tries")
+        return frozenset({"activation"} if tries is not None and "end" in vars(tries) else ())
+
     @cached_property
     def _nodes(self) -> int:
         return count_nodes(self.connection)
@@ -163,6 +171,12 @@ class Remembering(ABC):
         from n2gdb.similarity.columns import SimilarityColumns
 
         return SimilarityColumns(self.connection.table, self._models)
+
+    @cached_property
+    def _pairs(self) -> KeptPairs:
+        from n2gdb.similarity.kept_pairs import KeptPairs
+
+        return KeptPairs(self._likeness)
 
     def read_likeness_ahead(self) -> None:
         """Read what tells which neurons fire together, where other columns were read ahead.

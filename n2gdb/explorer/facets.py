@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
+from heapq import nsmallest
 from typing import Any
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray
+from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tokens import CLASSES, SHAPES, display, kinds_of
 from n2gdb.database import Database
 from n2gdb.evidence.quality import FEW_FIRINGS
@@ -122,23 +123,20 @@ class _Counts:
 
     @cached_property
     def _at_all(self) -> Counter[str]:
-        owner, code, texts = self.found.columns.activating
-        counts = np.bincount(code, self.found.rows[owner], len(texts))
-        return Counter({texts[place]: int(counts[place]) for place in np.flatnonzero(counts)})
+        on = self.found.columns.activating
+        counts = np.bincount(on.code, self.found.rows[on.owner], len(on.texts))
+        return Counter({on.texts[place]: int(counts[place]) for place in np.flatnonzero(counts)})
 
     def of_class(self, of: TokenKind) -> int:
         """Return how many rows fire on a token of a class."""
+        texts, units = self.found.columns.activating.of_class(of, _is_of)
         if self.plain.subject is Subject.PATTERNS:
-            return sum(count for text, count in self.tokens.items() if _is_of(text, of))
-        owner, code, texts = self.found.columns.activating
-        firing = np.zeros(len(self.found.rows), np.bool_)
-        firing[owner[_are_of(texts, of)[code]]] = True
-        return int(self.found.rows[firing].sum())
+            return int(self._by_text[texts].sum())
+        return int(self.found.rows[units].sum())
 
-
-@lru_cache(maxsize=4 * len(_CLASSES))
-def _are_of(texts: tuple[str, ...], of: TokenKind) -> BoolArray:
-    return np.array([_is_of(text, of) for text in texts], np.bool_)
+    @cached_property
+    def _by_text(self) -> Int64Array:
+        return np.array([self.tokens[text] for text in self.found.columns.activating.texts], np.int64)
 
 
 def _is_of(text: str, of: TokenKind) -> bool:
@@ -184,7 +182,7 @@ def _facets(database: Database, plain: Query, shown: Query, counts: _Counts) -> 
 
 def _tokens(shown: Query, counts: _Counts) -> Iterator[tuple[str, int, Query]]:
     """Yield the tokens that most rows fire on, each with the query for these."""
-    for text, count in sorted(counts.tokens.items(), key=lambda each: (-each[1], each[0]))[:_TOKENS]:
+    for text, count in nsmallest(_TOKENS, counts.tokens.items(), key=lambda each: (-each[1], each[0])):
         query = _firing_on(shown, text)
         yield display(text), count, _also(shown, tok(text, exact=True)) if query is None else query
 

@@ -223,7 +223,7 @@ WARM: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("/api/facets", (("q", "neurons"),)),
     *(
         ("/api/pairs", (("above", above), ("limit", "50"), ("metric", metric), ("min_size", "3")))
-        for metric, above in (("graph", "0.3"), ("tokens", "0.5"))
+        for metric, above in (("graph", "0.3"), ("tokens", "0.5"), ("subset", "0.9"))
     ),
 )
 

@@ -41,6 +41,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.left)
 
+    def narrowed(self, above: float, sharing: int, allowed: BoolArray) -> Pairs:
+        """Return those ``allowed`` that are as similar and share as much: (pairs,)."""
+        inside = allowed & (self.score >= above - _TOLERANCE) & (self.size >= sharing)
+        return Pairs(self.left[inside], self.right[inside], self.score[inside], self.size[inside])
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:

@@ -8,17 +8,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 import n2gdb
+from n2gdb import remembering
 from n2gdb.drawing import thumbnail
+from n2gdb.errors import ArgumentError
 from n2gdb.explorer import facets, make_app, routes
 from n2gdb.explorer.answers import answer_query, sketch_rows
 from n2gdb.explorer.comparison import compare
 from n2gdb.grammar.ast import Metric
-from n2gdb.query.columnar import columns
+from n2gdb.query.columnar import columns, search, walk
 from n2gdb.query.columnar.tries import read_tries
+from n2gdb.similarity import kept_pairs
+from n2gdb.similarity.pairs import similar_pairs
 from n2gdb.storage.connection import Connection
 
 QUERIES = (
@@ -45,6 +50,35 @@ def test_a_facet_counts_what_its_query_finds(small: n2gdb.Database, query: str) 
         assert len(facet["groups"]) > 1
         for group in facet["groups"]:
             assert small.count(group["query"]) == group["count"] > 0, (facet["name"], group)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_facets_of_a_very_large_database_are_the_same(
+    small: n2gdb.Database, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = facets.list_facets(small, query, model=None)
+    with n2gdb.open(small.path) as opened:
+        monkeypatch.setattr(remembering, "_MOST_NODES", 0)
+        monkeypatch.setattr(walk, "_DENSE", 1_000_000)
+        for ahead in (False, True):
+            if ahead:
+                opened.read_ahead()
+            assert facets.list_facets(opened, query, model=None) == expected
+            assert opened._columns.is_outlined
+
+
+def test_facets_walk_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[object] = []
+
+    def noted(*given: Any) -> Any:
+        walked.append(given)
+        return walk.ends_of(*given)
+
+    monkeypatch.setattr(search, "ends_of", noted)
+    monkeypatch.setattr(small, "_by_statements", 0)
+    found = facets.list_facets(small, "neurons MATCHING <word> BEFORE <word>", model=None)["facets"]
+    assert "activating" in [each["name"] for each in found]
+    assert len(walked) == 1
 
 
 def test_facets_find_an_answer_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +130,31 @@ def test_pairs_that_are_asked_for_again_read_only_names_and_are_the_same(
         assert opened._likeness is columns
 
 
-def unread(cypher: str, given: object) -> Any:
-    raise AssertionError(cypher)
+@pytest.mark.parametrize("metric", list(Metric))
+def test_fewer_pairs_are_taken_from_those_that_were_found(
+    small_path: Path, metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with n2gdb.open(small_path) as opened:
+        columns, kept = opened._likeness, kept_pairs.KeptPairs(opened._likeness)
+        every = kept.find(metric, above=0.2, sharing=1)
+        asked: list[dict[str, Any]] = [{"above": 0.2, "sharing": 1}]
+        asked += [{"above": each, "sharing": 2} for each in np.unique(every.score)[::7].tolist()]
+        asked += [{"above": 0.3, "sharing": 1, "across_layers": True}]
+        asked += [{"above": 0.3, "sharing": 3, "model": each.number} for each in opened.models()]
+        expected = [similar_pairs(columns, metric, **each) for each in asked]
+        assert len({len(each) for each in expected}) > 1 or metric is Metric.COFIRING
+        monkeypatch.setattr(kept_pairs, "similar_pairs", unread)
+        for each, pairs in zip(asked, expected, strict=True):
+            found = kept.find(metric, **each)
+            for name in ("left", "right", "score", "size"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(pairs, name), str(each))
+        monkeypatch.undo()
+        with pytest.raises(ArgumentError, match="least similarity"):
+            kept.find(metric, above=1.5, sharing=1)
+
+
+def unread(*asked: object, **named: object) -> Any:
+    raise AssertionError((asked, named))
 
 
 def test_a_server_that_warms_up_has_what_pages_show_first(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,26 @@ from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.outline import Outline
 
 __all__ = ["Columns"]
+
+
+@dataclass(frozen=True, eq=False)
+class Activating:
+    """What units fire on: a unit by its place and a text by its code, (pairs,) each and no pair twice."""
+
+    owner: Int64Array
+    code: Int64Array
+    texts: tuple[str, ...]
+    units: int
+    _of_classes: dict[object, tuple[BoolArray, BoolArray]] = field(default_factory=dict)
+
+    def of_class(self, of: Hashable, holds: Callable[[str, Any], bool]) -> tuple[BoolArray, BoolArray]:
+        """Return which texts are of a class, as ``holds`` says, and which units fire on such; kept."""
+        if of not in self._of_classes:
+            texts = np.array([holds(text, of) for text in self.texts], np.bool_)
+            units = np.zeros(self.units, np.bool_)
+            units[self.owner[texts[self.code]]] = True
+            self._of_classes[of] = texts, units
+        return self._of_classes[of]
 
 
 class Columns:
@@ -74,8 +96,8 @@ class Columns:
         return self._some[1]
 
     @cached_property
-    def activating(self) -> tuple[Int64Array, Int64Array, tuple[str, ...]]:
-        """What each unit fires on: units by place, codes of texts, no pair twice; the texts."""
+    def activating(self) -> Activating:
+        """What each unit fires on."""
         found = self._table(
             "MATCH (n:Neuron)-[:ACTIVATES_ON]->(t:Token) RETURN n.id AS unit, offset(id(t)) AS token", {}
         )
@@ -84,7 +106,7 @@ class Columns:
         texts = self.vocabulary.table["text"].take(known).combine_chunks().dictionary_encode()
         pair = distinct(owner * (len(known) + 1) + texts.indices.to_numpy()[token])
         owner, code = np.divmod(pair, len(known) + 1)
-        return owner, code, tuple(texts.dictionary.to_pylist())
+        return Activating(owner, code, tuple(texts.dictionary.to_pylist()), len(self.units))
 
     @cached_property
     def windows(self) -> ExampleTexts:
@@ -99,7 +121,7 @@ class Columns:
         """Count the steps of a unit's graph, by Neuron.id, with case and space aside."""
         tries = self.tries
         rows = tries.rows_in(self.units.places([unit]))
-        activating, token = tries.alike[tries.activating[rows]], tries.alike[tries.token[rows]]
+        activating, token = tries.alike[tries.token[tries.root[rows]]], tries.alike[tries.token[rows]]
         return len(set(zip(activating.tolist(), tries.depth[rows].tolist(), token.tolist(), strict=True)))
 
     def _written(self, effect: Effect) -> Written:

@@ -9,18 +9,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, distinct
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, distinct, is_in
 from n2gdb.core.deadline import check_time
-from n2gdb.grammar.ast import Clause, Condition, Effect, FiringOn, Formula
+from n2gdb.grammar.ast import Clause, Effect, FiringOn, Formula
 from n2gdb.grammar.fields import FIELDS, WRITTEN
 from n2gdb.query.columnar.columns import Columns
 from n2gdb.query.columnar.logits import logits_of
 from n2gdb.query.columnar.tries import TrieColumns
 from n2gdb.query.columnar.units import Column, Words, holding, stored_reals
-from n2gdb.query.columnar.walk import Scope, ends_of, found_patterns, units_of
-from n2gdb.query.cypher.where import split
+from n2gdb.query.columnar.walk import Scope, ends_of, found_patterns
+from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.semantics.binder import Settled, fold
-from n2gdb.query.semantics.normal_form import PatternClause, is_of_patterns
+from n2gdb.query.semantics.normal_form import is_of_patterns
 
 __all__ = ["Loose", "Matches", "Search"]
 
@@ -35,18 +35,20 @@ class Matches:
     """Matches of a clause: the row where the pattern ends, and the least importance that the clause names.
 
     ``anchors`` are the rows of the nodes that it names, -1 where a form names fewer: (matches, anchors).
-    Without ``known`` the importance is the least of the context among them, or else of the whole path.
+    Without ``weigh`` the importance is the least of the context among them, or else of the whole path.
     """
 
     tries: TrieColumns
     end: IntArray  # (matches,)
     anchors: IntArray
-    known: Float64Array | None = None  # (matches,)
+    weigh: Callable[[IntArray], Float64Array] | None = None  # returns the importance at ends
 
     @classmethod
-    def of_ends(cls, tries: TrieColumns, end: IntArray, importance: Float64Array | None = None) -> Matches:
-        """Return matches that name no nodes, with their importance, or that of their paths."""
-        return cls(tries, end, np.zeros((len(end), 0), np.int32), importance)
+    def of_ends(
+        cls, tries: TrieColumns, end: IntArray, weigh: Callable[[IntArray], Float64Array] | None = None
+    ) -> Matches:
+        """Return matches that name no nodes, with what tells their importance, or that of their paths."""
+        return cls(tries, end, np.zeros((len(end), 0), np.int32), weigh)
 
     def __len__(self) -> int:
         return len(self.end)
@@ -54,8 +56,8 @@ class Matches:
     @cached_property
     def importance(self) -> Float64Array:
         """NaN where no context is on the path: (matches,)."""
-        if self.known is not None:
-            return self.known
+        if self.weigh is not None:
+            return self.weigh(self.end)
         tries, least = self.tries, np.full(len(self), np.nan)
         for rows in self.anchors.T:  # of no row, -1, as of an activating token there is none
             least = np.fmin(least, np.where(rows < 0, np.nan, tries.importance[rows]))
@@ -63,10 +65,9 @@ class Matches:
         least[bare] = tries.least[self.end[bare]]
         return least
 
-    def kept(self, inside: BoolArray) -> Matches:
+    def kept(self, inside: BoolArray | Int64Array) -> Matches:
         """Return some of them."""
-        known = None if self.known is None else self.known[inside]
-        return Matches(self.tries, self.end[inside], self.anchors[inside], known)
+        return Matches(self.tries, self.end[inside], self.anchors[inside], self.weigh)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class Search:
         self._fired = fired
         self._loose = loose
         self._places = None if places is None else np.sort(places)
-        self._matches: dict[Clause, Matches] = {}
+        self._ends: dict[Clause, IntArray] = {}
         self._logits: dict[str, Float64Array] = {}
 
     @cached_property
@@ -143,35 +144,38 @@ class Search:
         """Return which units a clause holds of; outside ``meeting`` any may be wrong: (units,)."""
         if clause in self._known:
             return self._known[clause]
-        check_time()
-        units = self.columns.units
-        inside = np.zeros(len(units), np.bool_)
-        only = getattr(clause, "only", False)
-        if is_of_patterns(clause) and not only and not self.conditions.match:
-            for form in self.settled.forms[clause]:
-                inside |= units_of(self.scope, form, self.columns.writes)
-            return inside
-        inside[self.columns.tries.owner[self.matches(clause).end]] = True
+        inside: BoolArray = self.columns.tries.per_unit(self.ends(clause)) > 0
         if (loose := self.loose(clause)) is not None:
             inside[loose.place] = True
         return inside
 
-    def matches(self, clause: Clause) -> Matches:
-        """Return the matches of a clause on patterns that WHERE lets count."""
-        if clause not in self._matches:
-            found = self.every_match(clause)
-            kept = self._meeting(found, self.conditions.match)
-            self._matches[clause] = self.whole(kept) if getattr(clause, "only", False) else kept
-        return self._matches[clause]
-
     def ends(self, clause: Clause) -> IntArray:
-        """Return the rows where the patterns of ``matches`` end, without working out more of them."""
-        is_narrowed = clause in self._matches or self.conditions.match or getattr(clause, "only", False)
-        if is_narrowed or not is_of_patterns(clause):
-            return self.matches(clause).end
-        forms = self.settled.forms[clause]
-        parts = [ends_of(self.scope, form, self.columns.writes) for form in forms]
-        return np.concatenate([np.zeros(0, np.int32), *parts])
+        """Return the rows where patterns end that a clause and WHERE hold of, each once, rising."""
+        if clause not in self._ends:
+            if any(mentions(each, "importance") for each in self.conditions.match):
+                ends = distinct(self._meeting(self.every_match(clause)).end)
+            else:
+                ends = self._meeting(Matches.of_ends(self.columns.tries, self.every_end(clause))).end
+            self._ends[clause] = self._whole(clause, ends)
+        return self._ends[clause]
+
+    def every_end(self, clause: Clause) -> IntArray:
+        """Return the rows where patterns of a clause end, whatever WHERE says of matches; rising."""
+        check_time()
+        if isinstance(clause, FiringOn):
+            return distinct(self._fired[clause])
+        assert is_of_patterns(clause)
+        parts = [ends_of(self.scope, form, self.columns.writes) for form in self.settled.forms[clause]]
+        return parts[0] if len(parts) == 1 else distinct(np.concatenate([np.zeros(0, np.int32), *parts]))
+
+    def _whole(self, clause: Clause, ends: IntArray) -> IntArray:
+        """Return those of some ends that count: of ONLY those in units that have no others."""
+        if not getattr(clause, "only", False):
+            return ends
+        tries = self.columns.tries
+        counted = tries.per_unit(ends)
+        whole: IntArray = ends[np.repeat(counted == tries.patterns, counted)]
+        return whole
 
     def loose(self, clause: Clause) -> Loose | None:
         """Return the firings of a clause without a pattern that WHERE lets count; None where it has none."""
@@ -190,11 +194,10 @@ class Search:
         holds = [holding(each, read, len(known)) for each in conditions]
         return known.kept(np.logical_and.reduce(holds))
 
-    def whole(self, found: Matches) -> Matches:
-        """Return the matches in units of which every pattern matches."""
-        tries = self.columns.tries
-        counted = np.bincount(tries.owner[distinct(found.end)], minlength=len(tries.patterns))
-        return found.kept((counted == tries.patterns)[tries.owner[found.end]])
+    def matches(self, clause: Clause) -> Matches:
+        """Return the matches of a clause on patterns that WHERE lets count."""
+        found = self._meeting(self.every_match(clause))
+        return found.kept(is_in(found.end, self.ends(clause))) if getattr(clause, "only", False) else found
 
     def every_match(self, clause: Clause) -> Matches:
         """Return the matches of a clause on patterns, whatever WHERE says of matches."""
@@ -213,41 +216,68 @@ class Search:
         end = np.concatenate([np.zeros(0, np.int32), *(each.end for each in parts)])
         return Matches(tries, end, np.concatenate(anchors))
 
-    def meeting_rows(self, rows: Matches) -> Matches:
-        """Return the rows, a pattern each, that the conditions on matches hold of."""
-        return self._meeting(rows, self.conditions.match)
+    def patterns(self) -> Matches:
+        """Return every pattern that a query for patterns holds of, once and rising."""
+        clauses, tries = self.settled.query.clauses, self.columns.tries
 
-    def each_pattern(self, clause: PatternClause) -> Matches:
-        """Return every pattern that a clause holds of, once, with the largest importance of its matches."""
-        found = self.every_match(clause)
-        ends, place = np.unique(found.end, return_inverse=True)
-        importance = np.full(len(ends), np.nan)
-        np.fmax.at(importance, place, found.importance)
+        def leaf(clause: Clause) -> BoolArray:
+            if not clause.has_matches:
+                return np.repeat(self.of_clause(clause), tries.patterns)
+            inside = np.zeros(len(tries.ends), np.bool_)
+            inside[np.searchsorted(tries.ends, self._whole(clause, self.every_end(clause)))] = True
+            return inside
+
+        if clauses is None:
+            ends = self.scope.narrowed(tries.ends)
+        elif is_of_patterns(clauses):
+            ends = self._whole(clauses, self.every_end(clauses))
+        else:
+            holds = fold(clauses, leaf, np.logical_and.reduce, np.logical_or.reduce, np.logical_not)
+            ends = tries.ends[holds & np.repeat(self.meeting, tries.patterns)]
+        return self._meeting(Matches.of_ends(tries, ends, self._weighed))
+
+    def _weighed(self, end: IntArray) -> Float64Array:
+        """Return the largest importance of the matches on patterns, or else that of their paths."""
+        rising, place = np.unique(end, return_inverse=True)
+        best = np.full(len(rising), np.nan)
+        for clause in dict.fromkeys(self.settled.positive):
+            if is_of_patterns(clause):  # by a text a pattern is as important as its path
+                found = self.every_match(clause)
+                found = found.kept(is_in(found.end, rising))
+                np.fmax.at(best, np.searchsorted(rising, found.end), found.importance)
+        return np.where(np.isnan(best), self.columns.tries.least[rising], best)[place]
+
+    def shown(self, found: Matches) -> Matches:
+        """Return the same patterns as found in columns that know all of their units."""
+        tries, ids = self.columns.tries, self.columns.units.ids
+        owner = tries.owner[found.end]
+        part = self.columns.of(ids[owner].tolist())
+        places = part.units.places(ids[owner])
+        rows = (part.tries.first[places] + found.end - tries.first[owner]).astype(np.int32)
+        search = Search(part, self.settled, {}, {}, {}, distinct(places))
+        return Matches.of_ends(part.tries, rows, None if found.weigh is None else search._weighed)
+
+    def meeting_ends(self) -> IntArray:
+        """Return the rows where patterns end that the conditions on matches hold of, rising."""
         tries = self.columns.tries
-        return Matches.of_ends(tries, ends, np.where(np.isnan(importance), tries.least[ends], importance))
+        return self._meeting(Matches.of_ends(tries, self.scope.narrowed(tries.ends))).end
 
-    def every_end(self) -> Matches:
-        """Return every pattern of the units in scope that the conditions on matches hold of."""
-        tries = self.columns.tries
-        return self.meeting_rows(Matches.of_ends(tries, self.scope.narrowed(tries.ends)))
-
-    def _meeting(self, found: Matches, conditions: Sequence[Formula[Condition]]) -> Matches:
-        if not conditions or not len(found.end):
+    def _meeting(self, found: Matches) -> Matches:
+        if not self.conditions.match or not len(found):
             return found
         read = self.reader(found)
-        inside = np.ones(len(found.end), np.bool_)
-        for condition in conditions:
-            inside &= holding(condition, read, len(found.end))
+        inside = np.ones(len(found), np.bool_)
+        for condition in self.conditions.match:
+            inside &= holding(condition, read, len(found))
         return found.kept(inside)
 
     def reader(self, found: Matches) -> Callable[[str], Column]:
         """Return what gives the fields of matches, those of their units among them: (matches,) each."""
-        owner = self.columns.tries.owner[found.end]
 
         def read(name: str) -> Column:
             if FIELDS[name].of_match:
                 return self.field(name, found)
-            return self.taken(name, owner)
+            return self.taken(name, self.columns.tries.owner[found.end])
 
         return read
 
@@ -284,26 +314,25 @@ class Search:
                 return tries.depth[found.end].astype(np.float64)
             case "named":
                 return tries.level[found.end].astype(np.float64)
+        counts = tries.per_unit(distinct(found.end))
         owner = tries.owner[found.end]
-        counted = np.bincount(tries.owner[distinct(found.end)], minlength=len(tries.patterns))[owner]
         if name == "matches":
-            return counted.astype(np.float64)
-        return stored_reals(counted / tries.patterns[owner])
+            return counts[owner].astype(np.float64)
+        return stored_reals(counts[owner] / tries.patterns[owner])
 
     def largest(self, name: str, clauses: Sequence[Clause]) -> Float64Array:
         """Return the largest value of a field over the matches of clauses, of each unit; NaN: (units,)."""
-        best = np.full(len(self.columns.units), np.nan)
+        tries, best = self.columns.tries, np.full(len(self.columns.units), np.nan)
         for clause in clauses:
-            found = self.matches(clause)
-            every = (
-                self.every_match(clause) if name in ("matches", "share") and self.conditions.match else found
-            )
-            owner = self.columns.tries.owner[found.end]
-            values = self.field(name, every)
-            if every is not found:  # counted whatever WHERE says, of units that it leaves a match
-                inside = np.isin(self.columns.tries.owner[every.end], owner)
-                owner, values = self.columns.tries.owner[every.end][inside], values[inside]
-            np.fmax.at(best, owner, values)
+            ends = self.ends(clause)
+            if name in ("matches", "share") and self.conditions.match:
+                left = (
+                    tries.per_unit(ends) > 0
+                )  # counted whatever WHERE says, of units that it leaves a match
+                ends = self.every_end(clause)
+                ends = ends[left[tries.owner[ends]]]
+            found = self.matches(clause) if name == "importance" else Matches.of_ends(tries, ends)
+            np.fmax.at(best, tries.owner[found.end], self.field(name, found))
             if name == "activation" and (loose := self.loose(clause)) is not None:
                 np.fmax.at(best, loose.place, loose.activation)
         return best

@@ -30,9 +30,6 @@ Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 _MOST_SORTED = 5_000_000
 #: Tokens that nodes are compared with one by one.
 _FEW = 8
-#: The share of all nodes, one in so many, below which rows are gathered by their tokens.
-_SPARSE = 4
-
 #: What is read of nodes for single matches; the rest tells how tries are shaped.
 _FIGURES = ("importance", "end", "written", "support", "confidence")
 
@@ -69,6 +66,11 @@ class TrieColumns:
 
     def __len__(self) -> int:
         return len(self.token)
+
+    def read_ahead(self) -> None:
+        """Read what most questions ask for."""
+        for name in ("owner", "parent", "last", "root", "counts", "patterns", "end"):
+            getattr(self, name)
 
     @cached_property
     def owner(self) -> IntArray:
@@ -143,16 +145,6 @@ class TrieColumns:
         return np.repeat(self.roots, np.diff(self.roots, append=len(self)))
 
     @cached_property
-    def activating(self) -> IntegerArray:
-        """The token that the path to a node activates on."""
-        return np.repeat(self.root_tokens, np.diff(self.roots, append=len(self)))
-
-    @cached_property
-    def root_tokens(self) -> IntegerArray:
-        """The tokens of ``roots``."""
-        return self.token[self.roots]
-
-    @cached_property
     def level(self) -> IntArray:
         """How many context tokens the path to a node names: (nodes,)."""
         return self._down_the_paths()[0]
@@ -179,38 +171,11 @@ class TrieColumns:
     @cached_property
     def patterns(self) -> Int64Array:
         """How many patterns each unit has: (units,)."""
-        return np.bincount(self.owner[self.ends], minlength=len(self.first) - 1)
+        return self.per_unit(self.ends)
 
-    def context_among(self, inside: BoolArray | None, least: int, most: int | None) -> IntArray:
-        """Return the rows of context so far from the activating token, of some tokens or of all; rising."""
-        near = self.depth >= max(least, 1)
-        if most is not None:
-            near &= self.depth <= most
-            rows = np.flatnonzero(near)
-            return (rows if inside is None else rows[inside[self.token[rows]]]).astype(np.int32)
-        return np.flatnonzero(near if inside is None else near & inside[self.token]).astype(np.int32)
-
-    def context_within(self, inside: BoolArray | None, least: int, most: int | None) -> IntArray:
-        """Return the same in any order, by indexes where making them does not take seconds."""
-        if len(self) > _MOST_SORTED:
-            return self.context_among(inside, least, most)
-        if inside is not None and least <= 1 and most is None:
-            tokens = np.flatnonzero(inside)
-            if self.counts[tokens].sum() * _SPARSE < len(self):
-                order, begin = self._by_token
-                found = order[expanded(begin[tokens], begin[tokens + 1])[1]]
-                return found[~self.is_root[found]]
-        rows, of_rows, begin = self._by_depth
-        deepest = len(begin) - 1
-        here = slice(begin[min(least, deepest)], begin[deepest if most is None else min(most + 1, deepest)])
-        return rows[here] if inside is None else rows[here][inside[of_rows[here]]]
-
-    @cached_property
-    def _by_depth(self) -> tuple[IntArray, IntegerArray, Int64Array]:
-        """The rows of context by depth, their tokens, and where those of each depth begin."""
-        rows = np.argsort(self.depth, kind="stable")[len(self.roots) :].astype(np.int32)
-        begin = np.cumsum(np.bincount(self.depth)) - len(self.roots)
-        return rows, self.token[rows], np.concatenate([[0], begin])
+    def per_unit(self, rising: IntArray) -> Int64Array:
+        """Return how many of some rows each unit has: (units,)."""
+        return np.diff(np.searchsorted(rising, self.first.astype(np.int32)))
 
     @cached_property
     def repeated(self) -> IntArray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,10 +16,12 @@ from n2gdb.query.columnar.writes import Writes, loosely_written
 from n2gdb.query.semantics.normal_form import Anchor, Lowered
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet, mask
 
-__all__ = ["FormMatches", "Scope", "ends_of", "found_patterns", "units_of"]
+__all__ = ["FormMatches", "Scope", "ends_of", "found_patterns"]
 
-#: Rows above which a walk asks only whether nodes hold, where that is all that is wanted.
-_MANY = 20_000
+#: The share of all nodes, one in so many, from which on nodes are asked one by one whether they hold.
+_DENSE = 16
+#: Nodes that are asked at once: what is worked out of them stays in the processor's cache.
+_TOGETHER = 65_536
 #: Tokens that are looked up one by one.
 _FEW = 1_000
 
@@ -49,51 +52,80 @@ def found_patterns(scope: Scope, form: Lowered, writes: Writes) -> list[FormMatc
     return [_found(scope, each, writes) for each in form.unfolded()]
 
 
-def units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
-    """Return which units have a match of a form: (units,)."""
-    inside = np.zeros(len(scope.tries.first) - 1, np.bool_)
-    for each in form.unfolded():
-        inside |= _units_of(scope, each, writes)
-    return inside
-
-
 def ends_of(scope: Scope, form: Lowered, writes: Writes) -> IntArray:
-    """Return the rows where patterns with a match of a form end, each once for each way to read its texts."""
-    return np.concatenate([_ends_of(scope, each, writes) for each in form.unfolded()])
+    """Return the rows where patterns with a match of a form end, each once, rising."""
+    parts = [_ends_of(scope, each, writes) for each in form.unfolded()]
+    return parts[0] if len(parts) == 1 else distinct(np.concatenate([np.zeros(0, np.int32), *parts]))
 
 
 def _ends_of(scope: Scope, form: Lowered, writes: Writes) -> IntArray:
-    if form.anchors and not form.reach:
-        anchors, tries = _anchors(scope, form), scope.tries
-        if _is_wide(scope, form, anchors):
-            rows = np.sort(_holding(scope, form, anchors))
-            last = np.maximum.accumulate(tries.last[rows])  # of what is below nodes so far
-            above = np.searchsorted(rows, tries.ends, "right") - 1
-            return tries.ends[(above >= 0) & (np.append(last, -1)[above] >= tries.ends)]
-    return distinct(_found(scope, form, writes).end)
-
-
-def _is_wide(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> bool:
-    """Whether nodes are many, and may be asked one by one whether they hold."""
-    plain = _is_plain(form) and len(anchors) > 1 and scope.rows is None
-    return plain and min(anchor.count for anchor in anchors) > _MANY
-
-
-def _units_of(scope: Scope, form: Lowered, writes: Writes) -> BoolArray:
-    tries = scope.tries
-    inside = np.zeros(len(tries.first) - 1, np.bool_)
     if not form.anchors:
-        inside[tries.owner[_ends_anywhere(scope, form.reach)]] = True
-        return inside
+        return _ends_anywhere(scope, form.reach)
     anchors = _anchors(scope, form)
-    if _is_wide(scope, form, anchors):
-        inside[tries.owner[_holding(scope, form, anchors)]] = True
-        return inside
-    deepest = _assigned(scope, form, anchors, writes)[:, 0]
+    fewest = min(anchor.count for anchor in anchors)
+    if scope.rows is not None or not _is_plain(form) or fewest * _DENSE < len(scope.tries):
+        return distinct(_found(scope, form, writes).end)
+    return np.concatenate([np.zeros(0, np.int32), *_ends_by_part(scope, form, anchors)])
+
+
+def _ends_by_part(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> Iterator[IntArray]:
+    """Yield the rows where patterns with a match of a plain form end, of some units after others."""
+    first = scope.tries.first
+    places = np.searchsorted(first, np.arange(0, first[-1] + _TOGETHER, _TOGETHER))
+    for here, stop in pairwise(np.unique(places.clip(max=len(first) - 1)).tolist()):
+        if scope.inside is None or scope.inside[here:stop].any():
+            check_time()
+            yield _ends_within(form, anchors, int(first[here]), int(first[stop]))
+
+
+def _ends_within(form: Lowered, anchors: Sequence[_Placed], start: int, stop: int) -> IntArray:
+    """Return these rows among the nodes of whole units."""
+    tries, here = anchors[0].scope.tries, slice(start, stop)
+    place = max(len(form.context) - 1, 0)
+    holds = anchors[place].fits(here)
+    if place < len(anchors) - 1:
+        roots = _rows_between(tries.roots, start, stop)
+        holds &= np.repeat(anchors[-1].fits(roots), np.diff(roots, append=stop))
+        holds &= _within(tries.depth[here], form.gaps[place])
+    for each in range(place - 1, -1, -1):
+        rows = start + np.flatnonzero(anchors[each].fits(here))
+        rows = rows[_below(tries, start, rows, holds, form.gaps[each])]
+        holds = np.zeros(stop - start, np.bool_)
+        holds[rows - start] = True
+    ends = _rows_between(tries.ends, start, stop)
     if form.reach:
-        deepest = deepest[_reaching(tries, deepest, form.reach)]
-    inside[tries.owner[deepest]] = True
-    return inside
+        return ends[_below(tries, start, ends, holds, Link(form.reach))]
+    return ends[_beyond(tries, start, holds)[ends - start] > ends]
+
+
+def _rows_between(rising: IntArray, start: int, stop: int) -> IntArray:
+    first, last = np.searchsorted(rising, np.array([start, stop], rising.dtype))
+    return rising[first:last]
+
+
+def _beyond(tries: TrieColumns, start: int, holds: BoolArray) -> IntArray:
+    """Return for each node the row up to which nodes are at or below one that holds, of those so far.
+
+    ``holds`` is of all nodes of some units, from row ``start`` on.
+    """
+    beyond: IntArray = np.maximum.accumulate((tries.last[start : start + len(holds)] + 1) * holds)
+    return beyond
+
+
+def _below(tries: TrieColumns, start: int, rows: IntegerArray, holds: BoolArray, gap: Link) -> BoolArray:
+    """Return which rows have a row above them, at the distance of ``gap``, that holds."""
+    if gap.least == 1 and gap.most is None:
+        return np.append(_beyond(tries, start, holds), 0)[rows - start - 1] > rows
+    found = np.zeros(len(rows), np.bool_)
+    left, above = np.arange(len(rows)), tries.parent[rows]
+    while len(left):
+        on_path = above >= 0
+        left, above = left[on_path], above[on_path]
+        distance = tries.depth[rows[left]] - tries.depth[above]
+        found[left] = holds[above - start] & _within(distance, gap)
+        goes_on = ~found[left] if gap.most is None else ~found[left] & (distance < gap.most)
+        left, above = left[goes_on], tries.parent[above[goes_on]]
+    return found
 
 
 def _found(scope: Scope, form: Lowered, writes: Writes) -> FormMatches:
@@ -120,16 +152,6 @@ def _ends_anywhere(scope: Scope, reach: int) -> IntArray:
     return ends[tries.depth[ends] >= reach] if reach else ends
 
 
-def _reaching(tries: TrieColumns, rows: IntArray, reach: int) -> BoolArray:
-    """Return below which rows some pattern ends ``reach`` or more positions further back."""
-    different, place = np.unique(rows, return_inverse=True)
-    match, below = expanded(different.astype(np.int64), tries.last[different].astype(np.int64) + 1)
-    far = tries.depth[below] - tries.depth[different[match]] >= reach
-    found = np.zeros(len(different), np.bool_)
-    found[match[far]] = True
-    return found[place]
-
-
 # -- anchors
 
 
@@ -153,22 +175,12 @@ class _Placed:
     inside: BoolArray | None  # which tokens of the vocabulary it takes; None for any
     count: int  # rows of these tokens, or of fewer
 
-    def fits(self, rows: IntArray) -> BoolArray:
+    def fits(self, rows: IntArray | slice) -> BoolArray:
         """Return which rows it may stand on."""
         tries = self.scope.tries
         fits: BoolArray = tries.is_root[rows] == self.is_activating
         if self.inside is not None:
-            fits &= self.inside[tries.token[rows]]
-        return fits & self._placed_well(rows) if self.is_placed else fits
-
-    @property
-    def is_placed(self) -> bool:
-        """Whether more is asked than the token, and whether it activates."""
-        scoped = self.scope.inside is not None
-        return scoped or self.gap is not None or self.repeats or bool(self.anchor.effects)
-
-    def _placed_well(self, rows: IntArray) -> BoolArray:
-        tries, fits = self.scope.tries, np.ones(len(rows), np.bool_)
+            fits &= self.inside.take(tries.token[rows], mode="clip")
         if self.scope.inside is not None:
             fits &= self.scope.inside[tries.owner[rows]]
         if self.gap is not None:
@@ -180,41 +192,20 @@ class _Placed:
             fits &= written > 0 if effect is Effect.PROMOTING else written < 0
         return fits
 
-    def activates(self, rows: IntArray) -> BoolArray:
-        """Return on whose paths it may be the activating token."""
-        tries = self.scope.tries
-        if self.is_placed:
-            return self.fits(tries.root[rows])
-        if self.inside is None:
-            return np.ones(len(rows), np.bool_)
-        return self.inside[tries.activating[rows]]
-
     def rows(self) -> IntArray:
         """Return all rows that it may stand on, rising."""
         tries = self.scope.tries
         if self.scope.rows is not None:
-            return self.scope.rows[self.fits(self.scope.rows)]
-        if self.listed is not None:
+            rows = self.scope.rows
+        elif self.listed is not None:
             rows = tries.rows_of(self.listed)
-            return rows[self.fits(rows)]
-        if self.repeats:
-            return tries.repeated[self.fits(tries.repeated)]
-        if not self.is_activating:
-            rows = tries.context_among(self.inside, 1, None)
-        elif self.inside is None:
+        elif self.repeats:
+            rows = tries.repeated
+        elif self.is_activating:
             rows = tries.roots
         else:
-            rows = tries.roots[self.inside[tries.root_tokens]]
-        return rows[self._placed_well(rows)] if self.is_placed else rows
-
-    def rows_within(self, gap: Link) -> IntArray:
-        """Return the rows of context that it may stand on so far from the activating token, in any order."""
-        tries = self.scope.tries
-        if self.listed is not None or self.repeats:
-            rows = self.rows()
-            return rows if gap == Link() else rows[_within(tries.depth[rows], gap)]
-        rows = tries.context_within(self.inside, gap.least, gap.most)
-        return rows[self._placed_well(rows)] if self.is_placed else rows
+            return np.flatnonzero(self.fits(slice(None))).astype(np.int32)
+        return rows[self.fits(rows)]
 
 
 def _anchors(scope: Scope, form: Lowered) -> list[_Placed]:
@@ -343,53 +334,6 @@ def _writes_so(tries: TrieColumns, rows: IntArray, writes: Writes, effect: Effec
     found = np.zeros(len(rows), np.bool_)
     found[loosely_written(tries, rows, writes.of(effect), alike)[0]] = True
     return found
-
-
-# -- whether nodes hold, and no more
-
-
-def _holding(scope: Scope, form: Lowered, anchors: Sequence[_Placed]) -> IntArray:
-    """Return the rows of the first anchor from which all others stand above, as they must."""
-    tries, place = scope.tries, len(anchors) - 1
-    if form.activating is not None:
-        place -= 1
-        rows = anchors[place].rows_within(form.gaps[place])
-        rows = rows[anchors[-1].activates(rows)]
-    else:
-        rows = anchors[place].rows_within(Link())
-    for each in range(place - 1, -1, -1):
-        check_time()
-        holds = np.zeros(len(tries), np.bool_)
-        holds[rows] = True
-        rows = _below(tries, anchors[each].rows_within(Link()), holds, form.gaps[each])
-    return rows[_reaching(tries, rows, form.reach)] if form.reach else rows
-
-
-def _below(tries: TrieColumns, rows: IntArray, holds: BoolArray, gap: Link) -> IntArray:
-    """Return the rows that have a row above them, at the distance of ``gap``, that holds."""
-    if gap.least == 1 and gap.most is None:
-        return rows[_covered(tries, rows, holds)]
-    if gap.most == 1:
-        above = tries.parent[rows]
-        beside = (above >= 0) & holds[above] & (tries.depth[rows] - tries.depth[above] == 1)
-        nearest: IntArray = rows[beside]
-        return nearest
-    found = np.zeros(len(tries), np.bool_)
-    left, above = rows, tries.parent[rows]
-    while len(left):
-        on_path = above >= 0
-        left, above = left[on_path], above[on_path]
-        fits = holds[above] & _within(tries.depth[left] - tries.depth[above], gap)
-        found[left[fits]] = True
-        left, above = left[~fits], tries.parent[above[~fits]]
-    return np.flatnonzero(found).astype(np.int32)
-
-
-def _covered(tries: TrieColumns, rows: IntArray, holds: BoolArray) -> BoolArray:
-    """Return which rows have a row that holds above them: one before whose subtree reaches so far."""
-    reached = np.maximum.accumulate(np.where(holds, tries.last, np.int32(-1)))
-    covered: BoolArray = (rows > 0) & (reached[rows - 1] >= rows)
-    return covered
 
 
 def _within(distance: IntegerArray, gap: Link) -> BoolArray:

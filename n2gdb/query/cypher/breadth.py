@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 
-from n2gdb.grammar.ast import FiringOn, Subject
+from n2gdb.grammar.ast import FiringOn, Key, Subject
 from n2gdb.grammar.fields import FIELDS, WALKED, WRITTEN
-from n2gdb.query.cypher.where import mentions, split
+from n2gdb.query.cypher.where import fields_of, mentions, split
 from n2gdb.query.semantics.binder import PatternClause, Settled, clauses_of
 from n2gdb.query.semantics.normal_form import Lowered, is_of_patterns
 from n2gdb.query.semantics.token_sets import is_broad, is_listable, members
@@ -54,16 +55,22 @@ def is_scanned(settled: Settled, clause: PatternClause) -> bool:
     )
 
 
-def is_walked(settled: Settled, *, by_token: bool = False) -> bool:
-    """Whether walking the outline of all tries is faster: for broad patterns, or a count by their tokens."""
-    query = settled.query
-    if query.rank is not None or query.subject is Subject.PATTERNS or split(query.where).match:
-        return False
-    if any(FIELDS[key.field].of_match for key in query.order):
+def is_walked(
+    settled: Settled, outlined: Collection[str], order: Sequence[Key] = (), *, by_token: bool = False
+) -> bool:
+    """Whether walking the outline of all tries is faster, beside which fields of matches are ``outlined``.
+
+    Once there are some it is as good as read. Otherwise it is for single patterns, for neurons by broad
+    patterns or by a text, or to count them by token.
+    """
+    query, conditions = settled.query, split(settled.query.where).match
+    named = {key.field for key in order}.union(*map(fields_of, conditions))
+    if query.rank is not None or any(FIELDS[name].of_match for name in named.difference(outlined)):
         return False
     forms = [form for each in settled.forms.values() for form in each]
     on_text = [isinstance(each, FiringOn) for each in clauses_of(query.clauses) if not is_of_patterns(each)]
-    return all(on_text) and (by_token or bool(on_text) or any(map(_is_wide, forms)))
+    is_broad = by_token or query.subject is Subject.PATTERNS or bool(on_text) or any(map(_is_wide, forms))
+    return all(on_text) and (bool(outlined) or is_broad)
 
 
 def _is_wide(form: Lowered) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,15 +28,13 @@ from n2gdb.query.execution.clause_sets import ClauseSets, work_out
 from n2gdb.query.execution.context import WALK, Session
 from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.execution.plan import (
-    ORDER_NEURONS,
     CountPlan,
     NeuronPlan,
     PatternPlan,
-    Purpose,
     drawing,
 )
 from n2gdb.query.execution.rows import PatternRow
-from n2gdb.query.semantics.binder import Settled, clauses_of, fold
+from n2gdb.query.semantics.binder import Settled, clauses_of
 from n2gdb.query.semantics.neuron_set import NeuronSet
 from n2gdb.query.semantics.normal_form import is_of_patterns
 from n2gdb.query.semantics.places import placed
@@ -48,6 +47,7 @@ __all__ = [
     "find_units",
     "matches_in",
     "order_of_patterns",
+    "order_units",
     "paths_to",
     "pattern_rows",
     "rows_in_groups",
@@ -130,15 +130,13 @@ def _loose_of(whole: Columns, fired: Sequence[Fired], columns: Columns, places: 
 
 
 def find_units(session: Session, plan: NeuronPlan, query: Query) -> tuple[Int64Array, ClauseSets, Search]:
-    """Return the places of the units of a query, LIMIT and OFFSET aside, in its order if they are a page."""
+    """Return the places of the units of a query, LIMIT and OFFSET aside, rising."""
     settled, columns = plan.settled, columns_of(session)
     sets = work_out(session, plan)
     search = search_of(session, settled, sets)
     found = session.work(WALK, lambda: np.flatnonzero(search.units(settled.query.clauses)))
     if query.sample is not None:
         found = session.work(drawing(query), lambda: _drawn_units(columns, found, query))
-    if plan.purpose is Purpose.PAGE:
-        found = session.work(ORDER_NEURONS, lambda: _ordered(search, plan, query, sets, found))
     return found, sets, search
 
 
@@ -146,24 +144,41 @@ def _drawn_units(columns: Columns, found: Int64Array, query: Query) -> Int64Arra
     return found[sampled(_names(columns, found), query.sample or 0, query.seed)]
 
 
-def _ordered(
-    search: Search, plan: NeuronPlan, query: Query, sets: ClauseSets, found: Int64Array
+def order_units(
+    search: Search, plan: NeuronPlan, sets: ClauseSets, found: Int64Array, most: int | None
 ) -> Int64Array:
-    units = search.columns.units
+    """Return the first units among some, by their places, in the order of a query."""
+    units, query = search.columns.units, plan.settled.query
     ids = units.ids[found]
-    ties = [_whole(units.column("layer"))[found], _whole(units.column("index"))[found], ids]
+    ties = _in_place(search.columns, found.__getitem__)
     if plan.is_ordered_by_score and not query.order:
         score, size = Scored.of(sets.scores or {}).among(ids)
-        order = np.lexsort([*reversed(ties), -size, -score, ids != sets.first])
+        keys: list[tuple[Column, bool]] = [
+            ((ids == sets.first).astype(np.float64), True),
+            (score, True),
+            (size.astype(np.float64), True),
+        ]
     else:
         keys = [(_key(search, key.field, found), key.descending) for key in query.order or DEFAULT_ORDER]
         if not query.order:
             firings = _key(search, "heldout_firings", found)
             assert not isinstance(firings, Words)
             keys.insert(0, (np.where(firings >= FEW_FIRINGS, 0.0, 1.0), False))
-        order = in_order(keys, ties)
-    ordered: Int64Array = found[order]
+    ordered: Int64Array = found[in_order(keys, ties, len(found), most)]
     return ordered
+
+
+def _in_place(
+    columns: Columns, owner: Callable[[Int64Array], IntegerArray]
+) -> list[Callable[[Int64Array], Int64Array]]:
+    """Return what settles ties of rows for ``in_order``: where their units stand, which ``owner`` returns."""
+    units = columns.units
+    named = (_whole(units.column("layer")), _whole(units.column("index")), units.ids)
+
+    def of_units(values: Int64Array, rows: Int64Array) -> Int64Array:
+        return values[owner(rows)]
+
+    return [partial(of_units, values) for values in named]
 
 
 def _key(search: Search, field: str, places: Int64Array) -> Column:
@@ -249,79 +264,43 @@ def paths_to(session: Session, ends: Iterable[tuple[int, int]]) -> dict[tuple[in
 
 
 def find_patterns(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
-    """Return the patterns of a query, each once, with their importance; of SAMPLE those that are drawn."""
-    search, found = _every_pattern(session, plan)
-    query = plan.settled.query
+    """Return the patterns of a query, each once and rising; of SAMPLE those that are drawn."""
+    query, tries = plan.settled.query, columns_of(session).tries
+    if plan.neurons is not None:
+        search = search_of(session, plan.settled, work_out(session, plan.neurons))
+
+        def walked() -> Matches:
+            inside = search.units(query.clauses)
+            return Matches.of_ends(tries, tries.ends[np.repeat(inside, tries.patterns)])
+
+    else:
+        search = search_of(session, plan.settled, ClauseSets({}), of_patterns=True)
+        walked = search.patterns
+    found = session.work(WALK, walked)
     if query.sample is not None:
-        return search, session.work(drawing(query), lambda: _drawn(search.columns, found, query))
+        found = session.work(drawing(query), lambda: _drawn(search.columns, found, query))
     return search, found
 
 
-def _every_pattern(session: Session, plan: PatternPlan) -> tuple[Search, Matches]:
-    settled, tries = plan.settled, columns_of(session).tries
-    if plan.neurons is not None:
-        search = search_of(session, settled, work_out(session, plan.neurons))
-
-        def of_units() -> Matches:
-            inside = search.units(settled.query.clauses)
-            ends = tries.ends[inside[tries.owner[tries.ends]]]
-            return Matches.of_ends(tries, ends)
-
-        return search, session.work(WALK, of_units)
-    search = search_of(session, settled, ClauseSets({}), of_patterns=True)
-
-    def walked() -> Matches:
-        if is_of_patterns(clause := settled.query.clauses) and not getattr(clause, "only", False):
-            return search.meeting_rows(search.each_pattern(clause))
-        holds = search.meeting[tries.owner[tries.ends]]
-        best = np.full(len(tries.ends), np.nan)
-        positive = set(settled.positive)
-
-        def leaf(clause: Clause) -> BoolArray:
-            if not clause.has_matches:
-                return search.of_clause(clause)[tries.owner[tries.ends]]
-            found = search.every_match(clause)
-            place = np.searchsorted(tries.ends, found.end)
-            if clause in positive:
-                np.fmax.at(best, place, found.importance)
-            if getattr(clause, "only", False):
-                place = np.searchsorted(tries.ends, search.whole(found).end)
-            inside = np.zeros(len(tries.ends), np.bool_)
-            inside[place] = True
-            return inside
-
-        if settled.query.clauses is not None:
-            holds = holds & fold(
-                settled.query.clauses, leaf, np.logical_and.reduce, np.logical_or.reduce, np.logical_not
-            )
-        ends = tries.ends[holds]
-        importance = np.where(np.isnan(best), tries.least[tries.ends], best)[holds]
-        return search.meeting_rows(Matches.of_ends(tries, ends, importance))
-
-    return search, session.work(WALK, walked)
-
-
-def order_of_patterns(search: Search, found: Matches, query: Query) -> Int64Array:
-    """Return the order of the patterns of a query, as places among those found: (patterns,)."""
-    tries, units = search.columns.tries, search.columns.units
-    owner = tries.owner[found.end]
-    read = search.reader(found)
+def order_of_patterns(search: Search, found: Matches, query: Query, most: int | None) -> Int64Array:
+    """Return the first patterns of a query in its order, as places among those found: (patterns,)."""
+    read, tries = search.reader(found), search.columns.tries
     keys = [(read(key.field), key.descending) for key in query.order or STRONGEST]
-    ties = [_whole(units.column("layer"))[owner], _whole(units.column("index"))[owner], units.ids[owner]]
-    return in_order(keys, [*ties, found.end.astype(np.int64)])
+    ties = _in_place(search.columns, lambda rows: tries.owner[found.end[rows]])
+    return in_order(keys, [*ties, lambda rows: rows], len(found), most)  # they are found in their order
 
 
-def pattern_rows(search: Search, found: Matches, order: Int64Array) -> list[PatternRow]:
-    """Return the patterns at some places among those found."""
-    tries, units = search.columns.tries, search.columns.units
-    chosen = found.end[order]
+def pattern_rows(search: Search, found: Matches) -> list[PatternRow]:
+    """Return patterns with their figures."""
+    owner, shown = search.columns.tries.owner[found.end], search.shown(found)
+    tries = shown.tries
     columns_read = (
-        units.ids[tries.owner[chosen]],
-        chosen - tries.first[tries.owner[chosen]],
-        tries.end[chosen],
-        found.importance[order],
-        tries.support[chosen],
-        tries.confidence[chosen],
+        search.columns.units.ids[owner],
+        found.end - search.columns.tries.first[owner],
+        tries.end[shown.end],
+        shown.importance,
+        tries.support[shown.end],
+        tries.confidence[shown.end],
     )
     return [
         PatternRow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from dataclasses import field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,7 +114,7 @@ class Session:
     saved: Callable[[str], tuple[NeuronRef, ...]]  # the units of a saved set
     read_held: Callable[[], tuple[HeldUnits, ...]]  # of which sources the database holds units
     likeness: Callable[[], SimilarityColumns]  # what neurons are compared by
-    has_outline: Callable[[], bool]  # whether the shape of all graphs is known, of a very large database
+    outlined: Callable[[], Collection[str] | None]  # fields of matches read beside an outline; None without
     columns: Columns | None = None  # where the question is answered from columns
     stages: list[Stage] = field(default_factory=list)
     _fired: dict[tuple[FiringOn, int | None], list[Fired]] = field(default_factory=dict)
@@ -252,13 +252,14 @@ class Session:
                 "the database does not hold what excites and inhibits its neurons: ingest the model again"
             )
 
-    def work(self, step: str, do: Callable[[], Counted]) -> Counted:
-        """Run a step in Python whose result can be counted, and record it."""
+    def work(self, step: str, do: Callable[[], Counted], rows: int | None = None) -> Counted:
+        """Run a step in Python whose result can be counted, and record it, with ``rows`` if it has more."""
         check_time()
         start = perf_counter()
         done = do()
         check_time()
-        self.stages.append(Stage(step, rows=len(done), milliseconds=(perf_counter() - start) * 1000))
+        taken = (perf_counter() - start) * 1000
+        self.stages.append(Stage(step, rows=len(done) if rows is None else rows, milliseconds=taken))
         return done
 
     def model_of(self, query: Query) -> int | None:

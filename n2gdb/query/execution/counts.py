@@ -75,7 +75,7 @@ def tally(session: Session, query: Query) -> Tally:
     import numpy as np
 
     from n2gdb.query.execution.planner import plan_statement, read_columns
-    from n2gdb.query.execution.role_counts import count_in_role
+    from n2gdb.query.execution.role_counts import count_in_role, counted_by_columns
 
     columns = session.read_columns()
     if query.clauses is None and query.subject is Subject.NEURONS and not split(query.where).match:
@@ -83,6 +83,9 @@ def tally(session: Session, query: Query) -> Tally:
     plan = plan_statement(session, replace(query, count=Count(Grouping.ACTIVATING)))
     assert isinstance(plan, CountPlan), "it counts"
     read_columns(session, plan)
+    if session.columns is not None:
+        rows, count = counted_by_columns(session, plan.counted)
+        return Tally(columns, rows, lambda: session.work(plan.grouping, lambda: count(False)))
     rows = np.zeros(len(columns.units), np.int64)
     if isinstance(plan.counted, PatternPlan):
         found = count_patterns(session, plan.counted)

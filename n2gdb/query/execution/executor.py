@@ -61,7 +61,7 @@ def answer(session: Session, statement: Statement) -> Answer[Any]:
             return answer_of([*_meanings(session, plan), *_estimated(session, plan)], _STAGE_COLUMNS)
         if statement.mode is Mode.PROFILE:
             # It takes the steps that EXPLAIN shows.
-            session.columns, session.has_outline = None, lambda: False
+            session.columns, session.outlined = None, lambda: None
         answered = execute(session, plan)
         if statement.mode is Mode.PROFILE:
             next(iter(answered), None)

@@ -81,11 +81,15 @@ def find_ids(session: Session, plan: NeuronPlan) -> tuple[set[int], ClauseSets]:
 
 
 def _by_columns(session: Session, plan: NeuronPlan) -> Found:
-    from n2gdb.query.execution.by_columns import columns_of, find_units
+    from n2gdb.query.execution.by_columns import columns_of, find_units, order_units
 
     query, units = plan.settled.query, columns_of(session).units
-    places, sets, _ = find_units(session, plan, query)
-    ids = units.ids[places[Page.of(query.offset, query.limit).slice]].tolist()
+    page = Page.of(query.offset, query.limit)
+    places, sets, search = find_units(session, plan, query)
+    ordered = session.work(
+        ORDER_NEURONS, lambda: order_units(search, plan, sets, places, page.stop), len(places)
+    )
+    ids = units.ids[ordered[page.slice]].tolist()
     return Found(ids, lambda start, stop: read_neurons(session, ids[start:stop]), lambda: len(places), sets)
 
 

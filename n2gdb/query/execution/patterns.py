@@ -20,6 +20,7 @@ from n2gdb.query.execution.evaluators import evaluator_of
 from n2gdb.query.execution.hits import paths_of
 from n2gdb.query.execution.pattern_rows import find_rows
 from n2gdb.query.execution.plan import ORDER_PATTERNS, PatternPlan
+from n2gdb.query.execution.planner import read_columns
 from n2gdb.query.execution.rows import PatternRow, read_neurons
 from n2gdb.query.semantics.binder import Settled
 from n2gdb.storage.columns import STATISTICS
@@ -123,25 +124,37 @@ def find_page(session: Session, plan: PatternPlan) -> tuple[Sequence[FoundPatter
         from n2gdb.query.execution.by_columns import find_patterns, order_of_patterns, pattern_rows
 
         search, every = find_patterns(session, plan)
-        order = session.work(ORDER_PATTERNS, lambda: order_of_patterns(search, every, query))
-        return _with_neurons(session, pattern_rows(search, every, order[page.slice])), lambda: len(every)
+        order = session.work(
+            ORDER_PATTERNS, lambda: order_of_patterns(search, every, query, page.stop), len(every)
+        )
+        kept = pattern_rows(search, every.kept(order[page.slice]))
+        return _with_neurons(session, kept), lambda: len(every)
     if plan.page is not None:
         found = page.cut(session.run("find and order the patterns", plan.page))
         kept = [PatternRow(*row[: 2 + len(OF_MATCH)]) for row in found]
-        return _with_neurons(session, kept), lambda: count_patterns(session, plan).total()
+        return _with_neurons(session, kept), lambda: _count_all(session, plan)
     rows = find_rows(session, plan)
     patterns = _with_neurons(session, rows)
     ordered = session.work(ORDER_PATTERNS, lambda: _sorted(patterns, query.order or DEFAULT_ORDER))
     return page.cut(ordered), lambda: len(rows)
 
 
+def _count_all(session: Session, plan: PatternPlan) -> int:
+    read_columns(session, replace(plan, is_page=False))  # which may tell how many there are, if not of what
+    return count_patterns(session, plan).total()
+
+
 def count_patterns(session: Session, plan: PatternPlan) -> Counter[int]:
     """Count the patterns of a query by Neuron.id, without LIMIT and OFFSET."""
     if session.columns is not None:
+        import numpy as np
+
         from n2gdb.query.execution.by_columns import find_patterns
 
         search, every = find_patterns(session, plan)
-        return Counter(search.columns.units.ids[search.columns.tries.owner[every.end]].tolist())
+        counts = search.columns.tries.per_unit(every.end)
+        held = np.flatnonzero(counts)
+        return Counter(dict(zip(search.columns.units.ids[held].tolist(), counts[held].tolist(), strict=True)))
     if plan.statement is None or plan.neurons is not None:
         return Counter(row.neuron for row in find_rows(session, plan))
     counted = session.read("find the patterns", plan.statement)["neuron"].value_counts()

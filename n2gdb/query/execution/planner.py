@@ -7,7 +7,7 @@ tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from n2gdb.grammar.ast import (
@@ -35,6 +35,7 @@ from n2gdb.query.cypher.compiler import (
     ranked_fields,
 )
 from n2gdb.query.cypher.patterns import ANY, ordered_statement, pattern_statement, single_statement
+from n2gdb.query.cypher.patterns import DEFAULT_ORDER as STRONGEST
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.execution.context import Session, Stage
 from n2gdb.query.execution.evaluators import EVALUATORS, evaluator_of
@@ -53,6 +54,9 @@ from n2gdb.query.semantics.units import of_named_units
 
 __all__ = ["plan_patterns", "plan_statement", "read_columns", "steps_of"]
 
+#: Patterns up to which the units of those that are shown are read apart.
+_MOST_SHOWN = 1000
+
 _READ = Stage("read the matches and paths of the rows as they are used, 256 at a time")
 
 
@@ -70,7 +74,7 @@ def plan_statement(session: Session, statement: Statement, *, counted: bool = Fa
     if statement.count is not None:
         return _plan_count(session, settled, statement.count.by)
     if statement.subject is Subject.PATTERNS:
-        return plan_patterns(session, settled)
+        return replace(plan_patterns(session, settled), is_page=not counted)
     return _plan_neurons(session, settled, Purpose.COUNT if counted else Purpose.PAGE)
 
 
@@ -216,16 +220,20 @@ def read_columns(session: Session, plan: Plan) -> None:
     """Let a question be answered from columns that no statement answers, or none as quickly."""
     if session.columns is not None or isinstance(plan, TokenPlan):
         return
-    needed = isinstance(plan, TokenSetPlan) or needs_columns(plan.settled)
-    if needed or (_is_walked(plan) and session.has_outline()):
+    if isinstance(plan, TokenSetPlan) or needs_columns(plan.settled) or _is_walked(plan, session.outlined()):
         session.columns = session.read_columns()
 
 
-def _is_walked(plan: Plan) -> bool:
+def _is_walked(plan: NeuronPlan | PatternPlan | CountPlan, outlined: Collection[str] | None) -> bool:
+    """Whether the outline of all graphs is walked, and fields of matches that were read beside it."""
+    if outlined is None:
+        return False
+    query, settled = plan.settled.query, plan.settled
     match plan:
-        case NeuronPlan(settled):
-            return is_walked(settled)
-        case CountPlan(settled=settled, by=by):
-            return is_walked(settled, by_token=by in ROLES)
+        case PatternPlan(is_page=True):
+            is_short = query.limit is not None and query.limit <= _MOST_SHOWN
+            return is_short and is_walked(settled, outlined, query.order or STRONGEST)
+        case NeuronPlan(purpose=Purpose.PAGE):
+            return is_walked(settled, outlined, query.order)
         case _:
-            return False
+            return is_walked(settled, outlined, by_token=isinstance(plan, CountPlan) and plan.by in ROLES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from n2gdb.core.arrays import Int64Array, distinct
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Role, TokenTerm
 from n2gdb.prediction.firing import Firing
-from n2gdb.query.columnar.role_tokens import count_tokens, on_paths
+from n2gdb.query.columnar.role_tokens import count_by_pattern, count_by_unit, on_paths
 from n2gdb.query.cypher.compiler import Compiled, neuron_truths
 from n2gdb.query.cypher.patterns import pattern_statement
 from n2gdb.query.execution.by_columns import columns_of, find_patterns, find_units
@@ -23,7 +24,7 @@ from n2gdb.query.execution.pattern_rows import find_rows
 from n2gdb.query.execution.plan import CountPlan, NeuronPlan, PatternPlan, TokenSetPlan
 from n2gdb.storage.parameters import MOST_LISTED, Parameters
 
-__all__ = ["count_in_role", "tokens_of_sets"]
+__all__ = ["count_in_role", "counted_by_columns", "tokens_of_sets"]
 
 
 def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
@@ -33,7 +34,8 @@ def count_in_role(session: Session, plan: CountPlan, kind: str) -> Counter[str]:
     """
     counted = plan.counted
     if session.columns is not None:
-        return session.work(plan.grouping, _by_columns(session, plan, kind == "CONTEXT"))
+        count = counted_by_columns(session, counted)[1]
+        return session.work(plan.grouping, lambda: count(kind == "CONTEXT"))
     if isinstance(counted, PatternPlan):
         token, holder = _on_patterns(session, kind, *_found(session, counted), by_pattern=True)
     elif plan.forms or any(each.has_matches for each in plan.settled.positive):
@@ -57,23 +59,31 @@ def _by_text(texts: pa.ChunkedArray, token: Int64Array, holder: Int64Array) -> C
     return Counter(dict(zip(named, counts[codes].tolist(), strict=True)))
 
 
-def _by_columns(session: Session, plan: CountPlan, in_context: bool) -> Callable[[], Counter[str]]:
-    """Find what a query counts, and return a function that counts it."""
-    counted = plan.counted
+def counted_by_columns(
+    session: Session, counted: NeuronPlan | PatternPlan
+) -> tuple[Int64Array, Callable[[bool], Counter[str]]]:
+    """Find what is counted, once: return how many rows each unit has, and what counts them by token.
+
+    That tells whether to count tokens of context, or else those that activate.
+    """
+    columns = columns_of(session)
     if isinstance(counted, PatternPlan):
-        search, found = find_patterns(session, counted)
-        inside = np.ones(len(search.columns.units), np.bool_)
-        return lambda: count_tokens(search, found.end, inside, in_context=in_context, by_pattern=True)
+        ends = find_patterns(session, counted)[1].end
+        return columns.tries.per_unit(ends), partial(count_by_pattern, columns.tries, ends)
     places, _, search = find_units(session, counted, counted.settled.query)
-    inside = np.zeros(len(search.columns.units), np.bool_)
+    inside = np.zeros(len(columns.units), np.bool_)
     inside[places] = True
-    matching = [each for each in search.settled.positive if each.has_matches]
-    ends = None
-    if matching or plan.early:
-        found_ends = [search.ends(each) for each in matching]
-        ends = np.concatenate(found_ends) if matching else search.every_end().end
-    firings = [each for each in map(search.loose, matching) if each is not None]
-    return lambda: count_tokens(search, ends, inside, firings, in_context=in_context, by_pattern=False)
+
+    def count(in_context: bool) -> Counter[str]:
+        matching = [each for each in search.settled.positive if each.has_matches]
+        ends = [search.ends(each) for each in matching]
+        if not matching and search.conditions.match:
+            ends = [search.meeting_ends()]
+        loose = [each for each in map(search.loose, matching) if each is not None]
+        counting = np.concatenate(ends) if ends else None
+        return count_by_unit(columns.tries, counting, inside, loose, in_context)
+
+    return inside.astype(np.int64), count
 
 
 def _on_any(session: Session, plan: NeuronPlan, kind: str) -> tuple[Int64Array, Int64Array]:

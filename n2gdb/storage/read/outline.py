@@ -119,7 +119,7 @@ def read_outline(path: Path) -> Outline | None:
         table = file.read(length)
     if zlib.crc32(table) != checksum:
         return None
-    content = np.memmap(path, np.uint8, "r")
+    content = np.asarray(np.memmap(path, np.uint8, "r"))  # whose parts are made faster
     arrays = {
         name: content[start : start + count * np.dtype(kind).itemsize].view(kind)
         for name, (kind, start, count) in json.loads(table).items()

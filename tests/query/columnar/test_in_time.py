@@ -41,7 +41,7 @@ def _deep() -> object:
 
 
 STEPS: dict[str, Callable[[], object]] = {
-    "order": lambda: in_order([(VALUES, False)] * 40, []),
+    "order": lambda: in_order([(VALUES, False)] * 40, [], ROWS),
     "sample": lambda: sampled([f"L0N{number}" for number in range(ROWS)], 5, 0),
     "model": lambda: _grouped(ROWS, "model"),
     "fields": lambda: _grouped(ROWS, *("layer", "index", "n_nodes", "f1", "precision", "recall")),

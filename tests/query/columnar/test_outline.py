@@ -13,6 +13,8 @@ import n2gdb
 from n2gdb import remembering
 from n2gdb.query.columnar import tries
 from n2gdb.query.columnar.tries import read_tries
+from n2gdb.query.execution.planner import plan_statement, read_columns
+from n2gdb.query.parse import read_query
 from n2gdb.storage.read.outline import read_outline
 from tests.grammar.test_language_reference import EXAMPLES, database
 
@@ -42,6 +44,8 @@ def test_an_outlined_database_answers_as_others_do(
     text: str, database: n2gdb.Database, outlined: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _same(outlined, database, text)  # by what is faster
+    outlined.read_ahead()
+    _same(outlined, database, text)
     monkeypatch.setattr(n2gdb.Database, "_is_warm", lambda opened: opened is outlined)
     _same(outlined, database, text)  # all of it by columns
 
@@ -63,6 +67,40 @@ def test_broad_questions_walk_the_outline(text: str, walked: bool, outlined: n2g
     answered = outlined.query(text)
     assert ("tries" in vars(outlined._columns)) == walked
     assert len(answered)
+
+
+@pytest.mark.parametrize(
+    ("text", "walked"),
+    [
+        ("neurons MATCHING 'the' BEFORE <word>", True),
+        ("neurons MATCHING <word> THEN <word> WHERE activation > 0.3 ORDER BY activation DESC, f1", True),
+        ('neurons FIRING ON "on the other" ORDER BY activation', True),
+        ("neurons MATCHING <word> ORDER BY support DESC", False),
+        ("neurons MATCHING <word> WHERE importance > 0.1", False),
+        ("patterns MATCHING <word> THEN <word> LIMIT 3 OFFSET 1", True),
+        ("patterns MATCHING 'the' BEFORE ... AND NOT MATCHING 'on' ORDER BY layer, activation LIMIT 4", True),
+        ("patterns MATCHING ('the' | 'on') WHERE activation < 0.9 LIMIT 5", True),
+        ("patterns OF neurons MATCHING 'the' LIMIT 5", True),
+        ('patterns FIRING ON "on the other" LIMIT 2', True),
+        ("patterns LIMIT 3", True),
+        ("patterns LIMIT 0", True),
+        ("patterns MATCHING <word> THEN <word>", False),
+        ("patterns MATCHING <word> ORDER BY importance LIMIT 3", False),
+        ("patterns MATCHING 'the' BEFORE ... ORDER BY importance LIMIT 2", False),
+        ("COUNT patterns MATCHING <word> THEN <word> BY layer", True),
+        ("COUNT patterns MATCHING <word> BEFORE ... BY context", True),
+        ("neurons SIMILAR TO L4N35", False),
+    ],
+)
+def test_what_was_read_ahead_is_walked_wherever_it_tells_enough(
+    text: str, walked: bool, database: n2gdb.Database, outlined: n2gdb.Database
+) -> None:
+    outlined.read_ahead()
+    session = outlined.session()
+    read_columns(session, plan_statement(session, read_query(text)))
+    assert (session.columns is not None) == walked
+    _same(outlined, database, text)
+    assert outlined.count(text) == database.count(text)
 
 
 @pytest.mark.parametrize("name", ["owner", "token", "depth", "parent", "last", "repeats", "ends", "counts"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import n2gdb
-from n2gdb.query.columnar import firing, tries, walk
+from n2gdb.query.columnar import firing, walk
 from n2gdb.query.cypher.breadth import needs_columns
 from n2gdb.query.execution.plan import TokenPlan, TokenSetPlan
 from n2gdb.query.execution.planner import plan_statement
@@ -54,6 +54,8 @@ ON_TEXT = 'FIRING ON "on the other"'
         f"COUNT neurons {ON_TEXT} BY activating",
         f"COUNT neurons {ON_TEXT} BY context",
         f"COUNT patterns {ON_TEXT} BY activating",
+        "COUNT neurons MENTIONING 'the' AND NOT MATCHING 'on' BEFORE ... BY activating",
+        "COUNT neurons MATCHING <word> AND MENTIONING 'the' BY context",
         "neurons MENTIONING 'the' WHERE support >= 5 ORDER BY confidence DESC, support",
         "patterns MENTIONING 'the' WHERE confidence > 0.2 ORDER BY support DESC",
         "neurons EXCITED BY 'the' OR INHIBITED BY <word>",
@@ -97,20 +99,32 @@ BROAD = (
     "<word> BEFORE <lower> THEN _",
     "... THEN _ BEFORE <word> BEFORE <word>",
     "<upper> BEFORE <digit>",
+    "<word>",
+    "<word> BEFORE ...",
+    "... BEFORE <word>",
+    "<word> BEFORE/2..3 <word>",
+    "_ THEN _ THEN <word> BEFORE <word>",
+    "('on' | <word>) BEFORE 'other'",
 )
 
 
-@pytest.mark.parametrize("sparse", [0, 1_000_000])  # rows are gathered by token, or picked out of all
+@pytest.mark.parametrize("dense", [0, 1_000_000])  # ways of nodes are put together, or all nodes asked
 @pytest.mark.parametrize("pattern", BROAD)
 def test_broad_patterns_hold_of_the_same_neurons_however_they_are_walked(
-    pattern: str, sparse: int, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+    pattern: str, dense: int, database: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"neurons MATCHING {pattern} ORDER BY layer, index"]
-    texts += [f"COUNT neurons MATCHING {pattern} BY {role}" for role in ("activating", "context")]
+    texts += [f"neurons MATCHING {pattern} WHERE layer > 3 ORDER BY activation DESC, share LIMIT 3"]
+    texts += [f"patterns MATCHING {pattern} LIMIT 3 OFFSET 1", f"patterns OF neurons MATCHING {pattern}"]
+    texts += [
+        f"COUNT {rows} MATCHING {pattern} BY {role}"
+        for role in ("activating", "context")
+        for rows in ("neurons", "patterns")
+    ]
     each_way = [_answered(database, text, 0) for text in texts]
-    monkeypatch.setattr(walk, "_MANY", -1)
+    monkeypatch.setattr(walk, "_DENSE", dense)
+    monkeypatch.setattr(walk, "_TOGETHER", 3)  # nodes of a unit or two
     monkeypatch.setattr(walk, "_FEW", 0)
-    monkeypatch.setattr(tries, "_SPARSE", sparse)
     for text, found in zip(texts, each_way, strict=True):
         assert _answered(database, text, 0) == found == _answered(database, text, None)
 
