@@ -140,7 +140,7 @@ class Remembering(ABC):
         """
         before, self._by_statements = self._by_statements, None
         if self._nodes <= _MOST_NODES:
-            _ = self._columns.tries
+            self._columns.tries.read_ahead()
             before = 0
         elif self._outline is not None:
             self._columns.tries.read_ahead()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, stable_order
 from n2gdb.core.deadline import check_time
 from n2gdb.core.tokens import normalise
 from n2gdb.storage.read.outline import Outline
@@ -68,9 +68,11 @@ class TrieColumns:
         return len(self.token)
 
     def read_ahead(self) -> None:
-        """Read what most questions ask for."""
+        """Read what most questions ask for, so that the first of them need not wait for it."""
         for name in ("owner", "parent", "last", "root", "counts", "patterns", "end"):
             getattr(self, name)
+        if len(self) <= _MOST_SORTED:
+            _ = self._by_token, self.least
 
     @cached_property
     def owner(self) -> IntArray:
@@ -191,7 +193,7 @@ class TrieColumns:
     @cached_property
     def _by_token(self) -> tuple[IntArray, Int64Array]:
         """Rows by token and rising, and where each token's begin: (nodes,), (tokens + 1,)."""
-        order = np.argsort(self.token, kind="stable").astype(np.int32)
+        order = stable_order(self.token.astype(np.int64)).astype(np.int32)
         return order, np.concatenate([[0], np.cumsum(self.counts)])
 
     def rows_of(self, tokens: Int64Array) -> IntArray:
