@@ -20,7 +20,7 @@ from n2gdb.explorer import facets, make_app, routes
 from n2gdb.explorer.answers import answer_query, sketch_rows
 from n2gdb.explorer.comparison import compare
 from n2gdb.grammar.ast import Metric
-from n2gdb.query.columnar import columns, search, walk
+from n2gdb.query.columnar import columns, walk
 from n2gdb.query.columnar.tries import read_tries
 from n2gdb.similarity import kept_pairs
 from n2gdb.similarity.pairs import similar_pairs
@@ -67,18 +67,20 @@ def test_facets_of_a_very_large_database_are_the_same(
             assert opened._columns.is_outlined
 
 
-def test_facets_walk_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_and_its_facets_walk_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:
     walked: list[object] = []
 
     def noted(*given: Any) -> Any:
         walked.append(given)
         return walk.ends_of(*given)
 
-    monkeypatch.setattr(search, "ends_of", noted)
+    monkeypatch.setattr(columns, "ends_of", noted)
     monkeypatch.setattr(small, "_by_statements", 0)
-    found = facets.list_facets(small, "neurons MATCHING <word> BEFORE <word>", model=None)["facets"]
-    assert "activating" in [each["name"] for each in found]
-    assert len(walked) == 1
+    for query in ("neurons MATCHING <word> BEFORE/2 <word>", "neurons MATCHING <word> BEFORE/3 <word>"):
+        assert small.query(query).total
+        found = facets.list_facets(small, query, model=None)["facets"]
+        assert "activating" in [each["name"] for each in found]
+    assert len(walked) == 2
 
 
 def test_facets_find_an_answer_once(small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch) -> None:

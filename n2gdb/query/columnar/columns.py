@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array, distinct, is_in
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, distinct, is_in
 from n2gdb.core.units import token_key
 from n2gdb.grammar.ast import Effect
 from n2gdb.query.columnar.example_texts import ExampleTexts
 from n2gdb.query.columnar.tries import Table, TrieColumns, outlined_tries, read_tries
 from n2gdb.query.columnar.units import Units, read_units
+from n2gdb.query.columnar.walk import Scope, ends_of
 from n2gdb.query.columnar.writes import Writes, Written
 from n2gdb.query.cypher.match import WRITES
+from n2gdb.query.semantics.normal_form import Lowered
 from n2gdb.query.semantics.vocabulary import Vocabulary
 from n2gdb.storage.read.outline import Outline
 
@@ -67,6 +69,24 @@ class Columns:
             vocabulary.hold_by(lambda tokens: self.tries.holds(tokens))
         self.writes = Writes(self._written)
         self._some: tuple[frozenset[int], Columns] | None = None
+        self._walked: tuple[Sequence[Lowered], IntArray] | None = None
+
+    def ends_anywhere(self, forms: Sequence[Lowered]) -> IntArray:
+        """Return the rows where patterns of some forms end in any unit, rising.
+
+        The latest are kept: who looks at an answer asks for its total, its pictures and its facets.
+        """
+        kept = self._walked
+        if kept is None or kept[0] != forms:
+            ends = self.ends_within(Scope(self.tries), forms)
+            ends.flags.writeable = False
+            self._walked = kept = forms, ends
+        return kept[1]
+
+    def ends_within(self, scope: Scope, forms: Sequence[Lowered]) -> IntArray:
+        """Return the same within a scope, and keep nothing."""
+        parts = [ends_of(scope, form, self.writes) for form in forms]
+        return parts[0] if len(parts) == 1 else distinct(np.concatenate([np.zeros(0, np.int32), *parts]))
 
     @cached_property
     def units(self) -> Units:

@@ -34,6 +34,11 @@ class Scope:
     inside: BoolArray | None = None  # (units,)
     rows: IntArray | None = None  # rising
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all units are walked."""
+        return self.inside is None and self.rows is None
+
     def narrowed(self, rows: IntArray) -> IntArray:
         """Leave the rows of units inside."""
         return rows if self.inside is None else rows[self.inside[self.tries.owner[rows]]]
