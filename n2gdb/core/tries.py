@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, mixed, pair_order
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, is_first, mixed, pair_order
 
 __all__ = ["GraphSteps", "Tries"]
 
@@ -98,9 +98,7 @@ class Tries:
         def each(step: Int64Array) -> GraphSteps:
             order = pair_order(neuron, step)
             owner, taken = neuron[order], step[order]
-            new = np.ones(len(order), np.bool_)
-            new[1:] = (owner[1:] != owner[:-1]) | (taken[1:] != taken[:-1])
-            first = np.flatnonzero(new)
+            first = np.flatnonzero(is_first(owner) | is_first(taken))
             kept = order[first]
             largest = np.maximum.reduceat(activation[order], first) if len(first) else activation
             return GraphSteps(owner[first], taken[first], loose[kept], token[kept], largest)

@@ -78,15 +78,10 @@ class Columns:
         """
         kept = self._walked
         if kept is None or kept[0] != forms:
-            ends = self.ends_within(Scope(self.tries), forms)
+            ends = ends_of(Scope(self.tries), forms, self.writes)
             ends.flags.writeable = False
             self._walked = kept = forms, ends
         return kept[1]
-
-    def ends_within(self, scope: Scope, forms: Sequence[Lowered]) -> IntArray:
-        """Return the same within a scope, and keep nothing."""
-        parts = [ends_of(scope, form, self.writes) for form in forms]
-        return parts[0] if len(parts) == 1 else distinct(np.concatenate([np.zeros(0, np.int32), *parts]))
 
     @cached_property
     def units(self) -> Units:

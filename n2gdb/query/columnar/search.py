@@ -17,7 +17,7 @@ from n2gdb.query.columnar.columns import Columns
 from n2gdb.query.columnar.logits import logits_of
 from n2gdb.query.columnar.tries import TrieColumns
 from n2gdb.query.columnar.units import Column, Words, holding, stored_reals
-from n2gdb.query.columnar.walk import Scope, found_patterns
+from n2gdb.query.columnar.walk import Scope, ends_of, found_patterns
 from n2gdb.query.cypher.where import mentions, split
 from n2gdb.query.semantics.binder import Settled, fold
 from n2gdb.query.semantics.normal_form import is_of_patterns
@@ -168,7 +168,7 @@ class Search:
         forms = self.settled.forms[clause]
         if self.scope.is_whole:
             return self.columns.ends_anywhere(forms)
-        return self.columns.ends_within(self.scope, forms)
+        return ends_of(self.scope, forms, self.columns.writes)
 
     def _whole(self, clause: Clause, ends: IntArray) -> IntArray:
         """Return those of some ends that count: of ONLY those in units that have no others."""

@@ -57,9 +57,9 @@ def found_patterns(scope: Scope, form: Lowered, writes: Writes) -> list[FormMatc
     return [_found(scope, each, writes) for each in form.unfolded()]
 
 
-def ends_of(scope: Scope, form: Lowered, writes: Writes) -> IntArray:
-    """Return the rows where patterns with a match of a form end, each once, rising."""
-    parts = [_ends_of(scope, each, writes) for each in form.unfolded()]
+def ends_of(scope: Scope, forms: Sequence[Lowered], writes: Writes) -> IntArray:
+    """Return the rows where patterns with a match of one of some forms end, each once, rising."""
+    parts = [_ends_of(scope, each, writes) for form in forms for each in form.unfolded()]
     return parts[0] if len(parts) == 1 else distinct(np.concatenate([np.zeros(0, np.int32), *parts]))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Float64Array, Int64Array, is_in, pair_order
+from n2gdb.core.arrays import Float64Array, Int64Array, is_first, is_in, pair_order
 from n2gdb.core.tries import GraphSteps
 
 __all__ = ["STEPS", "Likeness", "StepSurvey"]
@@ -154,6 +154,4 @@ def _counted(first: Int64Array, second: Int64Array, count: Int64Array, third: In
 
 def _changes(first: Int64Array, second: Int64Array) -> Int64Array:
     """Return where either of two sorted columns changes, the first row included."""
-    new = np.ones(len(first), np.bool_)
-    new[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
-    return np.flatnonzero(new)
+    return np.flatnonzero(is_first(first) | is_first(second))
