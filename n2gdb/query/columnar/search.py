@@ -328,9 +328,8 @@ class Search:
         for clause in clauses:
             ends = self.ends(clause)
             if name in ("matches", "share") and self.conditions.match:
-                left = (
-                    tries.per_unit(ends) > 0
-                )  # counted whatever WHERE says, of units that it leaves a match
+                # Counted whatever WHERE says, of units that it leaves a match.
+                left = tries.per_unit(ends) > 0
                 ends = self.every_end(clause)
                 ends = ends[left[tries.owner[ends]]]
             found = self.matches(clause) if name == "importance" else Matches.of_ends(tries, ends)
