@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from n2gdb.core.arrays import Int64Array
 from n2gdb.core.tokens import kinds_of
-from n2gdb.core.tries import GraphSteps, Tries
-from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
+from n2gdb.core.tries import Tries
+from n2gdb.storage.build.likeness import LOOSE, STEPS, Likeness, StepSurvey, step_rows
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.shards import RunFolder
@@ -47,7 +48,7 @@ def build_duckdb(path: Path, run: RunFolder) -> None:
             steps = tries.steps(_neuron_key(nodes), model.text_keys, model.norm_keys)
             surveys.append(StepSurvey.of(*steps))
             for kind, each in zip(STEPS, steps, strict=True):
-                spool.add(kind, each.table())
+                spool.add(kind, step_rows(each))
             _create(connection, "unsorted", _nodes(nodes, tries))
             _create(connection, "example", run.examples([shard]))
             _create(connection, "evidence", run.evidence([shard]))
@@ -57,11 +58,15 @@ def build_duckdb(path: Path, run: RunFolder) -> None:
         likeness = Likeness.joined(surveys)
         neurons = run.neurons()
         key = _neuron_key(neurons)
+        weight = np.zeros(len(key))
+        weight[pc.index_in(pa.array(likeness.neuron), pa.array(key)).to_numpy()] = likeness.total
         weighed = neurons.append_column("id", pa.array(key))
-        _create(connection, "neuron", weighed.append_column("weight", pa.array(likeness.totals(key))))
-        for kind, spooled in spool.tables():
-            for batch in spooled.to_batches():
-                _create(connection, "unsorted_step", _steps(batch, kind, likeness))
+        _create(connection, "neuron", weighed.append_column("weight", pa.array(weight)))
+        spool.close()
+        for kind in STEPS:
+            with spool.table(kind) as spooled:
+                for batch in spooled.to_batches():
+                    _create(connection, "unsorted_step", _steps(batch, kind, likeness))
         connection.execute("CREATE TABLE step AS SELECT * FROM unsorted_step ORDER BY path, neuron")
         connection.execute("DROP TABLE unsorted_step")
         _create(connection, "example_window", run.windows())
@@ -106,10 +111,10 @@ def _nodes(nodes: pa.Table, tries: Tries) -> pa.Table:
 
 
 def _steps(steps: pa.RecordBatch, kind: str, likeness: Likeness) -> pa.Table:
-    none = GraphSteps.nothing()
-    rows = likeness.rows(**{each: GraphSteps.read(steps) if each == kind else none for each in STEPS})
-    weight = likeness.weights(rows["path"].to_numpy()) * rows["activation"].to_numpy()
-    return rows.drop_columns(["activation"]).append_column("weight", pa.array(weight))
+    """Rows of the steps that several graphs have; those with case and space aside have even numbers."""
+    shares = likeness.shares(kind, steps)
+    path = 2 * shares.step.astype(np.int64) + (kind != LOOSE)
+    return pa.table({"neuron": likeness.neuron[shares.holder], "path": path, "weight": shares.weight})
 
 
 def _neuron_key(table: pa.Table) -> Int64Array:

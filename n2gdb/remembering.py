@@ -151,9 +151,10 @@ class Remembering(ABC):
         """The shape of all tries, of a database that is too large for columns; None where it has none."""
         if self._nodes <= _MOST_NODES or self._nodes * _OUTLINED > _memory() * _SHARE:
             return None
-        from n2gdb.storage.read.outline import read_outline
+        from n2gdb.storage.read.mapped_arrays import read_arrays
+        from n2gdb.storage.read.outline import Outline
 
-        return read_outline(self.path)
+        return read_arrays(self.path, Outline)
 
     def _outlined(self) -> frozenset[str] | None:
         """Return the fields of matches that were read beside the outline; None where there is none."""
@@ -169,8 +170,9 @@ class Remembering(ABC):
     @cached_property
     def _likeness(self) -> SimilarityColumns:
         from n2gdb.similarity.columns import SimilarityColumns
+        from n2gdb.storage.read.shared_steps import SharedSteps
 
-        return SimilarityColumns(self.connection.table, self._models)
+        return SimilarityColumns(self.connection.table, self._models, SharedSteps.read(self.path))
 
     @cached_property
     def _pairs(self) -> KeptPairs:

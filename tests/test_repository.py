@@ -191,7 +191,7 @@ def test_torch_is_loaded_for_ingest_alone(code: str, small_path: Path) -> None:
     [
         ("info", {"n2gdb.grammar.ast", "numpy", "pyarrow"}),
         ("show L0N0", {"n2gdb.grammar.ast", "pyarrow"}),
-        ("similar L0N0", {"numpy", "pyarrow"}),
+        ("similar L0N0", {"pyarrow"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(command: str, unused: set[str], small_path: Path) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "IntegerArray",
     "KeyArray",
     "distinct",
+    "expanded",
     "is_first",
     "is_in",
     "mixed",
@@ -61,12 +62,21 @@ def pair_order(first: IntegerArray, second: IntegerArray) -> IndexArray:
 
     Numbers of one column are sorted many at once by the processor, and numbers of 16 bits by counting.
     """
-    order = np.argsort(second)
     rank, highest = _ranks(first)
+    if (
+        len(second)
+        and (width := int(second.max()) - (least := int(second.min())) + 1) * (highest + 1) < _WHOLE
+    ):
+        return np.argsort(rank * width + (second.astype(np.int64) - least))
+    order = np.argsort(second)
     for shift in range(0, highest.bit_length(), 16):
         digit = (rank >> shift).astype(np.uint16)
         order = order[np.argsort(digit[order], kind="stable")]
     return order
+
+
+#: Below this, numbers have room in one column.
+_WHOLE = 1 << 63
 
 
 def _ranks(values: IntegerArray) -> tuple[Int64Array, int]:
@@ -107,6 +117,14 @@ def is_first(values: npt.NDArray[Whole]) -> BoolArray:
     first = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=first[1:])
     return first
+
+
+def expanded(start: Int64Array, stop: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return, for every number of some ranges, which range it is of, and the number itself."""
+    length = np.maximum(stop - start, 0)
+    place = np.repeat(np.arange(len(length)), length)
+    behind = np.cumsum(length) - length
+    return place, np.arange(len(place)) - behind[place] + start[place]
 
 
 def is_in(values: npt.NDArray[Whole], rising: npt.NDArray[Whole]) -> BoolArray:

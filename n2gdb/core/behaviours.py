@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from n2gdb.core.arrays import Int64Array, IntArray, IntegerArray, pair_order
+from n2gdb.core.arrays import Int64Array, IntArray, IntegerArray, is_first, pair_order
 
 if TYPE_CHECKING:
     from n2gdb.core.graph import NeuronGraph
@@ -45,11 +45,11 @@ def linked_tries(
     """
     if not len(token):
         return np.zeros(0, np.int64)
-    tries, trie = np.unique(root.astype(np.int64), return_inverse=True)
+    first = is_first(root)
+    tries, trie = np.flatnonzero(first), np.cumsum(first) - 1
     drawn = depth.astype(np.int64) * (int(token.max()) + 1) + token
     order = pair_order(neuron, drawn)
-    changes = (np.diff(neuron[order]) != 0) | (np.diff(drawn[order]) != 0)
-    return _spread(tries, trie, order, np.flatnonzero(np.append(True, changes)))
+    return _spread(tries, trie, order, np.flatnonzero(is_first(neuron[order]) | is_first(drawn[order])))
 
 
 def _spread(tries: Int64Array, trie: Int64Array, order: Int64Array, firsts: Int64Array) -> Int64Array:

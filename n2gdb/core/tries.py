@@ -30,21 +30,6 @@ class GraphSteps:
     token: Int64Array  # key of its token, case and space aside
     activation: Float64Array  # the largest of any pattern through it
 
-    @classmethod
-    def nothing(cls) -> GraphSteps:
-        """No steps."""
-        none = np.zeros(0, np.int64)
-        return cls(none, none, none, none, none.astype(np.float64))
-
-    @classmethod
-    def read(cls, rows: pa.RecordBatch) -> GraphSteps:
-        """Return the steps of rows as ``table`` has them."""
-        return cls(*(rows[name].to_numpy() for name in cls.__slots__))
-
-    def table(self) -> pa.Table:
-        """Return the steps as rows of a table."""
-        return pa.table({name: getattr(self, name) for name in self.__slots__})
-
 
 @dataclass(frozen=True, slots=True)
 class Tries:

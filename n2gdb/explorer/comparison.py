@@ -20,6 +20,7 @@ from n2gdb.neuron_parts import NeuronPattern
 from n2gdb.similarity.neurons import scores_among
 from n2gdb.storage.read.graphs import read_graphs
 from n2gdb.storage.read.names import neuron_key
+from n2gdb.storage.read.shared_steps import SharedSteps
 
 __all__ = ["compare", "list_pairs", "list_similar", "named_neurons"]
 
@@ -161,5 +162,6 @@ def _scores(database: Database, neurons: Sequence[Neuron]) -> list[dict[str, Any
         key = neuron_key(database.model(each.model), each.name)
         assert key is not None, "it was read from the database"
         named[key] = str(each.name)
-    found = scores_among(database.connection.table, database.models(), list(named))
+    shared = SharedSteps.read(database.path)
+    found = scores_among(database.connection.table, database.models(), shared, list(named))
     return [{"first": named[one], "second": named[other], **scores} for (one, other), scores in found.items()]

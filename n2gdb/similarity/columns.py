@@ -8,37 +8,27 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct, is_first, position_hash
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct, is_first, is_in, position_hash
 from n2gdb.core.deadline import check_time
 from n2gdb.core.units import WITHIN_MODEL, model_of
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.firings import FiringSets
 from n2gdb.similarity.sparse_sets import SparseSets
-from n2gdb.storage.schema import MOST_FIRINGS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from n2gdb.storage.read.catalog import ModelInfo
+    from n2gdb.storage.read.shared_steps import SharedSteps
 
 __all__ = ["Compared", "SimilarityColumns", "Table"]
 
 #: Runs a statement with its parameters and returns its columns.
 Table = Callable[[str, Mapping[str, object]], "pa.Table"]
 
-_UNITS = "MATCH (n:Neuron) WHERE {among} RETURN n.id AS id, n.weight AS weight ORDER BY n.id"
-_STEPS_OF_SOME = (
-    "MATCH (n:Neuron)-[x:PASSES]->(p:Path) WHERE {among}"
-    " RETURN n.id AS id, p.id AS step, p.weight * x.activation AS weight"
-)
-# Where all are read, a relation with the places of its nodes takes half the time of one with what they hold.
-_STEPS = (
-    "MATCH (n:Neuron)-[x:PASSES]->(p:Path)"
-    " RETURN n.id AS id, offset(id(p)) AS path, x.activation AS activation"
-)
-_PATHS = "MATCH (p:Path) RETURN p.id AS step, p.weight AS weight ORDER BY offset(id(p))"
+_UNITS = "MATCH (n:Neuron) WHERE {among} RETURN n.id AS id ORDER BY n.id"
 _TOKENS = "MATCH (n:Neuron)-[:{role}]->(t:Token) WHERE {among} RETURN n.id AS id, offset(id(t)) AS token"
 _TEXTS = "MATCH (t:Token) RETURN t.text_key AS text ORDER BY offset(id(t))"
 _FIRINGS = "MATCH (n:Neuron) WHERE n.firings IS NOT NULL AND {among} RETURN n.id AS id, n.firings AS firings"
@@ -55,13 +45,13 @@ _IS_RECORDED = (
 class Compared:
     """Units that share something with one, with the score and the size of what they share: (units,) each."""
 
-    place: Int64Array  # among all units
+    unit: Int64Array  # Neuron.id
     score: Float64Array
     size: Int64Array
 
     def kept(self, inside: BoolArray) -> Compared:
         """Return some of them."""
-        return Compared(self.place[inside], self.score[inside], self.size[inside])
+        return Compared(self.unit[inside], self.score[inside], self.size[inside])
 
 
 #: Positions that a window has room for.
@@ -71,12 +61,19 @@ _WINDOW = 1 << 24
 class SimilarityColumns:
     """The columns of a database that similarity is computed from; ``(units,)`` is by rising Neuron.id."""
 
-    def __init__(self, table: Table, models: Sequence[ModelInfo], among: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        models: Sequence[ModelInfo],
+        shared: SharedSteps,
+        among: Sequence[int] | None = None,
+    ) -> None:
         """Read through ``table``, which runs a statement with its parameters and returns columns.
 
-        ``among`` are the units that are compared with each other, by Neuron.id: all of them unless given.
+        ``shared`` are the steps of all graphs; ``among`` are the units that are compared with each other, by
+        Neuron.id: all of them unless given.
         """
-        self._table, self._among = table, among
+        self._table, self._shared, self._among = table, shared, among
         self._thresholds = {model.number: model.fire_threshold for model in models}
 
     def _read(self, statement: str, **named: str) -> pa.Table:
@@ -88,7 +85,7 @@ class SimilarityColumns:
     @cached_property
     def ids(self) -> Int64Array:
         """Neuron.id of every unit: (units,)."""
-        found: Int64Array = self._units["id"].to_numpy()
+        found: Int64Array = self._read(_UNITS)["id"].to_numpy()
         return found
 
     @cached_property
@@ -96,10 +93,6 @@ class SimilarityColumns:
         """The number of every unit's model: (units,)."""
         found: Int64Array = model_of(self.ids)
         return found
-
-    @cached_property
-    def _units(self) -> pa.Table:
-        return self._read(_UNITS)
 
     def place(self, neuron: int) -> int:
         """Return the place of a unit, which is there."""
@@ -115,16 +108,18 @@ class SimilarityColumns:
     @cached_property
     def steps(self) -> SparseSets:
         """The steps of every graph that others have too; those with case and space aside count."""
-        if self._among is None:
-            found, path = self._read(_STEPS), self._read(_PATHS)
-            place = found["path"].to_numpy()
-            step = path["step"].to_numpy()[place]
-            weight = path["weight"].to_numpy()[place] * found["activation"].to_numpy()
-        else:
-            found = self._read(_STEPS_OF_SOME)
-            step, weight = found["step"].to_numpy(), found["weight"].to_numpy()
-        total = self._units["weight"].to_numpy()
-        return SparseSets.of(self._row(found), step, len(self.ids), weight, total, step & 1 == 0)
+        shared = self._shared
+        row = np.full(len(shared.unit), -1)
+        known = np.flatnonzero(is_in(shared.unit, self.ids))
+        row[known] = np.searchsorted(self.ids, shared.unit[known])
+        total = np.zeros(len(self.ids))
+        total[row[known]] = shared.total[known]
+        step, row = shared.step, row[shared.holder]
+        kept = np.flatnonzero(row >= 0)
+        step = step[kept]
+        return SparseSets.of(
+            row[kept], step, len(self.ids), shared.weight[kept], total, shared.is_loose[step]
+        )
 
     @cached_property
     def roles(self) -> tuple[SparseSets, SparseSets]:
@@ -149,6 +144,10 @@ class SimilarityColumns:
     @cached_property
     def firings(self) -> FiringSets:
         """Where units fire: recorded positions, or for models without a record those of stored examples."""
+        import pyarrow.compute as pc  # graphs are compared without it
+
+        from n2gdb.storage.schema import MOST_FIRINGS
+
         recorded = self._recorded
         row = self._row(recorded)
         lengths = pc.list_value_length(recorded["firings"]).to_numpy().astype(np.int64)
@@ -192,15 +191,13 @@ class SimilarityColumns:
 
     def against(self, neuron: int, metric: Metric) -> Compared:
         """Compare all units with one, by Neuron.id."""
-        own = self.place(neuron)
         match metric:
             case Metric.GRAPH:
-                other, least, size = self.steps.against(own)
-                total = self.steps.total
-                score = np.round(least / (total[own] + total[other] - least), 9)
-                return Compared(other, np.minimum(score, 1.0), size)
+                place, score, size = self._shared.against(neuron)
+                return Compared(self._shared.unit[place], score, size)
             case Metric.COFIRING:
-                return Compared(*self.firings.against(own))
+                place, score, size = self.firings.against(self.place(neuron))
+                return Compared(self.ids[place], score, size)
             case Metric.TOKENS:
                 return self.overlap(neuron, np.maximum)
             case Metric.SUBSET:
@@ -222,7 +219,7 @@ class SimilarityColumns:
             size[other] += shared
         score[own] = 0
         found = np.flatnonzero((score > 0) & (size > 0))
-        return Compared(found, score[found], size[found])
+        return Compared(self.ids[found], score[found], size[found])
 
     def own_size(self, neuron: int, metric: Metric) -> int:
         """Return how much a unit has that can be shared."""
@@ -244,6 +241,8 @@ def _ranks(recorded: Int64Array, shown: Int64Array) -> Int64Array:
 
 def _halves(traces: pa.BinaryArray) -> tuple[NDArray[np.float16], Int64Array]:
     """Return the 16-bit floats of all traces in a row, and where each trace ends: (values,), (traces,)."""
+    import pyarrow.compute as pc
+
     end = np.cumsum(pc.binary_length(traces).to_numpy().astype(np.int64)) // 2
     _, offsets, values = traces.buffers()
     first = int(np.frombuffer(offsets, np.int32)[traces.offset]) if len(traces) else 0

@@ -15,9 +15,9 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct, expanded
 from n2gdb.similarity.meetings import Enough, candidates
-from n2gdb.similarity.sparse_sets import SparseSets, expanded
+from n2gdb.similarity.sparse_sets import SparseSets
 
 __all__ = ["FiringSets"]
 
@@ -73,7 +73,7 @@ class FiringSets:
         """Return the units that fire where one does: rows, the share of firings in common, their number."""
         own = self.rank[self.start[row] : self.start[row + 1]]
         rows, begin = self._by_rank
-        _, place = expanded(begin[own], begin[own + 1] - begin[own])
+        _, place = expanded(begin[own], begin[own + 1])
         common = np.bincount(rows[place], minlength=len(self.limit))
         common[row] = 0
         other = np.flatnonzero(common)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct, is_first, stable_order
-from n2gdb.similarity.sparse_sets import SparseSets, expanded, groups
+from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, distinct, expanded, is_first, stable_order
+from n2gdb.similarity.sparse_sets import SparseSets, groups
 
 __all__ = ["Enough", "candidates", "candidates_of_both"]
 
@@ -111,7 +111,7 @@ def _likely_in_both(
     start, width = np.searchsorted(owner[order], np.arange(n + 1)), int(other.max(initial=0)) + 1
     length = np.diff(start)[row]
     for own, done, total in groups(element, length, _KEYS):
-        at, place = expanded(start[row[own]], length[own])
+        at, place = expanded(start[row[own]], start[row[own] + 1])
         key = ((element[own] - element[own][0])[at] * width + other[place]) * n + row[own][at]
         key.sort()
         both = key // n

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 from n2gdb.core import arguments
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from n2gdb.similarity.columns import SimilarityColumns, Table
     from n2gdb.similarity.pairs import Pairs
     from n2gdb.storage.read.catalog import ModelInfo
+    from n2gdb.storage.read.shared_steps import SharedSteps
 
 __all__ = [
     "LEAST_OF_PAIRS",
@@ -137,7 +138,7 @@ def similar_neurons(
 
 
 def scores_among(
-    table: Table, models: Sequence[ModelInfo], neurons: Sequence[int]
+    table: Table, models: Sequence[ModelInfo], shared: SharedSteps, neurons: Sequence[int]
 ) -> dict[tuple[int, int], dict[str, float]]:
     """Return how alike every two of some neurons are, by Neuron.id and then by metric; 0 for nothing shared.
 
@@ -145,14 +146,15 @@ def scores_among(
     """
     from n2gdb.similarity.columns import SimilarityColumns
 
-    columns = SimilarityColumns(table, models, neurons)
+    columns = SimilarityColumns(table, models, shared, neurons)
     scores = {
         pair: dict.fromkeys((metric.value for metric in Metric), 0.0) for pair in combinations(neurons, 2)
     }
-    for (first, second), found in scores.items():
-        for metric in Metric:
-            like = columns.against(first, metric)
-            found[metric.value] = float(like.score[like.place == columns.place(second)].sum())
+    for first, metric in product(neurons[:-1], Metric):
+        like = columns.against(first, metric)
+        score = dict(zip(like.unit.tolist(), like.score.tolist(), strict=True))
+        for second in neurons[neurons.index(first) + 1 :]:
+            scores[first, second][metric.value] = score.get(second, 0.0)
     return scores
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from n2gdb.core.arrays import Float64Array, Int64Array
+from n2gdb.core.units import model_of
 from n2gdb.grammar.ast import Metric
 from n2gdb.similarity.columns import SimilarityColumns
 from n2gdb.similarity.search import Score
@@ -66,9 +67,9 @@ def scores_against(columns: SimilarityColumns, own: Score, metric: Metric, model
     found = columns.against(own.neuron, metric)
     found = found.kept(found.size > 0)
     if model is not None:
-        found = found.kept(columns.models[found.place] == model)
+        found = found.kept(model_of(found.unit) == model)
     return Scored(
-        np.append(columns.ids[found.place], own.neuron),
+        np.append(found.unit, own.neuron),
         np.append(found.score, own.score),
         np.append(found.size, own.size),
     )

@@ -11,7 +11,8 @@
 Steps and tokens are the same where they read the same, so that neurons of different models can be compared;
 firings are of one model's. Two neurons that share nothing, two empty graphs among them, have no similarity.
 
-A database that is asked once answers by statements; one that is asked again, from columns.
+Graphs are compared by arrays that lie in the file. Tokens are by statements in a database that is asked once,
+and by columns in one that is asked again.
 
 Source: N2G, arXiv 2305.19911, section 4.3 (tokens).
 """
@@ -22,10 +23,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from n2gdb.core.units import WITHIN_MODEL
+from n2gdb.core.units import WITHIN_MODEL, model_of
 from n2gdb.grammar.ast import Metric
 from n2gdb.storage.parameters import MOST_LISTED
-from n2gdb.storage.shapes import settled
 
 if TYPE_CHECKING:
     from n2gdb.similarity.columns import Compared, SimilarityColumns
@@ -37,19 +37,6 @@ Rows = Callable[[str, Mapping[str, object]], list[tuple[Any, ...]]]
 #: Sums of reals may miss a threshold that they meet by this much.
 _TOLERANCE = 1e-9
 
-# Grouped by the neuron itself, and its columns read only then: half the time of grouping by its id.
-# Keys of steps with case and space aside are even: those count.
-_SHARED_STEPS = (
-    "MATCH (a:Neuron)-[x:PASSES]->(p:Path)<-[y:PASSES]-(b:Neuron) WHERE a.id = $neuron"
-    " HINT (((a JOIN x) JOIN p) JOIN y) JOIN b"
-    " WITH b, a.weight AS own, sum(1 - p.id % 2) AS size,"
-    " sum(p.weight * (CASE WHEN x.activation < y.activation THEN x.activation ELSE y.activation END))"
-    " AS shared"
-    " WHERE b.id <> $neuron{model}"
-    f" WITH b.id AS other, size, {settled('shared / (own + b.weight - shared)')} AS score"
-    " WHERE score >= $above AND size >= $sharing"
-    " RETURN other, score, size ORDER BY score DESC, size DESC, other % $layers, other{limit}"
-)
 _ROLE_TEXTS = "MATCH (a:Neuron)-[:{role}]->(t:Token) WHERE a.id = $neuron RETURN DISTINCT t.text_key"
 _SHARED_TOKENS = (
     "MATCH (t:Token)<-[:{role}]-(b:Neuron) WHERE t.text_key IN $texts AND b.id <> $neuron{model}{among}"
@@ -100,11 +87,8 @@ def similar(source: ComparisonSource, neuron: int, metric: Metric, bounds: Bound
 
     Ties go by size, then layer and index.
     """
-    if source.is_warm or metric is Metric.COFIRING:
-        columns = source.columns()
-        return _ranked(columns, columns.against(neuron, metric), bounds)
-    if metric is Metric.GRAPH:
-        return _by_steps(source.rows, neuron, bounds)
+    if source.is_warm or metric not in (Metric.TOKENS, Metric.SUBSET):
+        return _ranked(source.columns().against(neuron, metric), bounds)
     divisor = max if metric is Metric.TOKENS else min
     return _by_tokens(source.rows, neuron, lambda own, other: divisor(own, other), bounds)
 
@@ -126,7 +110,7 @@ def contained_in(source: ComparisonSource, neuron: int, bounds: Bounds) -> list[
     """Return the neurons of whose tokens, in each role, the named one has at least the share ``above``."""
     if source.is_warm:
         columns = source.columns()
-        return _ranked(columns, columns.overlap(neuron, lambda own, other: other), bounds)
+        return _ranked(columns.overlap(neuron, lambda own, other: other), bounds)
     return _by_tokens(source.rows, neuron, lambda own, other: other, bounds)
 
 
@@ -134,35 +118,21 @@ def contains(source: ComparisonSource, neuron: int, bounds: Bounds) -> list[Scor
     """Return the neurons that have at least the share ``above`` of the named one's tokens, in each role."""
     if source.is_warm:
         columns = source.columns()
-        return _ranked(columns, columns.overlap(neuron, lambda own, other: own), bounds)
+        return _ranked(columns.overlap(neuron, lambda own, other: own), bounds)
     return _by_tokens(source.rows, neuron, lambda own, other: own, bounds)
 
 
-def _ranked(columns: SimilarityColumns, found: Compared, bounds: Bounds) -> list[Score]:
+def _ranked(found: Compared, bounds: Bounds) -> list[Score]:
     import numpy as np  # columns have loaded it
 
     kept = (found.score >= bounds.above - _TOLERANCE) & (found.size >= bounds.sharing)
     if bounds.model is not None:
-        kept &= columns.models[found.place] == bounds.model
+        kept &= model_of(found.unit) == bounds.model
     found = found.kept(kept)
-    ids = columns.ids[found.place]
+    ids = found.unit
     order = np.lexsort((ids, ids % WITHIN_MODEL, -found.size, -found.score))[: bounds.limit]
     every = zip(ids[order].tolist(), found.score[order].tolist(), found.size[order].tolist(), strict=True)
     return [Score(*each) for each in every]
-
-
-def _by_steps(rows: Rows, neuron: int, bounds: Bounds) -> list[Score]:
-    parameters: dict[str, object] = {
-        "neuron": neuron,
-        "above": bounds.above - _TOLERANCE,
-        "sharing": bounds.sharing,
-        "layers": WITHIN_MODEL,
-    }
-    cypher = _SHARED_STEPS.format(
-        model=_bind(parameters, " AND b.model = ${}", "model", bounds.model),
-        limit=_bind(parameters, " LIMIT ${}", "limit", bounds.limit),
-    )
-    return [Score(other, min(score, 1.0), int(size)) for other, score, size in rows(cypher, parameters)]
 
 
 def _by_tokens(rows: Rows, neuron: int, divisor: Callable[[int, int], int], bounds: Bounds) -> list[Score]:

@@ -13,10 +13,19 @@ from functools import cached_property
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, IndexArray, Int64Array, is_first, stable_order
+from n2gdb.core.arrays import (
+    BoolArray,
+    Float64Array,
+    IndexArray,
+    Int64Array,
+    IntegerArray,
+    expanded,
+    is_first,
+    stable_order,
+)
 from n2gdb.core.deadline import check_time
 
-__all__ = ["SparseSets", "expanded", "groups"]
+__all__ = ["SparseSets", "groups"]
 
 
 #: Pairs that are made or compared at once: what bounds the memory.
@@ -48,7 +57,7 @@ class SparseSets:
     def of(
         cls,
         row: Int64Array,
-        element: Int64Array,
+        element: IntegerArray,
         n: int,
         weight: Float64Array | None = None,
         total: Float64Array | None = None,
@@ -111,7 +120,7 @@ class SparseSets:
         reach = np.cumsum(lengths[small])
         for low, high in _blocks(reach):
             check_time()
-            pair, entry = expanded(self.start[small[low:high]], lengths[small[low:high]])
+            pair, entry = expanded(self.start[small[low:high]], self.start[small[low:high] + 1])
             wanted = large[low:high][pair] * self._width + self.element[entry]
             found = np.searchsorted(self._key, wanted).clip(max=len(self._key) - 1)
             common = self._key[found] == wanted
@@ -135,7 +144,7 @@ class SparseSets:
         own = np.arange(self.start[row], self.start[row + 1])
         order, begin = self._by_element
         of_own = self.element[own]
-        owner, place = expanded(begin[of_own], begin[of_own + 1] - begin[of_own])
+        owner, place = expanded(begin[of_own], begin[of_own + 1])
         entry, mine = order[place], own[owner]
         rows = self.row[entry]
         smaller = np.minimum(self.weight[entry], self.weight[mine])
@@ -162,12 +171,6 @@ def groups(rising: Int64Array, size: Int64Array, most: int) -> Iterator[tuple[sl
     reach = np.cumsum(size)[end - 1] if len(rising) else end[:0]
     for low, high in _blocks(reach, most):
         yield slice(int(end[low - 1]) if low else 0, int(end[high - 1])), int(reach[high - 1]), int(reach[-1])
-
-
-def expanded(start: Int64Array, length: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return, for ranges of these starts and lengths, the range of each member and the member."""
-    owner = np.repeat(np.arange(len(start)), length)
-    return owner, np.arange(len(owner)) + np.repeat(start - np.cumsum(length) + length, length)
 
 
 def _blocks(reach: Int64Array, most: int = _BLOCK) -> Iterator[tuple[int, int]]:

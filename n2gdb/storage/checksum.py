@@ -9,6 +9,7 @@ between the two moves leaves a database that still verifies.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import struct
@@ -87,9 +88,10 @@ def move_sealed(built: Path, database: Path) -> None:
     Raises StorageError if the disk does not give back what was written, OSError where it refuses.
     """
     _store(built)
-    digest, crc32 = _digests(built)
+    crc32 = _crc32(built)
     _forget(built)
-    if _crc32(built) != crc32:
+    digest, stored = _digests(built)
+    if stored != crc32:
         raise StorageError(
             f"the disk does not give back what was written to {built}: check it, or use another"
         )
@@ -182,12 +184,17 @@ def _read_first(file: BinaryIO) -> Iterator[tuple[int, int]]:
 
 def _digests(path: Path) -> tuple[str, int]:
     """Return the SHA-256 of a file in hex, and its CRC-32."""
-    import hashlib  # a reader never needs it
+    import hashlib  # a reader never needs these
+    from concurrent.futures import ThreadPoolExecutor
 
     digest, checksum = hashlib.sha256(), 0
-    for chunk in _chunks(path):
-        digest.update(chunk)
-        checksum = zlib.crc32(chunk, checksum)
+    with ThreadPoolExecutor(1) as pool:
+        summed = pool.submit(digest.update, b"")
+        for chunk in _chunks(path):  # the next is read while one is summed up
+            summed.result()
+            summed = pool.submit(digest.update, chunk)
+            checksum = zlib.crc32(chunk, checksum)
+        summed.result()
     return digest.hexdigest(), checksum
 
 
@@ -198,10 +205,16 @@ def _crc32(path: Path) -> int:
     return checksum
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+def _chunks(path: Path) -> Iterator[memoryview]:
+    """Yield a file's bytes in a row; each chunk stays as it is until the next but one."""
+    buffers = itertools.cycle(memoryview(bytearray(_CHUNK)) for _ in range(2))
+    with path.open("rb", buffering=0) as file:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        for buffer in buffers:
+            if not (length := file.readinto(buffer)):
+                return
+            yield buffer[:length]
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
     (Neuron)-[ACTIVATES_ON]->(Token)     one a root of a neuron's trie
     (Neuron)-[CONTEXT]->(Token)          one a deeper node; pre..last is its subtree's preorder interval
-    (Neuron)-[PASSES]->(Path)            one a step of its graph that other neurons have too
     (Neuron)-[WRITES]->(Token)           one a token that it promotes or suppresses most
     (Neuron)-[EVIDENCE]->(Token)         one a signed weight; CLASS_EVIDENCE of a class of tokens
     (Neuron)-[TOP_EXAMPLE]->(Window)     and EXAMPLE of lesser strength

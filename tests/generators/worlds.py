@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import n2gdb
 from n2gdb.database import Database
-from n2gdb.storage.build.database import build_database
 from n2gdb.storage.shards import run_folders
 from tests.generators.stored_world import example_texts, smollm_runs, world_of
 from tests.generators.wide_world import wide_run
 from tests.oracle.clauses import forget
 from tests.oracle.random.known import Known, known_of
 from tests.oracle.world import World
-from tests.support.worlds import build_world
+from tests.support.worlds import build_in_any_order, build_world
 
 __all__ = ["DEMO", "KINDS", "Asked", "asked", "missing"]
 
@@ -60,7 +60,7 @@ def asked(kind: str, seed: int) -> Iterator[Asked]:
         else:
             if kind == "smollm" or kind in _LAYERS:
                 runs = smollm_runs() if kind == "smollm" else [wide_run(folder, _LAYERS[kind], seed=seed)]
-                build_database(path, runs)
+                build_in_any_order(path, runs, Random(seed))
             else:
                 path = Path(DEMO or "") if kind == "demo" else Path(kind)
                 runs = run_folders(path)

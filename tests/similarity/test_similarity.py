@@ -24,6 +24,7 @@ from n2gdb.similarity.search import Bounds, ComparisonSource, contained_in, cont
 from n2gdb.similarity.sparse_sets import SparseSets
 from n2gdb.storage import schema, shards
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.read.shared_steps import SharedSteps
 from n2gdb.storage.schema import MOST_FIRINGS
 from tests.oracle.similarity import containment, similarity
 from tests.oracle.world import Model, Neuron, World
@@ -103,8 +104,9 @@ def test_similarity_is_the_same_whenever_it_is_asked(alike: Alike) -> None:
 
 def test_two_neurons_score_the_same_whether_all_are_read_or_only_these(alike: Alike) -> None:
     database, several = alike.database, list(alike.neurons())[::3]
+    shared = SharedSteps.read(database.path)
     for among in (several[:2], several[-3:], several):
-        found = scores_among(database.connection.table, database.models(), among)
+        found = scores_among(database.connection.table, database.models(), shared, among)
         assert set(found) == set(combinations(among, 2))
         for (first, second), scores in found.items():
             for metric in Metric:

@@ -25,6 +25,7 @@ from n2gdb.errors import (
     RebuildError,
     StorageError,
 )
+from n2gdb.storage import checksum
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.checksum import move_sealed, seal_path, verify_seal
 from n2gdb.storage.connection import Connection
@@ -262,10 +263,14 @@ def test_flipped_bits_are_found_when_a_file_is_opened(path: Path) -> None:
 
 def test_damage_that_leaves_no_trace_in_time_is_found_where_it_ends_the_engine(path: Path) -> None:
     good, stat = path.read_bytes(), path.stat()
-    pages = len(good) // 4096
-    for page in (0, pages - 1, *range(pages - 8, pages)):  # the head, catalog and metadata
+    with path.open("rb") as file:
+        first = list(checksum._read_first(file))
+    assert len(first) == 3  # the head, catalog and metadata
+    last = (len(good) - 1) // 4096  # where the table of the arrays behind them is
+    for page in (last, *(page for start, count in first for page in range(start, start + count))):
         raw = bytearray(good)
-        raw[page * 4096 : (page + 1) * 4096] = bytes(4096)
+        start, end = page * 4096, min((page + 1) * 4096, len(raw))
+        raw[start:end] = bytes(end - start)
         if raw == good:
             continue
         path.write_bytes(raw)

@@ -23,6 +23,7 @@ from n2gdb.storage.build.ddl import RELATIONSHIPS
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.graph_rows import nodes_table
+from n2gdb.storage.read.shared_steps import SharedSteps
 from tests.support.small_run import WORDS, random_graph, random_graphs, write_run
 
 Graphs = dict[NeuronName, NeuronGraph]
@@ -115,17 +116,14 @@ def test_stored_steps_are_those_of_several_neurons(
                 weight = times * rarity[common[2]]
                 found = ((n, round(each[step] * weight, 9)) for n, each in steps.items() if step in each)
                 wanted[tuple(sorted(found))] += 1
-    with Connection.open(three_models) as connection:
-        rows = connection.rows(
-            "MATCH (n:Neuron)-[p:PASSES]->(x:Path) RETURN x.id, n.id, x.weight * p.activation"
-        )
-        ((stored,),) = connection.rows("MATCH (x:Path) RETURN count(*)")
+    stored = SharedSteps.read(three_models)
     passing: dict[int, dict[int, float]] = {}
-    for path, neuron, weight in rows:
-        assert neuron not in passing.setdefault(path, {})
-        passing[path][neuron] = round(weight, 9)
-    assert stored == len(passing)
-    assert all(path > 0 for path in passing)
+    rows = zip(stored.step.tolist(), stored.unit[stored.holder].tolist(), stored.weight.tolist(), strict=True)
+    for step, neuron, weight in rows:
+        assert neuron not in passing.setdefault(step, {})
+        passing[step][neuron] = round(weight, 9)
+    assert list(passing) == list(range(len(stored.counts)))  # each has holders, in order
+    assert [len(each) for each in passing.values()] == sorted(stored.counts.tolist())
     assert Counter(tuple(sorted(each.items())) for each in passing.values()) == wanted
 
 
@@ -133,13 +131,14 @@ def test_a_neuron_weighs_what_its_steps_do(
     three_models: Path, expected: dict[int, dict[Step3, float]]
 ) -> None:
     rarity = rarities(expected.values())
-    with Connection.open(three_models) as connection:
-        found: dict[int, float] = dict(connection.rows("MATCH (n:Neuron) RETURN n.id, n.weight"))
-    for neuron, steps in expected.items():
+    stored = SharedSteps.read(three_models)
+    found = dict(zip(stored.unit.tolist(), stored.total.tolist(), strict=True))
+    assert found.keys() == {neuron for neuron, steps in expected.items() if steps}
+    assert found.keys() < expected.keys()
+    for neuron, weight in found.items():
+        steps = expected[neuron]
         both = [*steps.items(), *loosely(steps).items()]
-        total = sum(best * rarity[normalise(text)] for (_, _, text), best in both)
-        assert found[neuron] == pytest.approx(total)
-    assert 0.0 in found.values()
+        assert weight == pytest.approx(sum(best * rarity[normalise(text)] for (_, _, text), best in both))
 
 
 def test_tokens_carry_their_classes(three_models: Path) -> None:
@@ -182,8 +181,11 @@ def test_a_spool_gives_back_its_rows_and_removes_its_files(tmp_path: Path) -> No
         spool.add("One", one)
         spool.add("Two", two)
         spool.add("One", one)
-        found = [(name, table.to_pydict()) for name, table in spool.tables()]
-    assert found == [("One", {"x": [1, 2, 1, 2]}), ("Two", {"y": ["a"]})]
+        spool.close()
+        assert spool.names == {"One", "Two"}
+        for name, expected in (("One", {"x": [1, 2, 1, 2]}), ("Two", {"y": ["a"]})):
+            with spool.table(name) as rows:
+                assert rows.to_pydict() == expected
     assert not list(tmp_path.iterdir())
 
 

@@ -14,7 +14,9 @@ from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.tokens import normalise
 from n2gdb.core.units import NeuronName
 from n2gdb.storage import schema
+from n2gdb.storage.build import loading
 from n2gdb.storage.build.database import build_database
+from n2gdb.storage.build.ddl import RELATIONSHIPS
 from n2gdb.storage.columns import STATISTICS
 from n2gdb.storage.graph_rows import graphs_from
 from n2gdb.storage.shards import RunFolder
@@ -25,7 +27,7 @@ from tests.oracle.behaviours import counted
 from tests.oracle.world import Model, Neuron, World
 from tests.support.small_run import WINDOW, model_table, write_shards
 
-__all__ = ["build_models", "build_world", "unigram"]
+__all__ = ["build_in_any_order", "build_models", "build_world", "unigram"]
 
 #: Words that differ in case, space and class, that are parts of each other, and a few that are hard to write.
 ENGLISH = (
@@ -122,8 +124,27 @@ def build_models(folder: Path, models: tuple[Model, ...], random: Random) -> tup
                 Neuron(model, name, statistics, graph, effect, evidence.get(unit), firings.get(unit, ()))
             )
     path = folder / "world.n2gdb"
-    build_database(path, runs)
+    build_in_any_order(path, runs, random)
     return path, World(models, tuple(neurons))
+
+
+def build_in_any_order(path: Path, runs: Sequence[RunFolder], random: Random) -> None:
+    """Build a database, every other one with its relationships in any order: so threads may store them."""
+    if random.random() < 0.5:
+        build_database(path, runs)
+        return
+
+    def copy(write: loading.Write, table: str, rows: pa.Table) -> None:
+        if table in RELATIONSHIPS:
+            rows = rows.take(pa.array(random.sample(range(len(rows)), len(rows)), pa.int64()))
+        in_order(write, table, rows)
+
+    in_order = loading._copy
+    loading._copy = copy
+    try:
+        build_database(path, runs)
+    finally:
+        loading._copy = in_order
 
 
 def _kinds() -> list[_Kind]:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, IntegerArray, stable_order
+from n2gdb.core.arrays import (
+    BoolArray,
+    Float64Array,
+    Int64Array,
+    IntArray,
+    IntegerArray,
+    expanded,
+    stable_order,
+)
 from n2gdb.core.deadline import check_time
 from n2gdb.core.tokens import normalise
 from n2gdb.storage.read.outline import Outline
@@ -21,7 +29,7 @@ from n2gdb.storage.read.outline import Outline
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TrieColumns", "expanded", "outlined_tries", "read_tries"]
+__all__ = ["TrieColumns", "outlined_tries", "read_tries"]
 
 #: Runs a statement with its parameters and returns its columns.
 Table = Callable[[str, Mapping[str, object]], "pa.Table"]
@@ -264,14 +272,6 @@ class TrieColumns:
     def rows_in(self, units: Int64Array) -> IntArray:
         """Return all rows of some units, by their places, rising where the places do."""
         return expanded(self.first[units], self.first[units + 1])[1].astype(np.int32)
-
-
-def expanded(start: Int64Array, stop: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return every number of some ranges, and the place of the range that each comes from."""
-    length = np.maximum(stop - start, 0)
-    place = np.repeat(np.arange(len(length)), length)
-    behind = np.cumsum(length) - length
-    return place, np.arange(len(place)) - behind[place] + start[place]
 
 
 def read_tries(

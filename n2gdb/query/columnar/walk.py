@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, distinct, is_in
+from n2gdb.core.arrays import BoolArray, Int64Array, IntArray, IntegerArray, distinct, expanded, is_in
 from n2gdb.core.deadline import check_time
 from n2gdb.grammar.ast import Effect, Link
-from n2gdb.query.columnar.tries import TrieColumns, expanded
+from n2gdb.query.columnar.tries import TrieColumns
 from n2gdb.query.columnar.writes import Writes, loosely_written
 from n2gdb.query.semantics.normal_form import Anchor, Lowered
 from n2gdb.query.semantics.token_sets import Among, AnyOf, Reads, TokenSet, mask

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from n2gdb.core.arrays import Float64Array, Int64Array, IntArray
+from n2gdb.core.arrays import Float64Array, Int64Array, IntArray, expanded
 from n2gdb.grammar.ast import Effect
-from n2gdb.query.columnar.tries import TrieColumns, expanded
+from n2gdb.query.columnar.tries import TrieColumns
 
 __all__ = ["Writes", "Written", "loosely_written"]
 

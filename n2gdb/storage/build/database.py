@@ -10,7 +10,7 @@ from n2gdb.storage.build.loading import load, memory_needed
 from n2gdb.storage.checksum import move_sealed
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.database_file import check_replaceable, unwritable
-from n2gdb.storage.read.outline import append_outline
+from n2gdb.storage.read.mapped_arrays import append_arrays
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["build_database"]
@@ -39,9 +39,8 @@ def build_database(
                 connection.rows("CALL force_checkpoint_on_close=false")
                 folder = _spool_folder(building)
                 folder.mkdir()
-                outline = load(connection.rows, runs, progress or _silent, folder)
-            if outline is not None:
-                append_outline(building, outline)
+                arrays = load(connection.rows, runs, progress or _silent, folder)
+            append_arrays(building, arrays)
             check_replaceable(path)
             if path.exists():
                 shutil.copymode(path, building)  # what only its owner may read stays so

@@ -69,10 +69,9 @@ NODE_TABLES = (
     f"CREATE NODE TABLE Token(id INT64 PRIMARY KEY, model INT64, {_columns(schema.TOKENS)},"
     " text_key INT64, norm_key INT64, classes INT64)",
     f"CREATE NODE TABLE Neuron(id INT64 PRIMARY KEY, model INT64, {_columns(schema.NEURONS, _OWNER)},"
-    f" {_columns(schema.COUNTS)}, weight DOUBLE, {_columns(schema.RECORDS, _OWNER)})",
+    f" {_columns(schema.COUNTS)}, {_columns(schema.RECORDS, _OWNER)})",
     f"CREATE NODE TABLE Window(id INT64 PRIMARY KEY, model INT64, {_columns(schema.WINDOWS)})",
     f"CREATE NODE TABLE TokenClass(id INT64 PRIMARY KEY, model INT64, {_columns(schema.CLASSES)})",
-    "CREATE NODE TABLE Path(id INT64 PRIMARY KEY, weight DOUBLE)",
 )
 
 _MARKS = {"written": "DOUBLE", "support": "INT64", "confidence": "DOUBLE"}
@@ -95,7 +94,6 @@ RELATIONSHIPS = {
             **_MARKS,
         },
     ),
-    "PASSES": Relationship("Path", {"activation": "DOUBLE"}),
     "EVIDENCE": Relationship("Token", {"depth": "INT32", "weight": "DOUBLE"}),
     "CLASS_EVIDENCE": Relationship("TokenClass", {"depth": "INT32", "weight": "DOUBLE"}),
     "SCORE": Relationship("Model", _types(schema.SCORES, (*_OWNER, "layer", "index")), from_neurons=True),

@@ -3,24 +3,32 @@
 Every step of a graph counts twice: as it is written, and with case and space aside. So ``Do`` and `` Do``
 are alike by half. Each weighs the step's activation times the rarity of its token, ``log(1 + n / k)`` of a
 token that k of n graphs name, case and space aside. Steps of one neuron alone add to its total and are not
-stored.
+stored; the others become ``SharedSteps``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Float64Array, Int64Array, is_first, is_in, pair_order
+from n2gdb.core.arrays import Float64Array, Int64Array, IntArray, is_first, is_in, pair_order, stable_order
 from n2gdb.core.tries import GraphSteps
+from n2gdb.storage.read.mapped_arrays import narrowest
+from n2gdb.storage.read.shared_steps import SharedSteps
 
-__all__ = ["STEPS", "Likeness", "StepSurvey"]
+__all__ = ["LOOSE", "STEPS", "Likeness", "Shares", "StepSurvey", "step_rows"]
 
+LOOSE = "loose"  # with case and space aside
 #: The kinds of steps, as ``Tries.steps`` returns them.
-STEPS = ("exact", "loose")
+STEPS = ("exact", LOOSE)
+
+
+def step_rows(steps: GraphSteps) -> pa.Table:
+    """Return what is needed of steps once those of all neurons were surveyed."""
+    return pa.table({name: getattr(steps, name) for name in ("neuron", "step", "activation")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,22 @@ class StepSurvey:
         summed = np.add.reduceat(activation[order], first) if len(first) else activation
         forms = _counted(exact.loose, exact.step, np.ones(len(exact.step), np.int64), exact.token)
         return cls(loose.step, forms, neuron[first], token[first], summed)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Steps that neurons share with others; (shares,) each."""
+
+    step: IntArray  # among those of ``Likeness``
+    holder: IntArray  # place of the neuron there
+    weight: Float64Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[Shares]) -> Shares:
+        """Put those of different neurons or kinds together."""
+        nothing = np.zeros(0, np.int32)
+        every = (cls(nothing, nothing, nothing.astype(np.float64)), *parts)
+        return cls(*(np.concatenate([getattr(part, each.name) for part in every]) for each in fields(cls)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +120,30 @@ class Likeness:
         of_written = rarity[np.searchsorted(token, token_of[common[first]])]
         return cls(shared, written, np.concatenate([of_shared * twofold, of_written]), owners, total)
 
-    @property
-    def paths(self) -> pa.Table:
-        """All steps that are stored: even numbers of loose steps, odd ones of those as written; weights."""
-        loose, written = (2 + 2 * np.arange(len(each)) for each in (self.shared, self.written))
-        return pa.table({"id": np.concatenate([loose, written + 1]), "weight": self.weight})
+    def shares(self, kind: str, steps: pa.RecordBatch) -> Shares:
+        """Return which of some neurons' steps of a kind, rows of ``step_rows``, are stored."""
+        among, before = (self.shared, 0) if kind == LOOSE else (self.written, len(self.shared))
+        row, place = _placed(steps["step"].to_numpy(), among)
+        step = (before + place).astype(np.int32)
+        holder = np.searchsorted(self.neuron, steps["neuron"].to_numpy()[row]).astype(np.int32)
+        return Shares(step, holder, steps["activation"].to_numpy()[row] * self.weight[step])
 
-    def weights(self, path: Int64Array) -> Float64Array:
-        """Return the weights of steps by their numbers: (steps,)."""
-        place = path // 2 - 1
-        return self.weight[np.where(path % 2, place + len(self.shared), place)]
-
-    def rows(self, exact: GraphSteps, loose: GraphSteps) -> pa.Table:
-        """Return the steps that some neurons share with others: neuron, path and activation."""
-        (common, shared), (kept, written) = (
-            _placed(each.step, among) for each, among in ((loose, self.shared), (exact, self.written))
+    def shared_steps(self, parts: Sequence[Shares]) -> SharedSteps:
+        """Lay out what all neurons share, the steps numbered by how many have them."""
+        every = Shares.joined(parts)
+        holders = np.bincount(every.step, minlength=len(self.weight))
+        rarest_first = stable_order(holders)
+        number = np.empty(len(holders), np.int64)
+        number[rarest_first] = np.arange(len(holders))
+        order = np.argsort(number[every.step] * len(self.neuron) + every.holder)
+        return SharedSteps(
+            self.neuron,
+            self.total,
+            narrowest(holders[rarest_first]),
+            np.packbits(rarest_first < len(self.shared)),
+            narrowest(every.holder[order]),
+            every.weight[order],
         )
-        columns = {
-            "neuron": np.concatenate([loose.neuron[common], exact.neuron[kept]]),
-            "path": np.concatenate([2 + 2 * shared, 3 + 2 * written]),
-            "activation": np.concatenate([loose.activation[common], exact.activation[kept]]),
-        }
-        return pa.table(columns)
-
-    def totals(self, neuron: Int64Array) -> Float64Array:
-        """Return the total weight of each neuron's steps; 0 without a graph: (neurons,)."""
-        if not len(self.neuron):
-            return np.zeros(len(neuron))
-        place = np.searchsorted(self.neuron, neuron).clip(max=len(self.neuron) - 1)
-        return np.where(self.neuron[place] == neuron, self.total[place], 0.0)
 
 
 def _placed(values: Int64Array, rising: Int64Array) -> tuple[Int64Array, Int64Array]:

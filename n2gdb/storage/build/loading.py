@@ -3,12 +3,17 @@
 One pass over the shards spools the rows of relationships to files, which the engine then copies, mapped into
 memory. One copy a table: each further one would rewrite what the table holds of a node, and leave the old
 pages in the file. What can only be known of all shards together is found on the way: each neuron's polysemy,
-and, at about 40 bytes a node, which steps several neurons share and how rare their tokens are.
+and, at about 40 bytes a node, which steps several neurons share and how rare their tokens are. Shards are
+prepared side by side, and steps are weighed while the engine copies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +21,13 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.arrays import Int64Array
-from n2gdb.core.tries import GraphSteps
 from n2gdb.storage.build.ddl import NODE_TABLES, RELATIONSHIPS
-from n2gdb.storage.build.likeness import STEPS, Likeness, StepSurvey
+from n2gdb.storage.build.likeness import STEPS, Likeness, Shares, StepSurvey, step_rows
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.build.rows import ModelRows
 from n2gdb.storage.build.spool import Spool
-from n2gdb.storage.read.outline import Outline
+from n2gdb.storage.read.outline import Outline, OutlinePart
+from n2gdb.storage.read.shared_steps import SharedSteps
 from n2gdb.storage.shards import RunFolder
 
 __all__ = ["BATCH_NODES", "GROUP_NEURONS", "load", "memory_needed"]
@@ -32,6 +37,8 @@ __all__ = ["BATCH_NODES", "GROUP_NEURONS", "load", "memory_needed"]
 Write = Callable[[str, Mapping[str, Any]], object]
 
 GROUP_NEURONS = 1 << 17  # whose relationships the engine stores together
+
+_CORES = os.cpu_count() or 1
 
 _LEAST_MEMORY = 512 << 20
 _NODE_MEMORY = 230  # measured, with the least: 2.6 times what a row of CONTEXT takes
@@ -47,41 +54,42 @@ def memory_needed(runs: Sequence[RunFolder]) -> int:
 
 def load(
     write: Write, runs: Sequence[RunFolder], progress: Callable[[str], None], folder: Path
-) -> Outline | None:
-    """Fill an empty database, run i becomes model number i; return the outline of its tries.
+) -> list[Outline | SharedSteps]:
+    """Fill an empty database, run i becomes model number i; return the arrays that go behind its pages.
 
     ``progress`` gets each stage as it starts; ``folder`` is for large files in between, and is there.
     """
-    write("CALL threads=1", {})  # more would store rows in the order in which they finish, no sooner
+    write("CALL threads=1", {})  # nodes are stored in the order in which threads come to them
     for definition in NODE_TABLES:
         write(definition, {})
     progress("read shards")
     models: list[ModelRows] = []
     for number, run in enumerate(runs):
         models.append(ModelRows.of(run, number, models[-1].tokens_up_to if models else 0))
-    with Spool(folder) as spool:
-        likeness, measures, outline = _spooled(models, spool)
+    with Spool(folder) as spool, ThreadPoolExecutor(_CORES) as pool:
+        measures, outline, shared = _spooled(models, spool, pool)
         neurons = np.zeros(0, np.int64)  # keys, in the order in which the engine has them
-        for table, rows in _nodes(models, likeness, measures):
-            progress(table)
-            _copy(write, table, rows)
-            if table == "Neuron":
-                neurons = np.concatenate([neurons, rows["key"].to_numpy()])
+        for model in models:
+            for table, rows in model.entities(measures):
+                progress(table)
+                _copy(write, table, rows)
+                if table == "Neuron":
+                    neurons = np.concatenate([neurons, rows["key"].to_numpy()])
         groups = neurons[::GROUP_NEURONS]
-        passes = [likeness.rows(*(GraphSteps.nothing(),) * 2)]
-        for table, rows in spool.tables():
-            if table in STEPS:
-                passes += [_passes(likeness, table, batch) for batch in rows.to_batches()]
+        for name, relationship in sorted(RELATIONSHIPS.items(), key=lambda each: not each[1].from_neurons):
+            if name not in spool.names:
+                write(relationship.create(name), {})
                 continue
-            progress(table)
-            _fill(write, table, rows, groups)
-        progress("PASSES")
-        _fill(write, "PASSES", pa.concat_tables(passes), groups)
-        for table in RELATIONSHIPS.keys() - spool.names - {"PASSES"}:
-            write(RELATIONSHIPS[table].create(table), {})
+            progress(name)
+            # One thread stores from one end in less time than several, and leaves the others to the steps.
+            write(f"CALL threads={1 if relationship.from_neurons else _CORES}", {})
+            with spool.table(name) as stored:
+                _fill(write, name, stored, groups)
+        progress("shared steps")
+        arrays: list[Outline | SharedSteps] = [shared.result()]
     progress("checkpoint")
     write("CHECKPOINT", {})
-    return outline
+    return arrays if outline is None else [outline, *arrays]
 
 
 def _copy(write: Write, table: str, rows: pa.Table) -> None:
@@ -118,36 +126,60 @@ def _groups(rows: pa.Table, groups: Int64Array) -> list[pa.Table]:
     return [rows.filter(pa.array(group == number)) for number in range(len(groups))]
 
 
-def _nodes(
-    models: Sequence[ModelRows], likeness: Likeness, measures: NeuronMeasures
-) -> Iterator[tuple[str, pa.Table]]:
-    """Yield (node table, its rows)."""
-    for model in models:
-        yield from model.entities(measures, likeness)
-    yield "Path", likeness.paths
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What a few shards of a model become; ``rows`` of tables to be spooled, by their names."""
+
+    survey: StepSurvey
+    measures: NeuronMeasures
+    outline: OutlinePart
+    rows: list[tuple[str, pa.Table]]
+
+    @classmethod
+    def of(cls, model: ModelRows, shards: Sequence[Path]) -> _Prepared:
+        """Read some shards, and compute what follows from them."""
+        steps, measures, outline, tables = model.relationships(shards)
+        rows = [(kind, step_rows(each)) for kind, each in zip(STEPS, steps, strict=True)]
+        return cls(StepSurvey.of(*steps), measures, outline, [*rows, *tables])
 
 
-def _passes(likeness: Likeness, kind: str, steps: pa.RecordBatch) -> pa.Table:
-    """Rows of PASSES, from steps of one kind."""
-    return likeness.rows(
-        **{each: GraphSteps.read(steps) if each == kind else GraphSteps.nothing() for each in STEPS}
-    )
+def _spooled(
+    models: Sequence[ModelRows], spool: Spool, pool: Executor
+) -> tuple[NeuronMeasures, Outline | None, Future[SharedSteps]]:
+    """Spool all relationships, and the steps of all graphs, which are weighed from then on.
 
-
-def _spooled(models: Sequence[ModelRows], spool: Spool) -> tuple[Likeness, NeuronMeasures, Outline | None]:
-    """Spool all relationships, and steps for those of PASSES.
-
-    Return what the steps of all neurons have in common, their measures, and the outline of their tries.
+    Return the measures of all neurons, the outline of their tries, and the steps that they share.
     """
     surveys, measures, outlines = [], [], []
-    for model in models:
-        for shards in model.run.batches(BATCH_NODES):
-            steps, measured, outline, tables = model.relationships(shards)
-            outlines.append(outline)
-            surveys.append(StepSurvey.of(*steps))
-            measures.append(measured)
-            for kind, each in zip(STEPS, steps, strict=True):
-                spool.add(kind, each.table())
-            for table, rows in tables:
-                spool.add(table, rows)
-    return Likeness.joined(surveys), NeuronMeasures.joined(measures), Outline.joined(outlines)
+    batches = ((model, shards) for model in models for shards in model.run.batches(BATCH_NODES))
+    for prepared in _prepared(pool, batches):
+        surveys.append(prepared.survey)
+        measures.append(prepared.measures)
+        outlines.append(prepared.outline)
+        for table, rows in prepared.rows:
+            spool.add(table, rows)
+    spool.close()
+    shared = pool.submit(_shared_steps, surveys, spool)
+    return NeuronMeasures.joined(measures), Outline.joined(outlines), shared
+
+
+def _prepared(pool: Executor, batches: Iterable[tuple[ModelRows, Sequence[Path]]]) -> Iterator[_Prepared]:
+    """Prepare a few batches at a time; yield them in their order."""
+    waiting: deque[Future[_Prepared]] = deque()
+    for model, shards in batches:
+        waiting.append(pool.submit(_Prepared.of, model, shards))
+        if len(waiting) > _CORES:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _shared_steps(surveys: list[StepSurvey], spool: Spool) -> SharedSteps:
+    """Weigh the steps that were spooled; ``surveys`` are let go of as soon as they can be."""
+    likeness = Likeness.joined(surveys)
+    surveys.clear()
+    shares: list[Shares] = []
+    for kind in spool.names & set(STEPS):
+        with spool.table(kind) as rows:
+            shares += (likeness.shares(kind, batch) for batch in rows.to_batches())
+    return likeness.shared_steps(shares)

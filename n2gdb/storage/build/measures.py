@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from n2gdb.core.arrays import Int64Array
+from n2gdb.core.arrays import Int64Array, is_first
 from n2gdb.core.behaviours import linked_tries
 from n2gdb.core.tries import Tries
 from n2gdb.storage.columns import COUNTED
@@ -18,14 +18,16 @@ __all__ = ["COUNTS", "NeuronMeasures"]
 
 def _polysemy(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
     """Count the behaviours of every neuron."""
-    linked = np.unique(linked_tries(owner, tries.token, tries.depth, tries.root))
-    return np.bincount(owner[linked], minlength=neurons).astype(np.int64)
+    linked = linked_tries(owner, tries.token, tries.depth, tries.root)
+    of_first = owner[linked == np.arange(len(linked))]
+    return np.bincount(of_first, minlength=neurons).astype(np.int64)
 
 
 def _max_depth(tries: Tries, owner: Int64Array, neurons: int) -> Int64Array:
     """Return how many positions the deepest pattern of every neuron goes back."""
     deepest = np.zeros(neurons, np.int64)
-    np.maximum.at(deepest, owner, tries.depth)
+    if len(owner):
+        deepest[:] = np.maximum.reduceat(tries.depth, np.flatnonzero(is_first(owner)))
     return deepest
 
 
@@ -46,8 +48,9 @@ class NeuronMeasures:
 
     @classmethod
     def measured(cls, tries: Tries, neuron: Int64Array) -> NeuronMeasures:
-        """Measure whole graphs; ``neuron`` is the key of each node's: (nodes,)."""
-        known, owner = np.unique(neuron, return_inverse=True)
+        """Measure whole graphs; ``neuron`` is the key of each node's, those of one together: (nodes,)."""
+        first = is_first(neuron)
+        known, owner = neuron[first], np.cumsum(first) - 1
         return cls(known, {name: COUNTS[name](tries, owner, len(known)) for name in COUNTED})
 
     @classmethod

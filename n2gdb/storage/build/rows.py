@@ -14,13 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import Int64Array, is_in
+from n2gdb.core.arrays import Int64Array, is_in, stable_order
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
 from n2gdb.core.tries import GraphSteps, Tries
 from n2gdb.core.units import item_key, token_key
 from n2gdb.errors import DatabaseFormatError
-from n2gdb.storage.build.likeness import Likeness
 from n2gdb.storage.build.measures import NeuronMeasures
 from n2gdb.storage.read.outline import OutlinePart
 from n2gdb.storage.shards import RunFolder
@@ -70,7 +69,7 @@ class ModelRows:
         text_keys, norm_keys, places = of_token
         return cls(run, number, text_keys, norm_keys, places, tokens_before + len(token))
 
-    def entities(self, measures: NeuronMeasures, likeness: Likeness) -> Iterator[tuple[str, pa.Table]]:
+    def entities(self, measures: NeuronMeasures) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
         model = self._keyed(self.run.model(), np.array([self.number], np.int64), of_model=False)
         model = model.append_column("sources", self._sources())
@@ -81,7 +80,6 @@ class ModelRows:
         rows = self._keyed(neurons.drop_columns(["unit"]), key)
         for name, values in measures.of(key).items():
             rows = rows.append_column(name, pa.array(values))
-        rows = rows.append_column("weight", pa.array(likeness.totals(key)))
         records = decimals(self.run.records())
         own = records.drop_columns(["unit"]).take(pc.index_in(neurons["unit"], records["unit"]))
         yield "Neuron", pa.table([*rows.columns, *own.columns], [*rows.column_names, *own.column_names])
@@ -95,8 +93,8 @@ class ModelRows:
     ) -> tuple[tuple[GraphSteps, GraphSteps], NeuronMeasures, OutlinePart, Iterator[tuple[str, pa.Table]]]:
         """Return what follows from the graphs of some shards, and (database table, its rows) of them.
 
-        First come the steps of the neurons, as they are written and with case and space aside: rows of PASSES
-        can be made of them once those of all neurons are known.
+        First come the steps of the neurons, as they are written and with case and space aside: they can be
+        weighed once those of all neurons are known.
         """
         nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
@@ -140,16 +138,14 @@ class ModelRows:
         """Yield the weights of tokens, and those of classes, which are numbered on from the vocabulary."""
         evidence = decimals(self.run.evidence(shards))
         token = evidence["token"].to_numpy().astype(np.int64)
-        neuron = pa.array(self._neuron_key(evidence))
         is_class = token >= len(self.text_keys)
         for table, chosen, keys in (
             ("EVIDENCE", ~is_class, self._token_key),
             ("CLASS_EVIDENCE", is_class, self._class_key),
         ):
-            kept = pa.array(chosen)
-            ends = [neuron.filter(kept), pa.array(keys(token[chosen]))]
-            own = [evidence[name].filter(kept) for name in ("depth", "weight")]
-            yield table, pa.table([*ends, *own], ["neuron", "key", "depth", "weight"])
+            columns = {"neuron": self._neuron_key(evidence), "key": keys(token)}
+            rows = pa.table(columns | {name: evidence[name] for name in ("depth", "weight")})
+            yield table, rows.filter(pa.array(chosen))
 
     def _effects(self, shards: Sequence[Path]) -> pa.Table:
         """What the neurons of some shards write: rows of WRITES."""
@@ -176,9 +172,12 @@ class ModelRows:
             "written": _written(neuron, self._token_key(tries.token), effects),
         }
         rows = pa.table(columns | {name: nodes[name] for name in _OF_NODES})
-        is_root = pa.array(tries.above < 0)
-        yield "ACTIVATES_ON", rows.filter(is_root).select(_ACTIVATES_ON)
-        yield "CONTEXT", rows.filter(pc.invert(is_root)).select(_CONTEXT)
+        is_root = tries.above < 0
+        yield "ACTIVATES_ON", rows.select(_ACTIVATES_ON).filter(pa.array(is_root))
+        # The engine lays them out by token, too: in a quarter less time where many of one come together.
+        context = np.flatnonzero(~is_root)
+        context = context[stable_order(tries.token[context])]
+        yield "CONTEXT", rows.select(_CONTEXT).take(pa.array(context))
 
     def _sources(self) -> pa.Array:
         """Return the sources of the model, one list of records, in the order of layers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,14 +34,18 @@ class Spool:
         """The tables that were begun."""
         return frozenset(self._writers)
 
-    def tables(self) -> Iterator[tuple[str, pa.Table]]:
-        """Yield every table with its rows, in the order in which they were begun; each file goes after it."""
-        self._close()
-        for table in self._writers:
-            path = self._path(table)
-            with pa.memory_map(str(path)) as source:
-                yield table, pa.ipc.open_file(source).read_all()
-            path.unlink()
+    @contextmanager
+    def table(self, table: str) -> Iterator[pa.Table]:
+        """Map the rows of a table that was begun, after ``close``; its file goes after it."""
+        path = self._path(table)
+        with pa.memory_map(str(path)) as source:
+            yield pa.ipc.open_file(source).read_all()
+        path.unlink()
+
+    def close(self) -> None:
+        """End all tables; raises OSError if the disk refuses."""
+        for writer in self._writers.values():
+            writer.close()
 
     def __enter__(self) -> Self:
         return self
@@ -51,11 +55,7 @@ class Spool:
     ) -> None:
         # Where an error is on its way, a file that cannot be ended for the same reason must not hide it.
         with suppress(OSError) if error else nullcontext():
-            self._close()
+            self.close()
 
     def _path(self, table: str) -> Path:
         return self._folder / f"{table}.arrow"
-
-    def _close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()

@@ -11,11 +11,13 @@ import pytest
 
 import n2gdb
 from n2gdb import remembering
+from n2gdb.errors import DatabaseFormatError
 from n2gdb.query.columnar import tries
 from n2gdb.query.columnar.tries import read_tries
 from n2gdb.query.execution.planner import plan_statement, read_columns
 from n2gdb.query.parse import read_query
-from n2gdb.storage.read.outline import read_outline
+from n2gdb.storage.read.mapped_arrays import read_arrays
+from n2gdb.storage.read.outline import Outline
 from tests.grammar.test_language_reference import EXAMPLES, database
 
 __all__ = ["database"]  # the fixture
@@ -112,7 +114,7 @@ def test_an_outline_has_the_shape_that_the_engine_knows(name: str, outlined: n2g
 
 
 @pytest.mark.parametrize("left", [0, -1, -40])
-def test_a_file_without_a_whole_outline_is_read_by_the_engine(
+def test_a_file_that_was_cut_short_is_read_by_the_engine(
     left: int, database: n2gdb.Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "older.n2gdb"
@@ -120,8 +122,10 @@ def test_a_file_without_a_whole_outline_is_read_by_the_engine(
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.truncate(size // 4096 * 4096 if not left else size + left)
-    assert read_outline(database.path) is not None
-    assert read_outline(path) is None
+    assert read_arrays(database.path, Outline) is not None
+    assert read_arrays(path, Outline) is None
     monkeypatch.setattr(remembering, "_MOST_NODES", 0)
     with n2gdb.open(path) as opened:
         _same(opened, database, "neurons MATCHING <word> THEN <word>")
+        with pytest.raises(DatabaseFormatError, match="build it again"):
+            opened.similar("L4N0")
