@@ -8,9 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import BoolArray, Float64Array, Int64Array, IntArray, is_first, mixed, pair_order
+from n2gdb.core.arrays import (
+    BoolArray,
+    Float64Array,
+    Int64Array,
+    IntArray,
+    IntegerArray,
+    is_first,
+    mixed,
+    pair_order,
+)
 
-__all__ = ["GraphSteps", "Tries"]
+__all__ = ["GraphSteps", "Tries", "graph_steps"]
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -72,23 +81,9 @@ class Tries:
     def steps(
         self, neuron: Int64Array, text_keys: Int64Array, norm_keys: Int64Array
     ) -> tuple[GraphSteps, GraphSteps]:
-        """Return the steps of all neurons as they are written, and those with case and space aside.
-
-        ``neuron`` is each node's owner; ``text_keys`` and ``norm_keys`` are of every token's text: (tokens,).
-        Steps that read alike are the same here, also of different models.
-        """
-        exact, loose = self._step_keys(text_keys), self._step_keys(norm_keys)
-        token, activation = norm_keys[self.token], np.nan_to_num(self.best)
-
-        def each(step: Int64Array) -> GraphSteps:
-            order = pair_order(neuron, step)
-            owner, taken = neuron[order], step[order]
-            first = np.flatnonzero(is_first(owner) | is_first(taken))
-            kept = order[first]
-            largest = np.maximum.reduceat(activation[order], first) if len(first) else activation
-            return GraphSteps(owner[first], taken[first], loose[kept], token[kept], largest)
-
-        return each(exact), each(loose)
+        """Return the steps of all neurons, as ``graph_steps`` does; ``neuron`` is each node's owner."""
+        texts = text_keys[self.token], norm_keys[self.token]
+        return graph_steps(neuron, *texts, self.root, self.depth, self.best)
 
     def smallest(self, values: Float64Array) -> Float64Array:
         """Return the smallest of ``values`` from each node up to its root, which is left out: (nodes,) each.
@@ -100,9 +95,37 @@ class Tries:
             smallest[children] = np.minimum(smallest[children], smallest[self.above[children]])
         return smallest
 
-    def _step_keys(self, keys: Int64Array) -> Int64Array:
-        """Hash activating token, distance and token of every node."""
-        of_token = keys.view(np.uint64)
-        root = mixed(of_token[self.token[self.root]] + self.depth.astype(np.uint64) * _GOLDEN)
-        key = mixed(root ^ (of_token[self.token] + _GOLDEN))
-        return (key >> np.uint64(2)).astype(np.int64)
+
+def graph_steps(
+    neuron: Int64Array,
+    text: Int64Array,
+    norm: Int64Array,
+    root: Int64Array,
+    depth: IntegerArray,
+    best: Float64Array,
+) -> tuple[GraphSteps, GraphSteps]:
+    """Return the steps of all neurons as they are written, and those with case and space aside.
+
+    Of each node there is its owner, the keys of its token's text, as it is and with case and space aside, the
+    row of its activating token, its depth, and the largest activation of any pattern through it: (nodes,).
+    Steps that read alike are the same here, also of different models.
+    """
+    exact, loose = (_step_keys(each, root, depth) for each in (text, norm))
+    activation = np.nan_to_num(best)
+
+    def each(step: Int64Array) -> GraphSteps:
+        order = pair_order(neuron, step)
+        owner, taken = neuron[order], step[order]
+        first = np.flatnonzero(is_first(owner) | is_first(taken))
+        kept = order[first]
+        largest = np.maximum.reduceat(activation[order], first) if len(first) else activation
+        return GraphSteps(owner[first], taken[first], loose[kept], norm[kept], largest)
+
+    return each(exact), each(loose)
+
+
+def _step_keys(text: Int64Array, root: Int64Array, depth: IntegerArray) -> Int64Array:
+    """Hash activating token, distance and token of every node."""
+    key = text.view(np.uint64)
+    at = mixed(key[root] + depth.astype(np.uint64) * _GOLDEN)
+    return (mixed(at ^ (key + _GOLDEN)) >> np.uint64(2)).astype(np.int64)

@@ -9,12 +9,14 @@ between the two moves leaves a database that still verifies.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
 import struct
 import zlib
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -190,7 +192,7 @@ def _digests(path: Path) -> tuple[str, int]:
     digest, checksum = hashlib.sha256(), 0
     with ThreadPoolExecutor(1) as pool:
         summed = pool.submit(digest.update, b"")
-        for chunk in _chunks(path):  # the next is read while one is summed up
+        for chunk in _chunks(path, cached=False):  # the next is read while one is summed up
             summed.result()
             summed = pool.submit(digest.update, chunk)
             checksum = zlib.crc32(chunk, checksum)
@@ -205,16 +207,29 @@ def _crc32(path: Path) -> int:
     return checksum
 
 
-def _chunks(path: Path) -> Iterator[memoryview]:
-    """Yield a file's bytes in a row; each chunk stays as it is until the next but one."""
-    buffers = itertools.cycle(memoryview(bytearray(_CHUNK)) for _ in range(2))
-    with path.open("rb", buffering=0) as file:
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        for buffer in buffers:
-            if not (length := file.readinto(buffer)):
-                return
-            yield buffer[:length]
+def _chunks(path: Path, *, cached: bool = True) -> Iterator[memoryview]:
+    """Yield a file's bytes in a row, from the disk itself unless ``cached``, where the system can.
+
+    Each chunk stays as it is until the next but one.
+    """
+    import mmap  # for memory that begins at a page, as such reads need
+
+    buffers = itertools.cycle([mmap.mmap(-1, _CHUNK), mmap.mmap(-1, _CHUNK)])
+    with _opened(path, cached=cached) as file:
+        left = os.fstat(file.fileno()).st_size
+        while left and (length := file.readinto(buffer := next(buffers))):
+            left -= length
+            yield memoryview(buffer)[:length]
+
+
+def _opened(path: Path, *, cached: bool) -> FileIO:
+    if not cached and hasattr(os, "O_DIRECT"):
+        try:
+            return FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_DIRECT))
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # which says that the disk cannot
+                raise
+    return FileIO(path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -102,8 +102,10 @@ class Likeness:
         owned = np.concatenate([nothing, *(part.owned for part in parts)])
         owned.sort()
         shared = np.unique(owned[1:][owned[1:] == owned[:-1]])
-        forms = np.concatenate([np.zeros((0, 4), np.int64), *(part.forms for part in parts)])
-        loose, step, owners_of, token_of = _counted(*forms[is_in(forms[:, 0], shared)].T).T
+        known = (part.forms[is_in(part.forms[:, 0], shared)] for part in parts)
+        forms = np.concatenate([np.zeros((0, 4), np.int64), *known])
+        loose, step, owners_of, token_of = _counted(*forms.T).T
+        del owned, forms  # a quarter of what is held here
         several = np.unique(loose[1:][loose[1:] == loose[:-1]])
         common = np.flatnonzero(is_in(loose, several) & (owners_of > 1))
         written, first = np.unique(step[common], return_index=True)

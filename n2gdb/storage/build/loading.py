@@ -4,12 +4,14 @@ One pass over the shards spools the rows of relationships to files, which the en
 memory. One copy a table: each further one would rewrite what the table holds of a node, and leave the old
 pages in the file. What can only be known of all shards together is found on the way: each neuron's polysemy,
 and, at about 40 bytes a node, which steps several neurons share and how rare their tokens are. Shards are
-prepared side by side, and steps are weighed while the engine copies.
+prepared side by side, and steps are found and weighed while the engine copies.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from n2gdb.core.arrays import Int64Array
+from n2gdb.core.arrays import Float64Array, Int64Array
 from n2gdb.storage.build.ddl import NODE_TABLES, RELATIONSHIPS
 from n2gdb.storage.build.likeness import STEPS, Likeness, Shares, StepSurvey, step_rows
 from n2gdb.storage.build.measures import NeuronMeasures
@@ -39,6 +41,7 @@ Write = Callable[[str, Mapping[str, Any]], object]
 GROUP_NEURONS = 1 << 17  # whose relationships the engine stores together
 
 _CORES = os.cpu_count() or 1
+_LATER = 10  # the priority of what need not be ready before the engine has copied: a tenth of the usual share
 
 _LEAST_MEMORY = 512 << 20
 _NODE_MEMORY = 230  # measured, with the least: 2.6 times what a row of CONTEXT takes
@@ -67,7 +70,8 @@ def load(
     for number, run in enumerate(runs):
         models.append(ModelRows.of(run, number, models[-1].tokens_up_to if models else 0))
     with Spool(folder) as spool, ThreadPoolExecutor(_CORES) as pool:
-        measures, outline, shared = _spooled(models, spool, pool)
+        measures, graphs = _spooled(models, spool, pool)
+        shared = pool.submit(_shared_steps, graphs, folder)
         neurons = np.zeros(0, np.int64)  # keys, in the order in which the engine has them
         for model in models:
             for table, rows in model.entities(measures):
@@ -87,9 +91,11 @@ def load(
                 _fill(write, name, stored, groups)
         progress("shared steps")
         arrays: list[Outline | SharedSteps] = [shared.result()]
+    if (outline := Outline.joined([graph.outline for graph in graphs])) is not None:
+        arrays.append(outline)
     progress("checkpoint")
     write("CHECKPOINT", {})
-    return arrays if outline is None else [outline, *arrays]
+    return arrays
 
 
 def _copy(write: Write, table: str, rows: pa.Table) -> None:
@@ -127,40 +133,42 @@ def _groups(rows: pa.Table, groups: Int64Array) -> list[pa.Table]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Graphs:
+    """The graphs of a few shards of a model, with the largest activation of any pattern through each node."""
+
+    model: ModelRows
+    outline: OutlinePart
+    best: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """What a few shards of a model become; ``rows`` of tables to be spooled, by their names."""
 
-    survey: StepSurvey
+    graphs: _Graphs
     measures: NeuronMeasures
-    outline: OutlinePart
     rows: list[tuple[str, pa.Table]]
 
     @classmethod
     def of(cls, model: ModelRows, shards: Sequence[Path]) -> _Prepared:
         """Read some shards, and compute what follows from them."""
-        steps, measures, outline, tables = model.relationships(shards)
-        rows = [(kind, step_rows(each)) for kind, each in zip(STEPS, steps, strict=True)]
-        return cls(StepSurvey.of(*steps), measures, outline, [*rows, *tables])
+        measures, outline, best, tables = model.relationships(shards)
+        return cls(_Graphs(model, outline, best), measures, list(tables))
 
 
 def _spooled(
     models: Sequence[ModelRows], spool: Spool, pool: Executor
-) -> tuple[NeuronMeasures, Outline | None, Future[SharedSteps]]:
-    """Spool all relationships, and the steps of all graphs, which are weighed from then on.
-
-    Return the measures of all neurons, the outline of their tries, and the steps that they share.
-    """
-    surveys, measures, outlines = [], [], []
+) -> tuple[NeuronMeasures, list[_Graphs]]:
+    """Spool all relationships; return the measures of all neurons, and their graphs."""
+    measures, graphs = [], []
     batches = ((model, shards) for model in models for shards in model.run.batches(BATCH_NODES))
     for prepared in _prepared(pool, batches):
-        surveys.append(prepared.survey)
         measures.append(prepared.measures)
-        outlines.append(prepared.outline)
+        graphs.append(prepared.graphs)
         for table, rows in prepared.rows:
             spool.add(table, rows)
     spool.close()
-    shared = pool.submit(_shared_steps, surveys, spool)
-    return NeuronMeasures.joined(measures), Outline.joined(outlines), shared
+    return NeuronMeasures.joined(measures), graphs
 
 
 def _prepared(pool: Executor, batches: Iterable[tuple[ModelRows, Sequence[Path]]]) -> Iterator[_Prepared]:
@@ -174,12 +182,22 @@ def _prepared(pool: Executor, batches: Iterable[tuple[ModelRows, Sequence[Path]]
         yield waiting.popleft().result()
 
 
-def _shared_steps(surveys: list[StepSurvey], spool: Spool) -> SharedSteps:
-    """Weigh the steps that were spooled; ``surveys`` are let go of as soon as they can be."""
-    likeness = Likeness.joined(surveys)
-    surveys.clear()
-    shares: list[Shares] = []
-    for kind in spool.names & set(STEPS):
-        with spool.table(kind) as rows:
-            shares += (likeness.shares(kind, batch) for batch in rows.to_batches())
+def _shared_steps(graphs: Sequence[_Graphs], folder: Path) -> SharedSteps:
+    """Find the steps of all graphs, and weigh those that several have; the engine's threads go first."""
+    if sys.platform == "linux":  # where threads have priorities of their own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LATER)
+    surveys: list[StepSurvey] = []
+    with Spool(folder) as spool:
+        for each in graphs:
+            steps = each.model.steps(each.outline, each.best)
+            surveys.append(StepSurvey.of(*steps))
+            for kind, found in zip(STEPS, steps, strict=True):
+                spool.add(kind, step_rows(found))
+        spool.close()
+        likeness = Likeness.joined(surveys)
+        surveys.clear()
+        shares: list[Shares] = []
+        for kind in spool.names:
+            with spool.table(kind) as rows:
+                shares += (likeness.shares(kind, batch) for batch in rows.to_batches())
     return likeness.shared_steps(shares)

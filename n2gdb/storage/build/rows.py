@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from n2gdb.core.arrays import Int64Array, is_in, stable_order
+from n2gdb.core.arrays import Float64Array, Int64Array, is_in, stable_order
 from n2gdb.core.reals import decimals
 from n2gdb.core.tokens import kinds_of, text_key
-from n2gdb.core.tries import GraphSteps, Tries
+from n2gdb.core.tries import GraphSteps, Tries, graph_steps
 from n2gdb.core.units import item_key, token_key
 from n2gdb.errors import DatabaseFormatError
 from n2gdb.storage.build.measures import NeuronMeasures
@@ -55,7 +55,8 @@ class ModelRows:
     text_keys: Int64Array
     norm_keys: Int64Array  # of the texts with case and space aside
     places: Int64Array  # in the table of the tokens of all models
-    tokens_up_to: int  # of the models up to this one
+    tokens: Int64Array  # the ids in the order of that table
+    tokens_before: int  # of the models before this one
 
     @classmethod
     def of(cls, run: RunFolder, number: int, tokens_before: int = 0) -> ModelRows:
@@ -67,7 +68,12 @@ class ModelRows:
             of_token[place, token] = _text_keys(tokens[column]).to_numpy()
         of_token[2, token] = tokens_before + np.arange(len(token))
         text_keys, norm_keys, places = of_token
-        return cls(run, number, text_keys, norm_keys, places, tokens_before + len(token))
+        return cls(run, number, text_keys, norm_keys, places, token.astype(np.int64), tokens_before)
+
+    @property
+    def tokens_up_to(self) -> int:
+        """How many tokens the models up to this one have."""
+        return self.tokens_before + len(self.tokens)
 
     def entities(self, measures: NeuronMeasures) -> Iterator[tuple[str, pa.Table]]:
         """Yield (database table, its rows) of what relationships join."""
@@ -90,11 +96,11 @@ class ModelRows:
 
     def relationships(
         self, shards: Sequence[Path]
-    ) -> tuple[tuple[GraphSteps, GraphSteps], NeuronMeasures, OutlinePart, Iterator[tuple[str, pa.Table]]]:
+    ) -> tuple[NeuronMeasures, OutlinePart, Float64Array, Iterator[tuple[str, pa.Table]]]:
         """Return what follows from the graphs of some shards, and (database table, its rows) of them.
 
-        First come the steps of the neurons, as they are written and with case and space aside: they can be
-        weighed once those of all neurons are known.
+        The former are measures of the neurons, the outline of their tries, and the largest activation of any
+        pattern through each node.
         """
         nodes = decimals(self.run.nodes(shards))
         tries, neuron = Tries.of(nodes), self._neuron_key(nodes)
@@ -107,8 +113,15 @@ class ModelRows:
             yield from self._example_rows(shards)
             yield "SCORE", self._scores(shards)
 
-        steps = tries.steps(neuron, self.text_keys, self.norm_keys)
-        return steps, NeuronMeasures.measured(tries, neuron), self._outline(nodes, tries, neuron), tables()
+        outline = self._outline(nodes, tries, neuron)
+        return NeuronMeasures.measured(tries, neuron), outline, tries.best, tables()
+
+    def steps(self, outline: OutlinePart, best: Float64Array) -> tuple[GraphSteps, GraphSteps]:
+        """Return the steps of graphs as they are written, and with case and space aside."""
+        token = self.tokens[outline.token.astype(np.int64) - self.tokens_before]
+        texts = self.text_keys[token], self.norm_keys[token]
+        root = np.maximum.accumulate(np.where(outline.gap == 0, np.arange(len(token)), 0))
+        return graph_steps(outline.neuron, *texts, root, outline.depth, best)
 
     def _outline(self, nodes: pa.Table, tries: Tries, neuron: Int64Array) -> OutlinePart:
         row, pre = np.arange(len(neuron)), nodes["pre"].to_numpy()
