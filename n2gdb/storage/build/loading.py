@@ -47,7 +47,7 @@ _LEAST_MEMORY = 512 << 20
 _NODE_MEMORY = 230  # measured, with the least: 2.6 times what a row of CONTEXT takes
 
 #: Trie nodes read at a time, or a shard where it holds more.
-BATCH_NODES = 1_000_000
+BATCH_NODES = 250_000
 
 
 def memory_needed(runs: Sequence[RunFolder]) -> int:
