@@ -43,7 +43,7 @@ def rank(database: Database, draws: int) -> None:
     """Print median and 95th percentile of one neuron against all."""
     random = Random(3)
     keys = [key for (key,) in database.connection.rows("MATCH (n:Neuron) WHERE n.n_nodes > 0 RETURN n.id")]
-    chosen = [neuron_of(key)[1] for key in random.sample(keys, min(draws, len(keys)))]
+    chosen = [neuron_of(database.models(), key)[1] for key in random.sample(keys, min(draws, len(keys)))]
     questions: dict[str, Callable[[NeuronName], Sequence[object]]] = {
         "top 20, graph": lambda name: database.similar(name, 20),
         "top 20, tokens": lambda name: database.similar(name, 20, "tokens"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 from math import log
@@ -12,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from n2gdb.core.deadline import check_time
 from n2gdb.core.graph import NeuronGraph, Pattern, Step
 from n2gdb.core.reals import as_decimal
 from n2gdb.core.tokens import kinds_of, normalise
@@ -20,6 +23,7 @@ from n2gdb.core.units import NeuronName, unit_key
 from n2gdb.storage.build import loading
 from n2gdb.storage.build.database import build_database
 from n2gdb.storage.build.ddl import RELATIONSHIPS
+from n2gdb.storage.build.likeness import Likeness
 from n2gdb.storage.build.spool import Spool
 from n2gdb.storage.connection import Connection
 from n2gdb.storage.graph_rows import nodes_table
@@ -187,6 +191,28 @@ def test_a_spool_gives_back_its_rows_and_removes_its_files(tmp_path: Path) -> No
             with spool.table(name) as rows:
                 assert rows.to_pydict() == expected
     assert not list(tmp_path.iterdir())
+
+
+def test_what_runs_beside_a_load_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+
+    def weigh_for_long(surveys: object) -> None:
+        begun.set()
+        for _ in range(3000):
+            check_time()
+            time.sleep(0.01)
+
+    def interrupted(write: loading.Write, table: str, rows: pa.Table) -> None:
+        assert begun.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Likeness, "joined", weigh_for_long)
+    monkeypatch.setattr(loading, "_copy", interrupted)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build_database(tmp_path / "x.n2gdb", [write_run(tmp_path / "run", random_graphs(seed=1))])
+    assert time.monotonic() - start < 20
+    assert not list(tmp_path.glob("x.n2gdb*"))
 
 
 def test_every_column_is_there_and_what_no_neuron_has_is_null(three_models: Path) -> None:

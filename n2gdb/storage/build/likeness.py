@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.arrays import Float64Array, Int64Array, IntArray, is_first, is_in, pair_order, stable_order
+from n2gdb.core.deadline import check_time
 from n2gdb.core.tries import GraphSteps
 from n2gdb.storage.read.mapped_arrays import narrowest
 from n2gdb.storage.read.shared_steps import SharedSteps
@@ -102,17 +103,21 @@ class Likeness:
         owned = np.concatenate([nothing, *(part.owned for part in parts)])
         owned.sort()
         shared = np.unique(owned[1:][owned[1:] == owned[:-1]])
+        check_time()
         known = (part.forms[is_in(part.forms[:, 0], shared)] for part in parts)
         forms = np.concatenate([np.zeros((0, 4), np.int64), *known])
         loose, step, owners_of, token_of = _counted(*forms.T).T
         del owned, forms  # a quarter of what is held here
+        check_time()
         several = np.unique(loose[1:][loose[1:] == loose[:-1]])
         common = np.flatnonzero(is_in(loose, several) & (owners_of > 1))
         written, first = np.unique(step[common], return_index=True)
+        check_time()
         neuron, named = (np.concatenate([nothing, *(getattr(each, name) for each in parts)])
                          for name in ("neuron", "token"))  # fmt: skip
         activation = np.concatenate([np.zeros(0), *(part.activation for part in parts)])
         owners, owner = np.unique(neuron, return_inverse=True)
+        check_time()
         token, place, graphs = np.unique(named, return_inverse=True, return_counts=True)
         rarity = np.log1p(len(owners) / graphs)
         total = np.bincount(owner, activation * rarity[place], len(owners)).astype(np.float64)
@@ -125,6 +130,7 @@ class Likeness:
     def shares(self, kind: str, steps: pa.RecordBatch) -> Shares:
         """Return which of some neurons' steps of a kind, rows of ``step_rows``, are stored."""
         among, before = (self.shared, 0) if kind == LOOSE else (self.written, len(self.shared))
+        check_time()
         row, place = _placed(steps["step"].to_numpy(), among)
         step = (before + place).astype(np.int32)
         holder = np.searchsorted(self.neuron, steps["neuron"].to_numpy()[row]).astype(np.int32)
@@ -137,6 +143,7 @@ class Likeness:
         rarest_first = stable_order(holders)
         number = np.empty(len(holders), np.int64)
         number[rarest_first] = np.arange(len(holders))
+        check_time()
         order = np.argsort(number[every.step] * len(self.neuron) + every.holder)
         return SharedSteps(
             self.neuron,

@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 
 from n2gdb.core.arrays import Float64Array, Int64Array
+from n2gdb.core.deadline import cancelled_by, check_time
 from n2gdb.storage.build.ddl import NODE_TABLES, RELATIONSHIPS
 from n2gdb.storage.build.likeness import STEPS, Likeness, Shares, StepSurvey, step_rows
 from n2gdb.storage.build.measures import NeuronMeasures
@@ -69,9 +71,10 @@ def load(
     models: list[ModelRows] = []
     for number, run in enumerate(runs):
         models.append(ModelRows.of(run, number, models[-1].tokens_up_to if models else 0))
-    with Spool(folder) as spool, ThreadPoolExecutor(_CORES) as pool:
+    failed = threading.Event()
+    with Spool(folder) as spool, _workers(failed) as pool:
         measures, graphs = _spooled(models, spool, pool)
-        shared = pool.submit(_shared_steps, graphs, folder)
+        shared = pool.submit(_shared_steps, graphs, folder, failed)
         neurons = np.zeros(0, np.int64)  # keys, in the order in which the engine has them
         for model in models:
             for table, rows in model.entities(measures):
@@ -96,6 +99,19 @@ def load(
     progress("checkpoint")
     write("CHECKPOINT", {})
     return arrays
+
+
+@contextmanager
+def _workers(failed: threading.Event) -> Iterator[Executor]:
+    """Keep threads for the block; where it fails, ``failed`` tells those at work, and no more is begun."""
+    pool = ThreadPoolExecutor(_CORES)
+    try:
+        yield pool
+    except BaseException:
+        failed.set()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _copy(write: Write, table: str, rows: pa.Table) -> None:
@@ -182,13 +198,14 @@ def _prepared(pool: Executor, batches: Iterable[tuple[ModelRows, Sequence[Path]]
         yield waiting.popleft().result()
 
 
-def _shared_steps(graphs: Sequence[_Graphs], folder: Path) -> SharedSteps:
+def _shared_steps(graphs: Sequence[_Graphs], folder: Path, failed: threading.Event) -> SharedSteps:
     """Find the steps of all graphs, and weigh those that several have; the engine's threads go first."""
     if sys.platform == "linux":  # where threads have priorities of their own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LATER)
     surveys: list[StepSurvey] = []
-    with Spool(folder) as spool:
+    with cancelled_by(failed), Spool(folder) as spool:
         for each in graphs:
+            check_time()
             steps = each.model.steps(each.outline, each.best)
             surveys.append(StepSurvey.of(*steps))
             for kind, found in zip(STEPS, steps, strict=True):
