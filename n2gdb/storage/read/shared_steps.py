@@ -71,8 +71,8 @@ class SharedSteps:
         smaller = np.minimum(self.weight[entry], self.weight[own][whose])
         least = np.bincount(holder, smaller, len(self.unit))
         size = np.bincount(holder[self.is_loose[step][whose]], minlength=len(self.unit))
-        size[place : place + 1] = 0
+        size[place] = 0
         other = np.flatnonzero(size)
         least = least[other]
-        total = self.total[place : place + 1] + self.total[other]
-        return other, np.minimum(np.round(least / (total - least), 9), 1.0), size[other].astype(np.int64)
+        score = np.round(least / (self.total[place] + self.total[other] - least), 9)
+        return other, np.minimum(score, 1.0), size[other].astype(np.int64)
