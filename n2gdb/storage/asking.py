@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
@@ -86,6 +86,7 @@ class Asking:
                     with self._lock:
                         self._lane = None
         except BaseException as error:  # whoever waits raises it
+            _empty(error)
             self._outcome.append(error)
 
     def _check(self) -> None:
@@ -105,6 +106,18 @@ class Asking:
                 self._lane.engine.interrupt()
             if self._finished.wait(0.02):  # an interrupt before the engine has begun to run is lost
                 return
+
+
+def _empty(error: BaseException) -> None:
+    """Let go of what an error's frames hold, while it is in the thread that ran the statement.
+
+    Else whoever waits would free the engine's results, and Ctrl-C in the midst of that would be lost.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        with suppress(RuntimeError):  # the frame that runs still
+            trace.tb_frame.clear()
+        trace = trace.tb_next
 
 
 class _Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kuzu
 import pytest
 
 import n2gdb
@@ -233,6 +235,26 @@ def test_interrupts_at_any_moment_leave_the_connection_whole(small_path: Path) -
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "[(60,)] True\n"
+
+
+def test_a_waiting_thread_frees_no_result_of_the_engine(
+    small: n2gdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the midst of that is printed and lost."""
+    freed_by: set[threading.Thread] = set()
+    monkeypatch.setattr(kuzu.QueryResult, "__del__", lambda _: freed_by.add(threading.current_thread()))
+    gc.disable()
+    try:
+        for _ in range(5):
+            with pytest.raises(QueryTimeoutError):
+                small.connection.rows(
+                    "MATCH (a:Neuron), (b:Neuron), (c:Token) RETURN a.id, b.id, c.id", timeout=0.02
+                )
+        gc.collect()
+    finally:
+        gc.enable()
+    assert freed_by
+    assert threading.main_thread() not in freed_by
 
 
 def test_a_statement_that_is_given_up_before_it_begins_never_runs(
