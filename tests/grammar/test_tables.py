@@ -118,7 +118,7 @@ def test_random_texts_are_read_as_lark_reads_them() -> None:
     ],
     ids=lambda text: text[:23],
 )
-def test_the_time_of_long_texts_does_not_grow_with_their_square(text: str) -> None:
+def test_long_texts_are_read_in_no_more_time_than_lark_takes(text: str) -> None:
     def seconds(way: Callable[[str], object]) -> float:
         started = time.process_time()
         assert way(text) is not None
@@ -131,7 +131,7 @@ def test_the_time_of_long_texts_does_not_grow_with_their_square(text: str) -> No
         best = {way: min(seconds(way) for _ in range(3)) for way in (by_tables, by_lark)}
     finally:
         gc.enable()
-    assert best[by_tables] < 10 * best[by_lark]  # by the square it would be thousands
+    assert best[by_tables] < 3 * best[by_lark]
 
 
 def test_lark_is_loaded_once(tmp_path: Path) -> None:
